@@ -1,0 +1,54 @@
+# agenthub: every command that the README names. `make help` lists them.
+VENV    := .venv
+PY      := $(VENV)/bin/python
+STAMP   := $(VENV)/.stamp
+SEEDS   ?= 1000
+SOURCES := libs services tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check format simulate bench lock clean
+
+help: ## Show what can be done here
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(STAMP): bootstrap.lock dev.lock pyproject.toml
+	python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --require-hashes -r bootstrap.lock
+	$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r dev.lock
+	$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Play the sample goal through the whole system, live
+	@$(VENV)/bin/agenthub demo
+
+up: $(STAMP) ## Start the embedded stack on 127.0.0.1:8000 and keep it running
+	@$(VENV)/bin/agenthub up
+
+test: $(STAMP) ## Run the whole suite: no Docker, no internet, nothing skipped
+	$(VENV)/bin/pytest
+
+check: $(STAMP) ## Format, lint, types, import rules, lock files
+	$(VENV)/bin/ruff format --check $(SOURCES)
+	$(VENV)/bin/ruff check $(SOURCES)
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(PY) -m tests.support.check_locks
+
+format: $(STAMP) ## Mend format and what the linter can mend by itself
+	$(VENV)/bin/ruff format $(SOURCES)
+	$(VENV)/bin/ruff check --fix $(SOURCES)
+
+simulate: $(STAMP) ## Run SEEDS (default 1000) schedules of the simulation
+	$(PY) -m tests.simulation --seeds $(SEEDS)
+
+bench: $(STAMP) ## Measure throughput and hop latency against a raw floor
+	$(VENV)/bin/agenthub bench throughput
+	$(VENV)/bin/agenthub bench latency
+
+lock: ## Refresh the lock files (hashes, no addresses)
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate bootstrap.in -o bootstrap.lock
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra embedded pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra embedded --extra dev pyproject.toml -o dev.lock
+
+clean: ## Remove the virtual environment and what runs have left in var/
+	rm -rf $(VENV) var

@@ -1,0 +1,1 @@
+"""The shell that every service of agenthub shares."""

@@ -1,0 +1,1 @@
+"""Follows the log, decides what is due, and keeps the read models."""

@@ -1,0 +1,1 @@
+"""Runs agents on tasks, in workspaces, with tools, and leaves evidence."""
