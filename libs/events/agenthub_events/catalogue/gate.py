@@ -1,0 +1,38 @@
+"""Verdicts of gates; each is the terminal event of a task `gate-<name>-<round>`."""
+
+from __future__ import annotations
+
+from agenthub_events.base import Event
+from agenthub_events.catalogue.values import Finding, GateName, TestCounts, Usage
+
+
+class GateVerdict(Event, frozen=True, kw_only=True):
+    """What every verdict carries: the commit that was judged and the evidence for it."""
+
+    gate: GateName
+    round: int
+    attempt: int
+    commit: str
+    task_id: str
+    command: str = ""
+    exit_code: int | None = None
+    counts: TestCounts | None = None
+    coverage_percent: float | None = None
+    coverage_required: float | None = None
+    failing: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    log_ref: str = ""
+    summary: str = ""
+    worker: str = ""
+    agent: str = ""
+    usage: Usage = Usage()
+
+
+class GatePassed(GateVerdict, frozen=True, kw_only=True, tag="gate.passed"):
+    """The evidence is good; it counts only while the branch's head is the judged commit."""
+
+
+class GateFailed(GateVerdict, frozen=True, kw_only=True, tag="gate.failed"):
+    """The evidence is not good; `findings` and `failing` say why."""
+
+    blocking: bool = True

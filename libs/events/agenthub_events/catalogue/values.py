@@ -1,0 +1,179 @@
+"""Values that stand inside events."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from agenthub_events.base import Record
+
+Priority: TypeAlias = Literal["low", "normal", "high", "urgent"]
+Autonomy: TypeAlias = Literal["full", "approve_plan"]
+Complexity: TypeAlias = Literal["low", "medium", "high"]
+Lane: TypeAlias = Literal["p0", "p1", "p2", "p3"]
+Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
+Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
+FailureClass: TypeAlias = Literal["transient", "model", "tool", "invalid", "crash", "workspace", "limit"]
+ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart"]
+AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
+GateName: TypeAlias = Literal["tests", "security", "review"]
+
+
+class Constraints(Record, frozen=True, kw_only=True):
+    """The bounds of a goal. None means the hub's default, never unlimited."""
+
+    max_time_s: int | None = None
+    must_pass_tests: bool = True
+    require_security_audit: bool = True
+    max_cost_usd: float | None = None
+    max_llm_calls: int | None = None
+
+
+class PlanTask(Record, frozen=True, kw_only=True):
+    """One task as a planner or a person writes it. `depends_on` names keys of earlier tasks."""
+
+    key: str
+    title: str
+    details: str = ""
+    agent: str = "coding"
+    depends_on: tuple[str, ...] = ()
+    complexity: Complexity = "medium"
+    estimate_minutes: int | None = None
+    acceptance: tuple[str, ...] = ()
+    requirement_ids: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    timeout_s: int | None = None
+
+
+class PlannedTask(Record, frozen=True, kw_only=True):
+    """A task of the validated graph. `depends_on` names task ids; `agent_type` is one of the queues."""
+
+    task_id: str
+    key: str
+    title: str
+    agent: str
+    agent_type: str
+    details: str = ""
+    depends_on: tuple[str, ...] = ()
+    complexity: Complexity = "medium"
+    estimate_minutes: int = 0
+    acceptance: tuple[str, ...] = ()
+    requirement_ids: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    timeout_s: int = 0
+    origin: Origin = "planner"
+
+
+class PlanAnalysis(Record, frozen=True, kw_only=True):
+    """What the planner says about the goal as a whole."""
+
+    summary: str = ""
+    complexity: Complexity = "medium"
+    assumptions: tuple[str, ...] = ()
+
+
+class Plan(Record, frozen=True, kw_only=True):
+    """A planner's proposal, before validation."""
+
+    tasks: tuple[PlanTask, ...]
+    analysis: PlanAnalysis = PlanAnalysis()
+
+
+class Estimates(Record, frozen=True, kw_only=True):
+    """How much work a plan is: `minutes` along the critical path, with a low and a high figure."""
+
+    tasks: int
+    minutes: float
+    minutes_low: float
+    minutes_high: float
+
+
+class Usage(Record, frozen=True, kw_only=True):
+    """Model calls and tokens of one attempt. `cost_usd` None: the price is not known."""
+
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float | None = 0.0
+
+
+class FileChange(Record, frozen=True, kw_only=True):
+    """Lines added and removed in one file; `lines` is the file's length afterwards."""
+
+    path: str
+    added: int
+    removed: int
+    lines: int = 0
+
+
+class Finding(Record, frozen=True, kw_only=True):
+    """One place in the code and what is wrong with it. `source` says who found it (a scanner or an agent)."""
+
+    message: str
+    file: str = ""
+    line: int = 0
+    severity: Severity = "medium"
+    source: str = ""
+
+
+class TestCounts(Record, frozen=True, kw_only=True):
+    """What a test run counted."""
+
+    __test__ = False
+
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+
+class TestEvidence(Record, frozen=True, kw_only=True):
+    """A test run as the system saw it: command, exit code, counts, coverage, and where the log is stored."""
+
+    __test__ = False
+
+    command: str
+    exit_code: int
+    counts: TestCounts
+    coverage_percent: float | None = None
+    failing: tuple[str, ...] = ()
+    log_ref: str = ""
+
+
+class TaskResult(Record, frozen=True, kw_only=True):
+    """What a finished task says of itself and what the system found in its workspace."""
+
+    summary: str
+    tests_run: str = "N/A"
+    insights: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    files: tuple[FileChange, ...] = ()
+    commit: str = ""
+    evidence: TestEvidence | None = None
+    plan: Plan | None = None
+
+
+class TaskEdits(Record, frozen=True, kw_only=True):
+    """What a person changes in a task before it runs again; None leaves a field as it is."""
+
+    title: str | None = None
+    details: str | None = None
+    agent: str | None = None
+    timeout_s: int | None = None
+
+
+class RequirementCoverage(Record, frozen=True, kw_only=True):
+    """Which tasks and which gates stand behind one requirement."""
+
+    requirement_id: str
+    text: str
+    tasks: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+
+
+class CallBudget(Record, frozen=True, kw_only=True):
+    """What the goal may still spend when an order is written; the ledger in the log is what counts."""
+
+    max_llm_calls: int
+    max_cost_usd: float | None = None

@@ -1,0 +1,60 @@
+"""Events to bytes and back. What cannot be read becomes `Unreadable` and never an exception in a loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from agenthub_events.base import Event
+from agenthub_events.catalogue import REGISTRY
+from agenthub_events.upcasters import VERSION_FIELD, upcast
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A body that this code cannot read: kept whole, with the reason; whoever decides must not guess."""
+
+    data: bytes
+    reason: str
+    type: str = ""
+
+
+class _Head(msgspec.Struct):
+    type: str = ""
+    class_version: int = 1
+
+
+_ENCODER = msgspec.json.Encoder()
+_HEAD = msgspec.json.Decoder(_Head)
+_DECODERS: dict[str, msgspec.json.Decoder[Event]] = {
+    name: msgspec.json.Decoder(kind) for name, kind in REGISTRY.items()
+}
+
+
+def encode(event: Event) -> bytes:
+    """The JSON body of an event, readable with any NATS client."""
+    if event.class_version == 1:
+        return _ENCODER.encode(event)
+    body = msgspec.to_builtins(event)
+    body[VERSION_FIELD] = event.class_version
+    return _ENCODER.encode(body)
+
+
+def decode(data: bytes) -> Event | Unreadable:
+    """Read a body; an unknown type, a newer version, a missing field or bad JSON gives `Unreadable`."""
+    try:
+        head = _HEAD.decode(data)
+    except msgspec.DecodeError as error:
+        return Unreadable(data, f"not a JSON object with a type: {error}")
+    kind = REGISTRY.get(head.type)
+    if kind is None:
+        return Unreadable(data, f"unknown event type `{head.type}`", head.type)
+    if head.class_version > kind.class_version:
+        return Unreadable(data, f"`{head.type}` version {head.class_version} is newer than this code", head.type)
+    try:
+        if head.class_version == kind.class_version:
+            return _DECODERS[head.type].decode(data)
+        body: dict[str, Any] = msgspec.json.decode(data)
+        return msgspec.convert(upcast(head.type, head.class_version, body), kind)
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+        return Unreadable(data, f"`{head.type}` does not fit its schema: {error}", head.type)

@@ -1,0 +1,90 @@
+"""What plain words bind: requirements to gate parameters, durations to seconds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from agenthub_events.catalogue.values import Constraints, GateName
+from agenthub_events.errors import InvalidInput
+
+DEFAULT_LLM_CALLS = 500
+
+_COVERAGE = re.compile(
+    r"(?:coverage\D{0,20}?(\d{1,3}(?:\.\d+)?)\s*%)|(?:(\d{1,3}(?:\.\d+)?)\s*%\s*(?:\w+\s+){0,2}coverage)",
+    re.I,
+)
+_TESTS = re.compile(r"\btests?\b|\bcoverage\b", re.I)
+_AUDIT = re.compile(r"\bsecurity\b|\baudit\b", re.I)
+_PARTS = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)\b", re.I
+)
+_ISO = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$", re.I)
+_UNIT_S = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+MAX_DURATION_S = 365 * 86_400
+
+
+class GateParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates of a goal demand: the least coverage in percent, and which verdicts block."""
+
+    min_coverage: float | None
+    tests_block: bool
+    security: bool
+
+
+def gate_parameters(requirements: Sequence[str], constraints: Constraints) -> GateParameters:
+    """Read the gates' parameters out of a goal's requirements and constraints; words win over a missing flag."""
+    thresholds = [value for text in requirements if (value := coverage_threshold(text)) is not None]
+    return GateParameters(
+        min_coverage=max(thresholds, default=None),
+        tests_block=constraints.must_pass_tests,
+        security=constraints.require_security_audit or any(_AUDIT.search(text) for text in requirements),
+    )
+
+
+def coverage_threshold(text: str) -> float | None:
+    """The percentage that a text such as `Unit tests >80% coverage` demands; None when it demands none."""
+    found = _COVERAGE.search(text)
+    if found is None:
+        return None
+    value = float(found.group(1) or found.group(2))
+    return min(value, 100.0)
+
+
+def gates_for(text: str) -> tuple[GateName, ...]:
+    """The gates whose evidence speaks to a requirement; the review speaks to every one."""
+    gates: list[GateName] = []
+    if _TESTS.search(text):
+        gates.append("tests")
+    if _AUDIT.search(text):
+        gates.append("security")
+    return (*gates, "review")
+
+
+def parse_duration(text: str, *, field: str) -> int:
+    """Seconds of `24 hours`, `4h`, `1h 30m`, `90` (seconds) or ISO 8601 `PT4H`. Raises `InvalidInput`."""
+    seconds = _seconds(text.strip())
+    if seconds is None:
+        raise InvalidInput(
+            f"`{text[:60]}` is no duration: write for example `24 hours`, `90 minutes`, `4h 30m` or `PT4H`",
+            field=field,
+        )
+    if not 1 <= seconds <= MAX_DURATION_S:
+        raise InvalidInput(f"`{text[:60]}` is out of range: 1 second to 365 days", field=field)
+    return round(seconds)
+
+
+def _seconds(text: str) -> float | None:
+    if text.isdigit():
+        return float(text)
+    iso = _ISO.match(text)
+    if iso and any(iso.groups()):
+        return sum(int(part or 0) * unit for part, unit in zip(iso.groups(), _UNIT_S.values(), strict=True))
+    if _PARTS.sub("", text).replace("and", "").strip(" ,"):
+        return None
+    parts = _PARTS.findall(text)
+    if not parts:
+        return None
+    return sum(float(number) * _UNIT_S[unit[0].lower()] for number, unit in parts)

@@ -1,0 +1,144 @@
+"""The recorded steps of one attempt: `run.<goal>.<task>.<attempt>.step.<kind>`.
+
+An agent's run is a fold over these steps, so that whoever takes an attempt over goes on at the next one. Steps
+are fenced per attempt. Progress and output chunks go to `....out.<kind>`, unfenced, and may expire.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from agenthub_events.base import Record
+from agenthub_events.catalogue.values import Usage
+from agenthub_events.subjects import uuid5
+
+
+class RunId(NamedTuple):
+    """One attempt of one task."""
+
+    goal_id: str
+    task_id: str
+    attempt: int
+
+    @property
+    def prefix(self) -> str:
+        """Subjects of the run start with this."""
+        return f"run.{self.goal_id}.{self.task_id}.{self.attempt}"
+
+    @property
+    def step_filter(self) -> str:
+        """The fence of the run's steps."""
+        return f"{self.prefix}.step.>"
+
+
+class Resumed(Record, frozen=True, kw_only=True, tag_field="kind", tag="resumed"):
+    """An instance of a worker holds the run from here on."""
+
+    instance: str
+    worker: str
+    delivery: int
+    resumes: int = 0
+
+
+class TurnIntent(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.intent"):
+    """The model is about to be asked; nothing is sent before this is stored."""
+
+    turn: int
+    tries: int
+    request_hash: str
+    model: str
+
+
+class TurnReply(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.reply"):
+    """What the model answered, block by block as it came."""
+
+    turn: int
+    tries: int
+    request_hash: str
+    model: str
+    provider: str
+    stop_reason: str
+    content: tuple[dict[str, Any], ...]
+    usage: Usage = Usage()
+    latency_ms: int = 0
+
+
+class ToolIntent(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool.intent"):
+    """A tool is about to run."""
+
+    turn: int
+    tool_use_id: str
+    name: str
+    input: dict[str, Any]
+
+
+class ToolReceipt(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool.receipt"):
+    """What the tool gave back. `commit` is the checkpoint of the workspace when the tool changed files; its
+    bundle `bundle_ref` is stored before the receipt."""
+
+    turn: int
+    tool_use_id: str
+    name: str
+    text: str
+    is_error: bool = False
+    commit: str = ""
+    bundle_ref: str = ""
+
+
+class Nudge(Record, frozen=True, kw_only=True, tag_field="kind", tag="nudge"):
+    """A word put before the next model call: from the loop itself, or a person's note (`note_seq`)."""
+
+    text: str
+    note_seq: int = 0
+
+
+class Closed(Record, frozen=True, kw_only=True, tag_field="kind", tag="closed"):
+    """Nobody may add to this run any more."""
+
+    reason: str
+
+
+Step: TypeAlias = Resumed | TurnIntent | TurnReply | ToolIntent | ToolReceipt | Nudge | Closed
+
+_DECODER: msgspec.json.Decoder[Step] = msgspec.json.Decoder(Step)
+_ENCODER = msgspec.json.Encoder()
+
+
+class RecordedStep(msgspec.Struct, frozen=True):
+    """A step and its stream sequence in RUNS."""
+
+    seq: int
+    step: Step
+
+
+def step_kind(step: Step) -> str:
+    """The last tokens of the step's subject."""
+    return str(type(step).__struct_config__.tag)
+
+
+def encode_step(step: Step) -> bytes:
+    """The JSON body of a step."""
+    return _ENCODER.encode(step)
+
+
+def decode_step(data: bytes) -> Step:
+    """Read a step. Raises `msgspec.DecodeError` when it is none: a run that cannot be read is not resumed."""
+    return _DECODER.decode(data)
+
+
+def step_id(run: RunId, step: Step) -> str:
+    """A deterministic id, so that the same step sent twice is stored once."""
+    match step:
+        case Resumed():
+            what = f"{step.delivery}-{step.instance}"
+        case TurnIntent() | TurnReply():
+            what = f"{step.turn}-{step.tries}"
+        case ToolIntent() | ToolReceipt():
+            what = step.tool_use_id
+        case Nudge():
+            what = f"{step.note_seq}-{step.text}"
+        case Closed():
+            what = step.reason
+    return uuid5(f"{run.prefix}|{step_kind(step)}|{what}")
