@@ -1,0 +1,1 @@
+"""The embedded stack: NATS, Postgres and the services as supervised children of one process."""

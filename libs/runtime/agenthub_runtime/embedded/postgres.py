@@ -1,0 +1,210 @@
+"""The embedded PostgreSQL: real server programs, one process, the same port for as long as its hub runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import asyncpg
+
+from agenthub_runtime.datadir import USER, DataDir, Secrets
+from agenthub_runtime.embedded.pg_account import open_to_account, server_account
+from agenthub_runtime.embedded.pg_programs import find_pg_bin, major_version, program_env
+from agenthub_runtime.embedded.processes import Account, ChildProcess, spawn
+from agenthub_runtime.errors import ServerFailed
+
+READY_WITHIN_S = 60.0
+OLD_SERVER_GONE_WITHIN_S = 10.0
+_HOST = "127.0.0.1"
+_BUSY_PORT = "Address already in use"
+
+
+class PostgresServer:
+    """A PostgreSQL server on a data folder, with an empty database `agenthub` after its first start.
+
+    It holds read models only, which the log rebuilds: so a commit does not wait for the disk (rows and position
+    of a projection move in one transaction, and a lost transaction is read again), and a new major version
+    starts with a fresh folder.
+    """
+
+    name = "postgres"
+    stop_within_s = 2.5
+
+    def __init__(self, data: DataDir, *, pg_bin: Path | None = None) -> None:
+        self._data = data
+        self._pg_bin = pg_bin
+        self._port = 0
+        self.process: ChildProcess | None = None
+
+    @property
+    def url(self) -> str:
+        """`postgresql://host:port/agenthub` without credentials."""
+        return f"postgresql://{_HOST}:{self._port}/{USER}"
+
+    @property
+    def authorised_url(self) -> str:
+        """The address with user and password: for the environment of children, never for a log."""
+        return self._data.secrets.authorise(self.url)
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers queries. Raises `BinaryMissing`, `ServerFailed`."""
+        self._data.prepare()
+        programs = find_pg_bin(self._pg_bin)
+        cluster = self._data.pg(await major_version(programs))
+        account = await server_account(programs, self._data)
+        if not (cluster / "PG_VERSION").exists():
+            await _init_cluster(programs, cluster, account, self._data)
+        await _old_server_gone(cluster)
+        pinned, deadline = self._port, time.monotonic() + READY_WITHIN_S
+        while True:
+            self._port = pinned or _free_port()
+            process = self._spawn(programs, cluster, account)
+            self.process = process
+            if await _answers(process, self.authorised_url, deadline):
+                return
+            tail = process.log_tail()
+            await self.stop()
+            if _BUSY_PORT not in tail or time.monotonic() > deadline:
+                raise ServerFailed(f"PostgreSQL did not come up. The end of {process.log}:\n{tail}")
+            await asyncio.sleep(0.1)
+
+    async def stop(self) -> None:
+        """Stop the server; open transactions are rolled back."""
+        if self.process is not None:
+            await self.process.stop(signal.SIGINT, within_s=self.stop_within_s)
+
+    def _spawn(self, programs: Path, cluster: Path, account: Account) -> ChildProcess:
+        options = {
+            "listen_addresses": _HOST,
+            "port": str(self._port),
+            "unix_socket_directories": "",
+            "synchronous_commit": "off",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "max_connections": "200",
+            "shared_buffers": "32MB",
+        }
+        return spawn(
+            [
+                str(programs / "postgres"),
+                "-D",
+                str(cluster),
+                *(f"--{key}={value}" for key, value in options.items()),
+            ],
+            env=program_env(),
+            log=self._data.log_file(self.name),
+            death_signal=signal.SIGINT,
+            account=account,
+        )
+
+
+async def create_database(url: str, name: str, *, template: str = "template1") -> str:
+    """Create the database `name` as a copy of `template` on the server of `url`; return the new one's address."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    finally:
+        await connection.close()
+    return url.rpartition("/")[0] + f"/{name}"
+
+
+async def _init_cluster(programs: Path, cluster: Path, account: Account, data: DataDir) -> None:
+    """Make a cluster under a temporary name, so that a kill in the middle leaves nothing that looks complete."""
+    fresh = cluster.with_name(f"{cluster.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(mode=0o700)
+    open_to_account(fresh, account)
+    password_file = data.run / "pg-password"
+    _write_password(password_file, data.secrets, account)
+    try:
+        process = spawn(
+            [
+                *(
+                    str(programs / "initdb"),
+                    "-D",
+                    str(fresh),
+                    "-U",
+                    USER,
+                    "-E",
+                    "UTF8",
+                    "--no-locale",
+                    "--no-sync",
+                ),
+                *("--auth-host=scram-sha-256", "--auth-local=scram-sha-256", f"--pwfile={password_file}"),
+            ],
+            env=program_env(),
+            log=data.log_file("initdb"),
+            death_signal=signal.SIGKILL,
+            account=account,
+        )
+        code = await process.wait()
+    finally:
+        password_file.unlink()
+    if code != 0:
+        raise ServerFailed(f"initdb failed (exit code {code}). The end of {process.log}:\n{process.log_tail()}")
+    fresh.rename(cluster)
+
+
+def _write_password(path: Path, secrets: Secrets, account: Account) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(secrets.postgres_password)
+    open_to_account(path, account)
+
+
+async def _answers(process: ChildProcess, url: str, deadline: float) -> bool:
+    """Wait until the server answers and its database `agenthub` exists; False when it ended or time is up."""
+    maintenance = url.rpartition("/")[0] + "/postgres"
+    while process.running and time.monotonic() < deadline:
+        try:
+            connection = await asyncpg.connect(maintenance, timeout=2)
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError):
+            await asyncio.sleep(0.03)
+            continue
+        try:
+            with suppress(asyncpg.DuplicateDatabaseError):
+                if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", USER):
+                    await connection.execute(f'CREATE DATABASE "{USER}"')
+        finally:
+            await connection.close()
+        return True
+    return False
+
+
+async def _old_server_gone(cluster: Path) -> None:
+    """Wait for the server of a killed hub to end, then take away the lock file that it could not.
+
+    A dead server may stay a zombie for a while, and another program may have got its process id; both make
+    PostgreSQL refuse the lock file. Only a process that works in the folder is a reason to respect it.
+    """
+    if sys.platform != "linux":
+        return  # without /proc the server's own check has to do
+    deadline = time.monotonic() + OLD_SERVER_GONE_WITHIN_S
+    while living := _processes_in(cluster):
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"Another PostgreSQL works in {cluster} (pids {living}): stop it and start again")
+        await asyncio.sleep(0.05)
+    (cluster / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _processes_in(folder: Path) -> list[int]:
+    where, found = str(folder.resolve()), []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if os.readlink(entry / "cwd") == where:
+                    found.append(int(entry.name))
+    return sorted(found)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])

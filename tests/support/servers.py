@@ -1,0 +1,64 @@
+"""Real servers for tests: one nats-server and one Postgres for a session, a database of its own for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from agenthub_runtime.datadir import DataDir
+from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.postgres import PostgresServer, create_database
+
+_numbers = itertools.count(1)
+
+
+@contextmanager
+def running_nats(folder: Path) -> Iterator[NatsServer]:
+    """A nats-server with its store below `folder`. For session fixtures: needs no running event loop."""
+    server = NatsServer(DataDir(folder))
+    _run(server.start())
+    try:
+        yield server
+    finally:
+        _run(server.stop())
+
+
+@contextmanager
+def running_postgres(folder: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL with its data below `folder`. For session fixtures: needs no running event loop."""
+    server = PostgresServer(DataDir(folder))
+    _run(server.start())
+    try:
+        yield server
+    finally:
+        _run(server.stop())
+
+
+@asynccontextmanager
+async def fresh_database(server: PostgresServer, *, template: str = "template1") -> AsyncIterator[str]:
+    """The address (with credentials) of a new database, dropped at the end.
+
+    `template` names a database to clone, e.g. one with the migrations applied; nobody may be connected to it.
+    """
+    name = f"test_{next(_numbers)}"
+    yield await create_database(server.authorised_url, name, template=template)
+    connection = await asyncpg.connect(server.authorised_url)
+    try:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    # Not asyncio.run: it would take away the event loop that the test runner has set.
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(work)
+    finally:
+        loop.close()

@@ -1,0 +1,30 @@
+"""Waiting for a condition instead of sleeping."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def until(
+    condition: Callable[[], T | Awaitable[T]], deadline_s: float = 10.0, what: str = "", pause_s: float = 0.02
+) -> T:
+    """Ask `condition` until it answers with something true, and return that.
+
+    Fails the test after `deadline_s` seconds with `what` (else the condition's name) and the last answer.
+    """
+    end = time.monotonic() + deadline_s
+    while True:
+        answer = condition()
+        value = await answer if inspect.isawaitable(answer) else answer
+        if value:
+            return value
+        if time.monotonic() > end:
+            wanted = what or getattr(condition, "__name__", repr(condition))
+            raise AssertionError(f"not within {deadline_s:g} s: {wanted} (last answer: {value!r})")
+        await asyncio.sleep(pause_s)
