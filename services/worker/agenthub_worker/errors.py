@@ -1,0 +1,24 @@
+"""Errors of the worker.
+
+AgenthubError
+├── InvalidInput
+│   ├── ProviderMissing      no model provider is configured, or one only in part: names the setting to make
+│   └── AgentFileInvalid     an agent's Markdown file cannot be used: names the file and what to change
+└── SandboxUnavailable       this machine cannot run commands closed off: says what is missing
+"""
+
+from __future__ import annotations
+
+from agenthub_events.errors import AgenthubError, InvalidInput
+
+
+class ProviderMissing(InvalidInput):
+    """The worker cannot reach a model with these settings; `field` is the setting to make."""
+
+
+class AgentFileInvalid(InvalidInput):
+    """An agent's file does not follow the format; the message names the file, `field` the key in it."""
+
+
+class SandboxUnavailable(AgenthubError):
+    """Commands cannot be run closed off on this machine; the message says what the operator can do."""

@@ -1,0 +1,83 @@
+"""What the worker asks of a sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+Output = Callable[[bytes], None]
+
+
+class Bind(msgspec.Struct, frozen=True):
+    """A folder or file of the host that is also visible inside, under the same path."""
+
+    path: Path
+    writable: bool = False
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one command. Sizes are bytes; the wall-clock limit is given with each command.
+
+    `processes` holds only for a worker that is not root: the kernel does not count root's processes.
+    `output_kept` is what a result carries, half from the start and half from the end; a command that writes
+    more than `output_flood` is killed.
+    """
+
+    memory: int = 2 << 30
+    file_size: int = 256 << 20
+    temporary_files: int = 512 << 20
+    processes: int = 256
+    open_files: int = 1024
+    output_kept: int = 256 << 10
+    output_flood: int = 256 << 20
+
+
+class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended.
+
+    `output` is stdout and stderr in the order written; when `truncated`, its middle is replaced by a line that
+    says how much is missing. `exit_code` follows the shell: 128 + n for signal n.
+    """
+
+    exit_code: int
+    output: bytes
+    truncated: bool = False
+    timed_out: bool = False
+    flooded: bool = False
+    duration_s: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The output as text; bytes that are not UTF-8 are shown as replacement characters."""
+        return self.output.decode("utf-8", "replace")
+
+
+class Sandbox(Protocol):
+    """Runs one command at a time per call; when a call returns, nothing that it started is alive."""
+
+    name: str
+    """`bwrap`, `none` or `scripted`; stamped on what is recorded about a tool call."""
+
+    root: str
+    """The workspace's path as commands see it; empty when they see the host's path."""
+
+    async def run(
+        self,
+        command: Sequence[str] | str,
+        *,
+        workspace: Path,
+        timeout_s: float,
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[Bind] = (),
+        writable: bool = True,
+        on_output: Output | None = None,
+    ) -> ExecResult:
+        """Run `command` (a text goes to bash) in `workspace` for at most `timeout_s` seconds.
+
+        `on_output` gets every piece of output as it comes, on the event loop, before any cut. Cancelling the
+        call kills everything that the command has started. Raises `SandboxUnavailable` when it cannot start.
+        """
+        ...

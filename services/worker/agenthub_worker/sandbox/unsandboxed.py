@@ -1,0 +1,54 @@
+"""No sandbox at all: for a container whose only tenant is one worker, when the operator says so."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from agenthub_worker.errors import SandboxUnavailable
+from agenthub_worker.sandbox.bubblewrap import base_environment, limited
+from agenthub_worker.sandbox.port import Bind, ExecResult, Limits, Output
+from agenthub_worker.sandbox.process import run_group
+
+
+class Unsandboxed:
+    """Runs commands as the worker's own user, with its network and its files.
+
+    What stays: an environment without the worker's variables, resource limits, the output cap, the time limit and
+    the kill of the process group. A process that leaves the group outlives its command.
+    """
+
+    name = "none"
+    root = ""
+
+    def __init__(self, limits: Limits | None = None, *, allowed: bool) -> None:
+        if not allowed:
+            raise SandboxUnavailable(
+                "Commands without a sandbox are refused: set AGENTHUB_ALLOW_UNSANDBOXED=1 to allow them."
+            )
+        self._limits = limits or Limits()
+
+    async def run(
+        self,
+        command: Sequence[str] | str,
+        *,
+        workspace: Path,
+        timeout_s: float,
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[Bind] = (),
+        writable: bool = True,
+        on_output: Output | None = None,
+    ) -> ExecResult:
+        """Run `command` in `workspace`; see `Sandbox.run`. A read-only workspace cannot be had here."""
+        if not writable:
+            raise SandboxUnavailable("Without a sandbox no command can be kept from writing to the workspace.")
+        with tempfile.TemporaryDirectory(prefix="agenthub-home-") as home:
+            return await run_group(
+                limited(command, self._limits),
+                env={**base_environment(home), **(env or {})},
+                cwd=workspace,
+                timeout_s=timeout_s,
+                limits=self._limits,
+                on_output=on_output,
+            )
