@@ -6,7 +6,8 @@ AgenthubError
 ├── DataDirUnusable       the data folder cannot be used: written by a newer agenthub, or not ours to write
 ├── BinaryMissing         a server that the embedded stack needs is not installed
 ├── ServerFailed          an embedded server did not come up; carries the last lines of its log
-└── ServiceFailed         a service of the stack died again and again before the hub was ready
+├── ServiceFailed         a service of the stack died again and again before the hub was ready
+└── BusError              the NATS server refused a declaration of the nats/ folder
 """
 
 from __future__ import annotations
@@ -40,3 +41,7 @@ class ServerFailed(AgenthubError):
 
 class ServiceFailed(AgenthubError):
     """A service of the stack keeps dying before the hub is ready."""
+
+
+class BusError(AgenthubError):
+    """The NATS server refused a stream or a consumer as it is declared in `nats/`."""

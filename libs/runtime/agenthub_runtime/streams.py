@@ -1,0 +1,151 @@
+"""Streams and consumers as they are declared in `nats/`: applied raw, and compared with what the server has.
+
+The files hold the server's own API JSON, so `nats stream add --config FILE` and this code do the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nats.aio.client import Client
+
+from agenthub_runtime.assets import nats_folder
+from agenthub_runtime.errors import BusError
+
+_TIMEOUT_S = 10.0
+_STREAM_EXISTS = 10058
+_NOT_FOUND = frozenset({10014, 10059})
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """One declared asset: `stream` is its own name, or that of the stream whose consumer it is."""
+
+    kind: str
+    stream: str
+    name: str
+    config: dict[str, Any]
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What was done with an asset: `created`, `updated` or `unchanged`."""
+
+    kind: str
+    name: str
+    outcome: str
+
+
+class Drift(msgspec.Struct, frozen=True):
+    """A difference between a file and the server: `declared` and `actual` are JSON values."""
+
+    kind: str
+    name: str
+    key: str
+    declared: Any
+    actual: Any
+
+
+def declared_assets(folder: Path | None = None, *, replicas: int = 1) -> list[Declared]:
+    """Everything that `nats/` declares, streams first. `replicas` overlays `num_replicas` (a cluster has 3)."""
+    root = folder or nats_folder()
+    streams = [
+        Declared("stream", path.stem, path.stem, _with_replicas(_read(path), replicas))
+        for path in sorted((root / "streams").glob("*.json"))
+    ]
+    consumers = [
+        Declared("consumer", path.parent.name, path.stem, _read(path))
+        for path in sorted((root / "consumers").glob("*/*.json"))
+    ]
+    return streams + consumers
+
+
+async def apply_assets(nc: Client, assets: list[Declared] | None = None) -> list[Applied]:
+    """Create what is missing and update what differs. Raises `BusError` with the server's reason."""
+    wanted = assets if assets is not None else declared_assets()
+    done = [await _apply_stream(nc, asset) for asset in wanted if asset.kind == "stream"]
+    consumers = [_apply_consumer(nc, asset) for asset in wanted if asset.kind == "consumer"]
+    return done + list(await asyncio.gather(*consumers))
+
+
+async def diff_assets(nc: Client, assets: list[Declared] | None = None) -> list[Drift]:
+    """Where the server differs from the files; defaults and `_nats.*` metadata of the server do not count."""
+    drifts: list[Drift] = []
+    for asset in assets if assets is not None else declared_assets():
+        actual = await _actual(nc, asset)
+        if actual is None:
+            drifts.append(Drift(asset.kind, asset.name, "", "declared", "missing"))
+            continue
+        drifts.extend(
+            Drift(asset.kind, asset.name, key, value, actual.get(key))
+            for key, value in asset.config.items()
+            if _plain(actual.get(key), value) != value
+        )
+    return drifts
+
+
+async def _apply_stream(nc: Client, asset: Declared) -> Applied:
+    before = await _actual(nc, asset)
+    answer = await _ask(nc, f"STREAM.CREATE.{asset.name}", asset.config)
+    if _error_code(answer) == _STREAM_EXISTS:
+        answer = await _ask(nc, f"STREAM.UPDATE.{asset.name}", asset.config)
+    return _applied(asset, before, answer)
+
+
+async def _apply_consumer(nc: Client, asset: Declared) -> Applied:
+    before = await _actual(nc, asset)
+    subject = f"CONSUMER.CREATE.{asset.stream}.{asset.name}.{asset.config['filter_subject']}"
+    answer = await _ask(nc, subject, {"stream_name": asset.stream, "config": asset.config})
+    return _applied(asset, before, answer)
+
+
+def _applied(asset: Declared, before: Mapping[str, Any] | None, answer: dict[str, Any]) -> Applied:
+    if error := answer.get("error"):
+        raise BusError(
+            f"The server refused {asset.kind} `{asset.name}` of the nats/ folder: {error.get('description')}"
+        )
+    if before is None:
+        return Applied(asset.kind, asset.name, "created")
+    same = all(_plain(before.get(key), value) == value for key, value in asset.config.items())
+    return Applied(asset.kind, asset.name, "unchanged" if same else "updated")
+
+
+async def _actual(nc: Client, asset: Declared) -> dict[str, Any] | None:
+    path = f"STREAM.INFO.{asset.name}" if asset.kind == "stream" else f"CONSUMER.INFO.{asset.stream}.{asset.name}"
+    answer = await _ask(nc, path, {})
+    if _error_code(answer) in _NOT_FOUND:
+        return None
+    if error := answer.get("error"):
+        raise BusError(f"The server cannot tell about {asset.kind} `{asset.name}`: {error.get('description')}")
+    config: dict[str, Any] = answer["config"]
+    return config
+
+
+async def _ask(nc: Client, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    reply = await nc.request(f"$JS.API.{path}", msgspec.json.encode(body) if body else b"", timeout=_TIMEOUT_S)
+    answer: dict[str, Any] = msgspec.json.decode(reply.data)
+    return answer
+
+
+def _error_code(answer: Mapping[str, Any]) -> int:
+    return int(answer.get("error", {}).get("err_code", 0))
+
+
+def _plain(actual: Any, declared: Any) -> Any:
+    """The server leaves zero values out and adds its own metadata."""
+    if isinstance(declared, dict) and isinstance(actual, dict):
+        return {key: value for key, value in actual.items() if not key.startswith("_nats")}
+    if actual is None and declared in (0, False, ""):
+        return declared
+    return actual
+
+
+def _read(path: Path) -> dict[str, Any]:
+    config: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    return config
+
+
+def _with_replicas(config: dict[str, Any], replicas: int) -> dict[str, Any]:
+    return {**config, "num_replicas": replicas} if config["storage"] == "file" else config
