@@ -1,0 +1,120 @@
+"""What the worker asks of a model, what it gets back, and the ways in which that can go wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from agenthub_events.errors import AgenthubError
+
+FaultKind: TypeAlias = Literal["transient", "overload", "config", "invalid", "refused"]
+Block: TypeAlias = dict[str, Any]
+Message: TypeAlias = Mapping[str, Any]
+
+# The only stop reason after which the tool calls of a reply may be run.
+RUNS_TOOLS = "tool_use"
+
+
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One call: `messages` and `tools` in the shape of the Messages API, `max_tokens` the reply's limit.
+
+    `extra` holds sampling parameters that only some servers know (`temperature`, `top_p`, ...), sent as they are.
+    """
+
+    model: str
+    system: str
+    messages: Sequence[Message]
+    tools: Sequence[Mapping[str, Any]] = ()
+    max_tokens: int = 8_192
+    extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens as the provider counts them; the whole input is input + cache_read + cache_write."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+    @property
+    def total_input_tokens(self) -> int:
+        """Everything that went in, whatever it was billed as."""
+        return self.input_tokens + self.cache_read_tokens + self.cache_write_tokens
+
+
+class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete answer. `content` are the blocks as they came, unknown fields and signatures included."""
+
+    content: list[Block]
+    stop_reason: str
+    usage: Usage
+    model: str
+    message_id: str
+
+    @property
+    def text(self) -> str:
+        """The words of the reply, without thinking and tool calls."""
+        return "\n".join(str(block.get("text", "")) for block in self.content if block.get("type") == "text")
+
+    @property
+    def tool_calls(self) -> tuple[Block, ...]:
+        """The calls that may be run: none unless the model stopped for them, whatever blocks it left."""
+        if self.stop_reason != RUNS_TOOLS:
+            return ()
+        return tuple(block for block in self.content if block.get("type") == "tool_use")
+
+
+class ModelFault(AgenthubError):
+    """A call brought no usable reply.
+
+    `kind`: `transient` (try again), `overload` (the provider has no room: wait, `retry_after_s` if it said so),
+    `config` (this hub's settings are wrong: no retry helps), `invalid` (the request or the reply breaks the
+    format), `refused` (the model declined). `message` says in plain words whose fault it is and what to do next.
+    """
+
+    def __init__(self, kind: FaultKind, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+class ModelClient(Protocol):
+    """Something that answers model requests."""
+
+    async def complete(self, request: ModelRequest, *, on_activity: Callable[[str], None]) -> ModelReply:
+        """Ask once and wait for the whole reply.
+
+        `on_activity` is called for everything that arrives, with the text it adds (often empty), so that the
+        caller can show life. Raises `ModelFault`; cancelling the call closes the connection.
+        """
+        ...
+
+
+def request_hash(request: ModelRequest) -> str:
+    """sha256 of the request's canonical JSON (sorted keys, no spaces): equal requests have equal hashes."""
+    return hashlib.sha256(msgspec.json.encode(msgspec.to_builtins(request), order="sorted")).hexdigest()
+
+
+def stop_fault(reply: ModelReply) -> ModelFault | None:
+    """What a reply's stop reason forbids to go on with; None when the reply can be used.
+
+    Separate from the call, because such a reply is paid for and belongs in the log before the run ends.
+    """
+    match reply.stop_reason:
+        case "refusal":
+            return ModelFault(
+                "refused", f"The model {reply.model} refused this task. Reword it, or choose another model for it."
+            )
+        case "model_context_window_exceeded":
+            return ModelFault(
+                "invalid",
+                f"The conversation no longer fits into {reply.model}. Split the task, or choose a model with more"
+                " room.",
+            )
+        case _:
+            return None

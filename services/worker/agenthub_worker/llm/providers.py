@@ -1,0 +1,152 @@
+"""Chooses the provider of a worker, and the model of an agent, from settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from agenthub_worker.errors import ProviderMissing
+
+ProviderName: TypeAlias = Literal["anthropic", "local", "rehearsal"]
+
+ANTHROPIC_URL = "https://api.anthropic.com"
+REHEARSAL_MODEL = "rehearsal"
+REHEARSAL_LABEL = "the rehearsal model (scripted)"
+
+# Names in agent files that stand for the vendor's current model of that size.
+MODEL_ALIASES: Mapping[str, str] = {
+    "opus": "claude-opus-5-5",
+    "sonnet": "claude-sonnet-5-5",
+    "haiku": "claude-haiku-5-5",
+}
+
+DEFAULT_MODELS: Mapping[str, str] = {
+    "planner": "claude-opus-5-5",
+    "architect": "claude-opus-5-5",
+    "security": "claude-opus-5-5",
+    "review": "claude-opus-5-5",
+    "coding": "claude-sonnet-5-5",
+    "debug": "claude-sonnet-5-5",
+    "testing": "claude-haiku-5-5",
+}
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the composition root read from the settings; empty texts mean that nothing was set.
+
+    `model` holds for every agent type, `models` for single ones (type → model id or alias); both win over the
+    agents' files.
+    """
+
+    provider: str = ""
+    api_key: str = ""
+    base_url: str = ""
+    model: str = ""
+    models: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """Where calls go. `api_key` never leaves this record but to the client; its text form hides it."""
+
+    name: ProviderName
+    base_url: str
+    api_key: str
+    model: str = ""
+    models: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Provider(name={self.name!r}, base_url={self.base_url!r}, model={self.model!r})"
+
+    @property
+    def label(self) -> str:
+        """The provider's name in messages for people."""
+        match self.name:
+            case "anthropic":
+                return "Anthropic" if self.base_url == ANTHROPIC_URL else f"the provider at {self.base_url}"
+            case "local":
+                return f"the local model server at {self.base_url}"
+            case "rehearsal":
+                return REHEARSAL_LABEL
+
+    @property
+    def caches_prompts(self) -> bool:
+        """Whether requests should ask for prompt caching; other servers may not know the parameter."""
+        return self.name == "anthropic"
+
+    def model_for(self, agent_type: str, agent_file_model: str = "") -> str:
+        """The model id for one agent: the setting of its type, the setting for all, its file, the default.
+
+        Raises `ProviderMissing` when a local server is used and no setting says which model it serves.
+        """
+        if self.name == "rehearsal":
+            return REHEARSAL_MODEL
+        chosen = self.models.get(agent_type) or self.model
+        if self.name == "local" and not chosen:
+            raise ProviderMissing(
+                f"the local model server serves agents of type {agent_type} only when it is told which model: set"
+                f" AGENTHUB_MODEL, or AGENTHUB_MODEL_{agent_type.upper()} for this type alone",
+                field="AGENTHUB_MODEL",
+            )
+        if not chosen and agent_file_model != "inherit":
+            chosen = agent_file_model
+        chosen = chosen or DEFAULT_MODELS.get(agent_type, DEFAULT_MODELS["coding"])
+        return MODEL_ALIASES.get(chosen, chosen)
+
+
+def choose_provider(settings: ProviderSettings) -> Provider:
+    """The provider that `settings` name, or imply: a key means Anthropic, an address alone a local server.
+
+    Raises `ProviderMissing` with the setting to make when nothing, or not enough, is configured.
+    """
+    name = settings.provider or ("anthropic" if settings.api_key else "local" if settings.base_url else "")
+    match name:
+        case "anthropic":
+            return _anthropic(settings)
+        case "local":
+            return _at_address(settings, "local", "http://127.0.0.1:11434 for Ollama")
+        case "rehearsal":
+            return _at_address(settings, "rehearsal", "the one that `python -m agenthub_worker.rehearsal` prints")
+        case "":
+            raise ProviderMissing(
+                "no model is configured for this worker: set ANTHROPIC_API_KEY to use Anthropic, or"
+                " ANTHROPIC_BASE_URL and AGENTHUB_MODEL to use a local server; `agenthub up` brings a scripted"
+                " rehearsal model with it",
+                field="ANTHROPIC_API_KEY",
+            )
+        case _:
+            raise ProviderMissing(
+                f"AGENTHUB_PROVIDER is `{name[:40]}`: it must be anthropic, local or rehearsal",
+                field="AGENTHUB_PROVIDER",
+            )
+
+
+def _anthropic(settings: ProviderSettings) -> Provider:
+    if not settings.api_key:
+        raise ProviderMissing(
+            "the provider is anthropic, but there is no key: set ANTHROPIC_API_KEY", field="ANTHROPIC_API_KEY"
+        )
+    return Provider(
+        name="anthropic",
+        base_url=settings.base_url or ANTHROPIC_URL,
+        api_key=settings.api_key,
+        model=settings.model,
+        models=settings.models,
+    )
+
+
+def _at_address(settings: ProviderSettings, name: ProviderName, example: str) -> Provider:
+    if not settings.base_url:
+        raise ProviderMissing(
+            f"the provider is {name}, but there is no address: set ANTHROPIC_BASE_URL (for example {example})",
+            field="ANTHROPIC_BASE_URL",
+        )
+    return Provider(
+        name=name,
+        base_url=settings.base_url,
+        # The SDK wants a key; servers on one's own machine do not look at it.
+        api_key=settings.api_key or name,
+        model=settings.model,
+        models=settings.models,
+    )
