@@ -1,0 +1,88 @@
+"""One way to connect to NATS, with the settings that keep a service alive over restarts of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.redaction import redact_text
+
+_log = structlog.get_logger(__name__)
+
+_NO_TOKEN = re.compile(r"[^a-zA-Z0-9_-]+")
+
+
+async def connect(nats_url: str, name: str, *, give_up_after_s: float | None = None) -> Client:
+    """Connect as `name` (shown by the server; also the connection's own inbox) and reconnect for ever.
+
+    Waits for a server that is not there yet, so that any start order works. Raises `StoreUnavailable` when the
+    server refuses the credentials, or does not answer within `give_up_after_s` seconds.
+    """
+    client = Client()
+    watch = _Watch(name)
+    attempt = asyncio.ensure_future(_connect(client, nats_url, name, watch))
+    either: set[asyncio.Future[Any]] = {attempt, watch.refused}
+    try:
+        await asyncio.wait(either, timeout=give_up_after_s, return_when=asyncio.FIRST_COMPLETED)
+        if attempt.done():
+            attempt.result()
+            return client
+    finally:
+        if not client.is_connected:
+            attempt.cancel()
+            await asyncio.gather(attempt, return_exceptions=True)
+            await client.close()
+    reason = "the server refuses the credentials" if watch.refused.done() else "no answer"
+    raise StoreUnavailable(
+        f"No connection to NATS at {_shown(nats_url)} ({reason}): check NATS_URL and the server"
+    )
+
+
+class _Watch:
+    """What a connection tells about itself while it lives."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last_error = ""
+        self.refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def on_error(self, error: Exception) -> None:
+        """Log an error. Permission errors show only here: who waits for an answer sees no more than a time-out."""
+        text = redact_text(str(error)) or type(error).__name__
+        if text != self._last_error:  # a server that is away causes the same error ten times a second
+            _log.warning("nats_error", connection=self._name, error=text)
+        self._last_error = text
+        if "authorization violation" in text.lower() and not self.refused.done():
+            self.refused.set_result(None)
+
+    async def on_disconnect(self) -> None:
+        _log.warning("nats_disconnected", connection=self._name)
+
+    async def on_reconnect(self) -> None:
+        self._last_error = ""
+        _log.info("nats_reconnected", connection=self._name)
+
+
+async def _connect(client: Client, nats_url: str, name: str, watch: _Watch) -> None:
+    await client.connect(
+        servers=nats_url.split(","),
+        name=name,
+        inbox_prefix=f"_INBOX_{_NO_TOKEN.sub('_', name)}",
+        error_cb=watch.on_error,
+        disconnected_cb=watch.on_disconnect,
+        reconnected_cb=watch.on_reconnect,
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.1,  # type: ignore[arg-type]  # slept as it is; declared too narrow
+        connect_timeout=2,
+        ping_interval=20,
+        drain_timeout=5,
+    )
+
+
+def _shown(nats_url: str) -> str:
+    return ", ".join(re.sub(r"(?<=://)[^@/]*@", "", address) for address in nats_url.split(","))

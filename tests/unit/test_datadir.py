@@ -1,0 +1,84 @@
+"""The data folder: one hub at a time, secrets for its owner alone, and a way for others to find the hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from agenthub_runtime.datadir import DataDir, RunningHub, default_data_dir
+from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
+
+HUB = RunningHub(
+    pid=1,
+    url="http://127.0.0.1:8000",
+    nats_url="nats://127.0.0.1:4222",
+    postgres_url="postgresql://127.0.0.1:5432/agenthub",
+    started_at="2026-11-24T09:00:00Z",
+    version="0.1.0",
+)
+
+
+def test_a_second_hub_on_the_same_folder_is_told_who_runs_there(tmp_path: Path) -> None:
+    with DataDir(tmp_path).claim():
+        with pytest.raises(DataDirBusy) as caught, DataDir(tmp_path).claim():
+            pass
+        assert str(os.getpid()) in str(caught.value)
+        assert str(tmp_path) in str(caught.value)
+    with DataDir(tmp_path).claim():
+        pass
+
+
+def test_secrets_are_made_once_and_belong_to_the_owner_alone(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "hub")
+    data.prepare()
+    made = data.secrets
+    assert DataDir(tmp_path / "hub").secrets == made
+    assert made.nats_password != made.postgres_password
+    assert stat.S_IMODE((data.root / "secret.json").stat().st_mode) == 0o600
+    assert made.nats_password not in repr(made)
+
+
+def test_each_server_gets_its_own_password(tmp_path: Path) -> None:
+    secrets = DataDir(tmp_path).secrets
+    assert secrets.authorise(HUB.nats_url) == f"nats://agenthub:{secrets.nats_password}@127.0.0.1:4222"
+    assert secrets.authorise(HUB.postgres_url) == (
+        f"postgresql://agenthub:{secrets.postgres_password}@127.0.0.1:5432/agenthub"
+    )
+
+
+def test_a_running_hub_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    assert data.running_hub() is None
+    with data.claim():
+        assert data.running_hub() is None
+        data.announce(HUB)
+        assert DataDir(tmp_path).running_hub() == HUB
+    assert data.running_hub() is None
+    data.announce(HUB)  # as a killed hub leaves it
+    assert data.running_hub() is None
+
+
+def test_a_folder_of_a_newer_agenthub_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "VERSION.json").write_text('{"layout": 99}')
+    with pytest.raises(DataDirUnusable, match="newer"):
+        DataDir(tmp_path).prepare()
+    assert json.loads((tmp_path / "VERSION.json").read_text()) == {"layout": 99}
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataDirUnusable, match="--data-dir"):
+        DataDir(tmp_path / "file" / "hub").prepare()
+
+
+def test_paths_are_absolute_and_the_default_depends_on_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert DataDir(Path("var")).root.is_absolute()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert default_data_dir() == Path("/var/lib/agenthub")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert default_data_dir().name == "agenthub"
+    assert default_data_dir() != Path("/var/lib/agenthub")

@@ -1,0 +1,76 @@
+"""Logs: one JSON object a line, no credentials, trace ids where a span is active."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from opentelemetry.sdk.trace import TracerProvider
+
+from agenthub_runtime.logs import configure_logging
+from agenthub_runtime.settings import LogSettings
+
+
+@pytest.fixture
+def output() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    yield stream
+    structlog.reset_defaults()
+    logging.basicConfig(handlers=[], force=True)
+
+
+def _configure(output: io.StringIO, log_format: str = "auto", level: str = "info") -> None:
+    configure_logging(
+        LogSettings(format=log_format, level=level, otlp_endpoint=""), service="worker", stream=output
+    )
+
+
+def test_a_line_is_one_json_object_with_its_service_and_time(output: io.StringIO) -> None:
+    _configure(output)
+    structlog.get_logger().info("task_started", task_id="t-1")
+    line = json.loads(output.getvalue())
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {"event": "task_started", "task_id": "t-1", "level": "info", "service": "worker"}
+
+
+def test_credentials_are_masked_in_fields_texts_and_errors(output: io.StringIO) -> None:
+    _configure(output)
+    log = structlog.get_logger()
+    log.info("x", password="hush1", api_key="hush2", url="nats://agenthub:hush3@127.0.0.1:1", tokens_in=5)
+    try:
+        raise ValueError("sk-ant-hush4hush4hush4")
+    except ValueError:
+        log.exception("y")
+    logging.getLogger("library").warning("at nats://agenthub:hush5@127.0.0.1:1")
+    text = output.getvalue()
+    assert "hush" not in text
+    assert '"tokens_in": 5' in text
+    assert "ValueError" in text
+    assert len([json.loads(line) for line in text.splitlines()]) == 3
+
+
+def test_lines_for_people_are_plain_text(output: io.StringIO) -> None:
+    _configure(output, "console")
+    structlog.get_logger().info("task_started", task_id="t-1")
+    assert "task_started" in output.getvalue()
+    assert not output.getvalue().startswith("{")
+
+
+def test_less_important_lines_are_left_out(output: io.StringIO) -> None:
+    _configure(output, level="warning")
+    structlog.get_logger().info("quiet")
+    logging.getLogger("library").info("quiet")
+    assert output.getvalue() == ""
+
+
+def test_an_active_span_shows_its_ids(output: io.StringIO) -> None:
+    _configure(output)
+    with TracerProvider().get_tracer("test").start_as_current_span("work") as span:
+        structlog.get_logger().info("inside")
+    line = json.loads(output.getvalue())
+    assert int(line["trace_id"], 16) == span.get_span_context().trace_id
+    assert len(line["span_id"]) == 16

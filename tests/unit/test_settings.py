@@ -1,0 +1,118 @@
+"""Settings: read once, every wrong value named with its remedy, nothing secret shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from agenthub_events.errors import InvalidInput
+from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.settings import (
+    read_gateway_settings,
+    read_hub_settings,
+    read_log_settings,
+    read_orchestrator_settings,
+    read_worker_settings,
+)
+from agenthub_runtime.settings_table import SETTINGS
+from agenthub_runtime.worker_counts import DEFAULT_WORKERS, parse_workers, unserved
+
+BUS = {"NATS_URL": "nats://agenthub:hush@127.0.0.1:4222"}
+BOTH = {**BUS, "DATABASE_URL": "postgresql://agenthub:hush@127.0.0.1:5432/agenthub"}
+
+
+def test_an_empty_environment_is_enough_for_the_embedded_stack() -> None:
+    hub = read_hub_settings({})
+    assert (hub.host, hub.port, hub.provider, hub.data_dir) == ("127.0.0.1", 8000, "", None)
+    assert hub.workers == parse_workers(DEFAULT_WORKERS)
+
+
+def test_every_default_fits_its_own_rule() -> None:
+    for setting in SETTINGS:
+        if setting.default:
+            setting.parse(setting.default)
+        assert setting.doc.endswith(".")
+
+
+def test_an_empty_value_counts_as_not_set() -> None:
+    assert read_gateway_settings({**BOTH, "AGENTHUB_PORT": ""}).port == 8000
+
+
+def test_one_error_names_every_value_that_does_not_fit() -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        read_worker_settings({"AGENTHUB_SLOTS": "many", "AGENT_TYPE": "baker", "AGENTHUB_LOG_LEVEL": "loud"})
+    text = str(caught.value)
+    assert len(caught.value.problems) == 4
+    for part in (
+        "NATS_URL is not set",
+        "AGENTHUB_SLOTS is `many`",
+        "unknown agent `baker`",
+        "debug, info, warning",
+    ):
+        assert part in text
+
+
+def test_a_value_that_may_hold_a_credential_is_not_shown_in_the_error() -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        read_orchestrator_settings({"NATS_URL": "http://me:hush@host", "DATABASE_URL": "mysql://me:hush@host"})
+    assert "hush" not in str(caught.value)
+
+
+def test_records_do_not_show_their_credentials() -> None:
+    worker = read_worker_settings({**BUS, "AGENT_TYPE": "coding", "ANTHROPIC_API_KEY": "hush"})
+    gateway = read_gateway_settings({**BOTH, "AGENTHUB_API_KEYS": "hush"})
+    hub = read_hub_settings({"ANTHROPIC_API_KEY": "hush", **BOTH})
+    assert worker.api_key == "hush"
+    assert gateway.api_keys == ("hush",)
+    assert "hush" not in f"{worker!r}{gateway!r}{hub!r}"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "hub.example"])
+def test_an_address_that_others_can_reach_needs_keys(host: str) -> None:
+    with pytest.raises(SettingsInvalid, match="AGENTHUB_API_KEYS"):
+        read_gateway_settings({**BOTH, "AGENTHUB_HOST": host})
+    assert read_gateway_settings({**BOTH, "AGENTHUB_HOST": host, "AGENTHUB_API_KEYS": "k"}).host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_this_machine_itself_needs_no_keys(host: str) -> None:
+    assert read_gateway_settings({**BOTH, "AGENTHUB_HOST": host}).api_keys == ()
+
+
+def test_a_worker_knows_its_types_by_any_spelling_and_its_models_by_type() -> None:
+    worker = read_worker_settings(
+        {
+            **BUS,
+            "AGENT_TYPE": "system-architect, planner,test-orchestrator-agent",
+            "AGENTHUB_MODEL": "general",
+            "AGENTHUB_MODEL_TESTING": "small",
+        }
+    )
+    assert worker.agent_types == ("architect", "planner", "testing")
+    assert (worker.model, worker.models) == ("general", {"testing": "small"})
+
+
+def test_log_settings_stand_alone() -> None:
+    assert read_log_settings({"AGENTHUB_LOG_FORMAT": "JSON"}).format == "json"
+
+
+def test_worker_counts_keep_their_order_and_their_combinations() -> None:
+    assert list(parse_workers("test-agent=2, coding=3,architect+planner=1,review").items()) == [
+        ("testing", 2),
+        ("coding", 3),
+        ("architect+planner", 1),
+        ("review", 1),
+    ]
+    assert parse_workers("noop=2,coding=0") == {"noop": 2}
+
+
+@pytest.mark.parametrize(
+    "text", ["coding=x", "coding=-1", "coding=65", "baker=1", "coding=1,coder=2", "coding=0", ""]
+)
+def test_worker_counts_that_make_no_sense_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        parse_workers(text)
+
+
+def test_the_default_workers_serve_every_type() -> None:
+    assert unserved(parse_workers(DEFAULT_WORKERS)) == ()
+    assert "planner" in unserved(parse_workers("coding=1"))
