@@ -45,3 +45,15 @@ class ServiceFailed(AgenthubError):
 
 class BusError(AgenthubError):
     """The NATS server refused a stream or a consumer as it is declared in `nats/`."""
+
+
+class DatabaseUnavailable(AgenthubError):
+    """Postgres does not answer; everything in it can be derived from the log again."""
+
+
+class MigrationRefused(AgenthubError):
+    """The migrations on disk and those in the database do not fit together."""
+
+
+class ReadModelsMissing(AgenthubError):
+    """The projector has not yet made the read models in this database."""

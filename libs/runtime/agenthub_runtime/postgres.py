@@ -1,0 +1,121 @@
+"""Connections to Postgres that come back after it was away.
+
+Everything in Postgres is derived from the log, so nobody waits for it: who cannot reach it gets
+`DatabaseUnavailable` at once and tries again later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+
+from agenthub_runtime.errors import DatabaseUnavailable
+
+Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
+
+CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 60.0
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.DatabaseDroppedError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InterfaceError,
+)
+
+
+class Database:
+    """A small pool. Opens no connection before the first use, so services may start in any order."""
+
+    def __init__(self, url: str, *, name: str, max_size: int = 4) -> None:
+        self._url = url
+        self._name = name
+        self._max_size = max_size
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    async def __aenter__(self) -> Database:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection from the pool. Raises `DatabaseUnavailable`, also for what the body loses on the way."""
+        with_pool = await self._opened()
+        try:
+            async with with_pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                yield connection
+        except _AWAY as error:
+            raise _unavailable(error) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction: committed at the end, rolled back when the body raises."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def alone(self) -> asyncpg.Connection[Any]:
+        """A connection outside the pool, for locks and LISTEN; the caller closes it.
+
+        Raises `DatabaseUnavailable`.
+        """
+        try:
+            connection = await asyncpg.connect(
+                self._url, timeout=CONNECT_TIMEOUT_S, server_settings={"application_name": self._name}
+            )
+            await prepare(connection)
+        except _AWAY as error:
+            raise _unavailable(error) from error
+        return connection
+
+    async def close(self) -> None:
+        """Close every connection; at once when they do not close by themselves."""
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            pool.terminate()
+
+    async def _opened(self) -> asyncpg.Pool[Any]:
+        if self._pool is None:
+            self._pool = asyncpg.create_pool(
+                self._url,
+                min_size=0,
+                max_size=self._max_size,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=COMMAND_TIMEOUT_S,
+                init=prepare,
+                server_settings={"application_name": self._name},
+            )
+            await self._pool
+        return self._pool
+
+
+async def prepare(connection: Connection) -> None:
+    """Let a connection read and write jsonb as plain values."""
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="text"
+    )
+
+
+def _to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _unavailable(error: BaseException) -> DatabaseUnavailable:
+    reason = str(error) or type(error).__name__
+    return DatabaseUnavailable(
+        f"Postgres cannot be reached ({reason}): nothing is lost, the log has everything; check DATABASE_URL"
+        " and that the server runs"
+    )

@@ -1,0 +1,317 @@
+"""Questions to the read models. Every function takes a connection and answers with typed rows.
+
+Lists are pages: newest first where a person looks for the newest, else in the order of the log. A cursor is the
+opaque text that the page before gave. All of them raise `ReadModelsMissing` before the projector's first run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import asyncpg
+import msgspec
+
+from agenthub_events.errors import InvalidInput
+from agenthub_runtime.errors import ReadModelsMissing
+from agenthub_runtime.postgres import Connection
+from agenthub_runtime.readmodels.rows import (
+    AttemptRow,
+    DeadLetterRow,
+    DependencyRow,
+    GateRow,
+    GoalRow,
+    InterventionRow,
+    KnowledgeRow,
+    MergeRow,
+    Row,
+    TaskRow,
+    TimelineRow,
+    UsageRow,
+)
+
+R = TypeVar("R", bound=Row)
+
+PAGE_MAX = 500
+
+
+class Page(msgspec.Struct, Generic[R], frozen=True):
+    """Some rows, and the cursor of the next page; None at the end."""
+
+    items: list[R]
+    next_cursor: str | None
+
+
+class GoalFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which goals to list; what is None does not matter. `text` is looked for in the goal's own words."""
+
+    status: Sequence[str] | None = None
+    priority: str | None = None
+    needs_you: bool | None = None
+    text: str | None = None
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """The task graph of a goal: tasks in their order, and who waits for whom."""
+
+    tasks: list[TaskRow]
+    dependencies: list[DependencyRow]
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a goal has used, whole and by task and model. `cost_usd` leaves out `unpriced_calls`."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    cost_usd: float
+    unpriced_calls: int
+    items: list[UsageRow]
+
+
+async def list_goals(
+    connection: Connection, cursor: str | None = None, limit: int = 50, filters: GoalFilter | None = None
+) -> Page[GoalRow]:
+    """Goals, the youngest first."""
+    wanted = filters or GoalFilter()
+    rows = await _fetch(
+        connection,
+        """
+        SELECT * FROM agenthub.goals
+        WHERE ($1::bigint IS NULL OR first_seq < $1)
+          AND ($3::text[] IS NULL OR status = ANY($3))
+          AND ($4::text IS NULL OR priority = $4)
+          AND ($5::boolean IS NULL OR needs_you = $5)
+          AND ($6::text IS NULL OR position(lower($6) in lower(goal)) > 0)
+        ORDER BY first_seq DESC LIMIT $2
+        """,
+        _before(cursor),
+        _bounded(limit) + 1,
+        None if wanted.status is None else list(wanted.status),
+        wanted.priority,
+        wanted.needs_you,
+        wanted.text,
+    )
+    return _page(rows, GoalRow, limit, "first_seq")
+
+
+async def get_goal(connection: Connection, goal_id: str) -> GoalRow | None:
+    """One goal; None when the projector does not know it."""
+    rows = await _fetch(connection, "SELECT * FROM agenthub.goals WHERE goal_id = $1", goal_id)
+    return _row(rows[0], GoalRow) if rows else None
+
+
+async def list_tasks(
+    connection: Connection, goal_id: str, cursor: str | None = None, limit: int = PAGE_MAX
+) -> Page[TaskRow]:
+    """Tasks of a goal, in the order in which they came up."""
+    rows = await _fetch(
+        connection,
+        "SELECT * FROM agenthub.tasks WHERE goal_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3",
+        goal_id,
+        _after(cursor),
+        _bounded(limit) + 1,
+    )
+    return _page(rows, TaskRow, limit, "ordinal")
+
+
+async def get_task(connection: Connection, goal_id: str, task_id: str) -> TaskRow | None:
+    """One task; None when there is none of this id."""
+    rows = await _fetch(
+        connection, "SELECT * FROM agenthub.tasks WHERE goal_id = $1 AND task_id = $2", goal_id, task_id
+    )
+    return _row(rows[0], TaskRow) if rows else None
+
+
+async def list_attempts(connection: Connection, goal_id: str, task_id: str | None = None) -> list[AttemptRow]:
+    """Attempts of a goal, or of one of its tasks, in the order in which they were enqueued."""
+    rows = await _fetch(
+        connection,
+        "SELECT * FROM agenthub.attempts WHERE goal_id = $1 AND ($2::text IS NULL OR task_id = $2)"
+        " ORDER BY enqueued_seq, task_id, attempt",
+        goal_id,
+        task_id,
+    )
+    return _rows(rows, AttemptRow)
+
+
+async def graph(connection: Connection, goal_id: str) -> Graph:
+    """The whole task graph of a goal."""
+    tasks = await _fetch(connection, "SELECT * FROM agenthub.tasks WHERE goal_id = $1 ORDER BY ordinal", goal_id)
+    edges = await _fetch(
+        connection,
+        "SELECT * FROM agenthub.dependencies WHERE goal_id = $1 ORDER BY task_id, depends_on",
+        goal_id,
+    )
+    return Graph(_rows(tasks, TaskRow), _rows(edges, DependencyRow))
+
+
+async def list_gates(connection: Connection, goal_id: str) -> list[GateRow]:
+    """Rounds of the goal's gates with their evidence, in the order in which they were judged; open ones last."""
+    rows = await _fetch(
+        connection,
+        "SELECT * FROM agenthub.gates WHERE goal_id = $1 ORDER BY seq = 0, seq, round, gate",
+        goal_id,
+    )
+    return _rows(rows, GateRow)
+
+
+async def list_interventions(
+    connection: Connection,
+    goal_id: str | None = None,
+    state: str | None = "open",
+    cursor: str | None = None,
+    limit: int = 100,
+) -> Page[InterventionRow]:
+    """Questions to people, the oldest first; of every goal when `goal_id` is None."""
+    rows = await _fetch(
+        connection,
+        """
+        SELECT * FROM agenthub.interventions
+        WHERE ($1::text IS NULL OR goal_id = $1) AND ($2::text IS NULL OR state = $2) AND blocked_seq > $3
+        ORDER BY blocked_seq LIMIT $4
+        """,
+        goal_id,
+        state,
+        _after(cursor),
+        _bounded(limit) + 1,
+    )
+    return _page(rows, InterventionRow, limit, "blocked_seq")
+
+
+async def get_intervention(connection: Connection, intervention_id: str) -> InterventionRow | None:
+    """One question; None when there is none of this id."""
+    rows = await _fetch(
+        connection, "SELECT * FROM agenthub.interventions WHERE intervention_id = $1", intervention_id
+    )
+    return _row(rows[0], InterventionRow) if rows else None
+
+
+async def get_usage(connection: Connection, goal_id: str) -> Usage:
+    """Model calls, tokens and cost of a goal."""
+    rows = await _fetch(
+        connection,
+        "SELECT * FROM agenthub.usage WHERE goal_id = $1 ORDER BY task_id, provider, model",
+        goal_id,
+    )
+    items = _rows(rows, UsageRow)
+    return Usage(
+        calls=sum(item.calls for item in items),
+        input_tokens=sum(item.input_tokens for item in items),
+        output_tokens=sum(item.output_tokens for item in items),
+        cache_read_tokens=sum(item.cache_read_tokens for item in items),
+        cache_write_tokens=sum(item.cache_write_tokens for item in items),
+        cost_usd=round(sum(item.cost_usd for item in items), 6),
+        unpriced_calls=sum(item.unpriced_calls for item in items),
+        items=items,
+    )
+
+
+async def list_timeline(
+    connection: Connection, goal_id: str | None = None, cursor: str | None = None, limit: int = 200
+) -> Page[TimelineRow]:
+    """The story of a goal, or of the whole hub, line by line from the beginning."""
+    rows = await _fetch(
+        connection,
+        "SELECT * FROM agenthub.timeline WHERE ($1::text IS NULL OR goal_id = $1) AND seq > $2"
+        " ORDER BY seq LIMIT $3",
+        goal_id,
+        _after(cursor),
+        _bounded(limit) + 1,
+    )
+    return _page(rows, TimelineRow, limit, "seq")
+
+
+async def list_knowledge(
+    connection: Connection, goal_id: str, cursor: str | None = None, limit: int = 200
+) -> Page[KnowledgeRow]:
+    """What the agents of a goal have left for each other."""
+    rows = await _fetch(
+        connection,
+        "SELECT * FROM agenthub.knowledge WHERE goal_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        goal_id,
+        _after(cursor),
+        _bounded(limit) + 1,
+    )
+    return _page(rows, KnowledgeRow, limit, "seq")
+
+
+async def list_dead_letters(
+    connection: Connection,
+    goal_id: str | None = None,
+    state: str | None = "open",
+    cursor: str | None = None,
+    limit: int = 100,
+) -> Page[DeadLetterRow]:
+    """Work that was given up and messages that nobody can read, the oldest first."""
+    rows = await _fetch(
+        connection,
+        """
+        SELECT * FROM agenthub.dead_letters
+        WHERE ($1::text IS NULL OR goal_id = $1) AND ($2::text IS NULL OR state = $2) AND seq > $3
+        ORDER BY seq LIMIT $4
+        """,
+        goal_id,
+        state,
+        _after(cursor),
+        _bounded(limit) + 1,
+    )
+    return _page(rows, DeadLetterRow, limit, "seq")
+
+
+async def get_dead_letter(connection: Connection, dead_letter_id: str) -> DeadLetterRow | None:
+    """One dead letter; None when there is none of this id."""
+    rows = await _fetch(
+        connection, "SELECT * FROM agenthub.dead_letters WHERE dead_letter_id = $1", dead_letter_id
+    )
+    return _row(rows[0], DeadLetterRow) if rows else None
+
+
+async def merge_chain(connection: Connection, goal_id: str) -> list[MergeRow]:
+    """The links of the goal's branch from its first commit to its head."""
+    rows = await _fetch(connection, "SELECT * FROM agenthub.merges WHERE goal_id = $1 ORDER BY seq", goal_id)
+    return _rows(rows, MergeRow)
+
+
+async def _fetch(connection: Connection, query: str, *args: object) -> list[Mapping[str, Any]]:
+    try:
+        return list(await connection.fetch(query, *args))
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedColumnError) as error:
+        raise ReadModelsMissing(
+            "The read models are not there yet: the projector makes them when it starts; is it running?"
+        ) from error
+
+
+def _row(record: Mapping[str, Any], kind: type[R]) -> R:
+    return msgspec.convert(dict(record), kind)
+
+
+def _rows(records: Iterable[Mapping[str, Any]], kind: type[R]) -> list[R]:
+    return [_row(record, kind) for record in records]
+
+
+def _page(records: list[Mapping[str, Any]], kind: type[R], limit: int, order: str) -> Page[R]:
+    size = _bounded(limit)
+    items = _rows(records[:size], kind)
+    more = len(records) > size
+    return Page(items, str(records[size - 1][order]) if more else None)
+
+
+def _bounded(limit: int) -> int:
+    return max(1, min(limit, PAGE_MAX))
+
+
+def _before(cursor: str | None) -> int | None:
+    return None if cursor is None else _number(cursor)
+
+
+def _after(cursor: str | None) -> int:
+    return 0 if cursor is None else _number(cursor)
+
+
+def _number(cursor: str) -> int:
+    if not cursor.isdecimal() or len(cursor) > 18:
+        raise InvalidInput(f"`{cursor[:40]}` is no cursor: pass the `next_cursor` of a page", field="cursor")
+    return int(cursor)
