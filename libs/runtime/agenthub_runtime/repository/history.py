@@ -1,0 +1,137 @@
+"""Questions to a goal's history. They change nothing, and any number may run at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from agenthub_events.catalogue.values import FileChange
+from agenthub_runtime.repository.errors import CommitMissing, RepositoryError
+from agenthub_runtime.repository.git import Git, checked, literal
+
+EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+DIFF_BYTES = 4 << 20
+_PATHS_A_CALL = 500
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of a commit. `mode` is git's (100644, 100755, 120000 for a link, 160000 for a submodule)."""
+
+    path: str
+    mode: str
+    blob: str
+    size: int
+
+
+class History:
+    """The read side of a goal's repository; commits and trees are named by their full ids."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._git = Git(path)
+
+    async def has(self, commit: str) -> bool:
+        """Whether the commit is here, with everything that it builds on."""
+        output = await self._git.run("cat-file", "-e", f"{checked(commit)}^{{commit}}", codes=(0, 1, 128))
+        return output.code == 0
+
+    async def tree_of(self, commit: str) -> str:
+        """The id of the commit's tree. Raises `CommitMissing`."""
+        output = await self._git.run(
+            "rev-parse", "--verify", "--quiet", f"{checked(commit)}^{{tree}}", codes=(0, 1, 128)
+        )
+        if output.code:
+            raise CommitMissing(f"Commit {commit} is not in {self.path.name}; its bundle has not been fetched.")
+        return output.word
+
+    async def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `newer` contains `older` (a commit contains itself)."""
+        output = await self._git.run("merge-base", "--is-ancestor", checked(older), checked(newer), codes=(0, 1))
+        return output.code == 0
+
+    async def diff(self, base: str, head: str, path: str | None = None, *, max_bytes: int = DIFF_BYTES) -> str:
+        """The change from `base` to `head` (commits or trees) as a patch, renames detected.
+
+        `path` narrows it to one file or folder. Beyond `max_bytes` it ends with a line that says so.
+        """
+        output = await self._git.run(
+            *("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames"),
+            *(checked(base), checked(head), *literal([path] if path else [])),
+            limit=max_bytes,
+        )
+        text = output.stdout.decode("utf-8", "replace")
+        return f"{text}\n[the diff is cut here, after {max_bytes} bytes]\n" if output.cut else text
+
+    async def diffstat(self, base: str, head: str) -> list[FileChange]:
+        """Lines added and removed in each file (0 for binary ones), and how long it is afterwards."""
+        changes = await self._numstat(checked(base), checked(head), [])
+        lengths: dict[str, int] = {}
+        for paths in _chunks([path for path, _, _ in changes]):
+            lengths.update({path: added for path, added, _ in await self._numstat(EMPTY_TREE, head, paths)})
+        return [
+            FileChange(path=path, added=added, removed=removed, lines=lengths.get(path, 0))
+            for path, added, removed in changes
+        ]
+
+    async def changed_files(self, base: str, head: str) -> list[str]:
+        """Paths that `head` adds or changes; what it deletes is left out."""
+        output = await self._git.run(
+            *("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--diff-filter=d"),
+            *(checked(base), checked(head)),
+        )
+        return output.fields()
+
+    async def files(self, commit: str) -> list[FileEntry]:
+        """Every file of the commit, sorted by path."""
+        output = await self._git.run("ls-tree", "-r", "-l", "-z", "--full-tree", checked(commit))
+        return [_file_entry(line) for line in output.fields()]
+
+    async def show(self, commit: str, path: str) -> bytes:
+        """The content of one file (of a link: its target). Raises `CommitMissing` when there is none."""
+        try:
+            return (await self._git.run("cat-file", "blob", f"{checked(commit)}:{path}")).stdout
+        except RepositoryError as error:
+            raise CommitMissing(f"{path} is not a file of commit {commit}.") from error
+
+    async def contents(self, entries: Sequence[FileEntry]) -> dict[str, bytes]:
+        """The contents of many files in one go, by path."""
+        blobs = "".join(f"{entry.blob}\n" for entry in entries)
+        output = await self._git.run("cat-file", "--batch", data=blobs.encode())
+        pieces = _batch(output.stdout, len(entries))
+        return {entry.path: data for entry, data in zip(entries, pieces, strict=True)}
+
+    async def _numstat(self, base: str, head: str, paths: Sequence[str]) -> list[tuple[str, int, int]]:
+        output = await self._git.run(
+            "diff-tree", "-r", "-z", "--numstat", "--no-renames", base, head, *literal(paths)
+        )
+        return [_numbers(line) for line in output.fields()]
+
+
+def _numbers(line: str) -> tuple[str, int, int]:
+    added, removed, path = line.split("\t", 2)
+    return path, int(added) if added != "-" else 0, int(removed) if removed != "-" else 0
+
+
+def _file_entry(line: str) -> FileEntry:
+    described, path = line.split("\t", 1)
+    mode, _, blob, size = described.split()
+    return FileEntry(path=path, mode=mode, blob=blob, size=0 if size == "-" else int(size))
+
+
+def _chunks(paths: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (paths[start : start + _PATHS_A_CALL] for start in range(0, len(paths), _PATHS_A_CALL))
+
+
+def _batch(stream: bytes, count: int) -> Iterator[bytes]:
+    """Take apart what `git cat-file --batch` wrote: a line with the size, then so many bytes."""
+    position = 0
+    for _ in range(count):
+        end = stream.index(b"\n", position)
+        header = stream[position:end].split()
+        if len(header) != 3:
+            raise CommitMissing(f"Object {header[0].decode()} is not in the repository.")
+        start, size = end + 1, int(header[2])
+        yield stream[start : start + size]
+        position = start + size + 1

@@ -1,0 +1,172 @@
+"""Work trees for agents: plain folders without a repository in them.
+
+The trusted git folder and the index stay outside of what a sandbox shows. A workspace gets its name when it is
+complete, its index after that; without the index it counts as half made and never becomes a commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
+from agenthub_runtime.repository.git import Git, checked
+from agenthub_runtime.repository.history import EMPTY_TREE
+
+_LINK = "120000"
+_ABSENT = "0" * 40
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The tree that a workspace would become. `left_out`: links that point out of the workspace."""
+
+    tree: str
+    left_out: tuple[str, ...] = ()
+
+
+async def make_workspace(git: Git, commit: str, path: Path) -> None:
+    """Check `commit` out as the folder `path`; what was there before is replaced."""
+    partial = await asyncio.to_thread(_begin, path)
+    index = partial.with_name(f"{partial.name}.index")
+    try:
+        tree = git.with_environment(GIT_WORK_TREE=str(partial), GIT_INDEX_FILE=str(index))
+        await tree.run("read-tree", "-m", "-u", checked(commit))
+        await asyncio.to_thread(_put_in_place, partial, index, path)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(_discard, partial, index))
+        raise
+
+
+async def take_snapshot(git: Git, path: Path, parent: str) -> Snapshot:
+    """Write the workspace's tree as the successor of `parent`. Raises `WorkspaceRefused`."""
+    index = index_of(path)
+    await asyncio.to_thread(_make_safe, path, index)
+    scratch = index.with_name(f"{index.name}.next")
+    tree = git.with_environment(GIT_WORK_TREE=str(path), GIT_INDEX_FILE=str(scratch))
+    try:
+        await asyncio.to_thread(shutil.copyfile, index, scratch)
+        await tree.run("read-tree", "-m", checked(parent))
+        left_out = await _stage(tree, path, parent)
+        snapshot = Snapshot(tree=(await tree.run("write-tree")).word, left_out=left_out)
+        await _refuse_emptied(git, snapshot.tree, parent, path)
+        await asyncio.to_thread(os.replace, scratch, index)
+    finally:
+        for leftover in (scratch, scratch.with_name(f"{scratch.name}.lock")):
+            leftover.unlink(missing_ok=True)
+    return snapshot
+
+
+def remove_workspace(path: Path) -> None:
+    """Delete a workspace and its index, whatever rights its files have."""
+    index_of(path).unlink(missing_ok=True)
+    if path.is_symlink() or path.exists():
+        _delete(path)
+
+
+def index_of(path: Path) -> Path:
+    """Where the index of a workspace lies: beside it, never in it."""
+    return path.with_name(f".{path.name}.index")
+
+
+def _begin(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
+
+
+def _put_in_place(partial: Path, index: Path, path: Path) -> None:
+    remove_workspace(path)
+    partial.rename(path)
+    index.replace(index_of(path))
+
+
+def _discard(partial: Path, index: Path) -> None:
+    if partial.exists():
+        _delete(partial)
+    for leftover in (index, index.with_name(f"{index.name}.lock")):
+        leftover.unlink(missing_ok=True)
+
+
+async def _stage(tree: Git, path: Path, parent: str) -> tuple[str, ...]:
+    try:
+        await tree.run("add", "--all")
+    except RepositoryError as error:
+        raise WorkspaceRefused(f"The workspace cannot be stored: {error} Rename or remove that file.") from error
+    changed = (
+        await tree.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", parent)
+    ).fields()
+    escaping = tuple(name for name in _links(changed) if _escapes(path, name))
+    if escaping:
+        records = "".join(f"0 {_ABSENT}\t{name}\0" for name in escaping)
+        await tree.run("update-index", "-z", "--index-info", data=os.fsencode(records))
+    return escaping
+
+
+def _links(raw: list[str]) -> Iterator[str]:
+    """Paths of new or changed symbolic links in the output of `diff-index --raw -z`."""
+    for description, name in zip(raw[::2], raw[1::2], strict=True):
+        if description.split()[1] == _LINK:
+            yield name
+
+
+def _escapes(root: Path, name: str) -> bool:
+    target = os.readlink(root / name)
+    if os.path.isabs(target):
+        return True
+    landing = os.path.normpath(os.path.join(os.path.dirname(name), target))
+    return landing == ".." or landing.startswith("../")
+
+
+async def _refuse_emptied(git: Git, tree: str, parent: str, path: Path) -> None:
+    if tree != EMPTY_TREE:
+        return
+    before = (await git.run("rev-parse", "--verify", f"{parent}^{{tree}}")).word
+    if before != EMPTY_TREE:
+        raise WorkspaceRefused(
+            f"Workspace {path.name} holds no file any more, its base {parent[:12]} does: a commit would delete "
+            "everything. Restore the files, or check the workspace out again."
+        )
+
+
+def _make_safe(path: Path, index: Path) -> None:
+    """Make the tree readable and take out what git would treat as a repository of its own.
+
+    A nested `.git` could bring its own configuration (monitors, filters) into a system command; what lies
+    around it is kept as plain files.
+    """
+    if path.is_symlink() or not path.is_dir() or not index.is_file():
+        raise WorkspaceRefused(f"{path.name} is not a complete workspace: check it out again.")
+    for folder, names, files in os.walk(path):
+        for name in [*names, *files]:
+            full = Path(folder, name)
+            if name.lower() == ".git":
+                _delete(full)
+            else:
+                _make_readable(full)
+        names[:] = [name for name in names if name.lower() != ".git"]
+
+
+def _make_readable(path: Path) -> None:
+    mode = path.lstat().st_mode
+    wanted = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR
+    if (stat.S_ISDIR(mode) or stat.S_ISREG(mode)) and mode & wanted != wanted:
+        path.chmod(stat.S_IMODE(mode) | wanted)
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                _make_readable(Path(folder, name))
+    path.chmod(stat.S_IRWXU)
+    shutil.rmtree(path)
