@@ -1,10 +1,19 @@
-"""What every test starts from: an environment without our variables."""
+"""What every test starts from: an environment without our variables, and real servers of its own."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
+from nats.aio.client import Client
+
+from agenthub_runtime.bus import connect
+from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.postgres import PostgresServer
+from agenthub_runtime.streams import apply_assets
+from tests.support.servers import fresh_database, running_nats, running_postgres
 
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
@@ -16,3 +25,35 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_OURS) or name in _NAMES:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
+    """A nats-server with an empty store."""
+    with running_nats(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[Client]:
+    """A connection to a server that has every stream and consumer of the hub."""
+    nc = await connect(nats_server.authorised_url, "test", give_up_after_s=10)
+    try:
+        await apply_assets(nc)
+        yield nc
+    finally:
+        await nc.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One Postgres for the whole run."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+async def database_url(postgres_server: PostgresServer) -> AsyncIterator[str]:
+    """An empty database of the test's own."""
+    async with fresh_database(postgres_server) as url:
+        yield url

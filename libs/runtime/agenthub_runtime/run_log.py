@@ -1,0 +1,43 @@
+"""The recorded steps of agent runs, on the RUNS stream, behind the same append routine as the log."""
+
+from __future__ import annotations
+
+from nats.aio.client import Client
+
+from agenthub_events.jetstream.fenced import Clash, FencedStream, Message
+from agenthub_events.ports import StepConflict, StepResult
+from agenthub_events.runs import RecordedStep, RunId, Step, decode_step, encode_step, step_id, step_kind
+
+STREAM = "RUNS"
+OUTPUT_TTL = "24h"
+
+
+class JetStreamRunLog:
+    """The `RunLog` port on a NATS connection."""
+
+    def __init__(self, nc: Client) -> None:
+        self._nc = nc
+        self._stream = FencedStream(nc, STREAM)
+
+    async def append(self, run: RunId, step: Step, *, expected: int) -> StepResult:
+        """Append a step, expecting `expected` as the last sequence of the run's steps (0: none yet)."""
+        outcome = await self._stream.append(
+            Message(
+                subject=f"{run.prefix}.step.{step_kind(step)}",
+                data=encode_step(step),
+                id=step_id(run, step),
+                fence=run.step_filter,
+                expected=expected,
+            )
+        )
+        if isinstance(outcome, Clash):
+            return StepConflict(outcome.tail[-1].seq if outcome.tail else expected)
+        return outcome
+
+    async def read(self, run: RunId) -> list[RecordedStep]:
+        """All steps of the attempt, in order. Raises `StoreUnavailable`."""
+        return [RecordedStep(raw.seq, decode_step(raw.data)) for raw in await self._stream.read(run.step_filter)]
+
+    async def emit(self, run: RunId, kind: str, data: bytes) -> None:
+        """Give out a chunk of output or progress; nothing waits for it, and it expires after a day."""
+        await self._nc.publish(f"{run.prefix}.out.{kind}", data, headers={"Nats-TTL": OUTPUT_TTL})

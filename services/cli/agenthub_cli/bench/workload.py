@@ -1,0 +1,40 @@
+"""Workflows for measuring: their tasks do nothing, so that only the hub's own work is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# The shape of a usual goal: two roots, parallel middle, fan-in, a tail.
+_USUAL = (
+    ("analyze", ()),
+    ("design", ()),
+    ("core", ("analyze", "design")),
+    ("storage", ("design",)),
+    ("api", ("core",)),
+    ("auth", ("core",)),
+    ("errors", ("core", "storage")),
+    ("tests", ("api", "auth", "errors")),
+    ("docs", ("api",)),
+    ("examples", ("api", "docs")),
+    ("polish", ("tests",)),
+    ("release", ("polish", "examples")),
+)
+
+
+def usual_workflow() -> list[dict[str, Any]]:
+    """Twelve tasks with fan-out and fan-in."""
+    return [_task(key, depends_on) for key, depends_on in _USUAL]
+
+
+def chain(length: int) -> list[dict[str, Any]]:
+    """`length` tasks, one behind the other."""
+    return [_task(f"link-{n}", (f"link-{n - 1}",) if n else ()) for n in range(length)]
+
+
+def submission(workflow: list[dict[str, Any]], number: int) -> dict[str, Any]:
+    """The body of a goal that runs this workflow."""
+    return {"goal": f"Measure the hub, goal {number}", "workflow": workflow}
+
+
+def _task(key: str, depends_on: tuple[str, ...]) -> dict[str, Any]:
+    return {"key": key, "title": f"Do nothing: {key}", "agent": "noop", "depends_on": list(depends_on)}

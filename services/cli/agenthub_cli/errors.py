@@ -1,0 +1,31 @@
+"""Errors of the command line.
+
+AgenthubError
+└── CommandFailed         what happened, what to type next, and the exit code
+    └── HubUnreachable    no hub answers
+"""
+
+from __future__ import annotations
+
+from agenthub_cli import exit_codes
+from agenthub_events.errors import AgenthubError
+
+
+class CommandFailed(AgenthubError):
+    """A command that could not be carried out; `hint` is the next command to type."""
+
+    def __init__(self, message: str, *, hint: str = "", code: int = exit_codes.FAILED) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
+
+
+class HubUnreachable(CommandFailed):
+    """No hub answers at the address."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"No hub answers at {url}",
+            hint="start one with `agenthub up`, or name another with --url",
+            code=exit_codes.UNREACHABLE,
+        )

@@ -1,0 +1,202 @@
+"""`agenthub goal …`: submit a goal, watch it, and say what a person has to say about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from cyclopts import App, Parameter
+
+from agenthub_cli import exit_codes
+from agenthub_cli.errors import CommandFailed
+from agenthub_cli.hub import Hub, Json, Url
+from agenthub_cli.show import print_json, print_rows
+from agenthub_cli.watching import watch_goal
+
+GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
+Key: TypeAlias = Annotated[
+    str | None,
+    Parameter(name="--key", help="Idempotency key: the same key is the same command, however often sent"),
+]
+PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
+
+app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
+
+
+@app.command
+def submit(
+    goal: Annotated[str, Parameter(help="What is to be reached, in plain words")],
+    *,
+    requirement: Annotated[list[str] | None, Parameter(name=("--requirement", "-r"), negative="")] = None,
+    priority: PriorityWord | None = None,
+    repository: Annotated[str | None, Parameter(help="Git repository to work on; default: an empty one")] = None,
+    test_command: str | None = None,
+    max_time: Annotated[str | None, Parameter(help="For example `4 hours`")] = None,
+    max_cost_usd: float | None = None,
+    max_llm_calls: int | None = None,
+    autonomy: Literal["full", "approve_plan"] | None = None,
+    workflow: Annotated[
+        Path | None, Parameter(help="JSON file with a task list; no planner is asked then")
+    ] = None,
+    watch: Annotated[
+        bool, Parameter(negative="", help="Follow the goal until it needs nobody or somebody")
+    ] = False,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> int:
+    """Submit a goal."""
+    constraints = _given(max_time=max_time, max_cost_usd=max_cost_usd, max_llm_calls=max_llm_calls)
+    body = _given(
+        goal=goal,
+        requirements=requirement,
+        priority=priority,
+        repository=repository,
+        test_command=test_command,
+        autonomy=autonomy,
+        workflow=_read_workflow(workflow) if workflow else None,
+        constraints=constraints or None,
+    )
+    hub = Hub(url)
+    answer = hub.post("/goals", body, key=key)
+    if json and not watch:
+        print_json(answer)
+    elif not json:
+        print(f"Goal {answer['goal_id']} is {answer['status']}")
+    if watch:
+        return watch_goal(hub, answer["goal_id"], json=json)
+    if not json:
+        print(f"Follow it with: agenthub goal watch {answer['goal_id']}")
+    return exit_codes.OK
+
+
+@app.command(name="list")
+def list_(
+    *,
+    status: Annotated[str | None, Parameter(help="Only goals in this state")] = None,
+    limit: int = 20,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """List goals, the newest first."""
+    rows = Hub(url).pages("/goals", limit=limit, status=status)
+    if json:
+        for row in rows:
+            print_json(row)
+    else:
+        print_rows(rows, ("goal_id", "status", "goal"), empty='No goals yet: `agenthub goal submit "…"`')
+
+
+@app.command
+def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
+    """Show one goal with its tasks and gates."""
+    hub = Hub(url)
+    goal = hub.get(f"/goals/{goal_id}")
+    tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
+    gates = list(hub.pages(f"/goals/{goal_id}/gates"))
+    if json:
+        print_json({**goal, "tasks": tasks, "gates": gates})
+        return
+    print(f"{goal['goal']}\n{goal_id} is {goal['status']}\n")
+    print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
+    if gates:
+        print()
+        print_rows(gates, ("gate", "round", "passed", "commit", "summary"), empty="")
+
+
+@app.command
+def watch(
+    goal_id: GoalId,
+    *,
+    timeout: Annotated[float | None, Parameter(help="Give up after so many seconds (exit code 124)")] = None,
+    url: Url = None,
+    json: Json = False,
+) -> int:
+    """Follow a goal live until it is finished or waits for a person."""
+    return watch_goal(Hub(url), goal_id, json=json, timeout_s=timeout)
+
+
+@app.command
+def approve(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Accept the result of a goal that is ready for review."""
+    hub = Hub(url)
+    goal = hub.get(f"/goals/{goal_id}")
+    body = _given(ready_seq=goal.get("ready_seq"))
+    _told(hub.post(f"/goals/{goal_id}/approve", body, key=key), f"Goal {goal_id} is approved", json=json)
+
+
+@app.command
+def rework(
+    goal_id: GoalId,
+    feedback: Annotated[str, Parameter(help="What is to be changed")],
+    *,
+    priority: PriorityWord = "normal",
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Ask for changes; the goal goes on, on the same branch."""
+    answer = Hub(url).post(f"/goals/{goal_id}/rework", {"feedback": feedback, "priority": priority}, key=key)
+    _told(
+        answer,
+        f"Rework {answer['rework_id']} is accepted; follow it with: agenthub goal watch {goal_id}",
+        json=json,
+    )
+
+
+@app.command
+def cancel(goal_id: GoalId, *, reason: str = "", key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Stop a goal for good."""
+    answer = Hub(url).post(f"/goals/{goal_id}/cancel", _given(reason=reason or None), key=key)
+    _told(answer, f"Goal {goal_id} is cancelled", json=json)
+
+
+@app.command
+def pause(goal_id: GoalId, *, reason: str = "", key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Start nothing new on a goal; running work is put aside and kept."""
+    answer = Hub(url).post(f"/goals/{goal_id}/pause", _given(reason=reason or None), key=key)
+    _told(answer, f"Goal {goal_id} is paused; go on with: agenthub goal resume {goal_id}", json=json)
+
+
+@app.command
+def resume(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Go on with a paused goal."""
+    _told(Hub(url).post(f"/goals/{goal_id}/resume", {}, key=key), f"Goal {goal_id} goes on", json=json)
+
+
+@app.command
+def pull(
+    goal_id: GoalId,
+    folder: Annotated[Path | None, Parameter(help="Where to; default: a new folder named after the goal")] = None,
+    *,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Clone the branch of a goal into a new git repository."""
+    from agenthub_cli.pulling import pull_goal
+
+    target = pull_goal(Hub(url), goal_id, folder or Path(goal_id))
+    _told({"goal_id": goal_id, "path": str(target)}, f"The result is in {target}", json=json)
+
+
+def _told(answer: Any, sentence: str, *, json: bool) -> None:
+    if json:
+        print_json(answer)
+    else:
+        print(sentence)
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _read_workflow(path: Path) -> Any:
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be read: {error.strerror}", code=exit_codes.USAGE) from error
+    except msgspec.DecodeError as error:
+        raise CommandFailed(
+            f"{path} is no JSON: {error}", hint="give a JSON list of tasks", code=exit_codes.USAGE
+        ) from error

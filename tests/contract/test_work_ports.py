@@ -1,0 +1,242 @@
+"""One suite over the NATS adapters and their in-memory twins: artifacts, runs, timers, work queue, fleet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from agenthub_events.base import Draft
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.errors import ArtifactMissing
+from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_events.memory import MemoryLog
+from agenthub_events.ports import EventLog, Stamp, StepConflict, Stored
+from agenthub_events.runs import Closed, Nudge, RunId, TurnIntent
+from agenthub_runtime.artifacts import JetStreamArtifacts
+from agenthub_runtime.clock import SystemClock
+from agenthub_runtime.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.run_log import JetStreamRunLog
+from agenthub_runtime.timers import NatsTimers
+from agenthub_runtime.twins import (
+    MemoryArtifacts,
+    MemoryBroker,
+    MemoryFleet,
+    MemoryRunLog,
+    MemoryTimers,
+    MemoryWorkQueue,
+)
+from agenthub_runtime.work_queue import NatsWorkQueue
+
+GOAL = "g-" + "0" * 26
+RUN = RunId(GOAL, "t-a", 1)
+CLOCK = SystemClock()
+
+
+class Ports:
+    """The ports of one kind, real or in memory."""
+
+    def __init__(self, nc: Client | None) -> None:
+        self.nc = nc
+        self.log: EventLog = JetStreamStore(nc) if nc else MemoryLog()
+        self.artifacts = JetStreamArtifacts(nc) if nc else MemoryArtifacts()
+        self.runs = JetStreamRunLog(nc) if nc else MemoryRunLog()
+        self.timers = NatsTimers(nc) if nc else MemoryTimers(CLOCK)
+        self.fleet = NatsFleet(nc) if nc else MemoryFleet(CLOCK)
+        self.broker = None if nc else MemoryBroker(self.log, CLOCK)
+        self.feeder = asyncio.create_task(self.broker.run()) if self.broker else None
+
+    def queue(self, *types: str, slots: int) -> Any:
+        if self.nc:
+            return NatsWorkQueue(self.nc, types, slots=slots)
+        assert self.broker is not None
+        return MemoryWorkQueue(self.broker, types, slots=slots)
+
+    async def enqueue(self, task_id: str, agent_type: str, lane: str) -> int:
+        event = TaskEnqueued(
+            task_id=task_id, agent=agent_type, agent_type=agent_type, attempt=1, lane=lane, title="x", timeout_s=60
+        )
+        draft = Draft(
+            goal_id=GOAL,
+            task_id=task_id,
+            event=event,
+            ordinal="1",
+            expected=0,
+            version=1,
+            route=(agent_type, lane),
+        )
+        result = await self.log.append(draft, Stamp(now=CLOCK.now(), metadata={}))
+        assert isinstance(result, Stored)
+        return result.seq
+
+
+@pytest.fixture(params=["nats", "memory"])
+async def ports(request: pytest.FixtureRequest) -> AsyncIterator[Ports]:
+    nc = request.getfixturevalue("bus") if request.param == "nats" else None
+    made = Ports(nc)
+    yield made
+    if made.feeder:
+        made.feeder.cancel()
+
+
+async def soon(work: Any) -> Any:
+    return await asyncio.wait_for(work, 10)
+
+
+async def test_an_object_is_found_under_the_hash_of_its_content(ports: Ports) -> None:
+    digest = await ports.artifacts.put(b"a report")
+
+    assert await ports.artifacts.put(b"a report") == digest
+    assert await ports.artifacts.get(digest) == b"a report"
+    assert await ports.artifacts.get(await ports.artifacts.put(b"")) == b""
+
+
+async def test_a_missing_object_is_named(ports: Ports) -> None:
+    with pytest.raises(ArtifactMissing, match="f" * 64):
+        await ports.artifacts.get("f" * 64)
+
+
+async def test_steps_come_back_in_order_and_a_repeat_is_stored_once(ports: Ports) -> None:
+    intent = TurnIntent(turn=1, tries=1, request_hash="h", model="m")
+    first = await ports.runs.append(RUN, intent, expected=0)
+    assert isinstance(first, Stored)
+
+    again = await ports.runs.append(RUN, intent, expected=0)
+    second = await ports.runs.append(RUN, Nudge(text="go on"), expected=first.seq)
+
+    assert isinstance(again, Stored)
+    assert again.seq == first.seq
+    assert isinstance(second, Stored)
+    assert [recorded.step for recorded in await ports.runs.read(RUN)] == [intent, Nudge(text="go on")]
+
+
+async def test_a_step_behind_somebody_elses_is_refused(ports: Ports) -> None:
+    first = await ports.runs.append(RUN, Nudge(text="mine"), expected=0)
+    assert isinstance(first, Stored)
+
+    late = await ports.runs.append(RUN, Closed(reason="timed out"), expected=0)
+
+    assert late == StepConflict(first.seq)
+
+
+async def test_runs_of_other_attempts_are_apart(ports: Ports) -> None:
+    await ports.runs.append(RUN, Nudge(text="mine"), expected=0)
+
+    other = await ports.runs.append(RUN._replace(attempt=2), Nudge(text="mine"), expected=0)
+
+    assert isinstance(other, Stored)
+    assert len(await ports.runs.read(RUN)) == 1
+
+
+async def test_output_needs_no_fence(ports: Ports) -> None:
+    await ports.runs.emit(RUN, "output", b"a line")
+
+    assert await ports.runs.read(RUN) == []
+
+
+async def test_a_timer_that_is_due_fires_with_what_it_was_set_for(ports: Ports) -> None:
+    due = CLOCK.now() - timedelta(seconds=1)
+    await ports.timers.set("retry", GOAL, "t-a", due=due, ref="2")
+
+    fired = await soon(anext(aiter(ports.timers.fired())))
+
+    assert (fired.kind, fired.goal_id, fired.task_id, fired.ref) == ("retry", GOAL, "t-a", "2")
+    await fired.ack()
+
+
+async def test_setting_a_timer_again_moves_it(ports: Ports) -> None:
+    await ports.timers.set("deadline", GOAL, "", due=CLOCK.now() + timedelta(hours=1), ref="far")
+    await ports.timers.set("deadline", GOAL, "", due=CLOCK.now(), ref="near")
+
+    fired = await soon(anext(aiter(ports.timers.fired())))
+
+    assert (fired.task_id, fired.ref) == ("", "near")
+    await fired.ack()
+
+
+async def test_an_order_is_delivered_to_the_queue_of_its_type(ports: Ports) -> None:
+    seq = await ports.enqueue("t-a", "coding", "p2")
+    await ports.enqueue("t-b", "review", "p2")
+    orders = aiter(ports.queue("coding", slots=2).deliveries())
+
+    order = await soon(anext(orders))
+
+    assert order.recorded.seq == seq
+    assert order.num_delivered == 1
+    assert isinstance(order.recorded.event, TaskEnqueued)
+    await order.ack()
+
+
+async def test_higher_lanes_come_first(ports: Ports) -> None:
+    for task_id, lane in (("t-low", "p3"), ("t-mid", "p2"), ("t-top", "p0")):
+        await ports.enqueue(task_id, "coding", lane)
+    queue = ports.queue("coding", slots=1)
+    orders = aiter(queue.deliveries())
+
+    got = []
+    for _ in range(3):
+        order = await soon(anext(orders))
+        got.append(order.recorded.event.task_id)
+        await order.ack()
+        queue.release()
+
+    assert got[0] == "t-top"
+    assert sorted(got) == ["t-low", "t-mid", "t-top"]
+
+
+async def test_no_more_orders_come_than_slots_are_free(ports: Ports) -> None:
+    for number in range(3):
+        await ports.enqueue(f"t-{number}", "coding", "p2")
+    queue = ports.queue("coding", slots=2)
+    orders = aiter(queue.deliveries())
+    first, second = await soon(anext(orders)), await soon(anext(orders))
+
+    third = asyncio.create_task(anext(orders))
+    done, _ = await asyncio.wait({third}, timeout=0.3)
+    assert not done
+
+    await first.ack()
+    queue.release()
+    assert (await soon(third)).recorded.seq > second.recorded.seq
+
+
+async def test_an_order_that_was_handed_back_comes_again_with_a_higher_count(ports: Ports) -> None:
+    await ports.enqueue("t-a", "coding", "p1")
+    queue = ports.queue("coding", slots=1)
+    orders = aiter(queue.deliveries())
+    first = await soon(anext(orders))
+
+    await first.nak()
+    queue.release()
+    second = await soon(anext(orders))
+
+    assert second.recorded.seq == first.recorded.seq
+    assert second.num_delivered == 2
+    assert second.ack_subject != first.ack_subject
+
+
+async def test_an_acknowledged_order_does_not_come_again(ports: Ports) -> None:
+    await ports.enqueue("t-a", "coding", "p1")
+    queue = ports.queue("coding", slots=1)
+    orders = aiter(queue.deliveries())
+    await (await soon(anext(orders))).ack()
+    queue.release()
+    await ports.enqueue("t-b", "coding", "p1")
+
+    assert (await soon(anext(orders))).recorded.event.task_id == "t-b"
+
+
+async def test_the_fleet_tells_who_holds_a_task(ports: Ports) -> None:
+    status = WorkerStatus(worker="Worker-1", instance="abc", types=("coding",), slots=1, holding=(f"{GOAL}.t-a",))
+    await ports.fleet.publish(status)
+    if ports.nc:
+        await ports.nc.flush()
+
+    assert await ports.fleet.alive("Worker-1", "abc", f"{GOAL}.t-a")
+    assert not await ports.fleet.alive("Worker-1", "other", f"{GOAL}.t-a")
+    assert not await ports.fleet.alive("Worker-1", "abc", f"{GOAL}.t-b")
+    assert not await ports.fleet.alive("Worker-9", "abc", f"{GOAL}.t-a")

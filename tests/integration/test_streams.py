@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+from nats.aio.client import Client
+
+from agenthub_events.agent_types import AGENT_TYPES
+from agenthub_runtime.errors import BusError
+from agenthub_runtime.streams import Declared, apply_assets, declared_assets, diff_assets
+from agenthub_runtime.work_queue import LANES
+
+
+def test_every_agent_type_has_a_consumer_for_every_lane() -> None:
+    declared = {asset.name for asset in declared_assets() if asset.stream == "EVENTS" and asset.kind == "consumer"}
+
+    assert declared == {f"work-{agent_type}-{lane}" for agent_type in AGENT_TYPES for lane in LANES}
+
+
+def test_a_cluster_gets_three_copies_of_file_streams_only() -> None:
+    replicas = {a.name: a.config["num_replicas"] for a in declared_assets(replicas=3) if a.kind == "stream"}
+
+    assert replicas["EVENTS"] == 3
+    assert replicas["FLEET"] == 1
+
+
+async def test_what_is_applied_shows_no_drift_and_applying_again_changes_nothing(bus: Client) -> None:
+    again = await apply_assets(bus)
+
+    assert {applied.outcome for applied in again} == {"unchanged"}
+    assert await diff_assets(bus) == []
+
+
+async def test_a_changed_consumer_shows_as_drift_and_apply_mends_it(bus: Client) -> None:
+    changed = [
+        Declared(a.kind, a.stream, a.name, {**a.config, "ack_wait": 20_000_000_000})
+        for a in declared_assets()
+        if a.name == "work-coding-p0"
+    ]
+    await apply_assets(bus, changed)
+
+    drifts = await diff_assets(bus)
+    assert [(drift.name, drift.key, drift.actual) for drift in drifts] == [
+        ("work-coding-p0", "ack_wait", 20_000_000_000)
+    ]
+    await apply_assets(bus)
+    assert await diff_assets(bus) == []
+
+
+async def test_a_missing_consumer_shows_as_drift(bus: Client) -> None:
+    await bus.jetstream().delete_consumer("EVENTS", "work-debug-p3")
+
+    assert [(drift.name, drift.actual) for drift in await diff_assets(bus)] == [("work-debug-p3", "missing")]
+
+
+async def test_a_misspelt_key_is_refused_with_the_servers_reason(bus: Client) -> None:
+    wrong = Declared("stream", "EXTRA", "EXTRA", {"name": "EXTRA", "subjects": ["extra"], "storrage": "file"})
+
+    with pytest.raises(BusError, match="EXTRA"):
+        await apply_assets(bus, [wrong])
+
+
+async def test_i10_events_cannot_be_deleted_purged_or_unprotected(bus: Client) -> None:
+    ack = await bus.jetstream().publish("evt.g-x._.goal.accepted", b"{}")
+
+    delete = await bus.request("$JS.API.STREAM.MSG.DELETE.EVENTS", msgspec.json.encode({"seq": ack.seq}))
+    purge = await bus.request("$JS.API.STREAM.PURGE.EVENTS", b"")
+    events = next(a for a in declared_assets() if a.name == "EVENTS")
+    undo = await bus.request(
+        "$JS.API.STREAM.UPDATE.EVENTS", msgspec.json.encode({**events.config, "deny_delete": False})
+    )
+
+    for answer in (delete, purge, undo):
+        assert msgspec.json.decode(answer.data)["error"]["code"] >= 400
+    assert (await bus.jetstream().get_msg("EVENTS", ack.seq)).data == b"{}"
