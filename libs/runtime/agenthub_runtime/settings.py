@@ -24,6 +24,7 @@ from agenthub_runtime.settings_table import (
     API_KEYS,
     DATA_DIR,
     DATABASE_URL,
+    EMBEDDED,
     HOST,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -53,11 +54,25 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the orchestrator and of the projector."""
+    """Settings of the orchestrator. An empty `database_url` makes it read the log from its beginning."""
 
     nats_url: str
     database_url: str
     log: LogSettings
+
+    def __repr__(self) -> str:
+        return "OrchestratorSettings(…)"
+
+
+class ProjectorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the projector."""
+
+    nats_url: str
+    database_url: str
+    log: LogSettings
+
+    def __repr__(self) -> str:
+        return "ProjectorSettings(…)"
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +96,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the gateway. Without `api_keys` it serves this machine alone and asks for no credential."""
+    """Settings of the gateway. Without `api_keys` it serves this machine alone and asks for no credential.
+
+    `embedded`: it runs on the machine of the people who use it, so a goal may name a folder of that machine.
+    """
 
     nats_url: str
     database_url: str
@@ -89,6 +107,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     api_keys: tuple[str, ...]
     allowed_hosts: tuple[str, ...]
+    embedded: bool
     data_dir: Path | None
     log: LogSettings
 
@@ -97,10 +116,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the embedded stack. An empty `nats_url` or `database_url` means: bring an own server."""
+    """Settings of the embedded stack, which always brings its own NATS and PostgreSQL."""
 
-    nats_url: str
-    database_url: str
     host: str
     port: int
     data_dir: Path | None
@@ -116,12 +133,19 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
-    """Settings of the orchestrator or the projector. Raises `SettingsInvalid`."""
+    """Settings of the orchestrator. Raises `SettingsInvalid`."""
     read = _Reader(env)
-    settings = OrchestratorSettings(
-        nats_url=read.needed(NATS_URL), database_url=read.needed(DATABASE_URL), log=_log(read)
+    return read.checked(
+        OrchestratorSettings(nats_url=read.needed(NATS_URL), database_url=read.text(DATABASE_URL), log=_log(read))
     )
-    return read.checked(settings)
+
+
+def read_projector_settings(env: Environment) -> ProjectorSettings:
+    """Settings of the projector. Raises `SettingsInvalid`."""
+    read = _Reader(env)
+    return read.checked(
+        ProjectorSettings(nats_url=read.needed(NATS_URL), database_url=read.needed(DATABASE_URL), log=_log(read))
+    )
 
 
 def read_worker_settings(env: Environment) -> WorkerSettings:
@@ -154,6 +178,7 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
         port=read(PORT),
         api_keys=read(API_KEYS),
         allowed_hosts=read(ALLOWED_HOSTS),
+        embedded=read(EMBEDDED),
         data_dir=read.optional(DATA_DIR),
         log=_log(read),
     )
@@ -165,8 +190,6 @@ def read_hub_settings(env: Environment) -> HubSettings:
     """Settings of the embedded stack. Raises `SettingsInvalid`."""
     read = _Reader(env)
     settings = HubSettings(
-        nats_url=read.text(NATS_URL),
-        database_url=read.text(DATABASE_URL),
         host=read(HOST),
         port=read(PORT),
         data_dir=read.optional(DATA_DIR),

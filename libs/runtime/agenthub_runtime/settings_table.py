@@ -94,7 +94,13 @@ DATABASE_URL = Setting(
     "The PostgreSQL database of the read models, with user and password. The embedded stack brings its own.",
 )
 HOST = Setting("AGENTHUB_HOST", "address", str, "127.0.0.1", "The address on which the gateway listens.")
-PORT = Setting("AGENTHUB_PORT", "number", _whole_number(1, 65535), "8000", "The port of the gateway.")
+PORT = Setting(
+    "AGENTHUB_PORT",
+    "number",
+    _whole_number(0, 65535),
+    "8000",
+    "The gateway's port. `agenthub up` takes any free one for 0.",
+)
 DATA_DIR = Setting(
     "AGENTHUB_DATA_DIR",
     "folder",
@@ -163,6 +169,13 @@ ALLOWED_HOSTS = Setting(
     "",
     "Further host names under which browsers and clients may address the gateway, separated by commas.",
 )
+EMBEDDED = Setting(
+    "AGENTHUB_EMBEDDED",
+    "yes or no",
+    _yes_or_no,
+    "no",
+    "Set by the embedded stack for its gateway: a goal may then name a repository folder of this machine.",
+)
 ALLOW_UNSANDBOXED = Setting(
     "AGENTHUB_ALLOW_UNSANDBOXED",
     "yes or no",
@@ -204,7 +217,7 @@ OTLP_ENDPOINT = Setting(
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (
-    *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, DATA_DIR, PG_BIN, WORKERS),
+    *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT),

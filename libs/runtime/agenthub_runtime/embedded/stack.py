@@ -1,0 +1,209 @@
+"""The whole hub on one machine: NATS, PostgreSQL and every service as supervised children of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+
+from agenthub_runtime.bus import connect
+from agenthub_runtime.datadir import DataDir, RunningHub
+from agenthub_runtime.embedded.handover import Handover
+from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.postgres import PostgresServer
+from agenthub_runtime.embedded.readiness import is_ready
+from agenthub_runtime.embedded.services import Service, ServiceSpec
+from agenthub_runtime.embedded.supervisor import Supervisor, UnitState
+from agenthub_runtime.errors import ServerFailed, ServiceFailed
+
+_log = structlog.get_logger(__name__)
+
+READY_WITHIN_S = 90.0
+
+# What a service is told by the stack alone, or what only some of them may know.
+_OWN = frozenset(
+    {
+        *("NATS_URL", "DATABASE_URL", "AGENTHUB_WORKER_NAME", "AGENT_TYPE", "AGENTHUB_HOST", "AGENTHUB_PORT"),
+        *("AGENTHUB_API_KEYS", "AGENTHUB_PROVIDER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+    }
+)
+_FOR_GATEWAY = ("AGENTHUB_API_KEYS",)
+_FOR_WORKERS = ("AGENTHUB_PROVIDER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
+
+
+class StackPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to run. Everything is given: the stack reads no environment and knows no service.
+
+    `workers` counts worker processes by agent types joined with `+`. `service_command("worker", "coding")` is the
+    command line of a service. `env` is the environment from which services get theirs. `declare(nats)` applies
+    streams and consumers. `rehearsal_command(port)`, where given, starts the scripted model server, and workers
+    use it instead of a provider.
+    """
+
+    port: int
+    workers: Mapping[str, int]
+    service_command: Callable[..., Sequence[str]]
+    env: Mapping[str, str]
+    declare: Callable[[Client], Awaitable[object]]
+    host: str = "127.0.0.1"
+    pg_bin: Path | None = None
+    rehearsal_command: Callable[[int], Sequence[str]] | None = None
+
+    def __repr__(self) -> str:
+        return f"StackPlan(port={self.port!r}, workers={self.workers!r})"
+
+
+class EmbeddedStack:
+    """One hub on one data folder. `start`, `ready`, then `stop`, in the main thread."""
+
+    def __init__(self, data: DataDir, plan: StackPlan) -> None:
+        self._data = data
+        self._plan = plan
+        self._held = ExitStack()
+        self._bus: Client | None = None
+        self._handover: Handover | None = None
+        self._supervisor = Supervisor(data.run / "services.json", on_death=self._on_death)
+        self._port = plan.port
+        self.nats = NatsServer(data)
+        self.postgres = PostgresServer(data, pg_bin=plan.pg_bin)
+
+    @property
+    def url(self) -> str:
+        """Where the gateway answers."""
+        return f"http://{_in_url(self._plan.host)}:{self._port}"
+
+    @property
+    def states(self) -> dict[str, UnitState]:
+        """Every process of the hub by name."""
+        return self._supervisor.states
+
+    async def start(self) -> None:
+        """Start everything. Raises `DataDirBusy`, `DataDirUnusable`, `BinaryMissing`, `ServerFailed`."""
+        self._held.enter_context(self._data.claim())
+        self._port = _claimable_port(self._plan.host, self._plan.port)
+        await self._supervisor.start(self.nats, self.postgres)
+        self._bus = await connect(self.nats.authorised_url, "supervisor", give_up_after_s=10)
+        await self._plan.declare(self._bus)
+        names = worker_names(self._plan.workers)
+        self._handover = Handover(self._bus, names)
+        await self._handover.start()
+        model_env = await self._start_rehearsal()
+        specs = [*self._service_specs(), *self._worker_specs(names, model_env)]
+        await self._supervisor.start(*(Service(spec) for spec in specs))
+
+    async def ready(self, *, within_s: float = READY_WITHIN_S) -> RunningHub:
+        """Wait until the gateway says that the hub is ready, announce it to other shells, and return it.
+
+        Raises `ServiceFailed` when a service keeps dying, or when the time is over.
+        """
+        deadline = asyncio.get_running_loop().time() + within_s
+        while not await is_ready(self._plan.host, self._port):
+            self._supervisor.check()
+            if asyncio.get_running_loop().time() > deadline:
+                raise ServiceFailed(
+                    f"The hub is not ready after {within_s:g} s: see {self.url}/health/ready and the logs in "
+                    f"{self._data.logs}"
+                )
+            await asyncio.sleep(0.05)
+        hub = RunningHub(
+            pid=os.getpid(),
+            url=self.url,
+            nats_url=self.nats.url,
+            postgres_url=self.postgres.url,
+            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            version=version("agenthub"),
+        )
+        self._data.announce(hub)
+        return hub
+
+    async def stop(self) -> None:
+        """Stop everything in under ten seconds and give the folder free; also in the middle of a start."""
+        if self._handover is not None:
+            await self._handover.stop()
+        if self._bus is not None:
+            await self._bus.close()
+        await self._supervisor.stop()
+        self._held.close()
+
+    def _on_death(self, name: str, pid: int) -> None:
+        if self._handover is not None:
+            self._handover.on_death(name, pid)
+
+    async def _start_rehearsal(self) -> dict[str, str]:
+        given = {name: self._plan.env[name] for name in _FOR_WORKERS if name in self._plan.env}
+        if self._plan.rehearsal_command is None:
+            return given
+        port = _claimable_port("127.0.0.1", 0)
+        command = tuple(self._plan.rehearsal_command(port))
+        await self._supervisor.start(Service(self._spec("rehearsal", command, {}, stop_within_s=1.0)))
+        return {"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"}
+
+    def _service_specs(self) -> list[ServiceSpec]:
+        command, database = self._plan.service_command, {"DATABASE_URL": self.postgres.authorised_url}
+        gateway = {
+            **database,
+            **{name: self._plan.env[name] for name in _FOR_GATEWAY if name in self._plan.env},
+            "AGENTHUB_HOST": self._plan.host,
+            "AGENTHUB_PORT": str(self._port),
+            "AGENTHUB_EMBEDDED": "yes",
+        }
+        return [
+            self._spec("orchestrator", command("orchestrator"), database),
+            self._spec("projector", command("projector"), database),
+            self._spec("gateway", command("gateway"), gateway),
+        ]
+
+    def _worker_specs(self, names: Mapping[str, str], model_env: Mapping[str, str]) -> list[ServiceSpec]:
+        specs = []
+        for name, types in names.items():
+            env = {**model_env, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
+            specs.append(self._spec(name, self._plan.service_command("worker", types), env))
+        return specs
+
+    def _spec(
+        self, name: str, argv: Sequence[str], env: Mapping[str, str], *, stop_within_s: float = 5.0
+    ) -> ServiceSpec:
+        inherited = {key: value for key, value in self._plan.env.items() if key not in _OWN}
+        shared = {"NATS_URL": self.nats.authorised_url, "AGENTHUB_DATA_DIR": str(self._data.root)}
+        return ServiceSpec(
+            name=name,
+            argv=tuple(argv),
+            env={**inherited, **shared, **env},
+            log=self._data.log_file(name),
+            stop_within_s=stop_within_s,
+        )
+
+
+def worker_names(workers: Mapping[str, int]) -> dict[str, str]:
+    """Worker-1, Worker-2, … in the order of `workers`, each with its agent types joined by commas."""
+    kinds = [types.replace("+", ",") for types, count in workers.items() for _ in range(count)]
+    return {f"Worker-{number}": types for number, types in enumerate(kinds, start=1)}
+
+
+def _claimable_port(host: str, port: int) -> int:
+    """`port`, or a free one for 0. Raises `ServerFailed` when somebody else listens there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServerFailed(
+                f"Port {port} on {host} cannot be used ({error.strerror}): choose another with --port or "
+                "AGENTHUB_PORT"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _in_url(host: str) -> str:
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # shown, not listened on
+    return f"[{name}]" if ":" in name else name

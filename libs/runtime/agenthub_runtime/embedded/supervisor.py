@@ -1,0 +1,133 @@
+"""Keeps the servers and services of one hub alive, and takes all of them along when it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import msgspec
+import structlog
+
+from agenthub_runtime.datadir import write_atomically
+from agenthub_runtime.embedded.services import Unit
+from agenthub_runtime.errors import ServiceFailed
+
+_log = structlog.get_logger(__name__)
+
+# The first restart comes at once: a killed process is more likely than a broken one.
+BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
+SETTLED_AFTER_S = 10.0
+HOPELESS_AFTER = 4
+
+State: TypeAlias = Literal["starting", "running", "restarting", "stopped"]
+DeathHook: TypeAlias = Callable[[str, int], None]
+
+
+class UnitState(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the state file: `pid` is 0 while nothing runs, `since` the time of the last change."""
+
+    state: State
+    pid: int
+    restarts: int
+    since: str
+
+
+class Supervisor:
+    """Starts units group by group, restarts what dies, stops the groups in reverse order.
+
+    Must run in the main thread. `on_death(name, pid)` is called before a restart. The state of all units lies in
+    `state_file` as JSON (name → `UnitState`), for `doctor` and for tests.
+    """
+
+    def __init__(self, state_file: Path, *, on_death: DeathHook | None = None) -> None:
+        self._state_file = state_file
+        self._on_death = on_death
+        self._groups: list[tuple[Unit, ...]] = []
+        self._states: dict[str, UnitState] = {}
+        self._quick_deaths: dict[str, int] = {}
+        self._watchers: list[asyncio.Task[None]] = []
+
+    @property
+    def states(self) -> dict[str, UnitState]:
+        """Every unit that was started, by name, in the order of starting."""
+        return dict(self._states)
+
+    async def start(self, *units: Unit) -> None:
+        """Start a group; its units start at the same time. Raises what a unit's start raises."""
+        self._groups.append(units)
+        self._note("starting", *units)
+        outcomes = await asyncio.gather(*(unit.start() for unit in units), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+        self._note("running", *units)
+        self._watchers.extend(asyncio.create_task(self._watch(unit), name=f"watch-{unit.name}") for unit in units)
+
+    def check(self) -> None:
+        """Raise `ServiceFailed`, with the end of its log, when a critical unit keeps dying."""
+        for unit in (unit for group in self._groups for unit in group if unit.critical):
+            if self._quick_deaths.get(unit.name, 0) >= HOPELESS_AFTER and unit.process is not None:
+                raise ServiceFailed(
+                    f"{unit.name} keeps dying. The end of {unit.process.log}:\n{unit.process.log_tail()}"
+                )
+
+    async def stop(self) -> None:
+        """Stop everything, the last group first. Takes no longer than the groups' limits together."""
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        self._watchers.clear()
+        while self._groups:
+            group = self._groups.pop()
+            await asyncio.gather(*(unit.stop() for unit in group))
+            self._note("stopped", *group)
+
+    async def _watch(self, unit: Unit) -> None:
+        while unit.process is not None:
+            started, process = time.monotonic(), unit.process
+            code = await process.wait()
+            lived_s = time.monotonic() - started
+            _log.warning("unit_died", unit=unit.name, pid=process.pid, exit_code=code, lived_s=round(lived_s, 1))
+            if self._on_death is not None:
+                self._on_death(unit.name, process.pid)
+            if lived_s >= SETTLED_AFTER_S:
+                self._quick_deaths[unit.name] = 0
+            self._note("restarting", unit)
+            await self._restart(unit)
+
+    async def _restart(self, unit: Unit) -> None:
+        while True:
+            deaths = self._quick_deaths.get(unit.name, 0)
+            self._quick_deaths[unit.name] = deaths + 1
+            await asyncio.sleep(BACKOFF_S[min(deaths, len(BACKOFF_S) - 1)])
+            try:
+                await unit.start()
+            except Exception:
+                _log.exception("unit_restart_failed", unit=unit.name)
+                continue
+            self._note("running", unit, restarted=True)
+            return
+
+    def _note(self, state: State, *units: Unit, restarted: bool = False) -> None:
+        since = datetime.now(UTC).isoformat(timespec="milliseconds")
+        for unit in units:
+            known = self._states.get(unit.name)
+            self._states[unit.name] = UnitState(
+                state=state,
+                pid=unit.process.pid if state == "running" and unit.process is not None else 0,
+                restarts=(known.restarts if known else 0) + restarted,
+                since=since,
+            )
+        write_atomically(self._state_file, msgspec.json.encode(self._states), mode=0o644)
+
+
+def read_states(state_file: Path) -> dict[str, UnitState]:
+    """The units of the hub that wrote this file; empty when there is none."""
+    try:
+        return msgspec.json.decode(state_file.read_bytes(), type=dict[str, UnitState])
+    except FileNotFoundError:
+        return {}
