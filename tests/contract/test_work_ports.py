@@ -75,8 +75,12 @@ class Ports:
 
 
 @pytest.fixture(params=["nats", "memory"])
-async def ports(request: pytest.FixtureRequest) -> AsyncIterator[Ports]:
-    nc = request.getfixturevalue("bus") if request.param == "nats" else None
+def nc(request: pytest.FixtureRequest) -> Client | None:
+    return request.getfixturevalue("bus") if request.param == "nats" else None
+
+
+@pytest.fixture
+async def ports(nc: Client | None) -> AsyncIterator[Ports]:
     made = Ports(nc)
     yield made
     if made.feeder:

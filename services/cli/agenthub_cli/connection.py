@@ -47,4 +47,4 @@ def _of_running_hub(data_dir: Path | None, setting: str) -> str:
             f"No hub runs on {folder.root}, and {setting} is not set",
             hint=f"start one with `agenthub up`, or set {setting}, or name the folder with --data-dir",
         )
-    return folder.secrets().authorise(hub.nats_url if setting == "NATS_URL" else hub.postgres_url)
+    return folder.secrets.authorise(hub.nats_url if setting == "NATS_URL" else hub.postgres_url)

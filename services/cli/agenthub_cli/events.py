@@ -25,7 +25,7 @@ def tail(
     json: Json = False,
 ) -> None:
     """Follow the log live; Ctrl-C ends it."""
-    with Hub(url).stream(goal=goal, type=type, **{"from": from_seq}) as frames:
+    with Hub(url).stream(goal=goal, kind=type, start=from_seq) as frames:
         for frame in frames:
             _print(msgspec.json.decode(frame.data), json=json)
 

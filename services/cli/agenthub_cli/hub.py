@@ -71,9 +71,15 @@ class Hub:
                 return
 
     @contextmanager
-    def stream(self, *, last_id: str = "", **params: Any) -> Iterator[Iterator[Frame]]:
-        """Server-sent events; `last_id` goes on after a frame that was seen."""
+    def stream(
+        self, *, goal: str | None = None, kind: str | None = None, start: int | None = None, last_id: str = ""
+    ) -> Iterator[Iterator[Frame]]:
+        """Server-sent events of a goal and a type, behind sequence `start` (None: from now on).
+
+        `last_id` goes on after a frame that was seen.
+        """
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        params = {"goal": goal, "type": kind, "from": start}
         wanted = {k: v for k, v in params.items() if v is not None}
         try:
             with self._client.stream(
@@ -107,15 +113,17 @@ def running_url(data_dir: Path | None) -> str:
 def _frames(lines: Iterator[str]) -> Iterator[Frame]:
     fields = {"id": "", "event": "message", "data": ""}
     for line in lines:
-        if not line:
+        if line.startswith(":"):
+            yield Frame("", "ping", "")
+        elif not line:
             if fields["data"]:
                 yield Frame(**fields)
             fields = {"id": "", "event": "message", "data": ""}
-            continue
-        name, _, value = line.partition(":")
-        if name in fields:
+        else:
+            name, _, value = line.partition(":")
             text = value.removeprefix(" ")
-            fields[name] = f"{fields[name]}\n{text}" if name == "data" and fields["data"] else text
+            if name in fields:
+                fields[name] = f"{fields[name]}\n{text}" if name == "data" and fields["data"] else text
 
 
 def _failure(response: httpx2.Response) -> CommandFailed:

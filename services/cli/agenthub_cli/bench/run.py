@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,9 +21,9 @@ from agenthub_cli.bench.measure import (
     tasks_per_second,
     watch_until_done,
 )
-from agenthub_cli.bench.stack import Running, fresh_hub
 from agenthub_cli.bench.workload import chain, submission, usual_workflow
 from agenthub_cli.hub import Hub
+from agenthub_cli.own_hub import OwnHub, own_hub
 from agenthub_cli.show import print_json
 from agenthub_events.ports import EventLog
 
@@ -78,7 +80,10 @@ def _run(
     json: bool,
     compute: Callable[[list[Watch], Floor], dict[str, Any]],
 ) -> int:
-    with fresh_hub("noop=1", slots=slots) as hub:
+    with (
+        tempfile.TemporaryDirectory(prefix="agenthub-bench-") as folder,
+        own_hub(Path(folder), workers="noop=1", env={"AGENTHUB_SLOTS": str(slots)}) as hub,
+    ):
         watches, floor = asyncio.run(_measure(hub, submissions, rounds))
     report = {
         **compute(watches, floor),
@@ -94,7 +99,7 @@ def _run(
     return exit_codes.OK
 
 
-async def _measure(hub: Running, submissions: list[dict[str, Any]], rounds: int) -> tuple[list[Watch], Floor]:
+async def _measure(hub: OwnHub, submissions: list[dict[str, Any]], rounds: int) -> tuple[list[Watch], Floor]:
     from agenthub_events.jetstream.store import JetStreamStore
     from agenthub_runtime.bus import connect
 
@@ -109,7 +114,7 @@ async def _measure(hub: Running, submissions: list[dict[str, Any]], rounds: int)
     return watches, floor
 
 
-async def _round(hub: Running, log: EventLog, submissions: list[dict[str, Any]]) -> Watch:
+async def _round(hub: OwnHub, log: EventLog, submissions: list[dict[str, Any]]) -> Watch:
     after = await log.last_seq()
     client = Hub(hub.url)
     answers = await asyncio.gather(

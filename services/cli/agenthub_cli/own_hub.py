@@ -1,0 +1,72 @@
+"""A hub that a command starts for itself: `agenthub up` as a child, stopped at the end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from agenthub_cli.errors import CommandFailed
+
+_STOP_S = 15.0
+_LAST_WORDS = 2_000
+
+
+class OwnHub(msgspec.Struct, frozen=True):
+    """A hub that is ready."""
+
+    url: str
+    nats_url: str
+    data_dir: Path
+    pid: int
+
+
+class _Ready(msgspec.Struct):
+    ready: bool
+    url: str
+    nats_url: str
+
+
+@contextmanager
+def own_hub(folder: Path, *, workers: str | None = None, env: Mapping[str, str] | None = None) -> Iterator[OwnHub]:
+    """Start a hub on `folder`. Raises `CommandFailed` with its last words when it does not come up."""
+    command = [sys.executable, "-m", "agenthub_cli.main", "up", "--json", "--port", "0", "--data-dir", str(folder)]
+    if workers is not None:
+        command += ["--workers", workers]
+    folder.mkdir(parents=True, exist_ok=True)
+    log_path = folder / "up.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **(env or {})}, start_new_session=True
+        )
+    try:
+        yield _await_ready(process, folder, log_path)
+    finally:
+        _stop(process)
+
+
+def _await_ready(process: subprocess.Popen[bytes], folder: Path, log_path: Path) -> OwnHub:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        last = log_path.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:].strip()
+        raise CommandFailed(f"The hub did not start: {last}", hint="`agenthub doctor` looks for the reason")
+    ready = msgspec.json.decode(line, type=_Ready)
+    return OwnHub(ready.url, ready.nats_url, folder, process.pid)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
