@@ -98,10 +98,10 @@ async def _postgres() -> Check:
 
 
 async def _sandbox() -> Check:
-    from agenthub_worker.sandbox.bubblewrap import BubblewrapSandbox
+    from agenthub_worker.sandbox.bubblewrap import Bubblewrap
     from agenthub_worker.sandbox.probe import probe
 
-    await probe(BubblewrapSandbox())
+    await probe(Bubblewrap())
     return Check("sandbox", "ok", "closed: no network, no host files, no environment")
 
 
