@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 MSG_ID = "Nats-Msg-Id"
 TRACEPARENT = "traceparent"
-_KEPT = (MSG_ID, TRACEPARENT)
+VERSION = "Es-Version"
+_KEPT = (MSG_ID, TRACEPARENT, VERSION)
 
 WRONG_LAST_SEQUENCE = 10071
 CONCURRENT_WRITE = 10164
@@ -31,7 +32,7 @@ _TOKENS_WITH_DOMAIN = 12
 
 
 class RawMessage(msgspec.Struct, frozen=True):
-    """A message of a stream: its sequence, its subject, its body, and of its headers the id and the trace."""
+    """A message of a stream: its sequence, its subject, its body, and of its headers those that mean something."""
 
     seq: int
     subject: str
