@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import asyncpg
@@ -17,9 +17,11 @@ import nats
 import pytest
 
 from agenthub_runtime.datadir import DataDir, RunningHub
+from agenthub_runtime.embedded import pg_account
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from tests.support.until import until
 
+NOBODY = 65534
 UNITS = [
     *("nats", "postgres", "rehearsal", "orchestrator", "projector", "gateway"),
     *("Worker-1", "Worker-2", "Worker-3"),
@@ -35,18 +37,19 @@ class HubProcess:
         self._err = folder.with_name(f"{name}.err")
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self, **env: str) -> RunningHub:
-        self.launch(**env)
+    async def start(self, prepare: Callable[[], None] | None = None, **env: str) -> RunningHub:
+        self.launch(prepare, **env)
         await until(lambda: self.said or self.exit_code is not None, deadline_s=60, what="ready")
         return msgspec.json.decode(self.said, type=RunningHub)
 
-    def launch(self, **env: str) -> None:
+    def launch(self, prepare: Callable[[], None] | None = None, **env: str) -> None:
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.idle_hub", str(self.data.root)],
                 env={**os.environ, **env},
                 stdout=out,
                 stderr=err,
+                preexec_fn=prepare,  # noqa: PLW1509  # the tests have no other threads
             )
 
     async def ended(self) -> str:
@@ -118,6 +121,15 @@ async def test_a_hub_starts_its_units_in_order_and_others_find_it(hub: HubProces
     assert "@" not in f"{running}"
 
 
+async def test_an_ordinary_account_can_run_a_hub(hub: HubProcess) -> None:
+    def become_nobody() -> None:
+        if os.geteuid() == 0:
+            pg_account._enter_namespace(NOBODY, NOBODY)
+
+    await hub.start(become_nobody)
+    assert {unit.state for unit in hub.units().values()} == {"running"}
+
+
 async def test_services_are_told_what_they_need_and_no_more(hub: HubProcess) -> None:
     await hub.start(ANTHROPIC_API_KEY="hush", AGENTHUB_API_KEYS="hush")
 
@@ -183,11 +195,11 @@ async def test_a_killed_supervisor_with_a_killed_postgres_starts_again(hub: HubP
     await hub.start()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("number", "stubborn"), [(signal.SIGTERM, "worker"), (signal.SIGINT, "")])
 async def test_a_hub_stops_within_ten_seconds_even_with_a_service_that_does_not_want_to(
-    hub: HubProcess, number: signal.Signals
+    hub: HubProcess, number: signal.Signals, stubborn: str
 ) -> None:
-    await hub.start(TEST_STUBBORN="worker")
+    await hub.start(TEST_STUBBORN=stubborn)
     started = time.monotonic()
     assert await hub.kill(number) == 0
     assert time.monotonic() - started < 10

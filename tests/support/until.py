@@ -6,14 +6,26 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
 async def until(
-    condition: Callable[[], T | Awaitable[T]], deadline_s: float = 10.0, what: str = "", pause_s: float = 0.02
-) -> T:
+    condition: Callable[[], Awaitable[T]], deadline_s: float = ..., what: str = ..., pause_s: float = ...
+) -> T: ...
+
+
+@overload
+async def until(
+    condition: Callable[[], T], deadline_s: float = ..., what: str = ..., pause_s: float = ...
+) -> T: ...
+
+
+async def until(
+    condition: Callable[[], Any], deadline_s: float = 10.0, what: str = "", pause_s: float = 0.02
+) -> Any:
     """Ask `condition` until it answers with something true, and return that.
 
     Fails the test after `deadline_s` seconds with `what` (else the condition's name) and the last answer.

@@ -33,21 +33,26 @@ _NAK = b"-NAK"
 _LATE_CLAIMS_S = 0.1
 
 
-class _Claim(msgspec.Struct):
+class Claim(msgspec.Struct, frozen=True):
+    """What the log says of a running attempt: who holds it, and where its order is answered."""
+
     worker: str
     ack_subject: str
 
 
-_DECODER = msgspec.json.Decoder(_Claim)
+_DECODER = msgspec.json.Decoder(Claim)
 
 
 class Handover:
-    """Follows who holds which order, for the workers named in `workers`, and hands it back when one dies."""
+    """Follows who holds which order, for the workers named in `workers`, and hands it back when one dies.
+
+    `held` maps (goal, task) to the claim of every attempt that is open as far as the log has been followed.
+    """
 
     def __init__(self, nc: Client, workers: Collection[str]) -> None:
         self._nc = nc
         self._workers = frozenset(workers)
-        self._held: dict[tuple[str, str], _Claim] = {}
+        self.held: dict[tuple[str, str], Claim] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -83,14 +88,14 @@ class Handover:
         subject = parse_subject(message.subject)
         place = (subject.goal_id, subject.task_id)
         if subject.type != _STARTED:
-            self._held.pop(place, None)
+            self.held.pop(place, None)
             return
         try:
             claim = _DECODER.decode(message.data)
         except msgspec.DecodeError:
             _log.warning("claim_unreadable", subject=message.subject)
             return
-        self._held[place] = claim
+        self.held[place] = claim
 
     async def _hand_back(self, worker: str, pid: int) -> None:
         try:
@@ -106,7 +111,7 @@ class Handover:
         _log.info("work_handed_back", worker=worker, pid=pid, orders=orders)
 
     async def _nak_all(self, worker: str) -> int:
-        places = [place for place, claim in self._held.items() if claim.worker == worker]
+        places = [place for place, claim in self.held.items() if claim.worker == worker]
         for place in places:
-            await self._nc.publish(self._held.pop(place).ack_subject, _NAK)
+            await self._nc.publish(self.held.pop(place).ack_subject, _NAK)
         return len(places)

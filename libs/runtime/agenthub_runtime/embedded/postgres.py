@@ -23,6 +23,10 @@ from agenthub_runtime.errors import ServerFailed
 READY_WITHIN_S = 60.0
 OLD_SERVER_GONE_WITHIN_S = 10.0
 _HOST = "127.0.0.1"
+_NOT_YET = (
+    *(OSError, TimeoutError, asyncpg.InterfaceError),
+    *(asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError),
+)
 _BUSY_PORT = "Address already in use"
 
 
@@ -173,9 +177,14 @@ async def _answers(process: ChildProcess, url: str, deadline: float) -> bool:
     while process.running and time.monotonic() < deadline:
         try:
             connection = await asyncpg.connect(maintenance, timeout=2)
-        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError):
+        except _NOT_YET:
             await asyncio.sleep(0.03)
             continue
+        except asyncpg.InvalidPasswordError as error:
+            raise ServerFailed(
+                f"The PostgreSQL cluster that writes {process.log} has another password than secret.json of its "
+                "data folder: restore that file, or remove the folder pg/, which is rebuilt from the event log"
+            ) from error
         try:
             with suppress(asyncpg.DuplicateDatabaseError):
                 if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", USER):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,7 +99,8 @@ def spawn(
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Children are started from the main thread: their death signal is tied to it")
     account = account or Account()
-    _make_room(log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    trim(log)
     with log.open("ab") as output:
         popen = subprocess.Popen(
             list(argv),
@@ -166,7 +168,9 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _make_room(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists() and log.stat().st_size > LOG_KEPT:
-        log.replace(log.with_name(f"{log.name}.1"))
+def trim(log: Path) -> None:
+    """Move a log that has grown large to `<name>.1`, in place of the one there. Its writer may go on writing."""
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > LOG_KEPT:
+            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            os.truncate(log, 0)  # every writer appends, so the next line starts at the new end

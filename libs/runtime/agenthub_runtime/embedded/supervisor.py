@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from agenthub_runtime.datadir import write_atomically
+from agenthub_runtime.embedded.processes import trim
 from agenthub_runtime.embedded.services import Unit
 from agenthub_runtime.errors import ServiceFailed
 
@@ -21,6 +22,7 @@ _log = structlog.get_logger(__name__)
 # The first restart comes at once: a killed process is more likely than a broken one.
 BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 SETTLED_AFTER_S = 10.0
+LOGS_TRIMMED_EVERY_S = 60.0
 HOPELESS_AFTER = 4
 
 State: TypeAlias = Literal["starting", "running", "restarting", "stopped"]
@@ -65,6 +67,8 @@ class Supervisor:
             if outcome is not None:
                 raise outcome
         self._note("running", *units)
+        if not self._watchers:
+            self._watchers.append(asyncio.create_task(self._trim_logs(), name="trim-logs"))
         self._watchers.extend(asyncio.create_task(self._watch(unit), name=f"watch-{unit.name}") for unit in units)
 
     def check(self) -> None:
@@ -98,6 +102,13 @@ class Supervisor:
                 self._quick_deaths[unit.name] = 0
             self._note("restarting", unit)
             await self._restart(unit)
+
+    async def _trim_logs(self) -> None:
+        while True:
+            await asyncio.sleep(LOGS_TRIMMED_EVERY_S)
+            for unit in (unit for group in self._groups for unit in group):
+                if unit.process is not None:
+                    trim(unit.process.log)
 
     async def _restart(self, unit: Unit) -> None:
         while True:
