@@ -1,0 +1,16 @@
+"""The sample goals, for the command line and the documentation, and the server that plays them."""
+
+from __future__ import annotations
+
+from agenthub_worker.rehearsal.packs import auth_jwt, price_rounding
+from agenthub_worker.rehearsal.server import ScriptedModelServer
+from agenthub_worker.rehearsal.steps import SampleGoal
+from agenthub_worker.rehearsal.turns import Scenario
+
+SAMPLE_GOALS: tuple[SampleGoal, ...] = (auth_jwt.SAMPLE, price_rounding.SAMPLE)
+PACKS: tuple[Scenario, ...] = (auth_jwt.PACK, price_rounding.PACK)
+
+
+def rehearsal_server(*, port: int = 0, control: bool = False) -> ScriptedModelServer:
+    """A server, not yet started, that plays every sample goal and refuses any other."""
+    return ScriptedModelServer(PACKS, samples=[sample.goal for sample in SAMPLE_GOALS], port=port, control=control)

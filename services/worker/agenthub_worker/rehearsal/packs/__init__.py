@@ -1,0 +1,1 @@
+"""The sample goals that the rehearsal model can play, one package each."""
