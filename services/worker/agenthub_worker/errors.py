@@ -3,7 +3,9 @@
 AgenthubError
 ├── InvalidInput
 │   ├── ProviderMissing      no model provider is configured, or one only in part: names the setting to make
+│   ├── InvalidTestPath      a test run was asked for with paths that are none
 │   └── AgentFileInvalid     an agent's Markdown file cannot be used: names the file and what to change
+├── ScanFailed               a security scan gave no result, so nothing is known about the code
 └── SandboxUnavailable       this machine cannot run commands closed off: says what is missing
 """
 
@@ -22,3 +24,11 @@ class AgentFileInvalid(InvalidInput):
 
 class SandboxUnavailable(AgenthubError):
     """Commands cannot be run closed off on this machine; the message says what the operator can do."""
+
+
+class InvalidTestPath(InvalidInput):
+    """What was named for a test run is no test file, folder or id of the workspace."""
+
+
+class ScanFailed(AgenthubError):
+    """The scanner gave no result; without one the code does not count as clean."""

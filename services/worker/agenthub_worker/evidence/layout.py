@@ -1,0 +1,62 @@
+"""Which files of a repository are tests, or decide how tests run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+import msgspec
+
+TEST_SETTINGS = frozenset({"conftest.py", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"})
+SHADOWED = frozenset({"pytest", "_pytest", "pluggy", "coverage", "pytest_cov", "sitecustomize", "usercustomize"})
+_TEST_FOLDERS = frozenset({"tests", "test"})
+
+
+class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """How the tests of a repository are run: a line for bash. `pytest`: the system adds its own reporting."""
+
+    __test__ = False
+
+    text: str
+    pytest: bool
+
+
+class NoTestCommand(msgspec.Struct, frozen=True):
+    """Nothing in the repository shows how its tests are run."""
+
+    reason: str
+
+
+def detect_test_command(files: Iterable[str]) -> TestCommand | NoTestCommand:
+    """The command that the repository's files suggest: pytest for Python."""
+    if any(name.endswith(".py") for name in files):
+        return TestCommand(text="python -m pytest", pytest=True)
+    return NoTestCommand(
+        "The repository holds no Python files, and no test command is set: give the goal a `test_command`."
+    )
+
+
+def given_test_command(text: str) -> TestCommand:
+    """The command that a goal names; it goes to bash as it is."""
+    words = text.split()
+    is_pytest = words[:1] in (["pytest"], ["py.test"]) or words[1:3] == ["-m", "pytest"]
+    return TestCommand(text=text, pytest=is_pytest)
+
+
+def is_test_file(path: str) -> bool:
+    """Whether pytest looks for tests in this file by its own rules."""
+    name = PurePosixPath(path).name
+    return name.endswith("_test.py") or (name.startswith("test_") and name.endswith(".py"))
+
+
+def belongs_to_tests(path: str) -> bool:
+    """Whether the file is part of the tests rather than of the code under test."""
+    pure = PurePosixPath(path)
+    return is_test_file(path) or pure.name == "conftest.py" or bool(_TEST_FOLDERS & set(pure.parts[:-1]))
+
+
+def bears_on_tests(path: str) -> bool:
+    """Whether `compare_tests` wants to see this file: tests, their settings, what could stand in for pytest."""
+    pure = PurePosixPath(path)
+    top = pure.parts[0].removesuffix(".py") if path.endswith(".py") else ""
+    return is_test_file(path) or pure.name in TEST_SETTINGS or top in SHADOWED

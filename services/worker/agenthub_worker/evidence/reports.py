@@ -1,0 +1,104 @@
+"""Reads the reports that a test run has left, written by code that nobody trusts."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree.ElementTree import Element, ParseError
+
+import defusedxml.ElementTree
+import msgspec
+from defusedxml.common import DefusedXmlException
+
+from agenthub_worker.evidence.layout import belongs_to_tests
+
+Outcome = Literal["passed", "failed", "error", "skipped"]
+
+REPORT_BYTES = 32 << 20
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One test of a report under its pytest id."""
+
+    id: str
+    outcome: Outcome
+
+
+def read_report(path: Path) -> bytes | None:
+    """The content of a plain file; None when it is missing, no plain file (a link, a pipe), or too large."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > REPORT_BYTES:
+        os.close(descriptor)
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(REPORT_BYTES)
+
+
+def parse_junit(data: bytes) -> tuple[Case, ...] | None:
+    """The tests of a JUnit report, each once; None when it is not one."""
+    try:
+        root = defusedxml.ElementTree.fromstring(data)
+    except (ParseError, DefusedXmlException, ValueError):
+        return None
+    if root.tag not in ("testsuites", "testsuite"):
+        return None
+    cases: dict[str, Case] = {}
+    for element in root.iter("testcase"):
+        case = Case(_case_id(element), _outcome(element))
+        known = cases.get(case.id)
+        if known is None or _RANK.index(case.outcome) > _RANK.index(known.outcome):
+            cases[case.id] = case
+    return tuple(cases.values())
+
+
+def coverage_percent(data: bytes) -> float | None:
+    """Covered lines of the code under test in percent, from a JSON report of coverage.py.
+
+    Test files do not count. None when the report cannot be read or holds no line of code.
+    """
+    try:
+        report = json.loads(data)
+        counts = list(_line_counts(report))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    statements = sum(total for total, _ in counts)
+    if not statements:
+        return None
+    return round(100 * sum(covered for _, covered in counts) / statements, 2)
+
+
+_RANK: tuple[Outcome, ...] = ("passed", "skipped", "failed", "error")
+
+
+def _line_counts(report: Any) -> Iterator[tuple[int, int]]:
+    for path, measured in report["files"].items():
+        if not belongs_to_tests(path):
+            summary = measured["summary"]
+            yield int(summary["num_statements"]), int(summary["covered_lines"])
+
+
+def _outcome(element: Element) -> Outcome:
+    tags = {child.tag for child in element}
+    if "error" in tags:
+        return "error"
+    if "failure" in tags:
+        return "failed"
+    return "skipped" if "skipped" in tags else "passed"
+
+
+def _case_id(element: Element) -> str:
+    """The pytest id: file, classes and name; a report without file names gives the dotted one."""
+    name, owner, file = (element.get(key, "") for key in ("name", "classname", "file"))
+    if not file:
+        return f"{owner}::{name}" if owner else name
+    module = file.removesuffix(".py").replace("/", ".")
+    classes = owner.removeprefix(module).strip(".")
+    return "::".join(part for part in (file, *classes.split("."), name) if part)

@@ -1,0 +1,152 @@
+"""Looks for insecure code and for credentials in the files that a goal has changed.
+
+bandit reads the files in the sandbox and runs none of them. Comments that would silence it do not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from agenthub_events.catalogue.values import Finding, Severity
+from agenthub_events.redaction import MASK, redact_text
+from agenthub_worker.errors import ScanFailed
+from agenthub_worker.evidence.layout import belongs_to_tests
+from agenthub_worker.evidence.reports import read_report
+from agenthub_worker.sandbox.port import Bind, Sandbox
+
+_FILES_A_RUN = 400
+_TEXT_BYTES = 1 << 20
+_SEVERITIES: dict[str, Severity] = {"LOW": "low", "MEDIUM": "medium", "HIGH": "high"}
+# Asserts and made-up passwords are what tests consist of.
+_FINE_IN_TESTS = frozenset({"B101", "B105", "B106", "B107"})
+_QUOTED = re.compile(r": '.*'$", re.DOTALL)
+# An address with a password in it, and a bearer token, are as often an example as a leak.
+_EXAMPLE_SHAPES = re.compile(rf"(?:://|[Bb]earer ){re.escape(MASK)}")
+
+
+class _Issue(msgspec.Struct):
+    filename: str
+    issue_severity: str
+    issue_text: str
+    line_number: int
+    test_id: str
+    test_name: str
+
+
+class _Unread(msgspec.Struct):
+    filename: str
+    reason: str
+
+
+class _BanditReport(msgspec.Struct):
+    results: list[_Issue]
+    errors: list[_Unread]
+
+
+async def security_scan(
+    sandbox: Sandbox, workspace: Path, changed: Sequence[str], *, timeout_s: float
+) -> list[Finding]:
+    """What bandit and a search for credentials find in the `changed` files, worst first.
+
+    Paths are relative to the workspace; links and files that are gone are skipped. Raises `ScanFailed` when
+    bandit gives no result.
+    """
+    present = await asyncio.to_thread(_plain_files, workspace, changed)
+    python = [name for name in present if name.endswith(".py")]
+    findings = await asyncio.to_thread(_credentials, workspace, present)
+    for start in range(0, len(python), _FILES_A_RUN):
+        findings += await _bandit(sandbox, workspace, python[start : start + _FILES_A_RUN], timeout_s)
+    order = ("critical", "high", "medium", "low", "info")
+    return sorted(findings, key=lambda found: (order.index(found.severity), found.file, found.line))
+
+
+async def _bandit(sandbox: Sandbox, workspace: Path, files: Sequence[str], timeout_s: float) -> list[Finding]:
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-scan-"))
+    try:
+        report = folder / "bandit.json"
+        # Isolated mode: a module of the workspace cannot stand in for one of bandit's.
+        command = ["python", "-I", "-m", "bandit", "--quiet", "--ignore-nosec", "--format", "json"]
+        ran = await sandbox.run(
+            [*command, "--output", str(report), *(f"./{name}" for name in files)],
+            workspace=workspace,
+            timeout_s=timeout_s,
+            binds=[Bind(folder, writable=True)],
+        )
+        data = await asyncio.to_thread(read_report, report)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    try:
+        parsed = msgspec.json.decode(data or b"", type=_BanditReport)
+    except msgspec.DecodeError as error:
+        ending = "ran out of time" if ran.timed_out else f"ended with exit code {ran.exit_code}"
+        raise ScanFailed(f"bandit {ending} without a report: {ran.text[-500:]}") from error
+    return [*_issues(parsed), *(_unread(entry) for entry in parsed.errors)]
+
+
+def _issues(report: _BanditReport) -> Iterator[Finding]:
+    for issue in report.results:
+        file = posixpath.normpath(issue.filename)
+        if issue.test_id in _FINE_IN_TESTS and belongs_to_tests(file):
+            continue
+        yield Finding(
+            file=file,
+            line=issue.line_number,
+            severity=_SEVERITIES.get(issue.issue_severity, "medium"),
+            # The quoted part of a message would carry the password that it warns of into the log.
+            message=f"{issue.test_id} {issue.test_name}: {_QUOTED.sub('', issue.issue_text)}",
+            source="bandit",
+        )
+
+
+def _unread(entry: _Unread) -> Finding:
+    return Finding(
+        file=posixpath.normpath(entry.filename),
+        severity="medium",
+        message=f"This file cannot be scanned: {entry.reason}",
+        source="bandit",
+    )
+
+
+def _plain_files(workspace: Path, names: Sequence[str]) -> list[str]:
+    root = workspace.resolve()
+    return [name for name in sorted(set(names)) if _is_plain(root / name)]
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file that is reached without a link."""
+    return path.is_file() and path.resolve() == path
+
+
+def _credentials(workspace: Path, names: Sequence[str]) -> list[Finding]:
+    return [found for name in names for found in _credentials_in(name, _text(workspace / name))]
+
+
+def _credentials_in(name: str, text: str) -> Iterator[Finding]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        masked = redact_text(line)
+        if masked == line:
+            continue
+        example = masked.count(MASK) == len(_EXAMPLE_SHAPES.findall(masked))
+        yield Finding(
+            file=name,
+            line=number,
+            severity="low" if example else "high",
+            message="This line holds what looks like a credential: take it out and read it from the environment.",
+            source="credentials",
+        )
+
+
+def _text(path: Path) -> str:
+    """The file's text; empty for a binary or a very large file."""
+    data = read_report(path)
+    if data is None or len(data) > _TEXT_BYTES or b"\0" in data[:8192]:
+        return ""
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,188 @@
+"""Runs a repository's tests in the sandbox and says what they showed.
+
+The verdict rests on the exit code and on the reports together: the code under test runs in the same process as
+pytest, so each alone could be forged, and where they disagree the run does not count as green.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shlex
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from agenthub_events.catalogue.values import TestCounts
+from agenthub_worker.errors import InvalidTestPath
+from agenthub_worker.evidence.layout import TestCommand
+from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report
+from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
+
+NOTHING_COLLECTED = 5
+
+# Read instead of the repository's own settings, so that it cannot leave out files or lines.
+_COVERAGE_RULES = """\
+[run]
+data_file = {folder}/coverage.data
+omit =
+    setup.py
+    docs/*
+    .venv/*
+    node_modules/*
+[report]
+include_namespace_packages = true
+ignore_errors = true
+exclude_lines =
+    if (typing\\.)?TYPE_CHECKING:
+    if __name__ == .__main__.:
+"""
+
+
+class TestReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of the tests as the system saw it.
+
+    `cases` None: the command wrote no JUnit report, only its exit code is known. `coverage_percent` None: not
+    measured. `log` is the output, its middle cut out when it was long.
+    """
+
+    __test__ = False
+
+    command: str
+    exit_code: int
+    pytest: bool
+    timed_out: bool
+    duration_s: float
+    cases: tuple[Case, ...] | None
+    coverage_percent: float | None
+    log: bytes
+    junit: bytes
+
+    @property
+    def counts(self) -> TestCounts:
+        """Tests by outcome; all 0 when no report was written."""
+        outcomes = [case.outcome for case in self.cases or ()]
+        return TestCounts(
+            passed=outcomes.count("passed"),
+            failed=outcomes.count("failed"),
+            errors=outcomes.count("error"),
+            skipped=outcomes.count("skipped"),
+        )
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        """Ids of the tests that failed or could not run."""
+        return tuple(case.id for case in self.cases or () if case.outcome in ("failed", "error"))
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why this run is not green, in plain sentences; empty when it is."""
+        if self.timed_out:
+            return (f"The tests did not end within their time ({self.duration_s:.0f} s).",)
+        if self.cases is None:
+            return self._problems_without_report()
+        return tuple(self._problems_of_report(self.counts))
+
+    @property
+    def green(self) -> bool:
+        """Whether the tests ran, and all of them hold."""
+        return not self.problems
+
+    def tail(self, chars: int) -> str:
+        """The end of the output."""
+        return self.log.decode("utf-8", "replace")[-chars:]
+
+    def _problems_without_report(self) -> tuple[str, ...]:
+        if self.exit_code:
+            return (f"The test command ended with exit code {self.exit_code} before it wrote a report.",)
+        if self.pytest:
+            return ("pytest ended with exit code 0 but wrote no report: something ended it early.",)
+        return ()
+
+    def _problems_of_report(self, counts: TestCounts) -> list[str]:
+        found = []
+        if counts.failed or counts.errors:
+            found.append(f"{counts.failed} failed, {counts.errors} errors.")
+            if self.exit_code == 0:
+                found.append("The exit code 0 contradicts the report.")
+        if self.exit_code == NOTHING_COLLECTED or not self.cases:
+            found.append("No test was found: code without tests does not pass.")
+        elif not counts.passed and not found:
+            found.append("Every test was skipped.")
+        if self.exit_code and not found:
+            found.append(f"The test command ended with exit code {self.exit_code}, though no test failed.")
+        return found
+
+
+async def run_tests(
+    sandbox: Sandbox,
+    workspace: Path,
+    command: TestCommand,
+    *,
+    timeout_s: float,
+    paths: Sequence[str] = (),
+    on_output: Output | None = None,
+) -> TestReport:
+    """Run the tests (only `paths` of them, for pytest) and read their reports once nothing runs any more.
+
+    Raises `InvalidTestPath` for a path that is none, `SandboxUnavailable` when nothing can be run.
+    """
+    line = _with_paths(command, paths)
+    async with _report_folder() as folder:
+        ran = await sandbox.run(
+            line,
+            workspace=workspace,
+            timeout_s=timeout_s,
+            env={"PYTEST_ADDOPTS": _reporting(folder, command), "COVERAGE_FILE": f"{folder}/coverage.data"},
+            binds=[Bind(folder, writable=True)],
+            on_output=on_output,
+        )
+        return await asyncio.to_thread(_report, line, command, ran, folder)
+
+
+def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
+    if paths and not command.pytest:
+        raise InvalidTestPath(f"The test command `{command.text}` takes no paths: run it without.")
+    for path in paths:
+        if path.startswith(("-", "/", "@")) or ".." in path.split("/"):
+            raise InvalidTestPath(f"{path!r} is not a test path: name a file, folder or id in the workspace.")
+    return " ".join((command.text, *map(shlex.quote, paths)))
+
+
+def _reporting(folder: Path, command: TestCommand) -> str:
+    options = [f"--junitxml={folder}/junit.xml", "-o", "junit_family=xunit1", "-p", "no:cacheprovider"]
+    if command.pytest:
+        options += ["--tb=short", "--cov=.", f"--cov-config={folder}/coverage.ini"]
+        options += [f"--cov-report=json:{folder}/coverage.json"]
+    return shlex.join(options)
+
+
+@contextlib.asynccontextmanager
+async def _report_folder() -> AsyncIterator[Path]:
+    """A folder outside of the workspace that lives as long as one run."""
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-reports-"))
+    try:
+        rules = _COVERAGE_RULES.format(folder=folder)
+        await asyncio.to_thread((folder / "coverage.ini").write_text, rules)
+        yield folder
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _report(line: str, command: TestCommand, ran: ExecResult, folder: Path) -> TestReport:
+    junit = read_report(folder / "junit.xml")
+    coverage = read_report(folder / "coverage.json")
+    return TestReport(
+        command=line,
+        exit_code=ran.exit_code,
+        pytest=command.pytest,
+        timed_out=ran.timed_out,
+        duration_s=ran.duration_s,
+        cases=parse_junit(junit) if junit else None,
+        coverage_percent=coverage_percent(coverage) if coverage else None,
+        log=ran.output,
+        junit=junit or b"",
+    )

@@ -1,0 +1,203 @@
+"""Real test runs in the real sandbox, honest ones and forged ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agenthub_events.catalogue.values import TestCounts
+from agenthub_worker.errors import InvalidTestPath
+from agenthub_worker.evidence.layout import given_test_command
+from agenthub_worker.evidence.testing import TestReport, run_tests
+from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+
+PYTEST = given_test_command("python -m pytest")
+CODE = "def add(a, b):\n    return a + b\n\n\ndef untested(x):\n    y = x\n    return y\n"
+
+
+async def run(
+    workspace: Path, files: dict[str, str], command: str = "python -m pytest", **options: object
+) -> TestReport:
+    for name, text in files.items():
+        path = workspace / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return await run_tests(
+        Bubblewrap(),
+        workspace,
+        given_test_command(command),
+        timeout_s=float(options.get("timeout_s", 60)),  # type: ignore[arg-type]
+        paths=options.get("paths", ()),  # type: ignore[arg-type]
+    )
+
+
+async def test_a_green_run_with_coverage_of_the_code(tmp_path: Path) -> None:
+    report = await run(
+        tmp_path,
+        {
+            "pkg/m.py": CODE,
+            "tests/test_m.py": "from pkg.m import add\n\ndef test_add():\n    assert add(1, 2) == 3\n",
+        },
+    )
+    assert report.green, report.tail(2000)
+    assert report.exit_code == 0
+    assert report.counts == TestCounts(passed=1)
+    assert report.coverage_percent == 60.0
+    assert report.failing == ()
+    assert report.junit.startswith(b"<?xml")
+    assert report.command == "python -m pytest"
+    assert files_below(tmp_path) == ["m.py", "test_m.py"]
+
+
+async def test_failures_errors_and_skips_are_counted_and_named(tmp_path: Path) -> None:
+    report = await run(
+        tmp_path,
+        {
+            "tests/test_m.py": (
+                "import pytest\n"
+                "def test_ok():\n    assert True\n"
+                "class TestX:\n"
+                "    @pytest.mark.parametrize('n', [1, 2])\n"
+                "    def test_bad(self, n):\n        assert n == 1\n"
+                "@pytest.fixture\ndef broken():\n    raise RuntimeError('no')\n"
+                "def test_error(broken):\n    pass\n"
+                "@pytest.mark.skip\ndef test_skip():\n    pass\n"
+            )
+        },
+    )
+    assert report.counts == TestCounts(passed=2, failed=1, errors=1, skipped=1)
+    assert report.failing == ("tests/test_m.py::TestX::test_bad[2]", "tests/test_m.py::test_error")
+    assert report.exit_code == 1
+    assert report.problems == ("1 failed, 1 errors.",)
+
+
+async def test_no_tests_at_all_is_not_green(tmp_path: Path) -> None:
+    report = await run(tmp_path, {"pkg/m.py": CODE})
+    assert report.exit_code == 5
+    assert "No test was found" in report.problems[0]
+
+
+async def test_only_skipped_tests_are_not_green(tmp_path: Path) -> None:
+    report = await run(tmp_path, {"test_a.py": "import pytest\n@pytest.mark.skip\ndef test_a():\n    pass\n"})
+    assert report.exit_code == 0
+    assert report.problems == ("Every test was skipped.",)
+
+
+async def test_a_file_that_cannot_be_imported_is_an_error(tmp_path: Path) -> None:
+    report = await run(tmp_path, {"test_a.py": "import nothing_like_this\ndef test_a():\n    assert 1\n"})
+    assert report.counts == TestCounts(errors=1)
+    assert not report.green
+
+
+async def test_only_some_tests_can_be_run(tmp_path: Path) -> None:
+    files = {
+        "tests/test_a.py": "def test_a():\n    assert 1\n",
+        "tests/test_b.py": "def test_b():\n    assert 0\n",
+    }
+    report = await run(tmp_path, files, paths=["tests/test_a.py"])
+    assert report.green
+    assert report.command == "python -m pytest tests/test_a.py"
+    for path in ("--collect-only", "/etc/passwd", "../x", "@file", "a/../../b"):
+        with pytest.raises(InvalidTestPath):
+            await run(tmp_path, files, paths=[path])
+    with pytest.raises(InvalidTestPath, match="takes no paths"):
+        await run(tmp_path, files, command="make test", paths=["tests"])
+
+
+async def test_tests_that_hang_are_killed(tmp_path: Path) -> None:
+    report = await run(tmp_path, {"test_a.py": "import time\ndef test_a():\n    time.sleep(600)\n"}, timeout_s=3)
+    assert report.timed_out
+    assert "did not end within their time" in report.problems[0]
+
+
+async def test_a_command_of_any_kind_is_judged_by_its_exit_code(tmp_path: Path) -> None:
+    good = await run(tmp_path, {"check.sh": "echo fine\n"}, command="bash check.sh")
+    bad = await run(tmp_path, {"check.sh": "echo broken; exit 3\n"}, command="bash check.sh")
+    assert (good.green, good.cases) == (True, None)
+    assert bad.problems == ("The test command ended with exit code 3 before it wrote a report.",)
+
+
+async def test_pytest_below_another_command_still_reports(tmp_path: Path) -> None:
+    files = {"test_a.py": "def test_a():\n    assert 0\n", "check.sh": "cd . && pytest -q\n"}
+    report = await run(tmp_path, files, command="bash check.sh")
+    assert report.failing == ("test_a.py::test_a",)
+
+
+async def test_coverage_settings_of_the_repository_do_not_help(tmp_path: Path) -> None:
+    report = await run(
+        tmp_path,
+        {
+            "pkg/m.py": CODE.replace("def untested(x):", "def untested(x):  # pragma: no cover"),
+            "pkg/never.py": CODE,
+            "tests/test_m.py": "from pkg.m import add\n\ndef test_add():\n    assert add(1, 2) == 3\n",
+            ".coveragerc": "[run]\nomit = pkg/never.py\n",
+            "pyproject.toml": "[tool.coverage.run]\nomit = ['pkg/*']\n",
+        },
+    )
+    assert report.coverage_percent == 30.0
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+FAILING = "def test_a():\n    assert 0\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"test_a.py": "import os\nos._exit(0)\n" + FAILING}, id="exit-before-the-report"),
+        pytest.param(
+            {
+                "test_a.py": FAILING,
+                "conftest.py": "def pytest_sessionfinish(session):\n    session.exitstatus = 0\n",
+            },
+            id="exit-code-set-to-zero",
+        ),
+        pytest.param(
+            {
+                "test_a.py": FAILING,
+                "conftest.py": (
+                    "import atexit, os, re, sys\n"
+                    "def forge():\n"
+                    "    path = re.search(r'--junitxml=(\\S+)', os.environ['PYTEST_ADDOPTS']).group(1)\n"
+                    "    open(path, 'w').write('<testsuite><testcase name=\"a\"/></testsuite>')\n"
+                    "atexit.register(forge)\n"
+                ),
+            },
+            id="report-rewritten-at-exit",
+        ),
+        pytest.param(
+            {
+                "test_a.py": (
+                    "import os, re, subprocess\n"
+                    "path = re.search(r'--junitxml=(\\S+)', os.environ['PYTEST_ADDOPTS']).group(1)\n"
+                    "loop = f'while :; do echo \"<testsuite/>\" >{path}; done'\n"
+                    "subprocess.Popen(['setsid', 'bash', '-c', loop])\n" + FAILING
+                )
+            },
+            id="process-that-rewrites-the-report",
+        ),
+        pytest.param(
+            {
+                "test_a.py": FAILING,
+                "conftest.py": (
+                    "import os, re\n"
+                    "path = re.search(r'--junitxml=(\\S+)', os.environ['PYTEST_ADDOPTS']).group(1)\n"
+                    "os.symlink('/etc/passwd', path)\n"
+                    "def pytest_unconfigure():\n    os._exit(0)\n"
+                ),
+            },
+            id="report-is-a-link",
+        ),
+        pytest.param(
+            {"test_a.py": FAILING, "pytest.ini": "[pytest]\naddopts = --collect-only\n"}, id="collect-only"
+        ),
+        pytest.param({"test_a.py": FAILING, "pytest.ini": "[pytest]\naddopts = -k nothing\n"}, id="deselect-all"),
+    ],
+)
+async def test_a_forged_run_is_not_green(tmp_path: Path, files: dict[str, str]) -> None:
+    report = await run(tmp_path, files)
+    assert not report.green, report

@@ -1,0 +1,75 @@
+"""Reports are read with suspicion."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report
+
+JUNIT = b"""<?xml version="1.0"?><testsuites><testsuite name="pytest">
+<testcase classname="tests.test_a" name="test_ok" file="tests/test_a.py" line="1"/>
+<testcase classname="tests.test_a.TestX" name="test_bad[1]" file="tests/test_a.py"><failure/></testcase>
+<testcase classname="tests.test_a" name="test_torn" file="tests/test_a.py"/>
+<testcase classname="tests.test_a" name="test_torn" file="tests/test_a.py"><error message="x"/></testcase>
+<testcase classname="tests.test_a" name="test_skip" file="tests/test_a.py"><skipped/></testcase>
+<testcase classname="" name="tests.test_broken" file="tests/test_broken.py"><error/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_cases_get_their_pytest_ids_and_count_once() -> None:
+    assert parse_junit(JUNIT) == (
+        Case("tests/test_a.py::test_ok", "passed"),
+        Case("tests/test_a.py::TestX::test_bad[1]", "failed"),
+        Case("tests/test_a.py::test_torn", "error"),
+        Case("tests/test_a.py::test_skip", "skipped"),
+        Case("tests/test_broken.py::tests.test_broken", "error"),
+    )
+
+
+def test_a_report_of_another_tool_keeps_its_names() -> None:
+    data = b'<testsuite><testcase classname="Sum" name="adds"/><testcase name="alone"/></testsuite>'
+    assert parse_junit(data) == (Case("Sum::adds", "passed"), Case("alone", "passed"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"not xml",
+        b"<html/>",
+        b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><testsuite>&c;</testsuite>',
+        b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><testsuite>&a;</testsuite>',
+        b"\xff\xfe\x00",
+    ],
+)
+def test_what_is_no_report_or_an_attack_is_none(data: bytes) -> None:
+    assert parse_junit(data) is None
+
+
+def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"data")
+    assert read_report(plain) == b"data"
+    (tmp_path / "link").symlink_to(plain)
+    os.mkfifo(tmp_path / "pipe")
+    assert read_report(tmp_path / "link") is None
+    assert read_report(tmp_path / "pipe") is None
+    assert read_report(tmp_path) is None
+    assert read_report(tmp_path / "missing") is None
+    monkeypatch.setattr("agenthub_worker.evidence.reports.REPORT_BYTES", 3)
+    assert read_report(plain) is None
+
+
+def test_coverage_counts_the_code_and_not_the_tests() -> None:
+    def measured(total: int, covered: int) -> dict[str, dict[str, int]]:
+        return {"summary": {"num_statements": total, "covered_lines": covered}}
+
+    files = {"auth/jwt.py": measured(80, 60), "auth/b.py": measured(10, 9), "tests/test_a.py": measured(100, 100)}
+    assert coverage_percent(json.dumps({"files": files}).encode()) == 76.67
+    assert coverage_percent(json.dumps({"files": {}}).encode()) is None
+    for data in (b"", b"[]", b'{"files": {"a.py": {}}}', b'{"files": []}'):
+        assert coverage_percent(data) is None
