@@ -1,0 +1,28 @@
+# One image for every service of agenthub; the command says which.
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /src
+COPY bootstrap.lock services.lock ./
+RUN python -m venv /opt/agenthub \
+    && /opt/agenthub/bin/pip install --no-cache-dir --require-hashes -r bootstrap.lock \
+    && /opt/agenthub/bin/uv pip install --no-cache --python /opt/agenthub/bin/python --require-hashes --compile-bytecode -r services.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY nats nats
+COPY libs libs
+COPY services services
+RUN /opt/agenthub/bin/uv pip install --no-cache --python /opt/agenthub/bin/python --no-deps --no-build-isolation . \
+    && /opt/agenthub/bin/pip uninstall --yes uv hatchling editables
+
+FROM python:3.11-slim-bookworm
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 agenthub \
+    && install --directory --owner agenthub --group agenthub /var/lib/agenthub
+COPY --from=build /opt/agenthub /opt/agenthub
+ENV PATH=/opt/agenthub/bin:$PATH \
+    AGENTHUB_DATA_DIR=/var/lib/agenthub \
+    PYTHONUNBUFFERED=1
+USER agenthub
+WORKDIR /var/lib/agenthub
+ENTRYPOINT ["agenthub"]
+CMD ["--help"]
