@@ -1,8 +1,8 @@
 """Traces: one for a goal, across HTTP, events, decisions, tasks, model calls and tools.
 
-The context travels as `traceparent` (W3C) in the headers of events. Spans always have ids, so that the thread is in
-the log even when nothing is exported; they leave the process only when an OTLP endpoint is set. Calls to a model
-are spans of the anthropic SDK's own and are not made a second time here.
+The context travels as `traceparent` (W3C) in the headers of events. Spans always have ids, so that the thread is
+in the log even when nothing is exported; they leave the process only when an OTLP endpoint is set. Calls to a
+model are spans of the anthropic SDK's own and are not made a second time here.
 """
 
 from __future__ import annotations
