@@ -6,8 +6,8 @@ Everything in Postgres is derived from the log, so nobody waits for it: who cann
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -54,12 +54,10 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection from the pool. Raises `DatabaseUnavailable`, also for what the body loses on the way."""
-        with_pool = await self._opened()
-        try:
-            async with with_pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+        with losses_told():
+            pool = await self._opened()
+            async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 yield connection
-        except _AWAY as error:
-            raise _unavailable(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -72,13 +70,11 @@ class Database:
 
         Raises `DatabaseUnavailable`.
         """
-        try:
+        with losses_told():
             connection = await asyncpg.connect(
                 self._url, timeout=CONNECT_TIMEOUT_S, server_settings={"application_name": self._name}
             )
             await prepare(connection)
-        except _AWAY as error:
-            raise _unavailable(error) from error
         return connection
 
     async def close(self) -> None:
@@ -102,6 +98,15 @@ class Database:
         return self._pool
 
 
+@contextmanager
+def losses_told() -> Iterator[None]:
+    """Let what the body loses on a connection come out as `DatabaseUnavailable`."""
+    try:
+        yield
+    except _AWAY as error:
+        raise _unavailable(error) from error
+
+
 async def prepare(connection: Connection) -> None:
     """Let a connection read and write jsonb as plain values."""
     await connection.set_type_codec(
@@ -110,7 +115,8 @@ async def prepare(connection: Connection) -> None:
 
 
 def _to_json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+    # Postgres keeps no NUL in a text, and so none in jsonb.
+    return msgspec.json.encode(value).decode().replace("\\u0000", "\ufffd")
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailable:

@@ -15,6 +15,7 @@ from agenthub_runtime.readmodels.queries import (
     Graph,
     Page,
     Usage,
+    durations,
     get_dead_letter,
     get_goal,
     get_intervention,
@@ -30,6 +31,7 @@ from agenthub_runtime.readmodels.queries import (
     list_tasks,
     list_timeline,
     merge_chain,
+    unfinished_since,
 )
 from agenthub_runtime.readmodels.rows import (
     ROW_KINDS,
@@ -69,6 +71,7 @@ __all__ = [
     "TimelineRow",
     "Usage",
     "UsageRow",
+    "durations",
     "get_dead_letter",
     "get_goal",
     "get_intervention",
@@ -85,5 +88,6 @@ __all__ = [
     "list_timeline",
     "merge_chain",
     "position",
+    "unfinished_since",
     "wait_for_position",
 ]

@@ -33,6 +33,7 @@ from agenthub_runtime.readmodels.rows import (
 R = TypeVar("R", bound=Row)
 
 PAGE_MAX = 500
+_ATTEMPTS_FOR_A_MEDIAN = 5
 
 
 class Page(msgspec.Struct, Generic[R], frozen=True):
@@ -273,6 +274,38 @@ async def merge_chain(connection: Connection, goal_id: str) -> list[MergeRow]:
     """The links of the goal's branch from its first commit to its head."""
     rows = await _fetch(connection, "SELECT * FROM agenthub.merges WHERE goal_id = $1 ORDER BY seq", goal_id)
     return _rows(rows, MergeRow)
+
+
+async def unfinished_since(connection: Connection, known: int) -> int:
+    """The last sequence before the oldest goal that had not ended by the event `known`; `known` without one."""
+    rows = await _fetch(
+        connection,
+        "SELECT min(first_seq) AS first_seq FROM agenthub.goals"
+        " WHERE status NOT IN ('completed', 'failed', 'cancelled')",
+    )
+    first = rows[0]["first_seq"]
+    return known if first is None else min(known, int(first) - 1)
+
+
+async def durations(connection: Connection) -> dict[str, tuple[float, float]]:
+    """Agent type to (median, 90th percentile) in minutes of the last thousand attempts that reached their end."""
+    rows = await _fetch(
+        connection,
+        """
+        SELECT agent_type,
+               percentile_cont(0.5) WITHIN GROUP (ORDER BY minutes) AS median,
+               percentile_cont(0.9) WITHIN GROUP (ORDER BY minutes) AS p90
+        FROM (
+            SELECT agent_type, extract(epoch FROM ended_at - started_at)::float8 / 60 AS minutes
+            FROM agenthub.attempts
+            WHERE outcome = 'task.completed' AND started_at IS NOT NULL
+            ORDER BY ended_seq DESC LIMIT 1000
+        ) AS lately
+        GROUP BY agent_type HAVING count(*) >= $1
+        """,
+        _ATTEMPTS_FOR_A_MEDIAN,
+    )
+    return {row["agent_type"]: (round(row["median"], 2), round(row["p90"], 2)) for row in rows}
 
 
 async def _fetch(connection: Connection, query: str, *args: object) -> list[Mapping[str, Any]]:

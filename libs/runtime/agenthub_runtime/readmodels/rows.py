@@ -127,7 +127,7 @@ class TaskRow(msgspec.Struct, kw_only=True):
 
 
 class DependencyRow(msgspec.Struct, kw_only=True):
-    """`task_id` waits for `depends_on`."""
+    """`task_id` waits for `depends_on`; read only, a view on the tasks."""
 
     table: ClassVar[str] = "dependencies"
     key: ClassVar[tuple[str, ...]] = ("goal_id", "task_id", "depends_on")
@@ -205,7 +205,8 @@ class GateRow(msgspec.Struct, kw_only=True):
 
 class InterventionRow(msgspec.Struct, kw_only=True):
     """A question to a person. `state`: open, answered, or gone (nobody needs the answer any more). `level` counts
-    escalations. `task_id` is `_` for a question about the goal as a whole."""
+    escalations. `task_id` is where the answer goes, `_` for a question about the goal as a whole; `about` is the
+    task that it is about, if any, and `title` that task's title, else the goal."""
 
     table: ClassVar[str] = "interventions"
     key: ClassVar[tuple[str, ...]] = ("intervention_id",)
@@ -213,6 +214,7 @@ class InterventionRow(msgspec.Struct, kw_only=True):
     intervention_id: str
     goal_id: str
     task_id: str
+    about: str = ""
     title: str = ""
     state: str = "open"
     question: str = ""

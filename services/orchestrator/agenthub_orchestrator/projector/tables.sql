@@ -97,12 +97,8 @@ CREATE TABLE tasks (
     PRIMARY KEY (goal_id, task_id)
 );
 
-CREATE TABLE dependencies (
-    goal_id text NOT NULL,
-    task_id text NOT NULL,
-    depends_on text NOT NULL,
-    PRIMARY KEY (goal_id, task_id, depends_on)
-);
+CREATE VIEW dependencies AS
+SELECT goal_id, task_id, jsonb_array_elements_text(depends_on) AS depends_on FROM tasks;
 
 CREATE TABLE attempts (
     goal_id text NOT NULL,
@@ -167,6 +163,7 @@ CREATE TABLE interventions (
     intervention_id text PRIMARY KEY,
     goal_id text NOT NULL,
     task_id text NOT NULL,
+    about text NOT NULL,
     title text NOT NULL,
     state text NOT NULL,
     question text NOT NULL,

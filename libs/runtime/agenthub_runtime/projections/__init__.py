@@ -1,0 +1,17 @@
+"""Projections of the log into Postgres, with the names of the eventsourcing library."""
+
+from __future__ import annotations
+
+from agenthub_runtime.projections.generations import Generations
+from agenthub_runtime.projections.runner import AsyncProjection, AsyncProjectionRunner, Changes, closing
+from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
+
+__all__ = [
+    "AsyncProjection",
+    "AsyncProjectionRunner",
+    "AsyncpgTrackingRecorder",
+    "Changes",
+    "Generation",
+    "Generations",
+    "closing",
+]

@@ -1,0 +1,119 @@
+"""The orchestrator as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+
+from agenthub_events.errors import AgenthubError
+from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_events.ports import EventLog
+from agenthub_orchestrator.domain import Policy
+from agenthub_orchestrator.follower import Follower, Start
+from agenthub_runtime.artifacts import JetStreamArtifacts
+from agenthub_runtime.bus import connect
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
+from agenthub_runtime.logs import configure_logging
+from agenthub_runtime.postgres import Database
+from agenthub_runtime.readmodels import durations, position, unfinished_since
+from agenthub_runtime.settings import OrchestratorSettings, read_orchestrator_settings
+from agenthub_runtime.timers import NatsTimers
+
+log = structlog.get_logger(__name__)
+
+_HISTORY_EVERY_S = 600.0
+
+
+async def run_orchestrator(settings: OrchestratorSettings) -> None:
+    """Run until SIGTERM or SIGINT. Postgres may be away: it only shortens the way to begin and the estimates."""
+    nats = await connect(settings.nats_url, "orchestrator")
+    try:
+        async with Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database:
+            event_log = JetStreamStore(nats)
+            follower = Follower(
+                log=event_log,
+                artifacts=JetStreamArtifacts(nats),
+                timers=NatsTimers(nats),
+                clock=SystemClock(),
+                ids=SystemIds(),
+                policy=Policy(),
+                start=await start_of(event_log, database),
+            )
+            await until_told_to_stop(_both(follower.run(), _learn_durations(follower, database)))
+    finally:
+        await nats.close()
+
+
+async def start_of(event_log: EventLog, database: Database) -> Start:
+    """Where to begin, asked of the read models; at the first event when they cannot tell."""
+    try:
+        async with database.connection() as connection:
+            known = await position(connection)
+            if known is None or known.seq > await event_log.last_seq():
+                return Start()
+            return Start(after=await unfinished_since(connection, known.seq), known=known.seq)
+    except (DatabaseUnavailable, ReadModelsMissing) as error:
+        log.warning("follower_begins_at_the_first_event", reason=str(error))
+        return Start()
+
+
+async def _learn_durations(follower: Follower, database: Database) -> None:
+    while True:
+        try:
+            async with database.connection() as connection:
+                known = await durations(connection)
+            follower.policy = msgspec.structs.replace(follower.policy, durations=known)
+        except (DatabaseUnavailable, ReadModelsMissing) as error:
+            log.info("durations_unknown", reason=str(error))
+        await asyncio.sleep(_HISTORY_EVERY_S)
+
+
+async def _both(*works: Awaitable[None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(_run(work))
+
+
+async def _run(work: Awaitable[None]) -> None:
+    await work
+
+
+async def until_told_to_stop(work: Awaitable[None]) -> None:
+    """Await `work`; on SIGTERM or SIGINT cancel it and return."""
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        log.info("stopped")
+    finally:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(name)
+
+
+def main(run: Callable[[OrchestratorSettings], Awaitable[None]], service: str) -> None:
+    """Run a service of this package with settings from the environment; exits with 1 and a sentence on failure."""
+    try:
+        settings = read_orchestrator_settings(os.environ)
+        configure_logging(settings.log, service=service)
+        _loop_of(run(settings))
+    except AgenthubError as error:
+        sys.exit(f"{service}: {error}")
+
+
+def _loop_of(work: Awaitable[None]) -> None:
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_run(work))
+    else:
+        uvloop.run(_run(work))

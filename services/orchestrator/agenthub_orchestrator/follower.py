@@ -1,0 +1,348 @@
+"""Following the log and adding to it what is due.
+
+The follower has no memory that matters: it folds the log, asks the pure decider after each batch, and appends what
+the decider returns. Lost, doubled or late wake-ups change nothing, and any number of followers may run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+
+from agenthub_events.base import Draft
+from agenthub_events.catalogue.goal import GoalAccepted
+from agenthub_events.codec import Unreadable
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.goal_life import TERMINAL
+from agenthub_events.ports import (
+    Artifacts,
+    Clock,
+    Conflict,
+    EventLog,
+    FiredTimer,
+    Ids,
+    Recorded,
+    Stamp,
+    Stored,
+    Timers,
+    Unavailable,
+)
+from agenthub_events.subjects import HUB
+from agenthub_orchestrator.domain import (
+    Due,
+    Fired,
+    GoalState,
+    Policy,
+    TimerWish,
+    apply,
+    decide,
+    initial,
+    is_settled_by,
+    timers_of,
+)
+from agenthub_orchestrator.timers import TimerKeeper
+from agenthub_runtime.projections import closing
+
+log = structlog.get_logger(__name__)
+
+ACTOR = "orchestrator"
+SENDS_AT_ONCE = 256
+FINISHED_KEPT = 64
+SWEEP_S = 60.0
+BACKOFF_S = 0.1
+BACKOFF_MAX_S = 5.0
+_PAGE = 5_000
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to begin: goals that were accepted up to `after` had ended by the event `known`."""
+
+    after: int = 0
+    known: int = 0
+
+
+@dataclass(slots=True)
+class _Sent:
+    """An event on its way. It counts as in flight until the fold has reached `until` (0: no answer yet)."""
+
+    event_id: str
+    until: int = 0
+
+
+@dataclass(slots=True)
+class _Goal:
+    state: GoalState
+    in_flight: dict[str, _Sent] = field(default_factory=dict)
+    fired: dict[Fired, FiredTimer] = field(default_factory=dict)
+    cause: str = ""
+    traceparent: str = ""
+    broken: bool = False
+
+
+class Follower:
+    """Decides for every goal of the log. `policy` may be replaced while it runs."""
+
+    def __init__(
+        self,
+        *,
+        log: EventLog,
+        artifacts: Artifacts,
+        timers: Timers,
+        clock: Clock,
+        ids: Ids,
+        policy: Policy,
+        start: Start | None = None,
+    ) -> None:
+        self._log = log
+        self._artifacts = artifacts
+        self._timers = timers
+        self._clock = clock
+        self._ids = ids
+        self._start = start or Start()
+        self._keeper = TimerKeeper(timers, clock, self._wishes_of)
+        self._goals: dict[str, _Goal] = {}
+        self._finished: OrderedDict[str, None] = OrderedDict()
+        self._loading = asyncio.Lock()
+        self._slots = asyncio.Semaphore(SENDS_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._failures = 0
+        self._caught_up = False
+        self.policy = policy
+        self.position = self._start.after
+
+    async def run(self) -> None:
+        """Follow and decide for ever. Cancel it to stop; what it was sending may or may not be stored."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow())
+                group.create_task(self._listen())
+                group.create_task(self._sweep())
+                group.create_task(self._keeper.run())
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with closing(self._log.follow(after=self.position)) as batches:
+                    async for batch in batches:
+                        await self._take(batch)
+                        if not batch and not self._caught_up:
+                            self._catch_up()
+            except StoreUnavailable as error:
+                log.warning("follower_waits", position=self.position, reason=str(error))
+                await self._back_off()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with closing(self._timers.fired()) as fired:
+                    async for timer in fired:
+                        await self._on_fired(timer)
+            except StoreUnavailable as error:
+                log.warning("timers_wait", reason=str(error))
+                await self._back_off()
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            for goal_id in list(self._goals):
+                goal = self._goals.get(goal_id)
+                if goal is not None:
+                    self._keeper.touch(goal_id)
+                    self._decide(goal)
+                    # Deciding for many goals must not hold up those that move.
+                    await asyncio.sleep(0)
+
+    def _catch_up(self) -> None:
+        self._caught_up = True
+        log.info("follower_caught_up", position=self.position, goals=len(self._goals))
+        for goal_id, goal in list(self._goals.items()):
+            self._keeper.touch(goal_id)
+            self._decide(goal)
+
+    async def _take(self, batch: Sequence[Recorded]) -> None:
+        touched: dict[str, _Goal] = {}
+        for recorded in batch:
+            goal_id = recorded.subject.split(".", 2)[1]
+            goal = self._goals.get(goal_id) or await self._find(goal_id, recorded)
+            if goal is not None:
+                self._fold(goal, recorded)
+                touched[goal_id] = goal
+            self.position = recorded.seq
+        if self._caught_up:
+            for goal_id, goal in touched.items():
+                self._keeper.touch(goal_id)
+                self._decide(goal)
+
+    async def _find(self, goal_id: str, recorded: Recorded) -> _Goal | None:
+        if goal_id == HUB:
+            return None
+        event = recorded.event
+        if isinstance(event, GoalAccepted) and event.originator_version == 1:
+            goal = self._goals[goal_id] = _Goal(initial(goal_id))
+            return goal
+        if recorded.seq <= self._start.known:
+            return None
+        return await self._hold(goal_id)
+
+    async def _hold(self, goal_id: str) -> _Goal:
+        """The goal's fold, made from the log when it is not held: also a finished goal may come back."""
+        async with self._loading:
+            goal = self._goals.get(goal_id)
+            if goal is None:
+                goal = _Goal(initial(goal_id))
+                page = await self._log.read(goal_id, limit=_PAGE)
+                while page:
+                    for recorded in page:
+                        self._fold(goal, recorded)
+                    page = await self._log.read(goal_id, after=page[-1].seq, limit=_PAGE)
+                self._goals[goal_id] = goal
+        return goal
+
+    def _fold(self, goal: _Goal, recorded: Recorded) -> None:
+        if goal.broken:
+            return
+        try:
+            apply(goal.state, recorded)
+        except Exception:
+            # One goal that cannot be folded must not stop the others; nobody decides for it.
+            goal.broken = True
+            log.exception("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq)
+            return
+        event = recorded.event
+        if isinstance(event, Unreadable):
+            return
+        goal.cause = event.event_id
+        goal.traceparent = recorded.headers.get("traceparent") or goal.traceparent
+        sent = goal.in_flight.get(event.originator_id)
+        if sent is not None and (sent.event_id == event.event_id or 0 < sent.until <= recorded.seq):
+            del goal.in_flight[event.originator_id]
+
+    def _decide(self, goal: _Goal) -> None:
+        if goal.broken or not self._caught_up:
+            return
+        state = goal.state
+        try:
+            dues = decide(
+                state,
+                now=self._clock.now(),
+                fired=frozenset(goal.fired),
+                policy=self.policy,
+                in_flight=goal.in_flight.keys(),
+            )
+        except Exception:
+            # The next event or the sweep tries again; the other goals go on.
+            log.exception("decision_failed", goal_id=state.goal_id, seq=state.last_seq)
+            return
+        for due in dues:
+            if due.draft.originator_id not in goal.in_flight:
+                self._send(goal, due)
+        self._settle_timers(goal)
+        if state.life.phase in TERMINAL and not (goal.in_flight or goal.fired):
+            self._retire(state.goal_id)
+
+    def _send(self, goal: _Goal, due: Due) -> None:
+        sent = _Sent(due.draft.event_id)
+        goal.in_flight[due.draft.originator_id] = sent
+        self._start_task(self._append(goal, due, sent, self._metadata(goal, due.draft)))
+
+    async def _append(self, goal: _Goal, due: Due, sent: _Sent, metadata: dict[str, str]) -> None:
+        draft = due.draft
+        try:
+            async with self._slots:
+                if due.context is not None:
+                    await self._artifacts.put(due.context)
+                stamp = Stamp(now=self._clock.now(), metadata=metadata, traceparent=goal.traceparent)
+                result = await self._log.append(draft, stamp)
+        except StoreUnavailable as error:
+            result = Unavailable(str(error))
+        except Exception:
+            log.exception("append_failed", goal_id=draft.goal_id, event=draft.event.type)
+            result = Unavailable("unexpected error")
+        match result:
+            case Stored(seq=seq):
+                self._failures = 0
+                self._reached(goal, draft.originator_id, sent, seq)
+            case Conflict(tail=tail) if tail:
+                log.info("append_conflict", subject=draft.subject, winner=tail[-1].seq)
+                self._reached(goal, draft.originator_id, sent, tail[-1].seq)
+            case _:
+                log.warning("append_waits", subject=draft.subject, result=str(result))
+                await self._back_off()
+                self._reached(goal, draft.originator_id, sent, goal.state.last_seq)
+
+    def _reached(self, goal: _Goal, aggregate: str, sent: _Sent, seq: int) -> None:
+        """The event stands in the log, or another one does, at `seq`: decide again when the fold is there."""
+        if goal.in_flight.get(aggregate) is not sent:
+            return
+        if goal.state.last_seq >= seq:
+            del goal.in_flight[aggregate]
+            self._decide(goal)
+        else:
+            sent.until = seq
+
+    def _metadata(self, goal: _Goal, draft: Draft) -> dict[str, str]:
+        state = goal.state
+        metadata = {
+            "actor": ACTOR,
+            "causation_id": goal.cause,
+            "correlation_id": state.goal_id,
+            "observed_seq": str(state.last_seq),
+        }
+        for fired in goal.fired:
+            if fired.task_id == draft.task_id:
+                metadata["input"] = f"timer:{fired.kind}"
+        return metadata
+
+    async def _on_fired(self, timer: FiredTimer) -> None:
+        goal = await self._hold(timer.goal_id)
+        goal.fired[Fired(timer.kind, timer.task_id, timer.ref)] = timer
+        self._decide(goal)
+
+    def _settle_timers(self, goal: _Goal) -> None:
+        for fired in [fired for fired in goal.fired if is_settled_by(fired, goal.state)]:
+            timer = goal.fired.pop(fired)
+            self._keeper.has_fired(timer.kind, timer.goal_id, timer.task_id)
+            self._start_task(self._acknowledge(timer))
+
+    async def _acknowledge(self, timer: FiredTimer) -> None:
+        try:
+            await timer.ack()
+        except StoreUnavailable as error:
+            # It comes again and is settled again.
+            log.warning("timer_not_acknowledged", kind=timer.kind, goal_id=timer.goal_id, reason=str(error))
+
+    def _wishes_of(self, goal_id: str) -> Sequence[TimerWish]:
+        goal = self._goals.get(goal_id)
+        if goal is None or goal.broken:
+            return ()
+        return timers_of(goal.state, self.policy, busy=bool(goal.in_flight))
+
+    def _retire(self, goal_id: str) -> None:
+        """Keep a few finished goals for their last events; any other is folded again if it comes back."""
+        self._finished[goal_id] = None
+        self._finished.move_to_end(goal_id)
+        while len(self._finished) > FINISHED_KEPT:
+            oldest, _ = self._finished.popitem(last=False)
+            goal = self._goals.get(oldest)
+            if goal is not None and goal.state.life.phase in TERMINAL and not (goal.in_flight or goal.fired):
+                del self._goals[oldest]
+
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _back_off(self) -> None:
+        self._failures += 1
+        pause = min(BACKOFF_MAX_S, BACKOFF_S * 2.0 ** min(self._failures, 10))
+        await self._clock.sleep(pause * (0.5 + self._ids.uniform() / 2))

@@ -1,0 +1,96 @@
+"""The projector as a process: follows the log for ever and keeps the read models up to date."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+from eventsourcing.persistence import IntegrityError
+
+import agenthub_orchestrator
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_events.ports import EventLog
+from agenthub_orchestrator.app import until_told_to_stop
+from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
+from agenthub_orchestrator.projector.projection import ReadModels, generations
+from agenthub_orchestrator.projector.rebuild import rebuild
+from agenthub_runtime.bus import connect
+from agenthub_runtime.errors import DatabaseUnavailable
+from agenthub_runtime.migrations import migrate
+from agenthub_runtime.postgres import Database
+from agenthub_runtime.projections import AsyncProjectionRunner, Generation
+from agenthub_runtime.readmodels import CHANNEL, position
+from agenthub_runtime.settings import OrchestratorSettings
+
+log = structlog.get_logger(__name__)
+
+MIGRATIONS = Path(agenthub_orchestrator.__file__).parent / "migrations"
+
+_RETRY_S = 0.5
+_RETRY_MAX_S = 10.0
+
+
+async def run_projector(settings: OrchestratorSettings) -> None:
+    """Run until SIGTERM or SIGINT. Raises `MigrationRefused` when the database does not fit this code."""
+    nats = await connect(settings.nats_url, "projector")
+    try:
+        async with Database(settings.database_url, name="agenthub-projector") as database:
+            await until_told_to_stop(project(JetStreamStore(nats), database))
+    finally:
+        await nats.close()
+
+
+async def project(event_log: EventLog, database: Database) -> None:
+    """Keep the live generation up to date for ever; waits while the log or Postgres is away."""
+    pause = _RETRY_S
+    while True:
+        try:
+            await prepare_database(database)
+            generation = await _live(event_log, database)
+            runner = AsyncProjectionRunner(
+                event_log, database, ReadModels(event_log, generation.schema), generation, channel=CHANNEL
+            )
+            await runner.run()
+        except IntegrityError as error:
+            log.info("projection_moved", reason=str(error))
+            pause = _RETRY_S
+        except (DatabaseUnavailable, StoreUnavailable) as error:
+            log.warning("projection_waits", reason=str(error), seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _RETRY_MAX_S)
+
+
+async def prepare_database(database: Database) -> None:
+    """Apply the migrations. Raises `DatabaseUnavailable` or `MigrationRefused`."""
+    async with database.connection() as connection:
+        await migrate(connection, MIGRATIONS)
+
+
+async def _live(event_log: EventLog, database: Database) -> Generation:
+    sets = generations()
+    async with database.connection() as connection:
+        generation = await sets.first(connection)
+    if generation.version < sets.version:
+        log.info("read_models_outdated", schema=generation.schema, version=sets.version)
+        rebuilt = await rebuild(event_log, database)
+        return Generation(sets.projection, sets.version, rebuilt.generation)
+    if generation.version > sets.version:
+        raise ReadModelsNewer(
+            f"The read models are of version {generation.version}, this projector makes {sets.version}:"
+            " run the newer agenthub, or `agenthub rebuild` with this one"
+        )
+    reached, stored = await _position(database), await event_log.last_seq()
+    if reached > stored:
+        raise ReadModelsForeign(
+            f"The read models in this database are at event {reached}, the log ends at {stored}: they come from"
+            " another log; give this hub an empty database"
+        )
+    return generation
+
+
+async def _position(database: Database) -> int:
+    async with database.connection() as connection:
+        found = await position(connection)
+    return 0 if found is None else found.seq

@@ -1,0 +1,91 @@
+"""The projection of the log into the read models."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from importlib.resources import files
+
+from agenthub_events.catalogue.goal import GoalAccepted
+from agenthub_events.ports import EventLog, Recorded
+from agenthub_orchestrator.projector.view import GoalView
+from agenthub_orchestrator.projector.writing import RowChanges
+from agenthub_runtime.projections import AsyncProjection, Generations
+from agenthub_runtime.readmodels import PROJECTION, ROW_KINDS
+
+# Raise it with every change of the tables or of what stands in them: the projector then builds a new generation
+# and switches readers over when it is complete.
+VERSION = 1
+
+VIEWS_KEPT = 512
+_PAGE = 5_000
+
+
+def generations() -> Generations:
+    """The generations of the read models that this code makes."""
+    sql = (files(__package__) / "tables.sql").read_text()
+    return Generations(PROJECTION, VERSION, tables_sql=sql, tables=[kind.table for kind in ROW_KINDS])
+
+
+class ReadModels(AsyncProjection):
+    """Folds events goal by goal and gives out the rows that changed.
+
+    Folds of the goals that were touched last stay in memory; any other is made again from the log when an event
+    for its goal comes.
+    """
+
+    name = PROJECTION
+
+    def __init__(self, log: EventLog, schema: str, *, kept: int = VIEWS_KEPT) -> None:
+        self._log = log
+        self._schema = schema
+        self._kept = kept
+        self._views: OrderedDict[str, GoalView] = OrderedDict()
+
+    async def process_events(self, batch: Sequence[Recorded], *, position: int) -> RowChanges:
+        """Fold a batch in; the changed rows. Raises `StoreUnavailable` when an old goal cannot be read."""
+        touched: dict[str, GoalView] = {}
+        for recorded in batch:
+            goal_id = _goal_id(recorded)
+            view = touched.get(goal_id)
+            if view is None:
+                view = touched[goal_id] = await self._view(goal_id, recorded, position)
+            view.apply(recorded)
+        changes = RowChanges(self._schema, [row for view in touched.values() for row in view.drain()])
+        while len(self._views) > self._kept:
+            self._views.popitem(last=False)
+        return changes
+
+    def forget(self) -> None:
+        """Make every fold again from the log when it is needed."""
+        self._views.clear()
+
+    async def _view(self, goal_id: str, recorded: Recorded, position: int) -> GoalView:
+        view = self._views.get(goal_id)
+        if view is None:
+            view = GoalView(goal_id)
+            if not _is_birth(recorded):
+                await self._refold(view, goal_id, position)
+            self._views[goal_id] = view
+        self._views.move_to_end(goal_id)
+        return view
+
+    async def _refold(self, view: GoalView, goal_id: str, position: int) -> None:
+        after = 0
+        while after < position:
+            page = await self._log.read(goal_id, after=after, limit=_PAGE)
+            for recorded in page:
+                if recorded.seq <= position:
+                    view.apply(recorded)
+            if len(page) < _PAGE:
+                break
+            after = page[-1].seq
+        view.drain()
+
+
+def _goal_id(recorded: Recorded) -> str:
+    return recorded.subject.split(".", 2)[1]
+
+
+def _is_birth(recorded: Recorded) -> bool:
+    return isinstance(recorded.event, GoalAccepted) and recorded.event.originator_version == 1

@@ -1,0 +1,151 @@
+"""The rows of one goal as a fold of its events: pure, so that rows are the same whenever they are made."""
+
+from __future__ import annotations
+
+from agenthub_events.base import Event
+from agenthub_events.codec import Unreadable
+from agenthub_events.errors import InvalidSubject
+from agenthub_events.ports import Recorded
+from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
+from agenthub_orchestrator.domain import apply, derived_status
+from agenthub_orchestrator.projector import on_goal, on_task
+from agenthub_orchestrator.projector.rows import ID_MAX, GoalRows, Handlers
+from agenthub_runtime.lines import Narrator
+from agenthub_runtime.readmodels.rows import DeadLetterRow, Row, TimelineRow
+
+BODY_MAX = 64_000
+
+HANDLERS: Handlers = {**on_goal.HANDLERS, **on_task.HANDLERS}
+
+_COUNTED = {
+    "done": "tasks_done",
+    "skipped": "tasks_done",
+    "enqueued": "tasks_queued",
+    "in_progress": "tasks_running",
+    "blocked": "tasks_blocked",
+    "failed": "tasks_failed",
+    "timed_out": "tasks_failed",
+    "dead_lettered": "tasks_failed",
+}
+
+
+class GoalView(GoalRows):
+    """Everything that readers see of one goal. `apply` takes events in, `drain` gives the changed rows out.
+
+    A message that cannot be read, or that the fold cannot take, parks its aggregate: it becomes a dead letter, and
+    what follows in the same aggregate stays out of the rows, since it may build on what nobody has understood.
+    """
+
+    def __init__(self, goal_id: str) -> None:
+        super().__init__(goal_id)
+        self._narrator = Narrator()
+
+    def apply(self, recorded: Recorded) -> None:
+        """Take one more message of the goal in, in the order of the log."""
+        self.goal.events += 1
+        self.goal.last_seq = recorded.seq
+        try:
+            subject = parse_subject(recorded.subject)
+        except InvalidSubject as error:
+            self._park(recorded, GOAL_AS_A_WHOLE, recorded.subject, str(error))
+            return
+        aggregate, event = subject.originator_id, recorded.event
+        if parked := self.parked.get(aggregate):
+            parked.skipped += 1
+            self.touch(parked)
+        try:
+            apply(self.state, recorded)
+            if isinstance(event, Unreadable):
+                if not parked:
+                    self._park(recorded, subject.task_id, aggregate, event.reason)
+            elif not parked:
+                self._take(recorded, event)
+            self._follow_status(subject.task_id)
+        except Exception as error:  # a fold that fails on one message must not stop all projections
+            if aggregate not in self.parked:
+                self._park(recorded, subject.task_id, aggregate, f"{type(error).__name__}: {error}")
+
+    def drain(self) -> list[Row]:
+        """The rows that have changed since the last call."""
+        self._close_questions()
+        if self.goal.first_seq:
+            self._sum_up()
+            self.touch(self.goal)
+        return self.changed()
+
+    def _take(self, recorded: Recorded, event: Event) -> None:
+        self.goal.updated_at = event.timestamp
+        handler = HANDLERS.get(type(event))
+        if handler is not None:
+            handler(self, recorded.seq, event)
+        line = self._narrator.tell(recorded)
+        if line is not None:
+            self.touch(
+                TimelineRow(
+                    seq=line.seq,
+                    goal_id=self.goal.goal_id,
+                    task_id=parse_subject(recorded.subject).task_id,
+                    type=event.type,
+                    at=line.time,
+                    component=line.component,
+                    text=line.text,
+                    last_seq=line.last_seq,
+                )
+            )
+
+    def _follow_status(self, task_id: str) -> None:
+        task = self.state.tasks.get(task_id)
+        row = self.tasks.get(task_id)
+        if task is None or row is None or row.status == task.word:
+            return
+        self._count(row.status, -1)
+        self._count(task.word, 1)
+        row.status = task.word
+        self.touch(row)
+
+    def _count(self, word: str, by: int) -> None:
+        name = _COUNTED.get(word)
+        if name is not None:
+            setattr(self.goal, name, getattr(self.goal, name) + by)
+
+    def _close_questions(self) -> None:
+        for seq in [seq for seq in self.questions if seq not in self.state.questions]:
+            row = self.questions.pop(seq)
+            if row.state == "open":
+                row.state = "gone"
+                self.touch(row)
+
+    def _sum_up(self) -> None:
+        goal, life = self.goal, self.state.life
+        goal.status = derived_status(self.state)
+        goal.paused_by = life.paused_by
+        goal.revision = life.revision
+        goal.plan_approved = life.plan_approved
+        goal.ready_seq = life.ready_seq
+        goal.rework_round = life.rework_round
+        goal.priority = life.priority
+        goal.max_llm_calls = life.max_llm_calls
+        goal.max_cost_usd = life.max_cost_usd
+        goal.head = self.state.head
+        goal.open_questions = len(self.questions)
+        waits = goal.autonomy == "approve_plan" and life.planned and not life.plan_approved
+        goal.needs_you = goal.status == "ready_for_review" or (
+            self.state.alive and (waits or bool(self.questions))
+        )
+
+    def _park(self, recorded: Recorded, task_id: str, aggregate: str, reason: str) -> None:
+        event = recorded.event
+        body = event.data.decode(errors="replace") if isinstance(event, Unreadable) else ""
+        row = DeadLetterRow(
+            dead_letter_id=f"dl-{recorded.seq}",
+            kind="unreadable",
+            goal_id=self.goal.goal_id,
+            task_id=task_id[:ID_MAX],
+            reason=reason,
+            subject=recorded.subject[:BODY_MAX],
+            body=body[:BODY_MAX],
+            seq=recorded.seq,
+            at=None if isinstance(event, Unreadable) else event.timestamp,
+        )
+        self.parked[aggregate] = row
+        self.touch(row)
