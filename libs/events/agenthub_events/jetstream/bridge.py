@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -28,21 +29,21 @@ log = structlog.get_logger()
 class Bridge:
     """One connection on a loop of its own, usable from any thread but that loop's.
 
-    Raises `OperationalError` when the server cannot be reached.
+    It ends with `close`, or with the last recorder that uses it. Raises `OperationalError` when the server cannot
+    be reached.
     """
 
     def __init__(self, url: str, stream: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._work, name="agenthub-events", daemon=True)
-        self._closing = threading.Lock()
-        self._closed = False
-        self._thread.start()
+        thread = threading.Thread(target=_work, args=(self._loop,), name="agenthub-events", daemon=True)
+        thread.start()
         try:
-            self._nc: Client = self.run(_connect(url))
+            nc = asyncio.run_coroutine_threadsafe(_connect(url), self._loop).result()
         except (OSError, NatsError) as error:
-            self._stop()
+            self._loop.call_soon_threadsafe(self._loop.stop)
             raise OperationalError(f"The NATS server cannot be reached: {error}") from error
-        self.stream = FencedStream(self._nc, stream)
+        self._end = weakref.finalize(self, _end, self._loop, thread, nc)
+        self.stream = FencedStream(nc, stream)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do the work on the loop and wait for its result. Raises `OperationalError` when the store is away."""
@@ -53,31 +54,27 @@ class Bridge:
 
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin the work on the loop. Raises `OperationalError` after `close`."""
-        if self._closed:
+        if not self._end.alive:
             work.close()
             raise OperationalError("This recorder is closed")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def close(self) -> None:
         """Close the connection and end the thread; work that is not done is cancelled."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-        ending = asyncio.run_coroutine_threadsafe(_end(self._nc), self._loop)
-        # The garbage collector may call this on the loop's own thread, which cannot wait for itself.
-        ending.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._loop.stop))
-        if threading.current_thread() is not self._thread:
-            self._thread.join(_CLOSE_WITHIN_S)
+        self._end()
 
-    def _work(self) -> None:
-        self._loop.run_forever()
-        self._loop.close()
 
-    def _stop(self) -> None:
-        self._closed = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_CLOSE_WITHIN_S)
+def _work(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, nc: Client) -> None:
+    ending = asyncio.run_coroutine_threadsafe(_disconnect(nc), loop)
+    ending.add_done_callback(lambda _: loop.call_soon_threadsafe(loop.stop))
+    # The garbage collector may come here on the loop's own thread, which cannot wait for itself.
+    if threading.current_thread() is not thread:
+        thread.join(_CLOSE_WITHIN_S)
 
 
 async def _connect(url: str) -> Client:
@@ -94,7 +91,7 @@ async def _log_error(error: Exception) -> None:
     log.warning("events_connection_error", error=str(error) or type(error).__name__)
 
 
-async def _end(nc: Client) -> None:
+async def _disconnect(nc: Client) -> None:
     await nc.close()
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
