@@ -159,7 +159,8 @@ def _changes(life: GoalLife, seq: int, event: Event) -> dict[str, object]:  # no
         case g.GoalPlanned(revision=revision):
             return {"planned": True, "revision": revision}
         case g.GoalReplanned(revision=revision):
-            return {"revision": revision}
+            # Whoever looks at what was ready before now looks at something else.
+            return {"revision": revision, "phase": "open" if life.phase == "ready" else life.phase}
         case g.GoalPlanApproved():
             return {"plan_approved": True}
         case g.GoalReadyForReview(head=head):

@@ -17,7 +17,7 @@ _RULES: tuple[tuple[re.Pattern[str], TaskKind], ...] = (
     (re.compile(r"^plan-\d+$"), "plan"),
     (re.compile(r"^prepare$"), "prepare"),
     (_GATE, "gate"),
-    (re.compile(r"^debug-(tests|security|review)-\d+$"), "debug"),
+    (re.compile(r"^debug-.+-\d+$"), "debug"),
     (re.compile(r"^fix-(tests|security|review)-\d+-\d+$"), "fix"),
     (re.compile(r"^merge-.+-\d+$"), "merge"),
     (re.compile(r"^deliver-\d+$"), "deliver"),
@@ -55,6 +55,11 @@ def gate_of(task_id: str) -> tuple[GateName, int] | None:
 def debug_task_id(gate: GateName, round_: int) -> str:
     """The id of the diagnosis after a failed round."""
     return f"debug-{gate}-{round_}"
+
+
+def task_debug_id(task_id: str, number: int) -> str:
+    """The id of the n-th diagnosis of a task whose attempts keep failing, from 1."""
+    return f"debug-{task_id}-{number}"
 
 
 def fix_task_id(gate: GateName, round_: int, index: int) -> str:

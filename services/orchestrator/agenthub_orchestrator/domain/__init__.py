@@ -1,0 +1,43 @@
+"""Deciding, without any input or output: the fold of a goal's events, and what is due because of them.
+
+    state = initial(goal_id)
+    for recorded in log_of_goal:            # every message below evt.<goal>.> in order, none left out
+        apply(state, recorded)              # updates `state` in place and returns it
+    dues = decide(state, now=now, fired=fired, policy=policy, in_flight=aggregates)
+
+`decide` has no memory: what it returned stays due until the fold holds it. Aggregates named in `in_flight` (as
+`Draft.originator_id`: an event of theirs was sent and has not come back) are left out, to save work only.
+"""
+
+from agenthub_orchestrator.domain.decide import decide
+from agenthub_orchestrator.domain.estimates import estimates
+from agenthub_orchestrator.domain.fold import apply
+from agenthub_orchestrator.domain.inputs import Due, Fired, TimerKind, TimerWish
+from agenthub_orchestrator.domain.lanes import lane
+from agenthub_orchestrator.domain.policy import Policy
+from agenthub_orchestrator.domain.state import GoalState, initial
+from agenthub_orchestrator.domain.status import GoalWord, derived_status, task_status, why_waiting
+from agenthub_orchestrator.domain.task_state import TaskState, TaskWord
+from agenthub_orchestrator.domain.timers import is_settled_by, timers_of
+
+__all__ = [
+    "Due",
+    "Fired",
+    "GoalState",
+    "GoalWord",
+    "Policy",
+    "TaskState",
+    "TaskWord",
+    "TimerKind",
+    "TimerWish",
+    "apply",
+    "decide",
+    "derived_status",
+    "estimates",
+    "initial",
+    "is_settled_by",
+    "lane",
+    "task_status",
+    "timers_of",
+    "why_waiting",
+]

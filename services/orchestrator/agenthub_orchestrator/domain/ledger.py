@@ -1,0 +1,79 @@
+"""Money: giving back what dead attempts held, and asking when nothing is left."""
+
+from __future__ import annotations
+
+from agenthub_events.catalogue.money import BudgetExceeded, BudgetReserved, BudgetSettled
+from agenthub_orchestrator.domain import options
+from agenthub_orchestrator.domain.desk import Desk
+from agenthub_orchestrator.domain.questions import ask
+from agenthub_orchestrator.domain.state import GoalState, SliceKey
+from agenthub_orchestrator.domain.task_state import Spent
+
+_NOTHING = Spent()
+
+
+def settle(desk: Desk) -> None:
+    """Settle one slice whose attempt is closed: its worker died before it could."""
+    for key, held in desk.state.ledger.open.items():
+        if _is_closed(desk.state, key):
+            ordinal = f"{key.task_id}-{key.attempt}-{key.slice}"
+            desk.write_family("budget", _settlement(desk.state, key, held), ordinal)
+            return
+
+
+def _is_closed(state: GoalState, key: SliceKey) -> bool:
+    task = state.tasks.get(key.task_id)
+    if task is None or task.unreadable_seq:
+        return False
+    return task.attempt > key.attempt or (task.attempt == key.attempt and not task.is_open)
+
+
+def _settlement(state: GoalState, key: SliceKey, held: BudgetReserved) -> BudgetSettled:
+    """What is known of the attempt's calls goes to its slices in order; one more may have been under way."""
+    siblings = sorted(k for k in state.ledger.open if (k.task_id, k.attempt) == (key.task_id, key.attempt))
+    spent = state.tasks[key.task_id].spent.get(key.attempt, _NOTHING)
+    before = spent.settled_calls + sum(state.ledger.open[k].calls for k in siblings if k < key)
+    calls = min(max(0, spent.calls - before), held.calls)
+    unknown = 1 if key == siblings[-1] and calls < held.calls else 0
+    share = spent.cost_usd * calls / spent.calls if spent.calls else 0.0
+    return BudgetSettled(
+        task_id=key.task_id,
+        attempt=key.attempt,
+        slice=key.slice,
+        calls=calls,
+        cost_usd=share + unknown * held.cost_usd / max(1, held.calls),
+        unknown_calls=unknown,
+    )
+
+
+def has_room(state: GoalState) -> bool:
+    """Whether the goal may still set a slice aside."""
+    life, ledger = state.life, state.ledger
+    if ledger.held_calls >= life.max_llm_calls:
+        return False
+    return life.max_cost_usd is None or ledger.held_cost_usd < life.max_cost_usd
+
+
+def ask_for_budget(desk: Desk, detail: str) -> None:
+    """Nothing is left and nothing will come back: say so in the log, then ask a person."""
+    exceeded = _exceeded(desk.state)
+    said = any(
+        (known.limit, known.value) == (exceeded.limit, exceeded.value) for known in desk.state.ledger.exceeded
+    )
+    if not said:
+        desk.write_family("budget", exceeded, f"{exceeded.limit}-{exceeded.value:g}")
+        return
+    ask(
+        desk,
+        "budget",
+        f"The budget of this goal is used up ({exceeded.limit} {exceeded.value:g}): {detail}."
+        " Raise it to let the work go on.",
+        options=(options.TRY_AGAIN, options.GIVE_UP),
+    )
+
+
+def _exceeded(state: GoalState) -> BudgetExceeded:
+    life, ledger = state.life, state.ledger
+    if life.max_cost_usd is None or ledger.held_calls >= life.max_llm_calls:
+        return BudgetExceeded(limit="max_llm_calls", value=life.max_llm_calls, used=ledger.held_calls)
+    return BudgetExceeded(limit="max_cost_usd", value=life.max_cost_usd, used=round(ledger.held_cost_usd, 6))

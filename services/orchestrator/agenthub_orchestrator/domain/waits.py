@@ -1,0 +1,47 @@
+"""What the decider and the timers must agree on: references of timers, and when new work may start."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from agenthub_orchestrator.domain.state import GoalState
+from agenthub_orchestrator.domain.task_state import Question, TaskState
+
+
+def may_start(state: GoalState) -> bool:
+    """Whether an order may be written now: the goal is neither paused nor held by its deadline."""
+    return state.alive and not state.life.paused and state.deadline_passed_at is None and not state.abandoned
+
+
+def deadline_of(state: GoalState) -> datetime | None:
+    """When the goal's time is over; None when it has no limit, is ready, or the date has passed already."""
+    accepted = state.life.accepted
+    if accepted is None or state.life.phase != "open" or state.deadline_passed_at is not None:
+        return None
+    limit = accepted.constraints.max_time_s
+    return state.clock_from + timedelta(seconds=limit) if limit else None
+
+
+def retry_ref(task: TaskState) -> str:
+    """The attempt that a retry timer starts."""
+    return str(task.attempt + 1)
+
+
+def park_ref(task: TaskState) -> str:
+    """The attempt that a park timer ends the rest of."""
+    return str(task.attempt)
+
+
+def attempt_ref(task: TaskState) -> str:
+    """The attempt and the claim that an attempt timer limits: who takes an attempt over has its full time."""
+    return f"{task.attempt}-{task.claims}"
+
+
+def escalation_ref(question: Question) -> str:
+    """The question and the level that an escalation timer raises it to."""
+    return f"{question.seq}-{question.level + 1}"
+
+
+def stall_ref(state: GoalState) -> str:
+    """The last thing that happened before nothing happened any more."""
+    return str(state.last_seq)
