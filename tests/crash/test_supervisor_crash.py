@@ -76,17 +76,20 @@ class HubProcess:
 
     def shoot(self, name: str) -> int:
         pid = self.units()[name].pid
+        assert pid is not None, f"{name} does not run"
         os.kill(pid, signal.SIGKILL)
         return pid
 
     async def back(self, name: str, old_pid: int) -> int:
         """Wait until `name` runs again and return its new pid."""
 
-        def new_pid() -> int:
-            unit = self.units()[name]
-            return unit.pid if unit.state == "running" and unit.pid != old_pid else 0
+        def new_pid() -> int | None:
+            pid = self.units()[name].pid
+            return pid if pid != old_pid else None
 
-        return await until(new_pid, what=f"{name} runs again")
+        pid = await until(new_pid, what=f"{name} runs again")
+        assert pid is not None
+        return pid
 
     def living(self) -> list[str]:
         """Command lines of all processes that belong to this folder, the hub itself left out."""

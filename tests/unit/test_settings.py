@@ -11,6 +11,7 @@ from agenthub_runtime.settings import (
     read_hub_settings,
     read_log_settings,
     read_orchestrator_settings,
+    read_projector_settings,
     read_worker_settings,
 )
 from agenthub_runtime.settings_table import SETTINGS
@@ -116,3 +117,10 @@ def test_worker_counts_that_make_no_sense_are_refused(text: str) -> None:
 def test_the_default_workers_serve_every_type() -> None:
     assert unserved(parse_workers(DEFAULT_WORKERS)) == ()
     assert "planner" in unserved(parse_workers("coding=1"))
+
+
+def test_only_the_orchestrator_can_do_without_a_database() -> None:
+    assert read_orchestrator_settings(BUS).database_url == ""
+    with pytest.raises(SettingsInvalid, match="DATABASE_URL is not set"):
+        read_projector_settings(BUS)
+    assert "hush" not in f"{read_projector_settings(BOTH)!r}{read_orchestrator_settings(BOTH)!r}"

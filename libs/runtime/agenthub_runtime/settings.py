@@ -61,18 +61,11 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings
 
     def __repr__(self) -> str:
-        return "OrchestratorSettings(…)"
+        return f"{type(self).__name__}(…)"
 
 
-class ProjectorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the projector."""
-
-    nats_url: str
-    database_url: str
-    log: LogSettings
-
-    def __repr__(self) -> str:
-        return "ProjectorSettings(…)"
+class ProjectorSettings(OrchestratorSettings, frozen=True, kw_only=True):
+    """Settings of the projector: those of the orchestrator, with a database."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,10 +30,10 @@ DeathHook: TypeAlias = Callable[[str, int], None]
 
 
 class UnitState(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the state file: `pid` is 0 while nothing runs, `since` the time of the last change."""
+    """One line of the state file: `pid` is None while nothing runs, `since` the time of the last change."""
 
     state: State
-    pid: int
+    pid: int | None
     restarts: int
     since: str
 
@@ -129,7 +129,7 @@ class Supervisor:
             known = self._states.get(unit.name)
             self._states[unit.name] = UnitState(
                 state=state,
-                pid=unit.process.pid if state == "running" and unit.process is not None else 0,
+                pid=unit.process.pid if state == "running" and unit.process is not None else None,
                 restarts=(known.restarts if known else 0) + restarted,
                 since=since,
             )
