@@ -5,6 +5,7 @@ AgenthubError
 │   ├── ProviderMissing      no model provider is configured, or one only in part: names the setting to make
 │   ├── InvalidTestPath      a test run was asked for with paths that are none
 │   └── AgentFileInvalid     an agent's Markdown file cannot be used: names the file and what to change
+├── ToolRefused              a tool cannot do what a model asked: tells the model what to change
 ├── ScanFailed               a security scan gave no result, so nothing is known about the code
 └── SandboxUnavailable       this machine cannot run commands closed off: says what is missing
 """
@@ -32,3 +33,7 @@ class InvalidTestPath(InvalidInput):
 
 class ScanFailed(AgenthubError):
     """The scanner gave no result; without one the code does not count as clean."""
+
+
+class ToolRefused(AgenthubError):
+    """A tool cannot do what it was asked; the message tells the model what to change."""

@@ -1,0 +1,1 @@
+"""The tools that agents call, and the schemas that models see."""

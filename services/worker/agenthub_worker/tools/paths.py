@@ -1,0 +1,67 @@
+"""Keeps file tools inside the workspace, whatever links an agent has made in it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from agenthub_worker.errors import ToolRefused
+from agenthub_worker.tools.contract import ToolContext
+
+
+def inside(context: ToolContext, path: str) -> Path:
+    """The real place of `path`, links followed. Raises `ToolRefused` when it is not in the workspace.
+
+    Accepts paths relative to the workspace and paths as commands in the sandbox see them.
+    """
+    root = context.workspace.resolve()
+    seen_root = context.sandbox.root or str(root)
+    if "\0" in path:
+        raise ToolRefused("`path` holds a null byte: name a file in the workspace.")
+    if path == seen_root or path.startswith(f"{seen_root}/"):
+        path = path[len(seen_root) :].lstrip("/")
+    place = Path(os.path.realpath(root / path))
+    if not place.is_relative_to(root):
+        raise ToolRefused(
+            f"`path` {path!r} is outside of the workspace: give a path relative to it, such as `src/app.py`."
+        )
+    return place
+
+
+def relative(context: ToolContext, place: Path) -> str:
+    """The name of a place as the model knows it."""
+    return place.relative_to(context.workspace.resolve()).as_posix()
+
+
+def read_file(place: Path, limit: int) -> bytes:
+    """The content of a plain file of at most `limit` bytes. Raises `ToolRefused`, `FileNotFoundError`."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ToolRefused(f"`{place.name}` is no plain file.")
+        if status.st_size > limit:
+            raise ToolRefused(
+                f"`{place.name}` has {status.st_size} bytes, more than the {limit} that this tool reads: "
+                "use grep, or a command such as `sed -n '1,100p'`."
+            )
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
+
+
+def write_file(place: Path, data: bytes) -> None:
+    """Write a plain file, with the folders above it; an existing one keeps its mode. Raises `ToolRefused`."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(place, flags, 0o644)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ToolRefused(f"`{place.name}` is no plain file.")
+        os.ftruncate(descriptor, 0)
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,85 @@
+"""All tools by name, and the one way to call them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from agenthub_runtime.repository.errors import RepositoryError
+from agenthub_worker.errors import InvalidTestPath, SandboxUnavailable, ToolRefused
+from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult
+from agenthub_worker.tools.control import ASK_HUMAN, RECORD_KNOWLEDGE, REPORT_RESULT, REQUEST_TASKS, SUBMIT_PLAN
+from agenthub_worker.tools.editor import EDITOR
+from agenthub_worker.tools.running import BASH, GIT_DIFF, RUN_TESTS
+from agenthub_worker.tools.searching import GLOB, GREP
+
+_ALL = (
+    BASH,
+    EDITOR,
+    GLOB,
+    GREP,
+    RUN_TESTS,
+    GIT_DIFF,
+    REPORT_RESULT,
+    ASK_HUMAN,
+    REQUEST_TASKS,
+    RECORD_KNOWLEDGE,
+    SUBMIT_PLAN,
+)
+
+TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in _ALL})
+CONTROL: frozenset[str] = frozenset(tool.name for tool in _ALL if tool.function is None)
+
+
+def definitions(names: list[str]) -> list[dict[str, Any]]:
+    """The tools of these names as the Messages API takes them, in the order of the registry."""
+    return [
+        {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+        for tool in _ALL
+        if tool.name in names
+    ]
+
+
+def decoded(tool: Tool, given: Any) -> msgspec.Struct:
+    """A tool call's input as the tool's own type. Raises `ToolRefused`, which names the field and the remedy."""
+    try:
+        return msgspec.convert(given, tool.input)
+    except msgspec.ValidationError as error:
+        fields = ", ".join(_signature(tool))
+        raise ToolRefused(f"The input of `{tool.name}` does not fit: {error}. It takes {fields}.") from None
+
+
+async def call_tool(
+    context: ToolContext, name: str, given: Any, allowed: frozenset[str] | None = None
+) -> ToolResult:
+    """Run a tool; whatever is wrong with the call becomes a result that tells the model what to change.
+
+    `allowed` are the tools of this agent (None: all). Control tools are the agent loop's and not called here.
+    Raises `SandboxUnavailable` when the machine cannot run commands: that is not the model's fault.
+    """
+    tool = TOOLS.get(name)
+    usable = sorted(TOOLS if allowed is None else allowed & TOOLS.keys())
+    if tool is None or name not in usable:
+        return ToolResult(text=f"There is no tool `{name}` here. You have: {', '.join(usable)}.", is_error=True)
+    if tool.function is None:
+        raise ValueError(f"{name} is answered by the agent loop, not by call_tool")
+    try:
+        return await tool.function(context, decoded(tool, given))
+    except (ToolRefused, InvalidTestPath, RepositoryError) as refused:
+        return ToolResult(text=str(refused), is_error=True, changed_files=tool.mutates and not context.read_only)
+    except OSError as error:
+        return ToolResult(text=f"`{name}` failed: {error.strerror}.", is_error=True)
+    except SandboxUnavailable:
+        if context.sandbox.name == "none" and context.read_only:
+            return ToolResult(text=f"`{name}` cannot run read-only without a sandbox.", is_error=True)
+        raise
+
+
+def _signature(tool: Tool) -> list[str]:
+    return [
+        f"`{field.encode_name}`" + ("" if field.required else " (optional)")
+        for field in msgspec.structs.fields(tool.input)
+    ]

@@ -1,0 +1,137 @@
+"""`bash`, `run_tests` and `git_diff`: do things in the workspace and see what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+
+from agenthub_worker.errors import ToolRefused
+from agenthub_worker.evidence.layout import NoTestCommand, TestCommand, detect_test_command
+from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.evidence.testing import run_tests as run
+from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
+from agenthub_worker.tools.paths import inside, relative
+from agenthub_worker.tools.searching import walk_files
+
+_COMMAND_S = 120.0
+_COMMAND_CHARS = 30_000
+_TAIL_CHARS = 6_000
+_FAILING_SHOWN = 50
+
+
+class BashInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A command line for bash, in the workspace."""
+
+    command: Annotated[str, msgspec.Meta(min_length=1, max_length=_COMMAND_CHARS)]
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = _COMMAND_S
+
+
+class RunTestsInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Test files, folders or ids; all tests when empty."""
+
+    paths: tuple[str, ...] = ()
+
+
+class GitDiffInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file or folder to which the diff is narrowed."""
+
+    path: str | None = None
+
+
+async def bash(context: ToolContext, given: BashInput) -> ToolResult:
+    """Run a command in the sandbox; an agent without write access sees a read-only workspace.
+
+    A failing command is a result, not an error of the tool.
+    """
+    ran = await context.sandbox.run(
+        given.command,
+        workspace=context.workspace,
+        timeout_s=given.timeout_s,
+        writable=not context.read_only,
+        on_output=context.on_output,
+    )
+    notes = [f"exit code {ran.exit_code}"]
+    if ran.timed_out:
+        notes.append(f"killed after {given.timeout_s:g} s, with everything it had started")
+    if ran.flooded:
+        notes.append("killed: it wrote more output than is allowed")
+    text = "\n".join(part for part in (ran.text.rstrip("\n"), f"[{'; '.join(notes)}]") if part)
+    return ToolResult(
+        text=cut(text, context.output_chars),
+        is_error=ran.timed_out or ran.flooded,
+        changed_files=not context.read_only,
+    )
+
+
+async def run_tests(context: ToolContext, given: RunTestsInput) -> ToolResult:
+    """Run the goal's tests; the report is read by the system, so what it says is what happened."""
+    report = await run(
+        context.sandbox,
+        context.workspace,
+        await _test_command(context),
+        timeout_s=context.test_timeout_s,
+        paths=given.paths,
+        on_output=context.on_output,
+    )
+    return ToolResult(text=cut(describe(report), context.output_chars), changed_files=not context.read_only)
+
+
+async def git_diff(context: ToolContext, given: GitDiffInput) -> ToolResult:
+    """What this task has changed so far, as a patch against the commit from which it started."""
+    path = relative(context, await asyncio.to_thread(inside, context, given.path)) if given.path else None
+    taken = await context.repository.snapshot(context.workspace, context.base)
+    patch = await context.repository.diff(context.base, taken.tree, None if path == "." else path)
+    return ToolResult(text=cut(patch, context.output_chars) or "Nothing has changed.")
+
+
+def describe(report: TestReport) -> str:
+    """A test run in the fixed form that agents read."""
+    counts = report.counts
+    lines = [
+        f"exit code {report.exit_code}",
+        f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped",
+    ]
+    if report.coverage_percent is not None:
+        lines.append(f"coverage {report.coverage_percent:g}%")
+    if report.failing:
+        lines += ["failing:", *report.failing[:_FAILING_SHOWN]]
+        if len(report.failing) > _FAILING_SHOWN:
+            lines.append(f"[... {len(report.failing) - _FAILING_SHOWN} more ...]")
+    lines += [f"not green: {problem}" for problem in report.problems]
+    return "\n".join([*lines, "output:", report.tail(_TAIL_CHARS)])
+
+
+async def _test_command(context: ToolContext) -> TestCommand:
+    if context.test_command is not None:
+        return context.test_command
+    found = await asyncio.to_thread(lambda: detect_test_command(walk_files(context.workspace)))
+    if isinstance(found, NoTestCommand):
+        raise ToolRefused(found.reason)
+    return found
+
+
+BASH = Tool(
+    name="bash",
+    description=(
+        "Run a command with bash in the workspace: no network, nothing outside of the workspace can be written, "
+        "and everything that it started is killed when it ends. `timeout_s` is 120 by default, at most 600."
+    ),
+    input=BashInput,
+    function=bash,
+    mutates=True,
+)
+RUN_TESTS = Tool(
+    name="run_tests",
+    description="Run the tests, or only those in `paths`, and get exit code, counts, coverage and failing ids.",
+    input=RunTestsInput,
+    function=run_tests,
+    mutates=True,
+)
+GIT_DIFF = Tool(
+    name="git_diff",
+    description="Show what has changed in the workspace since this task started, or in `path` only.",
+    input=GitDiffInput,
+    function=git_diff,
+)

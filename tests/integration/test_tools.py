@@ -1,0 +1,310 @@
+"""Every tool on a real workspace, in the real sandbox, beside a real repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
+from agenthub_runtime.twins import MemoryArtifacts
+from agenthub_worker.errors import SandboxUnavailable
+from agenthub_worker.evidence.layout import given_test_command
+from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.sandbox.unsandboxed import Unsandboxed
+from agenthub_worker.tools.contract import ToolContext, ToolResult
+from agenthub_worker.tools.registry import call_tool
+
+WHEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+EDIT = "str_replace_based_edit_tool"
+FILES = {
+    "README.md": "# Sums\n",
+    "pkg/m.py": "def add(a, b):\n    return a - b\n",
+    "tests/test_m.py": "from pkg.m import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n",
+}
+
+
+def replaced(context: ToolContext, **changes: Any) -> ToolContext:
+    fields = {name: getattr(context, name) for name in context.__dataclass_fields__}
+    return ToolContext(**{**fields, **changes})
+
+
+@pytest.fixture
+async def context(tmp_path: Path) -> ToolContext:
+    repository = await GoalRepository.open(tmp_path / "goal.git", MemoryArtifacts())
+    workspace = tmp_path / "w"
+    await repository.checkout(ROOT_COMMIT, workspace)
+    for name, text in FILES.items():
+        (workspace / name).parent.mkdir(exist_ok=True)
+        (workspace / name).write_text(text)
+    done = await repository.commit_workspace(workspace, parent=ROOT_COMMIT, message="m", when=WHEN)
+    return ToolContext(workspace=workspace, sandbox=Bubblewrap(), repository=repository, base=done.commit)
+
+
+async def edit(context: ToolContext, **given: Any) -> ToolResult:
+    return await call_tool(context, EDIT, given)
+
+
+async def test_bash_gives_output_and_exit_code(context: ToolContext) -> None:
+    result = await call_tool(context, "bash", {"command": "cat README.md; pwd; exit 4"})
+    assert result == ToolResult(text="# Sums\n/workspace\n[exit code 4]", changed_files=True)
+
+
+async def test_bash_is_stopped_at_its_limit_and_says_so(context: ToolContext) -> None:
+    result = await call_tool(context, "bash", {"command": "echo begun; sleep 600", "timeout_s": 0.5})
+    assert result.is_error
+    assert result.text.startswith("begun\n")
+    assert "killed after 0.5 s" in result.text
+
+
+async def test_fifty_megabytes_of_output_become_sixteen_thousand_characters(context: ToolContext) -> None:
+    result = await call_tool(context, "bash", {"command": "head -c 50000000 /dev/zero | tr '\\0' x; echo end"})
+    assert len(result.text) < 16_100
+    assert "characters cut" in result.text
+    assert result.text.endswith("end\n[exit code 0]")
+
+
+async def test_the_editor_views_files_ranges_and_folders(context: ToolContext) -> None:
+    assert (await edit(context, command="view", path="pkg/m.py")).text == (
+        "     1\tdef add(a, b):\n     2\t    return a - b"
+    )
+    ranged = await edit(context, command="view", path="/workspace/pkg/m.py", view_range=[2, -1])
+    assert ranged.text == "     2\t    return a - b"
+    assert not ranged.changed_files
+    listing = await edit(context, command="view", path=".")
+    assert listing.text.splitlines() == ["README.md", "pkg/", "pkg/m.py", "tests/", "tests/test_m.py"]
+    assert (await edit(context, command="view", path="/workspace")).text == listing.text
+
+
+async def test_the_editor_creates_replaces_and_inserts(context: ToolContext) -> None:
+    made = await edit(context, command="create", path="new/deep/x.py", file_text="a\nb\n")
+    assert made == ToolResult(text="Created new/deep/x.py (2 lines).", changed_files=True)
+    assert (await edit(context, command="create", path="new/deep/x.py", file_text="a\nb")).text.startswith(
+        "Replaced"
+    )
+    await edit(context, command="insert", path="new/deep/x.py", insert_line=2, insert_text="c")
+    await edit(context, command="insert", path="new/deep/x.py", insert_line=0, insert_text="zero\n")
+    replaced_line = await edit(context, command="str_replace", path="new/deep/x.py", old_str="b\n", new_str="B\n")
+    assert replaced_line.text == "Replaced at line 3 of new/deep/x.py."
+    assert (context.workspace / "new/deep/x.py").read_text() == "zero\na\nB\nc\n"
+    await edit(context, command="str_replace", path="new/deep/x.py", old_str="B\n")
+    assert (context.workspace / "new/deep/x.py").read_text() == "zero\na\nc\n"
+
+
+async def test_the_editor_keeps_modes_and_line_endings(context: ToolContext) -> None:
+    script = context.workspace / "run.sh"
+    script.write_bytes(b"#!/bin/sh\r\necho one\r\n")
+    script.chmod(0o755)
+    await edit(context, command="str_replace", path="run.sh", old_str="one", new_str="two")
+    assert script.read_bytes() == b"#!/bin/sh\r\necho two\r\n"
+    assert os.access(script, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"command": "view", "path": "nope.py"}, "does not exist"),
+        ({"command": "view", "path": "pkg", "view_range": [1, 2]}, "leave it out"),
+        ({"command": "view", "path": "pkg/m.py", "view_range": [5, 9]}, "does not fit a file of 2 lines"),
+        ({"command": "view", "path": "pkg/m.py", "view_range": [2, 1]}, "does not fit"),
+        ({"command": "create", "path": "x"}, "`file_text` is missing"),
+        ({"command": "create", "path": "pkg", "file_text": ""}, "is a folder"),
+        ({"command": "create", "path": "README.md/x", "file_text": ""}, "failed"),
+        ({"command": "str_replace", "path": "pkg/m.py", "old_str": "absent"}, "occurs 0 times"),
+        ({"command": "str_replace", "path": "pkg/m.py", "old_str": "a"}, "times in pkg/m.py, and must occur once"),
+        ({"command": "str_replace", "path": "pkg/m.py", "old_str": ""}, "is empty"),
+        ({"command": "str_replace", "path": "pkg/m.py"}, "`old_str` is missing"),
+        ({"command": "insert", "path": "pkg/m.py", "insert_text": "x"}, "`insert_line` is missing"),
+        ({"command": "insert", "path": "pkg/m.py", "insert_line": 9, "insert_text": "x"}, "not between 0 and 2"),
+        ({"command": "view", "path": "/etc/passwd"}, "outside of the workspace"),
+        ({"command": "view", "path": "../goal.git/HEAD"}, "outside of the workspace"),
+        ({"command": "create", "path": "/workspace/../x", "file_text": ""}, "outside of the workspace"),
+        ({"command": "create", "path": "a\0b", "file_text": ""}, "null byte"),
+        ({"command": "create", "path": "x" * 300, "file_text": ""}, "failed: File name too long"),
+        ({"command": "create", "path": "big", "file_text": "x" * (3 << 20)}, "at most"),
+    ],
+)
+async def test_the_editor_says_what_is_wrong_with_a_call(
+    context: ToolContext, given: dict[str, Any], words: str
+) -> None:
+    result = await edit(context, **given)
+    assert result.is_error
+    assert words in result.text
+
+
+def link_to_a_file(workspace: Path, outside: Path) -> str:
+    (workspace / "way").symlink_to(outside / "secret.txt")
+    return "way"
+
+
+def link_to_a_folder(workspace: Path, outside: Path) -> str:
+    (workspace / "way").symlink_to(outside)
+    return "way/secret.txt"
+
+
+def link_to_a_link(workspace: Path, outside: Path) -> str:
+    (workspace / "one").symlink_to("two")
+    (workspace / "two").symlink_to(outside)
+    return "one/secret.txt"
+
+
+def link_to_a_file_that_is_not_there(workspace: Path, outside: Path) -> str:
+    (workspace / "way").symlink_to(outside / "made-by-the-tool.txt")
+    return "way"
+
+
+@pytest.mark.parametrize(
+    "trap", [link_to_a_file, link_to_a_folder, link_to_a_link, link_to_a_file_that_is_not_there]
+)
+async def test_no_link_leads_a_file_tool_out_of_the_workspace(
+    context: ToolContext, tmp_path: Path, trap: Callable[[Path, Path], str]
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text("hidden")
+    path = trap(context.workspace, outside)
+    for given in (
+        {"command": "view", "path": path},
+        {"command": "create", "path": path, "file_text": "x"},
+        {"command": "str_replace", "path": path, "old_str": "hidden", "new_str": "x"},
+        {"command": "insert", "path": path, "insert_line": 0, "insert_text": "x"},
+    ):
+        result = await edit(context, **given)
+        assert result.is_error
+        assert "outside of the workspace" in result.text
+    assert sorted(os.listdir(outside)) == ["secret.txt"]
+    assert (outside / "secret.txt").read_text() == "hidden"
+    for name, given in (("grep", {"pattern": "hidden"}), ("glob", {"pattern": "**/secret.txt"})):
+        assert (await call_tool(context, name, given)).text.startswith("No ")
+    diff = await call_tool(context, "git_diff", {})
+    assert "hidden" not in diff.text
+
+
+async def test_links_inside_the_workspace_work(context: ToolContext) -> None:
+    (context.workspace / "alias.py").symlink_to("pkg/m.py")
+    await edit(context, command="str_replace", path="alias.py", old_str="a - b", new_str="a + b")
+    assert "a + b" in (context.workspace / "pkg/m.py").read_text()
+
+
+async def test_a_pipe_does_not_hang_the_editor(context: ToolContext) -> None:
+    os.mkfifo(context.workspace / "pipe")
+    assert "no plain file" in (await edit(context, command="view", path="pipe")).text
+    assert (await edit(context, command="create", path="pipe", file_text="x")).is_error
+
+
+async def test_glob_and_grep_find_files_and_lines(context: ToolContext) -> None:
+    assert (await call_tool(context, "glob", {"pattern": "**/*.py"})).text == "pkg/m.py\ntests/test_m.py"
+    assert (await call_tool(context, "glob", {"pattern": "*.py", "path": "pkg"})).text == "pkg/m.py"
+    assert (await call_tool(context, "grep", {"pattern": "def (add|test_add)"})).text.splitlines() == [
+        "pkg/m.py:1:def add(a, b):",
+        "tests/test_m.py:4:def test_add():",
+    ]
+    assert (await call_tool(context, "grep", {"pattern": "add", "path": "pkg/m.py"})).text == (
+        "pkg/m.py:1:def add(a, b):"
+    )
+    assert (await call_tool(context, "grep", {"pattern": "add", "glob": "*.md"})).text.startswith("No line fits")
+    for pattern in ("--help", "-e"):
+        assert (await call_tool(context, "grep", {"pattern": pattern})).text.startswith("No line fits")
+    broken = await call_tool(context, "grep", {"pattern": "(("})
+    assert broken.is_error
+    assert (await call_tool(context, "glob", {"pattern": "../*"})).is_error
+    assert (await call_tool(context, "grep", {"pattern": "x", "path": "nope"})).is_error
+
+
+async def test_a_pattern_that_explodes_is_bounded(context: ToolContext) -> None:
+    await edit(context, command="create", path="a.txt", file_text="a" * 5000)
+    result = await call_tool(context, "grep", {"pattern": "^(a+)+$b", "path": "a.txt"})
+    assert result.text.startswith("No line fits")
+
+
+async def test_run_tests_speaks_the_fixed_form(context: ToolContext) -> None:
+    red = await call_tool(context, "run_tests", {})
+    lines = red.text.splitlines()
+    assert lines[:5] == [
+        "exit code 1",
+        "0 passed, 1 failed, 0 errors, 0 skipped",
+        "coverage 100%",
+        "failing:",
+        "tests/test_m.py::test_add",
+    ]
+    assert "assert -1 == 3" in red.text
+    assert not red.is_error
+    await edit(context, command="str_replace", path="pkg/m.py", old_str="a - b", new_str="a + b")
+    green = await call_tool(context, "run_tests", {"paths": ["tests"]})
+    assert green.text.splitlines()[:4] == [
+        "exit code 0",
+        "1 passed, 0 failed, 0 errors, 0 skipped",
+        "coverage 100%",
+        "output:",
+    ]
+
+
+async def test_run_tests_refuses_paths_that_are_none_and_takes_a_given_command(context: ToolContext) -> None:
+    assert (await call_tool(context, "run_tests", {"paths": ["--pdb"]})).is_error
+    own = replaced(context, test_command=given_test_command("echo own; exit 3"))
+    result = await call_tool(own, "run_tests", {})
+    assert result.text.startswith("exit code 3\n")
+    assert "own" in result.text
+
+
+async def test_run_tests_without_a_test_command_says_what_to_do(context: ToolContext) -> None:
+    await call_tool(context, "bash", {"command": "rm -r pkg tests"})
+    result = await call_tool(context, "run_tests", {})
+    assert result.is_error
+    assert "test_command" in result.text
+
+
+async def test_git_diff_shows_what_the_task_has_changed(context: ToolContext) -> None:
+    assert (await call_tool(context, "git_diff", {})).text == "Nothing has changed."
+    await edit(context, command="create", path="b.txt", file_text="new\n")
+    await call_tool(context, "bash", {"command": "rm README.md; git status"})
+    whole = (await call_tool(context, "git_diff", {})).text
+    assert "+new" in whole
+    assert "-# Sums" in whole
+    part = (await call_tool(context, "git_diff", {"path": "/workspace/b.txt"})).text
+    assert "+new" in part
+    assert "Sums" not in part
+    assert (await call_tool(context, "git_diff", {"path": "pkg"})).text == "Nothing has changed."
+
+
+async def test_an_agent_that_may_only_look_cannot_write(context: ToolContext) -> None:
+    looking = replaced(context, read_only=True)
+    assert (await call_tool(looking, "bash", {"command": "cat README.md; echo x >README.md"})).text.startswith(
+        "# Sums\n"
+    )
+    refused = await edit(looking, command="create", path="x", file_text="")
+    assert refused.is_error
+    assert not refused.changed_files
+    assert not (await edit(looking, command="view", path="README.md")).is_error
+    assert (context.workspace / "README.md").read_text() == "# Sums\n"
+    open_box = replaced(looking, sandbox=Unsandboxed(allowed=True))
+    assert "without a sandbox" in (await call_tool(open_box, "bash", {"command": "true"})).text
+
+
+async def test_unknown_and_forbidden_tools_and_bad_input_are_results(context: ToolContext) -> None:
+    unknown = await call_tool(context, "rm_rf", {})
+    assert unknown.is_error
+    assert "There is no tool `rm_rf` here. You have: ask_human, bash" in unknown.text
+    forbidden = await call_tool(context, "bash", {"command": "ls"}, frozenset({"glob", "grep"}))
+    assert forbidden.text == "There is no tool `bash` here. You have: glob, grep."
+    bad = await call_tool(context, "bash", {"command": 5})
+    assert bad.is_error
+    assert "$.command" in bad.text
+    assert msgspec.json.encode(bad)
+
+
+async def test_a_machine_that_cannot_run_commands_is_not_the_models_fault(context: ToolContext) -> None:
+    broken = replaced(context, sandbox=Bubblewrap(binary="/nonexistent/bwrap"))
+    with pytest.raises(SandboxUnavailable):
+        await call_tool(broken, "bash", {"command": "ls"})
+
+
+async def test_output_is_given_on_as_it_comes(context: ToolContext) -> None:
+    pieces: list[bytes] = []
+    await call_tool(replaced(context, on_output=pieces.append), "bash", {"command": "echo one; echo two"})
+    assert b"".join(pieces) == b"one\ntwo\n"
