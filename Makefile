@@ -6,7 +6,7 @@ SEEDS   ?= 1000
 SOURCES := libs services tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format simulate bench lock clean
+.PHONY: help demo up test check format docs simulate bench lock clean
 
 help: ## Show what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ check: $(STAMP) ## Format, lint, types, import rules, lock files
 format: $(STAMP) ## Mend format and what the linter can mend by itself
 	$(VENV)/bin/ruff format $(SOURCES)
 	$(VENV)/bin/ruff check --fix $(SOURCES)
+
+docs: $(STAMP) ## Write docs/reference out of the code
+	$(PY) -m tests.docs.reference
 
 simulate: $(STAMP) ## Run SEEDS (default 1000) schedules of the simulation
 	$(PY) -m tests.simulation --seeds $(SEEDS)

@@ -8,22 +8,23 @@ from cyclopts import App
 
 from agenthub_events.errors import AgenthubError
 
+# Each with its help here, so that the list needs no import of what it lists.
 _COMMANDS = (
-    ("up", "agenthub_cli.up:up"),
-    ("demo", "agenthub_cli.demo:demo"),
-    ("goal", "agenthub_cli.goal:app"),
-    ("inbox", "agenthub_cli.inbox:inbox"),
-    ("answer", "agenthub_cli.inbox:answer"),
-    ("events", "agenthub_cli.events:app"),
-    ("dead-letters", "agenthub_cli.dead_letters:app"),
-    ("rebuild", "agenthub_cli.rebuild:rebuild"),
-    ("nats", "agenthub_cli.nats_assets:app"),
-    ("bench", "agenthub_cli.bench:app"),
-    ("doctor", "agenthub_cli.doctor:doctor"),
-    ("orchestrator", "agenthub_cli.services:orchestrator"),
-    ("projector", "agenthub_cli.services:projector"),
-    ("worker", "agenthub_cli.services:worker"),
-    ("gateway", "agenthub_cli.services:gateway"),
+    ("up", "up:up", "Start the whole hub on this machine and keep it running."),
+    ("demo", "demo:demo", "Play the sample goal through the whole hub, live."),
+    ("goal", "goal:app", "Submit goals, watch them, and decide about their results."),
+    ("inbox", "inbox:inbox", "Show every open question."),
+    ("answer", "inbox:answer", "Answer a question; the agent goes on at once."),
+    ("events", "events:app", "Read the event log."),
+    ("dead-letters", "dead_letters:app", "List dead letters, send them back to work, or give them up."),
+    ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
+    ("nats", "nats_assets:app", "Apply the declared streams and consumers, or show where the server differs."),
+    ("bench", "bench:app", "Measure the hub on this machine, against a raw floor of the same run."),
+    ("doctor", "doctor:doctor", "Check this machine and, where one runs, the hub."),
+    ("orchestrator", "services:orchestrator", "Run one orchestrator."),
+    ("projector", "services:projector", "Run one projector."),
+    ("worker", "services:worker", "Run one worker."),
+    ("gateway", "services:gateway", "Run one gateway."),
 )
 
 
@@ -34,8 +35,8 @@ def build_app() -> App:
         help="Give a goal in plain words; agents plan it, work on it, test, audit and review it.",
         version=_version,
     )
-    for name, target in _COMMANDS:
-        app.command(target, name=name)
+    for name, target, words in _COMMANDS:
+        app.command(f"agenthub_cli.{target}", name=name, help=words)
     app.register_install_completion_command()
     return app
 

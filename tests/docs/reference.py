@@ -1,0 +1,143 @@
+"""Writes docs/reference out of the code: `make docs`. A test fails when the files and the code differ."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cyclopts import App
+from rich.console import Console
+
+from agenthub_cli import exit_codes
+from agenthub_cli.main import build_app
+from agenthub_events.base import Event
+from agenthub_events.catalogue import REGISTRY
+from agenthub_events.schema import json_schema
+from agenthub_runtime.settings_table import SETTINGS
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
+_ENVELOPE = frozenset(Event.__struct_fields__)
+_MADE = "<!-- Written by `make docs` out of the code; edits here are lost. -->"
+
+
+def events_page() -> str:
+    """Every event: what it says, and its fields."""
+    schema = json_schema()["$defs"]
+    parts = [
+        "# Events",
+        _MADE,
+        "Every event is a JSON object with the fields `type`, `originator_id`, `originator_version`, `timestamp`,"
+        " `event_id` and `metadata`, and its own. [`events.schema.json`](events.schema.json) is the JSON Schema of"
+        " all of them. A field with a default may be missing.",
+    ]
+    for name in sorted(REGISTRY):
+        parts.append(f"## `{name}`")
+        parts.append(_sentence(REGISTRY[name]))
+        rows = ["| field | type | default |", "|---|---|---|"]
+        for field in msgspec.structs.fields(REGISTRY[name]):
+            if field.name not in _ENVELOPE:
+                described = schema[REGISTRY[name].__name__]["properties"][field.name]
+                rows.append(f"| `{field.name}` | {_type(described)} | {_default(field)} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def schema_file() -> str:
+    """The JSON Schema of all events."""
+    return msgspec.json.format(msgspec.json.encode(json_schema(), order="sorted"), indent=2).decode() + "\n"
+
+
+def settings_page() -> str:
+    """Every setting of the environment."""
+    rows = ["| name | holds | default | meaning |", "|---|---|---|---|"]
+    for setting in SETTINGS:
+        default = f"`{setting.default}`" if setting.default else ""
+        rows.append(f"| `{setting.name}` | {setting.kind} | {default} | {_cell(setting.doc)} |")
+    return (
+        "\n\n".join(
+            (
+                "# Settings",
+                _MADE,
+                "Settings come from the environment and are read once, when a service starts. Values that do not fit are"
+                " reported together. An option of a command wins over a variable.",
+                "\n".join(rows),
+            )
+        )
+        + "\n"
+    )
+
+
+def cli_page() -> str:
+    """The help of every command, and the exit codes."""
+    parts = ["# Command line", _MADE]
+    parts += [
+        f"## `{' '.join(path)}`\n\n```text\n{text}\n```" for path, text in _helps(build_app(), ("agenthub",))
+    ]
+    codes = ["| exit code | meaning |", "|---|---|"]
+    codes += [f"| {code} | {meaning} |" for code, meaning in sorted(exit_codes.MEANING.items())]
+    return "\n\n".join([*parts, "## Exit codes", "\n".join(codes)]) + "\n"
+
+
+def _paths(app: App, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    found = [path]
+    for name in sorted(app):
+        if not name.startswith("-"):
+            found += _paths(app[name], (*path, name))
+    return found
+
+
+def _help(app: App, path: tuple[str, ...]) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=100, no_color=True, force_terminal=False, legacy_windows=False)
+    app.help_print(list(path), console=console)
+    return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").splitlines())
+
+
+def _sentence(kind: type[Event]) -> str:
+    return " ".join((kind.__doc__ or "").split())
+
+
+def _type(described: Mapping[str, Any]) -> str:
+    if "$ref" in described:
+        return str(described["$ref"]).rpartition("/")[2]
+    if "anyOf" in described:
+        return " or ".join(_type(part) for part in described["anyOf"])
+    if "enum" in described:
+        return " · ".join(f"`{word}`" for word in described["enum"])
+    if described.get("type") == "array":
+        return f"list of {_type(described.get('items', {}))}"
+    return str(described.get("format") or described.get("type") or "any")
+
+
+def _default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "needed"
+    value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+    return f"`{_cell(msgspec.json.encode(value).decode())}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "events.md": events_page,
+    "events.schema.json": schema_file,
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+}
+
+
+def main() -> int:
+    """Write every page."""
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
