@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agenthub_events.catalogue.values import Plan
+from agenthub_events.catalogue.values import Plan, PlannedTask
+from agenthub_events.context import PlanOrder
 from agenthub_events.plan import validate_proposal
 from agenthub_events.redaction import redact
 from agenthub_worker.llm.client import MessagesClient
@@ -25,6 +26,7 @@ from agenthub_worker.rehearsal.steps import sources
 from tests.support.stage import Ending, Stage
 
 AUTH, PRICES = SAMPLE_GOALS
+FIRST = PlanOrder(number=1)
 SEED_REQUIREMENTS = (
     "JWT tokens",
     "Refresh token rotation",
@@ -53,8 +55,8 @@ def stage(client: MessagesClient, tmp_path: Path) -> Stage:
     return Stage(client, tmp_path, AUTH.goal, AUTH.requirements)
 
 
-async def plan_of(stage: Stage, *, task_id: str = "plan-1", details: str = "", requirements: int = 3) -> Plan:
-    ended = await stage.play(task_id, "plan", "planner", details=details)
+async def plan_of(stage: Stage, *, order: PlanOrder = FIRST, requirements: int = 3) -> Plan:
+    ended = await stage.play(f"plan-{order.number}", "planner", plan=order)
     assert ended.tool == "submit_plan", ended.input
     plan = msgspec.convert(ended.input, Plan)
     validate_proposal(plan, requirement_count=requirements)
@@ -64,14 +66,21 @@ async def plan_of(stage: Stage, *, task_id: str = "plan-1", details: str = "", r
 async def build(stage: Stage) -> dict[str, Ending]:
     """Every task of the first plan, in its order."""
     plan = await plan_of(stage)
-    return {task.key: await stage.play(f"t-{task.key}", "work", task.agent) for task in plan.tasks}
+    return {task.key: await stage.play(f"t-{task.key}", task.agent) for task in plan.tasks}
 
 
 async def mend(stage: Stage) -> tuple[Ending, Ending]:
     return (
-        await stage.play("debug-tests-1", "debug", "debug"),
-        await stage.play("fix-tests-1-1", "fix", "coding"),
+        await stage.play("debug-tests-1", "debug"),
+        await stage.play("fix-tests-1-1", "coding"),
     )
+
+
+def rework(feedback: str, *keys: str) -> PlanOrder:
+    graph = [
+        PlannedTask(task_id=f"t-{key}", key=key, title=key, agent="testing", agent_type="testing") for key in keys
+    ]
+    return PlanOrder(number=2, feedback=feedback, graph=tuple(graph))
 
 
 def done(ended: Ending) -> str:
@@ -114,9 +123,7 @@ async def test_other_spellings_and_any_of_the_known_requirements_are_planned(
 
 
 async def test_a_requirement_without_a_script_is_a_question(client: MessagesClient, tmp_path: Path) -> None:
-    ended = await Stage(client, tmp_path, AUTH.goal, ("Unit tests", "Runs on the moon")).play(
-        "plan-1", "plan", "planner"
-    )
+    ended = await Stage(client, tmp_path, AUTH.goal, ("Unit tests", "Runs on the moon")).play("plan-1", "planner")
     assert ended.tool == "ask_human"
     assert "Runs on the moon" in ended.input["question"]
 
@@ -136,8 +143,8 @@ async def test_the_sample_goal_fails_for_real_and_is_mended_for_real(stage: Stag
     assert "rotated_at" in line
     assert "All tests passing (57 passed, 0 failed, coverage" in done(repair)
 
-    security = await stage.play("gate-security-1", "gate", "security")
-    review = await stage.play("gate-review-1", "gate", "review")
+    security = await stage.play("gate-security-1", "security")
+    review = await stage.play("gate-review-1", "review")
     assert done(security) == (
         "Security audit passed, no vulnerabilities; one remark for other stores than the one in memory"
     )
@@ -156,14 +163,14 @@ async def test_the_sample_goal_fails_for_real_and_is_mended_for_real(stage: Stag
 
 async def test_feedback_about_2fa_becomes_working_codes(stage: Stage, tmp_path: Path) -> None:
     lay_out_the_first_round(tmp_path)
-    plan = await plan_of(stage, task_id="plan-2", details="FEEDBACK\nPlease add 2FA support\n\nGRAPH SO FAR\n...")
+    plan = await plan_of(stage, order=rework("Please add 2FA support", "write-tests"))
     assert [task.key for task in plan.tasks] == ["implement-2fa-support", "write-2fa-tests"]
-    done(await stage.play("t-implement-2fa-support", "work", "coding"))
-    assert done(await stage.play("t-write-2fa-tests", "work", "testing")).startswith(
+    done(await stage.play("t-implement-2fa-support", "coding"))
+    assert done(await stage.play("t-write-2fa-tests", "testing")).startswith(
         "Tests of two-factor login written; 69 passed, 0 failed, coverage 100%"
     )
     # Asked a second time, as after a lost worker, the edits are there already and the result is the same.
-    done(await stage.play("t-implement-2fa-support", "work", "coding"))
+    done(await stage.play("t-implement-2fa-support", "coding"))
     assert severe_findings(tmp_path) == []
 
 
@@ -187,8 +194,11 @@ def severe_findings(folder: Path) -> list[str]:
     return [issue["issue_text"] for issue in json.loads(ran.stdout)["results"]]
 
 
-async def test_other_feedback_is_a_question(stage: Stage) -> None:
-    ended = await stage.play("plan-2", "plan", "planner", details="FEEDBACK\nMake it purple")
+@pytest.mark.parametrize(
+    "order", [rework("Make it purple"), rework("Please add 2FA support", "implement-2fa-support")]
+)
+async def test_other_feedback_is_a_question(stage: Stage, order: PlanOrder) -> None:
+    ended = await stage.play("plan-2", "planner", plan=order)
     assert ended.tool == "ask_human"
     assert "2FA" in ended.input["question"]
 
@@ -197,7 +207,7 @@ async def test_tests_that_unexpectedly_pass_are_a_question(stage: Stage) -> None
     stage.instead = lambda name: (
         "exit code 0\n57 passed, 0 failed, 0 errors, 0 skipped\n" if name == "run_tests" else None
     )
-    ended = await stage.play("t-write-tests", "work", "testing")
+    ended = await stage.play("t-write-tests", "testing")
     assert ended.tool == "ask_human"
     assert "57 passed" in ended.input["evidence"]
 
@@ -205,20 +215,20 @@ async def test_tests_that_unexpectedly_pass_are_a_question(stage: Stage) -> None
 async def test_failures_that_no_script_knows_are_a_question(stage: Stage) -> None:
     unknown = "exit code 1\n5 passed, 1 failed, 0 errors, 0 skipped\nfailing:\ntests/test_x.py::test_y\n\n"
     stage.instead = lambda name: unknown if name == "run_tests" else None
-    ended = await stage.play("debug-tests-1", "debug", "debug", answers=("carry on",))
+    ended = await stage.play("debug-tests-1", "debug", answers=("carry on",))
     assert ended.tool == "report_result"
     assert ended.input["status"] == "failed"
     assert "carry on" in ended.input["summary"]
 
 
 async def test_a_task_without_a_script_is_a_question(stage: Stage) -> None:
-    ended = await stage.play("merge-t-write-tests-1", "merge", "coding")
+    ended = await stage.play("merge-t-write-tests-1", "coding")
     assert ended.tool == "ask_human"
     assert "no script" in ended.input["question"]
 
 
 async def test_an_unknown_goal_is_refused_with_the_way_out(client: MessagesClient, tmp_path: Path) -> None:
-    ended = await Stage(client, tmp_path, "Write an operating system", ()).play("plan-1", "plan", "planner")
+    ended = await Stage(client, tmp_path, "Write an operating system", ()).play("plan-1", "planner")
     assert ended.tool == "ask_human"
     assert "ANTHROPIC_API_KEY" in ended.input["question"]
     for sample in SAMPLE_GOALS:
@@ -238,19 +248,19 @@ async def test_the_price_calculator_follows_a_persons_answer(
     stage = Stage(client, tmp_path, PRICES.goal, PRICES.requirements)
     plan = await plan_of(stage, requirements=2)
     first = plan.tasks[0]
-    asked = await stage.play(f"t-{first.key}", "work", first.agent)
+    asked = await stage.play(f"t-{first.key}", first.agent)
     assert asked.tool == "ask_human"
     assert len(asked.input["options"]) == 2
 
-    assert rule in done(await stage.play(f"t-{first.key}", "work", first.agent, answers=answers))
-    tested, documented = [await stage.play(f"t-{task.key}", "work", task.agent) for task in plan.tasks[1:]]
+    assert rule in done(await stage.play(f"t-{first.key}", first.agent, answers=answers))
+    tested, documented = [await stage.play(f"t-{task.key}", task.agent) for task in plan.tasks[1:]]
     assert "12 passed, 0 failed, coverage 100%" in done(tested)
     assert rule in done(documented)
     assert f"**{rule}**" in (tmp_path / "docs/rounding.md").read_text()
     assert rounded_by_the_written_code(tmp_path, "0.125") == half_a_cent
 
     for gate in ("security", "review"):
-        assert (await stage.play(f"gate-{gate}-1", "gate", gate)).input["verdict"] == "approve"
+        assert (await stage.play(f"gate-{gate}-1", gate)).input["verdict"] == "approve"
     assert severe_findings(tmp_path) == []
 
 
@@ -259,6 +269,6 @@ async def test_a_spoilt_reply_makes_the_script_say_it_again(
     server: ScriptedModelServer, stage: Stage, fault: str
 ) -> None:
     server.faults.add(Fault(kind=fault, task="t-document-api", turn=0))  # type: ignore[arg-type]
-    ended = await stage.play("t-document-api", "work", "coding")
+    ended = await stage.play("t-document-api", "coding")
     assert done(ended) == "API documented in docs/api.md"
     assert len(ended.replies) == 3

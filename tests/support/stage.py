@@ -16,7 +16,10 @@ from typing import Any
 
 import msgspec
 
+from agenthub_events.context import PlanOrder, WorkContext
+from agenthub_events.task_ids import kind_of
 from agenthub_worker.domain.model import ModelClient, ModelReply, ModelRequest
+from agenthub_worker.domain.prompt import first_message, system_prompt
 
 CONTROL = {"report_result", "ask_human", "submit_plan"}
 NAMES = [
@@ -54,16 +57,21 @@ class Stage:
         self.instead: Callable[[str], str | None] = lambda _: None
 
     async def play(
-        self, task_id: str, kind: str, agent: str, *, details: str = "", answers: tuple[str, ...] = ()
+        self,
+        task_id: str,
+        agent: str,
+        *,
+        plan: PlanOrder | None = None,
+        answers: tuple[str, ...] = (),
     ) -> Ending:
         """Run a task until it reports, submits, or asks with no answer left."""
         left = list(answers)
-        messages: list[dict[str, Any]] = [{"role": "user", "content": self._first(task_id, kind, details)}]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": self._first(task_id, plan)}]
         replies: list[ModelReply] = []
         for _ in range(MOST_TURNS):
             request = ModelRequest(
                 model="rehearsal",
-                system=f"You are {agent}, an agent of type {agent}.\nWork.",
+                system=system_prompt(agent, agent, "Work."),
                 messages=messages,
                 tools=[{"name": name, "description": name, "input_schema": {"type": "object"}} for name in NAMES],
             )
@@ -80,12 +88,17 @@ class Stage:
             ]
         raise AssertionError(f"{task_id} did not end within {MOST_TURNS} turns")
 
-    def _first(self, task_id: str, kind: str, details: str) -> str:
-        requirements = "\n".join(f"R{n}: {text}" for n, text in enumerate(self._requirements, 1))
-        last = "Plan this goal. End with submit_plan." if kind == "plan" else "Execute this task autonomously."
-        return (
-            f"GOAL g-1\n{self._goal}\n\nREQUIREMENTS\n{requirements}\n\nTASK {task_id} ({kind})\nA task\n\n"
-            f"DETAILS\n{details}\n\n{last}"
+    def _first(self, task_id: str, plan: PlanOrder | None) -> str:
+        return first_message(
+            WorkContext(
+                goal_id="g-1",
+                goal=self._goal,
+                task_id=task_id,
+                kind=kind_of(task_id),
+                title="A task",
+                requirements=self._requirements,
+                plan=plan,
+            )
         )
 
     def _result(self, call: Mapping[str, Any], answers: list[str]) -> dict[str, Any]:

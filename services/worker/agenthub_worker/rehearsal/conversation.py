@@ -14,7 +14,8 @@ _HEADING = re.compile(
 _CLOSING = re.compile(r"^(?:Execute this task autonomously\.|Plan this goal\.)")
 _AGENT = re.compile(r"^You are (.+?), an agent of type (\w+)\.")
 _REQUIREMENT = re.compile(r"^(R\d+):\s*(.*)$")
-_INTERRUPTED = "interrupted"
+# How the worker begins the result of a call that left no trace.
+_LOST = ("Interrupted", "Not run")
 
 
 class ToolOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,9 +27,9 @@ class ToolOutcome(msgspec.Struct, frozen=True, kw_only=True):
     is_error: bool = False
 
     @property
-    def interrupted(self) -> bool:
-        """Whether the call's outcome was lost with its worker, so that it has to be made again."""
-        return self.is_error and self.text.lstrip().lower().startswith(_INTERRUPTED)
+    def lost(self) -> bool:
+        """Whether the call was not run or its outcome was lost, so that it has to be made again."""
+        return self.is_error and self.text.startswith(_LOST)
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,4 +86,4 @@ def labelled(turn: Turn, conversation: Conversation) -> Turn:
 def _answers(turn: Turn, outcomes: Outcomes) -> bool:
     said = [(wanted.name, dict(wanted.input)) for wanted in turn.calls]
     done = [(outcome.name, dict(outcome.input)) for outcome in outcomes]
-    return said == done and not any(outcome.interrupted for outcome in outcomes)
+    return said == done and not any(outcome.lost for outcome in outcomes)

@@ -24,14 +24,20 @@ _ANSWERED_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+_FEEDBACK = re.compile(
+    r"^Feedback on the work so far:(.*?)(?=^Your earlier proposal was refused:$|^The graph so far|\Z)", re.M | re.S
+)
+
+
 def planning(conversation: Conversation) -> Performance:
     """Submit the plan; after a person's feedback, the plan for what the feedback asks."""
     feedback = feedback_in(conversation.details)
-    if feedback and not second_factor.asked_for(feedback):
+    there_already = second_factor.FIRST_KEY in conversation.details
+    if feedback and (there_already or not second_factor.asked_for(feedback)):
         while True:
             yield ask(
-                "The rehearsal model knows one change to this goal only: “Please add 2FA support”. For any other"
-                " one, configure a provider (ANTHROPIC_API_KEY) and ask again, or cancel the goal.",
+                f"The rehearsal model knows one change to this goal, once: “{second_factor.FEEDBACK}”."
+                " For any other one, configure a provider (ANTHROPIC_API_KEY) and ask again, or cancel the goal.",
                 evidence=feedback,
                 options=["cancel this goal"],
             )
@@ -46,7 +52,7 @@ def planning(conversation: Conversation) -> Performance:
 
 def feedback_in(details: str) -> str:
     """What a person wants changed, as the details of a planning task quote it; empty for a first plan."""
-    found = re.search(r"^feedback\b[^\n:]*:?[ \t]*\n?(.+?)(?:\n\s*\n|\Z)", details, re.I | re.S | re.M)
+    found = _FEEDBACK.search(details)
     return found.group(1).strip() if found else ""
 
 

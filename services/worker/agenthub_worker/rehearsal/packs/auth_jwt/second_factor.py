@@ -19,6 +19,7 @@ from agenthub_worker.rehearsal.steps import (
 from agenthub_worker.rehearsal.turns import Performance, Script, Turn, call
 
 FEEDBACK = "Please add 2FA support"
+FIRST_KEY = "implement-2fa-support"
 _PACKAGE = "agenthub_worker.rehearsal.packs.auth_jwt"
 _SERVICE = "auth/service.py"
 _TEST_FILE = "tests/test_two_factor.py"
@@ -85,7 +86,7 @@ def plan(conversation: Conversation) -> Turn:
         },
         tasks=[
             {
-                "key": "implement-2fa-support",
+                "key": FIRST_KEY,
                 "title": "Implement two-factor login with one-time codes",
                 "details": "TOTP by RFC 6238, enrolment, recovery codes; AuthService.login takes a code.",
                 "agent": "coding",
@@ -105,7 +106,7 @@ def plan(conversation: Conversation) -> Turn:
                 "title": "Write and run the tests of two-factor login",
                 "details": f"{_TEST_FILE}: vectors, replay, recovery codes, the way through the login.",
                 "agent": "testing",
-                "depends_on": ["implement-2fa-support"],
+                "depends_on": [FIRST_KEY],
                 "complexity": "low",
                 "estimate_minutes": 25,
                 "acceptance": ["all tests pass, old and new"],
@@ -158,4 +159,4 @@ def _testing(_: Conversation) -> Performance:
     yield report("Everything passes.", f"Tests of two-factor login written; {run.counts}", tests_run=run.counts)
 
 
-SCRIPTS: dict[str, Script] = {"t-implement-2fa-support": _implementing, "t-write-2fa-tests": _testing}
+SCRIPTS: dict[str, Script] = {f"t-{FIRST_KEY}": _implementing, "t-write-2fa-tests": _testing}

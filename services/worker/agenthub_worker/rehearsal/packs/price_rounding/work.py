@@ -32,7 +32,7 @@ def planning(conversation: Conversation) -> Performance:
     unknown = [
         text for text in conversation.requirements.values() if not _has(text, (*_TESTED_BY, *_DOCUMENTED_BY))
     ]
-    if unknown or re.search(r"^feedback\b", conversation.details, re.I | re.M):
+    if unknown or conversation.details.startswith("Feedback"):
         wanted = "; ".join(unknown) or conversation.details
         yield from stuck(f"The rehearsal model has no tasks for: {wanted[:300]}.", wanted)
         return
