@@ -62,8 +62,8 @@ def settings_page() -> str:
             (
                 "# Settings",
                 _MADE,
-                "Settings come from the environment and are read once, when a service starts. Values that do not fit are"
-                " reported together. An option of a command wins over a variable.",
+                "Settings come from the environment and are read once, when a service starts. Values that do not"
+                " fit are reported together. An option of a command wins over a variable.",
                 "\n".join(rows),
             )
         )
@@ -74,9 +74,9 @@ def settings_page() -> str:
 def cli_page() -> str:
     """The help of every command, and the exit codes."""
     parts = ["# Command line", _MADE]
-    parts += [
-        f"## `{' '.join(path)}`\n\n```text\n{text}\n```" for path, text in _helps(build_app(), ("agenthub",))
-    ]
+    app = build_app()
+    for path in _paths(app, ()):
+        parts.append(f"## `{' '.join(('agenthub', *path))}`\n\n```text\n{_help(app, path)}\n```")
     codes = ["| exit code | meaning |", "|---|---|"]
     codes += [f"| {code} | {meaning} |" for code, meaning in sorted(exit_codes.MEANING.items())]
     return "\n\n".join([*parts, "## Exit codes", "\n".join(codes)]) + "\n"
