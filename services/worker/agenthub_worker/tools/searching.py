@@ -61,7 +61,7 @@ async def grep(context: ToolContext, given: GrepInput) -> ToolResult:
     only = [f"--include={given.glob}"] if given.glob else []
     ran = await context.sandbox.run(
         [
-            *("grep", "-rnIE", "--color=never", "--no-messages"),
+            *("grep", "-rHnIE", "--color=never", "--no-messages"),
             *(f"--exclude-dir={name}" for name in _SKIPPED),
             *only,
             *("-e", given.pattern, "--", relative(context, start)),
