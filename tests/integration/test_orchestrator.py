@@ -1,0 +1,213 @@
+"""The follower on a real JetStream log, with a worker that plays from a script."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from nats.aio.client import Client
+
+from agenthub_events.base import Event
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskFailed, TaskStarted
+from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_events.ports import EventLog, Recorded
+from agenthub_orchestrator.domain import Policy, apply, decide, derived_status, initial
+from agenthub_orchestrator.follower import Follower, Start
+from agenthub_runtime.artifacts import JetStreamArtifacts
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.timers import NatsTimers
+from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
+from tests.support.until import until
+
+NewFollower = Callable[..., Follower]
+
+
+@pytest.fixture
+def log(bus: Client) -> JetStreamStore:
+    return JetStreamStore(bus)
+
+
+@pytest.fixture
+def follower(bus: Client, log: JetStreamStore) -> NewFollower:
+    def make(policy: Policy | None = None, start: Start | None = None) -> Follower:
+        return Follower(
+            log=log,
+            artifacts=JetStreamArtifacts(bus),
+            timers=NatsTimers(bus),
+            clock=SystemClock(),
+            ids=SystemIds(),
+            policy=policy or Policy(),
+            start=start,
+        )
+
+    return make
+
+
+@asynccontextmanager
+async def running(*workers: ScriptedWorker | Follower) -> AsyncIterator[None]:
+    tasks = [asyncio.ensure_future(worker.run()) for worker in workers]
+    try:
+        yield
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def status(log: EventLog, number: int = 1) -> str:
+    state = initial(goal_id(number))
+    for recorded in await log.read(goal_id(number)):
+        apply(state, recorded)
+    return derived_status(state)
+
+
+def ready(log: EventLog, number: int = 1) -> Callable[[], object]:
+    async def reached() -> bool:
+        return await status(log, number) == "ready_for_review"
+
+    return reached
+
+
+def of(messages: list[Recorded], kind: type[Event]) -> list[Recorded]:
+    return [recorded for recorded in messages if isinstance(recorded.event, kind)]
+
+
+async def test_a_manual_workflow_of_twelve_tasks_reaches_its_end(
+    log: JetStreamStore, follower: NewFollower
+) -> None:
+    async def slowly(order: TaskEnqueued) -> Event:
+        await asyncio.sleep(0.01)
+        return await completes(order)
+
+    worker = ScriptedWorker(log, slowly)
+    async with running(follower(), worker):
+        await store(log, accepted())
+        await until(ready(log), 20, "ready for review")
+
+    messages = await log.read(goal_id(1))
+    orders = {r.event.task_id: r.seq for r in of(messages, TaskEnqueued) if isinstance(r.event, TaskEnqueued)}
+    ends = {r.event.task_id: r.seq for r in of(messages, TaskCompleted) if isinstance(r.event, TaskCompleted)}
+    assert len(of(messages, TaskEnqueued)) == len(of(messages, TaskCompleted)) == len(TWELVE)
+    for key, depends_on in TWELVE:
+        assert all(ends[f"t-{before}"] < orders[f"t-{key}"] for before in depends_on), key
+    assert worker.most_at_once >= 2
+
+
+async def test_a_follower_killed_again_and_again_leaves_the_log_of_an_undisturbed_run(
+    log: JetStreamStore, follower: NewFollower
+) -> None:
+    chance = random.Random(7)
+    await store(log, accepted(1))
+    async with running(ScriptedWorker(log)):
+        while await status(log) != "ready_for_review":
+            task = asyncio.ensure_future(follower().run())
+            await asyncio.sleep(chance.uniform(0.01, 0.08))
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    disturbed = await log.read(goal_id(1))
+
+    async with running(follower(), ScriptedWorker(log)):
+        await store(log, accepted(2))
+        await until(ready(log, 2), 20, "undisturbed goal ready")
+    undisturbed = await log.read(goal_id(2))
+
+    def shape(messages: list[Recorded]) -> list[tuple[str, str]]:
+        return sorted(
+            (recorded.subject.split(".", 2)[2], recorded.event.type)
+            for recorded in messages
+            if isinstance(recorded.event, Event) and not recorded.event.type.startswith("seal.")
+        )
+
+    assert shape(disturbed) == shape(undisturbed)
+
+
+async def test_i12_two_orchestrators_have_one_effect(log: JetStreamStore, follower: NewFollower) -> None:
+    async with running(follower(), follower(), ScriptedWorker(log), ScriptedWorker(log)):
+        for number in range(1, 6):
+            await store(log, accepted(number))
+        for number in range(1, 6):
+            await until(ready(log, number), 30, f"goal {number} ready")
+
+    for number in range(1, 6):
+        messages = await log.read(goal_id(number))
+        assert len(story(messages)) == len(messages)
+        assert len(of(messages, TaskEnqueued)) == len(of(messages, TaskCompleted)) == len(TWELVE)
+        assert len(of(messages, TaskStarted)) == len(TWELVE)
+
+
+async def test_nothing_is_due_any_more_when_the_follower_rests(log: JetStreamStore, follower: NewFollower) -> None:
+    async with running(follower(), ScriptedWorker(log)):
+        await store(log, accepted())
+        await until(ready(log), 20, "ready for review")
+
+        async def rests() -> bool:
+            state = initial(goal_id(1))
+            for recorded in await log.read(goal_id(1)):
+                apply(state, recorded)
+            return not decide(state, now=SystemClock().now())
+
+        await until(rests, 10, "nothing due")
+
+
+async def test_a_failed_attempt_is_repeated_when_its_timer_fires(
+    log: JetStreamStore, follower: NewFollower
+) -> None:
+    async def fails_once(order: TaskEnqueued) -> Event:
+        if order.attempt > 1:
+            return await completes(order)
+        return TaskFailed(task_id=order.task_id, attempt=1, failure_class="tool", reason="no luck", worker="W")
+
+    policy = Policy(backoff_base_s=0.4, backoff_cap_s=0.5)
+    async with running(follower(policy), ScriptedWorker(log, fails_once)):
+        await store(log, accepted(tasks=[("only", ())]))
+        await until(ready(log), 20, "ready for review")
+    orders = of(await log.read(goal_id(1)), TaskEnqueued)
+    assert [recorded.event.attempt for recorded in orders if isinstance(recorded.event, TaskEnqueued)] == [1, 2]
+    second = orders[1].event
+    assert isinstance(second, TaskEnqueued)
+    assert second.metadata["input"] == "timer:retry"
+
+
+async def test_a_new_follower_sets_the_open_timers_again(
+    bus: Client, log: JetStreamStore, follower: NewFollower
+) -> None:
+    async def fails(order: TaskEnqueued) -> Event:
+        return TaskFailed(
+            task_id=order.task_id, attempt=order.attempt, failure_class="tool", reason="no", worker="W"
+        )
+
+    policy = Policy(backoff_base_s=600.0, backoff_cap_s=600.0)
+
+    async def timers() -> int:
+        info = await bus.jetstream().stream_info("TIMERS")
+        return int(info.state.last_seq)
+
+    async with running(follower(policy), ScriptedWorker(log, fails)):
+        await store(log, accepted(tasks=[("only", ())]))
+        first = await until(timers, 10, "a retry timer is set")
+    async with running(follower(policy)):
+
+        async def again() -> bool:
+            return await timers() > first
+
+        await until(again, 10, "the retry timer is set again")
+
+
+async def test_a_follower_that_starts_late_skips_what_had_ended_and_knows_what_comes_back(
+    log: JetStreamStore, follower: NewFollower
+) -> None:
+    async with running(follower(), ScriptedWorker(log)):
+        await store(log, accepted(1))
+        await until(ready(log, 1), 20, "first goal ready")
+    known = await log.last_seq()
+    late = follower(start=Start(after=known, known=known))
+    async with running(late, ScriptedWorker(log, after=known)):
+        await store(log, accepted(2))
+        await until(ready(log, 2), 20, "second goal ready")
+        assert list(late._goals) == [goal_id(2)]
