@@ -15,7 +15,7 @@ import nats
 import pytest
 
 from agenthub_runtime.datadir import DataDir
-from agenthub_runtime.embedded import pg_account
+from agenthub_runtime.embedded import folder_lock, pg_account
 from agenthub_runtime.embedded import postgres as postgres_module
 from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.embedded.pg_programs import find_pg_bin
@@ -110,6 +110,15 @@ async def test_a_lock_file_with_the_id_of_a_living_stranger_does_not_keep_postgr
     await postgres.start()
     assert postgres.process is not None
     assert postgres.process.running
+
+
+async def test_two_servers_never_work_in_one_folder(
+    nats_server: NatsServer, postgres: PostgresServer, data: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "GONE_WITHIN_S", 0.1)
+    for second in (NatsServer(data), PostgresServer(data)):
+        with pytest.raises(ServerFailed, match="still works in the folder"):
+            await second.start()
 
 
 async def test_a_half_made_cluster_is_made_anew(postgres: PostgresServer, data: DataDir) -> None:

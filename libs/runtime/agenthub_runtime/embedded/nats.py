@@ -15,6 +15,7 @@ from nats.aio.client import Client
 
 from agenthub_runtime.assets import nats_folder
 from agenthub_runtime.datadir import DataDir
+from agenthub_runtime.embedded.folder_lock import locked
 from agenthub_runtime.embedded.processes import ChildProcess, spawn
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
 
@@ -59,10 +60,11 @@ class NatsServer:
     async def start(self) -> None:
         """Start the server and wait until JetStream answers. Raises `BinaryMissing`, `ServerFailed`."""
         self._data.prepare()
-        for old in self._data.run.glob("nats-server*.ports"):
-            old.unlink(missing_ok=True)
+        async with locked(self._data.root / "jetstream.lock") as lock:
+            for old in self._data.run.glob("nats-server*.ports"):
+                old.unlink(missing_ok=True)
+            self.process = process = self._spawn(lock)
         deadline = time.monotonic() + READY_WITHIN_S
-        self.process = process = self._spawn()
         while not await self._answers(process):
             if process.running and time.monotonic() < deadline:
                 await asyncio.sleep(0.01)
@@ -76,7 +78,7 @@ class NatsServer:
         if self.process is not None:
             await self.process.stop(signal.SIGTERM, within_s=self.stop_within_s)
 
-    def _spawn(self) -> ChildProcess:
+    def _spawn(self, lock: int) -> ChildProcess:
         return spawn(
             [str(find_nats_server()), "-c", str(nats_folder() / "server.conf")],
             env={
@@ -89,6 +91,7 @@ class NatsServer:
             },
             log=self._data.log_file(self.name),
             death_signal=signal.SIGTERM,
+            keep_open=(lock,),
         )
 
     async def _answers(self, process: ChildProcess) -> bool:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import signal
 import socket
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,13 +13,13 @@ from pathlib import Path
 import asyncpg
 
 from agenthub_runtime.datadir import USER, DataDir, Secrets
+from agenthub_runtime.embedded.folder_lock import locked
 from agenthub_runtime.embedded.pg_account import open_to_account, server_account
 from agenthub_runtime.embedded.pg_programs import find_pg_bin, major_version, program_env
 from agenthub_runtime.embedded.processes import Account, ChildProcess, spawn
 from agenthub_runtime.errors import ServerFailed
 
 READY_WITHIN_S = 60.0
-OLD_SERVER_GONE_WITHIN_S = 10.0
 _HOST = "127.0.0.1"
 _NOT_YET = (
     *(OSError, TimeoutError, asyncpg.InterfaceError),
@@ -65,13 +63,15 @@ class PostgresServer:
         cluster = self._data.pg(await major_version(programs))
         account = await server_account(programs, self._data)
         if not (cluster / "PG_VERSION").exists():
-            await _init_cluster(programs, cluster, account, self._data)
-        await _old_server_gone(cluster)
+            async with locked(_lock_file(cluster)) as lock:
+                await _init_cluster(programs, cluster, account, self._data, lock)
         pinned, deadline = self._port, time.monotonic() + READY_WITHIN_S
         while True:
             self._port = pinned or _free_port()
-            process = self._spawn(programs, cluster, account)
-            self.process = process
+            async with locked(_lock_file(cluster)) as lock:
+                # Nobody works in the folder: a lock file there is left over, whatever its process id means now.
+                (cluster / "postmaster.pid").unlink(missing_ok=True)
+                self.process = process = self._spawn(programs, cluster, account, lock)
             if await _answers(process, self.authorised_url, deadline):
                 return
             tail = process.log_tail()
@@ -85,7 +85,7 @@ class PostgresServer:
         if self.process is not None:
             await self.process.stop(signal.SIGINT, within_s=self.stop_within_s)
 
-    def _spawn(self, programs: Path, cluster: Path, account: Account) -> ChildProcess:
+    def _spawn(self, programs: Path, cluster: Path, account: Account, lock: int) -> ChildProcess:
         options = {
             "listen_addresses": _HOST,
             "port": str(self._port),
@@ -107,6 +107,7 @@ class PostgresServer:
             log=self._data.log_file(self.name),
             death_signal=signal.SIGINT,
             account=account,
+            keep_open=(lock,),
         )
 
 
@@ -120,7 +121,7 @@ async def create_database(url: str, name: str, *, template: str = "template1") -
     return url.rpartition("/")[0] + f"/{name}"
 
 
-async def _init_cluster(programs: Path, cluster: Path, account: Account, data: DataDir) -> None:
+async def _init_cluster(programs: Path, cluster: Path, account: Account, data: DataDir, lock: int) -> None:
     """Make a cluster under a temporary name, so that a kill in the middle leaves nothing that looks complete."""
     fresh = cluster.with_name(f"{cluster.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -148,6 +149,7 @@ async def _init_cluster(programs: Path, cluster: Path, account: Account, data: D
             log=data.log_file("initdb"),
             death_signal=signal.SIGKILL,
             account=account,
+            keep_open=(lock,),
         )
         code = await _finished(process)
     finally:
@@ -195,30 +197,8 @@ async def _answers(process: ChildProcess, url: str, deadline: float) -> bool:
     return False
 
 
-async def _old_server_gone(cluster: Path) -> None:
-    """Wait for the server of a killed hub to end, then take away the lock file that it could not.
-
-    A dead server may stay a zombie for a while, and another program may have got its process id; both make
-    PostgreSQL refuse the lock file. Only a process that works in the folder is a reason to respect it.
-    """
-    if sys.platform != "linux":
-        return  # without /proc the server's own check has to do
-    deadline = time.monotonic() + OLD_SERVER_GONE_WITHIN_S
-    while living := _processes_in(cluster):
-        if time.monotonic() > deadline:
-            raise ServerFailed(f"Another PostgreSQL works in {cluster} (pids {living}): stop it and start again")
-        await asyncio.sleep(0.05)
-    (cluster / "postmaster.pid").unlink(missing_ok=True)
-
-
-def _processes_in(folder: Path) -> list[int]:
-    where, found = str(folder.resolve()), []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                if os.readlink(entry / "cwd") == where:
-                    found.append(int(entry.name))
-    return sorted(found)
+def _lock_file(cluster: Path) -> Path:
+    return cluster.with_name(f"{cluster.name}.lock")
 
 
 def _free_port() -> int:

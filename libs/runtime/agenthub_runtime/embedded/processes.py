@@ -90,11 +90,13 @@ def spawn(
     log: Path,
     death_signal: signal.Signals,
     account: Account | None = None,
+    keep_open: Sequence[int] = (),
 ) -> ChildProcess:
     """Start a program that gets `death_signal` when this process dies, however it dies. Output goes to `log`.
 
     Only the main thread may call this: Linux ties the death signal to the thread that forks, and the child
-    would be signalled when that thread ends. `argv` holds absolute paths, for the child runs in `/`.
+    would be signalled when that thread ends. `argv` holds absolute paths, for the child runs in `/`. The child
+    inherits the descriptors `keep_open` and no others.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Children are started from the main thread: their death signal is tied to it")
@@ -110,6 +112,7 @@ def spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=tuple(keep_open),
             user=account.user,
             group=account.group,
             extra_groups=None if account.group is None else [],
