@@ -5,6 +5,7 @@ runtime.json    where the running hub answers; no credentials in it
 secret.json     passwords of the embedded servers, 0600, made on first use
 VERSION.json    the layout of this folder
 jetstream/      the event log: the one thing here that cannot be rebuilt
+jetstream.lock  held by the nats-server that writes there; pg/<major>.lock likewise
 pg/<major>/     read models; a new major version of Postgres gets a fresh folder and a replay
 run/  logs/  workspaces/
 """
