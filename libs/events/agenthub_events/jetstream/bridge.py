@@ -20,6 +20,7 @@ from agenthub_events.jetstream.fenced import FencedStream
 
 T = TypeVar("T")
 
+CONNECT_WITHIN_S = 10.0
 _PING_S = 20
 _CLOSE_WITHIN_S = 5.0
 
@@ -41,7 +42,7 @@ class Bridge:
             nc = asyncio.run_coroutine_threadsafe(_connect(url), self._loop).result()
         except (OSError, NatsError) as error:
             self._loop.call_soon_threadsafe(self._loop.stop)
-            raise OperationalError(f"The NATS server cannot be reached: {error}") from error
+            raise OperationalError(f"The NATS server cannot be reached: {str(error) or 'no answer'}") from error
         self._end = weakref.finalize(self, _end, self._loop, thread, nc)
         self.stream = FencedStream(nc, stream)
 
@@ -78,13 +79,11 @@ def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, nc: Client) 
 
 
 async def _connect(url: str) -> Client:
-    return await nats.connect(
-        url,
-        name="agenthub-events",
-        max_reconnect_attempts=-1,
-        ping_interval=_PING_S,
-        error_cb=_log_error,
-    )
+    # With reconnecting forever the client would also wait forever for its first connection.
+    async with asyncio.timeout(CONNECT_WITHIN_S):
+        return await nats.connect(
+            url, name="agenthub-events", max_reconnect_attempts=-1, ping_interval=_PING_S, error_cb=_log_error
+        )
 
 
 async def _log_error(error: Exception) -> None:

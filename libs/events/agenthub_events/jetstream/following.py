@@ -88,6 +88,7 @@ class _Source:
     def __init__(self, nc: Client, stream: str) -> None:
         self._nc = nc
         self._stream = stream
+        self._name = _names.next().decode()
         self._subscription: Subscription | None = None
         self._messages: list[RawMessage] = []
         self._arrived = asyncio.Event()
@@ -119,9 +120,8 @@ class _Source:
         self._subscription = await self._nc.subscribe(
             inbox, cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
-        name = _names.next().decode()
-        body = {"stream_name": self._stream, "config": _config(name, inbox, filters, after)}
-        subject = f"$JS.API.CONSUMER.CREATE.{self._stream}.{name}"
+        body = {"stream_name": self._stream, "config": _config(self._name, inbox, filters, after)}
+        subject = f"$JS.API.CONSUMER.CREATE.{self._stream}.{self._name}"
         reply = await self._nc.request(subject, msgspec.json.encode(body), timeout=_CREATE_TIMEOUT_S)
         answer = msgspec.json.decode(reply.data, type=ConsumerAnswer)
         if answer.error is not None:
@@ -149,11 +149,12 @@ class _Source:
         return taken
 
     async def close(self) -> None:
-        """Stop listening; the server forgets the consumer when nobody does."""
+        """Stop listening and drop the consumer; should that get lost, the server drops it for being inactive."""
         if self._subscription is not None and not self._nc.is_closed:
             subscription, self._subscription = self._subscription, None
             try:
                 await subscription.unsubscribe()
+                await self._nc.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}")
             except NatsError:
                 return  # the connection is going away, and the subscription with it
 
