@@ -157,6 +157,19 @@ async def test_a_commit_that_would_delete_everything_is_refused(
     assert [entry.path for entry in await repository.files(done.commit)] == ["c.txt"]
 
 
+async def test_a_change_that_is_too_large_to_travel_is_refused_by_name(
+    repository: GoalRepository, tmp_path: Path
+) -> None:
+    first = await commit_files(repository, tmp_path / "w", ROOT_COMMIT, {"a.txt": "a\n"})
+    with (tmp_path / "w" / "model.bin").open("wb") as file:
+        file.truncate(65 << 20)
+    with pytest.raises(WorkspaceRefused, match=r"65 MiB, more than the 64 MiB .* model\.bin"):
+        await repository.commit_workspace(tmp_path / "w", parent=first, message="x", when=WHEN)
+    write_files(tmp_path / "w", {".gitignore": "*.bin\n"})
+    done = await repository.commit_workspace(tmp_path / "w", parent=first, message="x", when=WHEN)
+    assert [entry.path for entry in await repository.files(done.commit)] == [".gitignore", "a.txt"]
+
+
 async def test_a_branch_travels_as_bundles_to_another_machine(
     repository: GoalRepository, tmp_path: Path, artifacts: MemoryArtifacts
 ) -> None:

@@ -21,6 +21,9 @@ from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.git import Git, checked
 from agenthub_runtime.repository.history import EMPTY_TREE
 
+CHANGE_BYTES = 64 << 20
+"""How much one commit may add: it travels as one object through the hub's store."""
+
 _LINK = "120000"
 _ABSENT = "0" * 40
 
@@ -99,14 +102,24 @@ async def _stage(tree: Git, path: Path, parent: str) -> tuple[str, ...]:
         await tree.run("add", "--all")
     except RepositoryError as error:
         raise WorkspaceRefused(f"The workspace cannot be stored: {error} Rename or remove that file.") from error
-    changed = (
-        await tree.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", parent)
-    ).fields()
+    raw = await tree.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", parent)
+    changed = raw.fields()
+    await asyncio.to_thread(_refuse_bulk, path, changed[1::2])
     escaping = tuple(name for name in _links(changed) if _escapes(path, name))
     if escaping:
         records = "".join(f"0 {_ABSENT}\t{name}\0" for name in escaping)
         await tree.run("update-index", "-z", "--index-info", data=os.fsencode(records))
     return escaping
+
+
+def _refuse_bulk(root: Path, names: list[str]) -> None:
+    sizes = {name: (root / name).lstat().st_size for name in names if os.path.lexists(root / name)}
+    if sum(sizes.values()) > CHANGE_BYTES:
+        largest = max(sizes, key=lambda name: sizes[name])
+        raise WorkspaceRefused(
+            f"The change has {sum(sizes.values()) >> 20} MiB, more than the {CHANGE_BYTES >> 20} MiB that a "
+            f"commit may add; the largest file is {largest}. Remove what can be made again, or list it in .gitignore."
+        )
 
 
 def _links(raw: list[str]) -> Iterator[str]:
