@@ -1,0 +1,145 @@
+"""The worker as a process: reads settings, connects, probes its sandbox, works until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+
+from agenthub_events.errors import AgenthubError
+from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_runtime.artifacts import JetStreamArtifacts
+from agenthub_runtime.bus import connect
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.datadir import default_data_dir
+from agenthub_runtime.fleet import NatsFleet
+from agenthub_runtime.logs import configure_logging
+from agenthub_runtime.run_log import JetStreamRunLog
+from agenthub_runtime.settings import WorkerSettings, read_worker_settings
+from agenthub_runtime.telemetry import Telemetry, configure_telemetry
+from agenthub_runtime.work_queue import NatsWorkQueue
+from agenthub_worker.bench import Bench, CrashPoint, no_crash
+from agenthub_worker.crew import open_crew
+from agenthub_worker.heartbeat import Heartbeat
+from agenthub_worker.runner import Runner
+from agenthub_worker.sandbox.port import Sandbox
+
+log = structlog.get_logger()
+
+
+async def run_worker(
+    settings: WorkerSettings, types: Sequence[str], *, crash_point: CrashPoint = no_crash
+) -> None:
+    """Serve the queues of `types` until SIGTERM or SIGINT.
+
+    Raises `ProviderMissing` or `SandboxUnavailable` at once when this worker could not do its work.
+    """
+    real_work = any(agent_type != "noop" for agent_type in types)
+    crew = open_crew(settings, types)
+    sandbox = await _sandbox(settings, probed=real_work)
+    telemetry = configure_telemetry(settings.log, service="worker")
+    nats = await connect(settings.nats_url, _name(settings))
+    try:
+        bench = _bench(settings, nats, sandbox, telemetry, crash_point)
+        queue = NatsWorkQueue(nats, types, slots=settings.slots)
+        runner = Runner(bench, queue, crew, types=types, slots=settings.slots)
+        await bench.fleet.publish(runner.status())
+        heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
+        heartbeat.start()
+        try:
+            log.info(
+                "worker_ready", worker=bench.worker, types=list(types), slots=settings.slots, sandbox=sandbox.name
+            )
+            await _until_told_to_stop(runner)
+        finally:
+            await heartbeat.stop()
+    finally:
+        await crew.aclose()
+        await nats.drain()
+        telemetry.shutdown()
+
+
+def _bench(
+    settings: WorkerSettings, nats: Client, sandbox: Sandbox, telemetry: Telemetry, crash_point: CrashPoint
+) -> Bench:
+    ids = SystemIds()
+    return Bench(
+        worker=_name(settings),
+        instance=ids.token()[-12:],
+        events=JetStreamStore(nats),
+        runs=JetStreamRunLog(nats),
+        artifacts=JetStreamArtifacts(nats),
+        fleet=NatsFleet(nats),
+        clock=SystemClock(),
+        ids=ids,
+        sandbox=sandbox,
+        folder=_folder(settings),
+        telemetry=telemetry,
+        crash_point=crash_point,
+    )
+
+
+def _name(settings: WorkerSettings) -> str:
+    return settings.name or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _folder(settings: WorkerSettings) -> Path:
+    return (settings.data_dir or default_data_dir()).expanduser().absolute() / "workspaces"
+
+
+async def _sandbox(settings: WorkerSettings, *, probed: bool) -> Sandbox:
+    from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+    from agenthub_worker.sandbox.probe import probe
+    from agenthub_worker.sandbox.unsandboxed import Unsandboxed
+
+    try:
+        sandbox = Bubblewrap()
+        if probed:
+            await probe(sandbox)
+    except AgenthubError as error:
+        if not settings.allow_unsandboxed:
+            raise
+        log.warning("running_without_sandbox", reason=str(error))
+        return Unsandboxed(allowed=True)
+    return sandbox
+
+
+async def _until_told_to_stop(runner: Runner) -> None:
+    loop = asyncio.get_running_loop()
+    working = loop.create_task(runner.run())
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, working.cancel)
+    try:
+        await working
+    except asyncio.CancelledError:
+        log.info("stopping")
+    finally:
+        await runner.stop()
+
+
+def main(env: Mapping[str, str]) -> None:
+    """Run one worker with settings from `env`; exits with 1 and a sentence when it cannot."""
+    try:
+        settings = read_worker_settings(env)
+        configure_logging(settings.log, service=settings.name or "worker")
+        run_on_fast_loop(run_worker(settings, settings.agent_types))
+    except AgenthubError as error:
+        sys.exit(f"worker: {error}")
+
+
+def run_on_fast_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` on uvloop, or on the standard loop where uvloop is not to be had."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)

@@ -1,0 +1,145 @@
+"""How an attempt can end, and the event that says so."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeAlias, assert_never
+
+import msgspec
+
+from agenthub_events.base import Event
+from agenthub_events.catalogue.agent import AgentBlocked
+from agenthub_events.catalogue.task import (
+    MergeConflicted,
+    TaskCompleted,
+    TaskEnqueued,
+    TaskFailed,
+    TaskParked,
+    TaskTimedOut,
+)
+from agenthub_events.catalogue.values import FailureClass, ParkReason, TaskResult, Usage
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """The task is done, and its commit (if any) is on the branch."""
+
+    result: TaskResult
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """No result; the ladder decides what is tried next."""
+
+    failure_class: FailureClass
+    reason: str
+
+
+class Parked(msgspec.Struct, frozen=True, kw_only=True):
+    """Put aside without costing a retry; `until` None: a person or an event moves it."""
+
+    reason: ParkReason
+    detail: str
+    until: datetime | None = None
+
+
+class TimedOut(msgspec.Struct, frozen=True, kw_only=True):
+    """The attempt used up its time."""
+
+
+class Blocked(msgspec.Struct, frozen=True, kw_only=True):
+    """Only a person can say how it goes on. `tool_use_id`: the call that the answer becomes the result of."""
+
+    question: str
+    options: tuple[str, ...] = ()
+    evidence: str = ""
+    reason: str = ""
+    tool_use_id: str = ""
+
+
+class ConflictingMerge(msgspec.Struct, frozen=True, kw_only=True):
+    """The work is done but does not fit what others merged meanwhile."""
+
+    files: tuple[str, ...]
+    base: str
+    head: str
+    commit: str
+    bundle_ref: str
+    summary: str
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """A gate's verdict, complete."""
+
+    verdict: Event
+
+
+Ending: TypeAlias = Completed | Failed | Parked | TimedOut | Blocked | ConflictingMerge | Judged
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """What every closing event carries of the attempt: who ran it, where its work is saved, what it used."""
+
+    worker: str
+    checkpoint: str = ""
+    bundle_ref: str = ""
+    usage: Usage = Usage()
+
+
+def closing_event(ending: Ending, order: TaskEnqueued, trace: Trace) -> Event:
+    """The event that closes the attempt of `order`."""
+    saved: dict[str, Any] = {
+        "worker": trace.worker,
+        "checkpoint": trace.checkpoint,
+        "bundle_ref": trace.bundle_ref,
+        "usage": trace.usage,
+    }
+    task_id, attempt = order.task_id, order.attempt
+    match ending:
+        case Completed(result=result):
+            return completed_event(result, order, trace)
+        case Failed(failure_class=kind, reason=reason):
+            return TaskFailed(task_id=task_id, attempt=attempt, failure_class=kind, reason=reason, **saved)
+        case Parked(reason=why, detail=detail, until=until):
+            return TaskParked(task_id=task_id, attempt=attempt, reason=why, detail=detail, until=until, **saved)
+        case TimedOut():
+            return TaskTimedOut(task_id=task_id, attempt=attempt, limit_s=order.timeout_s, **saved)
+        case Blocked():
+            return AgentBlocked(
+                task_id=task_id,
+                attempt=attempt,
+                retry_count=order.retry_count,
+                question=ending.question,
+                options=ending.options,
+                evidence=ending.evidence,
+                reason=ending.reason,
+                tool_use_id=ending.tool_use_id,
+                **saved,
+            )
+        case ConflictingMerge():
+            return MergeConflicted(
+                task_id=task_id,
+                attempt=attempt,
+                files=ending.files,
+                base=ending.base,
+                head=ending.head,
+                commit=ending.commit,
+                bundle_ref=ending.bundle_ref,
+                worker=trace.worker,
+                summary=ending.summary,
+                usage=trace.usage,
+            )
+        case Judged(verdict=verdict):
+            return verdict
+        case _:
+            assert_never(ending)
+
+
+def completed_event(result: TaskResult, order: TaskEnqueued, trace: Trace) -> TaskCompleted:
+    """`task.completed` for the attempt of `order`."""
+    return TaskCompleted(
+        task_id=order.task_id,
+        agent=order.agent,
+        attempt=order.attempt,
+        result=result,
+        worker=trace.worker,
+        usage=trace.usage,
+    )

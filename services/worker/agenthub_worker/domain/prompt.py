@@ -1,0 +1,140 @@
+"""The words in which an agent gets its task: a fixed format, so that a recorded run can be read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from agenthub_events.catalogue.values import Finding, PlannedTask, TestEvidence
+from agenthub_events.context import GateOrder, Inherited, MergeOrder, PlanOrder, TroubleReport, WorkContext
+
+WORK_CLOSING = "Execute this task autonomously. Use the tools; end with `report_result`."
+PLAN_CLOSING = "Plan this goal. End with submit_plan."
+_SUMMARY_MAX = 2_000
+_PATCH_MAX = 60_000
+
+
+def system_prompt(agent: str, agent_type: str, body: str) -> str:
+    """The system prompt: who the agent is, then the body of its file."""
+    return f"You are {agent}, an agent of type {agent_type}.\n\n{body.strip()}\n"
+
+
+def first_message(context: WorkContext, *, other_side: str = "", scanned: Sequence[Finding] = ()) -> str:
+    """The first user message of a run.
+
+    `other_side`: for a merge, the change that does not fit, as a patch. `scanned`: for an audit, what the
+    scanners found.
+    """
+    sections = (
+        f"GOAL {context.goal_id}\n{context.goal.strip()}",
+        _titled("REQUIREMENTS", (f"R{i}: {text}" for i, text in enumerate(context.requirements, 1))),
+        f"TASK {context.task_id} ({context.kind})\n{context.title.strip()}",
+        _titled("DETAILS", _details(context, other_side, scanned)),
+        _titled("ACCEPTANCE", (f"- {text}" for text in context.acceptance)),
+        _titled("CONTEXT FROM PREVIOUS AGENTS", _inheritance(context)),
+        PLAN_CLOSING if context.kind == "plan" else WORK_CLOSING,
+    )
+    return "\n\n".join(section for section in sections if section)
+
+
+def _titled(title: str, lines: Iterable[str]) -> str:
+    body = "\n".join(lines).strip()
+    return f"{title}\n{body}" if body else ""
+
+
+def _details(context: WorkContext, other_side: str, scanned: Sequence[Finding]) -> Iterator[str]:
+    if context.details.strip():
+        yield context.details.strip()
+    if context.gate is not None:
+        yield from _gate(context.gate, context.evidence)
+    if scanned:
+        yield "The scanners found:"
+        yield from (f"- {finding_text(finding)}" for finding in scanned)
+    if context.trouble is not None:
+        yield from _trouble(context.trouble)
+    if context.merge is not None:
+        yield from _merge(context.merge, other_side)
+    if context.plan is not None:
+        yield from _plan(context.plan)
+
+
+def _gate(order: GateOrder, evidence: TestEvidence | None) -> Iterator[str]:
+    yield f"Judge commit {order.commit} against {order.base} ({order.gate} gate, round {order.round})."
+    yield "Read the change with `git_diff` before you judge. The workspace is a copy: nothing you change is kept."
+    if order.gate == "review":
+        yield "End with `report_result` and a `verdict`: `approve` or `request_changes` with findings."
+    for criterion in order.criteria:
+        yield f"Criterion: {criterion}"
+    if evidence is not None:
+        yield f"The system ran the tests: {evidence_text(evidence)}"
+
+
+def evidence_text(evidence: TestEvidence) -> str:
+    """One line about a test run, e.g. `12 passed, 2 failed, 0 errors, 0 skipped, exit code 1, coverage 87 %`."""
+    counts = evidence.counts
+    text = (
+        f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped,"
+        f" exit code {evidence.exit_code}"
+    )
+    return text if evidence.coverage_percent is None else f"{text}, coverage {evidence.coverage_percent:g} %"
+
+
+def _trouble(report: TroubleReport) -> Iterator[str]:
+    yield f"The {report.gate} gate failed in round {report.round} on commit {report.commit}: {report.summary}"
+    if report.command:
+        yield f"Command: {report.command} (exit code {report.exit_code})"
+    if report.failing:
+        yield "Failing tests:"
+        yield from (f"- {name}" for name in report.failing)
+    if report.findings:
+        yield "Findings:"
+        yield from (f"- {finding_text(finding)}" for finding in report.findings)
+
+
+def finding_text(finding: Finding) -> str:
+    """One line about a finding, e.g. `[high] auth/jwt.py:42 the token is never revoked (bandit)`."""
+    place = f"{finding.file}:{finding.line} " if finding.file else ""
+    source = f" ({finding.source})" if finding.source else ""
+    return f"[{finding.severity}] {place}{finding.message}{source}"
+
+
+def _merge(order: MergeOrder, other_side: str) -> Iterator[str]:
+    yield (
+        f"The work of task {order.task_id} does not fit what others merged meanwhile. Conflicting files:"
+        f" {', '.join(order.files)}."
+    )
+    yield f"Intent of task {order.task_id}: {order.intent}"
+    yield from (f"Merged meanwhile: {other}" for other in order.others)
+    yield "Your workspace is the current state of the branch. Bring this change into it so that both intents hold:"
+    yield other_side[:_PATCH_MAX] or "(the change is empty)"
+
+
+def _plan(order: PlanOrder) -> Iterator[str]:
+    if order.feedback:
+        yield f"Feedback on the work so far: {order.feedback}"
+    if order.rejected:
+        yield "Your earlier proposal was refused:"
+        yield from (f"- {reason}" for reason in order.rejected)
+    if order.graph:
+        yield "The graph so far (propose only tasks to add; you may depend on these keys):"
+        done = set(order.done)
+        yield from (_graph_line(task, task.task_id in done) for task in order.graph)
+
+
+def _graph_line(task: PlannedTask, done: bool) -> str:
+    after = f" after {', '.join(task.depends_on)}" if task.depends_on else ""
+    return f"- {task.key} [{task.agent}{', done' if done else ''}]{after}: {task.title}"
+
+
+def _inheritance(context: WorkContext) -> Iterator[str]:
+    for earlier in context.inherited:
+        yield from _inherited(earlier)
+    for note in context.knowledge:
+        yield f"[{note.task_id}] {note.kind}: {note.text}"
+
+
+def _inherited(earlier: Inherited) -> Iterator[str]:
+    yield f"[{earlier.task_id}] {earlier.title}: {earlier.summary[:_SUMMARY_MAX]}"
+    yield from (f"[{earlier.task_id}] insight: {insight}" for insight in earlier.insights)
+    yield from (f"[{earlier.task_id}] finding: {finding_text(finding)}" for finding in earlier.findings)
+    if earlier.files:
+        yield f"[{earlier.task_id}] files: {', '.join(earlier.files)}"

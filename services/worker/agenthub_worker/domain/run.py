@@ -1,0 +1,292 @@
+"""An agent's run as a fold over its recorded steps: the messages for the model, and what happened so far.
+
+Whoever folds the same steps gets the same messages, so a run goes on at its next step wherever it was left: no
+recorded reply is asked for again, no finished tool call is made again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from agenthub_events.catalogue.values import Usage
+from agenthub_events.context import Answered
+from agenthub_events.runs import (
+    Closed,
+    Nudge,
+    RecordedStep,
+    Resumed,
+    Step,
+    ToolIntent,
+    ToolReceipt,
+    TurnIntent,
+    TurnReply,
+)
+from agenthub_worker.domain.loops import signature_of
+
+REPAIR = (
+    "You ended your turn without a final tool call, so nothing was handed in. Go on with the task, and end with"
+    " the tool that reports the result."
+)
+UNSTICK = (
+    "You have made the same call with the same result several times. Step back: say what you learned from it, then"
+    " try another way, or ask a person with `ask_human` when you cannot go on."
+)
+INTERRUPTED = (
+    "Interrupted: the worker that ran this call was lost before the call had ended. Its changes since the last"
+    " recorded step are gone. Make the call again if it is still needed."
+)
+NOT_RUN = "Not run: your reply stopped before it was complete ({reason}). Make the call again."
+CUT_OFF = "Your reply was cut off at its limit of tokens. Go on, in shorter steps."
+ENDED_HERE = "The attempt ended with this call. A new attempt begins; go on with the task."
+
+CONTROL_TOOLS = frozenset({"report_result", "ask_human", "submit_plan"})
+"""Calls that end a run when their input is good; an error receipt on one asks the model to repair it."""
+
+_Block = dict[str, Any]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call of the model that has no result yet."""
+
+    turn: int
+    tool_use_id: str
+    name: str
+    input: Mapping[str, Any]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answered model call of the current attempt, as far as the ledger needs it."""
+
+    turn: int
+    tries: int
+    model: str
+    provider: str
+    stop_reason: str
+    request_hash: str
+    usage: Usage
+    latency_ms: int
+
+
+class Run:
+    """The state of a run. `Run(first)` begins with the first user message; `apply` takes one step after the other.
+
+    Counters (`turn`, `intents`, `answers`, `errors`, ...) are those of the current attempt; the messages and the
+    checkpoint reach over all attempts that were resumed.
+    """
+
+    def __init__(self, first: str) -> None:
+        self._messages: list[_Block] = []
+        self._user: list[_Block] = [_text(first)]
+        self._used_ids: set[str] = set()
+        self.calls: deque[Call] = deque()
+        self.open_call: ToolIntent | None = None
+        self.commit = ""
+        self.bundle_ref = ""
+        self.notes: set[int] = set()
+        self.read_diff = False
+        self._begin_counters()
+
+    def _begin_counters(self) -> None:
+        self.turn = 0
+        self.tries = 0
+        self.intents = 0
+        self.answers: list[Answer] = []
+        self.errors = 0
+        self.bad_calls: Counter[str] = Counter()
+        self.last_error = ""
+        self.stopped = ""
+        self.reused_id = ""
+        self.needs_repair = False
+        self.repaired = False
+        self.unstuck = False
+        self.repeats = 0
+        self._seen: Counter[str] = Counter()
+        self.closed = ""
+
+    @property
+    def messages(self) -> tuple[_Block, ...]:
+        """The conversation for the next call, in the shape of the Messages API."""
+        if not self._user:
+            return tuple(self._messages)
+        return (*self._messages, {"role": "user", "content": list(self._user)})
+
+    @property
+    def unanswered(self) -> int:
+        """Calls of the attempt that may have been billed without an answer."""
+        return self.intents - len(self.answers)
+
+    def usage(self) -> Usage:
+        """Everything that the attempt's answered calls used; the cost is known only when each one's is."""
+        total = Usage()
+        for answer in self.answers:
+            total = add_usage(total, answer.usage)
+        return total
+
+    def resume_in(self, *, answered: Answered | None, changed: Sequence[str]) -> None:
+        """A new attempt goes on from what was folded so far: give every call without a result one."""
+        if self.open_call is not None:
+            self._result(self.open_call.tool_use_id, INTERRUPTED, is_error=True)
+            self.calls.popleft()
+            self.open_call = None
+        while self.calls:
+            call = self.calls.popleft()
+            if answered is not None and call.tool_use_id == answered.tool_use_id:
+                self._result(call.tool_use_id, answered.answer)
+                answered = None
+            else:
+                text = ENDED_HERE if call.name in CONTROL_TOOLS else INTERRUPTED
+                self._result(call.tool_use_id, text, is_error=call.name not in CONTROL_TOOLS)
+        if answered is not None:
+            self._user.append(_text(f"A person answered your question “{answered.question}”:\n{answered.answer}"))
+        if changed:
+            listed = "\n".join(f"- {line}" for line in changed)
+            self._user.append(_text(f"A new attempt of this task begins. What changed since:\n{listed}"))
+        self._begin_counters()
+
+    def apply(self, step: Step) -> None:
+        """One more recorded step."""
+        match step:
+            case Resumed():
+                pass
+            case TurnIntent():
+                self.tries = step.tries
+                self.intents += 1
+            case TurnReply():
+                self._reply(step)
+            case ToolIntent():
+                self.open_call = step
+            case ToolReceipt():
+                self._receipt(step)
+            case Nudge():
+                self._nudge(step)
+            case Closed():
+                self.closed = step.reason
+
+    def _reply(self, step: TurnReply) -> None:
+        self.turn, self.tries = step.turn, 0
+        self.answers.append(
+            Answer(
+                turn=step.turn,
+                tries=step.tries,
+                model=step.model,
+                provider=step.provider,
+                stop_reason=step.stop_reason,
+                request_hash=step.request_hash,
+                usage=step.usage,
+                latency_ms=step.latency_ms,
+            )
+        )
+        if step.content:
+            if self._user:
+                self._messages.append({"role": "user", "content": self._user})
+            self._user = []
+            self._messages.append({"role": "assistant", "content": list(step.content)})
+        self._stop(step, [block for block in step.content if block.get("type") == "tool_use"])
+
+    def _stop(self, step: TurnReply, wanted: list[_Block]) -> None:
+        match step.stop_reason:
+            case "tool_use" if wanted:
+                self.needs_repair = False
+                self._take_calls(step.turn, wanted)
+            case "max_tokens":
+                self._refuse_calls(wanted, "limit of tokens")
+                self._user.append(_text(CUT_OFF))
+                self._count_error(CUT_OFF)
+            case "tool_use" | "end_turn" | "stop_sequence":
+                self._refuse_calls(wanted, step.stop_reason)
+                self.needs_repair = True
+            case "pause_turn":
+                pass
+            case reason:
+                self._refuse_calls(wanted, reason)
+                self.stopped = reason
+
+    def _take_calls(self, turn: int, wanted: list[_Block]) -> None:
+        for block in wanted:
+            call = Call(
+                turn=turn,
+                tool_use_id=str(block.get("id", "")),
+                name=str(block.get("name", "")),
+                input=block.get("input") or {},
+            )
+            if call.tool_use_id in self._used_ids:
+                self.reused_id = call.tool_use_id
+            self._used_ids.add(call.tool_use_id)
+            self.calls.append(call)
+
+    def _refuse_calls(self, wanted: list[_Block], reason: str) -> None:
+        for block in wanted:
+            self._result(str(block.get("id", "")), NOT_RUN.format(reason=reason), is_error=True)
+
+    def _receipt(self, step: ToolReceipt) -> None:
+        self.open_call = None
+        if self.calls and self.calls[0].tool_use_id == step.tool_use_id:
+            call = self.calls.popleft()
+            self._watch_for_loops(call, step)
+        self._result(step.tool_use_id, step.text, is_error=step.is_error)
+        if step.commit:
+            self.commit, self.bundle_ref = step.commit, step.bundle_ref
+        if step.is_error:
+            self._count_error(step.text)
+            self.bad_calls[step.name] += 1
+        else:
+            self.errors = 0
+            self.read_diff = self.read_diff or step.name == "git_diff"
+
+    def _watch_for_loops(self, call: Call, step: ToolReceipt) -> None:
+        if step.commit and step.commit != self.commit:
+            self._seen.clear()
+        name = signature_of(call.name, call.input, step.text)
+        self._seen[name] += 1
+        self.repeats = self._seen[name]
+
+    def _nudge(self, step: Nudge) -> None:
+        self._user.append(_text(step.text))
+        if step.note_seq:
+            self.notes.add(step.note_seq)
+        elif step.text == UNSTICK:
+            self.unstuck, self.repeats = True, 0
+        elif step.text == REPAIR:
+            self.repaired, self.needs_repair = True, False
+
+    def _count_error(self, text: str) -> None:
+        self.errors += 1
+        self.last_error = text
+
+    def _result(self, tool_use_id: str, text: str, *, is_error: bool = False) -> None:
+        block: _Block = {"type": "tool_result", "tool_use_id": tool_use_id, "content": text or "(no output)"}
+        if is_error:
+            block["is_error"] = True
+        # The API wants the results of a turn before any other text.
+        position = sum(1 for known in self._user if known["type"] == "tool_result")
+        self._user.insert(position, block)
+
+
+def fold(run: Run, steps: Iterable[RecordedStep]) -> int:
+    """Apply recorded steps; returns the sequence of the last one (0 when there is none)."""
+    last = 0
+    for recorded in steps:
+        run.apply(recorded.step)
+        last = recorded.seq
+    return last
+
+
+def add_usage(one: Usage, other: Usage) -> Usage:
+    """The sum of two usages; an unknown cost stays unknown."""
+    known = one.cost_usd is not None and other.cost_usd is not None
+    return Usage(
+        calls=one.calls + other.calls,
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
+        cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
+        cost_usd=(one.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+    )
+
+
+def _text(text: str) -> _Block:
+    return {"type": "text", "text": text}

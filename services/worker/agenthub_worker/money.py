@@ -1,0 +1,107 @@
+"""Keeps an attempt within the budget of its goal: reserves slices before calls, settles them before it closes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agenthub_events.base import Draft, Event
+from agenthub_events.catalogue.money import BudgetSettled
+from agenthub_events.ports import Conflict, Recorded
+from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_worker.domain.budget import (
+    Ledger,
+    Limits,
+    NoRoom,
+    Slice,
+    Spent,
+    covers,
+    fold,
+    next_slice,
+    settlements,
+)
+from agenthub_worker.domain.endings import Parked
+from agenthub_worker.hold import AttemptOver, Hold
+
+
+class Purse:
+    """The money of one attempt. All events of the ledger are fenced by the goal's `budget` family."""
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._ledger = Ledger()
+        self._known = False
+
+    async def make_room(self, spent: Spent, worst_call_usd: float | None) -> None:
+        """Make sure that one more call is reserved. Raises `AttemptOver` (parked) when nothing is left."""
+        await self._learn()
+        while not covers(self._slices, spent, self._limits, worst_call_usd):
+            wanted = next_slice(
+                self._ledger,
+                self._limits,
+                task_id=self._hold.task_id,
+                attempt=self._hold.order.attempt,
+                worst_call_usd=worst_call_usd,
+            )
+            if isinstance(wanted, NoRoom):
+                raise AttemptOver(
+                    Parked(reason="budget", detail=f"The goal's budget has no room: {wanted.detail}.")
+                )
+            await self._append(wanted, wanted.slice)
+
+    async def settle(self, spent: Spent) -> None:
+        """Give back what the attempt's slices did not use. An attempt without slices has nothing to settle."""
+        if not self._known and spent == Spent():
+            return
+        await self._learn()
+        for event in settlements(self._slices, spent):
+            while not await self._append(event, event.slice):
+                if self._is_settled(event):
+                    break
+
+    @property
+    def _slices(self) -> tuple[Slice, ...]:
+        return self._ledger.of_attempt(self._hold.task_id, self._hold.order.attempt)
+
+    @property
+    def _limits(self) -> Limits:
+        life = self._hold.life
+        return Limits(max_llm_calls=life.max_llm_calls, max_cost_usd=life.max_cost_usd)
+
+    @property
+    def _family(self) -> str:
+        return f"{self._hold.goal_id}.{GOAL_AS_A_WHOLE}.budget"
+
+    async def _learn(self) -> None:
+        if not self._known:
+            await self._refold()
+            self._known = True
+
+    async def _refold(self) -> None:
+        bench, after = self._hold.bench, self._ledger.last_seq
+        self._take_in(await bench.patiently(lambda: bench.events.read(self._family, after=after)))
+
+    def _take_in(self, tail: Sequence[Recorded]) -> None:
+        self._ledger = fold(self._ledger, tail)
+
+    def _is_settled(self, event: BudgetSettled) -> bool:
+        return any(piece.number == event.slice and piece.settled for piece in self._slices)
+
+    async def _append(self, event: Event, number: int) -> bool:
+        hold = self._hold
+        draft = Draft(
+            goal_id=hold.goal_id,
+            task_id=GOAL_AS_A_WHOLE,
+            event=event,
+            ordinal=f"{hold.task_id}-{hold.order.attempt}-{number}",
+            expected=self._ledger.last_seq,
+            version=self._ledger.count + 1,
+        )
+        result = await hold.bench.append((draft,), hold.stamp())
+        if isinstance(result, Conflict):
+            self._take_in(result.tail)
+            return False
+        if result.duplicate:
+            await self._refold()
+        else:
+            self._take_in([Recorded(seq=result.seq, subject=draft.subject, event=event)])
+        return True
