@@ -118,7 +118,8 @@ def _refuse_bulk(root: Path, names: list[str]) -> None:
         largest = max(sizes, key=lambda name: sizes[name])
         raise WorkspaceRefused(
             f"The change has {sum(sizes.values()) >> 20} MiB, more than the {CHANGE_BYTES >> 20} MiB that a "
-            f"commit may add; the largest file is {largest}. Remove what can be made again, or list it in .gitignore."
+            f"commit may add; the largest file is {largest}. Remove what can be made again, or list it in "
+            ".gitignore."
         )
 
 
