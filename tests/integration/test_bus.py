@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_runtime.bus import connect
@@ -63,3 +64,15 @@ async def test_every_connection_has_an_inbox_of_its_own(server: NatsServer) -> N
     client = await connect(server.authorised_url, "Worker-1 (coding)")
     assert client.new_inbox().startswith("_INBOX_Worker-1_coding_.")
     await client.close()
+
+
+async def test_closing_is_no_news_and_a_lost_server_is(server: NatsServer) -> None:
+    with structlog.testing.capture_logs() as lines:
+        client = await connect(server.authorised_url, "quiet")
+        await client.close()
+    assert lines == []
+    with structlog.testing.capture_logs() as lines:
+        client = await connect(server.authorised_url, "loud")
+        await server.stop()
+        await until(lambda: any(line["event"] == "nats_disconnected" for line in lines), what="it is told")
+        await client.close()

@@ -24,7 +24,7 @@ async def connect(nats_url: str, name: str, *, give_up_after_s: float | None = N
     server refuses the credentials, or does not answer within `give_up_after_s` seconds.
     """
     client = Client()
-    watch = _Watch(name)
+    watch = _Watch(client, name)
     attempt = asyncio.ensure_future(_connect(client, nats_url, name, watch))
     either: set[asyncio.Future[Any]] = {attempt, watch.refused}
     try:
@@ -46,7 +46,8 @@ async def connect(nats_url: str, name: str, *, give_up_after_s: float | None = N
 class _Watch:
     """What a connection tells about itself while it lives."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
         self._name = name
         self._last_error = ""
         self.refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -61,7 +62,8 @@ class _Watch:
             self.refused.set_result(None)
 
     async def on_disconnect(self) -> None:
-        _log.warning("nats_disconnected", connection=self._name)
+        if not self._client.is_closed:  # closed by its owner: no news
+            _log.warning("nats_disconnected", connection=self._name)
 
     async def on_reconnect(self) -> None:
         self._last_error = ""
