@@ -12,7 +12,7 @@ from agenthub_events.base import Draft
 from agenthub_events.codec import Unreadable
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.memory import MemoryLog
-from agenthub_events.ports import Conflict, EventLog, Recorded, Stamp, Stored
+from agenthub_events.ports import Conflict, EventLog, Recorded, Stored
 from tests.support.event_samples import (
     GOAL,
     OTHER_GOAL,
