@@ -46,6 +46,9 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     models: Mapping[str, str] = msgspec.field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"ProviderSettings(provider={self.provider!r}, base_url={self.base_url!r}, model={self.model!r})"
+
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """Where calls go. `api_key` never leaves this record but to the client; its text form hides it."""
