@@ -44,7 +44,7 @@ def decode(data: bytes) -> Event | Unreadable:
     """Read a body; an unknown type, a newer version, a missing field or bad JSON gives `Unreadable`."""
     try:
         head = _HEAD.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         return Unreadable(data, f"not a JSON object with a type: {error}")
     kind = REGISTRY.get(head.type)
     if kind is None:
@@ -56,5 +56,5 @@ def decode(data: bytes) -> Event | Unreadable:
             return _DECODERS[head.type].decode(data)
         body: dict[str, Any] = msgspec.json.decode(data)
         return msgspec.convert(upcast(head.type, head.class_version, body), kind)
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError) as error:
         return Unreadable(data, f"`{head.type}` does not fit its schema: {error}", head.type)

@@ -1,4 +1,4 @@
-"""The context object of a work order: everything an agent is told, stored by content before the order is written."""
+"""The context object of a work order: everything an agent is told, stored before the order is written."""
 
 from __future__ import annotations
 

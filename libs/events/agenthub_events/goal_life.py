@@ -7,16 +7,17 @@ longer fits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft, Event, type_of
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.values import PlannedTask, Priority
 from agenthub_events.errors import CommandRefused
 from agenthub_events.requirements import DEFAULT_LLM_CALLS
-from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of, event_id
 
 Phase: TypeAlias = Literal["unknown", "open", "ready", "approved", "completed", "failed", "cancelled"]
 
@@ -24,7 +25,10 @@ TERMINAL: frozenset[Phase] = frozenset({"completed", "failed", "cancelled"})
 
 
 class GoalLife(msgspec.Struct, frozen=True, kw_only=True):
-    """The fold of a goal's own family. `last_seq` and `count` are the fence of the next event."""
+    """The fold of a goal's own family. `last_seq` and `count` are the fence of the next event.
+
+    `seen` holds the ids of all its events, by which a command that comes again is known.
+    """
 
     goal_id: str
     last_seq: int = 0
@@ -44,6 +48,7 @@ class GoalLife(msgspec.Struct, frozen=True, kw_only=True):
     max_llm_calls: int = DEFAULT_LLM_CALLS
     max_cost_usd: float | None = None
     closing_seq: int = 0
+    seen: frozenset[str] = frozenset()
 
 
 class Approve(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +137,20 @@ GoalCommand: TypeAlias = (
     Approve | Rework | Cancel | Pause | Resume | RequestTests | RaiseBudget | Reprioritize | ApprovePlan | EditPlan
 )
 
+EVENT_OF: Mapping[type[GoalCommand], type[Event]] = {
+    Approve: g.GoalApproved,
+    Rework: g.GoalReworkRequested,
+    Cancel: g.GoalCancelled,
+    Pause: g.GoalPaused,
+    Resume: g.GoalResumed,
+    RequestTests: g.GoalTestsRequested,
+    RaiseBudget: g.GoalBudgetRaised,
+    Reprioritize: g.GoalReprioritized,
+    ApprovePlan: g.GoalPlanApproved,
+    EditPlan: g.GoalReplanned,
+}
+"""What each command becomes in the log."""
+
 
 def initial(goal_id: str) -> GoalLife:
     """A goal of which nothing is known."""
@@ -140,7 +159,8 @@ def initial(goal_id: str) -> GoalLife:
 
 def evolve(life: GoalLife, seq: int, event: Event) -> GoalLife:
     """The goal after one more event of its family, stored at stream sequence `seq`."""
-    moved = msgspec.structs.replace(life, last_seq=seq, count=life.count + 1)
+    seen = life.seen | {event.event_id}
+    moved = msgspec.structs.replace(life, last_seq=seq, count=life.count + 1, seen=seen)
     changes = _changes(moved, seq, event)
     return msgspec.structs.replace(moved, **changes) if changes else moved
 
@@ -209,11 +229,22 @@ def draft(life: GoalLife, event: Event, ordinal: str) -> Draft:
 
 
 def decide(life: GoalLife, command: GoalCommand) -> list[Draft]:
-    """What a person's command means now. Raises `CommandRefused` when it does not fit."""
+    """What a person's command means now; nothing when this very request was carried out before.
+
+    Raises `CommandRefused` when it does not fit.
+    """
+    if asked_id(life.goal_id, command) in life.seen:
+        return []
     if life.phase == "unknown":
         raise CommandRefused("goal-unknown", f"There is no goal `{life.goal_id}`")
     event = _answer(life, command)
     return [] if event is None else [draft(life, event, command.request_id)]
+
+
+def asked_id(goal_id: str, command: GoalCommand) -> str:
+    """The id of the event that carries this request out."""
+    kind = type_of(EVENT_OF[type(command)])
+    return event_id(aggregate_of(goal_id, GOAL_AS_A_WHOLE, kind), kind, command.request_id)
 
 
 def _answer(life: GoalLife, command: GoalCommand) -> Event | None:  # noqa: C901  one line a command

@@ -1,4 +1,4 @@
-"""Takes secrets out of texts before they can enter the log.
+"""Takes secrets, and what no store can hold, out of texts before they can enter the log.
 
 The log is permanent, so this sits in the constructor of every event. It knows the common shapes of credentials;
 it is the last net, not the only one: nothing that handles a credential passes it on to an event.
@@ -10,6 +10,9 @@ import re
 from typing import Any
 
 MASK = "[redacted]"
+REPLACEMENT = "\ufffd"
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 _SHAPES = re.compile(
     r"sk-ant-[A-Za-z0-9_-]{8,}"
@@ -30,7 +33,12 @@ _HINTS = re.compile(r"sk-|gh[pousr]_|github_pat_|glpat-|xox|AKIA|whsec_|PRIVATE 
 
 
 def redact_text(text: str) -> str:
-    """`text` with everything that looks like a credential replaced by a mask."""
+    """`text` with everything that looks like a credential replaced by a mask.
+
+    Characters that JSON or Postgres cannot hold (NUL, halves of surrogate pairs) are replaced as well.
+    """
+    if _UNSTORABLE.search(text):
+        text = _UNSTORABLE.sub(REPLACEMENT, text)
     if not _HINTS.search(text):
         return text
     return _SHAPES.sub(MASK, text)
@@ -46,8 +54,8 @@ def redact(value: Any) -> Any:
             return value
         return type(value)(cleaned)
     if isinstance(value, dict):
-        fresh = {key: redact(item) for key, item in value.items()}
-        if all(fresh[key] is value[key] for key in value):
+        fresh = {redact(key): redact(item) for key, item in value.items()}
+        if all(key in fresh and fresh[key] is item for key, item in value.items()):
             return value
         return fresh
     return value

@@ -77,11 +77,11 @@ def parse_duration(text: str, *, field: str) -> int:
 
 
 def _seconds(text: str) -> float | None:
-    if text.isdigit():
+    if text.isdecimal():
         return float(text)
     iso = _ISO.match(text)
     if iso and any(iso.groups()):
-        return sum(int(part or 0) * unit for part, unit in zip(iso.groups(), _UNIT_S.values(), strict=True))
+        return sum(float(part or 0) * unit for part, unit in zip(iso.groups(), _UNIT_S.values(), strict=True))
     if _PARTS.sub("", text).replace("and", "").strip(" ,"):
         return None
     parts = _PARTS.findall(text)

@@ -123,7 +123,7 @@ def check_task_id(task_id: str) -> str:
 def planned_task_id(key: str) -> str:
     """The task id of a plan's task key, `t-<slug>`. Raises `InvalidSubject` for a key without letters."""
     slug = _SLUG_GAP.sub("-", key.lower()).strip("-")[: TASK_ID_MAX - 2].rstrip("-")
-    return check_task_id(f"t-{slug}")
+    return check_task_id(f"t-{slug}" if slug else "")
 
 
 def _base32(number: int) -> str:
