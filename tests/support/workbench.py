@@ -1,0 +1,208 @@
+"""A real worker on a real bus with a scripted model: the tests write orders, and read what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from nats.aio.client import Client
+
+from agenthub_events import goal_life
+from agenthub_events.agent_types import AGENT_TYPES
+from agenthub_events.base import Draft, Event
+from agenthub_events.catalogue import CLOSES_ATTEMPT
+from agenthub_events.catalogue.goal import GoalAccepted
+from agenthub_events.catalogue.task import MergeDone, TaskEnqueued
+from agenthub_events.catalogue.values import Constraints
+from agenthub_events.context import WorkContext, encode_context
+from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_events.ports import Recorded, Stamp, Stored
+from agenthub_events.runs import RecordedStep, RunId
+from agenthub_events.task_ids import kind_of
+from agenthub_runtime.artifacts import JetStreamArtifacts
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.fleet import NatsFleet
+from agenthub_runtime.repository.goal import ROOT_COMMIT
+from agenthub_runtime.run_log import JetStreamRunLog
+from agenthub_runtime.telemetry import Telemetry
+from agenthub_runtime.work_queue import NatsWorkQueue
+from agenthub_worker.bench import Bench, CrashPoint, no_crash
+from agenthub_worker.crew import Crew
+from agenthub_worker.llm.client import MessagesClient
+from agenthub_worker.llm.providers import ProviderSettings, choose_provider
+from agenthub_worker.rehearsal.server import ScriptedModelServer
+from agenthub_worker.runner import Runner
+from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from tests.support.until import until
+
+E = TypeVar("E", bound=Event)
+
+
+class Desk:
+    """The orders of one goal, written by hand as the orchestrator would write them."""
+
+    def __init__(self, nc: Client) -> None:
+        self.nc = nc
+        self.log = JetStreamStore(nc)
+        self.artifacts = JetStreamArtifacts(nc)
+        self.runs = JetStreamRunLog(nc)
+        self.goal_id = f"g-{SystemIds().token()}"
+
+    async def accept(self, *, test_command: str = "", **constraints: Any) -> None:
+        """Put the goal itself into the log."""
+        event = GoalAccepted(
+            goal="Add two numbers", test_command=test_command, constraints=Constraints(**constraints)
+        )
+        await self.store(goal_life.draft(goal_life.initial(self.goal_id), event, "body"))
+
+    async def order(
+        self,
+        task_id: str = "t-add",
+        agent: str = "coding",
+        *,
+        lane: str = "p2",
+        context: Any = None,
+        **fields: Any,
+    ) -> int:
+        """Enqueue the next attempt of a task; returns the attempt. `context` are fields of its context object."""
+        known = await self.events(task_id)
+        attempt = 1 + sum(1 for event in known if isinstance(event, TaskEnqueued))
+        told = WorkContext(
+            goal_id=self.goal_id,
+            goal="Add two numbers",
+            task_id=task_id,
+            kind=kind_of(task_id),
+            **{"title": "Write add.py", **(context or {})},
+        )
+        order = TaskEnqueued(
+            task_id=task_id,
+            agent=agent,
+            agent_type=agent,
+            attempt=attempt,
+            lane=lane,  # type: ignore[arg-type]
+            context_ref=await self.artifacts.put(encode_context(told)),
+            **{
+                "title": "Write add.py",
+                "timeout_s": 300,
+                "workspace_commit": await self.head(),
+                **fields,
+            },
+        )
+        messages = await self.log.read(f"{self.goal_id}.{task_id}")
+        await self.store(
+            Draft(
+                goal_id=self.goal_id,
+                task_id=task_id,
+                event=order,
+                ordinal=str(attempt),
+                expected=messages[-1].seq if messages else 0,
+                version=len(messages) + 1,
+                route=(agent, lane),
+            )
+        )
+        return attempt
+
+    async def say(self, event: Event, ordinal: str, task_id: str = "_") -> int:
+        """Append an event at the end of its aggregate."""
+        draft = Draft(goal_id=self.goal_id, task_id=task_id, event=event, ordinal=ordinal, expected=0, version=1)
+        messages = await self.log.read(draft.originator_id)
+        return await self.store(
+            msgspec.structs.replace(draft, expected=messages[-1].seq if messages else 0, version=len(messages) + 1)
+        )
+
+    async def store(self, draft: Draft) -> int:
+        """Append a draft that nobody contradicts."""
+        result = await self.log.append(draft, stamp())
+        assert isinstance(result, Stored), result
+        return result.seq
+
+    async def messages(self, task_id: str = "t-add") -> list[Recorded]:
+        """Everything in the task's aggregate."""
+        return await self.log.read(f"{self.goal_id}.{task_id}")
+
+    async def events(self, task_id: str = "t-add") -> list[Event]:
+        """The task's events, oldest first."""
+        return [m.event for m in await self.messages(task_id) if isinstance(m.event, Event)]
+
+    async def ended(self, task_id: str = "t-add", *, attempt: int = 1, deadline_s: float = 30.0) -> Event:
+        """Wait for the event that closes the attempt."""
+
+        async def closing() -> Event | None:
+            events = await self.events(task_id)
+            orders = [i for i, e in enumerate(events) if isinstance(e, TaskEnqueued) and e.attempt == attempt]
+            later = events[orders[0] + 1 :] if orders else []
+            return next((event for event in later if event.type in CLOSES_ATTEMPT), None)
+
+        found = await until(closing, deadline_s, f"the end of attempt {attempt} of {task_id}")
+        assert found is not None
+        return found
+
+    async def merges(self) -> list[MergeDone]:
+        """The goal's branch."""
+        found = await self.log.read(f"{self.goal_id}._.merge")
+        return [m.event for m in found if isinstance(m.event, MergeDone)]
+
+    async def head(self) -> str:
+        """The commit that the branch is at."""
+        merges = await self.merges()
+        return merges[-1].head if merges else ROOT_COMMIT
+
+    async def steps(self, task_id: str = "t-add", attempt: int = 1) -> list[RecordedStep]:
+        """The recorded run of an attempt."""
+        return await self.runs.read(RunId(self.goal_id, task_id, attempt))
+
+    async def of(self, kind: type[E], task_id: str = "t-add") -> list[E]:
+        """The task's events of one kind."""
+        return [event for event in await self.events(task_id) if isinstance(event, kind)]
+
+
+def stamp() -> Stamp:
+    """A stamp of now."""
+    return Stamp(now=datetime.now(UTC), metadata={"actor": "test"})
+
+
+@asynccontextmanager
+async def running_worker(
+    nc: Client,
+    model: ScriptedModelServer,
+    folder: Path,
+    *,
+    types: Sequence[str] = AGENT_TYPES,
+    slots: int = 4,
+    name: str = "Worker-1",
+    crash_point: CrashPoint = no_crash,
+    idle_timeout_s: float = 5.0,
+) -> AsyncIterator[Runner]:
+    """A worker in this process, on `nc`, with everything real but the model's mind; without a heartbeat."""
+    provider = choose_provider(ProviderSettings(provider="rehearsal", base_url=model.url))
+    client = MessagesClient(provider, idle_timeout_s=idle_timeout_s)
+    ids = SystemIds()
+    bench = Bench(
+        worker=name,
+        instance=ids.token()[-12:],
+        events=JetStreamStore(nc),
+        runs=JetStreamRunLog(nc),
+        artifacts=JetStreamArtifacts(nc),
+        fleet=NatsFleet(nc),
+        clock=SystemClock(),
+        ids=ids,
+        sandbox=Bubblewrap(),
+        folder=folder,
+        telemetry=Telemetry("worker"),
+        crash_point=crash_point,
+    )
+    queue = NatsWorkQueue(nc, types, slots=slots)
+    runner = Runner(bench, queue, Crew(provider, client, {}), types=types, slots=slots)
+    working = asyncio.create_task(runner.run())
+    try:
+        yield runner
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await runner.stop()
+        await client.aclose()
