@@ -28,8 +28,7 @@ log = structlog.get_logger(__name__)
 
 MIGRATIONS = Path(agenthub_orchestrator.__file__).parent / "migrations"
 
-_RETRY_S = 0.5
-_RETRY_MAX_S = 10.0
+_RETRY_S = 1.0
 
 
 async def run_projector(settings: OrchestratorSettings) -> None:
@@ -44,7 +43,6 @@ async def run_projector(settings: OrchestratorSettings) -> None:
 
 async def project(event_log: EventLog, database: Database) -> None:
     """Keep the live generation up to date for ever; waits while the log or Postgres is away."""
-    pause = _RETRY_S
     while True:
         try:
             await prepare_database(database)
@@ -55,11 +53,9 @@ async def project(event_log: EventLog, database: Database) -> None:
             await runner.run()
         except IntegrityError as error:
             log.info("projection_moved", reason=str(error))
-            pause = _RETRY_S
         except (DatabaseUnavailable, StoreUnavailable) as error:
-            log.warning("projection_waits", reason=str(error), seconds=pause)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _RETRY_MAX_S)
+            log.warning("projection_waits", reason=str(error), seconds=_RETRY_S)
+            await asyncio.sleep(_RETRY_S)
 
 
 async def prepare_database(database: Database) -> None:
