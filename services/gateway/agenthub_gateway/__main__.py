@@ -1,0 +1,10 @@
+"""`python -m agenthub_gateway`."""
+
+from __future__ import annotations
+
+import sys
+
+from agenthub_gateway.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""What agents have made: the goal's branch as a diff, as files, and as a repository to clone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath, QueryParameter
+
+from agenthub_gateway.api.access import (
+    After,
+    AnyRequest,
+    HubParam,
+    answer,
+    no_goal,
+    says,
+    snapshot,
+    tagged,
+)
+from agenthub_gateway.api.views import DiffView, FileList
+from agenthub_gateway.errors import NotFound
+from agenthub_gateway.hub import Hub
+from agenthub_runtime.readmodels import MergeRow, Position, get_goal, merge_chain
+from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link
+
+_TAGS = ["Results"]
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """The goal's branch: the repository that holds it, where agents began, and where it stands."""
+
+    repository: GoalRepository
+    chain: list[MergeRow]
+    base: str
+    head: str
+    at: Position | None
+
+
+@get("/api/v1/goals/{goal_id:str}/diff", responses=says(DiffView), tags=_TAGS, summary="Show what has changed")
+async def diff(
+    goal_id: FromPath[str],
+    *,
+    request: AnyRequest,
+    hub: HubParam,
+    path: Annotated[str | None, QueryParameter(name="path", description="Only this file or folder.")] = None,
+    task: Annotated[str | None, QueryParameter(name="task", description="Only what this task has merged.")] = None,
+    after: After = None,
+) -> Response[bytes]:
+    """The whole branch against where agents began, or one task's part of it."""
+    branch = await _branch(hub, goal_id, after)
+    base, head = _of_task(branch, task) if task else (branch.base, branch.head)
+    stat = await branch.repository.diffstat(base, head)
+    text = await branch.repository.diff(base, head, path)
+    return answer(request, DiffView(base=base, head=head, files=stat, diff=text), branch.at)
+
+
+@get("/api/v1/goals/{goal_id:str}/files", responses=says(FileList), tags=_TAGS, summary="List the branch's files")
+async def files(
+    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+) -> Response[bytes]:
+    """Every file at the head of the branch."""
+    branch = await _branch(hub, goal_id, after)
+    return answer(request, FileList(branch.head, await branch.repository.files(branch.head)), branch.at)
+
+
+@get("/api/v1/goals/{goal_id:str}/files/{path:path}", tags=_TAGS, summary="Read one file of the branch")
+async def file(
+    goal_id: FromPath[str], path: FromPath[Path], *, request: AnyRequest, hub: HubParam, after: After = None
+) -> Response[bytes]:
+    """Its bytes, as plain text to a browser."""
+    branch = await _branch(hub, goal_id, after)
+    data = await branch.repository.show(branch.head, str(path).lstrip("/"))
+    # Agents wrote this: a browser may show it, never run it.
+    safe = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+    return tagged(request, data, branch.at, "text/plain; charset=utf-8", safe)
+
+
+@get("/api/v1/goals/{goal_id:str}/bundle", tags=_TAGS, summary="Download the branch as a git bundle")
+async def bundle(
+    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+) -> Response[bytes]:
+    """`git clone <file>` makes a repository of it."""
+    branch = await _branch(hub, goal_id, after)
+    data = await branch.repository.full_bundle(branch.head, f"goal/{goal_id}")
+    named = {"Content-Disposition": f'attachment; filename="{PurePosixPath(goal_id).name}.bundle"'}
+    return tagged(request, data, branch.at, "application/x-git-bundle", named)
+
+
+async def _branch(hub: Hub, goal_id: str, after: int | None) -> Branch:
+    async with snapshot(hub, after) as (connection, at):
+        if await get_goal(connection, goal_id) is None:
+            raise no_goal(goal_id)
+        chain = await merge_chain(connection, goal_id)
+    folder = hub.repositories / f"{goal_id}.git"
+    await asyncio.to_thread(hub.repositories.mkdir, parents=True, exist_ok=True)
+    repository = await GoalRepository.open(folder, hub.artifacts)
+    await repository.materialise([Link(link.bundle_ref, link.head) for link in chain if link.bundle_ref])
+    head = chain[-1].head if chain else ROOT_COMMIT
+    return Branch(repository, chain, _beginning(chain), head, at)
+
+
+def _beginning(chain: list[MergeRow]) -> str:
+    """Where agents began: behind what was fetched for them, else at the first link's base."""
+    prepared = [link.head for link in chain if link.origin == "prepare"]
+    if prepared:
+        return prepared[-1]
+    return chain[0].base or ROOT_COMMIT if chain else ROOT_COMMIT
+
+
+def _of_task(branch: Branch, task_id: str) -> tuple[str, str]:
+    links = [link for link in branch.chain if link.task_id == task_id]
+    if not links:
+        raise NotFound(f"Task `{task_id[:60]}` has merged nothing")
+    return links[0].base or ROOT_COMMIT, links[-1].head
+
+
+HANDLERS: list[Any] = [diff, files, file, bundle]

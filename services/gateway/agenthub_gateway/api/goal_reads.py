@@ -1,0 +1,255 @@
+"""Reading goals: what they are, how far they have come, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from agenthub_events.errors import InvalidInput
+from agenthub_gateway.api.access import (
+    After,
+    AnyRequest,
+    Cursor,
+    HubParam,
+    Limit,
+    answer,
+    no_goal,
+    says,
+    snapshot,
+)
+from agenthub_gateway.api.views import (
+    EventDocuments,
+    GateList,
+    GoalPage,
+    GoalView,
+    KnowledgePage,
+    TaskDetail,
+    TaskPage,
+    TimelinePage,
+    goal_view,
+)
+from agenthub_gateway.errors import NotFound
+from agenthub_gateway.live.frames import EventView, Filter, Frame, parse_types, view_of
+from agenthub_runtime.postgres import Connection
+from agenthub_runtime.readmodels import (
+    GoalFilter,
+    Graph,
+    Usage,
+    get_goal,
+    get_task,
+    get_usage,
+    graph,
+    list_attempts,
+    list_gates,
+    list_goals,
+    list_knowledge,
+    list_tasks,
+    list_timeline,
+)
+
+_TAGS = ["Goals"]
+
+TypeQuery = Annotated[
+    list[str] | None, QueryParameter(name="type", description="Only these types; aliases are understood.")
+]
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """Events in the order of the log."""
+
+    items: list[EventView]
+    next_cursor: str | None
+
+
+@get("/api/v1/goals", responses=says(GoalPage), tags=_TAGS, summary="List goals")
+async def goals(
+    *,
+    request: AnyRequest,
+    hub: HubParam,
+    status: FromQuery[list[str] | None] = None,
+    priority: FromQuery[str | None] = None,
+    needs_you: FromQuery[bool | None] = None,
+    text: Annotated[str | None, QueryParameter(name="q", description="Words of the goal.")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Response[bytes]:
+    """The youngest first; narrowed by state, priority, whether a person is needed, or words."""
+    filters = GoalFilter(status=status, priority=priority, needs_you=needs_you, text=text)
+    async with snapshot(hub, after) as (connection, at):
+        page = await list_goals(connection, cursor, limit, filters)
+    return answer(request, GoalPage([goal_view(row) for row in page.items], page.next_cursor), at)
+
+
+@get("/api/v1/goals/{goal_id:str}", responses=says(GoalView), tags=_TAGS, summary="Show a goal")
+async def goal(
+    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+) -> Response[bytes]:
+    """State, progress, estimates, cost, and whether somebody has to do something."""
+    async with snapshot(hub, after) as (connection, at):
+        row = await get_goal(connection, goal_id)
+    if row is None:
+        raise no_goal(goal_id)
+    return answer(request, goal_view(row), at)
+
+
+@get("/api/v1/goals/{goal_id:str}/tasks", responses=says(TaskPage), tags=_TAGS, summary="List a goal's tasks")
+async def tasks(
+    goal_id: FromPath[str],
+    *,
+    request: AnyRequest,
+    hub: HubParam,
+    cursor: Cursor = None,
+    limit: Limit = 500,
+    after: After = None,
+) -> Response[bytes]:
+    """In the order in which they came up, planned and made on the way."""
+    async with snapshot(hub, after) as (connection, at):
+        await must_exist(connection, goal_id)
+        page = await list_tasks(connection, goal_id, cursor, limit)
+    return answer(request, page, at)
+
+
+@get(
+    "/api/v1/goals/{goal_id:str}/tasks/{task_id:str}",
+    responses=says(TaskDetail),
+    tags=_TAGS,
+    summary="Show a task",
+)
+async def task(
+    goal_id: FromPath[str], task_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+) -> Response[bytes]:
+    """The task and each of its attempts."""
+    async with snapshot(hub, after) as (connection, at):
+        row = await get_task(connection, goal_id, task_id)
+        attempts = await list_attempts(connection, goal_id, task_id)
+    if row is None:
+        raise NotFound(f"Goal `{goal_id[:60]}` has no task `{task_id[:60]}`")
+    return answer(request, TaskDetail(row, attempts), at)
+
+
+@get("/api/v1/goals/{goal_id:str}/graph", responses=says(Graph), tags=_TAGS, summary="Show a goal's task graph")
+async def task_graph(
+    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+) -> Response[bytes]:
+    """Every task, and who waits for whom."""
+    async with snapshot(hub, after) as (connection, at):
+        await must_exist(connection, goal_id)
+        found = await graph(connection, goal_id)
+    return answer(request, found, at)
+
+
+@get("/api/v1/goals/{goal_id:str}/gates", responses=says(GateList), tags=_TAGS, summary="List gate rounds")
+async def gates(
+    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+) -> Response[bytes]:
+    """Each round with its evidence: command, exit code, counts, coverage, findings."""
+    async with snapshot(hub, after) as (connection, at):
+        await must_exist(connection, goal_id)
+        rows = await list_gates(connection, goal_id)
+    return answer(request, GateList(rows), at)
+
+
+@get("/api/v1/goals/{goal_id:str}/usage", responses=says(Usage), tags=_TAGS, summary="Show model calls and cost")
+async def usage(
+    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+) -> Response[bytes]:
+    """Whole, and by task and model."""
+    async with snapshot(hub, after) as (connection, at):
+        await must_exist(connection, goal_id)
+        found = await get_usage(connection, goal_id)
+    return answer(request, found, at)
+
+
+@get("/api/v1/goals/{goal_id:str}/knowledge", responses=says(KnowledgePage), tags=_TAGS, summary="List knowledge")
+async def knowledge(
+    goal_id: FromPath[str],
+    *,
+    request: AnyRequest,
+    hub: HubParam,
+    cursor: Cursor = None,
+    limit: Limit = 200,
+    after: After = None,
+) -> Response[bytes]:
+    """Decisions, interfaces, facts and insights that agents left for each other."""
+    async with snapshot(hub, after) as (connection, at):
+        await must_exist(connection, goal_id)
+        page = await list_knowledge(connection, goal_id, cursor, limit)
+    return answer(request, page, at)
+
+
+@get(
+    "/api/v1/goals/{goal_id:str}/timeline", responses=says(TimelinePage), tags=_TAGS, summary="Tell a goal's story"
+)
+async def timeline(
+    goal_id: FromPath[str],
+    *,
+    request: AnyRequest,
+    hub: HubParam,
+    cursor: Cursor = None,
+    limit: Limit = 200,
+    after: After = None,
+) -> Response[bytes]:
+    """Line by line from the beginning, in words for people."""
+    async with snapshot(hub, after) as (connection, at):
+        await must_exist(connection, goal_id)
+        page = await list_timeline(connection, goal_id, cursor, limit)
+    return answer(request, page, at)
+
+
+@get(
+    "/api/v1/goals/{goal_id:str}/events",
+    responses=says(EventDocuments),
+    tags=_TAGS,
+    summary="List a goal's events",
+)
+async def events(
+    goal_id: FromPath[str],
+    *,
+    request: AnyRequest,
+    hub: HubParam,
+    kinds: TypeQuery = None,
+    cursor: Cursor = None,
+    limit: Limit = 200,
+) -> Response[bytes]:
+    """Straight from the log, each with its sequence. Aliases of types are understood."""
+    wanted = Filter(types=parse_types(kinds or ()))
+    start = _sequence(cursor)
+    records = await hub.log.read(goal_id, after=start, limit=limit) if is_token(goal_id) else []
+    if not records and not (is_token(goal_id) and await hub.log.last(goal_id)):
+        raise no_goal(goal_id)
+    views = [view for view in map(view_of, records) if _wants(wanted, view)]
+    more = str(records[-1].seq) if len(records) == limit else None
+    return answer(request, EventPage(views, more), None)
+
+
+async def must_exist(connection: Connection, goal_id: str) -> None:
+    """Raises `NotFound` when the read models do not know the goal."""
+    if await get_goal(connection, goal_id) is None:
+        raise no_goal(goal_id)
+
+
+def is_token(text: str) -> bool:
+    """Whether a text from an address may stand in a subject: wildcards and dots may not."""
+    return text.replace("-", "").isalnum()
+
+
+def _wants(wanted: Filter, view: EventView) -> bool:
+    alias = view.aliases[0] if view.aliases else ""
+    return wanted.name_for(Frame(view.type, view.goal_id, view.sequence, b"", alias)) is not None
+
+
+def _sequence(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isdecimal() or len(cursor) > 18:
+        raise InvalidInput(f"`{cursor[:40]}` is no cursor: pass the `next_cursor` of a page", field="cursor")
+    return int(cursor)
+
+
+HANDLERS: list[Any] = [
+    goals, goal, tasks, task, task_graph, gates, usage, knowledge, timeline, events,
+]  # fmt: skip

@@ -1,0 +1,109 @@
+"""Submitting goals."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from litestar import Response, post
+from litestar.params import JSONBody, QueryParameter
+
+from agenthub_events.catalogue.goal import GoalPlanned
+from agenthub_events.subjects import goal_id_for_key, goal_id_from_token
+from agenthub_gateway.api.access import (
+    AnyRequest,
+    HubParam,
+    KeyHeader,
+    accepted_headers,
+    intent_of,
+    principal_of,
+)
+from agenthub_gateway.api.bodies import SubmitBody
+from agenthub_gateway.api.strict import strict_body
+from agenthub_gateway.api.submission import accepted_from
+from agenthub_gateway.api.views import GoalSubmitted, in_words
+from agenthub_gateway.commands.family import Family, load_family
+from agenthub_gateway.commands.submit import submit_goal
+from agenthub_gateway.commands.writing import Outcome, check_key
+from agenthub_gateway.hub import Hub
+from agenthub_gateway.live.frames import Filter
+
+PLAN_WAIT_S = 30.0
+_DECIDED = frozenset({"goal.planned", "goal.cancelled", "goal.failed"})
+
+Wait = Annotated[
+    Literal["plan"] | None,
+    QueryParameter(name="wait", description="`plan`: answer once there is a plan, after 30 s at the latest."),
+]
+
+
+@post(
+    ["/api/v1/goals", "/goals"],
+    status_code=202,
+    before_request=strict_body(SubmitBody),
+    tags=["Goals"],
+    summary="Submit a goal",
+    response_description="The goal is in the log",
+)
+async def submit(
+    data: JSONBody[SubmitBody],
+    request: AnyRequest,
+    hub: HubParam,
+    key: KeyHeader = None,
+    wait: Wait = None,
+) -> Response[GoalSubmitted]:
+    """Answers once the goal is safely in the event log; planning and work begin by themselves."""
+    accepted = await accepted_from(data, local_repositories=hub.accepts_local_repositories)
+    if key is None:
+        goal_id = goal_id_from_token(hub.ids.token())
+    else:
+        goal_id = goal_id_for_key(principal_of(request), check_key(key))
+    outcome = await submit_goal(hub.writer, goal_id, accepted, intent_of(request, hub, key, data))
+    if wait == "plan":
+        await _until_planned(hub, outcome)
+    family = await load_family(hub.log, goal_id) if wait or outcome.replayed else None
+    return Response(
+        _submitted(outcome, family),
+        status_code=202,
+        headers=accepted_headers(outcome, f"/api/v1/goals/{goal_id}"),
+    )
+
+
+def _submitted(outcome: Outcome, family: Family | None) -> GoalSubmitted:
+    found = family.last_of(GoalPlanned) if family else None
+    planned = found.event if found else None
+    if not isinstance(planned, GoalPlanned):
+        return GoalSubmitted(
+            goal_id=outcome.goal_id,
+            status="accepted",
+            workflow_generated=False,
+            estimated_tasks=None,
+            estimated_time=None,
+            estimated_completion=None,
+            event_id=outcome.event_id,
+            sequence=outcome.sequence,
+        )
+    minutes = planned.estimates.minutes
+    return GoalSubmitted(
+        goal_id=outcome.goal_id,
+        status="workflow_generated",
+        workflow_generated=True,
+        estimated_tasks=planned.estimates.tasks,
+        estimated_time=in_words(minutes),
+        estimated_completion=planned.timestamp + timedelta(minutes=minutes),
+        event_id=outcome.event_id,
+        sequence=outcome.sequence,
+    )
+
+
+async def _until_planned(hub: Hub, outcome: Outcome) -> None:
+    listener = hub.feed.listen(after=outcome.sequence, wanted=Filter(outcome.goal_id, _DECIDED))
+    try:
+        async with asyncio.timeout(PLAN_WAIT_S):
+            while (frames := await listener.next(PLAN_WAIT_S)) is not None and not frames:
+                pass
+    except TimeoutError:
+        pass
+    finally:
+        await listener.close()

@@ -1,0 +1,64 @@
+"""Listening to the hub."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import WebSocket, get, websocket
+from litestar.exceptions import WebSocketException
+from litestar.params import HeaderParameter, QueryParameter
+from litestar.response import ServerSentEvent
+
+from agenthub_events.errors import AgenthubError
+from agenthub_gateway.api.access import HubParam
+from agenthub_gateway.api.goal_reads import TypeQuery
+from agenthub_gateway.live.frames import Filter, parse_types
+from agenthub_gateway.live.places import starting_place
+from agenthub_gateway.live.streams import serve_socket, sse_messages
+
+GoalQuery = Annotated[str | None, QueryParameter(name="goal", description="Only frames of this goal.")]
+LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID")]
+Beginning = Annotated[
+    int | None,
+    QueryParameter(
+        name="from", ge=0, description="Begin after this sequence, e.g. an `Agenthub-Position`. Default: now."
+    ),
+]
+
+
+@get("/api/v1/stream", tags=["Live"], summary="Follow events (Server-Sent Events)", media_type="text/event-stream")
+async def stream(
+    hub: HubParam,
+    goal_id: GoalQuery = None,
+    kinds: TypeQuery = None,
+    from_sequence: Beginning = None,
+    last_event_id: LastEventId = None,
+) -> ServerSentEvent:
+    """Each event with `id: <generation>:<sequence>`; a client that comes back with it misses nothing."""
+    wanted = Filter(goal_id, parse_types(kinds or ()))
+    place, generation, first = await starting_place(
+        hub.feed, last_event_id=last_event_id, from_sequence=from_sequence
+    )
+    listener = hub.feed.listen(after=place, wanted=wanted)
+    return ServerSentEvent(
+        sse_messages(listener, wanted, generation, first), headers={"Agenthub-Position": str(place)}
+    )
+
+
+@websocket("/api/v1/ws")
+async def socket_stream(
+    socket: WebSocket[Any, Any, Any],
+    hub: HubParam,
+    goal_id: GoalQuery = None,
+    kinds: TypeQuery = None,
+    from_sequence: Beginning = None,
+) -> None:
+    """The same frames over a WebSocket, one JSON object each."""
+    try:
+        wanted = Filter(goal_id, parse_types(kinds or ()))
+        await serve_socket(socket, hub.feed, wanted, from_sequence)
+    except AgenthubError as error:
+        raise WebSocketException(code=1008, detail=str(error)[:120]) from error
+
+
+HANDLERS: list[Any] = [stream, socket_stream]

@@ -1,0 +1,127 @@
+"""How the gateway itself is: health, queues, and what its problems mean."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from litestar import Response, get
+from litestar.params import FromPath
+
+from agenthub_events.errors import AgenthubError
+from agenthub_gateway.api.access import HubParam
+from agenthub_gateway.errors import NotFound
+from agenthub_gateway.hub import Hub
+from agenthub_gateway.problems import PROBLEMS, Kind
+from agenthub_gateway.queues import QueueView
+from agenthub_runtime.readmodels import Position, position
+
+_PING_S = 1.0
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: str = "live"
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that the gateway needs."""
+
+    ok: bool
+    detail: str = ""
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the gateway can do its work. `lag`: events that the read models do not hold yet."""
+
+    status: str
+    checks: dict[str, Check]
+    sequence: int | None = None
+    position: int | None = None
+    lag: int | None = None
+
+
+class QueueList(msgspec.Struct, frozen=True):
+    """Every work lane."""
+
+    items: list[QueueView]
+
+
+class ProblemKind(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kind of problem means and what to do."""
+
+    type: str
+    status: int
+    title: str
+    remedy: str
+
+
+@get(["/health/live", "/health"], tags=["System"], summary="Is the process alive")
+async def live() -> Live:
+    """Says nothing about the servers behind it."""
+    return Live()
+
+
+@get(["/health/ready", "/ready"], tags=["System"], summary="Can the gateway work")
+async def ready(hub: HubParam) -> Response[Ready]:
+    """Looks at NATS, Postgres and the projector; 503 when one is missing."""
+    (log, newest), (models, at) = await asyncio.gather(_log(hub), _read_models(hub))
+    checks = {"nats": log, "postgres": models, "projection": Check(ok=at is not None)}
+    if at is None and models.ok:
+        checks["projection"] = Check(ok=False, detail="The projector has not run yet")
+    well = all(check.ok for check in checks.values())
+    body = Ready(
+        status="ready" if well else "not ready",
+        checks=checks,
+        sequence=newest,
+        position=at.seq if at else None,
+        lag=max(newest - at.seq, 0) if at and newest is not None else None,
+    )
+    return Response(body, status_code=200 if well else 503, headers={"Cache-Control": "no-store"})
+
+
+@get("/api/v1/queues", tags=["System"], summary="What waits in the work queues")
+async def queues(hub: HubParam) -> QueueList:
+    """By agent type and lane, asked of the server at this moment."""
+    return QueueList(await hub.queues())
+
+
+@get("/problems", tags=["System"], summary="List the kinds of problems")
+async def problem_kinds() -> list[ProblemKind]:
+    """Everything that `type` of a problem document can be."""
+    return [_kind(slug, kind) for slug, kind in PROBLEMS.items()]
+
+
+@get("/problems/{slug:str}", tags=["System"], summary="Explain a kind of problem")
+async def problem_kind(slug: FromPath[str]) -> ProblemKind:
+    """What it means and what to do."""
+    if slug not in PROBLEMS:
+        raise NotFound(f"There is no kind of problem `{slug[:60]}`")
+    return _kind(slug, PROBLEMS[slug])
+
+
+def _kind(slug: str, kind: Kind) -> ProblemKind:
+    return ProblemKind(type=f"/problems/{slug}", status=kind.status, title=kind.title, remedy=kind.remedy)
+
+
+async def _log(hub: Hub) -> tuple[Check, int | None]:
+    if not hub.connected():
+        return Check(ok=False, detail="No connection to NATS"), None
+    try:
+        async with asyncio.timeout(_PING_S):
+            return Check(ok=True), await hub.log.last_seq()
+    except (AgenthubError, TimeoutError) as error:
+        return Check(ok=False, detail=str(error) or "No answer"), None
+
+
+async def _read_models(hub: Hub) -> tuple[Check, Position | None]:
+    try:
+        async with asyncio.timeout(_PING_S), hub.database.connection() as connection:
+            return Check(ok=True), await position(connection)
+    except (AgenthubError, TimeoutError) as error:
+        return Check(ok=False, detail=str(error) or "No answer"), None
+
+
+HANDLERS: list[Any] = [live, ready, queues, problem_kinds, problem_kind]

@@ -1,0 +1,169 @@
+"""What the calls answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import humanize
+import msgspec
+
+from agenthub_events.catalogue.values import FileChange
+from agenthub_gateway.live.frames import InterventionRequired
+from agenthub_runtime.readmodels import (
+    AttemptRow,
+    DeadLetterRow,
+    GateRow,
+    GoalRow,
+    InterventionRow,
+    KnowledgeRow,
+    TaskRow,
+    TimelineRow,
+)
+from agenthub_runtime.repository.history import FileEntry
+
+
+class GoalSubmitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal is in the log. The estimates are null until there is a plan."""
+
+    goal_id: str
+    status: str
+    workflow_generated: bool
+    estimated_tasks: int | None
+    estimated_time: str | None
+    estimated_completion: datetime | None
+    event_id: str
+    sequence: int
+
+
+class CommandAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A command's event is in the log at `sequence`; null: nothing had to happen, it was so already."""
+
+    goal_id: str
+    event_id: str | None
+    sequence: int
+    status: str = "accepted"
+
+
+class ReworkAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The goal is open again."""
+
+    goal_id: str
+    rework_id: str
+    event_id: str | None
+    sequence: int
+    status: str = "rework_accepted"
+
+
+class GoalView(GoalRow, kw_only=True):
+    """A goal at a glance, with its estimates in words."""
+
+    workflow_generated: bool = False
+    estimated_time: str | None = None
+
+
+class GoalPage(msgspec.Struct, frozen=True):
+    """Goals, the youngest first."""
+
+    items: list[GoalView]
+    next_cursor: str | None
+
+
+class TaskPage(msgspec.Struct, frozen=True):
+    """Tasks in the order in which they came up."""
+
+    items: list[TaskRow]
+    next_cursor: str | None
+
+
+class TaskDetail(msgspec.Struct, frozen=True):
+    """A task and all its attempts."""
+
+    task: TaskRow
+    attempts: list[AttemptRow]
+
+
+class GateList(msgspec.Struct, frozen=True):
+    """Rounds of the gates with their evidence."""
+
+    items: list[GateRow]
+    next_cursor: str | None = None
+
+
+class KnowledgePage(msgspec.Struct, frozen=True):
+    """What agents left for each other."""
+
+    items: list[KnowledgeRow]
+    next_cursor: str | None
+
+
+class TimelinePage(msgspec.Struct, frozen=True):
+    """The story of a goal, line by line."""
+
+    items: list[TimelineRow]
+    next_cursor: str | None
+
+
+class InterventionPage(msgspec.Struct, frozen=True):
+    """Questions, the oldest first; `notifications` has the open ones of this page, one entry for each goal."""
+
+    items: list[InterventionRow]
+    next_cursor: str | None
+    notifications: list[InterventionRequired]
+
+
+class DeadLetterPage(msgspec.Struct, frozen=True):
+    """Work that was given up, and messages that nobody can read."""
+
+    items: list[DeadLetterRow]
+    next_cursor: str | None
+
+
+class EventDocument(msgspec.Struct, frozen=True):
+    """A message of the log: its place, and the event as it is stored."""
+
+    sequence: int
+    type: str
+    goal_id: str
+    task_id: str
+    subject: str
+    event: dict[str, Any]
+
+
+class EventDocuments(msgspec.Struct, frozen=True):
+    """Events in the order of the log."""
+
+    items: list[EventDocument]
+    next_cursor: str | None
+
+
+class DiffView(msgspec.Struct, frozen=True, kw_only=True):
+    """What has changed between two commits of the goal's branch."""
+
+    base: str
+    head: str
+    files: list[FileChange]
+    diff: str
+
+
+class FileList(msgspec.Struct, frozen=True):
+    """The files of the goal's branch at `head`."""
+
+    head: str
+    items: list[FileEntry]
+    next_cursor: str | None = None
+
+
+def goal_view(row: GoalRow) -> GoalView:
+    """A row with its estimates in words."""
+    planned = row.estimated_tasks > 0
+    return GoalView(
+        **msgspec.structs.asdict(row),
+        workflow_generated=planned,
+        estimated_time=in_words(row.estimated_minutes) if planned else None,
+    )
+
+
+def in_words(minutes: float) -> str:
+    """`240` as `4 hours`."""
+    return humanize.precisedelta(timedelta(minutes=round(minutes)), minimum_unit="minutes", format="%0.0f")

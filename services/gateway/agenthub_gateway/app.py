@@ -1,0 +1,193 @@
+"""Puts the gateway together and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+import uvicorn
+import uvloop
+from litestar import Litestar, Request, Response
+from litestar.di import Provide
+from litestar.types import ASGIApp
+from nats.aio.client import Client
+
+from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, system
+from agenthub_gateway.api.goals import submit
+from agenthub_gateway.commands.writing import Writer
+from agenthub_gateway.hub import Hub
+from agenthub_gateway.live.broadcaster import Broadcaster
+from agenthub_gateway.openapi import openapi_config
+from agenthub_gateway.problems import MEDIA_TYPE, problem_of
+from agenthub_gateway.queues import log_generation, read_queues
+from agenthub_gateway.security import Guard, Keys
+from agenthub_runtime.artifacts import JetStreamArtifacts
+from agenthub_runtime.bus import connect
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.logs import configure_logging
+from agenthub_runtime.postgres import Database
+from agenthub_runtime.readmodels import PositionWatch
+from agenthub_runtime.settings import GatewaySettings, read_gateway_settings
+from agenthub_runtime.telemetry import Telemetry, configure_telemetry
+
+_log = structlog.get_logger(__name__)
+
+BODY_MAX = 4 << 20
+SERVICE = "gateway"
+_GRACE_S = 3
+
+
+def create_app(hub: Hub, *, api_keys: Sequence[str] = (), allowed_hosts: Sequence[str] = ()) -> ASGIApp:
+    """The ASGI application on the hub's collaborators."""
+    app = Litestar(
+        route_handlers=[
+            submit,
+            *goal_reads.HANDLERS,
+            *branch.HANDLERS,
+            *goal_commands.HANDLERS,
+            *interventions.HANDLERS,
+            *live.HANDLERS,
+            *system.HANDLERS,
+        ],
+        dependencies={"hub": Provide(lambda: hub, sync_to_thread=False)},
+        exception_handlers={Exception: _as_problem},
+        openapi_config=openapi_config(version("agenthub")),
+        request_max_body_size=BODY_MAX,
+        logging_config=None,
+    )
+    return Guard(app, keys=Keys(api_keys), allowed_hosts=allowed_hosts)
+
+
+@contextlib.asynccontextmanager
+async def open_hub(settings: GatewaySettings) -> AsyncIterator[Hub]:
+    """Connect to everything that the gateway needs; waits for NATS, not for Postgres."""
+    telemetry = configure_telemetry(settings.log, service=SERVICE)
+    nc = await connect(settings.nats_url, SERVICE)
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            yield await _assembled(settings, nc, telemetry, stack)
+    finally:
+        await nc.close()
+        telemetry.shutdown()
+
+
+async def _assembled(
+    settings: GatewaySettings, nc: Client, telemetry: Telemetry, stack: contextlib.AsyncExitStack
+) -> Hub:
+    log = JetStreamStore(nc)
+    clock = SystemClock()
+    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE))
+    position = await stack.enter_async_context(PositionWatch(database))
+    feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc)))
+    folder = settings.data_dir
+    if folder is None:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agenthub-gateway-")))
+    return Hub(
+        log=log,
+        writer=Writer(log, clock, telemetry),
+        database=database,
+        position=position,
+        feed=feed,
+        artifacts=JetStreamArtifacts(nc),
+        clock=clock,
+        ids=SystemIds(),
+        repositories=folder / "repositories",
+        connected=lambda: nc.is_connected,
+        queues=lambda: read_queues(nc),
+        accepts_local_repositories=settings.embedded,
+    )
+
+
+async def run_gateway(settings: GatewaySettings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    listening = _listen(settings.host, settings.port)
+    with contextlib.closing(listening):
+        async with open_hub(settings) as hub:
+            app = create_app(hub, api_keys=settings.api_keys, allowed_hosts=settings.allowed_hosts)
+            server = make_server(app)
+            stop_on_signals(server, hub)
+            host, port = listening.getsockname()[:2]
+            _log.info("gateway_listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
+            await server.serve(sockets=[listening])
+    _log.info("gateway_stopped")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with signals left to us: listeners of the live feed have to be told first."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Install nothing."""
+        yield
+
+
+def make_server(app: ASGIApp) -> Server:
+    """The HTTP server; give it sockets that listen."""
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    return Server(config)
+
+
+def stop_on_signals(server: Server, hub: Hub) -> None:
+    """End the live feed, then the server, at the first SIGTERM or SIGINT."""
+
+    def stop() -> None:
+        hub.feed.close()
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+def main(env: Mapping[str, str] = os.environ) -> int:
+    """`python -m agenthub_gateway`: 0 after a clean stop, 2 when the settings do not fit."""
+    try:
+        settings = read_gateway_settings(env)
+    except SettingsInvalid as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    configure_logging(settings.log, service=SERVICE)
+    uvloop.run(run_gateway(settings))
+    return 0
+
+
+def _as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    found = problem_of(error)
+    if found.status == 500:
+        _log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+    headers = dict(getattr(error, "headers", None) or {})
+    if found.status == 503:
+        headers["Retry-After"] = "1"
+    return Response(msgspec.json.encode(found), status_code=found.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    listening.listen(2_048)
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,62 @@
+"""Commands that add one event to the aggregate of a task, or of a goal's questions, after looking at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from agenthub_events.base import Draft, Event
+from agenthub_events.ports import Conflict, EventLog, Recorded
+from agenthub_events.subjects import aggregate_of
+from agenthub_gateway.commands.writing import TRIES, Intent, Origin, Outcome, Writer, earlier_outcome, too_busy
+
+
+class Target(msgspec.Struct, frozen=True):
+    """An aggregate: a task of a goal, or (`_`) the goal's questions; and the goal's trace."""
+
+    goal_id: str
+    task_id: str
+    origin: Origin | None = None
+
+
+async def append_after(
+    writer: Writer,
+    target: Target,
+    event: Event,
+    intent: Intent,
+    check: Callable[[Sequence[Recorded]], None],
+) -> Outcome:
+    """Append `event` at the end of its aggregate while `check` finds nothing against it there.
+
+    `check` gets every message of the aggregate and raises what `Conflict` means to the caller. Raises also
+    `KeyReused` and `StoreUnavailable`.
+    """
+    records = await read_aggregate(writer.log, target, event)
+    for _ in range(TRIES):
+        draft = Draft(
+            goal_id=target.goal_id,
+            task_id=target.task_id,
+            event=event,
+            ordinal=intent.request_id,
+            expected=records[-1].seq if records else 0,
+            version=len(records) + 1,
+        )
+        if earlier := earlier_outcome(target.goal_id, draft.event_id, records, intent):
+            return earlier
+        check(records)
+        result = await writer.append(draft, intent, target.origin)
+        if not isinstance(result, Conflict):
+            return Outcome(
+                goal_id=target.goal_id,
+                event_id=draft.event_id,
+                sequence=result.seq,
+                replayed=result.duplicate and intent.keyed,
+            )
+        records = [*records, *result.tail]
+    raise too_busy()
+
+
+async def read_aggregate(log: EventLog, target: Target, event: Event) -> list[Recorded]:
+    """All messages of the aggregate that `event` belongs to."""
+    return await log.read(aggregate_of(target.goal_id, target.task_id, event.type))

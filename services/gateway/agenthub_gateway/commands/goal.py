@@ -1,0 +1,95 @@
+"""Commands to a goal as a whole, decided by the goal family's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agenthub_events.base import Draft, Event, type_of
+from agenthub_events.catalogue import goal as g
+from agenthub_events.errors import CommandRefused
+from agenthub_events.goal_life import (
+    Approve,
+    ApprovePlan,
+    Cancel,
+    EditPlan,
+    GoalCommand,
+    Pause,
+    RaiseBudget,
+    Reprioritize,
+    RequestTests,
+    Resume,
+    Rework,
+    decide,
+)
+from agenthub_events.ports import Conflict, Recorded
+from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of, event_id
+from agenthub_gateway.commands.family import Family, load_family
+from agenthub_gateway.commands.writing import (
+    TRIES,
+    Intent,
+    Outcome,
+    Writer,
+    earlier_outcome,
+    event_id_of,
+    too_busy,
+)
+
+_HARMLESS = frozenset({"goal.tests_requested", "goal.budget_raised", "goal.reprioritized"})
+_EVENT_KINDS: dict[type[GoalCommand], type[Event]] = {
+    Approve: g.GoalApproved,
+    Rework: g.GoalReworkRequested,
+    Cancel: g.GoalCancelled,
+    Pause: g.GoalPaused,
+    Resume: g.GoalResumed,
+    RequestTests: g.GoalTestsRequested,
+    RaiseBudget: g.GoalBudgetRaised,
+    Reprioritize: g.GoalReprioritized,
+    ApprovePlan: g.GoalPlanApproved,
+    EditPlan: g.GoalReplanned,
+}
+
+
+async def command_goal(writer: Writer, goal_id: str, command: GoalCommand, intent: Intent) -> Outcome:
+    """Carry a command out, on what the log holds at this moment.
+
+    Raises `NotFound`, `CommandRefused`, `KeyReused` or `StoreUnavailable`.
+    """
+    family = await load_family(writer.log, goal_id)
+    for _ in range(TRIES):
+        if earlier := _earlier(family, command, intent):
+            return earlier
+        drafts = decide(family.life, command)
+        if not drafts:
+            return _standing(family, command)
+        result = await writer.append(drafts[0], intent, family.origin)
+        if not isinstance(result, Conflict):
+            return _stored(drafts[0], result.seq, result.duplicate and intent.keyed)
+        _allow(command, family, result.tail)
+        family = family.extended(result.tail)
+    raise too_busy()
+
+
+def _stored(draft: Draft, seq: int, replayed: bool) -> Outcome:
+    return Outcome(goal_id=draft.goal_id, event_id=draft.event_id, sequence=seq, replayed=replayed)
+
+
+def _earlier(family: Family, command: GoalCommand, intent: Intent) -> Outcome | None:
+    kind = type_of(_EVENT_KINDS[type(command)])
+    identity = event_id(aggregate_of(family.goal_id, GOAL_AS_A_WHOLE, kind), kind, command.request_id)
+    return earlier_outcome(family.goal_id, identity, family.records, intent)
+
+
+def _allow(command: GoalCommand, family: Family, tail: Sequence[Recorded]) -> None:
+    # An approval holds for what the person saw: only what does not touch the result may have come in between.
+    if isinstance(command, Approve) and not all(getattr(r.event, "type", "") in _HARMLESS for r in tail):
+        raise CommandRefused(
+            "changed-since", f"Goal `{family.goal_id}` has changed since you looked: look again, then approve"
+        )
+
+
+def _standing(family: Family, command: GoalCommand) -> Outcome:
+    """It is so already: the event that made it so is the answer."""
+    found = family.last_of(_EVENT_KINDS[type(command)])
+    if found is None:
+        return Outcome(goal_id=family.goal_id, event_id="", sequence=family.life.last_seq)
+    return Outcome(goal_id=family.goal_id, event_id=event_id_of(found), sequence=found.seq)

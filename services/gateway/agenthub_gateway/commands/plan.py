@@ -1,0 +1,38 @@
+"""Approving or editing a plan before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agenthub_events.catalogue.values import PlannedTask, PlanTask
+from agenthub_events.goal_life import EditPlan
+from agenthub_events.plan import MANUAL_LIMITS, validate_plan
+from agenthub_gateway.commands.family import Family, load_family
+from agenthub_gateway.commands.goal import command_goal
+from agenthub_gateway.commands.writing import Intent, Outcome, Writer
+
+
+async def edit_plan(
+    writer: Writer, goal_id: str, revision: int, tasks: Sequence[PlanTask], intent: Intent
+) -> Outcome:
+    """Put another task list in the place of the plan that waits for approval.
+
+    Raises `InvalidPlan`, and everything that `command_goal` raises.
+    """
+    family = await load_family(writer.log, goal_id)
+    wanted = _validated(family, tasks)
+    before = family.tasks()
+    command = EditPlan(
+        by=intent.actor,
+        request_id=intent.request_id,
+        revision=revision,
+        tasks=tuple(task for task in wanted if before.get(task.task_id) != task),
+        dropped=tuple(task_id for task_id in before if task_id not in {task.task_id for task in wanted}),
+    )
+    return await command_goal(writer, goal_id, command, intent)
+
+
+def _validated(family: Family, tasks: Sequence[PlanTask]) -> tuple[PlannedTask, ...]:
+    accepted = family.life.accepted
+    count = len(accepted.requirements) if accepted else 0
+    return validate_plan(tasks, limits=MANUAL_LIMITS, requirement_count=count, origin="human")

@@ -1,0 +1,48 @@
+"""Submitting a goal: the first event of everything."""
+
+from __future__ import annotations
+
+import msgspec
+
+from agenthub_events.base import Draft
+from agenthub_events.catalogue.goal import GoalAccepted
+from agenthub_events.codec import Unreadable
+from agenthub_events.ports import Conflict, Recorded
+from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_gateway.commands.writing import Intent, Outcome, Writer, event_id_of
+from agenthub_gateway.errors import KeyReused
+
+
+async def submit_goal(writer: Writer, goal_id: str, accepted: GoalAccepted, intent: Intent) -> Outcome:
+    """Put a goal into the log, once: the same key and body find the goal that is there.
+
+    Raises `KeyReused` for another body under the same key and `StoreUnavailable`.
+    """
+    event = msgspec.structs.replace(accepted, submitted_by=intent.actor, body_hash=intent.body_hash)
+    draft = Draft(
+        goal_id=goal_id,
+        task_id=GOAL_AS_A_WHOLE,
+        event=event,
+        ordinal=intent.body_hash,
+        expected=0,
+        version=1,
+    )
+    result = await writer.append(draft, intent)
+    if isinstance(result, Conflict):
+        return _replayed(goal_id, result.tail, intent)
+    return Outcome(
+        goal_id=goal_id,
+        event_id=draft.event_id,
+        sequence=result.seq,
+        replayed=result.duplicate and intent.keyed,
+    )
+
+
+def _replayed(goal_id: str, tail: tuple[Recorded, ...], intent: Intent) -> Outcome:
+    first = tail[0]
+    if isinstance(first.event, Unreadable) or getattr(first.event, "body_hash", "") != intent.body_hash:
+        raise KeyReused(
+            f"This Idempotency-Key belongs to goal `{goal_id}`, which was submitted with another body: "
+            "take a new key for a new goal"
+        )
+    return Outcome(goal_id=goal_id, event_id=event_id_of(first), sequence=first.seq, replayed=True)

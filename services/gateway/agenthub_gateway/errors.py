@@ -1,0 +1,48 @@
+"""Errors of the gateway; what each becomes over HTTP stands in `problems.py`.
+
+AgenthubError
+├── NotFound              there is nothing of this id
+├── MalformedBody         the request's body is no JSON
+├── InvalidBody           the request's body does not fit; lists every place with its remedy
+├── KeyReused             an Idempotency-Key came with another body than the first time
+└── ProjectionBehind      the read models have not reached the position that the caller waits for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from agenthub_events.errors import AgenthubError
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """One place in a request and what is wrong with it."""
+
+    key: str
+    message: str
+
+
+class NotFound(AgenthubError):
+    """There is nothing of this id."""
+
+
+class InvalidBody(AgenthubError):
+    """The request's body does not fit what the call takes."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(error.message for error in errors))
+        self.errors = tuple(errors)
+
+
+class MalformedBody(AgenthubError):
+    """The request's body is no JSON at all."""
+
+
+class KeyReused(AgenthubError):
+    """The Idempotency-Key belongs to another request."""
+
+
+class ProjectionBehind(AgenthubError):
+    """The read models have not come as far as the caller has seen; nothing is lost, ask again."""

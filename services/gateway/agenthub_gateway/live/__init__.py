@@ -1,0 +1,1 @@
+"""The live feed: one follower of the log per process, any number of listeners."""

@@ -1,0 +1,134 @@
+"""Every problem that the gateway answers with, in one table (RFC 9457).
+
+`type` is `/problems/<slug>` and stable; people read `title` and `detail`, programs `type` and `errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from litestar.exceptions import HTTPException
+
+from agenthub_events.errors import (
+    ArtifactMissing,
+    CommandRefused,
+    InvalidInput,
+    InvalidPlan,
+    StoreUnavailable,
+)
+from agenthub_gateway.errors import FieldError, InvalidBody, KeyReused, MalformedBody, NotFound, ProjectionBehind
+from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
+from agenthub_runtime.repository.errors import CommitMissing
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A problem document. `errors` names every place of the request that does not fit."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: tuple[FieldError, ...] = ()
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A row of the table: HTTP status, title, and what to do about it."""
+
+    status: int
+    title: str
+    remedy: str
+
+
+PROBLEMS: Mapping[str, Kind] = {
+    "malformed-json": Kind(400, "The body is not JSON", "Send a JSON object."),
+    "invalid-parameter": Kind(400, "A parameter does not fit", "`errors` names it and says what fits."),
+    "invalid-input": Kind(422, "The request does not fit", "`errors` names every place and what fits there."),
+    "invalid-plan": Kind(422, "The plan breaks the rules of plans", "`errors` lists every violation at once."),
+    "unauthorized": Kind(401, "A key is needed", "Send `Authorization: Bearer <key>` with a configured key."),
+    "foreign-host": Kind(403, "Unknown host name", "Name further host names in AGENTHUB_ALLOWED_HOSTS."),
+    "foreign-origin": Kind(403, "Request from a foreign page", "Use the hub's own address in the browser."),
+    "not-found": Kind(404, "There is nothing here", "Check the address and the id."),
+    "method-not-allowed": Kind(405, "Method not allowed", "The `Allow` header names what is."),
+    "already-answered": Kind(409, "The question is answered", "Nothing is to be done; `detail` says by whom."),
+    "question-gone": Kind(409, "The question is gone", "Nobody needs the answer any more."),
+    "changed-since": Kind(409, "Changed since you looked", "Read again, then decide."),
+    "dead-letter-gone": Kind(409, "The dead letter is dealt with", "Nothing is to be done; `detail` says how."),
+    "goal-closed": Kind(409, "The goal is closed", "Submit a new goal, or ask for a rework of a completed one."),
+    "goal-frozen": Kind(409, "The goal cannot be read by this version", "Update agenthub; see the dead letters."),
+    "idempotency-key-reused": Kind(409, "The Idempotency-Key was used before", "Take a new key for new requests."),
+    "not-planned": Kind(409, "There is no plan yet", "Wait for the plan."),
+    "not-ready": Kind(409, "Not ready for review", "Wait until the goal is ready for review."),
+    "plan-approved": Kind(409, "The plan is approved", "Ask for changes with a rework."),
+    "budget-lowered": Kind(409, "A limit can only be raised", "Give more than the limit that stands."),
+    "task-not-running": Kind(409, "The task is not running", "A note reaches a task only while it runs."),
+    "unreadable": Kind(409, "The message cannot be read", "Update agenthub so that it can be read."),
+    "too-large": Kind(413, "The request is too large", "Send less, or put it into a repository."),
+    "artifact-missing": Kind(410, "The object is gone", "It was removed by retention."),
+    "internal-error": Kind(500, "Something broke inside the gateway", "Look into its log; please report it."),
+    "log-unavailable": Kind(503, "The event log does not answer", "Nothing is lost: send the same again."),
+    "read-models-unavailable": Kind(503, "The read models do not answer", "Ask again; commands still work."),
+    "projection-behind": Kind(503, "The read models are behind", "Ask again in a moment."),
+}
+
+_BY_STATUS = {400: "invalid-parameter", 404: "not-found", 405: "method-not-allowed", 413: "too-large"}
+_BY_ERROR: tuple[tuple[type[Exception], str], ...] = (
+    (NotFound, "not-found"),
+    (MalformedBody, "malformed-json"),
+    (InvalidBody, "invalid-input"),
+    (KeyReused, "idempotency-key-reused"),
+    (ProjectionBehind, "projection-behind"),
+    (InvalidPlan, "invalid-plan"),
+    (InvalidInput, "invalid-input"),
+    (ArtifactMissing, "artifact-missing"),
+    (CommitMissing, "not-found"),
+    (StoreUnavailable, "log-unavailable"),
+    (ReadModelsMissing, "read-models-unavailable"),
+    (DatabaseUnavailable, "read-models-unavailable"),
+)
+
+
+def problem(slug: str, detail: str = "", errors: Sequence[FieldError] = ()) -> Problem:
+    """The document for a row of the table."""
+    kind = PROBLEMS[slug]
+    return Problem(
+        type=f"/problems/{slug}", title=kind.title, status=kind.status, detail=detail, errors=tuple(errors)
+    )
+
+
+def problem_of(error: Exception) -> Problem:
+    """What an error means to the caller. What is not in the table says nothing about the inside."""
+    if isinstance(error, CommandRefused):
+        slug = "not-found" if error.code == "goal-unknown" else error.code
+        return problem(slug, str(error))
+    if isinstance(error, HTTPException):
+        return _of_http(error)
+    for kind, slug in _BY_ERROR:
+        if isinstance(error, kind):
+            return problem(slug, str(error), _fields_of(error))
+    return problem("internal-error", "The gateway has logged what happened")
+
+
+def _fields_of(error: Exception) -> Sequence[FieldError]:
+    if isinstance(error, InvalidBody):
+        return error.errors
+    if isinstance(error, InvalidPlan):
+        return [FieldError(error.field, reason) for reason in error.reasons]
+    if isinstance(error, InvalidInput) and error.field:
+        return [FieldError(error.field, str(error))]
+    return ()
+
+
+def _of_http(error: HTTPException) -> Problem:
+    slug = _BY_STATUS.get(error.status_code, "internal-error")
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = [_field(item) for item in extra if isinstance(item, dict)]
+    detail = "" if slug in ("internal-error", "not-found", "method-not-allowed") else error.detail
+    return problem(slug, detail, errors)
+
+
+def _field(item: Mapping[str, Any]) -> FieldError:
+    return FieldError(str(item.get("key", "")), str(item.get("message", "")))

@@ -1,0 +1,54 @@
+"""What waits in the work queues, asked of the server."""
+
+from __future__ import annotations
+
+import msgspec
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.subjects import STREAM
+
+_PREFIX = "work-"
+
+
+class QueueView(msgspec.Struct, frozen=True, kw_only=True):
+    """One lane of one agent type: orders that nobody has taken, and orders that workers hold."""
+
+    agent_type: str
+    lane: str
+    waiting: int
+    held: int
+
+
+async def read_queues(nc: Client) -> list[QueueView]:
+    """Every work lane. Raises `StoreUnavailable`."""
+    try:
+        found = await nc.jetstream().consumers_info(STREAM)
+    except NotFoundError:
+        return []
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The queues cannot be read: {error}") from error
+    views = []
+    for info in found:
+        agent_type, _, lane = info.name.removeprefix(_PREFIX).rpartition("-")
+        if info.name.startswith(_PREFIX) and agent_type:
+            views.append(
+                QueueView(
+                    agent_type=agent_type, lane=lane, waiting=info.num_pending or 0, held=info.num_ack_pending or 0
+                )
+            )
+    return sorted(views, key=lambda view: (view.agent_type, view.lane))
+
+
+async def log_generation(nc: Client) -> str:
+    """Which log this is: when its stream was made, as a word. Raises `StoreUnavailable`."""
+    try:
+        info = await nc.jetstream().stream_info(STREAM)
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The event log does not answer: {error}") from error
+    created = info.created
+    if created is None:
+        raise StoreUnavailable("The server does not say when the event log was made")
+    return f"{int(created.timestamp() * 1_000):x}"
