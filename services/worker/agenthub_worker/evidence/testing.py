@@ -24,6 +24,9 @@ from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
 
 NOTHING_COLLECTED = 5
 
+# Plugins that are in agenthub's own environment by accident; starting them takes longer than most test runs.
+_NOT_LOADED = ("-p", "no:faker", "-p", "no:hypothesispytest")
+
 # Read instead of the repository's own settings, so that it cannot leave out files or lines.
 _COVERAGE_RULES = """\
 [run]
@@ -153,7 +156,14 @@ def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
 
 
 def _reporting(folder: Path, command: TestCommand) -> str:
-    options = [f"--junitxml={folder}/junit.xml", "-o", "junit_family=xunit1", "-p", "no:cacheprovider"]
+    options = [
+        f"--junitxml={folder}/junit.xml",
+        "-o",
+        "junit_family=xunit1",
+        "-p",
+        "no:cacheprovider",
+        *_NOT_LOADED,
+    ]
     if command.pytest:
         options += ["--tb=short", "--cov=.", f"--cov-config={folder}/coverage.ini"]
         options += [f"--cov-report=json:{folder}/coverage.json"]
