@@ -166,7 +166,7 @@ def _affordable(ledger: Ledger, limit: float, worst_call_usd: float | None) -> i
     if worst_call_usd == 0.0:
         return _LARGEST_SLICE
     left = limit - ledger.committed_cost_usd
-    calls = math.floor((left + _CENT_DUST) / worst_call_usd)
+    calls = math.floor(min((left + _CENT_DUST) / worst_call_usd, _LARGEST_SLICE))
     if calls < 1:
         return NoRoom(
             f"{max(left, 0.0):.4f} USD of {limit:.4f} are left, and one call can cost {worst_call_usd:.4f} USD"

@@ -1,0 +1,93 @@
+"""Rule 2: who may run an attempt, decided from the log alone."""
+
+from __future__ import annotations
+
+from agenthub_events.base import Event
+from agenthub_events.catalogue.task import TaskCancelled, TaskEnqueued, TaskNoted, TaskStarted
+from agenthub_events.codec import Unreadable
+from agenthub_events.ports import Recorded
+from agenthub_worker.domain.claim import (
+    ACK_WAIT_S,
+    AckAndLeave,
+    Claim,
+    Decision,
+    FailCrashed,
+    NakLater,
+    Place,
+    TakeOver,
+    claim_decision,
+    still_held,
+)
+
+ORDER = TaskEnqueued(
+    task_id="t", agent="coding", agent_type="coding", attempt=2, lane="p2", title="x", timeout_s=9,
+    originator_version=4,
+)  # fmt: skip
+
+
+def tail(*events: Event | Unreadable) -> list[Recorded]:
+    return [Recorded(seq=11 + i, subject="evt.g.t.x.y", event=event) for i, event in enumerate(events)]
+
+
+def started(delivery: int, instance: str = "a", attempt: int = 2) -> TaskStarted:
+    return TaskStarted(
+        task_id="t",
+        attempt=attempt,
+        worker="W",
+        agent="coding",
+        instance=instance,
+        delivery=delivery,
+        ack_subject="",
+    )
+
+
+def decide(*events: Event | Unreadable, delivery: int = 1, alive: bool = False) -> Decision:
+    return claim_decision(order_seq=10, order=ORDER, delivery=delivery, tail=tail(*events), holder_alive=alive)
+
+
+def test_a_fresh_order_is_claimed_right_behind_it() -> None:
+    assert decide() == Claim(Place(10, 5))
+
+
+def test_a_note_between_order_and_claim_moves_the_fence() -> None:
+    assert decide(TaskNoted(task_id="t", by="ann", text="hurry")) == Claim(Place(11, 6))
+
+
+def test_a_closed_or_newer_attempt_is_acknowledged_and_left() -> None:
+    assert isinstance(decide(TaskCancelled(task_id="t", reason="r")), AckAndLeave)
+    assert isinstance(decide(started(1), ORDER, delivery=2), AckAndLeave)
+
+
+def test_a_dead_holder_is_taken_over_on_the_tail() -> None:
+    assert decide(started(1), delivery=2) == TakeOver(Place(11, 6))
+
+
+def test_a_holder_that_says_it_is_alive_is_left_alone_for_a_moment() -> None:
+    decision = decide(started(1), delivery=2, alive=True)
+    assert isinstance(decision, NakLater)
+    assert decision.delay_s < ACK_WAIT_S
+
+
+def test_an_older_delivery_runs_nothing() -> None:
+    assert isinstance(decide(started(2), delivery=2), NakLater)
+    assert isinstance(decide(started(3), delivery=2), NakLater)
+
+
+def test_the_fourth_claim_of_one_attempt_is_a_crash() -> None:
+    assert decide(started(1), started(2), started(3), delivery=4) == FailCrashed(Place(13, 8), 3)
+
+
+def test_claims_of_earlier_attempts_do_not_count() -> None:
+    assert decide(started(9, attempt=1)) == Claim(Place(11, 6))
+
+
+def test_nothing_is_run_on_a_message_that_cannot_be_read() -> None:
+    assert isinstance(decide(Unreadable(b"{", "bad")), NakLater)
+
+
+def test_a_hold_survives_notes_and_its_own_events_and_ends_with_anything_else() -> None:
+    note = TaskNoted(task_id="t", by="ann", text="hurry")
+    assert still_held(tail(note, started(1)), "a", 1)
+    assert not still_held(tail(started(2, "b")), "a", 1)
+    assert not still_held(tail(TaskCancelled(task_id="t", reason="r")), "a", 1)
+    assert not still_held(tail(Unreadable(b"{", "bad", "task.cancelled")), "a", 1)
