@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.catalogue.values import Plan, PlannedTask
 from agenthub_events.context import PlanOrder
 from agenthub_events.plan import validate_proposal
@@ -51,8 +52,8 @@ async def client(server: ScriptedModelServer) -> AsyncIterator[MessagesClient]:
 
 
 @pytest.fixture
-def stage(client: MessagesClient, tmp_path: Path) -> Stage:
-    return Stage(client, tmp_path, AUTH.goal, AUTH.requirements)
+async def stage(client: MessagesClient, tmp_path: Path) -> Stage:
+    return await Stage.open(client, tmp_path, AUTH.goal, AUTH.requirements)
 
 
 async def plan_of(stage: Stage, *, order: PlanOrder = FIRST, requirements: int = 3) -> Plan:
@@ -66,7 +67,7 @@ async def plan_of(stage: Stage, *, order: PlanOrder = FIRST, requirements: int =
 async def build(stage: Stage) -> dict[str, Ending]:
     """Every task of the first plan, in its order."""
     plan = await plan_of(stage)
-    return {task.key: await stage.play(f"t-{task.key}", task.agent) for task in plan.tasks}
+    return {task.key: await stage.play(f"t-{task.key}", agent_type_of(task.agent)) for task in plan.tasks}
 
 
 async def mend(stage: Stage) -> tuple[Ending, Ending]:
@@ -117,18 +118,21 @@ async def test_no_two_tasks_of_the_plan_write_the_same_file(stage: Stage) -> Non
 async def test_other_spellings_and_any_of_the_known_requirements_are_planned(
     client: MessagesClient, tmp_path: Path, goal: str
 ) -> None:
-    plan = await plan_of(Stage(client, tmp_path, goal, SEED_REQUIREMENTS), requirements=6)
+    plan = await plan_of(await Stage.open(client, tmp_path / "a", goal, SEED_REQUIREMENTS), requirements=6)
     assert len({number for task in plan.tasks for number in task.requirement_ids}) == 6
-    assert len((await plan_of(Stage(client, tmp_path, goal, ()), requirements=0)).tasks) == 12
+    bare = await Stage.open(client, tmp_path / "b", goal, ())
+    assert len((await plan_of(bare, requirements=0)).tasks) == 12
 
 
 async def test_a_requirement_without_a_script_is_a_question(client: MessagesClient, tmp_path: Path) -> None:
-    ended = await Stage(client, tmp_path, AUTH.goal, ("Unit tests", "Runs on the moon")).play("plan-1", "planner")
+    ended = await (await Stage.open(client, tmp_path, AUTH.goal, ("Unit tests", "Runs on the moon"))).play(
+        "plan-1", "planner"
+    )
     assert ended.tool == "ask_human"
     assert "Runs on the moon" in ended.input["question"]
 
 
-async def test_the_sample_goal_fails_for_real_and_is_mended_for_real(stage: Stage, tmp_path: Path) -> None:
+async def test_the_sample_goal_fails_for_real_and_is_mended_for_real(stage: Stage) -> None:
     built = await build(stage)
     assert done(built["analyze-requirements"]).startswith("Completed analysis, found 3 core components")
     assert "auth/jwt.py, 245 lines" in done(built["implement-jwt-module"])
@@ -139,7 +143,7 @@ async def test_the_sample_goal_fails_for_real_and_is_mended_for_real(stage: Stag
     diagnosis, repair = await mend(stage)
     assert "Found issue in token refresh logic (auth/jwt.py:123)" in done(diagnosis)
     finding = diagnosis.input["findings"][0]
-    line = (tmp_path / finding["file"]).read_text().splitlines()[finding["line"] - 1]
+    line = (stage.folder / finding["file"]).read_text().splitlines()[finding["line"] - 1]
     assert "rotated_at" in line
     assert "All tests passing (57 passed, 0 failed, coverage" in done(repair)
 
@@ -152,7 +156,7 @@ async def test_the_sample_goal_fails_for_real_and_is_mended_for_real(stage: Stag
     assert done(review) == "Code review approved, ready for deployment"
     assert [security.input["verdict"], review.input["verdict"]] == ["approve", "approve"]
 
-    assert severe_findings(tmp_path) == []
+    assert severe_findings(stage.folder) == []
     covered = float(built["write-tests"].input["tests_run"].rpartition("coverage ")[2].rstrip("%"))
     assert covered >= 87
     everything = [*built.values(), diagnosis, repair, security, review]
@@ -161,8 +165,8 @@ async def test_the_sample_goal_fails_for_real_and_is_mended_for_real(stage: Stag
     assert all(redact(reply.content) == reply.content for ended in everything for reply in ended.replies)
 
 
-async def test_feedback_about_2fa_becomes_working_codes(stage: Stage, tmp_path: Path) -> None:
-    lay_out_the_first_round(tmp_path)
+async def test_feedback_about_2fa_becomes_working_codes(stage: Stage) -> None:
+    lay_out_the_first_round(stage.folder)
     plan = await plan_of(stage, order=rework("Please add 2FA support", "write-tests"))
     assert [task.key for task in plan.tasks] == ["implement-2fa-support", "write-2fa-tests"]
     done(await stage.play("t-implement-2fa-support", "coding"))
@@ -171,7 +175,7 @@ async def test_feedback_about_2fa_becomes_working_codes(stage: Stage, tmp_path: 
     )
     # Asked a second time, as after a lost worker, the edits are there already and the result is the same.
     done(await stage.play("t-implement-2fa-support", "coding"))
-    assert severe_findings(tmp_path) == []
+    assert severe_findings(stage.folder) == []
 
 
 def lay_out_the_first_round(folder: Path) -> None:
@@ -228,7 +232,7 @@ async def test_a_task_without_a_script_is_a_question(stage: Stage) -> None:
 
 
 async def test_an_unknown_goal_is_refused_with_the_way_out(client: MessagesClient, tmp_path: Path) -> None:
-    ended = await Stage(client, tmp_path, "Write an operating system", ()).play("plan-1", "planner")
+    ended = await (await Stage.open(client, tmp_path, "Write an operating system", ())).play("plan-1", "planner")
     assert ended.tool == "ask_human"
     assert "ANTHROPIC_API_KEY" in ended.input["question"]
     for sample in SAMPLE_GOALS:
@@ -245,23 +249,24 @@ async def test_an_unknown_goal_is_refused_with_the_way_out(client: MessagesClien
 async def test_the_price_calculator_follows_a_persons_answer(
     client: MessagesClient, tmp_path: Path, *, answers: tuple[str, ...], rule: str, half_a_cent: str
 ) -> None:
-    stage = Stage(client, tmp_path, PRICES.goal, PRICES.requirements)
+    stage = await Stage.open(client, tmp_path, PRICES.goal, PRICES.requirements)
     plan = await plan_of(stage, requirements=2)
     first = plan.tasks[0]
-    asked = await stage.play(f"t-{first.key}", first.agent)
+    asked = await stage.play(f"t-{first.key}", agent_type_of(first.agent))
     assert asked.tool == "ask_human"
     assert len(asked.input["options"]) == 2
 
-    assert rule in done(await stage.play(f"t-{first.key}", first.agent, answers=answers))
-    tested, documented = [await stage.play(f"t-{task.key}", task.agent) for task in plan.tasks[1:]]
+    assert rule in done(await stage.play(f"t-{first.key}", agent_type_of(first.agent), answers=answers))
+    tested, documented = [await stage.play(f"t-{task.key}", agent_type_of(task.agent)) for task in plan.tasks[1:]]
     assert "12 passed, 0 failed, coverage 100%" in done(tested)
     assert rule in done(documented)
-    assert f"**{rule}**" in (tmp_path / "docs/rounding.md").read_text()
-    assert rounded_by_the_written_code(tmp_path, "0.125") == half_a_cent
+    assert f"**{rule}**" in (stage.folder / "docs/rounding.md").read_text()
+    assert rounded_by_the_written_code(stage.folder, "0.125") == half_a_cent
 
-    for gate in ("security", "review"):
+    gates: tuple[AgentType, ...] = ("security", "review")
+    for gate in gates:
         assert (await stage.play(f"gate-{gate}-1", gate)).input["verdict"] == "approve"
-    assert severe_findings(tmp_path) == []
+    assert severe_findings(stage.folder) == []
 
 
 @pytest.mark.parametrize("fault", ["malformed_input", "unknown_tool", "max_tokens"])

@@ -88,7 +88,7 @@ class _Sections(msgspec.Struct):
 
 
 def _sections(text: str) -> _Sections:
-    """Headings stand alone on their line and in a fixed order, so a goal's own words cannot pass for one."""
+    """Headings stand alone on their line; only the first of each, in their fixed order, begins a section."""
     order = ("GOAL", "REQUIREMENTS", "TASK", "DETAILS", "ACCEPTANCE", "CONTEXT FROM PREVIOUS AGENTS")
     lines: dict[str, list[str]] = {}
     ids: dict[str, tuple[str, str]] = {}
