@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from agenthub_worker.rehearsal.conversation import Conversation, ToolOutcome
 from agenthub_worker.rehearsal.steps import (
@@ -23,15 +25,53 @@ _PACKAGE = "agenthub_worker.rehearsal.packs.price_rounding"
 _MODULE = "pricing/vat.py"
 _HALF_EVEN = "half-even (0.125 becomes 0.12, 0.135 becomes 0.14)"
 _HALF_UP = "half-up (0.125 becomes 0.13, 0.135 becomes 0.14)"
-_TESTED_BY = ("test", "coverage")
-_DOCUMENTED_BY = ("doc",)
+# Which requirements a task answers, by a word in them.
+_ANSWERS: Mapping[str, tuple[str, ...]] = {
+    "write-price-tests": ("test", "coverage"),
+    "document-rounding": ("doc",),
+}
+_KNOWN = tuple(word for words in _ANSWERS.values() for word in words)
+
+_TASKS: tuple[dict[str, Any], ...] = (
+    {
+        "key": "implement-price-calculator",
+        "title": "Implement the price calculator",
+        "details": "Net, tax and gross to the cent. Ask which rounding rule holds for half a cent.",
+        "agent": "coding",
+        "depends_on": [],
+        "complexity": "low",
+        "estimate_minutes": 20,
+        "acceptance": ["gross is always net plus tax", "one declared rounding rule"],
+        "writes": ["pricing/*.py", "pyproject.toml", ".gitignore"],
+    },
+    {
+        "key": "write-price-tests",
+        "title": "Write and run the tests of the price calculator",
+        "details": "tests/test_vat.py, with cases exactly at half a cent.",
+        "agent": "testing",
+        "depends_on": ["implement-price-calculator"],
+        "complexity": "low",
+        "estimate_minutes": 15,
+        "acceptance": ["all tests pass"],
+        "writes": ["tests/*.py"],
+    },
+    {
+        "key": "document-rounding",
+        "title": "Document the rounding rule",
+        "details": "docs/rounding.md: which rule holds, and where it is declared.",
+        "agent": "coding",
+        "depends_on": ["implement-price-calculator"],
+        "complexity": "low",
+        "estimate_minutes": 5,
+        "acceptance": ["the page names the rule that the code follows"],
+        "writes": ["docs/*.md"],
+    },
+)
 
 
 def planning(conversation: Conversation) -> Performance:
     """Submit three tasks."""
-    unknown = [
-        text for text in conversation.requirements.values() if not _has(text, (*_TESTED_BY, *_DOCUMENTED_BY))
-    ]
+    unknown = [text for text in conversation.requirements.values() if not _has(text, _KNOWN)]
     if unknown or conversation.details.startswith("Feedback"):
         wanted = "; ".join(unknown) or conversation.details
         yield from stuck(f"The rehearsal model has no tasks for: {wanted[:300]}.", wanted)
@@ -45,9 +85,6 @@ def _has(text: str, words: tuple[str, ...]) -> bool:
 
 
 def _plan(conversation: Conversation) -> Turn:
-    def answering(words: tuple[str, ...]) -> list[str]:
-        return [number for number, text in conversation.requirements.items() if _has(text, words)]
-
     return call(
         "submit_plan",
         text="One module, its tests, and a page about the one rule that is not mine to decide.",
@@ -57,44 +94,14 @@ def _plan(conversation: Conversation) -> Turn:
             "assumptions": ["amounts are decimals", "tax is computed once for each rate"],
         },
         tasks=[
-            {
-                "key": "implement-price-calculator",
-                "title": "Implement the price calculator",
-                "details": "Net, tax and gross to the cent. Ask which rounding rule holds for half a cent.",
-                "agent": "coding",
-                "depends_on": [],
-                "complexity": "low",
-                "estimate_minutes": 20,
-                "acceptance": ["gross is always net plus tax", "one declared rounding rule"],
-                "requirement_ids": [],
-                "writes": ["pricing/*.py", "pyproject.toml", ".gitignore"],
-            },
-            {
-                "key": "write-price-tests",
-                "title": "Write and run the tests of the price calculator",
-                "details": "tests/test_vat.py, with cases exactly at half a cent.",
-                "agent": "testing",
-                "depends_on": ["implement-price-calculator"],
-                "complexity": "low",
-                "estimate_minutes": 15,
-                "acceptance": ["all tests pass"],
-                "requirement_ids": answering(_TESTED_BY),
-                "writes": ["tests/*.py"],
-            },
-            {
-                "key": "document-rounding",
-                "title": "Document the rounding rule",
-                "details": "docs/rounding.md: which rule holds, and where it is declared.",
-                "agent": "coding",
-                "depends_on": ["implement-price-calculator"],
-                "complexity": "low",
-                "estimate_minutes": 5,
-                "acceptance": ["the page names the rule that the code follows"],
-                "requirement_ids": answering(_DOCUMENTED_BY),
-                "writes": ["docs/*.md"],
-            },
+            {**task, "requirement_ids": _answered_by(task["key"], conversation.requirements)} for task in _TASKS
         ],
     )
+
+
+def _answered_by(key: str, requirements: Mapping[str, str]) -> list[str]:
+    words = _ANSWERS.get(key, ())
+    return [number for number, text in requirements.items() if _has(text, words)]
 
 
 def rule_in(answer: str) -> str:
