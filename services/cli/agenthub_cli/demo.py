@@ -20,6 +20,7 @@ REHEARSAL = (
     "REHEARSAL: a scripted model plays the sample goal. Its tool calls, workspaces, tests and failures are real."
 )
 _DEADLINE_S = 180.0
+_COUNTED = ("passed", "failed", "errors", "skipped")
 
 
 def demo(
@@ -74,15 +75,16 @@ def _summary(hub: Hub, goal: dict[str, Any], result: Path, seconds: float) -> st
 
 
 def _gate(gate: dict[str, Any]) -> str:
-    facts = [f"round {gate['round']}", "passed" if gate["passed"] else "failed"]
-    if gate.get("exit_code") is not None:
+    facts = [f"round {gate['round']}", gate["verdict"]]
+    if gate["exit_code"] is not None:
         facts.append(f"exit code {gate['exit_code']}")
-    if counts := gate.get("counts"):
-        facts.append(", ".join(f"{number} {word}" for word, number in counts.items() if number))
-    if gate.get("coverage_percent") is not None:
+    if gate["counted"]:
+        facts.append(", ".join(f"{gate[word]} {word}" for word in _COUNTED if gate[word]))
+    if gate["coverage_percent"] is not None:
         facts.append(f"{gate['coverage_percent']:.0f}% coverage")
     if gate["gate"] != "tests":
-        facts.append(f"{len(gate.get('findings') or [])} findings")
+        found = len(gate["findings"])
+        facts.append(f"{found} finding" if found == 1 else f"{found} findings")
     return f"{gate['gate']:<9} {' · '.join(facts)}"
 
 

@@ -92,8 +92,9 @@ async def _nats_server() -> Check:
 
 async def _postgres() -> Check:
     from agenthub_runtime.embedded.pg_programs import find_pg_bin, major_version
+    from agenthub_runtime.settings import read_hub_settings
 
-    programs = find_pg_bin()
+    programs = find_pg_bin(read_hub_settings(os.environ).pg_bin)
     return Check("postgres", "ok", f"{await major_version(programs)} in {programs}")
 
 

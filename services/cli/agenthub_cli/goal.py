@@ -102,7 +102,7 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
     if gates:
         print()
-        print_rows(gates, ("gate", "round", "passed", "commit", "summary"), empty="")
+        print_rows(gates, ("gate", "round", "verdict", "commit_id", "summary"), empty="")
 
 
 @app.command

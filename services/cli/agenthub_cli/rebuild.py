@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
@@ -12,6 +16,10 @@ from agenthub_cli.connection import nats_connection, postgres_address
 from agenthub_cli.hub import DataDirOption, Json
 from agenthub_cli.nats_assets import NatsUrl
 from agenthub_cli.show import print_json, print_rows
+
+if TYPE_CHECKING:
+    from agenthub_events.jetstream.store import JetStreamStore
+    from agenthub_runtime.postgres import Database
 
 
 def rebuild(
@@ -27,27 +35,47 @@ def rebuild(
     json: Json = False,
 ) -> int:
     """Rebuild the read models out of the log; exit code 1 when --verify finds a difference."""
-    from agenthub_events.jetstream.store import JetStreamStore
-    from agenthub_orchestrator.projector import rebuild as rebuilding
-
-    async def work() -> rebuilding.Report:
-        address = postgres_address(database_url, data_dir)
-        async with nats_connection(nats_url, data_dir) as nc:
-            log = JetStreamStore(nc)
-            return await (rebuilding.verify(log, address) if verify else rebuilding.rebuild(log, address))
-
-    report = asyncio.run(work())
+    report = asyncio.run(
+        _verify(nats_url, database_url, data_dir) if verify else _rebuild(nats_url, database_url, data_dir)
+    )
+    differences: list[dict[str, Any]] = report.get("differences", [])
     if json:
         print_json(report)
+    elif verify:
+        print(f"{report['rows']} rows compared as of event {report['position']}: {len(differences)} differences")
+        if differences:
+            print_rows(differences, ("table", "key", "live", "rebuilt"), empty="")
     else:
-        print(f"{report.events} events, position {report.position}, {len(report.differences)} differences")
-        if report.differences:
-            print_rows(
-                [
-                    {"table": d.table, "key": d.key, "live": d.live, "rebuilt": d.rebuilt}
-                    for d in report.differences
-                ],
-                ("table", "key", "live", "rebuilt"),
-                empty="",
-            )
-    return exit_codes.FAILED if report.differences else exit_codes.OK
+        print(f"Rebuilt: generation {report['generation']}, as of event {report['position']}")
+    return exit_codes.FAILED if differences else exit_codes.OK
+
+
+async def _verify(nats_url: str | None, database_url: str | None, data_dir: Path | None) -> dict[str, Any]:
+    from agenthub_orchestrator.projector.rebuild import verify
+
+    async with _stores(nats_url, database_url, data_dir) as (log, database):
+        return _plain(await verify(log, database))
+
+
+async def _rebuild(nats_url: str | None, database_url: str | None, data_dir: Path | None) -> dict[str, Any]:
+    from agenthub_orchestrator.projector.rebuild import rebuild as rebuild_all
+
+    async with _stores(nats_url, database_url, data_dir) as (log, database):
+        return _plain(await rebuild_all(log, database))
+
+
+@asynccontextmanager
+async def _stores(
+    nats_url: str | None, database_url: str | None, data_dir: Path | None
+) -> AsyncIterator[tuple[JetStreamStore, Database]]:
+    from agenthub_events.jetstream.store import JetStreamStore
+    from agenthub_runtime.postgres import Database
+
+    address = postgres_address(database_url, data_dir)
+    async with nats_connection(nats_url, data_dir) as nc, Database(address, name="agenthub-cli") as database:
+        yield JetStreamStore(nc), database
+
+
+def _plain(report: Any) -> dict[str, Any]:
+    value: dict[str, Any] = msgspec.to_builtins(report)
+    return value

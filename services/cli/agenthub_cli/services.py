@@ -10,16 +10,17 @@ from cyclopts import Parameter
 
 def orchestrator() -> None:
     """Run one orchestrator (NATS_URL; DATABASE_URL is a hint where to start)."""
-    from agenthub_orchestrator.app import main
+    from agenthub_orchestrator.app import main, run_orchestrator
 
-    main(os.environ)
+    main(run_orchestrator, "orchestrator")
 
 
 def projector() -> None:
     """Run one projector (NATS_URL, DATABASE_URL)."""
-    from agenthub_orchestrator.projector.app import main
+    from agenthub_orchestrator.app import main
+    from agenthub_orchestrator.projector.app import run_projector
 
-    main(os.environ)
+    main(run_projector, "projector")
 
 
 def worker(
@@ -36,8 +37,8 @@ def worker(
     main({**os.environ, **extra})
 
 
-def gateway() -> None:
+def gateway() -> int:
     """Run one gateway (NATS_URL, DATABASE_URL, AGENTHUB_HOST, AGENTHUB_PORT)."""
     from agenthub_gateway.app import main
 
-    main(os.environ)
+    return main(os.environ)

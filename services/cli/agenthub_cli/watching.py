@@ -100,8 +100,9 @@ def follow_to_rest(hub: Hub, goal_id: str, story: Story, *, timeout_s: float | N
 
 
 def _step(hub: Hub, goal_id: str, story: Story, frame: Frame) -> dict[str, Any] | None:
-    if not frame.data or not frame.id:
+    if frame.event == "ping":
         story.flush()
+    if not frame.data or not frame.id:
         return None
     recorded = story.take(frame)
     kind = recorded.subject.split(".", 3)[3]
