@@ -11,13 +11,15 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskFailed, TaskStarted
+from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued, TaskFailed, TaskStarted
 from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_events.ports import EventLog, Recorded
-from agenthub_orchestrator.domain import Policy, apply, decide, derived_status, initial
+from agenthub_events.ports import EventLog, Recorded, Stamp, Stored
+from agenthub_orchestrator.advisories import advisories
+from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, derived_status, initial
 from agenthub_orchestrator.follower import Follower, Start
 from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.telemetry import Telemetry
 from agenthub_runtime.timers import NatsTimers
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
 from tests.support.until import until
@@ -61,10 +63,15 @@ async def running(*workers: ScriptedWorker | Follower) -> AsyncIterator[None]:
 
 
 async def status(log: EventLog, number: int = 1) -> str:
+    return derived_status(await fold(log, number))
+
+
+async def fold(log: EventLog, number: int = 1) -> GoalState:
     state = initial(goal_id(number))
     for recorded in await log.read(goal_id(number)):
-        apply(state, recorded)
-    return derived_status(state)
+        if recorded.subject.count(".") >= 4:
+            apply(state, recorded)
+    return state
 
 
 def ready(log: EventLog, number: int = 1) -> Callable[[], object]:
@@ -147,10 +154,7 @@ async def test_nothing_is_due_any_more_when_the_follower_rests(log: JetStreamSto
         await until(ready(log), 20, "ready for review")
 
         async def rests() -> bool:
-            state = initial(goal_id(1))
-            for recorded in await log.read(goal_id(1)):
-                apply(state, recorded)
-            return not decide(state, now=SystemClock().now())
+            return not decide(await fold(log), now=SystemClock().now())
 
         await until(rests, 10, "nothing due")
 
@@ -211,3 +215,64 @@ async def test_a_follower_that_starts_late_skips_what_had_ended_and_knows_what_c
         await store(log, accepted(2))
         await until(ready(log, 2), 20, "second goal ready")
         assert list(late._goals) == [goal_id(2)]
+
+
+async def test_an_order_that_the_server_gave_up_on_becomes_a_dead_letter_and_a_question(
+    bus: Client, log: JetStreamStore, follower: NewFollower
+) -> None:
+    async def hears(one: Follower) -> None:
+        async for advisory in advisories(bus):
+            await one.hear(advisory)
+
+    one = follower()
+    hearing = asyncio.ensure_future(hears(one))
+    try:
+        async with running(one):
+            await store(log, accepted(tasks=[("only", ())]))
+            queue = await bus.jetstream().pull_subscribe_bind("work-noop-p2", "EVENTS")
+            (order,) = await queue.fetch(1, timeout=10)
+            await order.term()
+            await until(lambda: log.last(f"{goal_id(1)}._.agent"), 10, "a person is asked")
+    finally:
+        hearing.cancel()
+        await asyncio.gather(hearing, return_exceptions=True)
+    assert await status(log) == "awaiting_human"
+    letters = of(await log.read(goal_id(1)), TaskDeadLettered)
+    assert len(letters) == 1
+    assert isinstance(letters[0].event, TaskDeadLettered)
+    assert letters[0].event.metadata["input"] == "timer:advisory"
+
+
+async def test_a_foreign_message_among_a_goals_own_breaks_nothing(
+    bus: Client, log: JetStreamStore, follower: NewFollower
+) -> None:
+    async with running(follower(), ScriptedWorker(log)):
+        await bus.jetstream().publish(f"evt.{goal_id(1)}.x", b"not of ours")
+        await store(log, accepted())
+        await bus.jetstream().publish(f"evt.{goal_id(1)}.n-1.y.z", b"not of ours")
+        await bus.jetstream().publish("evt.x.y", b"not of ours")
+        await until(ready(log), 20, "ready for review")
+
+
+async def test_a_goal_is_one_trace(bus: Client, log: JetStreamStore) -> None:
+    one = Follower(
+        log=log,
+        artifacts=JetStreamArtifacts(bus),
+        timers=NatsTimers(bus),
+        clock=SystemClock(),
+        ids=SystemIds(),
+        policy=Policy(),
+        telemetry=Telemetry("test"),
+    )
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    async with running(one):
+        first = Stamp(now=SystemClock().now(), metadata={}, traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+        assert isinstance(await log.append(accepted(), first), Stored)
+
+        async def ordered() -> list[Recorded]:
+            return of(await log.read(goal_id(1)), TaskEnqueued)
+
+        orders = await until(ordered, 10, "tasks are enqueued")
+    parents = {recorded.headers["traceparent"] for recorded in orders}
+    assert {parent.split("-")[1] for parent in parents} == {trace}
+    assert "00f067aa0ba902b7" not in {parent.split("-")[2] for parent in parents}

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
+from nats.aio.client import Client
 
-from agenthub_events.errors import AgenthubError
+from agenthub_events.errors import AgenthubError, StoreUnavailable
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import EventLog
+from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
 from agenthub_runtime.artifacts import JetStreamArtifacts
@@ -22,17 +24,21 @@ from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.logs import configure_logging
 from agenthub_runtime.postgres import Database
+from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unfinished_since
 from agenthub_runtime.settings import OrchestratorSettings, read_orchestrator_settings
+from agenthub_runtime.telemetry import configure_telemetry
 from agenthub_runtime.timers import NatsTimers
 
 log = structlog.get_logger(__name__)
 
 _HISTORY_EVERY_S = 600.0
+_ADVISORIES_AGAIN_S = 2.0
 
 
 async def run_orchestrator(settings: OrchestratorSettings) -> None:
     """Run until SIGTERM or SIGINT. Postgres may be away: it only shortens the way to begin and the estimates."""
+    telemetry = configure_telemetry(settings.log, service="orchestrator")
     nats = await connect(settings.nats_url, "orchestrator")
     try:
         async with Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database:
@@ -45,10 +51,14 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 ids=SystemIds(),
                 policy=Policy(),
                 start=await start_of(event_log, database),
+                telemetry=telemetry,
             )
-            await until_told_to_stop(_both(follower.run(), _learn_durations(follower, database)))
+            await until_told_to_stop(
+                _together(follower.run(), _learn_durations(follower, database), _hear_advisories(follower, nats))
+            )
     finally:
         await nats.close()
+        telemetry.shutdown()
 
 
 async def start_of(event_log: EventLog, database: Database) -> Start:
@@ -75,7 +85,18 @@ async def _learn_durations(follower: Follower, database: Database) -> None:
         await asyncio.sleep(_HISTORY_EVERY_S)
 
 
-async def _both(*works: Awaitable[None]) -> None:
+async def _hear_advisories(follower: Follower, nats: Client) -> None:
+    while True:
+        try:
+            async with closing(advisories(nats)) as heard:
+                async for advisory in heard:
+                    await follower.hear(advisory)
+        except StoreUnavailable as error:
+            log.warning("advisories_wait", reason=str(error))
+            await asyncio.sleep(_ADVISORIES_AGAIN_S)
+
+
+async def _together(*works: Awaitable[None]) -> None:
     async with asyncio.TaskGroup() as group:
         for work in works:
             group.create_task(_run(work))

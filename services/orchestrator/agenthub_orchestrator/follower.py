@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +19,10 @@ import structlog
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.codec import Unreadable
-from agenthub_events.errors import StoreUnavailable
+from agenthub_events.errors import InvalidSubject, StoreUnavailable
 from agenthub_events.goal_life import TERMINAL
 from agenthub_events.ports import (
+    AppendResult,
     Artifacts,
     Clock,
     Conflict,
@@ -33,7 +35,7 @@ from agenthub_events.ports import (
     Timers,
     Unavailable,
 )
-from agenthub_events.subjects import HUB
+from agenthub_events.subjects import HUB, parse_subject
 from agenthub_orchestrator.domain import (
     Due,
     Fired,
@@ -48,6 +50,7 @@ from agenthub_orchestrator.domain import (
 )
 from agenthub_orchestrator.timers import TimerKeeper
 from agenthub_runtime.projections import closing
+from agenthub_runtime.telemetry import GOAL_ID, TASK_ID, Telemetry, traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -98,6 +101,7 @@ class Follower:
         ids: Ids,
         policy: Policy,
         start: Start | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._log = log
         self._artifacts = artifacts
@@ -105,6 +109,7 @@ class Follower:
         self._clock = clock
         self._ids = ids
         self._start = start or Start()
+        self._telemetry = telemetry
         self._keeper = TimerKeeper(timers, clock, self._wishes_of)
         self._goals: dict[str, _Goal] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
@@ -129,6 +134,15 @@ class Follower:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def hear(self, timer: FiredTimer) -> None:
+        """Take a timer that has fired into the decisions; it is acknowledged when the fold has its answer.
+
+        Raises `StoreUnavailable` when its goal is not held and cannot be read.
+        """
+        goal = await self._hold(timer.goal_id)
+        goal.fired[Fired(timer.kind, timer.task_id, timer.ref)] = timer
+        self._decide(goal)
+
     async def _follow(self) -> None:
         while True:
             try:
@@ -146,7 +160,7 @@ class Follower:
             try:
                 async with closing(self._timers.fired()) as fired:
                     async for timer in fired:
-                        await self._on_fired(timer)
+                        await self.hear(timer)
             except StoreUnavailable as error:
                 log.warning("timers_wait", reason=str(error))
                 await self._back_off()
@@ -175,7 +189,7 @@ class Follower:
             goal_id = recorded.subject.split(".", 2)[1]
             goal = self._goals.get(goal_id) or await self._find(goal_id, recorded)
             if goal is not None:
-                self._fold(goal, recorded)
+                _fold(goal, recorded)
                 touched[goal_id] = goal
             self.position = recorded.seq
         if self._caught_up:
@@ -203,29 +217,10 @@ class Follower:
                 page = await self._log.read(goal_id, limit=_PAGE)
                 while page:
                     for recorded in page:
-                        self._fold(goal, recorded)
+                        _fold(goal, recorded)
                     page = await self._log.read(goal_id, after=page[-1].seq, limit=_PAGE)
                 self._goals[goal_id] = goal
         return goal
-
-    def _fold(self, goal: _Goal, recorded: Recorded) -> None:
-        if goal.broken:
-            return
-        try:
-            apply(goal.state, recorded)
-        except Exception:
-            # One goal that cannot be folded must not stop the others; nobody decides for it.
-            goal.broken = True
-            log.exception("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq)
-            return
-        event = recorded.event
-        if isinstance(event, Unreadable):
-            return
-        goal.cause = event.event_id
-        goal.traceparent = recorded.headers.get("traceparent") or goal.traceparent
-        sent = goal.in_flight.get(event.originator_id)
-        if sent is not None and (sent.event_id == event.event_id or 0 < sent.until <= recorded.seq):
-            del goal.in_flight[event.originator_id]
 
     def _decide(self, goal: _Goal) -> None:
         if goal.broken or not self._caught_up:
@@ -247,24 +242,20 @@ class Follower:
             if due.draft.originator_id not in goal.in_flight:
                 self._send(goal, due)
         self._settle_timers(goal)
-        if state.life.phase in TERMINAL and not (goal.in_flight or goal.fired):
+        if _rests(goal):
             self._retire(state.goal_id)
 
     def _send(self, goal: _Goal, due: Due) -> None:
         sent = _Sent(due.draft.event_id)
         goal.in_flight[due.draft.originator_id] = sent
-        self._start_task(self._append(goal, due, sent, self._metadata(goal, due.draft)))
+        self._start_task(self._deliver(goal, due, sent, self._metadata(goal, due.draft)))
 
-    async def _append(self, goal: _Goal, due: Due, sent: _Sent, metadata: dict[str, str]) -> None:
+    async def _deliver(self, goal: _Goal, due: Due, sent: _Sent, metadata: dict[str, str]) -> None:
         draft = due.draft
         try:
             async with self._slots:
-                if due.context is not None:
-                    await self._artifacts.put(due.context)
-                stamp = Stamp(now=self._clock.now(), metadata=metadata, traceparent=goal.traceparent)
-                result = await self._log.append(draft, stamp)
-        except StoreUnavailable as error:
-            result = Unavailable(str(error))
+                with self._span(goal, draft) as trace:
+                    result = await self._append(due, metadata, trace)
         except Exception:
             log.exception("append_failed", goal_id=draft.goal_id, event=draft.event.type)
             result = Unavailable("unexpected error")
@@ -279,6 +270,27 @@ class Follower:
                 log.warning("append_waits", subject=draft.subject, result=str(result))
                 await self._back_off()
                 self._reached(goal, draft.originator_id, sent, goal.state.last_seq)
+
+    async def _append(self, due: Due, metadata: dict[str, str], trace: str) -> AppendResult:
+        try:
+            if due.context is not None:
+                await self._artifacts.put(due.context)
+            stamp = Stamp(now=self._clock.now(), metadata=metadata, traceparent=trace)
+            return await self._log.append(due.draft, stamp)
+        except StoreUnavailable as error:
+            return Unavailable(str(error))
+
+    @contextmanager
+    def _span(self, goal: _Goal, draft: Draft) -> Iterator[str]:
+        """The `traceparent` of what is appended: below what it answers to."""
+        if self._telemetry is None:
+            yield goal.traceparent
+            return
+        attributes = {GOAL_ID: draft.goal_id, TASK_ID: draft.task_id}
+        since = (goal.state.last_at, self._clock.now())
+        name = f"decide {draft.event.type}"
+        with self._telemetry.span(name, parent=goal.traceparent, since=since, attributes=attributes):
+            yield traceparent()
 
     def _reached(self, goal: _Goal, aggregate: str, sent: _Sent, seq: int) -> None:
         """The event stands in the log, or another one does, at `seq`: decide again when the fold is there."""
@@ -302,11 +314,6 @@ class Follower:
             if fired.task_id == draft.task_id:
                 metadata["input"] = f"timer:{fired.kind}"
         return metadata
-
-    async def _on_fired(self, timer: FiredTimer) -> None:
-        goal = await self._hold(timer.goal_id)
-        goal.fired[Fired(timer.kind, timer.task_id, timer.ref)] = timer
-        self._decide(goal)
 
     def _settle_timers(self, goal: _Goal) -> None:
         for fired in [fired for fired in goal.fired if is_settled_by(fired, goal.state)]:
@@ -334,7 +341,7 @@ class Follower:
         while len(self._finished) > FINISHED_KEPT:
             oldest, _ = self._finished.popitem(last=False)
             goal = self._goals.get(oldest)
-            if goal is not None and goal.state.life.phase in TERMINAL and not (goal.in_flight or goal.fired):
+            if goal is not None and _rests(goal):
                 del self._goals[oldest]
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
@@ -346,3 +353,30 @@ class Follower:
         self._failures += 1
         pause = min(BACKOFF_MAX_S, BACKOFF_S * 2.0 ** min(self._failures, 10))
         await self._clock.sleep(pause * (0.5 + self._ids.uniform() / 2))
+
+
+def _rests(goal: _Goal) -> bool:
+    """Whether nothing is to be decided any more, or never was: foreign messages make no goal."""
+    over = goal.state.life.phase in TERMINAL or goal.state.life.phase == "unknown"
+    return over and not (goal.in_flight or goal.fired)
+
+
+def _fold(goal: _Goal, recorded: Recorded) -> None:
+    try:
+        aggregate = parse_subject(recorded.subject).originator_id
+        if not goal.broken:
+            apply(goal.state, recorded)
+    except InvalidSubject as error:
+        log.warning("foreign_message", seq=recorded.seq, reason=str(error))
+        return
+    except Exception:
+        # One goal that cannot be folded must not stop the others; nobody decides for it.
+        goal.broken = True
+        log.exception("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq)
+        return
+    event_id = "" if isinstance(recorded.event, Unreadable) else recorded.event.event_id
+    goal.cause = event_id or goal.cause
+    goal.traceparent = recorded.headers.get("traceparent") or goal.traceparent
+    sent = goal.in_flight.get(aggregate)
+    if sent is not None and (sent.event_id == event_id or 0 < sent.until <= recorded.seq):
+        del goal.in_flight[aggregate]

@@ -1,0 +1,97 @@
+"""The server's own word about orders that it gave up on: a worker refused them, or nobody ever took them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
+
+from agenthub_events.base import UNWRITTEN
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.codec import decode
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.subjects import STREAM
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "DEAD_LETTERS"
+KIND = "advisory"
+
+_WAIT_S = 5.0
+
+
+class _Body(msgspec.Struct):
+    stream_seq: int
+
+
+class Advisory:
+    """An order that the server gives out no more, in the shape of a timer that has fired."""
+
+    kind = KIND
+
+    def __init__(self, goal_id: str, task_id: str, attempt: int) -> None:
+        self.goal_id = goal_id
+        self.task_id = task_id
+        self.ref = str(attempt)
+        self.due: datetime = UNWRITTEN
+
+    async def ack(self) -> None:
+        """Nothing to do: an advisory is read again only by the next process, which finds it settled."""
+
+
+async def advisories(nc: Client) -> AsyncIterator[Advisory]:
+    """Every advisory about a work order, from the first on, for ever. Raises `StoreUnavailable`."""
+    js = nc.jetstream()
+    async with _reading(js) as messages:
+        while True:
+            try:
+                message = await messages.next_msg(timeout=_WAIT_S)
+            except (NatsTimeoutError, TimeoutError):
+                continue
+            except NatsError as error:
+                raise StoreUnavailable(f"Advisories cannot be read: {error}") from error
+            found = await _advisory(js, message.data)
+            if found is not None:
+                yield found
+
+
+@asynccontextmanager
+async def _reading(js: JetStreamContext) -> AsyncIterator[JetStreamContext.PushSubscription]:
+    try:
+        messages = await js.subscribe(
+            f"$JS.EVENT.ADVISORY.CONSUMER.*.{STREAM}.>",
+            stream=SOURCE,
+            ordered_consumer=True,
+            idle_heartbeat=1,
+            config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL),
+        )
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"Advisories cannot be read: {error}") from error
+    try:
+        yield messages
+    finally:
+        await messages.unsubscribe()
+
+
+async def _advisory(js: JetStreamContext, data: bytes) -> Advisory | None:
+    try:
+        seq = msgspec.json.decode(data, type=_Body).stream_seq
+        order = decode((await js.get_msg(STREAM, seq)).data or b"")
+    except (msgspec.MsgspecError, NotFoundError) as error:
+        log.warning("advisory_unreadable", error=str(error))
+        return None
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The order of an advisory cannot be read: {error}") from error
+    if not isinstance(order, TaskEnqueued):
+        return None
+    goal_id = order.originator_id.partition(".")[0]
+    return Advisory(goal_id, order.task_id, order.attempt)
