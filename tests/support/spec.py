@@ -184,24 +184,28 @@ class Scenario(MiniHub):
     def judged(self, task_id: str, passed: bool = True, **evidence: object) -> Scenario:
         """The gate's round ends with this verdict on the commit that was ordered."""
         attempt = self._claim_if_needed(task_id)
+        self.tell(task_id, self.verdict_of(task_id, passed, **evidence), f"{attempt}-1-i")
+        return self.settled()
+
+    def verdict_of(self, task_id: str, passed: bool, **evidence: object) -> gates.GatePassed | gates.GateFailed:
+        """The verdict of the open round on the commit that was ordered."""
         named = gate_of(task_id)
-        order = self.task(task_id).order
+        task = self.task(task_id)
+        order = task.order
         assert named is not None
         assert order is not None
         kind = gates.GatePassed if passed else gates.GateFailed
         told: dict[str, object] = {"summary": f"{named[0]} {'passed' if passed else 'failed'}", **evidence}
         if named[0] == "tests":
             told = {"exit_code": 0 if passed else 1, "command": "pytest", "counts": TestCounts(passed=9), **told}
-        event = kind(
+        return kind(
             gate=named[0],
             round=named[1],
-            attempt=attempt,
+            attempt=task.attempt,
             commit=order.workspace_commit,
             task_id=task_id,
             **told,  # type: ignore[arg-type]
         )
-        self.tell(task_id, event, f"{attempt}-1-i")
-        return self.settled()
 
     def gates_pass(self) -> Scenario:
         """Every gate that opens passes, until none is open."""

@@ -106,15 +106,12 @@ def cancel_open(desk: Desk) -> None:
     """A goal that is over has no open tasks: whatever has not ended is cancelled."""
     phase = desk.state.life.phase
     for task in desk.tasks(desk.state.unended):
-        if not task.unreadable_seq:
-            desk.write(task.task_id, TaskCancelled(task_id=task.task_id, reason=f"the goal is {phase}"), "1")
+        desk.write(task.task_id, TaskCancelled(task_id=task.task_id, reason=f"the goal is {phase}"), "1")
 
 
 def cancel_doomed(desk: Desk) -> None:
     """Cancel what was dropped from the plan, and what waits for a task that will never be done."""
     for task_id, causes in list(desk.state.doomed.items()):
-        if desk.state.tasks[task_id].unreadable_seq:
-            continue
         reason = f"depends on {causes[0]}, which was cancelled" if causes else "dropped from the plan"
         desk.write(task_id, TaskCancelled(task_id=task_id, reason=reason, causes=causes), "1")
 

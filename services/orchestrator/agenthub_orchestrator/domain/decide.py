@@ -46,10 +46,13 @@ def decide(
     if state.life.phase == "unknown":
         return desk.dues
     settle(desk)
-    if state.unreadable:
+    if "goal" in state.unreadable:
         questions.ask_about_unreadable(desk)
     elif state.life.phase in TERMINAL:
         closing.cancel_open(desk)
+    elif state.unreadable:
+        if not closing.give_up(desk):
+            questions.ask_about_unreadable(desk)
     elif state.life.phase == "approved":
         closing.complete(desk)
     else:

@@ -40,7 +40,10 @@ class Desk:
         return bool(self.fired) and Fired(kind, task_id, ref) in self.fired
 
     def is_free(self, task_id: str) -> bool:
-        """Whether the task's aggregate can still take a draft."""
+        """Whether the task's aggregate can still take a draft; one that nobody can read takes none."""
+        known = self.state.tasks.get(task_id)
+        if known is not None and known.unreadable_seq:
+            return False
         return f"{self.state.goal_id}.{task_id}" not in self._taken
 
     def write(
@@ -53,6 +56,8 @@ class Desk:
         context: bytes | None = None,
     ) -> bool:
         """Put an event of a task on the desk; False when its aggregate takes none now."""
+        if not self.is_free(task_id):
+            return False
         known = self.state.tasks.get(task_id)
         return self._put(
             Draft(

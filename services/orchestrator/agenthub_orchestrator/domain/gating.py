@@ -16,6 +16,7 @@ from agenthub_orchestrator.domain.orders import enqueue
 from agenthub_orchestrator.domain.questions import ask
 from agenthub_orchestrator.domain.repairs import repair
 from agenthub_orchestrator.domain.state import GoalState
+from agenthub_orchestrator.domain.task_state import TaskState
 
 SAME_FAILURES = 3
 
@@ -40,7 +41,11 @@ def standing(state: GoalState, gate: GateName) -> Standing:
     verdict = rounds.verdict
     if _was_skipped(state, gate):
         return "waived"
-    if verdict is None or rounds.verdict_seq < state.rearmed_seq or not _is_about_head(state, verdict.commit):
+    if (
+        verdict is None
+        or rounds.verdict_ordered_seq < state.rearmed_seq
+        or not _is_about_head(state, verdict.commit)
+    ):
         return "due"
     if not isinstance(verdict, GateFailed):
         return "passed"
@@ -59,9 +64,16 @@ def _is_about_head(state: GoalState, commit: str) -> bool:
 def _was_skipped(state: GoalState, gate: GateName) -> bool:
     """A person has skipped the gate's newest round, on this very head."""
     newest = state.tasks.get(gate_task_id(gate, state.gates[gate].rounds))
-    if newest is None or newest.word != "skipped" or newest.order is None:
+    if newest is None or newest.word != "skipped":
         return False
-    return newest.order.workspace_commit == state.head and newest.order_seq > state.rearmed_seq
+    return _judges_the_present(state, newest)
+
+
+def _judges_the_present(state: GoalState, task: TaskState) -> bool:
+    """Whether the newest order of a gate's round is about the head and the plan as they are now."""
+    if task.order is None:
+        return False
+    return task.order.workspace_commit == state.head and task.order_seq > state.rearmed_seq
 
 
 def pass_gates(desk: Desk) -> bool:
@@ -78,7 +90,7 @@ def pass_gates(desk: Desk) -> bool:
 
 
 def _run(desk: Desk, gate: GateName) -> None:
-    """Let a new round begin, unless one is under way on this head; one on an older head is called off."""
+    """Let a new round begin, unless one is under way; one on an older head or plan is called off."""
     state = desk.state
     rounds = state.gates[gate].rounds
     task = state.tasks.get(gate_task_id(gate, rounds))
@@ -86,8 +98,8 @@ def _run(desk: Desk, gate: GateName) -> None:
         if desk.may_start:
             enqueue(desk, gate_task_id(gate, rounds + 1))
         return
-    if task.is_open and task.order is not None and task.order.workspace_commit != state.head:
-        event = TaskCancelled(task_id=task.task_id, reason="the branch has moved on: another round judges it")
+    if task.is_open and task.order is not None and not _judges_the_present(state, task):
+        event = TaskCancelled(task_id=task.task_id, reason="the goal has moved on: another round judges it")
         desk.write(task.task_id, event, "1")
 
 

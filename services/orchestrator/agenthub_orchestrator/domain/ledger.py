@@ -41,7 +41,7 @@ def _settlement(state: GoalState, key: SliceKey, held: BudgetReserved) -> Budget
         attempt=key.attempt,
         slice=key.slice,
         calls=calls,
-        cost_usd=share + unknown * held.cost_usd / max(1, held.calls),
+        cost_usd=round(share + unknown * held.cost_usd / max(1, held.calls), 9),
         unknown_calls=unknown,
     )
 

@@ -31,7 +31,7 @@ def plan(desk: Desk) -> None:
     accepted = state.life.accepted
     if accepted is None:
         return
-    if not state.life.planned and accepted.workflow is not None:
+    if accepted.workflow is not None and not state.life.planned and not _planner_takes_over(state):
         _take_workflow(desk, accepted)
         return
     current = state.current_plan
@@ -40,6 +40,11 @@ def plan(desk: Desk) -> None:
             _judge(desk, accepted, current)
     elif not state.life.planned or state.rework is not None:
         _next_plan(desk)
+
+
+def _planner_takes_over(state: GoalState) -> bool:
+    """The workflow was refused, and a person has asked to try again."""
+    return bool(state.plans) or (WORKFLOW in state.judged and not state.rejected)
 
 
 def _take_workflow(desk: Desk, accepted: GoalAccepted) -> None:
@@ -137,10 +142,10 @@ def _accept(desk: Desk, accepted: GoalAccepted, task: TaskState, proposal: Plan)
 def _refuse_lost_ground(state: GoalState, tasks: tuple[PlannedTask, ...]) -> None:
     """Nothing can be built on a task that will never be done."""
     reasons = tuple(
-        f"task `{task.key}` depends on `{dependency}`, which was cancelled"
+        f"task `{task.key}` depends on `{known.planned.key}`, which was cancelled"
         for task in tasks
         for dependency in task.depends_on
-        if (known := state.tasks.get(dependency)) is not None and known.word == "cancelled"
+        if (known := state.tasks.get(dependency)) is not None and known.planned and known.word == "cancelled"
     )
     if reasons:
         raise InvalidPlan(reasons)

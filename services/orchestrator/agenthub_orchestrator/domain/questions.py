@@ -101,7 +101,7 @@ def ask_about_unreadable(desk: Desk) -> None:
             "unreadable",
             f"Message {seq} about the goal's {family} cannot be read by this version of agenthub, so the whole"
             " goal stands still. Upgrade agenthub and restart it.",
-            options=(),
+            options=() if family == "goal" else (options.GIVE_UP,),
         )
 
 

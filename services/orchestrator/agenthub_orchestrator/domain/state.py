@@ -62,7 +62,7 @@ class GateState:
 
     rounds: int = 0
     verdict: GatePassed | GateFailed | None = None
-    verdict_seq: int = 0
+    verdict_ordered_seq: int = 0
     repairs: int = 0
     streak: int = 0
     waived: bool = False

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from agenthub_events.catalogue.task import MergeConflicted, TaskParked
 from agenthub_orchestrator.domain.state import GoalState
 from agenthub_orchestrator.domain.task_state import SATISFIED, TaskState, TaskWord
+from agenthub_orchestrator.domain.waits import may_start
 
 GoalWord: TypeAlias = Literal[
     "accepted",
@@ -56,8 +57,10 @@ def waits_for_answer(state: GoalState) -> bool:
 
 
 def is_moving(state: GoalState) -> bool:
-    """Whether anything is queued, running, scheduled, or parked with a date."""
-    return bool(state.open) or any(_comes_back(state.tasks[task_id]) for task_id in state.closed)
+    """Whether anything is queued, running, scheduled, or parked with a date that will be kept."""
+    if state.open:
+        return True
+    return may_start(state) and any(_comes_back(state.tasks[task_id]) for task_id in state.closed)
 
 
 def _comes_back(task: TaskState) -> bool:

@@ -40,6 +40,7 @@ def _freeze(state: GoalState, task: TaskState, seq: int) -> None:
         return
     task.unreadable_seq = task.unreadable_seq or seq
     state.frozen[task.task_id] = None
+    _forget_question(state, task)
     for index in (state.ready, state.open, state.closed):
         index.pop(task.task_id, None)
 
@@ -92,7 +93,7 @@ def _judged(state: GoalState, task: TaskState, seq: int, event: gate.GatePassed 
     task.verdict, task.summary = event, event.summary
     rounds = state.gates[named[0]]
     rounds.streak = rounds.streak + 1 if _same_failure(rounds.verdict, event) else 1
-    rounds.verdict, rounds.verdict_seq = event, seq
+    rounds.verdict, rounds.verdict_ordered_seq = event, task.order_seq
     end_task(state, task, "done")
 
 

@@ -9,8 +9,10 @@ from agenthub_orchestrator.domain.task_state import Question, TaskState
 
 
 def may_start(state: GoalState) -> bool:
-    """Whether an order may be written now: the goal is neither paused nor held by its deadline."""
-    return state.alive and not state.life.paused and state.deadline_passed_at is None and not state.abandoned
+    """Whether an order may be written now: the goal is neither paused, held by its deadline, nor frozen."""
+    if state.life.paused or state.unreadable or state.abandoned:
+        return False
+    return state.alive and state.deadline_passed_at is None
 
 
 def deadline_of(state: GoalState) -> datetime | None:

@@ -1,0 +1,210 @@
+"""Laws of deciding: whatever workers, people, timers and twins do, in any order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import fields
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import task as t
+from agenthub_events.catalogue.values import Constraints, PlanTask
+from agenthub_events.codec import Unreadable
+from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, derived_status, initial, is_settled_by
+from agenthub_orchestrator.domain.gating import GOOD, required_gates, standing
+from tests.support.minihub import Fenced
+from tests.support.minihub_driver import Driver, is_at_rest, settled_timers
+from tests.support.spec import Scenario, a_goal, step
+
+GAMES = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+POLICY = Policy(max_retries=1, max_rounds=2, max_open_orders=3)
+
+
+def long_game(seed: int) -> list[int]:
+    rng = Random(seed)
+    return [rng.randrange(2**16) for _ in range(seed % 500)]
+
+
+# Short games shrink well; long ones reach what takes many steps.
+numbers = st.one_of(
+    st.lists(st.integers(0, 2**16), max_size=60),
+    st.integers(0, 2**32).map(long_game),
+)
+shapes = st.sampled_from(
+    [
+        (),
+        (step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c")),
+        (step("a"), step("b"), step("c"), step("d"), step("e", "a", "b", "c", "d")),
+        (step("n1", agent="noop"), step("n2", "n1", agent="noop")),
+    ]
+)
+bounds = st.sampled_from(
+    [
+        Constraints(),
+        Constraints(max_llm_calls=4),
+        Constraints(must_pass_tests=False, require_security_audit=False),
+        Constraints(max_time_s=60),
+    ]
+)
+autonomies = st.sampled_from(["full", "full", "approve_plan"])
+repositories = st.sampled_from(["", "", "https://example.org/repo.git"])
+
+
+def played(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, *more: str, moves: list[int], hostile: bool = False
+) -> Driver:
+    autonomy, repository = more
+    goal = a_goal(*workflow, policy=POLICY, constraints=constraints, autonomy=autonomy, repository=repository)
+    driver = Driver(goal, moves, hostile=hostile)
+    driver.play()
+    return driver
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers)
+def test_i11_every_goal_ends_is_paused_is_offered_or_has_an_open_question(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
+) -> None:
+    driver = played(workflow, constraints, autonomy, repository, moves=moves)
+    driver.finish()
+    state = driver.hub.truth
+    assert is_at_rest(state), driver.hub.story()[-20:]
+    assert not driver.hub.events(g.GoalStalled), "the watchdog had to bark"
+    if state.life.phase in ("completed", "cancelled", "failed"):
+        assert not state.unended
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers)
+def test_i11_messages_that_nobody_can_read_end_in_a_question_and_never_in_silence(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
+) -> None:
+    driver = played(workflow, constraints, autonomy, repository, moves=moves, hostile=True)
+    driver.finish()
+    state = driver.hub.truth
+    assert is_at_rest(state), driver.hub.story()[-20:]
+    if state.questions and state.life.phase == "open" and not state.life.paused:
+        assert derived_status(state) == "awaiting_human"
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers)
+def test_what_was_decided_and_folded_is_never_decided_again(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
+) -> None:
+    hub = played(workflow, constraints, autonomy, repository, moves=moves, hostile=True).hub
+    hub.hear()
+    for _ in range(200):
+        dues = hub.due()
+        if not dues:
+            return
+        decided = {due.draft.event_id for due in dues}
+        hub.act(dues)
+        hub.hear()
+        again = {due.draft.event_id for due in hub.due()}
+        assert not decided & again
+    raise AssertionError("deciding never comes to rest")
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers)
+def test_deciding_depends_on_the_log_alone_and_changes_no_state(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
+) -> None:
+    hub = played(workflow, constraints, autonomy, repository, moves=moves, hostile=True).hub
+    fresh = hub.refolded()
+    assert seen(fresh) == seen(hub.truth)
+    fired = frozenset(hub.fired)
+    first = decide(hub.truth, now=hub.now, fired=fired, policy=POLICY)
+    second = decide(fresh, now=hub.now, fired=fired, policy=POLICY)
+    assert [(due.draft, due.context) for due in first] == [(due.draft, due.context) for due in second]
+    assert seen(fresh) == seen(hub.truth)
+    for recorded in hub.log:
+        apply(fresh, recorded)
+    assert seen(fresh) == seen(hub.truth), "a message that comes again changes something"
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers)
+def test_every_stored_order_was_due_and_every_attempt_is_ordered_once(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
+) -> None:
+    driver = played(workflow, constraints, autonomy, repository, moves=moves)
+    driver.finish()
+    state = initial(driver.hub.goal_id)
+    attempts: dict[str, int] = defaultdict(int)
+    for recorded in driver.hub.log:
+        event = recorded.event
+        assert not isinstance(event, Unreadable)
+        if isinstance(event, t.TaskEnqueued):
+            attempts[event.task_id] += 1
+            assert event.attempt == attempts[event.task_id]
+            assert all(state.tasks[dep].word in ("done", "skipped") for dep in event.depends_on)
+        if isinstance(event, g.GoalReadyForReview):
+            check_offer(state, event)
+        apply(state, recorded)
+
+
+def check_offer(state: GoalState, event: g.GoalReadyForReview) -> None:
+    assert event.head == state.head
+    assert all(state.tasks[task_id].ended for task_id in state.graph)
+    assert all(standing(state, gate) in GOOD for gate in required_gates(state))
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers)
+def test_i5_a_task_that_the_orchestrator_completes_names_a_commit_of_the_merge_chain(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
+) -> None:
+    driver = played(workflow, constraints, autonomy, repository, moves=moves)
+    driver.finish()
+    merged = {event.commit for event in driver.hub.events(t.MergeDone) if isinstance(event, t.MergeDone)}
+    for event in driver.hub.events(t.TaskCompleted):
+        assert isinstance(event, t.TaskCompleted)
+        assert event.result.commit in merged | {""}
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers)
+def test_after_a_cancellation_or_a_pause_nothing_stays_open(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
+) -> None:
+    hub = played(workflow, constraints, autonomy, repository, moves=moves).hub
+    hub.run()
+    if hub.truth.life.paused or hub.truth.life.phase in ("cancelled", "failed", "completed"):
+        assert hub.open() == []
+
+
+@GAMES
+@given(shapes, bounds, numbers)
+def test_a_fired_timer_is_answered_or_settled_once_everything_is_folded(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, moves: list[int]
+) -> None:
+    driver = played(workflow, constraints, "full", "", moves=moves)
+    hub = driver.hub
+    hub.run()
+    for wish in list(hub.wishes()):
+        hub.fire(wish)
+    asked = set(hub.fired)
+    hub.run()
+    assert all(is_settled_by(timer, hub.truth) for timer in asked), asked - settled_timers(hub)
+
+
+def test_a_draft_made_on_an_older_fold_meets_the_fence() -> None:
+    goal = Scenario()
+    goal.accepted(step("a"))
+    goal.claimed("t-a")
+    old = goal.say("t-a", t.TaskCancelled(task_id="t-a", reason="late"), "1")
+    goal.done("t-a")
+    with pytest.raises(Fenced):
+        goal.store(old)
+
+
+def seen(state: GoalState) -> dict[str, object]:
+    """Everything in a fold that can be compared."""
+    shown = {field.name: getattr(state, field.name) for field in fields(state) if field.name != "digest"}
+    return {**shown, "digest": state.digest.hexdigest()}
