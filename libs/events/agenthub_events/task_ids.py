@@ -12,22 +12,22 @@ TaskKind: TypeAlias = Literal["work", "plan", "prepare", "gate", "debug", "fix",
 GATES: tuple[GateName, ...] = ("tests", "security", "review")
 PREPARE = "prepare"
 
-_GATE = re.compile(r"^gate-(tests|security|review)-(\d+)$")
+_GATE = re.compile(r"gate-(tests|security|review)-(\d+)")
 _RULES: tuple[tuple[re.Pattern[str], TaskKind], ...] = (
-    (re.compile(r"^plan-\d+$"), "plan"),
-    (re.compile(r"^prepare$"), "prepare"),
+    (re.compile(r"plan-\d+"), "plan"),
+    (re.compile(r"prepare"), "prepare"),
     (_GATE, "gate"),
-    (re.compile(r"^debug-.+-\d+$"), "debug"),
-    (re.compile(r"^fix-(tests|security|review)-\d+-\d+$"), "fix"),
-    (re.compile(r"^merge-.+-\d+$"), "merge"),
-    (re.compile(r"^deliver-\d+$"), "deliver"),
+    (re.compile(r"debug-.+-\d+"), "debug"),
+    (re.compile(r"fix-(tests|security|review)-\d+-\d+"), "fix"),
+    (re.compile(r"merge-.+-\d+"), "merge"),
+    (re.compile(r"deliver-\d+"), "deliver"),
 )
 
 
 def kind_of(task_id: str) -> TaskKind:
     """What a task of this id does; everything that no rule made is `work`."""
     for pattern, kind in _RULES:
-        if pattern.match(task_id):
+        if pattern.fullmatch(task_id):
             return kind
     return "work"
 
@@ -44,7 +44,7 @@ def gate_task_id(gate: GateName, round_: int) -> str:
 
 def gate_of(task_id: str) -> tuple[GateName, int] | None:
     """The gate and the round that a task id names; None when it is no gate."""
-    found = _GATE.match(task_id)
+    found = _GATE.fullmatch(task_id)
     if found is None:
         return None
     name = found.group(1)

@@ -1,0 +1,97 @@
+"""Plain words that bind."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agenthub_events.catalogue.values import Constraints
+from agenthub_events.errors import InvalidInput
+from agenthub_events.requirements import (
+    MAX_DURATION_S,
+    GateParameters,
+    coverage_threshold,
+    gate_parameters,
+    gates_for,
+    parse_duration,
+)
+from tests.support.properties import untimed
+
+
+@pytest.mark.parametrize(
+    ("text", "threshold"),
+    [
+        ("Unit tests >80% coverage", 80.0),
+        ("Unit tests > 80 % code coverage", 80.0),
+        ("test coverage of at least 92.5%", 92.5),
+        ("Coverage: 75%", 75.0),
+        ("coverage 250%", 100.0),
+        ("90% branch test coverage", 90.0),
+        ("Unit tests", None),
+        ("80% faster than before", None),
+        ("coverage of 2 files", None),
+        ("", None),
+    ],
+)
+def test_a_demanded_coverage_is_read_out_of_words(text: str, threshold: float | None) -> None:
+    assert coverage_threshold(text) == threshold
+
+
+def test_words_win_over_a_missing_flag() -> None:
+    lax = Constraints(must_pass_tests=False, require_security_audit=False)
+    assert gate_parameters([], lax) == GateParameters(min_coverage=None, tests_block=False, security=False)
+    assert gate_parameters(["A security audit"], lax).security is True
+    assert gate_parameters(["60% coverage", "coverage 85%"], lax).min_coverage == 85.0
+    assert gate_parameters([], Constraints()) == GateParameters(min_coverage=None, tests_block=True, security=True)
+
+
+def test_a_requirement_is_spoken_to_by_its_gates_and_always_by_the_review() -> None:
+    assert gates_for("Unit tests") == ("tests", "review")
+    assert gates_for("Security audit") == ("security", "review")
+    assert gates_for("tests of the audit log") == ("tests", "security", "review")
+    assert gates_for("Documentation") == ("review",)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("24 hours", 86_400),
+        ("4h", 14_400),
+        ("1h 30m", 5_400),
+        ("1 hour and 30 minutes", 5_400),
+        ("2 days, 1 hr", 176_400),
+        ("90", 90),
+        ("1.5 h", 5_400),
+        ("45 sec", 45),
+        ("PT4H", 14_400),
+        ("P1DT2H3M4S", 93_784),
+        ("pt90m", 5_400),
+        (" 10 min ", 600),
+    ],
+)
+def test_a_duration_in_any_usual_spelling(text: str, seconds: int) -> None:
+    assert parse_duration(text, field="max_time") == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "soon", "4 fortnights", "1h30", "-5 hours", "P", "PT", "0", "0 seconds", "366 days", "h", "5 h ago"),
+        *("1e9", "nan", "inf", "²", "9" * 500, "P" + "9" * 5_000 + "D"),
+    ],
+)
+def test_what_is_no_duration_is_refused_with_the_field(text: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_duration(text, field="constraints.max_time")
+    assert caught.value.field == "constraints.max_time"
+    assert len(str(caught.value)) < 200
+
+
+@untimed
+@given(st.text(max_size=30) | st.from_regex(r"P?T?[0-9]{0,6} ?(h|min|days|S)?", fullmatch=True))
+def test_any_text_is_a_duration_in_range_or_refused(text: str) -> None:
+    with contextlib.suppress(InvalidInput):
+        assert 1 <= parse_duration(text, field="f") <= MAX_DURATION_S
