@@ -17,7 +17,7 @@ from agenthub_events.catalogue.values import AnswerAction, FailureClass, Finding
 from agenthub_events.errors import CommandRefused
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_events.task_ids import gate_of
-from agenthub_orchestrator.domain import Fired, GoalState, TaskState, apply, decide, initial, is_settled_by
+from agenthub_orchestrator.domain import GoalState, TaskState, apply, decide, initial
 from tests.support.spec import Scenario, step
 
 T = TypeVar("T")
@@ -270,8 +270,3 @@ def is_at_rest(state: GoalState) -> bool:
     waits_for_plan = state.life.planned and not state.plan_stands
     over = state.life.phase in ("completed", "failed", "cancelled", "ready")
     return over or state.life.paused or bool(state.questions) or bool(state.unreadable) or waits_for_plan
-
-
-def settled_timers(hub: Scenario) -> set[Fired]:
-    """Fired timers that the shell would have acknowledged by now."""
-    return {timer for timer in hub.fired if is_settled_by(timer, hub.truth)}

@@ -105,7 +105,7 @@ def is_settled_by(fired: Fired, state: GoalState) -> bool:
     if fired.task_id == GOAL_AS_A_WHOLE:
         return not _true_of_goal(fired, state)
     task = state.tasks.get(fired.task_id)
-    return task is None or not _true_of_task(fired, state, task)
+    return task is None or task.unreadable_seq > 0 or not _true_of_task(fired, state, task)
 
 
 def _true_of_goal(fired: Fired, state: GoalState) -> bool:
