@@ -13,6 +13,7 @@ from nats.aio.client import Client
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.task import TaskNoted
+from agenthub_events.codec import Unreadable, encode
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Recorded
@@ -40,7 +41,9 @@ from agenthub_runtime.readmodels import (
     wait_for_position,
 )
 from agenthub_runtime.twins import MemoryArtifacts, MemoryTimers
+from tests.support.minihub_driver import Driver
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, goal_id, store
+from tests.support.spec import Scenario, step
 from tests.support.until import until
 
 
@@ -256,6 +259,37 @@ async def test_i3_projections_rebuilt_from_zero_equal_the_live_ones(bus: Client,
     finally:
         projector.cancel()
         await asyncio.gather(projector, return_exceptions=True)
+
+
+def eventful(goals: int, chance: random.Random) -> MemoryLog:
+    """A log of goals with everything that workers, people and timers do to them, unreadable messages included."""
+    games = []
+    for number in range(1, goals + 1):
+        hub = Scenario(Policy(max_retries=1, max_rounds=2), goal_id(number))
+        hub.accepted(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))
+        Driver(hub, [chance.randrange(2**16) for _ in range(400)], hostile=number % 3 == 0).play()
+        games.append(list(hub.log))
+    log = MemoryLog()
+    while games := [game for game in games if game]:
+        recorded = chance.choice(games).pop(0)
+        event = recorded.event
+        log.inject(recorded.subject, event.data if isinstance(event, Unreadable) else encode(event))
+    return log
+
+
+async def test_i3_rows_of_eventful_goals_do_not_depend_on_batches_and_evictions(database: Database) -> None:
+    chance = random.Random(5)
+    log = eventful(12, chance)
+    async with database.connection() as connection:
+        generation = await generations().first(connection)
+    runner = AsyncProjectionRunner(
+        SmallBatches(log, chance), database, ReadModels(log, generation.schema, kept=3), generation
+    )
+    await runner.run(until=await log.last_seq())
+    verified = await verify(log, database)
+    assert verified.differences == ()
+    found = await contents(database)
+    assert {table for table, rows in found.items() if not rows} <= {"usage"}
 
 
 async def test_verify_names_the_row_that_somebody_changed(database: Database) -> None:
