@@ -74,6 +74,7 @@ class Narrator:
         self._closed = ""
         self._lead = ""
         self._enqueued: list[str] = []
+        self._claimed: dict[str, int] = {}
         self._open: Line | None = None
         self._open_lead = ""
 
@@ -87,6 +88,8 @@ class Narrator:
         if isinstance(event, t.TaskEnqueued):
             return self._enqueue(recorded, event)
         line = line_of(recorded, self.names)
+        if isinstance(event, t.TaskStarted):
+            line = self._start(recorded, event) or line
         if line is not None:
             self._open = None
         if isinstance(event, Event):
@@ -96,6 +99,14 @@ class Narrator:
     def cut(self) -> None:
         """Let the next enqueued task begin a line of its own: what was told so far has been printed."""
         self._open = None
+
+    def _start(self, recorded: Recorded, event: t.TaskStarted) -> Line | None:
+        """A second claim of an attempt is a take-over; a higher delivery alone is none."""
+        if self._claimed.get(event.task_id) == event.attempt:
+            text = f"Took over task {_name(event.task_id, self.names)}"
+            return _line(recorded, event.timestamp, _worker(event.worker, event.agent), text)
+        self._claimed[event.task_id] = event.attempt
+        return None
 
     def _enqueue(self, recorded: Recorded, event: t.TaskEnqueued) -> Line:
         lead = self._lead_of(event)
@@ -268,9 +279,7 @@ def _replanned(event: g.GoalReplanned, _: Names) -> Told:
 
 @_says(t.TaskStarted)
 def _started(event: t.TaskStarted, names: Names) -> Told:
-    name = _name(event.task_id, names)
-    text = f"Took over task {name}" if event.delivery > 1 else _starting(event.task_id, name)
-    return _worker(event.worker, event.agent), text
+    return _worker(event.worker, event.agent), _starting(event.task_id, _name(event.task_id, names))
 
 
 def _starting(task_id: str, name: str) -> str:

@@ -52,17 +52,20 @@ class Story:
         line = self._narrator.tell(recorded)
         if line is not None:
             if self._pending is not None and self._pending.seq != line.seq:
-                self.flush()
+                self._print()
             self._pending = line
         return recorded
 
     def flush(self) -> None:
         """Print what was held back for more of its kind."""
+        self._print()
+        self._narrator.cut()
+
+    def _print(self) -> None:
         if self._pending is not None:
             local = msgspec.structs.replace(self._pending, time=self._pending.time.astimezone())
             print(format_line(local), flush=True)
             self._pending = None
-            self._narrator.cut()
 
 
 def watch_goal(hub: Hub, goal_id: str, *, json: bool = False, timeout_s: float | None = None) -> int:

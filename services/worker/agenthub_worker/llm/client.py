@@ -1,12 +1,13 @@
 """The one model client: the anthropic SDK on the Messages API, always streaming.
 
-It speaks to Anthropic, to a local server with the same API, and to the rehearsal model. The SDK is imported when
-the first client is made, because it is slow to load.
+It speaks to Anthropic, to a local server with the same API, and to the rehearsal model. The SDK is slow to load
+(over a second), so that is left to the first call: a worker that waits for work costs nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -36,15 +37,16 @@ class MessagesClient:
     def __init__(self, provider: Provider, *, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
         self._provider = provider
         self._idle_timeout_s = idle_timeout_s
-        self._client = _sdk_client(provider, idle_timeout_s)
+        self._client: AsyncAnthropic | None = None
 
     async def complete(self, request: ModelRequest, *, on_activity: Callable[[str], None]) -> ModelReply:
         """Stream one reply to its end. Raises `ModelFault`; cancelling closes the connection at once."""
+        client = await self._opened()
         import anthropic
         import httpx2
 
         try:
-            return await self._stream(request, on_activity)
+            return await self._stream(client, request, on_activity)
         except TimeoutError as error:
             raise ModelFault(
                 "transient",
@@ -57,12 +59,21 @@ class MessagesClient:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
 
-    async def _stream(self, request: ModelRequest, on_activity: Callable[[str], None]) -> ModelReply:
+    async def _opened(self) -> AsyncAnthropic:
+        if self._client is None:
+            await asyncio.to_thread(importlib.import_module, "anthropic")
+            self._client = _sdk_client(self._provider, self._idle_timeout_s)
+        return self._client
+
+    async def _stream(
+        self, client: AsyncAnthropic, request: ModelRequest, on_activity: Callable[[str], None]
+    ) -> ModelReply:
         clock = asyncio.get_running_loop().time
         async with asyncio.timeout(self._idle_timeout_s) as idle:
-            async with self._client.messages.stream(**self._arguments(request)) as stream:
+            async with client.messages.stream(**self._arguments(request)) as stream:
                 async for event in stream:
                     idle.reschedule(clock() + self._idle_timeout_s)
                     on_activity(_added_text(event))
