@@ -48,6 +48,8 @@ _log = structlog.get_logger(__name__)
 BODY_MAX = 4 << 20
 SERVICE = "gateway"
 _GRACE_S = 3
+# Longer than a restart of the NATS server takes, shorter than people wait for an answer.
+_PATIENCE_S = 4.0
 
 
 def create_app(hub: Hub, *, api_keys: Sequence[str] = (), allowed_hosts: Sequence[str] = ()) -> ASGIApp:
@@ -87,7 +89,7 @@ async def open_hub(settings: GatewaySettings) -> AsyncIterator[Hub]:
 async def _assembled(
     settings: GatewaySettings, nc: Client, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> Hub:
-    log = JetStreamStore(nc)
+    log = JetStreamStore(nc, patience_s=_PATIENCE_S)
     clock = SystemClock()
     database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE))
     position = await stack.enter_async_context(PositionWatch(database))

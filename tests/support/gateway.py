@@ -1,0 +1,130 @@
+"""The real gateway over HTTP on a free port, in the test's own event loop, with the real projector beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+
+from agenthub_events.base import Draft, Event
+from agenthub_events.catalogue.goal import GoalPlanned
+from agenthub_events.catalogue.values import Estimates, PlanTask
+from agenthub_events.plan import MANUAL_LIMITS, validate_plan
+from agenthub_events.ports import EventLog, Stamp, Stored
+from agenthub_events.subjects import aggregate_of
+from agenthub_gateway.app import create_app, make_server, open_hub
+from agenthub_gateway.hub import Hub
+from agenthub_orchestrator.projector.app import project
+from agenthub_runtime.postgres import Database
+from agenthub_runtime.settings import GatewaySettings, LogSettings
+from tests.support.until import until
+
+AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+def settings(nats_url: str, database_url: str, **more: Any) -> GatewaySettings:
+    """Settings of a gateway for this machine alone."""
+    wanted: dict[str, Any] = {
+        "nats_url": nats_url,
+        "database_url": database_url,
+        "host": "127.0.0.1",
+        "port": 0,
+        "api_keys": (),
+        "allowed_hosts": (),
+        "data_dir": None,
+        "embedded": False,
+        "log": LogSettings(format="json", level="warning", otlp_endpoint=""),
+    }
+    return GatewaySettings(**{**wanted, **more})
+
+
+class Gateway:
+    """A running gateway: its address, a client for it, and what it works with."""
+
+    def __init__(self, url: str, client: httpx2.AsyncClient, hub: Hub) -> None:
+        self.url = url
+        self.client = client
+        self.hub = hub
+
+    async def submit(self, **body: Any) -> dict[str, Any]:
+        """Submit a goal and return the answer."""
+        response = await self.client.post("/api/v1/goals", json={"goal": "Build a thing", **body})
+        assert response.status_code == 202, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """The JSON of a read."""
+        response = await self.client.get(path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def log_end(self) -> int:
+        """The sequence of the newest event."""
+        return await self.hub.log.last_seq()
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(wanted: GatewaySettings, **client: Any) -> AsyncIterator[Gateway]:
+    """Serve until the body ends; then stop as SIGTERM does."""
+    async with open_hub(wanted) as hub:
+        server = make_server(create_app(hub, api_keys=wanted.api_keys, allowed_hosts=wanted.allowed_hosts))
+        listening = socket.create_server((wanted.host, wanted.port))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        serving = asyncio.ensure_future(server.serve(sockets=[listening]))
+        try:
+            await until(lambda: server.started or serving.done(), what="the server listens")
+            await until(lambda: hub.feed.started, what="the live feed follows")
+            async with httpx2.AsyncClient(base_url=url, timeout=20, **client) as http:
+                yield Gateway(url, http, hub)
+        finally:
+            hub.feed.close()
+            server.should_exit = True
+            await serving
+            listening.close()
+
+
+@contextlib.asynccontextmanager
+async def running_projector(log: EventLog, database_url: str) -> AsyncIterator[None]:
+    """The real projector, as a task."""
+    async with Database(database_url, name="projector") as database:
+        task = asyncio.ensure_future(project(log, database))
+        try:
+            yield
+            if task.done():
+                task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def write(log: EventLog, goal_id: str, task_id: str, event: Event, *route: str) -> int:
+    """Append an event as its next writer would, and return its sequence."""
+    records = await log.read(aggregate_of(goal_id, task_id, event.type))
+    draft = Draft(
+        goal_id=goal_id,
+        task_id=task_id,
+        event=event,
+        ordinal=str(len(records) + 1),
+        expected=records[-1].seq if records else 0,
+        version=len(records) + 1,
+        route=route,
+    )
+    result = await log.append(draft, Stamp(now=AT, metadata={"actor": "test"}))
+    assert isinstance(result, Stored), result
+    return result.seq
+
+
+def planned(*keys: str, minutes: float = 240.0) -> GoalPlanned:
+    """A plan of independent tasks."""
+    tasks = validate_plan([PlanTask(key=key, title=key.title()) for key in keys], limits=MANUAL_LIMITS)
+    return GoalPlanned(
+        revision=1,
+        tasks=tasks,
+        estimates=Estimates(tasks=len(keys), minutes=minutes, minutes_low=minutes, minutes_high=minutes),
+    )
