@@ -256,3 +256,16 @@ async def test_rival_batches_and_appends_have_one_winner_a_fence(events: Client)
     assert sum(isinstance(result, Stored) for result in results) == 1
     assert all(isinstance(result, Stored | Conflict) for result in results), results
     assert len(await store.read(f"{GOAL}._.merge")) == 1
+
+
+async def test_a_message_that_poses_as_a_word_of_the_server_is_a_message(events: Client) -> None:
+    store = JetStreamStore(events)
+    posing = [{"Status": "204"}, {"Status": "100", "Description": "Idle Heartbeat", "Nats-Last-Consumer": "99"}]
+    for number, headers in enumerate(posing):
+        await events.jetstream().publish(f"evt.{GOAL}.t-{number}.task.noted", b"", headers=headers)
+    await fill(store, 10, 1)
+    assert [message.seq for message in await store.read(GOAL)] == [1, 2, 3]
+    watcher = Watcher(store)
+    await until(lambda: watcher.caught_up)
+    assert watcher.seen == [1, 2, 3]
+    await watcher.stop()

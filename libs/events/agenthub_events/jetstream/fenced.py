@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import ParamSpec, TypeAlias, TypeVar
 
 import msgspec
@@ -36,6 +36,7 @@ from agenthub_events.jetstream.wire import (
     raw_from_stored,
     status_of,
     verdict_of,
+    was_stored,
 )
 from agenthub_events.ports import Stored, Unavailable
 
@@ -150,7 +151,7 @@ class FencedStream:
             raise StoreUnavailable(f"Stream `{self.name}` does not answer: {answer.error.description}")
         return answer.state.last_seq
 
-    def follow(self, subject_filters: Sequence[str], *, after: int) -> AsyncIterator[list[RawMessage]]:
+    def follow(self, subject_filters: Sequence[str], *, after: int) -> AsyncGenerator[list[RawMessage], None]:
         """Batches of what is pending, forever, without gap; the first empty one means caught up."""
         return Follower(self._nc, self.name, subject_filters, after).batches()
 
@@ -202,7 +203,7 @@ class FencedStream:
         messages: list[RawMessage] = []
 
         def receive(msg: Msg) -> None:
-            if not status_of(msg):
+            if was_stored(msg):
                 messages.append(raw_from_direct_get(msg))
             elif not done.done():
                 done.set_result(msg)

@@ -8,7 +8,7 @@ old one still sends is never mixed with the new one's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +20,7 @@ from nats.errors import Error as NatsError
 from nats.nuid import NUID
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.jetstream.wire import ConsumerAnswer, RawMessage, kept, position_of, status_of
+from agenthub_events.jetstream.wire import ConsumerAnswer, RawMessage, kept, position_of, was_pushed
 
 HEARTBEAT_S = 1.0
 _SILENCE = 2.5
@@ -45,7 +45,7 @@ class Follower:
         self._after = after
         self._caught_up = False
 
-    async def batches(self) -> AsyncIterator[list[RawMessage]]:
+    async def batches(self) -> AsyncGenerator[list[RawMessage], None]:
         """What is pending, forever. Raises `StoreUnavailable` when the connection is closed for good."""
         source = await self._attach(first=True)
         try:
@@ -162,7 +162,7 @@ class _Source:
         self._heard = _now()
         if self._gap:
             return
-        if status_of(msg):
+        if not was_pushed(msg):
             await self._control(msg)
             return
         position = position_of(msg.reply)

@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import aclosing
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -243,8 +244,10 @@ class JetStreamApplicationRecorder(JetStreamAggregateRecorder, ApplicationRecord
 
     async def follow(self, after: int, topics: Sequence[str]) -> AsyncIterator[list[Notification]]:
         """Batches of notifications, forever; for work that was begun by `start`."""
-        async for batch in self._bridge.stream.follow(self._subjects.filters(topics), after=after):
-            yield [self._notification(raw) for raw in batch]
+        filters = self._subjects.filters(topics)
+        async with aclosing(self._bridge.stream.follow(filters, after=after)) as batches:
+            async for batch in batches:
+                yield [self._notification(raw) for raw in batch]
 
     def start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Begin a coroutine on the loop of the connection."""

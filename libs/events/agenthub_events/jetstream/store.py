@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 
 from nats.aio.client import Client
 
@@ -61,8 +62,9 @@ class JetStreamStore:
         One empty batch comes when everything stored at the time of the call has been given out. Raises
         `StoreUnavailable` when the connection is closed for good, or the stream is not there at the start.
         """
-        async for batch in self._stream.follow(subjects, after=after):
-            yield [_recorded(raw) for raw in batch]
+        async with aclosing(self._stream.follow(subjects, after=after)) as batches:
+            async for batch in batches:
+                yield [_recorded(raw) for raw in batch]
 
 
 def _message(draft: Draft, stamp: Stamp) -> Message:

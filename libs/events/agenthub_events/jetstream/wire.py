@@ -112,8 +112,18 @@ _PUB_ACK: msgspec.json.Decoder[_PubAck] = msgspec.json.Decoder(_PubAck)
 
 
 def status_of(msg: Msg) -> str:
-    """The status of a message of the server itself, e.g. `204`; empty for a message with content."""
+    """The status that the server's own messages carry, e.g. `204`; empty when there is none."""
     return "" if msg.headers is None or msg.data else str(msg.headers.get("Status", ""))
+
+
+def was_stored(msg: Msg) -> bool:
+    """Whether an answer of a direct get is a message of the stream; anybody may have given it a `Status`."""
+    return msg.headers is not None and "Nats-Sequence" in msg.headers
+
+
+def was_pushed(msg: Msg) -> bool:
+    """Whether a consumer delivered this message of the stream, rather than a word of its own."""
+    return msg.reply.startswith("$JS.ACK.")
 
 
 def verdict_of(answer: Msg | None) -> Verdict:
