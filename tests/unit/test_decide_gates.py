@@ -55,7 +55,7 @@ def test_tests_that_need_not_pass_are_reported_and_do_not_block() -> None:
     told = goal.context("gate-tests-1").gate
     assert told is not None
     assert not told.blocking
-    goal.judged("gate-tests-1", passed=False, blocking=False)
+    goal.judged("gate-tests-1", passed=False)
     assert goal.open() == ["gate-security-1"]
     goal.gates_pass()
     (ready,) = goal.events(GoalReadyForReview)

@@ -20,7 +20,7 @@ from tests.support.minihub import Fenced
 from tests.support.minihub_driver import Driver, is_at_rest
 from tests.support.spec import Scenario, a_goal, step
 
-GAMES = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+GAMES = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 POLICY = Policy(max_retries=1, max_rounds=2, max_open_orders=3)
 
 

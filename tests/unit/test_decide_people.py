@@ -184,7 +184,10 @@ def test_a_used_up_budget_is_said_once_and_asked_once() -> None:
     (exceeded,) = goal.events(BudgetExceeded)
     assert isinstance(exceeded, BudgetExceeded)
     assert (exceeded.limit, exceeded.value, exceeded.used) == ("max_llm_calls", 10, 10)
-    assert goal.asked("budget").question.startswith("The budget of this goal is used up (max_llm_calls 10)")
+    assert goal.asked("budget").question == (
+        "The budget of this goal (max_llm_calls 10) has no room for another model call: no room."
+        " Raise it to let the work go on."
+    )
     assert goal.status == "awaiting_human"
 
 
@@ -209,6 +212,24 @@ def test_trying_again_without_more_money_asks_again_and_nothing_loops() -> None:
     goal.answered(goal.question("budget"), option="Try again")
     assert goal.asked("budget").reason == "budget"
     assert goal.open() == []
+
+
+def test_a_limit_of_money_is_asked_about_as_a_limit_of_money() -> None:
+    goal = a_goal(step("a"), step("b"), constraints=Constraints(max_cost_usd=1.0))
+    goal.claimed("t-a").reserved("t-a", calls=2, cost_usd=1.0).called("t-a", cost_usd=0.9)
+    order = goal.task("t-b").order
+    assert order is not None
+    goal.parked("t-b", "budget", "nothing is left")
+    assert goal.open() == ["t-a"]
+    goal.done("t-a").parked("t-b", "budget", "0.1000 USD are left, and one call can cost 0.5000 USD")
+    assert goal.asked("budget").question.startswith("The budget of this goal (max_cost_usd 1)")
+    goal.command(goal_life.RaiseBudget(by="ada", request_id="1", max_cost_usd=5.0))
+    goal.settled()
+    order = goal.task("t-b").order
+    assert order is not None
+    assert order.budget is not None
+    assert order.budget.max_cost_usd is not None
+    assert 3.5 < order.budget.max_cost_usd < 4.2
 
 
 def test_an_unreadable_message_freezes_its_task_and_asks() -> None:

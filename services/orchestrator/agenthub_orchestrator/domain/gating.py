@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 from agenthub_events.catalogue.gate import GateFailed
 from agenthub_events.catalogue.task import TaskCancelled
-from agenthub_events.catalogue.values import GateName
-from agenthub_events.requirements import gate_parameters
+from agenthub_events.catalogue.values import Constraints, GateName
+from agenthub_events.requirements import GateParameters, gate_parameters
 from agenthub_events.task_ids import gate_task_id
 from agenthub_orchestrator.domain import options
 from agenthub_orchestrator.domain.desk import Desk
@@ -26,13 +26,19 @@ GOOD: frozenset[Standing] = frozenset({"passed", "waived", "reported"})
 
 def required_gates(state: GoalState) -> Iterator[GateName]:
     """The gates of this goal in their order. A goal of nothing but `noop` tasks measures and has none."""
-    accepted = state.life.accepted
-    if not state.real_work or accepted is None:
+    if not state.real_work:
         return
     yield "tests"
-    if gate_parameters(accepted.requirements, accepted.constraints).security:
+    if _parameters(state).security:
         yield "security"
     yield "review"
+
+
+def _parameters(state: GoalState) -> GateParameters:
+    accepted = state.life.accepted
+    if accepted is None:
+        return gate_parameters((), Constraints())
+    return gate_parameters(accepted.requirements, accepted.constraints)
 
 
 def standing(state: GoalState, gate: GateName) -> Standing:
@@ -49,7 +55,7 @@ def standing(state: GoalState, gate: GateName) -> Standing:
         return "due"
     if not isinstance(verdict, GateFailed):
         return "passed"
-    if not verdict.blocking:
+    if not verdict.blocking or (gate == "tests" and not _parameters(state).tests_block):
         return "reported"
     if rounds.waived:
         return "waived"

@@ -10,6 +10,7 @@ from agenthub_orchestrator.domain.state import GoalState, SliceKey
 from agenthub_orchestrator.domain.task_state import Spent
 
 _NOTHING = Spent()
+_SAID_BY_THE_RUN = frozenset({"task.completed", "gate.passed", "gate.failed", "merge.conflicted", "agent.blocked"})
 
 
 def settle(desk: Desk) -> None:
@@ -29,12 +30,13 @@ def _is_closed(state: GoalState, key: SliceKey) -> bool:
 
 
 def _settlement(state: GoalState, key: SliceKey, held: BudgetReserved) -> BudgetSettled:
-    """What is known of the attempt's calls goes to its slices in order; one more may have been under way."""
+    """What is known of the attempt's calls goes to its slices in order; a dead worker's last may be unanswered."""
     siblings = sorted(k for k in state.ledger.open if (k.task_id, k.attempt) == (key.task_id, key.attempt))
     spent = state.tasks[key.task_id].spent.get(key.attempt, _NOTHING)
     before = spent.settled_calls + sum(state.ledger.open[k].calls for k in siblings if k < key)
     calls = min(max(0, spent.calls - before), held.calls)
-    unknown = 1 if key == siblings[-1] and calls < held.calls else 0
+    may_be_billed = key == siblings[-1] and calls < held.calls and not _was_closed_by_its_worker(state, key)
+    unknown = int(may_be_billed)
     share = spent.cost_usd * calls / spent.calls if spent.calls else 0.0
     return BudgetSettled(
         task_id=key.task_id,
@@ -44,6 +46,12 @@ def _settlement(state: GoalState, key: SliceKey, held: BudgetReserved) -> Budget
         cost_usd=round(share + unknown * held.cost_usd / max(1, held.calls), 9),
         unknown_calls=unknown,
     )
+
+
+def _was_closed_by_its_worker(state: GoalState, key: SliceKey) -> bool:
+    """Whether the attempt's end came from the run itself, which then had no call under way."""
+    attempts = state.tasks[key.task_id].attempts
+    return any(tried.attempt == key.attempt and tried.outcome in _SAID_BY_THE_RUN for tried in attempts)
 
 
 def has_room(state: GoalState) -> bool:
@@ -66,8 +74,8 @@ def ask_for_budget(desk: Desk, detail: str) -> None:
     ask(
         desk,
         "budget",
-        f"The budget of this goal is used up ({exceeded.limit} {exceeded.value:g}): {detail}."
-        " Raise it to let the work go on.",
+        f"The budget of this goal ({exceeded.limit} {exceeded.value:g}) has no room for another model call:"
+        f" {detail}. Raise it to let the work go on.",
         options=(options.TRY_AGAIN, options.GIVE_UP),
     )
 

@@ -86,10 +86,12 @@ def why_waiting(state: GoalState, task_id: str) -> str:
     Raises `KeyError` for a task that the goal does not have.
     """
     task = state.tasks[task_id]
-    if task.ended or task.word == "in_progress":
+    if task.ended:
         return ""
     if task.unreadable_seq:
         return f"message {task.unreadable_seq} of this task cannot be read"
+    if task.word == "in_progress":
+        return ""
     if task.word == "enqueued":
         return f"waits for a free {task.order.agent_type if task.order else ''} worker"
     if task.word == "pending":
