@@ -10,15 +10,27 @@ from contextlib import asynccontextmanager
 import pytest
 from nats.aio.client import Client
 
+from agenthub_events import goal_life
 from agenthub_events.base import Event
-from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued, TaskFailed, TaskStarted
+from agenthub_events.catalogue.task import (
+    TaskCancelled,
+    TaskCompleted,
+    TaskDeadLettered,
+    TaskEnqueued,
+    TaskFailed,
+    TaskStarted,
+)
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import EventLog, Recorded, Stamp, Stored
 from agenthub_orchestrator.advisories import advisories
+from agenthub_orchestrator.app import start_of
 from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, derived_status, initial
 from agenthub_orchestrator.follower import Follower, Start
+from agenthub_orchestrator.projector.app import prepare_database, project
 from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.postgres import Database
+from agenthub_runtime.readmodels import position
 from agenthub_runtime.telemetry import Telemetry
 from agenthub_runtime.timers import NatsTimers
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
@@ -186,7 +198,7 @@ async def test_a_new_follower_sets_the_open_timers_again(
             task_id=order.task_id, attempt=order.attempt, failure_class="tool", reason="no", worker="W"
         )
 
-    policy = Policy(backoff_base_s=600.0, backoff_cap_s=600.0)
+    policy = Policy(backoff_base_s=9.0, backoff_cap_s=9.0)
 
     async def timers() -> int:
         info = await bus.jetstream().stream_info("TIMERS")
@@ -215,6 +227,49 @@ async def test_a_follower_that_starts_late_skips_what_had_ended_and_knows_what_c
         await store(log, accepted(2))
         await until(ready(log, 2), 20, "second goal ready")
         assert list(late._goals) == [goal_id(2)]
+
+
+async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_too(
+    log: JetStreamStore, follower: NewFollower, database_url: str
+) -> None:
+    async with running(follower()):
+        await store(log, accepted(1))
+        await until(lambda: log.last(f"{goal_id(1)}.t-design-architecture"), 10, "a task is enqueued")
+    # Nobody decides while a person cancels, and the read models know it before an orchestrator starts.
+    life = (await fold(log)).life
+    for draft in goal_life.decide(life, goal_life.Cancel(by="me", request_id="r1")):
+        await store(log, draft)
+    async with Database(database_url, name="test") as database:
+        await prepare_database(database)
+        projector = asyncio.ensure_future(project(log, database))
+        end = await log.last_seq()
+        try:
+
+            async def projected() -> bool:
+                async with database.connection() as connection:
+                    found = await position(connection)
+                return found is not None and found.seq >= end
+
+            await until(projected, 10, "the cancellation is projected")
+            start = await start_of(log, database)
+            assert start == Start(after=0, known=end)
+            async with running(follower(start=start)):
+
+                async def cancelled() -> bool:
+                    return len(of(await log.read(goal_id(1)), TaskCancelled)) == len(TWELVE)
+
+                await until(cancelled, 10, "every task is cancelled")
+                end = await log.last_seq()
+                await until(projected, 10, "the end is projected")
+
+                async def settled() -> bool:
+                    last = await log.last_seq()
+                    return await start_of(log, database) == Start(after=last, known=last)
+
+                await until(settled, 10, "nothing is left to be done")
+        finally:
+            projector.cancel()
+            await asyncio.gather(projector, return_exceptions=True)
 
 
 async def test_an_order_that_the_server_gave_up_on_becomes_a_dead_letter_and_a_question(

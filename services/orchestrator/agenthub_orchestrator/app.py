@@ -25,7 +25,7 @@ from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.logs import configure_logging
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.projections import closing
-from agenthub_runtime.readmodels import durations, position, unfinished_since
+from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings import OrchestratorSettings, read_orchestrator_settings
 from agenthub_runtime.telemetry import configure_telemetry
 from agenthub_runtime.timers import NatsTimers
@@ -68,7 +68,7 @@ async def start_of(event_log: EventLog, database: Database) -> Start:
             known = await position(connection)
             if known is None or known.seq > await event_log.last_seq():
                 return Start()
-            return Start(after=await unfinished_since(connection, known.seq), known=known.seq)
+            return Start(after=await unsettled_since(connection, known.seq), known=known.seq)
     except (DatabaseUnavailable, ReadModelsMissing) as error:
         log.warning("follower_begins_at_the_first_event", reason=str(error))
         return Start()

@@ -64,7 +64,7 @@ _PAGE = 5_000
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to begin: goals that were accepted up to `after` had ended by the event `known`."""
+    """Where to begin: goals that were accepted up to `after` had ended and were settled by the event `known`."""
 
     after: int = 0
     known: int = 0
@@ -115,7 +115,7 @@ class Follower:
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._loading = asyncio.Lock()
         self._slots = asyncio.Semaphore(SENDS_AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self._failures = 0
         self._caught_up = False
         self.policy = policy
@@ -346,8 +346,8 @@ class Follower:
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
 
     async def _back_off(self) -> None:
         self._failures += 1

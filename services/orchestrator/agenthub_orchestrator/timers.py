@@ -41,14 +41,15 @@ class TimerKeeper:
         self._clock = clock
         self._wishes_of = wishes_of
         self._known: dict[str, dict[tuple[str, str], _Known]] = {}
-        self._touched: set[str] = set()
+        # Ordered, so that a simulation can be played again.
+        self._touched: dict[str, None] = {}
         self._news = asyncio.Event()
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, None] = {}
         self._patient = asyncio.Event()
 
     def touch(self, goal_id: str) -> None:
         """The goal has changed; its wishes are looked at in a moment."""
-        self._touched.add(goal_id)
+        self._touched[goal_id] = None
         self._news.set()
 
     def has_fired(self, kind: str, goal_id: str, task_id: str) -> None:
@@ -66,7 +67,7 @@ class TimerKeeper:
             await self._news.wait()
             await self._clock.sleep(SETTLE_S)
             self._news.clear()
-            goals, self._touched = self._touched, set()
+            goals, self._touched = self._touched, {}
             for goal_id in goals:
                 try:
                     await self._fulfil(goal_id)
@@ -99,7 +100,7 @@ class TimerKeeper:
             if known.is_set:
                 continue
             if self._may_wait(known):
-                self._waiting.add(goal_id)
+                self._waiting[goal_id] = None
                 self._patient.set()
                 continue
             await self._timers.set(kind, goal_id, task_id, due=known.due, ref=known.ref)

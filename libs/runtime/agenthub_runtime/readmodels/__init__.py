@@ -31,7 +31,7 @@ from agenthub_runtime.readmodels.queries import (
     list_tasks,
     list_timeline,
     merge_chain,
-    unfinished_since,
+    unsettled_since,
 )
 from agenthub_runtime.readmodels.rows import (
     ROW_KINDS,
@@ -88,6 +88,6 @@ __all__ = [
     "list_timeline",
     "merge_chain",
     "position",
-    "unfinished_since",
+    "unsettled_since",
     "wait_for_position",
 ]

@@ -276,13 +276,9 @@ async def merge_chain(connection: Connection, goal_id: str) -> list[MergeRow]:
     return _rows(rows, MergeRow)
 
 
-async def unfinished_since(connection: Connection, known: int) -> int:
-    """The last sequence before the oldest goal that had not ended by the event `known`; `known` without one."""
-    rows = await _fetch(
-        connection,
-        "SELECT min(first_seq) AS first_seq FROM agenthub.goals"
-        " WHERE status NOT IN ('completed', 'failed', 'cancelled')",
-    )
+async def unsettled_since(connection: Connection, known: int) -> int:
+    """The last sequence before the oldest goal that was not settled by the event `known`; `known` without one."""
+    rows = await _fetch(connection, "SELECT min(first_seq) AS first_seq FROM agenthub.goals WHERE NOT settled")
     first = rows[0]["first_seq"]
     return known if first is None else min(known, int(first) - 1)
 

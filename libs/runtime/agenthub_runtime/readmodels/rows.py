@@ -22,7 +22,8 @@ from agenthub_events.catalogue.values import (
 
 class GoalRow(msgspec.Struct, kw_only=True):
     """A goal at a glance. `head` is the branch as merged; `cost_usd` leaves out what has no known price
-    (`unpriced_calls`); `needs_you` means that a person is asked, or the result waits for a verdict."""
+    (`unpriced_calls`); `needs_you` means that a person is asked, or the result waits for a verdict; `settled` that
+    it is over and nothing is left to be tidied up."""
 
     table: ClassVar[str] = "goals"
     key: ClassVar[tuple[str, ...]] = ("goal_id",)
@@ -41,6 +42,7 @@ class GoalRow(msgspec.Struct, kw_only=True):
     paused_by: str = ""
     pause_reason: str = ""
     needs_you: bool = False
+    settled: bool = False
     revision: int = 0
     plan_approved: bool = False
     analysis: str = ""

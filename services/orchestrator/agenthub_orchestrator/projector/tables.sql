@@ -16,6 +16,7 @@ CREATE TABLE goals (
     paused_by text NOT NULL,
     pause_reason text NOT NULL,
     needs_you boolean NOT NULL,
+    settled boolean NOT NULL,
     revision bigint NOT NULL,
     plan_approved boolean NOT NULL,
     analysis text NOT NULL,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from agenthub_events.base import Event
 from agenthub_events.codec import Unreadable
 from agenthub_events.errors import InvalidSubject
+from agenthub_events.goal_life import TERMINAL
 from agenthub_events.ports import Recorded
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
-from agenthub_orchestrator.domain import apply, derived_status
+from agenthub_orchestrator.domain import apply, decide, derived_status
 from agenthub_orchestrator.projector import on_goal, on_task
 from agenthub_orchestrator.projector.rows import ID_MAX, GoalRows, Handlers
 from agenthub_runtime.lines import Narrator
@@ -128,6 +129,8 @@ class GoalView(GoalRows):
         goal.max_cost_usd = life.max_cost_usd
         goal.head = self.state.head
         goal.open_questions = len(self.questions)
+        # A goal that has ended may still hold work to cancel or money to return.
+        goal.settled = life.phase in TERMINAL and not decide(self.state, now=self.state.last_at)
         waits = goal.autonomy == "approve_plan" and life.planned and not life.plan_approved
         goal.needs_you = goal.status == "ready_for_review" or (
             self.state.alive and (waits or bool(self.questions))

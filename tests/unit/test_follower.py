@@ -1,0 +1,205 @@
+"""The follower on virtual time, with seeded crashes, cut wires, twins and lost workers."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+import pytest
+
+from agenthub_events import goal_life
+from agenthub_events.base import Event
+from agenthub_events.catalogue.goal import GoalCompleted, GoalReadyForReview, GoalReworkRequested, GoalStalled
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskTimedOut
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.memory import MemoryLog
+from agenthub_events.ports import Recorded
+from agenthub_orchestrator.domain import Policy
+from agenthub_orchestrator.follower import Follower, Start
+from agenthub_runtime.twins import MemoryArtifacts, MemoryTimers
+from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
+from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
+
+
+class Hub:
+    """A log, timers and artifacts of one simulated hub; `seed` decides delays and cut wires."""
+
+    def __init__(self, seed: int = 0, *, weather: bool = False) -> None:
+        self.chance = Random(seed)
+        self.clock = VirtualClock()
+        self.log = MemoryLog(self._gate) if weather else MemoryLog()
+        self.timers = MemoryTimers(self.clock)
+        self.artifacts = MemoryArtifacts()
+        self.ids = SeededIds(seed)
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def _gate(self, point: str) -> None:
+        await asyncio.sleep(self.chance.choice((0, 0, 0.001, 0.02)))
+        if point.startswith("append") and self.chance.random() < 0.05:
+            raise StoreUnavailable(f"cut at {point}")
+
+    def follower(self, policy: Policy | None = None, start: Start | None = None) -> Follower:
+        return Follower(
+            log=self.log,
+            artifacts=self.artifacts,
+            timers=self.timers,
+            clock=self.clock,
+            ids=self.ids,
+            policy=policy or Policy(),
+            start=start,
+        )
+
+    def run(self, *services: Follower | ScriptedWorker) -> None:
+        self.tasks.extend(asyncio.ensure_future(service.run()) for service in services)
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        self.tasks.clear()
+
+    async def close(self) -> None:
+        await self.stop()
+        self.timers.close()
+
+    async def wait_for(self, kind: type[Event], number: int = 1, count: int = 1) -> None:
+        async for batch in self.log.follow(after=0, subjects=(f"evt.{goal_id(number)}.>",)):
+            count -= sum(isinstance(recorded.event, kind) for recorded in batch)
+            if count <= 0:
+                return
+
+    async def messages(self, kind: type[Event], number: int = 1) -> list[Recorded]:
+        return [r for r in await self.log.read(goal_id(number)) if isinstance(r.event, kind)]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_i12_followers_that_die_and_twins_in_bad_weather_have_one_effect(seed: int) -> None:
+    async def play() -> None:
+        hub = Hub(seed, weather=True)
+        hub.run(ScriptedWorker(hub.log))
+        for number in (1, 2):
+            await store(hub.log, accepted(number))
+        ready = asyncio.ensure_future(
+            asyncio.wait_for(asyncio.gather(*(hub.wait_for(GoalReadyForReview, n) for n in (1, 2))), 3_600)
+        )
+        while not ready.done():
+            lives = [asyncio.ensure_future(hub.follower().run()) for _ in range(hub.chance.choice((1, 2)))]
+            await asyncio.wait([ready], timeout=hub.chance.choice((0.001, 0.01, 0.1, 60.0)))
+            for life in lives:
+                life.cancel()
+            await asyncio.gather(*lives, return_exceptions=True)
+        await ready
+        for number in (1, 2):
+            messages = await hub.log.read(goal_id(number))
+            assert len(story(messages)) == len(messages)
+            for kind in (TaskEnqueued, TaskCompleted):
+                assert len(await hub.messages(kind, number)) == len(TWELVE)
+        await hub.close()
+
+    run_virtually(play())
+
+
+def test_the_same_seed_plays_the_same_log() -> None:
+    async def play() -> list[tuple[int, str]]:
+        hub = Hub(3, weather=True)
+        hub.run(hub.follower(), ScriptedWorker(hub.log))
+        await store(hub.log, accepted())
+        await hub.wait_for(GoalReadyForReview)
+        log = [(recorded.seq, recorded.subject) for recorded in await hub.log.read(goal_id(1))]
+        await hub.close()
+        return log
+
+    assert run_virtually(play()) == run_virtually(play())
+
+
+def test_an_attempt_whose_worker_is_silent_is_timed_out_and_given_again() -> None:
+    async def play() -> None:
+        hub = Hub()
+
+        async def silent_once(order: TaskEnqueued) -> Event:
+            if order.attempt == 1:
+                await asyncio.Event().wait()
+            return await completes(order)
+
+        hub.run(hub.follower(), ScriptedWorker(hub.log, silent_once))
+        await store(hub.log, accepted(tasks=[("only", ())]))
+        await hub.wait_for(GoalReadyForReview)
+        (late,) = await hub.messages(TaskTimedOut)
+        (first, *_) = await hub.messages(TaskEnqueued)
+        assert isinstance(late.event, TaskTimedOut)
+        assert isinstance(first.event, TaskEnqueued)
+        waited = (late.event.timestamp - first.event.timestamp).total_seconds()
+        assert first.event.timeout_s + 30 <= waited <= first.event.timeout_s + 40
+        await hub.close()
+
+    run_virtually(play())
+
+
+def test_short_tasks_cost_no_timer() -> None:
+    async def play() -> None:
+        hub = Hub()
+        seen: list[str] = []
+        plain = hub.timers.set
+
+        async def noted(kind: str, *rest: object, **more: object) -> None:
+            seen.append(kind)
+            await plain(kind, *rest, **more)  # type: ignore[arg-type]
+
+        hub.timers.set = noted  # type: ignore[method-assign]
+
+        async def briefly(order: TaskEnqueued) -> Event:
+            await asyncio.sleep(1.0)
+            return await completes(order)
+
+        hub.run(hub.follower(), ScriptedWorker(hub.log, briefly))
+        await store(hub.log, accepted())
+        await hub.wait_for(GoalReadyForReview)
+        assert seen == []
+        await hub.close()
+
+    run_virtually(play())
+
+
+def test_a_finished_goal_comes_back_when_a_person_asks_for_changes() -> None:
+    async def play() -> None:
+        hub = Hub()
+        hub.run(hub.follower(), ScriptedWorker(hub.log))
+        await store(hub.log, accepted())
+        await hub.wait_for(GoalReadyForReview)
+        await command(hub, goal_life.Approve(by="me", request_id="r1", ready_seq=await ready_seq(hub)))
+        await hub.wait_for(GoalCompleted)
+        known = await hub.log.last_seq()
+        await hub.stop()
+        # A new process begins behind the goal, and knows it no more.
+        hub.run(hub.follower(start=Start(after=known, known=known)), ScriptedWorker(hub.log, after=known))
+        await command(hub, goal_life.Rework(by="me", request_id="r2", feedback="Please add 2FA support"))
+        await hub.wait_for(GoalReworkRequested)
+        await asyncio.wait_for(hub.wait_for(TaskEnqueued, count=len(TWELVE) + 1), 60)
+        orders = await hub.messages(TaskEnqueued)
+        assert orders[-1].subject.split(".")[2].startswith("plan-")
+        await hub.close()
+
+    async def ready_seq(hub: Hub) -> int:
+        return (await hub.messages(GoalReadyForReview))[-1].seq
+
+    async def command(hub: Hub, wish: goal_life.GoalCommand) -> None:
+        life = goal_life.initial(goal_id(1))
+        for recorded in await hub.log.read(f"{goal_id(1)}._.goal"):
+            assert isinstance(recorded.event, Event)
+            life = goal_life.evolve(life, recorded.seq, recorded.event)
+        for draft in goal_life.decide(life, wish):
+            await store(hub.log, draft)
+
+    run_virtually(play())
+
+
+def test_queued_work_is_no_stall_however_long_nobody_takes_it() -> None:
+    async def play() -> None:
+        hub = Hub()
+        hub.run(hub.follower())
+        await store(hub.log, accepted(tasks=[("only", ())]))
+        await asyncio.sleep(600)
+        assert await hub.messages(GoalStalled) == []
+        await hub.close()
+
+    run_virtually(play())
