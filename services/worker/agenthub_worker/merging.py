@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from agenthub_events.catalogue.values import TaskResult, TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Conflict
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_runtime.repository.goal import Committed, Conflicted, Merged
+from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
 from agenthub_worker.domain.endings import ConflictingMerge, Ending, Failed, Trace, completed_event
 from agenthub_worker.evidence.layout import NoTestCommand
 from agenthub_worker.hold import Hold
@@ -28,6 +32,7 @@ from agenthub_worker.workplace import (
 )
 
 MERGE_TRIES = 5
+_TURN_PAUSE_S = 0.05
 
 
 class Merging:
@@ -43,24 +48,28 @@ class Merging:
 
         When the branch moves meanwhile, the merge and its tests are made again. Raises `Lost`.
         """
-        for _ in range(MERGE_TRIES):
-            branch = await read_branch(self._hold.bench, self._hold.goal_id)
-            await open_repository(self._hold.bench, self._hold.goal_id, branch)
-            merged = await self._merge(branch, done, result)
-            if isinstance(merged, Conflicted):
-                return ConflictingMerge(
-                    files=merged.files,
-                    base=self._place.base,
-                    head=branch.head,
-                    commit=done.commit,
-                    bundle_ref=await self._place.bundle(self._place.base, done.commit),
-                    summary=result.summary,
-                )
-            if await self._commit(branch, done, merged, result, trace):
-                return None
+        async with my_turn(self._hold, self._place.repository):
+            for _ in range(MERGE_TRIES):
+                branch = await read_branch(self._hold.bench, self._hold.goal_id)
+                await open_repository(self._hold.bench, self._hold.goal_id, branch)
+                merged = await self._merge(branch, done, result)
+                if isinstance(merged, Conflicted):
+                    return await self._conflict(branch, done, merged, result)
+                if await self._commit(branch, done, merged, result, trace):
+                    return None
         return Failed(
             failure_class="workspace",
             reason=f"the branch moved {MERGE_TRIES} times while this work was being merged; it is saved",
+        )
+
+    async def _conflict(self, branch: Branch, done: Committed, merged: Conflicted, result: TaskResult) -> Ending:
+        return ConflictingMerge(
+            files=merged.files,
+            base=self._place.base,
+            head=branch.head,
+            commit=done.commit,
+            bundle_ref=await self._place.bundle(self._place.base, done.commit),
+            summary=result.summary,
         )
 
     async def _merge(self, branch: Branch, done: Committed, result: TaskResult) -> Merged | Conflicted:
@@ -109,6 +118,27 @@ class Merging:
         finally:
             await repository.discard_workspace(path)
         return evidence
+
+
+@contextlib.asynccontextmanager
+async def my_turn(hold: Hold, repository: GoalRepository) -> AsyncIterator[None]:
+    """One merge of a goal at a time on this machine. It only saves work: the fence of the log decides."""
+    lock = os.open(repository.path.with_suffix(".merge"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not _locked(lock):
+            await hold.look()
+            await hold.bench.pause(_TURN_PAUSE_S)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def land_import(hold: Hold, source: Path, trace: Trace) -> Ending | None:
