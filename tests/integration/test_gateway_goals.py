@@ -336,7 +336,7 @@ async def asked(gateway: Gateway, log: JetStreamStore) -> tuple[str, str, int]:
             "message": "Agents need your input to continue",
         }
     ]
-    return goal_id, item["intervention_id"], seq
+    return goal_id, item["id"], seq
 
 
 async def test_a_question_is_answered_once_and_the_second_is_told_by_whom(
@@ -389,7 +389,7 @@ async def test_a_dead_letter_is_requeued_with_edits_once(gateway: Gateway, log: 
     seq = await write(log, goal_id, "t-a", TaskDeadLettered(task_id="t-a", attempt=1, reason="All was tried"))
     [letter] = (await gateway.get("/api/v1/dead-letters", after=seq))["items"]
     assert (letter["reason"], letter["state"]) == ("All was tried", "open")
-    path = f"dead-letters/{letter['dead_letter_id']}"
+    path = f"dead-letters/{letter['id']}"
     assert (await tell(gateway, f"{path}/requeue", {"edits": {"agent": "wizard"}}))[0] == 422
     status, answer = await tell(gateway, f"{path}/requeue", {"edits": {"details": "Try without network"}})
     assert status == 202

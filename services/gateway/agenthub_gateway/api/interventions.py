@@ -27,7 +27,13 @@ from agenthub_gateway.api.access import (
 from agenthub_gateway.api.bodies import AnswerBody, EditsBody, ReasonBody, RequeueBody
 from agenthub_gateway.api.goal_reads import must_exist
 from agenthub_gateway.api.strict import strict_body
-from agenthub_gateway.api.views import CommandAccepted, DeadLetterPage, InterventionPage
+from agenthub_gateway.api.views import (
+    CommandAccepted,
+    DeadLetterPage,
+    InterventionPage,
+    dead_letter_view,
+    intervention_view,
+)
 from agenthub_gateway.commands.questions import Answer, Question, answer_question
 from agenthub_gateway.commands.tasks import DeadLetter, discard, requeue
 from agenthub_gateway.commands.writing import Outcome
@@ -135,7 +141,7 @@ async def dead_letters(
     """Work that was given up, and messages that nobody can read; the oldest first."""
     async with snapshot(hub, after) as (connection, at):
         page = await list_dead_letters(connection, goal_id, None if which == "all" else which, cursor, limit)
-    return answer(request, page, at)
+    return answer(request, DeadLetterPage([dead_letter_view(row) for row in page.items], page.next_cursor), at)
 
 
 @post(
@@ -215,7 +221,7 @@ def _with_notifications(page: Page[InterventionRow]) -> InterventionPage:
     notifications = [
         InterventionRequired(workflow_id=goal_id, blocked_tasks=tuple(tasks)) for goal_id, tasks in blocked.items()
     ]
-    return InterventionPage(page.items, page.next_cursor, notifications)
+    return InterventionPage([intervention_view(row) for row in page.items], page.next_cursor, notifications)
 
 
 HANDLERS: list[Any] = [

@@ -104,18 +104,30 @@ class TimelinePage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+class InterventionView(InterventionRow, kw_only=True):
+    """A question to a person; `id` is what an answer names."""
+
+    id: str
+
+
 class InterventionPage(msgspec.Struct, frozen=True):
     """Questions, the oldest first; `notifications` has the open ones of this page, one entry for each goal."""
 
-    items: list[InterventionRow]
+    items: list[InterventionView]
     next_cursor: str | None
     notifications: list[InterventionRequired]
+
+
+class DeadLetterView(DeadLetterRow, kw_only=True):
+    """Work that was given up, or a message that nobody can read; `id` is what a decision names."""
+
+    id: str
 
 
 class DeadLetterPage(msgspec.Struct, frozen=True):
     """Work that was given up, and messages that nobody can read."""
 
-    items: list[DeadLetterRow]
+    items: list[DeadLetterView]
     next_cursor: str | None
 
 
@@ -162,6 +174,16 @@ def goal_view(row: GoalRow) -> GoalView:
         workflow_generated=planned,
         estimated_time=in_words(row.estimated_minutes) if planned else None,
     )
+
+
+def intervention_view(row: InterventionRow) -> InterventionView:
+    """A row under the id that an answer names."""
+    return InterventionView(**msgspec.structs.asdict(row), id=row.intervention_id)
+
+
+def dead_letter_view(row: DeadLetterRow) -> DeadLetterView:
+    """A row under the id that a decision names."""
+    return DeadLetterView(**msgspec.structs.asdict(row), id=row.dead_letter_id)
 
 
 def in_words(minutes: float) -> str:

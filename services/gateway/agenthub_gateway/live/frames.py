@@ -52,16 +52,16 @@ class InterventionRequired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message of the log as the API shows it. `event` is missing when nobody can read the body."""
+    """A message of the log as the API shows it. `event` is null when nobody can read the body."""
 
     sequence: int
     type: str
     goal_id: str
     task_id: str
     subject: str
+    event: msgspec.Raw
     aliases: tuple[str, ...] = ()
     unreadable: str = ""
-    event: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -115,6 +115,7 @@ def view_of(recorded: Recorded) -> EventView:
             goal_id=goal_id,
             task_id=task_id,
             subject=recorded.subject,
+            event=msgspec.Raw(b"null"),
             unreadable=event.reason,
         )
     return EventView(
