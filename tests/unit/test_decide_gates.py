@@ -243,3 +243,15 @@ def test_a_replan_names_its_cause_once() -> None:
     goal = three_failures(built())
     causes = [event.cause for event in goal.events(GoalReplanned) if isinstance(event, GoalReplanned)]
     assert causes == ["gate-tests-1", "debug-tests-1", "gate-tests-2", "debug-tests-2"]
+
+
+def test_a_gate_that_goes_on_after_the_head_has_moved_begins_afresh() -> None:
+    goal = a_goal(step("a"), step("b")).done("t-a", changes=True)
+    goal.command(goal_life.RequestTests(by="ada", request_id="1"))
+    goal.settled().claimed("gate-tests-1").done("t-b", changes=True, summary="moved")
+    assert "gate-tests-1 task.cancelled" in goal.story(), "its verdict would be about the past"
+    assert goal.open() == ["gate-tests-2"]
+    goal.parked("gate-tests-2", "restart")
+    order = goal.task("gate-tests-2").order
+    assert order is not None
+    assert (order.attempt, order.resumes, order.changed) == (2, 1, ())

@@ -139,7 +139,7 @@ def test_a_plan_carries_estimates_and_the_planner_is_told_the_requirements() -> 
     assert not goal.events(GoalReplanned)
 
 
-def test_every_order_names_its_task_attempt_lane_parent_and_budget() -> None:
+def test_x12_every_order_names_its_task_attempt_lane_parent_and_budget() -> None:
     goal = built_goal().judged("gate-tests-1", passed=False).done("debug-tests-1")
     for event in goal.events(TaskEnqueued):
         assert isinstance(event, TaskEnqueued)

@@ -65,7 +65,7 @@ def test_an_attempt_that_broke_from_outside_goes_on_where_it_was(failure: str) -
     assert lane_of(goal, "t-a") == (2, "p1", 1)
 
 
-def test_after_three_retries_a_debugger_looks_and_then_a_person_is_asked() -> None:
+def test_x13_after_three_retries_a_debugger_looks_and_then_a_person_is_asked() -> None:
     goal = a_goal(step("a")).failed_for_good("t-a", "tool")
     assert goal.open() == ["debug-t-a-1"]
     assert "has failed 4 times" in goal.context("debug-t-a-1").details
@@ -114,9 +114,26 @@ def test_a_persons_answer_goes_back_into_the_run_first_of_all() -> None:
 def test_an_answer_gives_the_task_its_retries_back() -> None:
     goal = a_goal(step("a")).failed_for_good("t-a", "transient")
     goal.answered(goal.question(), option="Try again")
-    assert lane_of(goal, "t-a")[:2] == (5, "p0")
+    assert lane_of(goal, "t-a") == (5, "p0", 4)
     goal.failed_for_good("t-a", "transient")
     assert goal.asked().question == "Failed after 3 retries: it broke"
+
+
+def test_a_run_that_came_to_its_end_is_begun_afresh_with_the_answer() -> None:
+    goal = a_goal(step("a")).failed("t-a", "limit", "40 turns are used up")
+    goal.answered(goal.question(), text="only change auth.py")
+    assert lane_of(goal, "t-a") == (2, "p0", 0)
+    answered = goal.context("t-a").answered
+    assert answered is not None
+    assert answered.answer == "only change auth.py"
+
+
+def test_a_resumed_run_is_told_that_the_branch_has_moved() -> None:
+    goal = a_goal(step("a"), step("b")).claimed("t-a").done("t-b", changes=True).parked("t-a", "restart")
+    order = goal.task("t-a").order
+    assert order is not None
+    assert order.resumes == 1
+    assert order.changed == (f"the branch has moved from its start to {goal.truth.head}",)
 
 
 def test_a_persons_edit_changes_the_next_order() -> None:
@@ -144,7 +161,7 @@ def test_an_agents_own_options_are_text_for_the_agent() -> None:
     assert goal.status == "running"
 
 
-def test_overload_costs_no_retry_and_ends_at_its_date() -> None:
+def test_x13_overload_costs_no_retry_and_ends_at_its_date() -> None:
     goal = a_goal(step("a")).claimed("t-a")
     until = goal.now + timedelta(minutes=2)
     goal.parked("t-a", "overload", "529", until=until)
@@ -241,7 +258,7 @@ def test_an_order_that_the_server_cannot_deliver_is_a_dead_letter() -> None:
     assert not goal.fired
 
 
-def test_a_question_is_asked_once_and_raised_again_by_its_timer_alone() -> None:
+def test_x8_a_question_is_asked_once_and_raised_again_by_its_timer_alone() -> None:
     goal = a_goal(step("a")).asks("t-a")
     for _ in range(50):
         goal.settled()

@@ -119,7 +119,9 @@ def test_deciding_depends_on_the_log_alone_and_changes_no_state(
     fresh = hub.refolded()
     assert seen(fresh) == seen(hub.truth)
     fired = frozenset(hub.fired)
+    before = repr(seen(hub.truth))
     first = decide(hub.truth, now=hub.now, fired=fired, policy=POLICY)
+    assert repr(seen(hub.truth)) == before
     second = decide(fresh, now=hub.now, fired=fired, policy=POLICY)
     assert [(due.draft, due.context) for due in first] == [(due.draft, due.context) for due in second]
     assert seen(fresh) == seen(hub.truth)

@@ -14,7 +14,7 @@ from agenthub_events.codec import Unreadable
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain.graph import drop, end_task, grow
 from agenthub_orchestrator.domain.options import action_of
-from agenthub_orchestrator.domain.state import GoalState, Seal, SliceKey
+from agenthub_orchestrator.domain.state import Fence, GoalState, Seal, SliceKey
 from agenthub_orchestrator.domain.task_fold import decide_on
 from agenthub_orchestrator.domain.task_state import Question, Spent
 
@@ -23,7 +23,7 @@ PROPOSAL = "proposal-"
 
 def fold_family(state: GoalState, family: str, seq: int, event: Event | Unreadable) -> None:
     """Take one more message about the goal as a whole in. An unreadable one freezes the goal (but for a seal)."""
-    fence = state.fence(family)
+    fence = state.families.setdefault(family, Fence())
     fence.seq = seq
     fence.count += 1
     if isinstance(event, Unreadable):

@@ -29,7 +29,7 @@ from agenthub_orchestrator.domain.repairs import diagnose_task
 from agenthub_orchestrator.domain.task_state import TaskState
 from agenthub_orchestrator.domain.waits import park_ref, retry_ref
 
-_GOES_ON: frozenset[str] = frozenset({"transient", "crash", "workspace"})
+_GOES_ON: frozenset[str] = frozenset({"transient", "crash", "workspace", "timed_out"})
 _WORTH_A_DEBUGGER: frozenset[str] = frozenset({"model", "tool", "invalid"})
 _ERROR_MAX = 2_000
 
@@ -47,9 +47,9 @@ def _step(desk: Desk, task: TaskState) -> None:
         return
     match task.closed_by:
         case TaskFailed() as failed:
-            _after_failure(desk, task, failed.failure_class, failed.reason)
+            _after_failure(desk, task, failed.reason)
         case TaskTimedOut() as late:
-            _after_failure(desk, task, "timed_out", f"no result within {late.limit_s} seconds")
+            _after_failure(desk, task, f"no result within {late.limit_s} seconds")
         case TaskParked() as parked:
             _after_park(desk, task, parked)
         case MergeConflicted() as conflict:
@@ -67,25 +67,25 @@ def resumable(task: TaskState) -> int:
     return task.order.resumes if task.order else 0
 
 
-def _after_failure(desk: Desk, task: TaskState, failure_class: str, error: str) -> None:
+def _after_failure(desk: Desk, task: TaskState, error: str) -> None:
     retries = task.retry_count - task.retry_base
     if task.retry is not None:
-        _retry_when_due(desk, task, failure_class, error)
-    elif failure_class != "limit" and retries <= desk.policy.max_retries:
+        _retry_when_due(desk, task, error)
+    elif task.failure != "limit" and retries <= desk.policy.max_retries:
         _schedule(desk, task, error)
-    elif failure_class == "crash":
+    elif task.failure == "crash":
         _bury(desk, task, error)
-    elif failure_class in _WORTH_A_DEBUGGER and _may_be_diagnosed(task):
+    elif task.failure in _WORTH_A_DEBUGGER and _may_be_diagnosed(task):
         _diagnose(desk, task, error)
     else:
         _block(desk, task, error)
 
 
-def _retry_when_due(desk: Desk, task: TaskState, failure_class: str, error: str) -> None:
+def _retry_when_due(desk: Desk, task: TaskState, error: str) -> None:
     if task.retry is None or not desk.may_start:
         return
     if task.retry.due <= desk.now or desk.has_fired("retry", task.task_id, retry_ref(task)):
-        resumes = resumable(task) if failure_class in _GOES_ON or failure_class == "timed_out" else 0
+        resumes = resumable(task) if task.failure in _GOES_ON else 0
         enqueue(desk, task.task_id, resumes=resumes, changed=(f"the attempt before ended: {error[:500]}",))
 
 
@@ -202,5 +202,12 @@ def _go_on(desk: Desk, task: TaskState, decision: AgentAnswered, said: str) -> N
     edited = tuple(name for name in TaskEdits.__struct_fields__ if getattr(decision.edits, name) is not None)
     changed = tuple(f"{name} edited by {decision.by}" for name in edited)
     # Another agent cannot go on with the recorded run of the first one.
-    resumes = 0 if "agent" in edited else resumable(task)
+    resumes = resumable(task) if _run_can_go_on(task) and "agent" not in edited else 0
     enqueue(desk, task.task_id, resumes=resumes, changed=changed, answered=answered, by_person=True)
+
+
+def _run_can_go_on(task: TaskState) -> bool:
+    """Whether the recorded run waits for an answer, or broke from outside; any other has come to its end."""
+    if task.question is None or task.word != "blocked":
+        return False
+    return bool(task.question.asked.worker) or task.failure in _GOES_ON

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agenthub_events.catalogue.values import Lane, Origin, Priority
 from agenthub_events.task_ids import TaskKind
 
-_UNBLOCKING: frozenset[TaskKind] = frozenset({"debug", "fix", "merge", "gate"})
+UNBLOCKING: frozenset[TaskKind] = frozenset({"debug", "fix", "merge", "gate"})
 
 
 def lane(
@@ -21,7 +21,7 @@ def lane(
 
     `answered`: a person has answered its question. `sole`: nothing else of the goal can run meanwhile.
     """
-    if answered or priority == "urgent" or (sole and kind in _UNBLOCKING):
+    if answered or priority == "urgent" or (sole and kind in UNBLOCKING):
         return "p0"
     if attempt > 1 or origin == "rework" or priority == "high":
         return "p1"

@@ -13,11 +13,11 @@ from agenthub_events.catalogue.values import CallBudget, Complexity, GateName, L
 from agenthub_events.context import Answered, digest_of, encode_context
 from agenthub_events.errors import InvalidInput
 from agenthub_events.plan import DEFAULT_TIMEOUT_S
-from agenthub_events.task_ids import TaskKind, gate_of, kind_of
+from agenthub_events.task_ids import gate_of, kind_of
 from agenthub_orchestrator.domain.contexts import context_of
 from agenthub_orchestrator.domain.desk import Desk
 from agenthub_orchestrator.domain.kinship import parent_of
-from agenthub_orchestrator.domain.lanes import lane
+from agenthub_orchestrator.domain.lanes import UNBLOCKING, lane
 from agenthub_orchestrator.domain.state import GoalState
 
 PLAN_TIMEOUT_S = 1_800
@@ -28,7 +28,6 @@ _GATE_WORK: dict[GateName, tuple[str, AgentType]] = {
     "security": ("Audit the security", "security"),
     "review": ("Review the result", "review"),
 }
-_UNBLOCKING: frozenset[TaskKind] = frozenset({"debug", "fix", "merge", "gate"})
 
 
 class Spec(NamedTuple):
@@ -58,6 +57,11 @@ def enqueue(
         return False
     state = desk.state
     spec = spec_of(state, task_id)
+    before = task_commit(state, task_id)
+    if resumes and before != state.head:
+        # What a gate has read of another commit is no evidence about this one.
+        resumes = 0 if kind_of(task_id) == "gate" else resumes
+        changed = (*changed, f"the branch has moved from {before or 'its start'} to {state.head}")
     order = _order(desk, task_id, spec, resumes=resumes, by_person=by_person)
     context = None
     if spec.agent_type != "noop":
@@ -73,6 +77,12 @@ def enqueue(
         )
     route = (spec.agent_type, order.lane)
     return desk.write(task_id, order, str(order.attempt), route=route, context=context)
+
+
+def task_commit(state: GoalState, task_id: str) -> str:
+    """The head from which the task's newest attempt was to start."""
+    task = state.tasks.get(task_id)
+    return task.order.workspace_commit if task and task.order else state.head
 
 
 def _order(desk: Desk, task_id: str, spec: Spec, *, resumes: int, by_person: bool) -> TaskEnqueued:
@@ -108,13 +118,13 @@ def _lane(state: GoalState, task_id: str, spec: Spec, attempt: int, by_person: b
         priority=state.life.priority,
         origin=spec.origin,
         answered=by_person,
-        sole=kind in _UNBLOCKING and not _other_work_runs(state),
+        sole=kind in UNBLOCKING and not _other_work_runs(state),
     )
 
 
 def _other_work_runs(state: GoalState) -> bool:
     return any(
-        state.tasks[task_id].kind not in _UNBLOCKING for index in (state.open, state.ready) for task_id in index
+        state.tasks[task_id].kind not in UNBLOCKING for index in (state.open, state.ready) for task_id in index
     )
 
 

@@ -165,11 +165,8 @@ class GoalState:
     sealed_seq: int = 0
 
     def fence(self, family: str) -> Fence:
-        """The fence of a family of the goal as a whole."""
-        found = self.families.get(family)
-        if found is None:
-            found = self.families[family] = Fence()
-        return found
+        """The fence of a family of the goal as a whole; an empty one when nothing was said in it."""
+        return self.families.get(family) or Fence()
 
     @property
     def alive(self) -> bool:

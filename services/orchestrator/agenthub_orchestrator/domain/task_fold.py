@@ -49,7 +49,7 @@ def _enqueued(state: GoalState, task: TaskState, seq: int, event: t.TaskEnqueued
     if task.ended:
         return
     task.attempt, task.word, task.claims, task.worker = event.attempt, "enqueued", 0, ""
-    task.order, task.order_seq = event, seq
+    task.order, task.order_seq, task.failure = event, seq, ""
     task.closed_by = task.retry = task.decision = None
     _forget_question(state, task)
     state.ready.pop(task.task_id, None)
@@ -112,6 +112,7 @@ def _failure_of(event: gate.GateFailed) -> tuple[frozenset[str], frozenset[tuple
 def _failed(state: GoalState, task: TaskState, seq: int, event: t.TaskFailed) -> None:
     if task.is_open:
         task.retry_count += 1
+        task.failure = event.failure_class
         _save(task, event.attempt, event.checkpoint, event.bundle_ref)
         _close(state, task, "failed", seq=seq, event=event, reason=event.reason)
 
@@ -119,6 +120,7 @@ def _failed(state: GoalState, task: TaskState, seq: int, event: t.TaskFailed) ->
 def _timed_out(state: GoalState, task: TaskState, seq: int, event: t.TaskTimedOut) -> None:
     if task.is_open:
         task.retry_count += 1
+        task.failure = "timed_out"
         _save(task, event.attempt, event.checkpoint, event.bundle_ref)
         _close(state, task, "timed_out", seq=seq, event=event, reason=f"no result within {event.limit_s} s")
 

@@ -71,7 +71,8 @@ class TaskState:
     """One task. `seq` and `count` are the fence of its next event; `word` is its status.
 
     `unmet` counts dependencies that have not ended well. `closed_by` is the event that closed the last attempt,
-    `retry_base` the retries that a person's answer has forgiven, `spent` the model calls of each attempt.
+    `failure` the class of its failure (or `timed_out`), `retry_base` the retries that a person's answer has
+    forgiven, `spent` the model calls of each attempt.
     """
 
     task_id: str
@@ -90,6 +91,7 @@ class TaskState:
     order_seq: int = 0
     closed_by: Event | None = None
     closed_seq: int = 0
+    failure: str = ""
     retry: TaskRetryScheduled | None = None
     question: Question | None = None
     decision: AgentAnswered | None = None
