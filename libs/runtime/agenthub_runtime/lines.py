@@ -304,8 +304,9 @@ def _outcome(result: TaskResult, name: str, kind: str) -> str:
         first = result.findings[0]
         place = f" ({first.file}:{first.line})" if first.file else ""
         return f"Found {first.message}{place}"
-    files = ", ".join(f"{f.path}, {_count(f.lines, 'line')}" for f in result.files[:3])
-    more = f" and {len(result.files) - 3} more" if len(result.files) > 3 else ""
+    told = [f for f in result.files if f.path not in result.summary]
+    files = ", ".join(f"{f.path}, {_count(f.lines, 'line')}" for f in told[:3])
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
     return f"Completed {name}{_because(result.summary)}{f' ({files}{more})' if files else ''}"
 
 

@@ -1,9 +1,9 @@
 """The pull side of the work lanes: an own continuous pull of exactly the free slots.
 
 Every lane of every served type has one durable consumer. When slots are free the queue asks each lane, the
-highest first, for as many orders as it may start; what arrives beyond that goes back at once. Every fourth ask
-starts with the lowest lane, so that nothing starves. An open pull does not survive a restart of the server: it
-expires after a few seconds and is asked again, and at once after a reconnect.
+highest first, for as many orders as it may start; what arrives beyond that goes back at once. Every fourth grant
+goes to the lowest lane with work, so that nothing starves. A pull expires after a few seconds and is asked again
+at once; it does not survive a restart of the server, so every connection asks anew.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ LANES = ("p0", "p1", "p2", "p3")
 EXPIRES_S = 5.0
 _GRACE_S = 2.0
 _FAIR_EVERY = 4
+_USUAL_ENDS = ("404", "408")
+_AFTER_REFUSAL_S = 0.5
+_LOOK_S = 1.0
+_GATHER_S = 0.005
 
 log = structlog.get_logger()
 
@@ -82,9 +86,12 @@ class NatsWorkQueue:
         self._by_key = {lane.key: lane for lane in self._lanes}
         self._ready: asyncio.Queue[NatsDelivery] = asyncio.Queue()
         self._inbox = nc.new_inbox()
-        self._asks = 0
+        self._grants = 0
         self._subscription: Subscription | None = None
         self._open = False
+        self._asking: asyncio.TimerHandle | None = None
+        self._gathered: list[tuple[int, NatsDelivery]] = []
+        self._gather_until = 0.0
 
     async def deliveries(self) -> AsyncIterator[NatsDelivery]:
         """Orders, never more at once than there are free slots, until `close`."""
@@ -101,8 +108,7 @@ class NatsWorkQueue:
     def release(self) -> None:
         """One slot has become free."""
         self._free = min(self._free + 1, self._slots)
-        if self._open:
-            asyncio.get_running_loop().create_task(self._ask())
+        self._ask_now()
 
     async def in_progress(self, ack_subject: str) -> None:
         """Keep an order from being delivered to somebody else."""
@@ -117,31 +123,27 @@ class NatsWorkQueue:
         while not self._ready.empty():
             await self._ready.get_nowait().nak()
 
-    def reconnected(self) -> None:
-        """The connection is new: open pulls of the old one are gone."""
-        for lane in self._lanes:
-            lane.open = 0
-        if self._open:
-            asyncio.get_running_loop().create_task(self._ask())
-
     async def _keep_asking(self) -> None:
+        """Pulls ask again when they end; this finds those whose end never came, and those of an old connection."""
         loop = asyncio.get_running_loop()
+        connections = -1
         while True:
+            lost = connections != self._nc.stats["reconnects"]
+            connections = self._nc.stats["reconnects"]
             for lane in self._lanes:
-                if loop.time() - lane.asked_at > EXPIRES_S + _GRACE_S:
+                if lost or loop.time() - lane.asked_at > EXPIRES_S + _GRACE_S:
                     lane.open = 0
             if self._nc.is_connected:
                 await self._ask()
-            await asyncio.sleep(EXPIRES_S)
+            await asyncio.sleep(_LOOK_S)
 
     async def _ask(self) -> None:
-        self._asks += 1
-        order = self._lanes if self._asks % _FAIR_EVERY else self._lanes[::-1]
         now = asyncio.get_running_loop().time()
-        for lane in order:
+        asked = [lane for lane in self._lanes if self._open and self._free > lane.open]
+        if len(asked) > 1:
+            self._gather_until = now + _GATHER_S
+        for lane in asked:
             missing = self._free - lane.open
-            if missing <= 0 or not self._open:
-                continue
             lane.open += missing
             lane.asked_at = now
             body = b'{"batch": %d, "expires": %d}' % (missing, int(EXPIRES_S * 1e9))
@@ -152,25 +154,52 @@ class NatsWorkQueue:
         if not msg.reply:
             self._status(msg)
             return
-        lane = self._by_key.get(".".join(msg.subject.split(".")[-2:]))
-        if lane is not None:
-            lane.open = max(lane.open - 1, 0)
-        delivery = NatsDelivery(self._nc, msg)
-        if self._free <= 0 or not self._open:
+        lane = self._by_key[".".join(msg.subject.split(".")[-2:])]
+        lane.open = max(lane.open - 1, 0)
+        self._gathered.append((self._lanes.index(lane), NatsDelivery(self._nc, msg)))
+        wait_s = self._gather_until - asyncio.get_running_loop().time()
+        if wait_s <= 0:
+            await self._grant()
+        elif len(self._gathered) == 1:
+            # Lanes that were asked in one breath answer in any order: the highest that answers is to win.
+            asyncio.get_running_loop().call_later(wait_s, self._grant_soon)
+
+    def _grant_soon(self) -> None:
+        asyncio.get_running_loop().create_task(self._grant())
+
+    async def _grant(self) -> None:
+        """Start what there are slots for, the highest lane first; the rest goes back at once."""
+        waiting = sorted(self._gathered, key=lambda found: found[0])
+        self._gathered = []
+        while waiting and self._free > 0 and self._open:
+            self._grants += 1
+            _, delivery = waiting.pop(0 if self._grants % _FAIR_EVERY else -1)
+            self._free -= 1
+            self._ready.put_nowait(delivery)
+        for _, delivery in waiting:
             await delivery.nak()
-            return
-        self._free -= 1
-        self._ready.put_nowait(delivery)
 
     def _status(self, msg: Msg) -> None:
-        """A pull ended at the server: what it still owed is no longer open."""
+        """A pull ended at the server: what it still owed is asked for again."""
         headers = msg.headers or {}
         consumer = msg.subject.rpartition(".")[2]
         owed = headers.get("Nats-Pending-Messages")
         for lane in self._lanes:
             if lane.consumer == consumer:
                 lane.open = max(lane.open - int(owed), 0) if owed else 0
-        if headers.get("Status") not in ("404", "408"):
-            log.warning(
-                "pull_ended", consumer=consumer, status=headers.get("Status"), text=headers.get("Description")
-            )
+        status = headers.get("Status")
+        if status in _USUAL_ENDS:
+            self._ask_soon(0.0)
+        else:
+            log.warning("pull_ended", consumer=consumer, status=status, text=headers.get("Description"))
+            self._ask_soon(_AFTER_REFUSAL_S)
+
+    def _ask_soon(self, delay_s: float) -> None:
+        """Ask once for all the pulls that end in the same moment."""
+        if self._asking is None and self._open:
+            self._asking = asyncio.get_running_loop().call_later(delay_s, self._ask_now)
+
+    def _ask_now(self) -> None:
+        self._asking = None
+        if self._open:
+            asyncio.get_running_loop().create_task(self._ask())

@@ -112,7 +112,18 @@ def _step(hub: Hub, goal_id: str, story: Story, frame: Frame) -> dict[str, Any] 
     if not kind.startswith(_TURNING):
         return None
     goal: dict[str, Any] = hub.get(f"/goals/{goal_id}", after=recorded.seq)
-    return goal if goal["status"] in EXIT else None
+    return goal if _rests(goal, kind, recorded.seq) else None
+
+
+def _rests(goal: dict[str, Any], kind: str, seq: int) -> bool:
+    """Whether the goal rests and the event that brought it to rest has been told."""
+    match goal["status"]:
+        case "ready_for_review":
+            return bool(goal["ready_seq"] <= seq)
+        case "awaiting_human":
+            return True
+        case status:
+            return status in EXIT and kind == f"goal.{status}"
 
 
 def _until(frames: Iterator[Frame], deadline: float | None, goal_id: str) -> Iterator[Frame]:
