@@ -1,0 +1,139 @@
+"""Bodies, keys, hosts and filters, without a server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agenthub_events.errors import InvalidInput
+from agenthub_gateway.api.bodies import SubmitBody
+from agenthub_gateway.api.strict import body_hash, decode_strictly
+from agenthub_gateway.api.views import in_words
+from agenthub_gateway.commands.writing import request_id_for
+from agenthub_gateway.errors import InvalidBody, MalformedBody
+from agenthub_gateway.live.frames import Filter, Frame, known_types, parse_types
+from agenthub_gateway.security import Guard, Keys
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(SubmitBody.__struct_fields__) | st.text(max_size=12)
+
+
+@given(st.dictionaries(FIELDS, JSON, max_size=6))
+def test_any_json_is_a_body_or_is_refused_with_places(value: dict[str, Any]) -> None:
+    outcome = outcome_of(msgspec.json.encode(value))
+    if isinstance(outcome, SubmitBody):
+        assert set(value) <= set(SubmitBody.__struct_fields__)
+        assert outcome.goal == value["goal"]
+    else:
+        assert isinstance(outcome, InvalidBody)
+        assert outcome.errors
+        assert all(error.message for error in outcome.errors)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_body_or_are_refused(data: bytes) -> None:
+    assert str(outcome_of(data))
+
+
+def outcome_of(data: bytes) -> SubmitBody | InvalidBody | MalformedBody:
+    try:
+        return decode_strictly(data, SubmitBody)
+    except (InvalidBody, MalformedBody) as refused:
+        return refused
+
+
+def test_the_hash_of_a_body_does_not_depend_on_its_spelling() -> None:
+    one = decode_strictly(b'{"goal": "a", "priority": "normal"}', SubmitBody)
+    two = decode_strictly(b'{ "goal":"a"}', SubmitBody)
+    other = decode_strictly(b'{"goal": "b"}', SubmitBody)
+    assert body_hash(one) == body_hash(two) != body_hash(other)
+
+
+def test_a_request_is_its_sender_and_its_key() -> None:
+    assert request_id_for("anna", "k") == request_id_for("anna", "k")
+    assert len({request_id_for("anna", "k"), request_id_for("bert", "k"), request_id_for("anna", "l")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("Bearer one", "anna"),
+        ("bearer one", "anna"),
+        ("Bearer two", "key-2"),
+        ("Bearer on", None),
+        ("Basic one", None),
+        ("one", None),
+        ("", None),
+        ("Bearer ", None),
+        ("Bearer anna:one", None),
+    ],
+)
+def test_a_key_is_known_by_its_secret_alone(header: str, name: str | None) -> None:
+    assert Keys(["anna:one", "two"]).principal(header) == name
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("127.0.0.1:9", 200),
+        ("[::1]:8000", 200),
+        ("hub.example:443", 200),
+        ("hub.example.evil", 403),
+        ("127.0.0.1@evil.example", 403),
+        ("[::1", 403),
+        ("", 403),
+    ],
+)
+async def test_a_host_is_known_whatever_its_port(host: str, status: int) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        raise AssertionError("nothing is read")
+
+    guard = Guard(app, keys=Keys([]), allowed_hosts=("hub.example",))
+    scope: Any = {"type": "http", "path": "/", "headers": [(b"host", host.encode())]}
+    await guard(scope, receive, send)
+    assert sent[0]["status"] == status
+
+
+def test_types_of_the_feed_and_their_first_names_are_known() -> None:
+    assert {"task.completed", "task.blocked", "workflow.finished", "intervention_required"} <= set(known_types())
+    assert parse_types(["task.blocked, goal.failed", "task.started"]) == {
+        "task.blocked",
+        "goal.failed",
+        "task.started",
+    }
+    assert parse_types([]) is None
+    with pytest.raises(InvalidInput, match=r"`task\.exploded` is no type of the feed"):
+        parse_types(["task.exploded"])
+
+
+def test_a_filter_gives_a_frame_the_name_that_was_asked_for() -> None:
+    frame = Frame("agent.blocked", "g-1", 7, b"{}", "task.blocked")
+    assert Filter().name_for(frame) == "agent.blocked"
+    assert Filter(types=frozenset({"task.blocked"})).name_for(frame) == "task.blocked"
+    assert Filter(types=frozenset({"goal.failed"})).name_for(frame) is None
+    assert Filter(goal_id="g-2").name_for(frame) is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"), [(240, "4 hours"), (90, "1 hour and 30 minutes"), (0.4, "0 minutes"), (15, "15 minutes")]
+)
+def test_estimates_are_told_in_words(minutes: float, words: str) -> None:
+    assert in_words(minutes) == words
