@@ -149,3 +149,45 @@ def test_x12_every_order_names_its_task_attempt_lane_parent_and_budget() -> None
     fix = goal.task("fix-tests-1-1").order
     assert fix is not None
     assert (fix.parent_task_id, fix.lane, fix.agent_type) == ("gate-tests-1", "p0", "coding")
+
+
+def test_x6_a_goal_passes_through_the_promised_words() -> None:
+    goal = Scenario()
+    words = [goal.status]
+    goal.accepted()
+    words.append(goal.status)
+    goal.planned(step("a"))
+    words.append(goal.status)
+    goal.claimed("t-a")
+    words.append(goal.status)
+    goal.done("t-a", changes=True)
+    words.append(goal.status)
+    goal.gates_pass()
+    words.append(goal.status)
+    goal.command(goal_life.Approve(by="ada", request_id="1", ready_seq=goal.truth.life.ready_seq))
+    words.append(goal.settled().status)
+    goal.command(goal_life.Rework(by="ada", request_id="2", feedback="more"))
+    words.append(goal.settled().status)
+    assert words == [
+        "accepted",
+        "planning",
+        "workflow_generated",
+        "running",
+        "validating",
+        "ready_for_review",
+        "completed",
+        "rework",
+    ]
+
+
+def test_x19_a_goals_priority_moves_its_orders_in_the_queues() -> None:
+    goal = a_goal(step("a"), step("b", "a"), step("c", "b"), priority="high")
+    goal.done("t-a")
+    goal.command(goal_life.Reprioritize(by="ada", request_id="1", priority="low"))
+    goal.settled().done("t-b")
+    orders = [goal.task(task).order for task in ("t-a", "t-b", "t-c")]
+    assert [(order.lane, order.priority) for order in orders if order] == [
+        ("p1", "high"),
+        ("p1", "high"),
+        ("p3", "low"),
+    ]

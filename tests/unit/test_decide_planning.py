@@ -24,8 +24,9 @@ def test_a_goal_without_a_workflow_is_planned_by_a_planning_task() -> None:
     assert order is not None
     assert (order.agent_type, order.lane) == ("planner", "p2")
     goal.planned(step("a"))
-    assert goal.status == "running"
+    assert goal.status == "workflow_generated"
     assert goal.open() == ["t-a"]
+    assert goal.claimed("t-a").status == "running"
 
 
 def test_a_refused_proposal_is_told_to_the_next_planning_task() -> None:
@@ -230,4 +231,5 @@ def test_a_plan_of_ten_thousand_tasks_is_ordered_within_the_goals_share_of_the_q
     goal = a_goal(*(step(f"n{number}", agent="noop") for number in range(10_000)))
     assert len(goal.open()) == goal.policy.max_open_orders
     goal.done("t-n0")
+    assert goal.truth.started
     assert len(goal.open()) == goal.policy.max_open_orders

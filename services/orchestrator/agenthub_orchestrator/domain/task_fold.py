@@ -55,7 +55,6 @@ def _enqueued(state: GoalState, task: TaskState, seq: int, event: t.TaskEnqueued
     state.ready.pop(task.task_id, None)
     state.closed.pop(task.task_id, None)
     state.open[task.task_id] = None
-    state.started = state.started or task.planned is not None
     if task.kind == "plan" and task.task_id not in state.plans:
         state.plans.append(task.task_id)
     _gate_ordered(state, task, seq)
@@ -75,6 +74,7 @@ def _started(state: GoalState, task: TaskState, seq: int, event: t.TaskStarted) 
     if task.is_open and event.attempt == task.attempt:
         task.word, task.worker = "in_progress", event.worker
         task.claims += 1
+        state.started = state.started or task.planned is not None
 
 
 def _completed(state: GoalState, task: TaskState, seq: int, event: t.TaskCompleted) -> None:
