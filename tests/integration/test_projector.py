@@ -18,6 +18,7 @@ from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_orchestrator.domain import Policy
+from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
 from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.projector.app import prepare_database, project
 from agenthub_orchestrator.projector.projection import ReadModels, generations
@@ -42,6 +43,7 @@ from agenthub_runtime.readmodels import (
 )
 from agenthub_runtime.twins import MemoryArtifacts, MemoryTimers
 from tests.support.minihub_driver import Driver
+from tests.support.projected import projected
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, goal_id, store
 from tests.support.spec import Scenario, step
 from tests.support.until import until
@@ -290,6 +292,40 @@ async def test_i3_rows_of_eventful_goals_do_not_depend_on_batches_and_evictions(
     assert verified.differences == ()
     found = await contents(database)
     assert {table for table, rows in found.items() if not rows} <= {"usage"}
+
+
+async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = MemoryLog()
+    await played(log, 1)
+    await projected(log, database)
+    before = await contents(database)
+    monkeypatch.setattr("agenthub_orchestrator.projector.projection.VERSION", 2)
+    projector = asyncio.ensure_future(project(log, database))
+    try:
+
+        async def switched() -> bool:
+            async with database.connection() as connection:
+                live = await generations().live(connection)
+            return live is not None and live.version == 2
+
+        await until(switched, 10, "version 2 is live")
+        assert await contents(database) == before
+    finally:
+        projector.cancel()
+        await asyncio.gather(projector, return_exceptions=True)
+    monkeypatch.undo()
+    with pytest.raises(ReadModelsNewer, match="version 2"):
+        await project(log, database)
+
+
+async def test_read_models_of_another_log_are_refused(database: Database) -> None:
+    log = MemoryLog()
+    await played(log, 1)
+    await projected(log, database)
+    with pytest.raises(ReadModelsForeign, match="another log"):
+        await project(MemoryLog(), database)
 
 
 async def test_verify_names_the_row_that_somebody_changed(database: Database) -> None:
