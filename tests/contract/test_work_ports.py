@@ -31,6 +31,7 @@ from agenthub_runtime.twins import (
     MemoryWorkQueue,
 )
 from agenthub_runtime.work_queue import NatsWorkQueue
+from tests.support.until import until
 
 GOAL = "g-" + "0" * 26
 RUN = RunId(GOAL, "t-a", 1)
@@ -237,10 +238,8 @@ async def test_an_acknowledged_order_does_not_come_again(ports: Ports) -> None:
 async def test_the_fleet_tells_who_holds_a_task(ports: Ports) -> None:
     status = WorkerStatus(worker="Worker-1", instance="abc", types=("coding",), slots=1, holding=(f"{GOAL}.t-a",))
     await ports.fleet.publish(status)
-    if ports.nc:
-        await ports.nc.flush()
 
-    assert await ports.fleet.alive("Worker-1", "abc", f"{GOAL}.t-a")
+    await until(lambda: ports.fleet.alive("Worker-1", "abc", f"{GOAL}.t-a"), what="the worker is seen")
     assert not await ports.fleet.alive("Worker-1", "other", f"{GOAL}.t-a")
     assert not await ports.fleet.alive("Worker-1", "abc", f"{GOAL}.t-b")
     assert not await ports.fleet.alive("Worker-9", "abc", f"{GOAL}.t-a")
