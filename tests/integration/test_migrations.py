@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from agenthub_orchestrator.projector.app import MIGRATIONS
+from agenthub_orchestrator.projector.projection import MIGRATIONS
 from agenthub_runtime.errors import DatabaseUnavailable, MigrationRefused
 from agenthub_runtime.migrations import migrate, migrations_in
 from agenthub_runtime.postgres import Database

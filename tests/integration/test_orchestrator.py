@@ -26,7 +26,8 @@ from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.app import start_of
 from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, derived_status, initial
 from agenthub_orchestrator.follower import Follower, Start
-from agenthub_orchestrator.projector.app import prepare_database, project
+from agenthub_orchestrator.projector.app import project
+from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.postgres import Database

@@ -20,8 +20,8 @@ from agenthub_events.ports import EventLog, Recorded
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
 from agenthub_orchestrator.follower import Follower
-from agenthub_orchestrator.projector.app import prepare_database, project
-from agenthub_orchestrator.projector.projection import ReadModels, generations
+from agenthub_orchestrator.projector.app import project
+from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.postgres import Connection, Database
@@ -318,6 +318,14 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(
     monkeypatch.undo()
     with pytest.raises(ReadModelsNewer, match="version 2"):
         await project(log, database)
+
+
+async def test_a_database_that_no_projector_has_seen_can_be_rebuilt(database_url: str) -> None:
+    log = MemoryLog()
+    await played(log, 1)
+    async with Database(database_url, name="test") as untouched:
+        assert (await rebuild(log, untouched)).position == await log.last_seq()
+        assert (await verify(log, untouched)).differences == ()
 
 
 async def test_read_models_of_another_log_are_refused(database: Database) -> None:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from agenthub_events.codec import Unreadable, encode
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Recorded
-from agenthub_orchestrator.projector.app import prepare_database
-from agenthub_orchestrator.projector.projection import ReadModels, generations
+from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.projections import AsyncProjectionRunner
 

@@ -86,7 +86,7 @@ def test_the_story_of_the_seed_is_told_in_its_words() -> None:
         enqueued("t-design-architecture"),
         started("t-analyze-requirements", "Worker-1", "system-architect"),
         completed(
-            "t-analyze-requirements", "Worker-1", "architect", TaskResult(summary="found 3 core components")
+            "t-analyze-requirements", "Worker-1", "system-architect", TaskResult(summary="found 3 core components")
         ),
         enqueued("t-implement-jwt-module", "t-analyze-requirements"),
         completed(
@@ -126,7 +126,7 @@ def test_the_story_of_the_seed_is_told_in_its_words() -> None:
         "Orchestrator: Generated workflow with 3 tasks",
         "Orchestrator: Enqueued tasks: analyze-requirements, design-architecture",
         "Worker-1 (system-architect): Started task analyze-requirements",
-        "Worker-1 (architect): Completed analyze-requirements: found 3 core components",
+        "Worker-1 (system-architect): Completed analyze-requirements: found 3 core components",
         "Orchestrator: Analysis complete, enqueuing: implement-jwt-module",
         "Worker-2 (coding): Completed implement-jwt-module (auth/jwt.py, 245 lines)",
         "Orchestrator: Implementation complete, enqueuing: gate-tests-1",

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import msgspec
 
+from agenthub_events.agent_types import agent_type_of
 from agenthub_events.base import Event
 from agenthub_events.catalogue import agent as a
 from agenthub_events.catalogue import gate as v
@@ -19,6 +20,7 @@ from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.codec import Unreadable
+from agenthub_events.errors import InvalidInput
 from agenthub_events.ports import Recorded
 from agenthub_events.task_ids import gate_of, kind_of
 
@@ -229,7 +231,11 @@ def _lead(event: t.TaskCompleted, names: Names) -> str:
         return "Bug found"
     if kind == "fix":
         return "Bug fixed"
-    return _DONE.get(event.agent, f"{_name(event.task_id, names)} complete")
+    try:
+        done = _DONE.get(agent_type_of(event.agent))
+    except InvalidInput:
+        done = None  # an agent of the repository's own
+    return done or f"{_name(event.task_id, names)} complete"
 
 
 # -- the life of a goal

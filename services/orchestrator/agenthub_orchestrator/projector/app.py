@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import structlog
 from eventsourcing.persistence import IntegrityError
 
-import agenthub_orchestrator
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.app import until_told_to_stop
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
-from agenthub_orchestrator.projector.projection import ReadModels, generations
+from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_runtime.bus import connect
 from agenthub_runtime.errors import DatabaseUnavailable
-from agenthub_runtime.migrations import migrate
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.projections import AsyncProjectionRunner, Generation
 from agenthub_runtime.readmodels import CHANNEL, position
 from agenthub_runtime.settings import OrchestratorSettings
 
 log = structlog.get_logger(__name__)
-
-MIGRATIONS = Path(agenthub_orchestrator.__file__).parent / "migrations"
 
 _RETRY_S = 1.0
 
@@ -56,12 +51,6 @@ async def project(event_log: EventLog, database: Database) -> None:
         except (DatabaseUnavailable, StoreUnavailable) as error:
             log.warning("projection_waits", reason=str(error), seconds=_RETRY_S)
             await asyncio.sleep(_RETRY_S)
-
-
-async def prepare_database(database: Database) -> None:
-    """Apply the migrations. Raises `DatabaseUnavailable` or `MigrationRefused`."""
-    async with database.connection() as connection:
-        await migrate(connection, MIGRATIONS)
 
 
 async def _live(event_log: EventLog, database: Database) -> Generation:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from importlib.resources import files
+from pathlib import Path
 
+import agenthub_orchestrator
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_orchestrator.projector.view import GoalView
 from agenthub_orchestrator.projector.writing import RowChanges
+from agenthub_runtime.migrations import migrate
+from agenthub_runtime.postgres import Database
 from agenthub_runtime.projections import AsyncProjection, Generations
 from agenthub_runtime.readmodels import PROJECTION, ROW_KINDS
 
@@ -17,8 +21,16 @@ from agenthub_runtime.readmodels import PROJECTION, ROW_KINDS
 # and switches readers over when it is complete.
 VERSION = 1
 
+MIGRATIONS = Path(agenthub_orchestrator.__file__).parent / "migrations"
+
 VIEWS_KEPT = 512
 _PAGE = 5_000
+
+
+async def prepare_database(database: Database) -> None:
+    """Apply the migrations. Raises `DatabaseUnavailable` or `MigrationRefused`."""
+    async with database.connection() as connection:
+        await migrate(connection, MIGRATIONS)
 
 
 def generations() -> Generations:

@@ -13,7 +13,7 @@ import structlog
 from agenthub_events.ports import EventLog
 from agenthub_events.subjects import STREAM
 from agenthub_orchestrator.errors import ReadModelsNewer
-from agenthub_orchestrator.projector.projection import ReadModels, generations
+from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.writing import TABLES
 from agenthub_runtime.errors import ReadModelsMissing
 from agenthub_runtime.postgres import Database, losses_told
@@ -62,6 +62,7 @@ async def rebuild(event_log: EventLog, database: Database) -> Rebuilt:
     The live generation serves readers until then. Raises `DatabaseUnavailable` or `StoreUnavailable` when one of
     them is away; the unfinished generation is dropped.
     """
+    await prepare_database(database)
     sets = generations()
     async with database.connection() as connection:
         generation = await sets.create(connection)
@@ -87,6 +88,7 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
 
     At most `limit` differences are collected. Raises `ReadModelsMissing` when there is nothing to compare with.
     """
+    await prepare_database(database)
     sets = generations()
     scratch = f"verify_{os.getpid()}"
     live_side = await database.alone()
