@@ -84,14 +84,23 @@ class Telemetry:
 
 
 def configure_telemetry(settings: LogSettings, *, service: str) -> Telemetry:
-    """The telemetry of a service; traces are exported when `OTEL_EXPORTER_OTLP_ENDPOINT` is set."""
+    """The telemetry of this process; traces are exported when `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+
+    It also becomes the process's default, so that the spans of the anthropic SDK belong to the same traces.
+    """
+    telemetry = Telemetry(service, processors=_exporters(settings))
+    trace.set_tracer_provider(telemetry.provider)
+    return telemetry
+
+
+def _exporters(settings: LogSettings) -> tuple[SpanProcessor, ...]:
     if not settings.otlp_endpoint:
-        return Telemetry(service)
+        return ()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces")
-    return Telemetry(service, processors=(BatchSpanProcessor(exporter),))
+    return (BatchSpanProcessor(exporter),)
 
 
 def traceparent() -> str:
