@@ -158,6 +158,7 @@ class ToolDesk:
         ordinal = f"{self._hold.claim}-{call.tool_use_id}"
         if not self._stored_earlier(event, call.tool_use_id):
             await self._hold.append(event, ordinal)
+        self._hold.bench.crash_point("after-event-of-tool")
         await self._book.write(_receipt(call, ToolResult(text=said)))
 
     def _event_of(self, call: Call) -> tuple[Event, str]:
