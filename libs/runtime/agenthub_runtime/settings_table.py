@@ -162,6 +162,16 @@ API_KEYS = Setting(
     "",
     "Keys that the gateway accepts, separated by commas. Needed for any host other than this machine itself.",
 )
+HUB_URL = Setting(
+    "AGENTHUB_URL",
+    "address",
+    _address("http", "https"),
+    "",
+    "The hub that commands talk to. Default: the one that runs on this machine's data folder, else port 8000.",
+)
+HUB_KEY = Setting(
+    "AGENTHUB_API_KEY", "secret", str, "", "The key that commands show to a gateway that asks for one."
+)
 ALLOWED_HOSTS = Setting(
     "AGENTHUB_ALLOWED_HOSTS",
     "list",
@@ -217,6 +227,7 @@ OTLP_ENDPOINT = Setting(
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (
+    *(HUB_URL, HUB_KEY),
     *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,8 +38,9 @@ class Frame(msgspec.Struct, frozen=True):
 class Hub:
     """A hub's HTTP interface. Every method raises `CommandFailed` with the hub's own words."""
 
-    def __init__(self, url: str | None = None, *, data_dir: Path | None = None, key: str = "") -> None:
-        self.url = (url or running_url(data_dir)).rstrip("/")
+    def __init__(self, url: str | None = None) -> None:
+        self.url = (url or running_url(None)).rstrip("/")
+        key = os.environ.get("AGENTHUB_API_KEY", "")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx2.Client(base_url=self.url, timeout=_TIMEOUT_S, headers=headers)
 
@@ -106,7 +108,8 @@ def running_url(data_dir: Path | None) -> str:
     """The address of the hub that runs on this machine, or the default one."""
     from agenthub_runtime.datadir import DataDir, default_data_dir
 
-    hub = DataDir(data_dir or default_data_dir()).running_hub()
+    named = data_dir or os.environ.get("AGENTHUB_DATA_DIR")
+    hub = DataDir(Path(named) if named else default_data_dir()).running_hub()
     return hub.url if hub else "http://127.0.0.1:8000"
 
 
