@@ -1,0 +1,253 @@
+"""The words of the story: what each event says to people, and who says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias, TypeVar, cast
+
+from agenthub_events.agent_types import agent_type_of
+from agenthub_events.base import Event
+from agenthub_events.catalogue import agent as a
+from agenthub_events.catalogue import gate as v
+from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import task as t
+from agenthub_events.catalogue.values import TaskResult
+from agenthub_events.errors import InvalidInput
+from agenthub_events.task_ids import gate_of, kind_of
+
+ORCHESTRATOR = "Orchestrator"
+HUMAN = "Human"
+
+Names: TypeAlias = Mapping[str, str]
+"""Task ids to the names that people know; an id without a name stands for itself."""
+
+# Gate to what is said after a failed and after a passed round.
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "tests": ("Tests failed", "Tests passed"),
+    "security": ("Security audit failed", "Security passed"),
+    "review": ("Changes requested", "Review approved"),
+}
+_DONE: Mapping[str, str] = {
+    "architect": "Analysis complete",
+    "coding": "Implementation complete",
+    "testing": "Tests written",
+    "security": "Audit complete",
+    "review": "Review complete",
+}
+
+Told: TypeAlias = "tuple[str, str] | None"
+E_ = TypeVar("E_", bound=Event)
+WORDS: dict[type[Event], Callable[[Any, Names], Told]] = {}
+"""Event to (component, text); an event that is not here says nothing to people."""
+
+
+def _says(kind: type[E_]) -> Callable[[Callable[[E_, Names], Told]], Callable[[E_, Names], Told]]:
+    def register(words: Callable[[E_, Names], Told]) -> Callable[[E_, Names], Told]:
+        WORDS[kind] = cast("Callable[[Any, Names], Told]", words)
+        return words
+
+    return register
+
+
+def _orchestrator(kind: type[E_], words: Callable[[E_, Names], str]) -> None:
+    WORDS[kind] = lambda event, names: (ORCHESTRATOR, words(event, names))
+
+
+def _person(kind: type[E_], words: Callable[[E_, Names], str]) -> None:
+    WORDS[kind] = lambda event, names: (_human(event.by), words(event, names))
+
+
+def name_of(task_id: str, names: Names) -> str:
+    """The name that people know a task by."""
+    return names.get(task_id, task_id)
+
+
+def _human(by: str) -> str:
+    return HUMAN if by in ("", "local") else f"{HUMAN} ({by})"
+
+
+def worker_name(worker: str, agent: str = "") -> str:
+    """`Worker-3 (testing)`."""
+    return f"{worker or 'Worker'} ({agent})" if agent else worker or "Worker"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def lead_after(event: t.TaskCompleted, names: Names) -> str:
+    """What the orchestrator says of a finished task before it names the next one."""
+    kind = kind_of(event.task_id)
+    if kind == "debug":
+        return "Bug found"
+    if kind == "fix":
+        return "Bug fixed"
+    try:
+        done = _DONE.get(agent_type_of(event.agent))
+    except InvalidInput:
+        done = None  # an agent of the repository's own
+    return done or f"{name_of(event.task_id, names)} complete"
+
+
+# -- the life of a goal
+
+
+@_says(g.GoalAccepted)
+def _accepted(event: g.GoalAccepted, _: Names) -> Told:
+    return _human(event.submitted_by), f"Submitted goal: {event.goal}"
+
+
+_orchestrator(g.GoalPlanned, lambda e, _: f"Generated workflow with {_count(len(e.tasks), 'task')}")
+_orchestrator(g.GoalPlanRejected, lambda e, _: f"Refused {e.plan_task}: {'; '.join(e.reasons)}")
+_person(g.GoalPlanApproved, lambda e, _: f"Approved the plan (revision {e.revision})")
+_orchestrator(g.GoalReadyForReview, lambda _e, _: "All tasks complete! Notifying human...")
+_person(g.GoalApproved, lambda _e, _: "Approved the result")
+_person(g.GoalTestsRequested, lambda _e, _: "Asked for a run of the tests")
+_orchestrator(g.GoalCompleted, lambda e, _: f"Goal completed: {e.completion_summary}")
+_orchestrator(g.GoalFailed, lambda e, _: f"Goal failed: {e.reason}")
+_person(g.GoalCancelled, lambda e, _: f"Cancelled the goal{_because(e.reason)}")
+_person(g.GoalPaused, lambda e, _: f"Paused the goal{_because(e.reason)}")
+_person(g.GoalResumed, lambda _e, _: "Resumed the goal")
+_orchestrator(g.GoalDeadlinePassed, lambda _e, _: "The goal's time is over")
+_orchestrator(g.GoalStalled, lambda e, _: f"Nothing moves: {'; '.join(e.diagnosis)}")
+_person(g.GoalBudgetRaised, lambda _e, _: "Raised the budget")
+_person(g.GoalReprioritized, lambda e, _: f"Changed the priority to {e.priority}")
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+@_says(g.GoalReworkRequested)
+def _rework(event: g.GoalReworkRequested, _: Names) -> Told:
+    return ORCHESTRATOR, f"Human requested rework, generating new tasks: {event.feedback}"
+
+
+@_says(g.GoalReplanned)
+def _replanned(event: g.GoalReplanned, _: Names) -> Told:
+    parts = [f"{len(event.added)} added"] if event.added else []
+    if event.dropped:
+        parts.append(f"{len(event.dropped)} dropped")
+    return ORCHESTRATOR, f"Changed the workflow ({', '.join(parts) or 'nothing new'}){_because(event.reason)}"
+
+
+# -- the life of a task
+
+
+@_says(t.TaskStarted)
+def _started(event: t.TaskStarted, names: Names) -> Told:
+    return worker_name(event.worker, event.agent), _starting(event.task_id, name_of(event.task_id, names))
+
+
+def _starting(task_id: str, name: str) -> str:
+    gate = gate_of(task_id)
+    if gate is not None:
+        return {"tests": "Started running tests", "security": "Started security audit"}.get(
+            gate[0], "Started final review"
+        )
+    return {"plan": "Started planning", "debug": "Started debugging"}.get(kind_of(task_id), f"Started task {name}")
+
+
+@_says(t.TaskCompleted)
+def _completed(event: t.TaskCompleted, names: Names) -> Told:
+    who = worker_name(event.worker, event.agent) if event.worker else ORCHESTRATOR
+    return who, _outcome(event.result, name_of(event.task_id, names), kind_of(event.task_id))
+
+
+def _outcome(result: TaskResult, name: str, kind: str) -> str:
+    if kind == "plan" and result.plan is not None:
+        return f"Planned {_count(len(result.plan.tasks), 'task')}{_because(result.summary)}"
+    if kind == "debug" and result.findings:
+        first = result.findings[0]
+        place = f" ({first.file}:{first.line})" if first.file else ""
+        return f"Found {first.message}{place}"
+    told = [f for f in result.files if f.path not in result.summary]
+    files = ", ".join(f"{f.path}, {_count(f.lines, 'line')}" for f in told[:3])
+    more = f" and {len(told) - 3} more" if len(told) > 3 else ""
+    return f"Completed {name}{_because(result.summary)}{f' ({files}{more})' if files else ''}"
+
+
+@_says(t.TaskFailed)
+def _failed(event: t.TaskFailed, names: Names) -> Told:
+    name = name_of(event.task_id, names)
+    return worker_name(event.worker), f"Failed at {name} ({event.failure_class}): {event.reason}"
+
+
+@_says(t.TaskTimedOut)
+def _timed_out(event: t.TaskTimedOut, names: Names) -> Told:
+    return worker_name(event.worker), f"Ran out of time at {name_of(event.task_id, names)} ({event.limit_s} s)"
+
+
+@_says(t.TaskParked)
+def _parked(event: t.TaskParked, names: Names) -> Told:
+    who = worker_name(event.worker) if event.worker else ORCHESTRATOR
+    return who, f"Put {name_of(event.task_id, names)} aside ({event.reason}){_because(event.detail)}"
+
+
+@_says(t.MergeConflicted)
+def _conflicted(event: t.MergeConflicted, names: Names) -> Told:
+    return worker_name(event.worker), f"Conflict at {name_of(event.task_id, names)}: {', '.join(event.files)}"
+
+
+_orchestrator(
+    t.TaskRetryScheduled,
+    lambda e, names: f"Trying {name_of(e.task_id, names)} again at {e.due:%H:%M:%S}{_because(e.reason)}",
+)
+_orchestrator(t.TaskCancelled, lambda e, names: f"Cancelled {name_of(e.task_id, names)}{_because(e.reason)}")
+_person(t.TaskSkipped, lambda e, names: f"Skipped {name_of(e.task_id, names)}{_because(e.reason)}")
+_orchestrator(t.TaskDeadLettered, lambda e, names: f"Gave up {name_of(e.task_id, names)}: {e.reason}")
+_person(t.TaskRequeued, lambda e, names: f"Sent {name_of(e.task_id, names)} back to work")
+_person(t.TaskDiscarded, lambda e, names: f"Discarded {name_of(e.task_id, names)}{_because(e.reason)}")
+_person(t.TaskNoted, lambda e, names: f"Note to {name_of(e.task_id, names)}: {e.text}")
+
+
+@_says(t.TaskProposed)
+def _proposed(event: t.TaskProposed, names: Names) -> Told:
+    what = ", ".join(task.key for task in event.tasks)
+    return ORCHESTRATOR, f"{name_of(event.task_id, names)} asks for more tasks: {what}{_because(event.reason)}"
+
+
+# -- gates and questions
+
+
+@_says(v.GatePassed)
+def _gate_passed(event: v.GatePassed, _: Names) -> Told:
+    return worker_name(event.worker, event.agent), _passing(event)
+
+
+def _passing(event: v.GatePassed) -> str:
+    if event.gate == "security":
+        found = _count(len(event.findings), "finding") if event.findings else "no vulnerabilities"
+        return f"Security audit passed, {found}"
+    if event.gate == "review":
+        return "Code review approved, ready for deployment"
+    facts = [f"{event.counts.passed} passed"] if event.counts is not None else []
+    if event.coverage_percent is not None:
+        facts.append(f"{event.coverage_percent:g}% coverage")
+    shown = f" ({', '.join(facts)})" if facts else ""
+    return f"All tests passing!{shown}"
+
+
+@_says(v.GateFailed)
+def _gate_failed(event: v.GateFailed, _: Names) -> Told:
+    return worker_name(event.worker, event.agent), _failing(event)
+
+
+def _failing(event: v.GateFailed) -> str:
+    if event.gate == "security":
+        return f"Security audit failed, {_count(len(event.findings), 'finding')}"
+    if event.gate == "review":
+        return f"Code review asks for changes{_because(event.summary)}"
+    broken = event.counts.failed + event.counts.errors if event.counts is not None else 0
+    return f"{_count(broken, 'test')} failed" if broken else f"Tests did not pass{_because(event.summary)}"
+
+
+@_says(a.AgentBlocked)
+def _blocked(event: a.AgentBlocked, names: Names) -> Told:
+    who = worker_name(event.worker) if event.worker else ORCHESTRATOR
+    about = f" at {name_of(event.task_id, names)}" if event.task_id else ""
+    return who, f"Blocked{about}, needs a person: {event.question}"
+
+
+_orchestrator(a.AgentEscalated, lambda e, _: f"Still waiting for a person (reminder {e.level})")
+_person(a.AgentAnswered, lambda e, _: f"Answered ({e.action}){_because(e.option or e.text)}")
