@@ -98,6 +98,7 @@ def test_the_story_of_the_seed_is_told_in_its_words() -> None:
         enqueued("gate-tests-1"),
         started("gate-tests-1", "Worker-3", "testing"),
         verdict(GateFailed, "tests", "Worker-3", "testing", counts=TestCounts(passed=8, failed=2)),
+        ("_", GoalReplanned(revision=2, added=planned("x"), cause="gate-tests-1", reason="the tests failed")),
         enqueued("debug-tests-1"),
         started("debug-tests-1", "Worker-4", "debug"),
         completed(
@@ -132,6 +133,7 @@ def test_the_story_of_the_seed_is_told_in_its_words() -> None:
         "Orchestrator: Implementation complete, enqueuing: gate-tests-1",
         "Worker-3 (testing): Started running tests",
         "Worker-3 (testing): 2 tests failed",
+        "Orchestrator: Changed the workflow (1 added): the tests failed",
         "Orchestrator: Tests failed, enqueuing: debug-tests-1",
         "Worker-4 (debug): Started debugging",
         "Worker-4 (debug): Found issue in token refresh logic (auth/jwt.py:123)",

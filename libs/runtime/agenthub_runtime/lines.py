@@ -134,6 +134,8 @@ class Narrator:
                 self._closed, self._lead = event.task_id, VERDICTS[event.gate][isinstance(event, v.GatePassed)]
             case t.MergeConflicted():
                 self._closed, self._lead = event.task_id, "Conflict found"
+            case g.GoalReplanned() if event.cause and event.cause == self._closed:
+                pass  # the change follows from what was told last, and so does what it enqueues
             case g.GoalPlanned() | g.GoalReplanned() | g.GoalReworkRequested():
                 self._closed, self._lead = "", ""
             case _:
