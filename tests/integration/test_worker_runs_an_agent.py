@@ -60,7 +60,7 @@ async def test_work_is_written_tested_merged_and_reported_with_evidence(bus: Cli
     assert [type(event) for event in money] == [BudgetReserved, BudgetSettled]
     assert isinstance(money[1], BudgetSettled)
     assert money[1].calls == 3
-    assert not list((tmp_path / "workspaces").iterdir())
+    assert not list((tmp_path / "workspaces" / "Worker-1").iterdir())
 
 
 async def test_a_noop_order_is_claimed_and_completed_without_anything_else(bus: Client, tmp_path: Path) -> None:

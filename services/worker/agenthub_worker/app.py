@@ -22,6 +22,7 @@ from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.datadir import default_data_dir
 from agenthub_runtime.fleet import NatsFleet
 from agenthub_runtime.logs import configure_logging
+from agenthub_runtime.repository.workspaces import remove_workspace
 from agenthub_runtime.run_log import JetStreamRunLog
 from agenthub_runtime.settings import WorkerSettings, read_worker_settings
 from agenthub_runtime.telemetry import Telemetry, configure_telemetry
@@ -51,6 +52,9 @@ async def run_worker(
         bench = _bench(settings, nats, sandbox, telemetry, crash_point)
         queue = NatsWorkQueue(nats, types, slots=settings.slots)
         runner = Runner(bench, queue, crew, types=types, slots=settings.slots)
+        await asyncio.to_thread(
+            remove_workspace, bench.workspaces
+        )  # what a process of this name left when it died
         await bench.fleet.publish(runner.status())
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         heartbeat.start()
@@ -92,7 +96,7 @@ def _name(settings: WorkerSettings) -> str:
 
 
 def _folder(settings: WorkerSettings) -> Path:
-    return (settings.data_dir or default_data_dir()).expanduser().absolute() / "workspaces"
+    return (settings.data_dir or default_data_dir()).expanduser().absolute()
 
 
 async def _sandbox(settings: WorkerSettings, *, probed: bool) -> Sandbox:

@@ -47,7 +47,7 @@ def no_crash(name: str) -> None:
 
 @dataclass(frozen=True)
 class Bench:
-    """The ports of a worker and its identity. `instance` is random per process; `folder` holds its workspaces."""
+    """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine."""
 
     worker: str
     instance: str
@@ -62,6 +62,11 @@ class Bench:
     telemetry: Telemetry
     crash_point: CrashPoint = no_crash
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def workspaces(self) -> Path:
+        """Where this worker, and nobody else, makes workspaces."""
+        return self.folder / "workspaces" / self.worker
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the log or the object store again until it answers: a store that is away loses nothing."""

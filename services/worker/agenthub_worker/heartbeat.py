@@ -46,6 +46,11 @@ class Heartbeat:
         self._ticker = asyncio.get_running_loop().create_task(self._tick())
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still beats."""
+        return self._thread.is_alive()
+
     async def stop(self) -> None:
         """End the thread."""
         self._stop.set()

@@ -128,11 +128,7 @@ class Hold:
             raise AttemptOver(Parked(reason="restart", detail="the worker is being restarted"))
         if self.bench.clock.monotonic() >= self._deadline:
             raise AttemptOver(TimedOut())
-        await asyncio.gather(self._look_at_task(), self._look_at_goal())
-        if self.life.phase in TERMINAL:
-            raise Lost(f"the goal is {self.life.phase}")
-        if self.life.paused:
-            raise Lost("the goal is paused")
+        await asyncio.gather(self._look_at_task(), self.look_at_goal())
 
     async def while_held(self, work: Awaitable[T]) -> T:
         """Run `work`, and stop it when the attempt is lost, over or out of time; whatever it started is ended."""
@@ -156,7 +152,15 @@ class Hold:
             after = self.place.last_seq
             self.absorb(await self.bench.patiently(lambda: self.bench.events.read(self.prefix, after=after)))
 
-    async def _look_at_goal(self) -> None:
+    async def look_at_goal(self) -> None:
+        """See whether the goal still wants work done. Raises `Lost`."""
+        await self._fold_goal()
+        if self.life.phase in TERMINAL:
+            raise Lost(f"the goal is {self.life.phase}")
+        if self.life.paused:
+            raise Lost("the goal is paused")
+
+    async def _fold_goal(self) -> None:
         family = f"{self.goal_id}._.goal"
         last = await self.bench.patiently(lambda: self.bench.events.last(family))
         if last is None or last.seq <= self.life.last_seq:

@@ -121,6 +121,9 @@ class Runner:
         self._held[hold.prefix] = (hold, delivery.ack_subject)
         preparing = asyncio.get_running_loop().create_task(prepare(hold))
         try:
+            if delivery.num_delivered > 1:
+                # A claim that ends at once would count as one more dead worker.
+                await hold.look_at_goal()
             if await claim(self._bench, hold, delivery):
                 with self._bench.telemetry.span(
                     f"invoke_agent {hold.order.agent}",

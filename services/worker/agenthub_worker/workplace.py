@@ -122,7 +122,7 @@ async def open_workplace(hold: Hold, context: WorkContext) -> Workplace:
     """The workspace in which the attempt begins: its checkpoint, the commit a gate judges, or the ordered head."""
     branch = await read_branch(hold.bench, hold.goal_id)
     repository = await open_repository(hold.bench, hold.goal_id, branch)
-    path = hold.bench.folder / "workspaces" / f"{hold.goal_id}-{hold.task_id}-{hold.claim}"
+    path = hold.bench.workspaces / f"{hold.goal_id}-{hold.task_id}-{hold.claim}"
     start = context.gate.commit if context.gate else hold.order.workspace_commit or ROOT_COMMIT
     place = Workplace(hold, repository, branch, path, start)
     saved = context.checkpoint
