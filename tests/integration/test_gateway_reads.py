@@ -198,6 +198,35 @@ async def test_ready_means_that_everything_behind_it_answers(gateway: Gateway) -
     assert {"agent_type": "coding", "lane": "p0", "waiting": 0, "held": 0} in queues["items"]
 
 
+async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:
+    submitted = await gateway.submit()
+    await gateway.get(f"/api/v1/goals/{submitted['goal_id']}", after=submitted["sequence"])
+    response = await gateway.client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    figures = dict(line.rsplit(" ", 1) for line in response.text.splitlines() if not line.startswith("#"))
+    assert figures["agenthub_log_sequence"] == "1"
+    assert figures["agenthub_projection_lag_events"] == "0"
+    assert figures['agenthub_queue_waiting{agent_type="coding",lane="p0"}'] == "0"
+    route = 'method="GET",route="/api/v1/goals/{goal_id}"'
+    assert figures[f'agenthub_http_requests_total{{{route},status="200"}}'] == "1"
+    assert figures[f'agenthub_http_request_seconds_bucket{{{route},le="+Inf"}}'] == "1"
+    assert submitted["goal_id"] not in response.text
+
+
+async def test_the_start_page_brings_everything_itself(gateway: Gateway) -> None:
+    page = await gateway.client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'self'" in page.headers["content-security-policy"]
+    assets = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+    assert {"/static/hub.js", "/static/hub.css", "/static/icon.svg"} == set(assets)
+    for asset in assets:
+        file = await gateway.client.get(asset)
+        assert file.status_code == 200
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|//cdn", file.text), asset
+    assert (await gateway.client.get("/static/..%2Fapp.py")).status_code == 404
+    assert (await gateway.client.get("/static/app.py")).status_code == 404
+
+
 async def test_the_api_describes_itself_without_anything_from_elsewhere(gateway: Gateway) -> None:
     document = await gateway.get("/schema/openapi.json")
     assert document["openapi"].startswith("3.1")

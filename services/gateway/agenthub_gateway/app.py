@@ -24,11 +24,12 @@ from litestar.types import ASGIApp
 from nats.aio.client import Client
 
 from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, system
+from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.commands.writing import Writer
 from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.broadcaster import Broadcaster
+from agenthub_gateway.metrics import Metered, RequestFigures
 from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.queues import log_generation, read_queues
@@ -63,6 +64,7 @@ def create_app(hub: Hub, *, api_keys: Sequence[str] = (), allowed_hosts: Sequenc
             *interventions.HANDLERS,
             *live.HANDLERS,
             *system.HANDLERS,
+            *pages.HANDLERS,
         ],
         dependencies={"hub": Provide(lambda: hub, sync_to_thread=False)},
         exception_handlers={Exception: _as_problem},
@@ -70,7 +72,7 @@ def create_app(hub: Hub, *, api_keys: Sequence[str] = (), allowed_hosts: Sequenc
         request_max_body_size=BODY_MAX,
         logging_config=None,
     )
-    return Guard(app, keys=Keys(api_keys), allowed_hosts=allowed_hosts)
+    return Guard(Metered(app, hub.requests), keys=Keys(api_keys), allowed_hosts=allowed_hosts)
 
 
 @contextlib.asynccontextmanager
@@ -110,6 +112,7 @@ async def _assembled(
         connected=lambda: nc.is_connected,
         queues=lambda: read_queues(nc),
         accepts_local_repositories=settings.embedded,
+        requests=RequestFigures(),
     )
 
 

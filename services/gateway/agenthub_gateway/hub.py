@@ -9,6 +9,7 @@ from pathlib import Path
 from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
 from agenthub_gateway.commands.writing import Writer
 from agenthub_gateway.live.broadcaster import Broadcaster
+from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.queues import QueueView
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.readmodels import PositionWatch
@@ -18,8 +19,8 @@ from agenthub_runtime.readmodels import PositionWatch
 class Hub:
     """The collaborators of the handlers.
 
-    `queues` tells what waits in the work queues. `accepts_local_repositories`: a folder of this
-    machine makes sense only to a hub whose workers run on it.
+    `queues` tells what waits in the work queues, `requests` counts what came over HTTP.
+    `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers run on it.
     """
 
     log: EventLog
@@ -34,3 +35,4 @@ class Hub:
     connected: Callable[[], bool]
     queues: Callable[[], Awaitable[list[QueueView]]]
     accepts_local_repositories: bool
+    requests: RequestFigures

@@ -13,6 +13,7 @@ from agenthub_events.errors import AgenthubError
 from agenthub_gateway.api.access import HubParam
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.hub import Hub
+from agenthub_gateway.metrics import CONTENT_TYPE, hub_lines
 from agenthub_gateway.problems import PROBLEMS, Kind
 from agenthub_gateway.queues import QueueView
 from agenthub_runtime.readmodels import Position, position
@@ -88,6 +89,14 @@ async def queues(hub: HubParam) -> QueueList:
     return QueueList(await hub.queues())
 
 
+@get("/metrics", include_in_schema=False)
+async def metrics(hub: HubParam) -> Response[str]:
+    """Figures for Prometheus; what does not answer is left out."""
+    (_, newest), (_, at), waiting = await asyncio.gather(_log(hub), _read_models(hub), _queues(hub))
+    lines = [*hub.requests.lines(), *hub_lines(newest, at.seq if at else None, waiting)]
+    return Response("\n".join(lines) + "\n", media_type=CONTENT_TYPE)
+
+
 @get("/problems", tags=["System"], summary="List the kinds of problems")
 async def problem_kinds() -> list[ProblemKind]:
     """Everything that `type` of a problem document can be."""
@@ -116,6 +125,14 @@ async def _log(hub: Hub) -> tuple[Check, int | None]:
         return Check(ok=False, detail=str(error) or "No answer"), None
 
 
+async def _queues(hub: Hub) -> list[QueueView]:
+    try:
+        async with asyncio.timeout(_PING_S):
+            return await hub.queues()
+    except (AgenthubError, TimeoutError):
+        return []
+
+
 async def _read_models(hub: Hub) -> tuple[Check, Position | None]:
     try:
         async with asyncio.timeout(_PING_S), hub.database.connection() as connection:
@@ -124,4 +141,4 @@ async def _read_models(hub: Hub) -> tuple[Check, Position | None]:
         return Check(ok=False, detail=str(error) or "No answer"), None
 
 
-HANDLERS: list[Any] = [live, ready, queues, problem_kinds, problem_kind]
+HANDLERS: list[Any] = [live, ready, queues, metrics, problem_kinds, problem_kind]
