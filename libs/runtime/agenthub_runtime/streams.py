@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from agenthub_runtime.assets import nats_folder
 from agenthub_runtime.errors import BusError
 
+log = structlog.get_logger(__name__)
+
 _TIMEOUT_S = 10.0
+_AGAIN_S = 1.0
 _STREAM_EXISTS = 10058
 _NOT_FOUND = frozenset({10014, 10059})
 
@@ -68,6 +73,20 @@ async def apply_assets(nc: Client, assets: list[Declared] | None = None) -> list
     done = [await _apply_stream(nc, asset) for asset in wanted if asset.kind == "stream"]
     consumers = [_apply_consumer(nc, asset) for asset in wanted if asset.kind == "consumer"]
     return done + list(await asyncio.gather(*consumers))
+
+
+async def create_missing(nc: Client) -> list[Applied]:
+    """Create what the server lacks and leave the rest as its operator has it; waits for a server that starts.
+
+    Raises `BusError` with the server's reason.
+    """
+    while True:
+        try:
+            missing = [asset for asset in declared_assets() if await _actual(nc, asset) is None]
+            return await apply_assets(nc, missing)
+        except (NatsError, TimeoutError) as error:
+            log.warning("jetstream_not_ready", error=str(error) or type(error).__name__)
+            await asyncio.sleep(_AGAIN_S)
 
 
 async def diff_assets(nc: Client, assets: list[Declared] | None = None) -> list[Drift]:

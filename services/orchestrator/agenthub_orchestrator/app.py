@@ -27,6 +27,7 @@ from agenthub_runtime.postgres import Database
 from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings import OrchestratorSettings, read_orchestrator_settings
+from agenthub_runtime.streams import create_missing
 from agenthub_runtime.telemetry import configure_telemetry
 from agenthub_runtime.timers import NatsTimers
 
@@ -41,6 +42,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
     telemetry = configure_telemetry(settings.log, service="orchestrator")
     nats = await connect(settings.nats_url, "orchestrator")
     try:
+        await create_missing(nats)
         async with Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database:
             event_log = JetStreamStore(nats)
             follower = Follower(
