@@ -146,6 +146,31 @@ async def test_a_worker_killed_while_it_appended_knowledge_does_not_append_it_tw
     assert len(await desk.of(KnowledgeRecorded)) == 1
 
 
+async def test_a_killed_server_costs_a_running_attempt_nothing(
+    nats_server: NatsServer, bus: Client, tmp_path: Path
+) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    slow = call("bash", command="sleep 1; echo line >> log.txt")
+    async with (
+        ScriptedModelServer([ScriptedReplies({"*": [slow, TELL, DONE]})]) as model,
+        running_worker(bus, model, tmp_path),
+    ):
+        await desk.order()
+        await until(lambda: model.requests, 20, "the run")
+        assert nats_server.process is not None
+        os.kill(nats_server.process.pid, signal.SIGKILL)
+        await nats_server.stop()
+        await asyncio.sleep(1.5)  # long enough for the tool to end while nothing can be stored
+        await nats_server.start()
+        ended = await desk.ended(deadline_s=40)
+    assert isinstance(ended, TaskCompleted), ended
+    turns = [r.step.turn for r in await desk.steps() if isinstance(r.step, TurnReply)]
+    assert turns == [1, 2, 3]
+    assert [merge.tree for merge in await desk.merges()] == [TREE]
+    assert [s.delivery for s in await desk.of(TaskStarted)] == [1]
+
+
 async def test_a_worker_that_is_told_to_stop_parks_and_ends_within_eight_seconds(
     nats_server: NatsServer, bus: Client, tmp_path: Path
 ) -> None:
@@ -162,3 +187,15 @@ async def test_a_worker_that_is_told_to_stop_parks_and_ends_within_eight_seconds
         assert await asyncio.wait_for(process.wait(), 8) == 0
     ended = await desk.ended(deadline_s=1)
     assert ended.type == "task.parked"
+
+
+async def test_a_worker_without_a_model_refuses_to_start_and_names_the_setting(nats_server: NatsServer) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "agenthub_worker", "coding"),
+        env={"PATH": os.environ["PATH"], "NATS_URL": nats_server.authorised_url},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 1
+    assert b"ANTHROPIC_API_KEY" in said

@@ -1,0 +1,127 @@
+"""The worker's loop on the in-memory twins: the same claims and the same acknowledgements without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from agenthub_events.base import Draft, Event
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
+from agenthub_events.memory import MemoryLog
+from agenthub_events.ports import Stored
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.telemetry import Telemetry
+from agenthub_runtime.twins import MemoryArtifacts, MemoryBroker, MemoryFleet, MemoryRunLog, MemoryWorkQueue
+from agenthub_worker.bench import Bench
+from agenthub_worker.crew import Crew
+from agenthub_worker.runner import Runner
+from agenthub_worker.sandbox.scripted import ScriptedSandbox
+from tests.support.until import until
+from tests.support.workbench import stamp
+
+GOAL = "g-" + "0" * 26
+
+
+class QuickClock(SystemClock):
+    """Time that passes twenty times as fast."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() * 20
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / 20)
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    return MemoryLog()
+
+
+@asynccontextmanager
+async def working(log: MemoryLog, folder: Path, *names: str) -> AsyncIterator[MemoryBroker]:
+    clock = QuickClock()
+    broker = MemoryBroker(log, clock)
+    tasks = [asyncio.create_task(broker.run())]
+    runners = []
+    for name in names:
+        bench = Bench(
+            worker=name,
+            instance=name.lower(),
+            events=log,
+            runs=MemoryRunLog(),
+            artifacts=MemoryArtifacts(),
+            fleet=MemoryFleet(clock),
+            clock=clock,
+            ids=SystemIds(),
+            sandbox=ScriptedSandbox({}),
+            folder=folder,
+            telemetry=Telemetry("worker"),
+        )
+        queue = MemoryWorkQueue(broker, ("noop",), slots=4)
+        runners.append(Runner(bench, queue, Crew(None, None, {}), types=("noop",), slots=4))
+        tasks.append(asyncio.create_task(runners[-1].run()))
+    try:
+        yield broker
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for runner in runners:
+            await runner.stop()
+
+
+async def enqueue(log: MemoryLog, task_id: str) -> None:
+    order = TaskEnqueued(
+        task_id=task_id, agent="noop", agent_type="noop", attempt=1, lane="p2", title="x", timeout_s=60
+    )
+    draft = Draft(
+        goal_id=GOAL, task_id=task_id, event=order, ordinal="1", expected=0, version=1, route=("noop", "p2")
+    )
+    assert isinstance(await log.append(draft, stamp()), Stored)
+
+
+async def completed(log: MemoryLog) -> list[Event]:
+    return [m.event for m in await log.read(GOAL) if isinstance(m.event, TaskCompleted)]
+
+
+async def test_two_workers_share_a_queue_and_complete_every_task_once(log: MemoryLog, tmp_path: Path) -> None:
+    async with working(log, tmp_path, "W1", "W2"):
+        for number in range(50):
+            await enqueue(log, f"t-{number}")
+
+        async def all_done() -> bool:
+            return len(await completed(log)) == 50
+
+        await until(all_done, 10, "50 completed tasks")
+    events = [m.event for m in await log.read(GOAL)]
+    assert sum(isinstance(event, TaskStarted) for event in events) == 50
+    assert len({event.task_id for event in events if isinstance(event, TaskCompleted)}) == 50
+
+
+async def test_a_dead_holder_is_taken_over_and_a_closed_order_is_left(log: MemoryLog, tmp_path: Path) -> None:
+    async with working(log, tmp_path) as broker:
+        await enqueue(log, "t-1")
+        dead = await until(lambda: broker.take(("noop",)), 5, "the first delivery")
+        order = dead.recorded.event
+        assert isinstance(order, TaskEnqueued)
+        claim = TaskStarted(
+            task_id="t-1", attempt=1, worker="Gone", agent="noop", instance="gone", delivery=1, ack_subject=""
+        )
+        draft = Draft(goal_id=GOAL, task_id="t-1", event=claim, ordinal="1-1-gone", expected=1, version=2)
+        await log.append(draft, stamp())
+    async with working(log, tmp_path, "W1") as broker:
+        await until(lambda: broker_is_idle(broker), 5, "the order looked at")
+        # To this broker it is the first delivery: nothing says that the holder is dead.
+        assert await completed(log) == []
+        await until(lambda: completed(log), 15, "the take-over")
+    claims = [m.event for m in await log.read(GOAL) if isinstance(m.event, TaskStarted)]
+    assert [claim.worker for claim in claims] == ["Gone", "W1"]
+    assert claims[1].delivery > 1
+
+
+def broker_is_idle(broker: MemoryBroker) -> bool:
+    return broker.take(("noop",)) is None
