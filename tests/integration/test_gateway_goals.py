@@ -434,7 +434,7 @@ async def test_keys_name_who_acts_and_nobody_else_gets_in(
             response = await gateway.client.post("/api/v1/goals", json={"goal": "x"}, headers=wrong)
             assert (response.status_code, response.json()["type"]) == (401, "/problems/unauthorized")
             assert response.headers["www-authenticate"] == "Bearer"
-        assert (await gateway.client.get("/health/live")).status_code == 200
+        assert (await gateway.client.get("/health/live", headers={"Host": "gateway"})).status_code == 200
         for secret, name in (("s3cret-one", "anna"), ("s3cret-two", "key-2")):
             headers = {"Authorization": f"Bearer {secret}"}
             response = await gateway.client.post("/api/v1/goals", json={"goal": "x"}, headers=headers)

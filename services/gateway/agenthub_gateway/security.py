@@ -2,6 +2,7 @@
 
 Without keys the gateway serves this machine alone. A web page elsewhere can still make a browser here send
 requests to it, directly or by pointing its own name at 127.0.0.1; so the names in `Host` and `Origin` are checked.
+With keys neither matters: no browser adds a key by itself.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        refusal = self._refusal(headers) or self._identify(scope, headers)
+        refusal = self._identify(scope, headers) if self._keys else self._foreign(headers)
         if refusal is None:
             await self._app(scope, receive, send)
         elif scope["type"] == ScopeType.HTTP:
@@ -69,7 +70,7 @@ class Guard:
             # Before the handshake is accepted a close becomes status 403.
             await send({"type": "websocket.close", "code": 1008, "reason": refusal.title})
 
-    def _refusal(self, headers: dict[str, str]) -> Problem | None:
+    def _foreign(self, headers: dict[str, str]) -> Problem | None:
         host = headers.get("host", "")
         if not self._known(host):
             return problem("foreign-host", f"`{host[:100]}` is not a name of this hub")
@@ -79,12 +80,11 @@ class Guard:
         return None
 
     def _identify(self, scope: Scope, headers: dict[str, str]) -> Problem | None:
-        principal: str | None = LOCAL_PRINCIPAL
-        if self._keys and scope["path"] not in _OPEN_PATHS:
-            principal = self._keys.principal(headers.get("authorization", ""))
-        if principal is None:
+        principal = self._keys.principal(headers.get("authorization", ""))
+        if principal is not None:
+            scope.setdefault("state", {})[PRINCIPAL] = principal
+        elif scope["path"] not in _OPEN_PATHS:
             return problem("unauthorized", "The request carries no key that this hub knows")
-        scope.setdefault("state", {})[PRINCIPAL] = principal
         return None
 
     def _known(self, netloc: str) -> bool:

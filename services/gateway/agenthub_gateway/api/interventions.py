@@ -120,7 +120,7 @@ async def answer_intervention(
     given = Answer(action=data.action, text=data.text, option=data.option, edits=_edits(data.edits))
     outcome = await answer_question(
         hub.writer,
-        Question(row.goal_id, row.task_id, row.blocked_seq),
+        Question(row.goal_id, row.task_id, row.blocked_seq, row.about),
         given,
         intent_of(request, hub, key, data),
     )

@@ -19,11 +19,13 @@ from agenthub_gateway.errors import NotFound
 
 
 class Question(msgspec.Struct, frozen=True):
-    """Where a question stands in the log; `task_id` is `_` for one about the goal as a whole."""
+    """Where a question stands in the log: `task_id` is `_` for one about the goal as a whole, which may be
+    `about` one of its tasks."""
 
     goal_id: str
     task_id: str
     blocked_seq: int
+    about: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +49,7 @@ async def answer_question(writer: Writer, question: Question, answer: Answer, in
         action=answer.action,
         by=intent.actor,
         blocked_seq=question.blocked_seq,
-        task_id="" if whole else question.task_id,
+        task_id=question.about if whole else question.task_id,
         text=answer.text,
         option=answer.option,
         edits=answer.edits,
