@@ -16,7 +16,7 @@ from agenthub_events.errors import ArtifactMissing
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Stamp, StepConflict, Stored
-from agenthub_events.runs import Closed, Nudge, RunId, TurnIntent
+from agenthub_events.runs import Closed, Nudge, Resumed, RunId, TurnIntent
 from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.fleet import NatsFleet, WorkerStatus
@@ -126,6 +126,20 @@ async def test_a_step_behind_somebody_elses_is_refused(ports: Ports) -> None:
     late = await ports.runs.append(RUN, Closed(reason="timed out"), expected=0)
 
     assert late == StepConflict(first.seq)
+
+
+async def test_a_step_that_a_successor_has_made_as_well_is_not_taken_for_ones_own(ports: Ports) -> None:
+    before = await ports.runs.append(RUN, Nudge(text="go on"), expected=0)
+    assert isinstance(before, Stored)
+    taken_over = await ports.runs.append(RUN, Resumed(instance="b", worker="w", delivery=2), expected=before.seq)
+    assert isinstance(taken_over, Stored)
+    intent = TurnIntent(turn=1, tries=1, request_hash="h", model="m")
+    theirs = await ports.runs.append(RUN, intent, expected=taken_over.seq)
+    assert isinstance(theirs, Stored)
+
+    late = await ports.runs.append(RUN, intent, expected=before.seq)
+
+    assert late == StepConflict(theirs.seq)
 
 
 async def test_runs_of_other_attempts_are_apart(ports: Ports) -> None:

@@ -128,8 +128,12 @@ def decode_step(data: bytes) -> Step:
     return _DECODER.decode(data)
 
 
-def step_id(run: RunId, step: Step) -> str:
-    """A deterministic id, so that the same step sent twice is stored once."""
+def step_id(run: RunId, step: Step, *, expected: int) -> str:
+    """A deterministic id, so that the same step sent twice is stored once.
+
+    It holds the place (`expected`: the step before it): a worker that has lost its claim writes behind an older
+    step than its successor, and must not take the successor's equal step for its own.
+    """
     match step:
         case Resumed():
             what = f"{step.delivery}-{step.instance}"
@@ -141,4 +145,4 @@ def step_id(run: RunId, step: Step) -> str:
             what = f"{step.note_seq}-{step.text}"
         case Closed():
             what = step.reason
-    return uuid5(f"{run.prefix}|{step_kind(step)}|{what}")
+    return uuid5(f"{run.prefix}|{expected}|{step_kind(step)}|{what}")

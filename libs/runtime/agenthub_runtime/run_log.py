@@ -25,7 +25,7 @@ class JetStreamRunLog:
             Message(
                 subject=f"{run.prefix}.step.{step_kind(step)}",
                 data=encode_step(step),
-                id=step_id(run, step),
+                id=step_id(run, step, expected=expected),
                 fence=run.step_filter,
                 expected=expected,
             )

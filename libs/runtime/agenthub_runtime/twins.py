@@ -52,7 +52,7 @@ class MemoryRunLog:
         """Append a step behind the run's fence."""
         steps = self._steps[run]
         last = steps[-1][0].seq if steps else 0
-        identity = step_id(run, step)
+        identity = step_id(run, step, expected=expected)
         for recorded, known in steps:
             if known == identity and recorded.seq > expected:
                 return Stored(recorded.seq, duplicate=True)
