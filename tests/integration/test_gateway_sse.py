@@ -18,11 +18,14 @@ from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.goal import GoalCompleted, GoalPaused, GoalResumed
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_events.runs import RunId
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.frames import Filter
 from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.run_log import JetStreamRunLog
 from agenthub_runtime.settings import GatewaySettings
 from tests.support.gateway import Gateway, planned, running_gateway, settings, write
+from tests.support.until import until
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
 PATIENCE_S = 20
@@ -259,6 +262,32 @@ async def test_a_listener_hears_on_after_the_bus_was_away(
         await write(log, goal_id, "_", GoalPaused(by="p"))
         [message] = await take(stream, 1)
     assert (message.event, message.data["sequence"]) == ("goal.paused", 2)
+
+
+async def test_what_agents_give_out_passes_by_for_those_who_ask(
+    gateway: Gateway, log: JetStreamStore, bus: Client
+) -> None:
+    goal_id = (await gateway.submit())["goal_id"]
+    runs = JetStreamRunLog(bus)
+    url = f"{gateway.url.replace('http', 'ws')}/api/v1/ws?runs=true&goal={goal_id}"
+    async with (
+        aclosing(listen(gateway, {"runs": "true", "goal": goal_id, "from": 0})) as stream,
+        aclosing(listen(gateway, {"from": 0})) as plain,
+        connect(url) as socket,
+    ):
+        await take(stream, 1)
+        await until(lambda: gateway.hub.outputs.following, what="the outputs are followed")
+        await runs.emit(RunId("g-other", "t-a", 1), "output", b"not wanted")
+        await runs.emit(RunId(goal_id, "t-a", 2), "output", b"3 passed\n")
+        [piece] = await take(stream, 1)
+        assert (piece.event, piece.id, piece.data["run_seq"]) == ("run.output", "", 2)
+        assert (piece.data["attempt"], piece.data["kind"], piece.data["text"]) == (2, "output", "3 passed\n")
+        async with asyncio.timeout(PATIENCE_S):
+            assert json.loads(await socket.recv()) == piece.data
+        await write(log, goal_id, "_", GoalPaused(by="p"))
+        assert [message.event for message in await take(stream, 1)] == ["goal.paused"]
+        assert [message.event for message in await take(plain, 2)] == ["goal.accepted", "goal.paused"]
+    await until(lambda: not gateway.hub.outputs.following, what="nobody listens any more")
 
 
 async def test_leaving_listeners_leave_nothing_behind(gateway: Gateway) -> None:

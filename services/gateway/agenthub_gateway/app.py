@@ -23,12 +23,14 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 from nats.aio.client import Client
 
+from agenthub_events.jetstream.fenced import FencedStream
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.commands.writing import Writer
 from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.broadcaster import Broadcaster
+from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import Metered, RequestFigures
 from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
@@ -41,6 +43,7 @@ from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.logs import configure_logging
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.readmodels import PositionWatch
+from agenthub_runtime.run_log import STREAM as RUNS
 from agenthub_runtime.settings import GatewaySettings, read_gateway_settings
 from agenthub_runtime.telemetry import Telemetry, configure_telemetry
 
@@ -96,6 +99,7 @@ async def _assembled(
     database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE))
     position = await stack.enter_async_context(PositionWatch(database))
     feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc)))
+    outputs = await stack.enter_async_context(RunOutputs(FencedStream(nc, RUNS)))
     folder = settings.data_dir
     if folder is None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agenthub-gateway-")))
@@ -105,6 +109,7 @@ async def _assembled(
         database=database,
         position=position,
         feed=feed,
+        outputs=outputs,
         artifacts=JetStreamArtifacts(nc),
         clock=clock,
         ids=SystemIds(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
 from agenthub_gateway.commands.writing import Writer
 from agenthub_gateway.live.broadcaster import Broadcaster
+from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.queues import QueueView
 from agenthub_runtime.postgres import Database
@@ -28,6 +29,7 @@ class Hub:
     database: Database
     position: PositionWatch
     feed: Broadcaster
+    outputs: RunOutputs
     artifacts: Artifacts
     clock: Clock
     ids: Ids

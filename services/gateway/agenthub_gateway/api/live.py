@@ -14,9 +14,12 @@ from agenthub_gateway.api.access import HubParam
 from agenthub_gateway.api.goal_reads import TypeQuery
 from agenthub_gateway.live.frames import Filter, parse_types
 from agenthub_gateway.live.places import starting_place
-from agenthub_gateway.live.streams import serve_socket, sse_messages
+from agenthub_gateway.live.streams import Source, serve_socket, sse_messages
 
 GoalQuery = Annotated[str | None, QueryParameter(name="goal", description="Only frames of this goal.")]
+Runs = Annotated[
+    bool, QueryParameter(name="runs", description="Also what agents give out while they work (`run.output`).")
+]
 LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID")]
 Beginning = Annotated[
     int | None,
@@ -29,17 +32,19 @@ Beginning = Annotated[
 @get("/api/v1/stream", tags=["Live"], summary="Follow events (Server-Sent Events)", media_type="text/event-stream")
 async def stream(
     hub: HubParam,
+    *,
     goal_id: GoalQuery = None,
     kinds: TypeQuery = None,
     from_sequence: Beginning = None,
     last_event_id: LastEventId = None,
+    runs: Runs = False,
 ) -> ServerSentEvent:
     """Each event with `id: <generation>:<sequence>`; a client that comes back with it misses nothing."""
     wanted = Filter(goal_id, parse_types(kinds or ()))
     place, generation, first = await starting_place(
         hub.feed, last_event_id=last_event_id, from_sequence=from_sequence
     )
-    listener = hub.feed.listen(after=place, wanted=wanted)
+    listener = Source(hub.feed, place, wanted, hub.outputs if runs else None)
     return ServerSentEvent(
         sse_messages(listener, wanted, generation, first), headers={"Agenthub-Position": str(place)}
     )
@@ -49,14 +54,16 @@ async def stream(
 async def socket_stream(
     socket: WebSocket[Any, Any, Any],
     hub: HubParam,
+    *,
     goal_id: GoalQuery = None,
     kinds: TypeQuery = None,
     from_sequence: Beginning = None,
+    runs: Runs = False,
 ) -> None:
     """The same frames over a WebSocket, one JSON object each."""
     try:
         wanted = Filter(goal_id, parse_types(kinds or ()))
-        await serve_socket(socket, hub.feed, wanted, from_sequence)
+        await serve_socket(socket, hub.feed, wanted, from_sequence, hub.outputs if runs else None)
     except AgenthubError as error:
         raise WebSocketException(code=1008, detail=str(error)[:120]) from error
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from itertools import dropwhile
+from typing import Any
 
 import structlog
 
@@ -37,6 +38,7 @@ class Broadcaster:
         self._place = 0
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._releasing: set[asyncio.Future[None]] = set()
         self.closed = False
 
     async def __aenter__(self) -> Broadcaster:
@@ -47,7 +49,13 @@ class Broadcaster:
         self.close()
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.gather(self._task, *self._releasing, return_exceptions=True)
+
+    def release(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let go of what a listener held. Nothing can be awaited where a broken connection ends."""
+        task = asyncio.ensure_future(work)
+        self._releasing.add(task)
+        task.add_done_callback(self._releasing.discard)
 
     def close(self) -> None:
         """End every listener's stream."""

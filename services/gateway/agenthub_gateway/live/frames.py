@@ -23,6 +23,7 @@ from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
 
 INTERVENTION = "intervention_required"
 RESET = "reset"
+OUTPUT = "run.output"
 ALIASES = {
     "agent.blocked": "task.blocked",
     "goal.completed": "workflow.finished",
