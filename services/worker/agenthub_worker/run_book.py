@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.context import WorkContext
-from agenthub_events.ports import StepConflict, Stored
-from agenthub_events.runs import RecordedStep, Resumed, RunId, Step
+from agenthub_events.context import Answered, WorkContext, decode_context
+from agenthub_events.ports import StepConflict, Stored, Unavailable
+from agenthub_events.runs import Closed, RecordedStep, Resumed, RunId, Step
 from agenthub_worker.domain.run import Run, fold
 from agenthub_worker.hold import Hold, Lost
 
@@ -51,12 +51,13 @@ class RunBook:
 async def open_book(hold: Hold, context: WorkContext, first: str) -> RunBook:
     """Fold what is recorded of the attempt, and of those it resumes, and take the run over. Raises `Lost`."""
     bench = hold.bench
+    earlier = await _earlier_parts(hold)
     for _ in range(_RESUME_TRIES):
         run = Run(first)
-        for steps in await _earlier_runs(hold, hold.order):
-            fold(run, steps)
-        if hold.order.resumes or context.answered is not None:
-            run.resume_in(answered=context.answered, changed=hold.order.changed)
+        for part in earlier:
+            _begin(run, part.order, part.answered)
+            fold(run, part.steps)
+        _begin(run, hold.order, context.answered)
         last = fold(run, await bench.patiently(lambda: bench.runs.read(hold.run_id)))
         if run.closed:
             raise Lost(f"the run is closed: {run.closed}")
@@ -73,17 +74,51 @@ async def open_book(hold: Hold, context: WorkContext, first: str) -> RunBook:
     raise Lost("the run keeps changing under this worker")
 
 
-async def _earlier_runs(hold: Hold, order: TaskEnqueued) -> list[Sequence[RecordedStep]]:
-    """The recorded attempts that this one goes on from, the oldest first."""
-    runs: list[Sequence[RecordedStep]] = []
-    attempt = order.resumes
-    while attempt:
-        run_id = RunId(hold.goal_id, hold.task_id, attempt)
-        steps = await hold.bench.patiently(partial(hold.bench.runs.read, run_id))
-        runs.insert(0, steps)
-        before = next((s.step.resumes for s in steps if isinstance(s.step, Resumed)), 0)
-        attempt = before if before < attempt else 0
-    return runs
+class _Part(NamedTuple):
+    """An earlier attempt of the run: its order, the answer that it was given, and what it has recorded."""
+
+    order: TaskEnqueued
+    answered: Answered | None
+    steps: Sequence[RecordedStep]
+
+
+def _begin(run: Run, order: TaskEnqueued, answered: Answered | None) -> None:
+    if order.resumes or answered is not None:
+        run.resume_in(answered=answered, changed=order.changed)
+
+
+async def _earlier_parts(hold: Hold) -> list[_Part]:
+    """The attempts from which this one goes on, the oldest first, as their orders say it.
+
+    An attempt that ended before its first step left no trace in its run; its order still holds the answer.
+    """
+    if not hold.order.resumes:
+        return []
+    bench = hold.bench
+    told = await bench.patiently(lambda: bench.events.read(hold.prefix))
+    orders = {event.attempt: event for recorded in told if isinstance(event := recorded.event, TaskEnqueued)}
+    parts: list[_Part] = []
+    order, after = orders.get(hold.order.resumes), hold.order.attempt
+    while order is not None and order.attempt < after:
+        steps = await _closed_steps(hold, RunId(hold.goal_id, hold.task_id, order.attempt))
+        data = await bench.patiently(partial(bench.artifacts.get, order.context_ref))
+        parts.insert(0, _Part(order, decode_context(data).answered, steps))
+        order, after = orders.get(order.resumes), order.attempt
+    return parts
+
+
+async def _closed_steps(hold: Hold, run_id: RunId) -> Sequence[RecordedStep]:
+    """The steps of an earlier attempt, closed first: a worker that has lost it must not add to what we fold."""
+    bench, pause = hold.bench, _PAUSE_S
+    while True:
+        steps = await bench.patiently(partial(bench.runs.read, run_id))
+        if any(isinstance(recorded.step, Closed) for recorded in steps):
+            return steps
+        closed = Closed(reason=f"attempt {hold.order.attempt} goes on from here")
+        result = await bench.runs.append(run_id, closed, expected=steps[-1].seq if steps else 0)
+        if isinstance(result, Unavailable):
+            await bench.pause(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
 class _Emitter:

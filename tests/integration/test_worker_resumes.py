@@ -1,0 +1,100 @@
+"""An attempt goes on from what earlier attempts have recorded, however many there were and however they ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client
+
+from agenthub_events.catalogue.agent import AgentBlocked
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskParked, TaskStarted
+from agenthub_events.ports import StepConflict
+from agenthub_events.runs import Closed, Nudge, RunId
+from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
+from agenthub_worker.rehearsal.server import ScriptedModelServer
+from agenthub_worker.rehearsal.turns import call
+from tests.support.workbench import Desk, running_worker
+
+FIRST = call("ask_human", question="Which rounding?")
+SECOND = call("ask_human", question="Which places?")
+LOOK = call("glob", pattern="**/*")
+DONE = call("report_result", status="done", summary="rounded")
+
+
+def script(*replies: Reply) -> ScriptedModelServer:
+    return ScriptedModelServer([ScriptedReplies({"*": list(replies)})])
+
+
+def answer_to(asked: AgentBlocked, text: str) -> dict[str, str]:
+    return {"tool_use_id": asked.tool_use_id, "question": asked.question, "answer": text}
+
+
+def results_behind_calls(messages: list[dict[str, Any]]) -> list[str]:
+    """The text of each result. Every call must have exactly one, in the very next message."""
+    told: list[str] = []
+    for message, following in zip(messages, [*messages[1:], {"content": []}], strict=True):
+        asked = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
+        results = [block for block in following["content"] if block["type"] == "tool_result"]
+        if asked or results:
+            assert [block["tool_use_id"] for block in results] == asked
+        told += [str(block["content"]) for block in results]
+    return told
+
+
+async def test_an_attempt_behind_two_answered_ones_tells_the_model_every_answer_in_its_place(
+    bus: Client, tmp_path: Path
+) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    async with script(FIRST, LOOK, SECOND, DONE) as model, running_worker(bus, model, tmp_path):
+        await desk.order()
+        first = await desk.ended()
+        assert isinstance(first, AgentBlocked)
+        await desk.order(resumes=1, context={"answered": answer_to(first, "even")})
+        second = await desk.ended(attempt=2)
+        assert isinstance(second, AgentBlocked)
+        await desk.order(resumes=2, context={"answered": answer_to(second, "two")}, changed=("a line",))
+        ended = await desk.ended(attempt=3)
+    assert isinstance(ended, TaskCompleted), ended
+    told = results_behind_calls(model.requests[-1].body["messages"])
+    assert [told[0], told[2]] == ["even", "two"]
+
+
+async def test_an_answer_is_not_lost_with_an_attempt_that_ended_before_it_began(
+    bus: Client, tmp_path: Path
+) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    async with script(FIRST, DONE) as model:
+        async with running_worker(bus, model, tmp_path):
+            await desk.order()
+            first = await desk.ended()
+            assert isinstance(first, AgentBlocked)
+        await desk.order(resumes=1, lane="p3", context={"answered": answer_to(first, "even")})
+        claimed = TaskStarted(
+            task_id="t-add", attempt=2, worker="w", agent="coding", instance="i", delivery=1, ack_subject="a"
+        )
+        await desk.say(claimed, "2-1-i", "t-add")
+        await desk.say(TaskParked(task_id="t-add", attempt=2, reason="paused"), "2", "t-add")
+        async with running_worker(bus, model, tmp_path):
+            await desk.order(resumes=2)
+            ended = await desk.ended(attempt=3)
+    assert isinstance(ended, TaskCompleted), ended
+    assert results_behind_calls(model.requests[-1].body["messages"]) == ["even"]
+
+
+async def test_nobody_adds_to_a_run_from_which_another_attempt_has_gone_on(bus: Client, tmp_path: Path) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    async with script(FIRST, DONE) as model, running_worker(bus, model, tmp_path):
+        await desk.order()
+        first = await desk.ended()
+        assert isinstance(first, AgentBlocked)
+        before = (await desk.steps())[-1].seq
+        await desk.order(resumes=1, context={"answered": answer_to(first, "even")})
+        assert isinstance(await desk.ended(attempt=2), TaskCompleted)
+    assert isinstance((await desk.steps())[-1].step, Closed)
+    late = await desk.runs.append(RunId(desk.goal_id, "t-add", 1), Nudge(text="late"), expected=before)
+    assert isinstance(late, StepConflict)
+    assert [order.resumes for order in await desk.of(TaskEnqueued)] == [0, 1]
