@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed
+from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import Turn, call
+from tests.support.servers import running_nats
 from tests.support.workbench import Desk, running_worker
 
 CODE = "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"
@@ -35,6 +37,13 @@ BAD = GOOD.replace("== 1", "== 2")
 SKIPPED = "import pytest\n" + BAD.replace("def test_sub", "@pytest.mark.skip\ndef test_sub")
 FEWER = GOOD.split("\n\n\ndef test_sub", maxsplit=1)[0] + "\n"
 DONE = call("report_result", status="done", summary="everything passes", tests_run="2 passed")
+
+
+@pytest.fixture(scope="module")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One server for the module: every test has a goal of its own and leaves no order behind."""
+    with running_nats(tmp_path_factory.mktemp("nats")) as server:
+        yield server
 
 
 def write(path: str, text: str) -> Turn:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from nats.aio.client import Client
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.task import MergeConflicted, TaskCompleted, TaskFailed
+from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link
 from agenthub_worker.rehearsal.conversation import Conversation
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import Turn, call
+from tests.support.servers import running_nats
 from tests.support.workbench import Desk, running_worker
 
 DONE = call("report_result", status="done", summary="done")
+
+
+@pytest.fixture(scope="module")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One server for the module: every test has a goal of its own and leaves no order behind."""
+    with running_nats(tmp_path_factory.mktemp("nats")) as server:
+        yield server
 
 
 def write(path: str, text: str) -> Turn:

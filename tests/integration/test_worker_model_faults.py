@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,16 +14,25 @@ from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.money import BudgetSettled, LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed, TaskParked, TaskStarted
 from agenthub_events.runs import Nudge, ToolIntent, ToolReceipt, TurnIntent, TurnReply
+from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_worker.domain.moves import Bounds
 from agenthub_worker.domain.run import UNSTICK
 from agenthub_worker.rehearsal.faults import Fault, FaultName
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import call
+from tests.support.servers import running_nats
 from tests.support.workbench import Desk, running_worker
 
 WRITE = call("str_replace_based_edit_tool", command="create", path="a.txt", file_text="a\n")
 DONE = call("report_result", status="done", summary="done")
+
+
+@pytest.fixture(scope="module")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One server for the module: every test has a goal of its own and leaves no order behind."""
+    with running_nats(tmp_path_factory.mktemp("nats")) as server:
+        yield server
 
 
 def script(*replies: Reply) -> ScriptedModelServer:

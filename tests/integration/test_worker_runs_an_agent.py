@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from nats.aio.client import Client
 
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled, LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed, TaskStarted
+from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import Turn, call
+from tests.support.servers import running_nats
 from tests.support.until import until
 from tests.support.workbench import Desk, running_worker
 
@@ -26,6 +30,13 @@ WRITE_TEST = call(
     file_text="from add import add\n\n\ndef test_adds():\n    assert add(1, 2) == 3\n",
 )
 DONE = call("report_result", status="done", summary="add.py adds", insights=["plain Python"])
+
+
+@pytest.fixture(scope="module")
+def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """One server for the module: every test has a goal of its own and leaves no order behind."""
+    with running_nats(tmp_path_factory.mktemp("nats")) as server:
+        yield server
 
 
 def script(*replies: Reply) -> ScriptedModelServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ T = TypeVar("T")
 CrashPoint = Callable[[str], None]
 """Called with the name of a place between two steps; does nothing but in tests that end the process there."""
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 
@@ -66,7 +68,7 @@ class Bench:
     @property
     def workspaces(self) -> Path:
         """Where this worker, and nobody else, makes workspaces."""
-        return self.folder / "workspaces" / self.worker
+        return self.folder / "workspaces" / _UNSAFE.sub("-", self.worker)
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask the log or the object store again until it answers: a store that is away loses nothing."""

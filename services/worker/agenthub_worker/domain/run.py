@@ -40,6 +40,7 @@ INTERRUPTED = (
     " recorded step are gone. Make the call again if it is still needed."
 )
 NOT_RUN = "Not run: your reply stopped before it was complete ({reason}). Make the call again."
+NOT_BEGUN = "Not run: the attempt ended before this call was begun. Make it again if it is still needed."
 CUT_OFF = "Your reply was cut off at its limit of tokens. Go on, in shorter steps."
 ENDED_HERE = "The attempt ended with this call. A new attempt begins; go on with the task."
 
@@ -138,7 +139,7 @@ class Run:
                 self._result(call.tool_use_id, answered.answer)
                 answered = None
             else:
-                text = ENDED_HERE if call.name in CONTROL_TOOLS else INTERRUPTED
+                text = ENDED_HERE if call.name in CONTROL_TOOLS else NOT_BEGUN
                 self._result(call.tool_use_id, text, is_error=call.name not in CONTROL_TOOLS)
         if answered is not None:
             self._user.append(_text(f"A person answered your question “{answered.question}”:\n{answered.answer}"))
