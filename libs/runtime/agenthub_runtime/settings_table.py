@@ -160,8 +160,8 @@ API_KEYS = Setting(
     "secret list",
     _list,
     "",
-    "Keys that the gateway accepts, separated by commas, each as `name:secret` (the name stands in events as who did "
-    "it) or as the secret alone. Needed for any host other than this machine itself.",
+    "Keys that the gateway accepts, separated by commas, each as `name:secret` (the name stands in events as who "
+    "did it) or as the secret alone. Needed for any host other than this machine itself.",
 )
 HUB_URL = Setting(
     "AGENTHUB_URL",
