@@ -79,6 +79,21 @@ def test_a_call_without_room_in_its_slices_is_not_covered() -> None:
     assert not covers([piece], Spent(calls=1, cost_usd=None), dear, 0.2)
 
 
+def test_what_a_settled_slice_has_given_back_covers_no_further_call() -> None:
+    taken = BudgetReserved(task_id="t", attempt=1, slice=1, calls=10, cost_usd=1.0)
+    settled = BudgetSettled(task_id="t", attempt=1, slice=1, calls=3, unknown_calls=1, cost_usd=0.25)
+    spent = Spent(calls=3, unknown_calls=1, cost_usd=0.25)
+    ledger = after(Ledger(), taken, settled)
+    assert not covers(ledger.of_attempt("t", 1), spent, Limits(max_llm_calls=500), None)
+    another = next_slice(ledger, Limits(max_llm_calls=500), task_id="t", attempt=1, worst_call_usd=0.1)
+    assert isinstance(another, BudgetReserved)
+    held = after(ledger, another).of_attempt("t", 1)
+    assert covers(held, spent, Limits(max_llm_calls=500, max_cost_usd=5.0), 0.1)
+    assert not covers(held, spent, Limits(max_llm_calls=500, max_cost_usd=5.0), 1.1)
+    rest = settlements(held, Spent(calls=5, unknown_calls=1, cost_usd=0.4))
+    assert [event.calls + event.unknown_calls for event in rest] == [2]
+
+
 slices = st.lists(st.tuples(st.integers(1, 10), st.floats(0, 1)), min_size=1, max_size=5)
 
 

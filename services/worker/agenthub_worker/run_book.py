@@ -98,12 +98,12 @@ async def _earlier_parts(hold: Hold) -> list[_Part]:
     told = await bench.patiently(lambda: bench.events.read(hold.prefix))
     orders = {event.attempt: event for recorded in told if isinstance(event := recorded.event, TaskEnqueued)}
     parts: list[_Part] = []
-    order, after = orders.get(hold.order.resumes), hold.order.attempt
-    while order is not None and order.attempt < after:
+    attempt, after = hold.order.resumes, hold.order.attempt
+    while attempt < after and (order := orders.get(attempt)) is not None:
         steps = await _closed_steps(hold, RunId(hold.goal_id, hold.task_id, order.attempt))
         data = await bench.patiently(partial(bench.artifacts.get, order.context_ref))
         parts.insert(0, _Part(order, decode_context(data).answered, steps))
-        order, after = orders.get(order.resumes), order.attempt
+        attempt, after = order.resumes, attempt
     return parts
 
 

@@ -20,7 +20,7 @@ _CENT_DUST = 1e-9
 
 
 class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """A reserved part of the budget; `settled` once its attempt has given the rest back."""
+    """A reserved part of the budget; once it is `settled` it is no larger than what was used of it."""
 
     task_id: str
     attempt: int
@@ -187,19 +187,20 @@ def _reserved(ledger: Ledger, event: BudgetReserved) -> Ledger:
 
 def _settled(ledger: Ledger, event: BudgetSettled) -> Ledger:
     key = (event.task_id, event.attempt, event.slice)
-    slices, freed = [], None
+    slices, used = [], None
     for piece in ledger.slices:
         if (piece.task_id, piece.attempt, piece.number) == key and not piece.settled:
-            freed = piece
-            slices.append(msgspec.structs.replace(piece, settled=True))
+            cost = piece.cost_usd if event.cost_usd is None else event.cost_usd
+            calls = event.calls + event.unknown_calls
+            used = msgspec.structs.replace(piece, settled=True, calls=calls, cost_usd=cost)
+            slices.append(used)
         else:
             slices.append(piece)
-    if freed is None:
+    if used is None:
         return ledger
-    cost = freed.cost_usd if event.cost_usd is None else event.cost_usd
     return msgspec.structs.replace(
         ledger,
         slices=tuple(slices),
-        used_calls=ledger.used_calls + event.calls + event.unknown_calls,
-        used_cost_usd=ledger.used_cost_usd + cost,
+        used_calls=ledger.used_calls + used.calls,
+        used_cost_usd=ledger.used_cost_usd + used.cost_usd,
     )
