@@ -44,6 +44,11 @@ def redact_text(text: str) -> str:
     return _SHAPES.sub(MASK, text)
 
 
+def redact_bytes(data: bytes) -> bytes:
+    """The same for output of programs: UTF-8, what is none of it replaced."""
+    return redact_text(data.decode("utf-8", "replace")).encode()
+
+
 def redact(value: Any) -> Any:
     """`value` with the texts in it redacted; the very same object when there was nothing to hide."""
     if isinstance(value, str):

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import Answered, WorkContext, decode_context
 from agenthub_events.ports import StepConflict, Stored, Unavailable
+from agenthub_events.redaction import redact_bytes
 from agenthub_events.runs import Closed, RecordedStep, Resumed, RunId, Step
 from agenthub_worker.domain.run import Run, fold
 from agenthub_worker.hold import Hold, Lost
@@ -122,7 +123,11 @@ async def _closed_steps(hold: Hold, run_id: RunId) -> Sequence[RecordedStep]:
 
 
 class _Emitter:
-    """Sends output as it comes; what arrives while one piece is on its way goes with the next."""
+    """Sends output as it comes; what arrives while one piece is on its way goes with the next.
+
+    A piece ends between words, so that a credential is whole when it is looked for. The last word stays behind
+    until more comes; the step that ends the output holds it anyway.
+    """
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
@@ -132,14 +137,26 @@ class _Emitter:
     def add(self, kind: str, data: bytes) -> None:
         if not data:
             return
-        self._waiting.setdefault(kind, bytearray()).extend(data[-_PIECE:])
+        waiting = self._waiting.setdefault(kind, bytearray())
+        waiting.extend(data)
+        del waiting[:-_PIECE]
         if self._sending is None or self._sending.done():
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
     async def _send(self) -> None:
-        while self._waiting:
-            kind, data = self._waiting.popitem()
-            await self._hold.bench.runs.emit(self._hold.run_id, kind, bytes(data[-_PIECE:]))
+        while (found := self._next_piece()) is not None:
+            kind, piece = found
+            await self._hold.bench.runs.emit(self._hold.run_id, kind, redact_bytes(piece))
+
+    def _next_piece(self) -> tuple[str, bytes] | None:
+        for kind, waiting in self._waiting.items():
+            end = max(waiting.rfind(b" ") + 1, waiting.rfind(b"\n") + 1, len(waiting) - _WORD)
+            if end > 0:
+                piece = bytes(waiting[:end])
+                del waiting[:end]
+                return kind, piece
+        return None
 
 
 _PIECE = 64 << 10
+_WORD = 512

@@ -12,6 +12,7 @@ from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Recorded
+from agenthub_events.redaction import redact_bytes
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
 from agenthub_worker.bench import Bench
 from agenthub_worker.domain.claim import Place
@@ -155,7 +156,7 @@ async def run_system_tests(hold: Hold, path: Path, command: TestCommand) -> tupl
     """Run the tests in a workspace as the system does it, and store the log."""
     bench = hold.bench
     report = await hold.while_held(run_tests(bench.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
-    log_ref = await bench.patiently(lambda: bench.artifacts.put(report.log))
+    log_ref = await bench.patiently(lambda: bench.artifacts.put(redact_bytes(report.log)))
     return report, TestEvidence(
         command=report.command,
         exit_code=report.exit_code,
