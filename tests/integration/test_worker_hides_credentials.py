@@ -1,4 +1,4 @@
-"""What looks like a credential enters neither the recorded run, nor its passing output, nor the log of the tests."""
+"""What looks like a credential enters neither a recorded run, nor its passing output, nor the log of tests."""
 
 from __future__ import annotations
 
