@@ -159,6 +159,15 @@ def test_the_slice_of_a_dead_attempt_is_settled_with_what_the_log_knows() -> Non
     assert (goal.truth.ledger.held_calls, goal.truth.ledger.open) == (3, {})
 
 
+def test_each_worker_that_died_with_an_attempt_may_have_left_a_call_unanswered() -> None:
+    goal = a_goal(step("a", timeout_s=60)).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0)
+    goal.called("t-a", 1).claimed("t-a").claimed("t-a")
+    goal.fire_next("attempt")
+    (settled,) = goal.events(BudgetSettled)
+    assert isinstance(settled, BudgetSettled)
+    assert (settled.calls, settled.unknown_calls) == (1, 3)
+
+
 def test_the_slice_of_a_running_attempt_is_left_alone() -> None:
     goal = a_goal(step("a")).claimed("t-a").reserved("t-a")
     assert not goal.events(BudgetSettled)

@@ -74,6 +74,7 @@ def _started(state: GoalState, task: TaskState, seq: int, event: t.TaskStarted) 
     if task.is_open and event.attempt == task.attempt:
         task.word, task.worker = "in_progress", event.worker
         task.claims += 1
+        task.spent.setdefault(event.attempt, Spent()).claims += 1
         state.started = state.started or task.planned is not None
 
 

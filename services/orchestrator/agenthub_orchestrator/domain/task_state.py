@@ -45,9 +45,10 @@ class AttemptRecord(NamedTuple):
 class Spent:
     """Model calls of one attempt as counted in the log, and those of its settled slices.
 
-    `cost_usd` sums the known prices.
+    `claims` counts the workers that had the attempt, `cost_usd` sums the known prices.
     """
 
+    claims: int = 0
     calls: int = 0
     cost_usd: float = 0.0
     settled_calls: int = 0
