@@ -96,7 +96,8 @@ class TimerKeeper:
             now[key] = known
         if now:
             self._known[goal_id] = now
-        for (kind, task_id), known in now.items():
+        # A copy: a timer that fires while another one is being set takes itself out.
+        for (kind, task_id), known in list(now.items()):
             if known.is_set:
                 continue
             if self._may_wait(known):
