@@ -30,7 +30,7 @@ def _is_closed(state: GoalState, key: SliceKey) -> bool:
 
 
 def _settlement(state: GoalState, key: SliceKey, held: BudgetReserved) -> BudgetSettled:
-    """What is known of the attempt's calls goes to its slices in order; each dead worker's last may be unanswered."""
+    """The attempt's known calls go to its slices in order; each dead worker's last may be unanswered."""
     siblings = sorted(k for k in state.ledger.open if (k.task_id, k.attempt) == (key.task_id, key.attempt))
     spent = state.tasks[key.task_id].spent.get(key.attempt, _NOTHING)
     before = spent.settled_calls + sum(state.ledger.open[k].calls for k in siblings if k < key)
