@@ -18,6 +18,7 @@ from agenthub_events.requirements import parse_duration
 from agenthub_gateway.api.bodies import ConstraintsBody, SubmitBody, TaskBody
 
 _REMOTE = frozenset({"https", "http", "ssh", "git"})
+_TOKENS_AS_NAMES = frozenset({"https", "http"})
 _SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^\s]+")
 
 
@@ -73,9 +74,9 @@ async def _repository(text: str, local_repositories: bool) -> str:
     if not text or _SCP_LIKE.fullmatch(text):
         return text
     if parts.scheme in _REMOTE and parts.hostname:
-        if parts.password is not None:
+        if parts.password is not None or (parts.username is not None and parts.scheme in _TOKENS_AS_NAMES):
             raise InvalidInput(
-                "The address holds a password, and what is in the log stays there: leave it out",
+                "The address holds a password or token, and what is in the log stays there: leave it out",
                 field="repository",
             )
         return text
