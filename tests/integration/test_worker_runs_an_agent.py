@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled, LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed, TaskStarted
+from agenthub_events.runs import ToolReceipt
 from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
@@ -155,3 +156,21 @@ async def test_the_order_is_acknowledged_after_its_end_and_never_comes_again(bus
             return info.num_ack_pending == 0
 
         await until(nothing_pending, 5, "the acknowledgement")
+
+
+async def test_a_change_that_cannot_be_saved_is_told_to_the_model_which_mends_it(
+    bus: Client, tmp_path: Path
+) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    bulk = call("bash", command="truncate -s 65M model.bin")
+    mend = call("bash", command="rm model.bin; echo 'x = 1' > x.py")
+    async with script(bulk, mend, DONE) as model, running_worker(bus, model, tmp_path):
+        await desk.order()
+        ended = await desk.ended()
+    assert isinstance(ended, TaskCompleted), ended
+    assert [change.path for change in ended.result.files] == ["x.py"]
+    receipts = [recorded.step for recorded in await desk.steps() if isinstance(recorded.step, ToolReceipt)]
+    assert receipts[0].is_error
+    assert "model.bin" in receipts[0].text
+    assert (receipts[0].commit, bool(receipts[1].commit)) == ("", True)

@@ -13,6 +13,7 @@ from agenthub_events.catalogue.task import KnowledgeRecorded, TaskProposed, Task
 from agenthub_events.catalogue.values import Finding, Plan, PlanAnalysis, PlanTask
 from agenthub_events.errors import InvalidPlan
 from agenthub_events.runs import ToolIntent, ToolReceipt
+from agenthub_runtime.repository.errors import WorkspaceRefused
 from agenthub_runtime.telemetry import OPERATION, TOOL_CALL_ID, TOOL_NAME, mark_failed
 from agenthub_worker.domain.endings import Blocked
 from agenthub_worker.domain.handed_in import HandedIn, Planned, Reported
@@ -88,7 +89,7 @@ class ToolDesk:
             if result.is_error:
                 mark_failed(span, result.text[:200])
         hold.bench.crash_point("after-tool-run")
-        saved = result.changed_files and await self._place.checkpoint()
+        result, saved = await self._save(result)
         receipt = _receipt(call, result)
         if saved:
             receipt = msgspec.structs.replace(
@@ -96,6 +97,14 @@ class ToolDesk:
             )
         await book.write(receipt)
         hold.bench.crash_point("after-tool-receipt")
+
+    async def _save(self, result: ToolResult) -> tuple[ToolResult, bool]:
+        """Save what a tool has changed. What cannot become a commit is told to the model, which can mend it."""
+        try:
+            return result, result.changed_files and await self._place.checkpoint()
+        except WorkspaceRefused as refused:
+            text = f"{result.text}\n\nThe workspace cannot be saved like this: {refused}"
+            return ToolResult(text=text, is_error=True), False
 
     async def _answer(self, call: Call, given: msgspec.Struct) -> HandedIn | None:
         match given:
