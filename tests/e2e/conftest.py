@@ -1,0 +1,46 @@
+"""One hub for every test that kills nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.otlp import Traces, receiving_traces
+from tests.support.running_hub import BLOCKED_SAMPLE, SAMPLE, Body, RunningHub, running_hub
+
+
+@pytest.fixture(scope="session")
+def traces() -> Iterator[Traces]:
+    """What the hub's services tell of their work."""
+    with receiving_traces() as received:
+        yield received
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[RunningHub]:
+    """A hub with the rehearsal model and the default workers, and one more that only measures."""
+    workers = "architect+planner=1,coding=3,testing=2,debug=1,security=1,review=1,noop=1"
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url}
+    with running_hub(tmp_path_factory.mktemp("hub") / "data", "--workers", workers, env=env) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="session")
+def samples(hub: RunningHub) -> dict[str, dict[str, Any]]:
+    """The answers to the submissions of both sample goals and of one that the rehearsal model does not know.
+
+    All are submitted at once, so that they are played side by side.
+    """
+    bodies: dict[str, Body] = {
+        "jwt": SAMPLE,
+        "price": BLOCKED_SAMPLE,
+        "unknown": {"goal": "Translate the Iliad into Basque"},
+    }
+    answers = {}
+    for name, body in bodies.items():
+        response = hub.post("/goals", body)
+        assert response.status_code == 202, response.text
+        answers[name] = response.json()
+    return answers
