@@ -12,12 +12,12 @@ from nats.aio.client import Client
 
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.errors import ArtifactMissing
+from agenthub_events.errors import ArtifactMissing, StoreUnavailable
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Stamp, StepConflict, Stored
 from agenthub_events.runs import Closed, Nudge, Resumed, RunId, TurnIntent
-from agenthub_runtime.artifacts import JetStreamArtifacts
+from agenthub_runtime.artifacts import BUCKET, JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.run_log import JetStreamRunLog
@@ -103,6 +103,19 @@ async def test_an_object_is_found_under_the_hash_of_its_content(ports: Ports) ->
 async def test_a_missing_object_is_named(ports: Ports) -> None:
     with pytest.raises(ArtifactMissing, match="f" * 64):
         await ports.artifacts.get("f" * 64)
+
+
+async def test_an_object_that_has_lost_pieces_is_missing_and_never_waited_for_without_end(bus: Client) -> None:
+    js, artifacts = bus.jetstream(), JetStreamArtifacts(bus, get_within_s=0.5)
+    some, none = await artifacts.put(b"a" * 400_000), await artifacts.put(b"b" * 400_000)
+    store = await js.object_store(BUCKET)
+    for digest, kept in ((some, 1), (none, 0)):
+        pieces = f"$O.{BUCKET}.C.{(await store.get_info(digest)).nuid}"
+        await js.purge_stream(f"OBJ_{BUCKET}", subject=pieces, keep=kept)
+    with pytest.raises(ArtifactMissing, match="damaged"):
+        await artifacts.get(some)
+    with pytest.raises(StoreUnavailable):
+        await artifacts.get(none)
 
 
 async def test_steps_come_back_in_order_and_a_repeat_is_stored_once(ports: Ports) -> None:
