@@ -62,6 +62,7 @@ class Guard:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._identify(scope, headers) if self._keys else self._foreign(headers)
+        refusal = refusal or _unreadable(scope)
         if refusal is None:
             await self._app(scope, receive, send)
         elif scope["type"] == ScopeType.HTTP:
@@ -93,6 +94,13 @@ class Guard:
         except ValueError:
             return False
         return name is not None and name.lower() in self._hosts
+
+
+def _unreadable(scope: Scope) -> Problem | None:
+    """Nothing here is named with a null byte, and neither Postgres nor git takes one."""
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        return problem("invalid-parameter", "The address holds a null byte")
+    return None
 
 
 async def _answer(send: Send, refusal: Problem) -> None:

@@ -50,6 +50,8 @@ async def diff(
     after: After = None,
 ) -> Response[bytes]:
     """The whole branch against where agents began, or one task's part of it."""
+    if path is not None and (path.startswith("/") or ".." in PurePosixPath(path).parts):
+        raise NotFound(f"`{path[:60]}` is no path in the branch: name it from the top of the repository")
     branch = await _branch(hub, goal_id, after)
     base, head = _of_task(branch, task) if task else (branch.base, branch.head)
     stat = await branch.repository.diffstat(base, head)
