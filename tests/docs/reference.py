@@ -18,6 +18,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
 from agenthub_events.schema import json_schema
 from agenthub_runtime.settings_table import SETTINGS
+from tests.docs.http_pages import api_page, errors_page
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 _ENVELOPE = frozenset(Event.__struct_fields__)
@@ -129,6 +130,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "events.schema.json": schema_file,
     "settings.md": settings_page,
     "cli.md": cli_page,
+    "api.md": lambda: api_page(_MADE),
+    "errors.md": lambda: errors_page(_MADE),
 }
 
 
