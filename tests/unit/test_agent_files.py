@@ -7,10 +7,16 @@ import hashlib
 import pytest
 
 from agenthub_events.agent_types import AGENT_TYPES
-from agenthub_worker.agents.limits import AgentLimits
-from agenthub_worker.agents.load import built_in_files, load_agents, parse_agent, repository_layers
-from agenthub_worker.agents.tool_names import ALL_TOOLS
-from agenthub_worker.errors import AgentFileInvalid
+from agenthub_runtime.agents.limits import AgentLimits
+from agenthub_runtime.agents.load import (
+    built_in_files,
+    file_hashes,
+    load_agents,
+    parse_agent,
+    repository_layers,
+)
+from agenthub_runtime.agents.tool_names import ALL_TOOLS
+from agenthub_runtime.errors import AgentFileInvalid
 from agenthub_worker.llm.providers import MODEL_ALIASES
 
 CLAUDE_CODE = """\
@@ -161,3 +167,14 @@ def test_a_broken_file_is_named_and_overrides_nothing() -> None:
 def test_a_type_without_an_agent_says_which_file_to_add() -> None:
     with pytest.raises(AgentFileInvalid, match="type: coding"):
         load_agents({}).find("coding", "coding")
+
+
+def test_an_order_names_the_file_that_would_run() -> None:
+    own = {"own.md": "---\nname: coding\ndescription: Writes code its own way.\n---\nWrite code.\n"}
+    agents = load_agents(built_in_files(), own)
+
+    hashes = file_hashes(agents)
+
+    assert set(AGENT_TYPES) - {"noop"} <= set(hashes)
+    assert hashes["coding"] == agents.find("coding", "coding").sha256
+    assert hashes["coding"] != file_hashes(load_agents(built_in_files()))["coding"]

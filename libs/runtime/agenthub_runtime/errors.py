@@ -7,12 +7,14 @@ AgenthubError
 ├── BinaryMissing         a server that the embedded stack needs is not installed
 ├── ServerFailed          an embedded server did not come up; carries the last lines of its log
 ├── ServiceFailed         a service of the stack died again and again before the hub was ready
-└── BusError              the NATS server refused a declaration of the nats/ folder
+├── BusError              the NATS server refused a declaration of the nats/ folder
+└── InvalidInput
+    └── AgentFileInvalid  an agent's Markdown file cannot be used: names the file and what to change
 """
 
 from __future__ import annotations
 
-from agenthub_events.errors import AgenthubError
+from agenthub_events.errors import AgenthubError, InvalidInput
 
 
 class SettingsInvalid(AgenthubError):
@@ -57,3 +59,7 @@ class MigrationRefused(AgenthubError):
 
 class ReadModelsMissing(AgenthubError):
     """The projector has not yet made the read models in this database."""
+
+
+class AgentFileInvalid(InvalidInput):
+    """An agent's file does not follow the format; the message names the file, `field` the key in it."""

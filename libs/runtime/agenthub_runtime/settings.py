@@ -58,6 +58,7 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     nats_url: str
     database_url: str
+    data_dir: Path | None = None
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -129,7 +130,12 @@ def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
     """Settings of the orchestrator. Raises `SettingsInvalid`."""
     read = _Reader(env)
     return read.checked(
-        OrchestratorSettings(nats_url=read.needed(NATS_URL), database_url=read.text(DATABASE_URL), log=_log(read))
+        OrchestratorSettings(
+            nats_url=read.needed(NATS_URL),
+            database_url=read.text(DATABASE_URL),
+            data_dir=read.optional(DATA_DIR),
+            log=_log(read),
+        )
     )
 
 

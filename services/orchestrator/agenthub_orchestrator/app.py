@@ -18,6 +18,7 @@ from agenthub_events.ports import EventLog
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
+from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
 from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.bus import connect
 from agenthub_runtime.clock import SystemClock, SystemIds
@@ -51,7 +52,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 timers=NatsTimers(nats),
                 clock=SystemClock(),
                 ids=SystemIds(),
-                policy=Policy(),
+                policy=Policy(agent_hashes=_agent_hashes(settings)),
                 start=await start_of(event_log, database),
                 telemetry=telemetry,
             )
@@ -61,6 +62,13 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
     finally:
         await nats.close()
         telemetry.shutdown()
+
+
+def _agent_hashes(settings: OrchestratorSettings) -> dict[str, str]:
+    agents = load_agents(built_in_files(), hub_files(settings.data_dir))
+    for problem in agents.problems:
+        log.warning("agent_file_unusable", problem=problem)
+    return file_hashes(agents)
 
 
 async def start_of(event_log: EventLog, database: Database) -> Start:

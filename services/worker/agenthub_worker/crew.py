@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -14,15 +13,16 @@ from agenthub_events.catalogue.values import Plan
 from agenthub_events.context import WorkContext
 from agenthub_events.plan import validate_plan, validate_proposal
 from agenthub_events.task_ids import TaskKind
-from agenthub_runtime.settings import WorkerSettings
-from agenthub_worker.agents.load import (
+from agenthub_runtime.agents.load import (
     REPOSITORY_FOLDERS,
     AgentDefinition,
     Layer,
     built_in_files,
+    hub_files,
     load_agents,
     repository_layers,
 )
+from agenthub_runtime.settings import WorkerSettings
 from agenthub_worker.domain.model import ModelClient
 from agenthub_worker.domain.moves import Bounds
 from agenthub_worker.domain.prompt import system_prompt
@@ -83,6 +83,7 @@ class Crew:
         self._client = client
         self._close = close
         self._layers = (built_in_files(), hub_agents)
+        self._warned: set[tuple[str, str]] = set()
 
     async def post_for(self, order: TaskEnqueued, context: WorkContext, place: Workplace) -> Post:
         """The agent for an order. Raises `AgentFileInvalid`, `ProviderMissing`."""
@@ -120,12 +121,19 @@ class Crew:
         agents = load_agents(*self._layers, *repository_layers(found))
         for problem in agents.problems:
             log.warning("agent_file_unusable", goal=place.hold.goal_id, problem=problem)
-        return agents.find(order.agent, _type_of(order))
+        agent = agents.find(order.agent, _type_of(order))
+        for warning in agent.warnings:
+            if (agent.sha256, warning) not in self._warned:
+                self._warned.add((agent.sha256, warning))
+                log.warning("agent_file_warning", agent=agent.name, warning=warning)
+        if order.agent_hash not in ("", agent.sha256):
+            log.info("agent_overridden", agent=agent.name, ordered=order.agent_hash, runs=agent.sha256)
+        return agent
 
 
 def open_crew(settings: WorkerSettings, types: Sequence[str]) -> Crew:
     """The crew that these settings describe. Raises `ProviderMissing` unless all of `types` is `noop`."""
-    hub_agents = _files_in(settings.data_dir / "agents") if settings.data_dir else {}
+    hub_agents = hub_files(settings.data_dir)
     if all(agent_type == "noop" for agent_type in types):
         return Crew(None, None, hub_agents)
     from agenthub_worker.llm.client import MessagesClient
@@ -161,12 +169,6 @@ def _plan_rules(context: WorkContext) -> PlanRules:
 
 def _type_of(order: TaskEnqueued) -> AgentType:
     return agent_type_of(order.agent_type)
-
-
-def _files_in(folder: Path) -> Layer:
-    if not folder.is_dir():
-        return {}
-    return {str(path): path.read_text("utf-8") for path in sorted(folder.glob("*.md"))}
 
 
 async def _texts(place: Workplace, commit: str) -> dict[str, str]:

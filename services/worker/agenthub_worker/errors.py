@@ -3,8 +3,7 @@
 AgenthubError
 ├── InvalidInput
 │   ├── ProviderMissing      no model provider is configured, or one only in part: names the setting to make
-│   ├── InvalidTestPath      a test run was asked for with paths that are none
-│   └── AgentFileInvalid     an agent's Markdown file cannot be used: names the file and what to change
+│   └── InvalidTestPath      a test run was asked for with paths that are none
 ├── ToolRefused              a tool cannot do what a model asked: tells the model what to change
 ├── ScanFailed               a security scan gave no result, so nothing is known about the code
 └── SandboxUnavailable       this machine cannot run commands closed off: says what is missing
@@ -17,10 +16,6 @@ from agenthub_events.errors import AgenthubError, InvalidInput
 
 class ProviderMissing(InvalidInput):
     """The worker cannot reach a model with these settings; `field` is the setting to make."""
-
-
-class AgentFileInvalid(InvalidInput):
-    """An agent's file does not follow the format; the message names the file, `field` the key in it."""
 
 
 class SandboxUnavailable(AgenthubError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
@@ -17,9 +18,9 @@ import yaml
 
 from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.errors import InvalidInput
-from agenthub_worker.agents.limits import AgentLimits, read_limits
-from agenthub_worker.agents.tool_names import ALL_TOOLS, ToolGrant, grant_for
-from agenthub_worker.errors import AgentFileInvalid
+from agenthub_runtime.agents.limits import AgentLimits, read_limits
+from agenthub_runtime.agents.tool_names import ALL_TOOLS, ToolGrant, grant_for
+from agenthub_runtime.errors import AgentFileInvalid
 
 Layer: TypeAlias = Mapping[str, str]
 
@@ -88,12 +89,27 @@ class Agents:
 
 def built_in_files() -> Layer:
     """The agents that come with this package: file name → text."""
-    folder = files("agenthub_worker.agents")
+    folder = files("agenthub_runtime.agents")
     return {
         entry.name: entry.read_text("utf-8")
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(".md")
     }
+
+
+def hub_files(data_dir: Path | None) -> Layer:
+    """The agents in the hub's own folder, `<data folder>/agents`: path → text."""
+    folder = data_dir / "agents" if data_dir else None
+    if folder is None or not folder.is_dir():
+        return {}
+    return {str(path): path.read_text("utf-8") for path in sorted(folder.glob("*.md"))}
+
+
+def file_hashes(agents: Agents) -> dict[str, str]:
+    """The hash of the file behind every agent's name and every type."""
+    by_type = {definition.type: agents.find(definition.type, definition.type) for definition in agents.all()}
+    hashes: dict[str, str] = {agent_type: found.sha256 for agent_type, found in by_type.items()}
+    return hashes | {found.name: agents.find(found.name, found.type).sha256 for found in agents.all()}
 
 
 def repository_layers(tree: Mapping[str, str]) -> tuple[Layer, ...]:
