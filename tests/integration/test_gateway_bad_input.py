@@ -129,7 +129,14 @@ async def test_a_foreign_host_is_refused(gateway: Gateway) -> None:
 
 
 async def test_a_foreign_origin_is_refused(gateway: Gateway) -> None:
-    for origin in ("https://evil.example", "null", "http://localhost.evil.example:8000", "file://"):
+    foreign = (
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example:8000",
+        "file://",
+        "http://localhost:1",
+    )
+    for origin in foreign:
         response = await post(gateway, {"Origin": origin})
         assert (response.status_code, response.json()["type"]) == (403, "/problems/foreign-origin")
 

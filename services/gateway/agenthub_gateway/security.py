@@ -52,7 +52,8 @@ class Guard:
     def __init__(self, app: ASGIApp, *, keys: Keys, allowed_hosts: Sequence[str]) -> None:
         self._app = app
         self._keys = keys
-        self._hosts = LOCAL_HOSTS | {host.lower() for host in allowed_hosts}
+        self._named = frozenset(host.lower() for host in allowed_hosts)
+        self._hosts = LOCAL_HOSTS | self._named
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check one connection and hand it on."""
@@ -76,7 +77,7 @@ class Guard:
         if not self._known(host):
             return problem("foreign-host", f"`{host[:100]}` is not a name of this hub")
         origin = headers.get("origin")
-        if origin is not None and not self._known(urlsplit(origin).netloc):
+        if origin is not None and not self._is_own_page(origin, host):
             return problem("foreign-origin", f"`{origin[:100]}` is not a page of this hub")
         return None
 
@@ -88,12 +89,23 @@ class Guard:
             return problem("unauthorized", "The request carries no key that this hub knows")
         return None
 
+    def _is_own_page(self, origin: str, host: str) -> bool:
+        """Whether a page of this very address asks, or one that the settings name.
+
+        A page on another port of this machine is a foreign one: it may be what an agent has just built.
+        """
+        netloc = origin.partition("://")[2].lower()
+        return netloc == host.lower() or _name_in(netloc) in self._named
+
     def _known(self, netloc: str) -> bool:
-        try:
-            name = urlsplit(f"//{netloc}").hostname
-        except ValueError:
-            return False
-        return name is not None and name.lower() in self._hosts
+        return _name_in(netloc) in self._hosts
+
+
+def _name_in(netloc: str) -> str:
+    try:
+        return (urlsplit(f"//{netloc}").hostname or "").lower()
+    except ValueError:
+        return ""
 
 
 def _unreadable(scope: Scope) -> Problem | None:
