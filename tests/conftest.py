@@ -19,6 +19,18 @@ _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
 
+_SHARED = ("misbehaving", "hub")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a hub run in one process, so that a parallel run starts it once."""
+    for item in items:
+        for fixture in _SHARED:
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group(fixture))
+                break
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings never reach a test, and no test can spend a developer's money."""
