@@ -22,6 +22,7 @@ from agenthub_worker.hold import Hold
 from agenthub_worker.workplace import Workplace, run_system_tests, test_command_of
 
 _SCAN_TIMEOUT_S = 300.0
+_FINDINGS_KEPT = 500
 
 
 async def tests_verdict(hold: Hold, place: Workplace, context: WorkContext, order: GateOrder) -> Event:
@@ -40,10 +41,10 @@ async def tests_verdict(hold: Hold, place: Workplace, context: WorkContext, orde
 
 
 async def scan_change(hold: Hold, place: Workplace, order: GateOrder) -> tuple[Finding, ...]:
-    """What the scanners find in the files that the goal has changed. Raises `ScanFailed`."""
+    """What the scanners find in the files that the goal has changed, the worst. Raises `ScanFailed`."""
     changed = await place.repository.changed_files(order.base, order.commit)
     scan = security_scan(hold.bench.sandbox, place.path, changed, timeout_s=_SCAN_TIMEOUT_S)
-    return tuple(await hold.while_held(scan))
+    return tuple((await hold.while_held(scan))[:_FINDINGS_KEPT])
 
 
 def security_verdict(

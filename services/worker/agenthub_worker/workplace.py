@@ -27,6 +27,8 @@ from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.hold import Hold
 
 TEST_TIMEOUT_S = 900.0
+_FAILING_KEPT = 500
+_NAME_MAX = 500
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,11 +159,19 @@ async def run_system_tests(hold: Hold, path: Path, command: TestCommand) -> tupl
     bench = hold.bench
     report = await hold.while_held(run_tests(bench.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
     log_ref = await bench.patiently(lambda: bench.artifacts.put(redact_bytes(report.log)))
-    return report, TestEvidence(
+    return report, evidence_of(report, log_ref)
+
+
+def evidence_of(report: TestReport, log_ref: str) -> TestEvidence:
+    """What goes into the log of a test run: every number, and as many names as an event has room for.
+
+    The code under test makes up the names of its tests; how many and how long they are is up to it.
+    """
+    return TestEvidence(
         command=report.command,
         exit_code=report.exit_code,
         counts=report.counts,
         coverage_percent=report.coverage_percent,
-        failing=report.failing,
+        failing=tuple(name[:_NAME_MAX] for name in report.failing[:_FAILING_KEPT]),
         log_ref=log_ref,
     )
