@@ -40,8 +40,8 @@ def api_page(made: str) -> str:
         made,
         "The same as a running gateway shows at `/schema` and, exactly and for programs, at"
         " `/schema/openapi.json` (OpenAPI 3.1). Bodies are JSON. A field that a body does not have is refused with"
-        " its name. Every call may answer with a problem document ([errors](errors.md)). Where keys are configured,"
-        " send `Authorization: Bearer <key>`; without keys the gateway serves its own machine alone.",
+        " its name. Every call may answer with a problem document ([errors](errors.md)). Where keys are"
+        " configured, send `Authorization: Bearer <key>`; without keys the gateway serves its own machine alone.",
         "Three things are not in that document: `GET /` is a start page for browsers, `GET /metrics` has figures"
         " for Prometheus, and `/api/v1/ws` is a WebSocket with the frames of `/api/v1/stream`, one JSON object"
         " each, and the same parameters `goal`, `type` and `from`.",
