@@ -6,7 +6,8 @@ import sys
 
 from cyclopts import App
 
-from agenthub_events.errors import AgenthubError
+from agenthub_cli import exit_codes
+from agenthub_events.errors import AgenthubError, InvalidInput
 
 # Each with its help here, so that the list needs no import of what it lists.
 _COMMANDS = (
@@ -49,9 +50,18 @@ def main() -> None:
         _say(f"error: {error}")
         if hint := getattr(error, "hint", ""):
             _say(f"hint: {hint}")
-        sys.exit(getattr(error, "code", 1) if isinstance(getattr(error, "code", 1), int) else 1)
+        sys.exit(_exit_code(error))
     except BrokenPipeError:
         sys.stderr.close()
+
+
+def _exit_code(error: AgenthubError) -> int:
+    from agenthub_cli.errors import CommandFailed
+    from agenthub_runtime.errors import SettingsInvalid
+
+    if isinstance(error, CommandFailed):
+        return error.code
+    return exit_codes.USAGE if isinstance(error, (InvalidInput, SettingsInvalid)) else exit_codes.FAILED
 
 
 def _say(text: str) -> None:
