@@ -13,7 +13,7 @@ _TABLES = (
     ROOT / "docs" / "concepts" / "promises.md",
 )
 _NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
-_ROW = re.compile(r"^\| (X|Z)?(\d+)(b?)(?:-(\d+))? \| ([^|]+) \| (.+) \|$", re.M)
+_ROW = re.compile(r"^\| (X|Z|I)?(\d+)(b?)(?:-(\d+))? \| ([^|]+) \| (.+) \|$", re.M)
 _MISSING = "not yet: "
 
 
@@ -39,7 +39,8 @@ def test_every_row_is_there_once() -> None:
     numbers: list[str] = []
     for kind, first, letter, last, _, _ in (row.groups(default="") for row in _rows()):
         numbers += [f"{kind}{number}{letter}" for number in range(int(first), int(last or first) + 1)]
-    wanted = [f"X{number}" for number in range(1, 29)]
+    wanted = [f"I{number}" for number in range(1, 13)]
+    wanted += [f"X{number}" for number in range(1, 29)]
     wanted += [str(number) for number in range(1, 211)] + ["141b", "188b"]
     wanted += [f"Z{number}" for number in range(1, 16)]
     assert sorted(numbers) == sorted(wanted)
