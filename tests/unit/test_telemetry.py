@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agenthub_runtime.telemetry import Telemetry, traceparent
+from agenthub_runtime.telemetry import Telemetry, mark_failed, traceparent
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -51,6 +51,18 @@ def test_work_that_goes_on_after_an_hour_starts_a_linked_trace(
     spans = by_name(exporter)
     assert spans["late"].context.trace_id != spans["submit"].context.trace_id
     assert [link.context.span_id for link in spans["late"].links] == [spans["submit"].context.span_id]
+
+
+def test_what_went_wrong_stands_on_a_span_without_credentials(
+    telemetry: Telemetry, exporter: InMemorySpanExporter
+) -> None:
+    with telemetry.span("tool") as span:
+        mark_failed(span, "." * 190 + " ghp_" + "a1" * 20)
+
+    said = by_name(exporter)["tool"].status.description
+    assert said is not None
+    assert "ghp_" not in said
+    assert len(said) <= 200
 
 
 def test_there_is_an_id_to_carry_even_when_nothing_is_exported() -> None:

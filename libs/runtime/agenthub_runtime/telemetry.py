@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from agenthub_events.redaction import redact_text
 from agenthub_runtime.settings import LogSettings
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
@@ -36,6 +37,7 @@ GOAL_ID = "agenthub.goal.id"
 TASK_ID = "agenthub.task.id"
 ATTEMPT = "agenthub.attempt"
 
+_REASON_CHARS = 200
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -111,8 +113,8 @@ def traceparent() -> str:
 
 
 def mark_failed(span: Span, reason: str) -> None:
-    """Say on a span that what it stands for did not work."""
-    span.set_status(Status(StatusCode.ERROR, reason))
+    """Say on a span that what it stands for did not work; a trace takes the beginning, without credentials."""
+    span.set_status(Status(StatusCode.ERROR, redact_text(reason)[:_REASON_CHARS]))
 
 
 def _lineage(parent: str, since: tuple[datetime, datetime] | None) -> tuple[Context | None, tuple[Link, ...]]:

@@ -87,7 +87,7 @@ class ToolDesk:
         with hold.bench.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
             result = await hold.while_held(work)
             if result.is_error:
-                mark_failed(span, result.text[:200])
+                mark_failed(span, result.text)
         hold.bench.crash_point("after-tool-run")
         result, saved = await self._save(result)
         receipt = _receipt(call, result)
