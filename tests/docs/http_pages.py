@@ -44,7 +44,7 @@ def api_page(made: str) -> str:
         " configured, send `Authorization: Bearer <key>`; without keys the gateway serves its own machine alone.",
         "Three things are not in that document: `GET /` is a start page for browsers, `GET /metrics` has figures"
         " for Prometheus, and `/api/v1/ws` is a WebSocket with the frames of `/api/v1/stream`, one JSON object"
-        " each, and the same parameters `goal`, `type` and `from`.",
+        " each, and the same parameters `goal`, `type`, `from` and `runs`.",
         f"Frames have the type of their event. `{INTERVENTION}` stands before an `agent.blocked`. "
         + "Also understood as `type`: "
         + ", ".join(f"`{alias}` for `{name}`" for name, alias in sorted(ALIASES.items()))
