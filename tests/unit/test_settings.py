@@ -74,6 +74,13 @@ def test_an_address_that_others_can_reach_needs_keys(host: str) -> None:
     assert read_gateway_settings({**BOTH, "AGENTHUB_HOST": host, "AGENTHUB_API_KEYS": "k"}).host == host
 
 
+@pytest.mark.parametrize("keys", ["ann:", "ann: ", "hush,:", "bob:hush,ann:"])
+def test_a_key_without_a_secret_is_refused_because_it_would_let_everybody_in(keys: str) -> None:
+    with pytest.raises(SettingsInvalid, match="no secret behind its colon") as refused:
+        read_gateway_settings({**BOTH, "AGENTHUB_API_KEYS": keys})
+    assert "hush" not in str(refused.value)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
 def test_this_machine_itself_needs_no_keys(host: str) -> None:
     assert read_gateway_settings({**BOTH, "AGENTHUB_HOST": host}).api_keys == ()

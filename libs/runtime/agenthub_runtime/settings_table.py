@@ -70,6 +70,16 @@ def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _keys(text: str) -> tuple[str, ...]:
+    entries = _list(text)
+    for entry in entries:
+        name, separator, secret = entry.partition(":")
+        if separator and not secret.strip():
+            # Often a variable that was not set; an empty secret would let everybody in.
+            raise ValueError(f"the key of `{name}` has no secret behind its colon")
+    return entries
+
+
 def _agent_types(text: str) -> tuple[AgentType, ...]:
     return tuple(dict.fromkeys(agent_type_of(part) for part in _list(text)))
 
@@ -158,7 +168,7 @@ MODELS: Mapping[AgentType, Setting[str]] = {
 API_KEYS = Setting(
     "AGENTHUB_API_KEYS",
     "secret list",
-    _list,
+    _keys,
     "",
     "Keys that the gateway accepts, separated by commas, each as `name:secret` (the name stands in events as who "
     "did it) or as the secret alone. Needed for any host other than this machine itself.",
