@@ -110,7 +110,7 @@ def _name_in(netloc: str) -> str:
 
 def _unreadable(scope: Scope) -> Problem | None:
     """Nothing here is named with a null byte, and neither Postgres nor git takes one."""
-    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+    if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
         return problem("invalid-parameter", "The address holds a null byte")
     return None
 
