@@ -159,6 +159,15 @@ def test_the_slice_of_a_dead_attempt_is_settled_with_what_the_log_knows() -> Non
     assert (goal.truth.ledger.held_calls, goal.truth.ledger.open) == (3, {})
 
 
+def test_i7_a_slice_behind_which_another_was_taken_was_used_up() -> None:
+    goal = a_goal(step("a", timeout_s=60)).claimed("t-a").reserved("t-a", calls=2)
+    goal.called("t-a", 1).reserved("t-a", calls=2, slice_=2)
+    goal.fire_next("attempt")
+    settled = [event for event in goal.events(BudgetSettled) if isinstance(event, BudgetSettled)]
+    assert [(event.calls, event.unknown_calls) for event in settled] == [(1, 1), (0, 1)]
+    assert goal.truth.ledger.held_calls == 3
+
+
 def test_each_worker_that_died_with_an_attempt_may_have_left_a_call_unanswered() -> None:
     goal = a_goal(step("a", timeout_s=60)).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0)
     goal.called("t-a", 1).claimed("t-a").claimed("t-a")

@@ -30,13 +30,18 @@ def _is_closed(state: GoalState, key: SliceKey) -> bool:
 
 
 def _settlement(state: GoalState, key: SliceKey, held: BudgetReserved) -> BudgetSettled:
-    """The attempt's known calls go to its slices in order; each dead worker's last may be unanswered."""
+    """The attempt's known calls go to its slices in order; each dead worker's last may be unanswered.
+
+    A further slice is taken only when the one before is used up: what was not answered of that one was lost.
+    """
     siblings = sorted(k for k in state.ledger.open if (k.task_id, k.attempt) == (key.task_id, key.attempt))
     spent = state.tasks[key.task_id].spent.get(key.attempt, _NOTHING)
     before = spent.settled_calls + sum(state.ledger.open[k].calls for k in siblings if k < key)
     calls = min(max(0, spent.calls - before), held.calls)
-    may_be_billed = key == siblings[-1] and not _was_closed_by_its_worker(state, key)
-    unknown = min(max(1, spent.claims), held.calls - calls) if may_be_billed else 0
+    unknown = held.calls - calls
+    if key == siblings[-1]:
+        lost = 0 if _was_closed_by_its_worker(state, key) else max(1, spent.claims)
+        unknown = min(lost, unknown)
     share = spent.cost_usd * calls / spent.calls if spent.calls else 0.0
     return BudgetSettled(
         task_id=key.task_id,
