@@ -51,7 +51,7 @@ class Merging:
         async with my_turn(self._hold, self._place.repository):
             for _ in range(MERGE_TRIES):
                 branch = await read_branch(self._hold.bench, self._hold.goal_id)
-                await open_repository(self._hold.bench, self._hold.goal_id, branch)
+                await self._catch_up(branch)
                 merged = await self._merge(branch, done, result)
                 if isinstance(merged, Conflicted):
                     return await self._conflict(branch, done, merged, result)
@@ -61,6 +61,9 @@ class Merging:
             failure_class="workspace",
             reason=f"the branch moved {MERGE_TRIES} times while this work was being merged; it is saved",
         )
+
+    async def _catch_up(self, branch: Branch) -> None:
+        await self._hold.bench.patiently(partial(self._place.repository.materialise, branch.links))
 
     async def _conflict(self, branch: Branch, done: Committed, merged: Conflicted, result: TaskResult) -> Ending:
         return ConflictingMerge(

@@ -37,7 +37,8 @@ class Runner:
         self._types = tuple(types)
         self._slots = slots
         self._held: dict[str, tuple[Hold, str]] = {}
-        self._working: set[asyncio.Task[None]] = set()
+        # Ordered, so that a simulation can be played again.
+        self._working: dict[asyncio.Task[None], None] = {}
 
     def held(self) -> dict[str, str]:
         """The ack subject of each order that is being worked on, by task."""
@@ -57,8 +58,8 @@ class Runner:
         """Take orders and work on them, forever."""
         async for delivery in self._queue.deliveries():
             task = asyncio.get_running_loop().create_task(self._handle(delivery))
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
+            self._working[task] = None
+            task.add_done_callback(self._working.pop)
 
     async def stop(self) -> None:
         """Park what is being worked on and wait for it; what does not end in time is left to a successor."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,8 +65,9 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
         return object_schema(self.input)
 
 
+@functools.cache
 def object_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON schema of a struct with the struct itself at the top and its parts under `$defs`."""
+    """The JSON schema of a struct with the struct itself at the top and its parts under `$defs`; do not change it."""
     schema = msgspec.json.schema(kind)
     parts: dict[str, Any] = schema.pop("$defs", {})
     top: dict[str, Any] = parts.pop(schema["$ref"].rsplit("/", 1)[-1])
