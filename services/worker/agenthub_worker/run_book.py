@@ -126,13 +126,16 @@ class _Emitter:
     """Sends output as it comes; what arrives while one piece is on its way goes with the next.
 
     A piece ends between words, so that a credential is whole when it is looked for. The last word stays behind
-    until more comes; the step that ends the output holds it anyway.
+    until more comes; the step that ends the output holds it anyway. A flood is thinned out: once a second's share
+    has been sent, only the newest piece waits for the next one.
     """
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
         self._waiting: dict[str, bytearray] = {}
         self._sending: asyncio.Task[None] | None = None
+        self._second = 0.0
+        self._sent = 0
 
     def add(self, kind: str, data: bytes) -> None:
         if not data:
@@ -149,14 +152,21 @@ class _Emitter:
             await self._hold.bench.runs.emit(self._hold.run_id, kind, redact_bytes(piece))
 
     def _next_piece(self) -> tuple[str, bytes] | None:
+        now = self._hold.bench.clock.monotonic()
+        if now - self._second >= 1:
+            self._second, self._sent = now, 0
+        if self._sent >= _A_SECOND:
+            return None
         for kind, waiting in self._waiting.items():
             end = max(waiting.rfind(b" ") + 1, waiting.rfind(b"\n") + 1, len(waiting) - _WORD)
             if end > 0:
                 piece = bytes(waiting[:end])
                 del waiting[:end]
+                self._sent += len(piece)
                 return kind, piece
         return None
 
 
 _PIECE = 64 << 10
+_A_SECOND = 128 << 10
 _WORD = 512
