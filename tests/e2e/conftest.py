@@ -1,4 +1,4 @@
-"""One hub for every test that kills nothing."""
+"""Hubs for every test that kills nothing: one with the rehearsal model, one with a model that misbehaves."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import misbehaviour
+from tests.e2e.misbehaviour import MisbehavingModel
 from tests.support.otlp import Traces, receiving_traces
 from tests.support.running_hub import BLOCKED_SAMPLE, SAMPLE, Body, RunningHub, running_hub
+from tests.support.scripted_model import scripted_model
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +47,16 @@ def samples(hub: RunningHub) -> dict[str, dict[str, Any]]:
         assert response.status_code == 202, response.text
         answers[name] = response.json()
     return answers
+
+
+@pytest.fixture(scope="session")
+def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MisbehavingModel]:
+    """One worker for everything, and every goal of `misbehaviour` under way at the same time."""
+    folder = tmp_path_factory.mktemp("misbehaving") / "data"
+    workers = "planner+architect+coding+testing+debug+security+review=1"
+    with scripted_model(misbehaviour.SCRIPTS) as model:
+        model.faults.add(*misbehaviour.faults())
+        env = {**model.environment, "AGENTHUB_SLOTS": "8"}
+        with running_hub(folder, "--workers", workers, env=env) as hub:
+            goals = {goal: hub.submit(misbehaviour.submission(goal)) for goal in misbehaviour.SCRIPTS}
+            yield MisbehavingModel(hub, model, goals)

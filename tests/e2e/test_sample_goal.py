@@ -38,7 +38,7 @@ GOLDEN = (
     "Orchestrator: Security passed, enqueuing: gate-review-1",
     "(review): Started final review",
     "(review): Code review approved, ready for deployment",
-    "Orchestrator: All tasks complete! Notifying human...",
+    "Orchestrator: All tasks complete! Waiting for a person's review",
 )
 FAILING = {
     "test_a_refresh_token_works_only_once",
