@@ -1,0 +1,215 @@
+"""People at the hub: the gateway's own commands, sent at odd moments, and sent again when no answer came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from random import Random
+from typing import NamedTuple
+
+from agenthub_events.catalogue.goal import GoalAccepted
+from agenthub_events.catalogue.values import Constraints, Priority, TaskEdits
+from agenthub_events.errors import AgenthubError, StoreUnavailable
+from agenthub_events.goal_life import (
+    Approve,
+    ApprovePlan,
+    Cancel,
+    GoalCommand,
+    Pause,
+    RaiseBudget,
+    Reprioritize,
+    RequestTests,
+    Resume,
+    Rework,
+)
+from agenthub_gateway.commands.aggregate import Target
+from agenthub_gateway.commands.goal import command_goal
+from agenthub_gateway.commands.questions import Answer, Question, answer_question
+from agenthub_gateway.commands.submit import submit_goal
+from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
+from agenthub_gateway.commands.writing import Intent, Outcome, Writer
+from agenthub_orchestrator.domain import GoalState
+from tests.simulation.process import Process
+from tests.simulation.script import Script
+
+ME = "people"
+_PRIORITIES: tuple[Priority, ...] = ("low", "high", "urgent")
+
+Send = Callable[[Writer, Intent], Awaitable[Outcome]]
+
+
+class Acknowledged(NamedTuple):
+    """What somebody was told: this event is in the log, there."""
+
+    what: str
+    event_id: str
+    sequence: int
+
+
+class People:
+    """Everybody who uses the hub. `calm` people only answer and approve."""
+
+    def __init__(self, seed: int, *, calm: bool, writer: Callable[[], Writer]) -> None:
+        self._chance = Random(f"people-{seed}")
+        self._calm = calm
+        self._writer = writer
+        self._requests = 0
+        self._cancelled: set[str] = set()
+        self.acknowledged: list[Acknowledged] = []
+        self.refused: list[str] = []
+
+    # asking --------------------------------------------------------------------------------------------------
+
+    async def submit(self, goal_id: str, script: Script) -> None:
+        """Send a goal in until somebody says that it was taken."""
+        accepted = GoalAccepted(
+            goal=f"Goal {goal_id}",
+            requirements=("Unit tests",),
+            constraints=Constraints(max_llm_calls=script.max_llm_calls, max_time_s=script.max_time_s),
+            autonomy="approve_plan" if script.approves_plan else "full",
+            workflow=None if script.planned_by_agent else script.tasks,
+        )
+        await self._send(
+            "submit", lambda writer, intent: submit_goal(writer, goal_id, accepted, intent), patience=1_000
+        )
+
+    async def meddle(self, state: GoalState) -> None:
+        """Do something that people do while a goal runs."""
+        asked = list(self._asked(state))
+        if asked and self._chance.random() < 0.5:
+            await self._send("answer", self._chance.choice(asked))
+        elif not self._calm and self._chance.random() < 0.6:
+            what, send = self._whim(state)
+            await self._send(what, send)
+
+    async def attend(self, state: GoalState) -> bool:
+        """Do what the goal waits for; False when it waits for nothing."""
+        wanted = self._wanted(state)
+        for what, send in wanted:
+            await self._send(what, send)
+        return bool(wanted)
+
+    # what there is to do --------------------------------------------------------------------------------------
+
+    def _asked(self, state: GoalState) -> Iterator[Send]:
+        """An answer to every open question."""
+        for question in list(state.questions.values()):
+            place = Question(state.goal_id, question.task_id or "_", question.seq)
+            answer = self._answer(question.asked.reason, question.asked.options, bool(question.asked.worker))
+            yield partial(_answer, place, answer)
+
+    def _answer(self, reason: str, options: tuple[str, ...], by_agent: bool) -> Answer:
+        if by_agent:
+            option = options[0] if options else ""
+            return Answer(action="answer", option=option, text="" if option else "Go on")
+        if self._calm or reason in ("budget", "deadline", "plan") or self._chance.random() < 0.6:
+            return Answer(action="retry", text="Try again")
+        return self._chance.choice(
+            (
+                Answer(action="skip", text="We do without"),
+                Answer(action="edit", edits=TaskEdits(details="In another way")),
+                Answer(action="take_over", text="Done by hand"),
+                Answer(action="cancel", text="Not needed"),
+                Answer(action="answer", text="As you like"),
+            )
+        )
+
+    def _whim(self, state: GoalState) -> tuple[str, Send]:
+        goal = state.goal_id
+        tasks = list(state.tasks)
+        task_id = self._chance.choice(tasks) if tasks else "t-none"
+        priority = self._chance.choice(_PRIORITIES)
+        commands: list[Callable[[str], GoalCommand]] = [
+            lambda r: Pause(by=ME, request_id=r),
+            lambda r: Resume(by=ME, request_id=r),
+            lambda r: Resume(by=ME, request_id=r),
+            lambda r: RequestTests(by=ME, request_id=r),
+            lambda r: Rework(by=ME, request_id=r, feedback="Another feature"),
+            lambda r: Reprioritize(by=ME, request_id=r, priority=priority),
+            partial(_raise_budget, state.life.max_llm_calls + 5),
+            lambda r: Approve(by=ME, request_id=r, ready_seq=state.life.ready_seq),
+            lambda r: ApprovePlan(by=ME, request_id=r, revision=state.life.revision),
+        ]
+        if self._chance.random() < 0.05:
+            return self._command(goal, lambda r: Cancel(by=ME, request_id=r))
+        if self._chance.random() < 0.2:
+            target = Target(goal, task_id)
+            return "note", lambda writer, intent: note_task(writer, target, "Mind the edges", intent)
+        return self._command(goal, self._chance.choice(commands))
+
+    def _wanted(self, state: GoalState) -> list[tuple[str, Send]]:
+        life, goal = state.life, state.goal_id
+        wanted: list[tuple[str, Send]] = []
+        if not state.alive:
+            return wanted
+        if life.paused:
+            wanted.append(self._command(goal, lambda r: Resume(by=ME, request_id=r)))
+        if life.planned and not state.plan_stands:
+            wanted.append(self._command(goal, lambda r: ApprovePlan(by=ME, request_id=r, revision=life.revision)))
+        for question in state.questions.values():
+            if question.asked.reason == "budget":
+                wanted.append(self._command(goal, partial(_raise_budget, life.max_llm_calls + 40)))
+        wanted.extend(("answer", send) for send in self._asked(state))
+        wanted.extend(("letter", send) for send in self._letters(state))
+        if life.phase == "ready":
+            wanted.append(self._command(goal, lambda r: Approve(by=ME, request_id=r, ready_seq=life.ready_seq)))
+        return wanted
+
+    def _letters(self, state: GoalState) -> Iterator[Send]:
+        for task in state.tasks.values():
+            if task.word == "dead_lettered" and task.decision is None:
+                letter = DeadLetter(state.goal_id, task.task_id, task.closed_seq)
+                yield partial(_requeue if self._chance.random() < 0.7 else _discard, letter)
+
+    def _command(self, goal_id: str, make: Callable[[str], GoalCommand]) -> tuple[str, Send]:
+        def send(writer: Writer, intent: Intent) -> Awaitable[Outcome]:
+            return command_goal(writer, goal_id, make(intent.request_id), intent)
+
+        return type(make("r")).__name__, send
+
+    # sending -------------------------------------------------------------------------------------------------
+
+    async def _send(self, what: str, send: Send, *, patience: int = 5) -> None:
+        """One request, on a gateway of its own; the same again when the gateway dies or cannot answer."""
+        self._requests += 1
+        intent = Intent(actor=ME, request_id=f"r-{self._requests}", body_hash=f"body-{self._requests}", keyed=True)
+        for _ in range(patience):
+            gateway = Process("gateway")
+            try:
+                outcome = await gateway.run(self._ask(send, intent))
+            except StoreUnavailable:
+                await asyncio.sleep(self._chance.choice((0.1, 1.0, 5.0)))
+                continue
+            except AgenthubError as refused:
+                self.refused.append(f"{what}: {refused}")
+                return
+            except asyncio.CancelledError:
+                if gateway.alive:
+                    raise
+                await gateway.gone()
+                await asyncio.sleep(self._chance.choice((0.1, 1.0, 5.0)))
+                continue
+            if outcome.event_id:
+                self.acknowledged.append(Acknowledged(what, outcome.event_id, outcome.sequence))
+            if self._chance.random() < 0.9:
+                return
+
+    async def _ask(self, send: Send, intent: Intent) -> Outcome:
+        return await send(self._writer(), intent)
+
+
+def _raise_budget(calls: int, request_id: str) -> GoalCommand:
+    return RaiseBudget(by=ME, request_id=request_id, max_llm_calls=calls)
+
+
+def _answer(place: Question, answer: Answer, writer: Writer, intent: Intent) -> Awaitable[Outcome]:
+    return answer_question(writer, place, answer, intent)
+
+
+def _requeue(letter: DeadLetter, writer: Writer, intent: Intent) -> Awaitable[Outcome]:
+    return requeue(writer, letter, TaskEdits(), intent)
+
+
+def _discard(letter: DeadLetter, writer: Writer, intent: Intent) -> Awaitable[Outcome]:
+    return discard(writer, letter, "no use", intent)

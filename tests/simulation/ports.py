@@ -1,0 +1,200 @@
+"""The servers of the simulated hub as its processes reach them: through the adversary's gates."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.memory import MemoryLog
+from agenthub_events.ports import Recorded, StepResult, Unavailable
+from agenthub_events.runs import RecordedStep, RunId, Step
+from agenthub_runtime.fleet import WorkerStatus
+from agenthub_runtime.twins import (
+    MemoryArtifacts,
+    MemoryBroker,
+    MemoryDelivery,
+    MemoryFiredTimer,
+    MemoryFleet,
+    MemoryRunLog,
+    MemoryTimers,
+    MemoryWorkQueue,
+)
+from tests.simulation.faults import Adversary
+from tests.simulation.process import at_server
+from tests.support.virtual_time import VirtualClock
+
+
+class SeenLog(MemoryLog):
+    """The event log, which the world can look into without asking."""
+
+    @property
+    def messages(self) -> Sequence[Recorded]:
+        """Everything that is stored, in order."""
+        return self._messages
+
+
+class SkewedClock(VirtualClock):
+    """The clock of one machine: as fast as all others, but set a little differently."""
+
+    def __init__(self, skew_s: float) -> None:
+        self._skew = timedelta(seconds=skew_s)
+
+    def now(self) -> datetime:
+        return super().now() + self._skew
+
+
+class GatedRunLog:
+    """RUNS, over a wire."""
+
+    def __init__(self, inner: MemoryRunLog, adversary: Adversary) -> None:
+        self._inner = inner
+        self._gate = adversary.gate
+
+    async def append(self, run: RunId, step: Step, *, expected: int) -> StepResult:
+        try:
+            await self._gate("runs.append.before")
+            result = await self._inner.append(run, step, expected=expected)
+            await self._gate("runs.append.after")
+        except StoreUnavailable as error:
+            return Unavailable(str(error))
+        return result
+
+    async def read(self, run: RunId) -> list[RecordedStep]:
+        await self._gate("runs.read")
+        return await self._inner.read(run)
+
+    async def emit(self, run: RunId, kind: str, data: bytes) -> None:
+        await self._inner.emit(run, kind, data)
+
+
+class GatedArtifacts:
+    """The object store, over a wire."""
+
+    def __init__(self, inner: MemoryArtifacts, adversary: Adversary) -> None:
+        self._inner = inner
+        self._gate = adversary.gate
+
+    async def put(self, data: bytes) -> str:
+        await self._gate("artifacts.put.before")
+        digest = await self._inner.put(data)
+        await self._gate("artifacts.put.after")
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        await self._gate("artifacts.get")
+        return await self._inner.get(digest)
+
+
+class GatedTimer:
+    """A due timer, whose acknowledgement may not arrive."""
+
+    def __init__(self, inner: MemoryFiredTimer, adversary: Adversary) -> None:
+        self.kind = inner.kind
+        self.goal_id = inner.goal_id
+        self.task_id = inner.task_id
+        self.ref = inner.ref
+        self.due = inner.due
+        self._inner = inner
+        self._gate = adversary.gate
+
+    async def ack(self) -> None:
+        await self._gate("timer.ack.before")
+        await self._inner.ack()
+        await self._gate("timer.ack.after")
+
+
+class GatedTimers:
+    """TIMERS, over a wire. A due timer goes to one orchestrator, and to another one when that one dies."""
+
+    def __init__(self, inner: MemoryTimers, adversary: Adversary) -> None:
+        self._inner = inner
+        self._adversary = adversary
+
+    async def set(self, kind: str, goal_id: str, task_id: str, *, due: datetime, ref: str) -> None:
+        await self._adversary.gate("timers.set.before")
+        await at_server(lambda: self._inner.set(kind, goal_id, task_id, due=due, ref=ref))
+        await self._adversary.gate("timers.set.after")
+
+    async def fired(self) -> AsyncIterator[GatedTimer]:
+        due = self._inner.fired()
+        while True:
+            timer = await at_server(lambda: anext(due))
+            await self._adversary.gate("timers.fired")
+            yield GatedTimer(timer, self._adversary)
+
+
+class GatedDelivery:
+    """An order in a worker's hands. Acknowledgements are not answered: one that is lost is not missed."""
+
+    def __init__(self, inner: MemoryDelivery, adversary: Adversary) -> None:
+        self.recorded = inner.recorded
+        self.num_delivered = inner.num_delivered
+        self.ack_subject = inner.ack_subject
+        self._inner = inner
+        self._adversary = adversary
+
+    async def ack(self) -> None:
+        await self._pass("delivery.ack")
+        if not self._adversary.loses("delivery.ack"):
+            await self._inner.ack()
+
+    async def nak(self, delay_s: float = 0.0) -> None:
+        await self._pass("delivery.nak")
+        if not self._adversary.loses("delivery.nak"):
+            await at_server(lambda: self._inner.nak(delay_s))
+
+    async def _pass(self, point: str) -> None:
+        try:
+            await self._adversary.gate(point)
+        except StoreUnavailable:
+            # A publish without an answer goes into the buffer of the connection.
+            return
+
+
+class GatedWorkQueue:
+    """One worker's pulls. `held` are the orders that were given to it, by the sequence of the order."""
+
+    def __init__(self, broker: MemoryBroker, types: Sequence[str], adversary: Adversary, *, slots: int) -> None:
+        self._inner = MemoryWorkQueue(broker, types, slots=slots)
+        self._adversary = adversary
+        self.held: dict[int, MemoryDelivery] = {}
+
+    async def deliveries(self) -> AsyncIterator[GatedDelivery]:
+        async for delivery in self._inner.deliveries():
+            self.held[delivery.recorded.seq] = delivery
+            try:
+                await self._adversary.gate("queue.deliver")
+            except StoreUnavailable:
+                self._inner.release()
+                continue
+            again = self._adversary.repeats("queue.deliver")
+            if again is not None:
+                await at_server(partial(delivery.nak, again))
+            yield GatedDelivery(delivery, self._adversary)
+
+    def release(self) -> None:
+        self._inner.release()
+
+    async def in_progress(self, ack_subject: str) -> None:
+        await self._inner.in_progress(ack_subject)
+
+
+class GatedFleet:
+    """Who is alive, as far as one hears."""
+
+    def __init__(self, inner: MemoryFleet, adversary: Adversary) -> None:
+        self._inner = inner
+        self._adversary = adversary
+
+    async def publish(self, status: WorkerStatus) -> None:
+        if not self._adversary.loses("fleet.publish"):
+            await self._inner.publish(status)
+
+    async def alive(self, worker: str, instance: str, holding: str) -> bool:
+        try:
+            await self._adversary.gate("fleet.alive")
+        except StoreUnavailable:
+            return False
+        return await self._inner.alive(worker, instance, holding)

@@ -1,0 +1,181 @@
+"""Workers: the real loop, claims, budget, recorded runs, tools and merges on scripted models and repositories."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from agenthub_events.agent_types import AGENT_TYPES, agent_type_of
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.context import WorkContext, decode_context
+from agenthub_events.ports import Delivery
+from agenthub_runtime.agents.load import AgentDefinition, Agents, built_in_files, load_agents
+from agenthub_runtime.repository.goal import ROOT_COMMIT
+from agenthub_runtime.telemetry import Telemetry
+from agenthub_worker.attempt import Attempt, Preparation
+from agenthub_worker.bench import Bench
+from agenthub_worker.claims import claim
+from agenthub_worker.crew import Crew, Post
+from agenthub_worker.domain.endings import Ending, Judged
+from agenthub_worker.domain.handed_in import Reported
+from agenthub_worker.domain.model import ModelReply, ModelRequest
+from agenthub_worker.domain.prompt import first_message
+from agenthub_worker.heartbeat import ORDER_BEAT_S
+from agenthub_worker.hold import Hold
+from agenthub_worker.llm.providers import Provider as ProviderRecord
+from agenthub_worker.runner import Runner
+from agenthub_worker.sandbox.port import ExecResult
+from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
+from agenthub_worker.workplace import Workplace, read_branch
+from tests.simulation.branch import ChangeSets, Disk
+from tests.simulation.faults import Adversary
+from tests.simulation.ports import GatedFleet, GatedWorkQueue
+from tests.simulation.process import current
+from tests.simulation.script import Provider, Script, ScriptedModel
+
+TYPES = tuple(agent_type for agent_type in AGENT_TYPES if agent_type != "noop")
+
+
+class Stage:
+    """What a worker process finds on its machine: a disk, and the scripts of the goals."""
+
+    def __init__(self, scripts: dict[str, Script], provider: Provider) -> None:
+        self.scripts = scripts
+        self.provider = provider
+        self.disk = Disk()
+        self.sandbox = ScriptedSandbox(self._run)
+
+    def _run(self, command: ScriptedCall) -> ExecResult:
+        words = str(command.command).split()[1:]
+        if command.writable:
+            self.disk.workspaces[command.workspace].update(words)
+        return ExecResult(exit_code=0, output=" ".join(words).encode())
+
+    async def prepare(self, hold: Hold) -> Preparation:
+        """What the worker's own preparation does, without git."""
+        bench, order = hold.bench, hold.order
+        data = await bench.patiently(lambda: bench.artifacts.get(order.context_ref))
+        context = decode_context(data)
+        branch = await read_branch(bench, hold.goal_id)
+        repository = ChangeSets(bench.folder / f"{bench.instance}-{hold.goal_id}.git", self.disk, bench.artifacts)
+        await bench.patiently(lambda: repository.materialise(branch.links))
+        path = bench.workspaces / f"{hold.goal_id}-{hold.task_id}-{hold.claim}"
+        start = context.gate.commit if context.gate else order.workspace_commit
+        place = Workplace(hold, repository, branch, path, start or ROOT_COMMIT)  # type: ignore[arg-type]
+        saved = context.checkpoint
+        if saved is not None and saved.commit and order.resumes:
+            await place.restore(saved.commit, saved.bundle_ref)
+        else:
+            await repository.checkout(place.base, path)
+        return Preparation(context, place)
+
+
+class _Nobody:
+    """Stands in the crew until an order says whose model is asked."""
+
+    async def complete(self, request: ModelRequest, *, on_activity: Callable[[str], None]) -> ModelReply:
+        raise AssertionError("a model was asked for no order")
+
+
+class ScriptedCrew(Crew):
+    """The built-in agents with a scripted model behind each."""
+
+    def __init__(self, stage: Stage) -> None:
+        record = ProviderRecord(name="rehearsal", base_url="", api_key="", model="rehearsal")
+        super().__init__(record, _Nobody(), {})
+        self._stage = stage
+
+    async def post_for(self, order: TaskEnqueued, context: WorkContext, place: Workplace) -> Post:
+        """The post of the agent, on the model that plays this order."""
+        post = await super().post_for(order, context, place)
+        goal_id = place.hold.goal_id
+        part = self._stage.scripts[goal_id].part_of(order, context)
+        model = ScriptedModel(self._stage.provider, goal_id, order, part)
+        return dataclasses.replace(post, brief=dataclasses.replace(post.brief, client=model, tools=(), system=""))
+
+    async def _agent(self, order: TaskEnqueued, place: Workplace) -> AgentDefinition:
+        return _built_in().find(order.agent, agent_type_of(order.agent_type))
+
+
+@functools.cache
+def _built_in() -> Agents:
+    return load_agents(built_in_files())
+
+
+class ScriptedAttempt(Attempt):
+    """An attempt whose tests and scanners are scripted; everything else is the worker's own."""
+
+    def __init__(self, hold: Hold, crew: Crew, stage: Stage) -> None:
+        super().__init__(hold, crew)
+        self._script = stage.scripts[hold.goal_id]
+
+    async def _work(self, context: WorkContext, place: Workplace) -> Ending | None:
+        gate, hold = context.gate, self._hold
+        if gate is not None and gate.gate == "tests":
+            await hold.while_held(hold.bench.clock.sleep(1.0))
+            return Judged(verdict=self._script.tests_verdict(hold.order, gate, hold.bench.worker))
+        if gate is not None and gate.gate == "security":
+            report = await self._agent(context, place, first_message(context))
+            assert isinstance(report, Reported)
+            return self._judge(gate, (), report)
+        return await super()._work(context, place)
+
+
+class ScriptedRunner(Runner):
+    """The worker's loop over scripted attempts."""
+
+    def __init__(self, bench: Bench, queue: GatedWorkQueue, stage: Stage, *, slots: int) -> None:
+        super().__init__(bench, queue, ScriptedCrew(stage), types=TYPES, slots=slots)
+        self._stage = stage
+
+    async def _work(self, hold: Hold, delivery: Delivery) -> None:
+        self._held[hold.prefix] = (hold, delivery.ack_subject)
+        preparing = asyncio.get_running_loop().create_task(self._stage.prepare(hold))
+        try:
+            if await claim(self._bench, hold, delivery):
+                await self.attempt(hold, preparing)
+                await delivery.ack()
+        finally:
+            self._held.pop(hold.prefix, None)
+            preparing.cancel()
+            await asyncio.gather(preparing, return_exceptions=True)
+
+    async def attempt(self, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
+        """One claimed attempt, to its closing event."""
+        await ScriptedAttempt(hold, self._crew, self._stage).run(preparing)
+
+
+class Silent(Telemetry):
+    """Telemetry that makes no spans: they would take most of the time, and their ids come from no seed."""
+
+    def __init__(self) -> None:
+        super().__init__("simulation")
+
+    @contextmanager
+    def span(self, name: str, **_: object) -> Iterator[Span]:
+        """Nothing."""
+        yield INVALID_SPAN
+
+
+SILENT = Silent()
+
+
+async def beat(runner: Runner, queue: GatedWorkQueue, fleet: GatedFleet, adversary: Adversary) -> None:
+    """The heartbeat of a worker until it is told to stop."""
+    process = current()
+    assert process is not None
+    while True:
+        await asyncio.sleep(ORDER_BEAT_S)
+        held = runner.held()
+        if not held or adversary.starves(process):
+            continue
+        if adversary.drains(process):
+            return
+        for subject in held.values():
+            await queue.in_progress(subject)
+        await fleet.publish(runner.status())
