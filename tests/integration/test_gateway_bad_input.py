@@ -69,6 +69,7 @@ UNFITTING: list[tuple[dict[str, Any], str]] = [
     ({"goal": "x", "repository": "somewhere"}, "repository"),
     ({"goal": "x", "repository": "/srv/repositories/a"}, "repository"),
     ({"goal": "x", "repository": "https://me:secret@example.org/a.git"}, "repository"),
+    ({"goal": "x", "repository": "git@example.org:a.git"}, "repository"),
     ({"goal": "x", "repository": "https://token-of-mine@example.org/a.git"}, "repository"),
 ]
 

@@ -85,7 +85,6 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
             "max_llm_calls": 100,
         },
         "priority": "high",
-        "repository": "https://example.org/a.git",
         "test_command": "pytest -q",
         "autonomy": "approve_plan",
         "workflow": [
@@ -96,7 +95,7 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
     answer = await gateway.submit(**body)
     [stored] = await log.read(answer["goal_id"])
     event = msgspec.to_builtins(stored.event)
-    for field in ("goal", "requirements", "priority", "repository", "test_command", "autonomy"):
+    for field in ("goal", "requirements", "priority", "test_command", "autonomy"):
         assert list(event[field]) == list(body[field])
     assert event["constraints"] == {
         "max_time_s": 86_400,

@@ -143,7 +143,7 @@ async def test_a_goal_is_projected_into_rows_that_readers_understand(bus: Client
         "Generated workflow with 12 tasks",
         "Enqueued tasks: analyze-requirements, design-architecture",
     ]
-    assert lines.items[-1].text == "All tasks complete! Notifying human..."
+    assert lines.items[-1].text == "All tasks complete! Waiting for a person's review"
     assert [goal.goal_id for goal in (*first.items, *second.items)] == [goal_id(2), goal_id(1)]
     assert (second.next_cursor, none.items) == (None, [])
 

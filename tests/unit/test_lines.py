@@ -145,7 +145,7 @@ def test_the_story_of_the_seed_is_told_in_its_words() -> None:
         "Orchestrator: Security passed, enqueuing: gate-review-1",
         "Worker-6 (review): Started final review",
         "Worker-6 (review): Code review approved, ready for deployment",
-        "Orchestrator: All tasks complete! Notifying human...",
+        "Orchestrator: All tasks complete! Waiting for a person's review",
         "Orchestrator: Human requested rework, generating new tasks: Please add 2FA support",
         "Orchestrator: Changed the workflow (1 added)",
         "Orchestrator: Enqueued tasks: implement-2fa-support",

@@ -100,7 +100,7 @@ def _accepted(event: g.GoalAccepted, _: Names) -> Told:
 _orchestrator(g.GoalPlanned, lambda e, _: f"Generated workflow with {_count(len(e.tasks), 'task')}")
 _orchestrator(g.GoalPlanRejected, lambda e, _: f"Refused {e.plan_task}: {'; '.join(e.reasons)}")
 _person(g.GoalPlanApproved, lambda e, _: f"Approved the plan (revision {e.revision})")
-_orchestrator(g.GoalReadyForReview, lambda _e, _: "All tasks complete! Notifying human...")
+_orchestrator(g.GoalReadyForReview, lambda _e, _: "All tasks complete! Waiting for a person's review")
 _person(g.GoalApproved, lambda _e, _: "Approved the result")
 _person(g.GoalTestsRequested, lambda _e, _: "Asked for a run of the tests")
 _orchestrator(g.GoalCompleted, lambda e, _: f"Goal completed: {e.completion_summary}")

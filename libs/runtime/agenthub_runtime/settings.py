@@ -120,6 +120,8 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     api_key: str
     base_url: str
+    model: str
+    models: Mapping[str, str]
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -160,7 +162,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         api_key=read(ANTHROPIC_API_KEY),
         base_url=read.text(ANTHROPIC_BASE_URL),
         model=read(MODEL),
-        models={agent_type: model for agent_type, setting in MODELS.items() if (model := read(setting))},
+        models=_models(read),
         allow_unsandboxed=read(ALLOW_UNSANDBOXED),
         log=_log(read),
     )
@@ -197,6 +199,8 @@ def read_hub_settings(env: Environment) -> HubSettings:
         provider=read.text(PROVIDER),
         api_key=read(ANTHROPIC_API_KEY),
         base_url=read.text(ANTHROPIC_BASE_URL),
+        model=read(MODEL),
+        models=_models(read),
         log=_log(read),
     )
     _check_bind(read, settings.host)
@@ -268,6 +272,10 @@ class _Reader:
 
 def _log(read: _Reader) -> LogSettings:
     return LogSettings(format=read(LOG_FORMAT), level=read(LOG_LEVEL), otlp_endpoint=read.text(OTLP_ENDPOINT))
+
+
+def _models(read: _Reader) -> dict[str, str]:
+    return {agent_type: model for agent_type, setting in MODELS.items() if (model := read(setting))}
 
 
 def _check_bind(read: _Reader, host: str) -> None:

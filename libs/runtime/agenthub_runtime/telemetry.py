@@ -29,7 +29,6 @@ LATE = timedelta(hours=1)
 
 # Names of the GenAI semantic conventions, whose status is still "development": kept in one place.
 AGENT_NAME = "gen_ai.agent.name"
-CONVERSATION_ID = "gen_ai.conversation.id"
 OPERATION = "gen_ai.operation.name"
 TOOL_NAME = "gen_ai.tool.name"
 TOOL_CALL_ID = "gen_ai.tool.call.id"

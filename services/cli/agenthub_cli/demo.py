@@ -14,6 +14,7 @@ from agenthub_cli.errors import CommandFailed
 from agenthub_cli.hub import Hub
 from agenthub_cli.own_hub import own_hub
 from agenthub_cli.pulling import pull_goal
+from agenthub_cli.show import program
 from agenthub_cli.watching import Story, follow_to_rest
 
 REHEARSAL = (
@@ -92,8 +93,8 @@ def _next(home: Path, goal_id: str, result: Path) -> str:
     return "\n".join(
         (
             f"Read the code:     git -C {result} log --stat",
-            f"Go on with it:     agenthub up --data-dir {home}",
-            f"then accept it:    agenthub goal approve {goal_id} --url http://127.0.0.1:8000",
+            f"Go on with it:     {program()} up --data-dir {home}",
+            f"then accept it:    {program()} goal approve {goal_id} --url http://127.0.0.1:8000",
             "Your own goals:    set ANTHROPIC_API_KEY, then `make up`",
         )
     )

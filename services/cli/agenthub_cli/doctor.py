@@ -15,6 +15,7 @@ import msgspec
 
 from agenthub_cli import exit_codes
 from agenthub_cli.hub import DataDirOption, Json, Url
+from agenthub_cli.model_access import provider_for, rehearses, served_types
 from agenthub_cli.show import print_json
 from agenthub_events.errors import AgenthubError
 
@@ -123,9 +124,10 @@ async def _model() -> Check:
     from agenthub_runtime.settings import read_hub_settings
 
     settings = read_hub_settings(os.environ)
-    if settings.provider == "rehearsal" or not (settings.api_key or settings.base_url):
+    if rehearses(settings):
         return Check("model", "warning", "rehearsal only: set ANTHROPIC_API_KEY to work on goals of your own")
-    return Check("model", "ok", f"{settings.provider or 'anthropic'} is configured (not called)")
+    provider = provider_for(settings, served_types(settings))
+    return Check("model", "ok", f"{provider.label} is configured (not called)")
 
 
 async def _hub(url: str | None, data_dir: Path | None) -> Check:

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from agenthub_cli import exit_codes
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.hub import Hub, Json, Url
-from agenthub_cli.show import print_json, print_rows
+from agenthub_cli.show import print_json, print_rows, program
 from agenthub_cli.watching import watch_goal
 
 GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
@@ -67,7 +67,7 @@ def submit(
     if watch:
         return watch_goal(hub, answer["goal_id"], json=json)
     if not json:
-        print(f"Follow it with: agenthub goal watch {answer['goal_id']}")
+        print(f"Follow it with: {program()} goal watch {answer['goal_id']}")
     return exit_codes.OK
 
 
@@ -140,9 +140,49 @@ def rework(
     answer = Hub(url).post(f"/goals/{goal_id}/rework", {"feedback": feedback, "priority": priority}, key=key)
     _told(
         answer,
-        f"Rework {answer['rework_id']} is accepted; follow it with: agenthub goal watch {goal_id}",
+        f"Rework {answer['rework_id']} is accepted; follow it with: {program()} goal watch {goal_id}",
         json=json,
     )
+
+
+@app.command
+def approve_plan(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Let the plan of a goal begin that was submitted with `--autonomy approve_plan`."""
+    hub = Hub(url)
+    body = {"action": "approve", "revision": hub.get(f"/goals/{goal_id}")["revision"]}
+    _told(hub.post(f"/goals/{goal_id}/plan", body, key=key), f"The plan of {goal_id} is approved", json=json)
+
+
+@app.command
+def budget(
+    goal_id: GoalId,
+    *,
+    max_llm_calls: Annotated[int | None, Parameter(help="New limit of model calls")] = None,
+    max_cost_usd: Annotated[float | None, Parameter(help="New limit of money")] = None,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Raise what a goal may spend; a limit is never lowered."""
+    body = _given(max_llm_calls=max_llm_calls, max_cost_usd=max_cost_usd)
+    _told(
+        Hub(url).post(f"/goals/{goal_id}/budget", body, key=key), f"The budget of {goal_id} is raised", json=json
+    )
+
+
+@app.command
+def note(
+    goal_id: GoalId,
+    task_id: Annotated[str, Parameter(help="Id of the running task (`agenthub goal show`)")],
+    text: Annotated[str, Parameter(help="What the agent should know at its next step")],
+    *,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Say a word to a running agent."""
+    answer = Hub(url).post(f"/goals/{goal_id}/tasks/{task_id}/note", {"text": text}, key=key)
+    _told(answer, f"{task_id} reads it at its next step", json=json)
 
 
 @app.command
@@ -156,7 +196,7 @@ def cancel(goal_id: GoalId, *, reason: str = "", key: Key = None, url: Url = Non
 def pause(goal_id: GoalId, *, reason: str = "", key: Key = None, url: Url = None, json: Json = False) -> None:
     """Start nothing new on a goal; running work is put aside and kept."""
     answer = Hub(url).post(f"/goals/{goal_id}/pause", _given(reason=reason or None), key=key)
-    _told(answer, f"Goal {goal_id} is paused; go on with: agenthub goal resume {goal_id}", json=json)
+    _told(answer, f"Goal {goal_id} is paused; go on with: {program()} goal resume {goal_id}", json=json)
 
 
 @app.command

@@ -137,4 +137,5 @@ def _failure(response: httpx2.Response) -> CommandFailed:
     except ValueError:
         detail, places = response.reason_phrase, []
     extra = "".join(f"\n  {place}" for place in places)
-    return CommandFailed(f"{detail} (HTTP {response.status_code}){extra}")
+    hint = "set AGENTHUB_API_KEY to a key of this hub" if response.status_code == 401 else ""
+    return CommandFailed(f"{detail} (HTTP {response.status_code}){extra}", hint=hint)

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
+
+
+def program() -> str:
+    """How the person can call this program: its name, or its path where the name would not be found."""
+    if shutil.which("agenthub"):
+        return "agenthub"
+    called = Path(sys.argv[0])
+    if called.name != "agenthub":
+        return f"{sys.executable} -m agenthub_cli.main"
+    absolute, here = called.resolve(), Path.cwd()
+    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
 def print_json(value: Any) -> None:

@@ -13,7 +13,8 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.hub import DataDirOption, Json
-from agenthub_cli.show import print_json
+from agenthub_cli.model_access import provider_for, rehearses, served_types
+from agenthub_cli.show import print_json, program
 
 if TYPE_CHECKING:
     from agenthub_runtime.datadir import DataDir, RunningHub
@@ -51,6 +52,8 @@ def up(
     env = with_options(os.environ, port=port, host=host, data_dir=data_dir, workers=workers)
     settings = read_hub_settings(env)
     configure_logging(settings.log, service="up")
+    if not rehearses(settings):
+        provider_for(settings, served_types(settings))
     data = DataDir(settings.data_dir or default_data_dir())
     stack = EmbeddedStack(data, plan_of(settings, env))
 
@@ -104,13 +107,6 @@ def plan_of(settings: HubSettings, env: Mapping[str, str]) -> StackPlan:
     )
 
 
-def rehearses(settings: HubSettings) -> bool:
-    """Whether the scripted model plays: it was asked for, or there is no other."""
-    if settings.provider:
-        return settings.provider == "rehearsal"
-    return not settings.api_key and not settings.base_url
-
-
 def service_command(service: str, *arguments: str) -> list[str]:
     """The command line of one service of this installation."""
     return [sys.executable, "-m", _MODULES[service], *arguments]
@@ -149,7 +145,7 @@ def _greeting(hub: RunningHub, data: DataDir, settings: HubSettings) -> str:
         ]
     lines += [
         "",
-        'Submit a goal:  agenthub goal submit "Build authentication system with JWT" --watch',
+        f'Submit a goal:  {program()} goal submit "Build authentication system with JWT" --watch',
         "Stop: Ctrl-C",
     ]
     return "\n".join(lines)

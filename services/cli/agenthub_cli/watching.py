@@ -11,7 +11,7 @@ import msgspec
 from agenthub_cli import exit_codes
 from agenthub_cli.errors import CommandFailed, HubUnreachable
 from agenthub_cli.hub import Frame, Hub
-from agenthub_cli.show import print_json
+from agenthub_cli.show import print_json, program
 from agenthub_events.codec import decode
 from agenthub_events.ports import Recorded
 from agenthub_runtime.lines import Line, Narrator, format_line
@@ -139,14 +139,14 @@ def _until(frames: Iterator[Frame], deadline: float | None, goal_id: str) -> Ite
 
 def next_step(goal: dict[str, Any]) -> str:
     """What a person can do with a goal that rests."""
-    goal_id = goal["goal_id"]
+    goal_id, agenthub = goal["goal_id"], program()
     words = {
-        "ready_for_review": f"Ready for review. Look: agenthub goal pull {goal_id}   "
-        f'Accept: agenthub goal approve {goal_id}   Ask for changes: agenthub goal rework {goal_id} "…"',
-        "completed": f"Completed. The result: agenthub goal pull {goal_id}",
-        "failed": f"Failed. What happened: agenthub events show {goal_id}",
+        "ready_for_review": f"Ready for review. Look: {agenthub} goal pull {goal_id}   "
+        f'Accept: {agenthub} goal approve {goal_id}   Ask for changes: {agenthub} goal rework {goal_id} "…"',
+        "completed": f"Completed. The result: {agenthub} goal pull {goal_id}",
+        "failed": f"Failed. What happened: {agenthub} events show {goal_id}",
         "cancelled": "Cancelled.",
-        "awaiting_human": "Waits for you: agenthub inbox",
-        "paused": f"Paused. Go on: agenthub goal resume {goal_id}",
+        "awaiting_human": f"Waits for you: {agenthub} inbox",
+        "paused": f"Paused. Go on: {agenthub} goal resume {goal_id}",
     }
     return words[goal["status"]]

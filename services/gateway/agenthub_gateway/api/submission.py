@@ -18,7 +18,6 @@ from agenthub_events.requirements import parse_duration
 from agenthub_gateway.api.bodies import ConstraintsBody, SubmitBody, TaskBody
 
 _REMOTE = frozenset({"https", "http", "ssh", "git"})
-_TOKENS_AS_NAMES = frozenset({"https", "http"})
 _SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^\s]+")
 
 
@@ -70,23 +69,16 @@ def _constraints(body: ConstraintsBody) -> Constraints:
 
 
 async def _repository(text: str, local_repositories: bool) -> str:
-    parts = urlsplit(text)
-    if not text or _SCP_LIKE.fullmatch(text):
-        return text
-    if parts.scheme in _REMOTE and parts.hostname:
-        if parts.password is not None or (parts.username is not None and parts.scheme in _TOKENS_AS_NAMES):
-            raise InvalidInput(
-                "The address holds a password or token, and what is in the log stays there: leave it out",
-                field="repository",
-            )
-        return text
-    path = Path(text.removeprefix("file://"))
-    if not path.is_absolute():
+    if not text:
+        return ""
+    if _SCP_LIKE.fullmatch(text) or urlsplit(text).scheme in _REMOTE:
         raise InvalidInput(
-            "Expected an address (https://…, ssh://…, git@host:path) or the absolute path of a repository on the"
-            " hub's machine",
+            "Repositories elsewhere are not fetched yet: clone it on the hub's machine and give the folder's path",
             field="repository",
         )
+    path = Path(text.removeprefix("file://"))
+    if not path.is_absolute():
+        raise InvalidInput("Expected the absolute path of a git repository on this machine", field="repository")
     if not local_repositories:
         raise InvalidInput(
             "A path on this machine means nothing to workers elsewhere: only a hub that runs embedded takes one",

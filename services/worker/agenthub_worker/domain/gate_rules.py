@@ -62,7 +62,7 @@ def judge_review(
     if verdict is None:
         return Judgement(False, f"The reviewer gave no verdict: {said}")
     if not read_diff:
-        return Judgement(False, "The reviewer gave a verdict without reading the change (no git_diff in its run).")
+        return Judgement(False, "The reviewer gave a verdict without reading the whole change by `git_diff`.")
     if verdict == "request_changes":
         places = f" {_places(findings)}" if findings else ""
         return Judgement(False, f"Changes requested: {said}{places}")

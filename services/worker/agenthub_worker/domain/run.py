@@ -22,6 +22,7 @@ from agenthub_events.runs import (
     Step,
     ToolIntent,
     ToolReceipt,
+    TurnFailed,
     TurnIntent,
     TurnReply,
 )
@@ -95,6 +96,7 @@ class Run:
         self.turn = 0
         self.tries = 0
         self.intents = 0
+        self.unbilled = 0
         self.answers: list[Answer] = []
         self.errors = 0
         self.bad_calls: Counter[str] = Counter()
@@ -118,7 +120,7 @@ class Run:
     @property
     def unanswered(self) -> int:
         """Calls of the attempt that may have been billed without an answer."""
-        return self.intents - len(self.answers)
+        return self.intents - self.unbilled - len(self.answers)
 
     def usage(self) -> Usage:
         """Everything that the attempt's answered calls used; the cost is known only when each one's is."""
@@ -158,6 +160,8 @@ class Run:
                 self.intents += 1
             case TurnReply():
                 self._reply(step)
+            case TurnFailed(may_be_billed=may_be_billed):
+                self.unbilled += not may_be_billed
             case ToolIntent():
                 self.open_call = step
             case ToolReceipt():
@@ -225,9 +229,11 @@ class Run:
 
     def _receipt(self, step: ToolReceipt) -> None:
         self.open_call = None
+        whole_diff = False
         if self.calls and self.calls[0].tool_use_id == step.tool_use_id:
             call = self.calls.popleft()
             self._watch_for_loops(call, step)
+            whole_diff = call.name == "git_diff" and not call.input.get("path")
         self._result(step.tool_use_id, step.text, is_error=step.is_error)
         if step.commit:
             self.commit, self.bundle_ref = step.commit, step.bundle_ref
@@ -236,7 +242,7 @@ class Run:
             self.bad_calls[step.name] += 1
         else:
             self.errors = 0
-            self.read_diff = self.read_diff or step.name == "git_diff"
+            self.read_diff = self.read_diff or whole_diff
 
     def _watch_for_loops(self, call: Call, step: ToolReceipt) -> None:
         if step.commit and step.commit != self.commit:

@@ -59,7 +59,7 @@ class Sandbox(Protocol):
     """Runs one command at a time per call; when a call returns, nothing that it started is alive."""
 
     name: str
-    """`bwrap`, `none` or `scripted`; stamped on what is recorded about a tool call."""
+    """`bwrap`, `none` or `scripted`; the worker logs it when it starts."""
 
     root: str
     """The workspace's path as commands see it; empty when they see the host's path."""
