@@ -30,6 +30,9 @@ from tests.support.running_hub import Body, RunningHub, clean_environment, runni
 from tests.support.scripted_model import DONE, ScriptedModel, scripted_model
 from tests.support.until import until
 
+# One hub for all of them, so one process of a parallel run.
+pytestmark = pytest.mark.xdist_group("struck")
+
 GOAL = "Add two numbers"
 TASKS = (("write-code", ()), ("write-notes", ()), ("write-tests", ("write-code", "write-notes")))
 # At most one call of each of the tasks that run at the same time.
@@ -69,7 +72,7 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture(scope="module")
-def hub(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+def struck(model: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """Two workers of two slots, and one that only measures."""
     workers = "coding+testing+security+review+debug+planner+architect=2,noop=1"
     env = {**model.environment, "AGENTHUB_SLOTS": "2"}
@@ -107,9 +110,9 @@ class Play(msgspec.Struct):
         return [event for event in self.events() if isinstance(event, MergeDone)][-1].tree
 
 
-async def played(hub: RunningHub, goal_id: str) -> Play:
-    await hub.see(goal_id, lambda event: isinstance(event, GoalReadyForReview), deadline_s=60)
-    return Play(goal_id, await hub.events(goal_id))
+async def played(struck: RunningHub, goal_id: str) -> Play:
+    await struck.see(goal_id, lambda event: isinstance(event, GoalReadyForReview), deadline_s=60)
+    return Play(goal_id, await struck.events(goal_id))
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +121,9 @@ def undisturbed() -> dict[str, Play]:
     return {}
 
 
-async def calm(hub: RunningHub, known: dict[str, Play]) -> Play:
+async def calm(struck: RunningHub, known: dict[str, Play]) -> Play:
     if "calm" not in known:
-        known["calm"] = await played(hub, hub.submit(BODY))
+        known["calm"] = await played(struck, struck.submit(BODY))
     return known["calm"]
 
 
@@ -140,18 +143,18 @@ MOMENTS: dict[str, Callable[[Event], bool]] = {
 
 @pytest.mark.parametrize("victim", list(MOMENTS))
 async def test_i2_a_goal_ends_as_if_nobody_had_been_killed(
-    hub: RunningHub, model: ScriptedModel, undisturbed: dict[str, Play], victim: str
+    struck: RunningHub, model: ScriptedModel, undisturbed: dict[str, Play], victim: str
 ) -> None:
-    quiet = await calm(hub, undisturbed)
-    goal_id = hub.submit(BODY, key=f"kill-{victim}")
-    seen = await hub.see(goal_id, MOMENTS[victim])
+    quiet = await calm(struck, undisturbed)
+    goal_id = struck.submit(BODY, key=f"kill-{victim}")
+    seen = await struck.see(goal_id, MOMENTS[victim])
     service = victim
     if victim == "worker":
-        started = [r.event for r in await hub.events(goal_id) if r.seq <= seen.seq]
+        started = [r.event for r in await struck.events(goal_id) if r.seq <= seen.seq]
         service = next(e.worker for e in started if isinstance(e, TaskStarted) and e.task_id == "t-write-code")
-    dead = hub.kill(service)
-    ended = await played(hub, goal_id)
-    await hub.back(service, dead)
+    dead = struck.kill(service)
+    ended = await played(struck, goal_id)
+    await struck.back(service, dead)
 
     assert ended.endings() == quiet.endings(), "every task has its one ending"
     assert ended.last_tree() == quiet.last_tree()
@@ -169,18 +172,18 @@ async def test_i2_a_goal_ends_as_if_nobody_had_been_killed(
 
 
 async def test_i12_two_orchestrators_and_two_projectors_have_one_effect(
-    hub: RunningHub, model: ScriptedModel, undisturbed: dict[str, Play]
+    struck: RunningHub, model: ScriptedModel, undisturbed: dict[str, Play]
 ) -> None:
-    quiet = await calm(hub, undisturbed)
-    alone = await projectors(hub)
+    quiet = await calm(struck, undisturbed)
+    alone = await projectors(struck)
 
     async def more_projectors() -> bool:
-        return await projectors(hub) > alone
+        return await projectors(struck) > alone
 
-    with beside(hub, "orchestrator") as orchestrator, beside(hub, "projector") as projector:
+    with beside(struck, "orchestrator") as orchestrator, beside(struck, "projector") as projector:
         await until(lambda: "follower_caught_up" in orchestrator.said(), 20, "the second orchestrator follows")
         await until(more_projectors, 20, "the second projector is at the database")
-        ended = await played(hub, hub.submit(BODY, key="twins"))
+        ended = await played(struck, struck.submit(BODY, key="twins"))
     assert ended.endings() == quiet.endings()
     assert ended.last_tree() == quiet.last_tree()
     assert ended.events_by_subject() == quiet.events_by_subject(), "no event more than with one of each"
@@ -188,12 +191,12 @@ async def test_i12_two_orchestrators_and_two_projectors_have_one_effect(
     assert (orchestrator.process.returncode, projector.process.returncode) == (0, 0)
 
 
-async def test_i1_every_acknowledged_command_is_in_the_log(hub: RunningHub) -> None:
+async def test_i1_every_acknowledged_command_is_in_the_log(struck: RunningHub) -> None:
     one_step = [{"key": "step", "title": "One step", "agent": "noop"}]
     acknowledged: list[dict[str, Any]] = []
 
     async def client(number: int) -> None:
-        async with httpx2.AsyncClient(base_url=f"{hub.url}/api/v1", timeout=5, trust_env=False) as http:
+        async with httpx2.AsyncClient(base_url=f"{struck.url}/api/v1", timeout=5, trust_env=False) as http:
             for turn in range(8):
                 body = {"goal": f"Client {number}, goal {turn}", "workflow": one_step}
                 answer = await insist(http, "/goals", body, f"goal-{number}-{turn}")
@@ -206,14 +209,14 @@ async def test_i1_every_acknowledged_command_is_in_the_log(hub: RunningHub) -> N
         for service in ("gateway", "nats", "gateway", "nats"):
             count = len(acknowledged) + 8
             await until(partial(enough, count), 30, f"{count} commands")
-            await hub.back(service, hub.kill(service))
+            await struck.back(service, struck.kill(service))
 
     def enough(count: int) -> bool:
         return len(acknowledged) >= count
 
     await asyncio.gather(*(client(number) for number in range(4)), killer())
     assert len(acknowledged) == 64
-    async with hub.log() as log:
+    async with struck.log() as log:
         for answer in acknowledged:
             messages = await log.read(f"{answer['goal_id']}._.goal")
             found = {(r.seq, r.event.event_id): r.event for r in messages if isinstance(r.event, Event)}
@@ -224,8 +227,8 @@ async def test_i1_every_acknowledged_command_is_in_the_log(hub: RunningHub) -> N
             assert kinds[GoalCancelled] <= 1
 
 
-async def test_i3_the_read_models_equal_a_rebuild_after_all_the_kills(hub: RunningHub) -> None:
-    verified = hub.cli("rebuild", "--verify", "--json")
+async def test_i3_the_read_models_equal_a_rebuild_after_all_the_kills(struck: RunningHub) -> None:
+    verified = struck.cli("rebuild", "--verify", "--json")
     assert verified.returncode == 0, verified.stdout + verified.stderr
     report = msgspec.json.decode(verified.stdout)
     assert report["differences"] == []
@@ -249,9 +252,9 @@ async def insist(http: httpx2.AsyncClient, path: str, body: Body, key: str) -> d
     return answer
 
 
-async def projectors(hub: RunningHub) -> int:
+async def projectors(struck: RunningHub) -> int:
     """How many connections projectors hold to the hub's database."""
-    connection = await asyncpg.connect(hub.ready.postgres_url)
+    connection = await asyncpg.connect(struck.ready.postgres_url)
     try:
         question = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'agenthub-projector'"
         return int(await connection.fetchval(question))
@@ -270,10 +273,14 @@ class Beside(msgspec.Struct):
 
 
 @contextmanager
-def beside(hub: RunningHub, service: str) -> Iterator[Beside]:
+def beside(struck: RunningHub, service: str) -> Iterator[Beside]:
     """Another process of a service on the hub's own NATS and Postgres; told to stop at the end."""
-    log = hub.data.root.with_name(f"second-{service}.log")
-    env = {"NATS_URL": hub.ready.nats_url, "DATABASE_URL": hub.ready.postgres_url, "AGENTHUB_LOG_FORMAT": "json"}
+    log = struck.data.root.with_name(f"second-{service}.log")
+    env = {
+        "NATS_URL": struck.ready.nats_url,
+        "DATABASE_URL": struck.ready.postgres_url,
+        "AGENTHUB_LOG_FORMAT": "json",
+    }
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "agenthub_cli.main", service],

@@ -1,0 +1,108 @@
+"""A goal's whole life from the command line: what it prints for people and for programs, and how it exits."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub, run_cli
+
+DONE, FAILED, USAGE, BLOCKED, UNREACHABLE, TIMED_OUT = 0, 1, 2, 3, 4, 124
+
+
+def test_a_goal_is_submitted_watched_answered_approved_and_pulled(hub: RunningHub, tmp_path: Path) -> None:
+    words = [word for text in BLOCKED_SAMPLE["requirements"] for word in ("-r", text)]
+    submitted = hub.cli("goal", "submit", BLOCKED_SAMPLE["goal"], *words, "--watch", "--key", "once")
+    assert submitted.returncode == BLOCKED, submitted.stdout + submitted.stderr
+    assert "Blocked at implement-price-calculator, needs a person" in submitted.stdout
+    assert "inbox" in submitted.stdout.splitlines()[-1]
+    goal_id = submitted.stdout.split()[1]
+
+    (question,) = [item for item in objects(hub.cli("inbox", "--json")) if item["goal_id"] == goal_id]
+    listed = hub.cli("inbox").stdout
+    assert question["id"] in listed
+    assert f"1. {question['options'][0]}" in listed
+    answered = hub.cli("answer", question["id"], "--option", "1")
+    assert answered.returncode == DONE, answered.stderr
+    twice = hub.cli("answer", question["id"], "--option", "2")
+    assert (twice.returncode, "HTTP 409" in twice.stderr) == (FAILED, True)
+
+    watched = hub.cli("goal", "watch", goal_id)
+    assert watched.returncode == DONE, watched.stdout + watched.stderr
+    assert "All tests passing!" in watched.stdout
+    assert f"goal approve {goal_id}" in watched.stdout.splitlines()[-1]
+
+    shown = objects(hub.cli("goal", "show", goal_id, "--json"))[0]
+    assert (shown["status"], len(shown["gates"])) == ("ready_for_review", 3)
+    assert "half-even" in next(t["summary"] for t in shown["tasks"] if t["task_id"] == question["task_id"])
+
+    result = tmp_path / "result"
+    assert hub.cli("goal", "pull", goal_id, str(result)).returncode == DONE
+    assert "ROUND_HALF_EVEN" in (result / "pricing" / "vat.py").read_text()
+    assert hub.cli("goal", "pull", goal_id, str(result)).returncode == FAILED
+
+    assert hub.cli("goal", "approve", goal_id).returncode == DONE
+    assert hub.cli("goal", "watch", goal_id).returncode == DONE
+    again = hub.cli("goal", "submit", BLOCKED_SAMPLE["goal"], *words, "--key", "once", "--json")
+    assert objects(again)[0]["goal_id"] == goal_id
+    types = [item["type"] for item in objects(hub.cli("events", "show", goal_id, "--json"))]
+    assert (types[0], types[-1]) == ("goal.accepted", "goal.completed")
+
+
+def test_a_goal_that_needs_nobody_can_be_listed_paused_reworked_and_cancelled(
+    hub: RunningHub, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_bytes(msgspec.json.encode([{"key": "only", "title": "Do nothing", "agent": "noop"}]))
+    submitted = hub.cli("goal", "submit", "One step by hand", "--workflow", str(plan), "--watch", "--json")
+    assert submitted.returncode == DONE, submitted.stderr
+    events = objects(submitted)
+    assert (events[0]["type"], events[-1]["type"]) == ("goal.accepted", "goal.ready_for_review")
+    goal_id = events[0]["goal_id"]
+
+    assert goal_id in [row["goal_id"] for row in objects(hub.cli("goal", "list", "--json"))]
+    assert goal_id in hub.cli("goal", "list", "--status", "ready_for_review").stdout
+    assert hub.cli("goal", "rework", goal_id, "Now do something", "--priority", "high").returncode == DONE
+    waits = hub.cli("goal", "watch", goal_id)
+    assert waits.returncode == BLOCKED, "the rehearsal model has no plan for it, and asks"
+    assert hub.cli("goal", "watch", goal_id, "--timeout", "0").returncode == TIMED_OUT
+    assert hub.cli("goal", "pause", goal_id).returncode == DONE
+    assert hub.cli("goal", "resume", goal_id).returncode == DONE
+    assert hub.cli("goal", "cancel", goal_id, "--reason", "seen enough").returncode == DONE
+    assert hub.cli("goal", "watch", goal_id).returncode == FAILED
+    assert hub.cli("dead-letters", "list").stdout.strip() == "No dead letters"
+
+
+def test_mistakes_are_told_in_a_sentence_with_the_remedy(hub: RunningHub, tmp_path: Path) -> None:
+    unknown = hub.cli("goal", "show", "g-00000000000000000000000000")
+    assert (unknown.returncode, "HTTP 404" in unknown.stderr) == (FAILED, True)
+    nowhere = run_cli("goal", "list", "--url", "http://127.0.0.1:9")
+    assert (nowhere.returncode, "agenthub up" in nowhere.stderr) == (UNREACHABLE, True)
+    missing = hub.cli("goal", "submit", "x", "--workflow", str(tmp_path / "no.json"))
+    assert (missing.returncode, "no.json" in missing.stderr) == (USAGE, True)
+    refused = hub.cli("goal", "submit", "x", "--max-time", "soon")
+    assert (refused.returncode, "max_time" in refused.stderr) == (FAILED, True)
+    assert hub.cli("goal", "submit", "x", "--priority", "soonest").returncode == USAGE
+    assert hub.cli("no-such-command").returncode == USAGE
+    offline = run_cli("rebuild", "--verify", "--data-dir", str(tmp_path / "nothing"))
+    assert (offline.returncode, "agenthub up" in offline.stderr) == (FAILED, True)
+    for told in (unknown, nowhere, missing, refused, offline):
+        assert "Traceback" not in told.stderr
+        assert told.stderr.startswith("error: ")
+
+
+def test_the_doctor_finds_this_hub_in_good_health(hub: RunningHub) -> None:
+    checked = hub.cli("doctor", "--json")
+    checks = {check["name"]: check["state"] for check in objects(checked)}
+    assert checked.returncode == DONE, checked.stdout
+    assert {"python", "git", "nats-server", "postgres", "sandbox", "disk", "model", "hub"} <= set(checks)
+    assert checks["hub"] == "ok"
+    assert "failed" not in checks.values()
+
+
+def objects(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """What a command printed with --json."""
+    return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
