@@ -108,30 +108,37 @@ async def test_nothing_in_the_environment_redirects_a_rehearsal(
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "calls", "words"),
+    ("fault", "kind", "calls", "billed", "words"),
     [
-        ("rate_limit", "overload", 2, "limit"),
-        ("overloaded", "overload", 2, "provider's limit"),
-        ("server_error", "transient", 2, "provider's trouble"),
-        ("unauthorized", "config", 1, "settings"),
-        ("unknown_model", "config", 1, "settings"),
-        ("no_credit", "config", 1, "credit balance"),
-        ("bad_request", "invalid", 1, "does not accept"),
-        ("cut", "transient", 1, "broke in the middle"),
-        ("early_end", "transient", 1, "before it was complete"),
-        ("stream_error", "overload", 1, "Overloaded"),
-        ("broken_json", "invalid", 1, "not JSON"),
+        ("rate_limit", "overload", 2, False, "limit"),
+        ("overloaded", "overload", 2, False, "provider's limit"),
+        ("server_error", "transient", 2, False, "provider's trouble"),
+        ("unauthorized", "config", 1, False, "settings"),
+        ("unknown_model", "config", 1, False, "settings"),
+        ("no_credit", "config", 1, False, "credit balance"),
+        ("bad_request", "invalid", 1, False, "does not accept"),
+        ("cut", "transient", 1, True, "broke in the middle"),
+        ("early_end", "transient", 1, True, "before it was complete"),
+        ("stream_error", "overload", 1, True, "Overloaded"),
+        ("broken_json", "invalid", 1, True, "not JSON"),
     ],
 )
-async def test_a_fault_gets_its_kind_and_says_whose_it_is(
-    server: ScriptedModelServer, client: MessagesClient, *, fault: FaultName, kind: str, calls: int, words: str
+async def test_a_fault_gets_its_kind_and_says_whose_it_is_and_whether_it_can_cost_anything(
+    server: ScriptedModelServer,
+    client: MessagesClient,
+    *,
+    fault: FaultName,
+    kind: str,
+    calls: int,
+    billed: bool,
+    words: str,
 ) -> None:
     server.faults.add(
         Fault(kind=fault, times=5, retry_after_s=0.01 if fault in {"rate_limit", "overloaded"} else None)
     )
     with pytest.raises(ModelFault) as raised:
         await client.complete(a_request(), on_activity=ignore)
-    assert raised.value.kind == kind
+    assert (raised.value.kind, raised.value.may_be_billed) == (kind, billed)
     assert words in raised.value.message
     assert len(server.requests) == calls
 
@@ -157,7 +164,7 @@ async def test_a_server_that_says_nothing_is_given_up(server: ScriptedModelServe
     client = client_of(server, idle_timeout_s=0.3)
     with pytest.raises(ModelFault, match="sent nothing") as raised:
         await client.complete(a_request(), on_activity=ignore)
-    assert raised.value.kind == "transient"
+    assert (raised.value.kind, raised.value.may_be_billed) == ("transient", True)
     await client.aclose()
 
 
@@ -166,7 +173,7 @@ async def test_a_server_that_is_not_there_is_named(server: ScriptedModelServer) 
     await server.aclose()
     with pytest.raises(ModelFault, match="cannot be reached") as raised:
         await client.complete(a_request(), on_activity=ignore)
-    assert raised.value.kind == "transient"
+    assert (raised.value.kind, raised.value.may_be_billed) == ("transient", False)
     await client.aclose()
 
 

@@ -178,6 +178,10 @@ class MiniHub:
         self._seen = {wish: seen for wish, seen in self._seen.items() if wish in current}
         return current
 
+    def watchdogs(self) -> list[TimerWish]:
+        """What is wished for beside the deadline, which every open goal has."""
+        return [wish for wish in self.wishes() if wish.kind != "deadline"]
+
     def fire(self, wish: TimerWish) -> None:
         """Let time pass until this timer is due, and let it fire."""
         self.now = max(self.now, self.wishes()[wish])

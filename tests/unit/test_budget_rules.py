@@ -45,13 +45,26 @@ def test_the_last_call_can_be_reserved_and_none_after_it() -> None:
     assert isinstance(reserve(after(Ledger(), first), limits, "u"), NoRoom)
 
 
-def test_money_bounds_the_slice_and_an_unknown_price_is_refused() -> None:
-    limits = Limits(max_llm_calls=1_000, max_cost_usd=0.5)
+def test_money_bounds_the_slice_and_an_unknown_price_is_refused_under_a_limit_that_was_set() -> None:
+    limits = Limits(max_llm_calls=1_000, max_cost_usd=0.5, prices_known=True)
     some = reserve(Ledger(), limits, worst=0.2)
     assert isinstance(some, BudgetReserved)
     assert (some.calls, some.cost_usd) == (2, pytest.approx(0.4))
     assert isinstance(reserve(Ledger(), limits, worst=0.6), NoRoom)
     assert isinstance(reserve(Ledger(), limits, worst=None), NoRoom)
+
+
+def test_without_a_limit_that_was_set_known_prices_are_bounded_by_the_default_and_others_by_calls() -> None:
+    limits = Limits(max_llm_calls=2)
+    dear = reserve(Ledger(), limits, worst=50.0)
+    assert isinstance(dear, BudgetReserved)
+    assert isinstance(reserve(after(Ledger(), dear), limits, "u", worst=0.01), NoRoom)
+    local = reserve(Ledger(), limits, worst=None)
+    assert isinstance(local, BudgetReserved)
+    assert (local.calls, local.cost_usd) == (1, 0.0)
+    piece = Slice(task_id="t", attempt=1, number=1, calls=1, cost_usd=0.0)
+    assert covers([piece], Spent(), limits, None)
+    assert not covers([piece], Spent(calls=1, cost_usd=None), limits, None)
 
 
 def test_settling_frees_what_was_not_used_and_an_unknown_cost_keeps_what_was_reserved() -> None:
@@ -71,7 +84,7 @@ def test_settling_twice_counts_once() -> None:
 
 def test_a_call_without_room_in_its_slices_is_not_covered() -> None:
     piece = Slice(task_id="t", attempt=1, number=1, calls=2, cost_usd=0.4)
-    free, dear = Limits(max_llm_calls=9), Limits(max_llm_calls=9, max_cost_usd=1.0)
+    free, dear = Limits(max_llm_calls=9), Limits(max_llm_calls=9, max_cost_usd=1.0, prices_known=True)
     assert covers([piece], Spent(calls=1), free, None)
     assert not covers([piece], Spent(calls=1, unknown_calls=1), free, None)
     assert covers([piece], Spent(calls=1, cost_usd=0.2), dear, 0.2)
@@ -110,11 +123,11 @@ def test_settlements_add_up_to_what_was_spent(
 
 @given(
     st.integers(1, 200),
-    st.one_of(st.none(), st.floats(0.01, 20)),
+    st.floats(0.01, 20),
     st.lists(st.tuples(st.integers(0, 5), st.floats(0.0, 2.0), st.booleans()), max_size=60),
 )
 def test_i7_no_order_of_reserving_and_settling_commits_more_than_the_limit(
-    calls: int, cost: float | None, moves: list[tuple[int, float, bool]]
+    calls: int, cost: float, moves: list[tuple[int, float, bool]]
 ) -> None:
     limits = Limits(max_llm_calls=calls, max_cost_usd=cost)
     ledger = Ledger()
@@ -128,4 +141,4 @@ def test_i7_no_order_of_reserving_and_settling_commits_more_than_the_limit(
             held = ledger.of_attempt(f"t{task}", attempt)
             ledger = after(ledger, *settlements(held, Spent(calls=event.calls, cost_usd=event.cost_usd)))
         assert ledger.committed_calls <= calls
-        assert cost is None or ledger.committed_cost_usd <= cost + 1e-6
+        assert ledger.committed_cost_usd <= cost + 1e-6

@@ -165,7 +165,7 @@ def test_x13_overload_costs_no_retry_and_ends_at_its_date() -> None:
     goal = a_goal(step("a")).claimed("t-a")
     until = goal.now + timedelta(minutes=2)
     goal.parked("t-a", "overload", "529", until=until)
-    (wish,) = goal.wishes()
+    (wish,) = goal.watchdogs()
     assert (wish.kind, wish.due) == ("park", until)
     goal.fire_next("park")
     assert lane_of(goal, "t-a") == (2, "p1", 1)
@@ -201,7 +201,7 @@ def parked_unclaimed(goal: Scenario) -> TaskParked:
 
 def test_a_worker_that_is_gone_for_good_is_timed_out_by_the_orchestrators_timer() -> None:
     goal = a_goal(step("a", timeout_s=60)).claimed("t-a")
-    (wish,) = goal.wishes()
+    (wish,) = goal.watchdogs()
     assert (wish.kind, wish.after_s, wish.ref) == ("attempt", 90.0, "1-1")
     goal.fire_next("attempt")
     assert task_status(goal.truth, "t-a") == "timed_out"
@@ -219,7 +219,7 @@ def test_who_takes_an_attempt_over_has_its_full_time() -> None:
     old = Fired("attempt", "t-a", "1-1")
     goal.claimed("t-a", worker="Worker-2")
     assert is_settled_by(old, goal.truth)
-    assert [wish.ref for wish in goal.wishes()] == ["1-2"]
+    assert [wish.ref for wish in goal.watchdogs()] == ["1-2"]
 
 
 def test_an_order_that_kills_its_workers_becomes_a_dead_letter_that_people_can_send_back() -> None:
@@ -265,7 +265,7 @@ def test_x8_a_question_is_asked_once_and_raised_again_by_its_timer_alone() -> No
     assert len(goal.events(AgentBlocked)) == 1
     levels = [goal.fire_next("escalate").ref.split("-")[1] for _ in range(goal.policy.max_escalations)]
     assert levels == ["1", "2", "3"]
-    assert not goal.wishes(), "a question is not raised for ever"
+    assert not goal.watchdogs(), "a question is not raised for ever"
     assert goal.truth.questions[goal.question()].level == 3
 
 

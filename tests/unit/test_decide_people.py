@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+import pytest
+
 from agenthub_events import goal_life
 from agenthub_events.catalogue.agent import AgentAnswered
 from agenthub_events.catalogue.goal import (
@@ -18,6 +20,7 @@ from agenthub_events.catalogue.goal import (
 from agenthub_events.catalogue.money import BudgetExceeded, BudgetSettled
 from agenthub_events.catalogue.task import TaskEnqueued, TaskParked
 from agenthub_events.catalogue.values import Constraints, Estimates, PlannedTask
+from agenthub_events.requirements import DEFAULT_MAX_COST_USD
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_orchestrator.domain import (
     Fired,
@@ -53,7 +56,7 @@ def test_a_paused_goal_parks_what_is_open_and_starts_nothing() -> None:
     assert goal.open() == []
     assert {task_status(goal.truth, task) for task in ("t-a", "t-c")} == {"parked"}
     assert why_waiting(goal.truth, "t-b") == "the goal is paused"
-    assert not goal.wishes()
+    assert not goal.watchdogs()
 
 
 def test_a_resumed_goal_goes_on_where_it_was() -> None:
@@ -138,6 +141,14 @@ def test_a_goal_whose_time_is_over_starts_nothing_new_until_a_person_decides() -
     goal.answered(goal.question("deadline"), option="Give it the same time again")
     assert goal.open() == ["t-b"]
     assert [wish.kind for wish in goal.wishes()] == ["deadline"], "no limit is ever lifted for good"
+
+
+@pytest.mark.parametrize("given", [None, 0])
+def test_a_goal_without_a_limit_of_time_has_a_week(given: int | None) -> None:
+    goal = a_goal(step("a"), constraints=Constraints(max_time_s=given))
+    wish = goal.fire_next("deadline")
+    assert wish.due == goal.truth.clock_from + timedelta(days=7)
+    assert goal.asked("deadline").options[0] == "Give it the same time again"
 
 
 def test_a_deadline_that_fires_on_a_finished_goal_is_settled() -> None:
@@ -250,6 +261,19 @@ def test_a_limit_of_money_is_asked_about_as_a_limit_of_money() -> None:
     assert 3.5 < order.budget.max_cost_usd < 4.2
 
 
+def test_money_that_nobody_limited_ends_at_the_default_and_can_be_raised_above_it() -> None:
+    goal = a_goal(step("a"), step("b"))
+    order = goal.task("t-b").order
+    assert order is not None
+    assert order.budget is not None
+    assert order.budget.max_cost_usd == DEFAULT_MAX_COST_USD
+    goal.claimed("t-a").reserved("t-a", calls=9, cost_usd=50.0).called("t-a", cost_usd=49.9)
+    goal.done("t-a").parked("t-b", "budget", "0.1000 USD of 50.0000 are left")
+    assert goal.asked("budget").question.startswith("The budget of this goal (max_cost_usd 50)")
+    goal.command(goal_life.RaiseBudget(by="ada", request_id="1", max_cost_usd=80.0))
+    assert goal.settled().open() == ["t-b"]
+
+
 def test_an_unreadable_message_freezes_its_task_and_asks() -> None:
     goal = a_goal(step("a"), step("b", "a"), step("c"))
     goal.garble("t-a", "task.completed")
@@ -300,7 +324,7 @@ def test_what_is_offered_for_review_is_sealed_over_every_message_before() -> Non
 
 def test_a_goal_on_which_nothing_can_happen_is_stalled_with_a_diagnosis_and_asked_about() -> None:
     goal = stalled_goal()
-    (wish,) = goal.wishes()
+    (wish,) = goal.watchdogs()
     assert (wish.kind, wish.after_s) == ("stall", 60.0)
     goal.fire_next("stall")
     (stalled,) = goal.events(GoalStalled)
@@ -333,7 +357,7 @@ def test_x27_a_dependency_that_nobody_knows_is_never_met() -> None:
 
 def test_a_stall_timer_is_settled_as_soon_as_anything_happens() -> None:
     goal = stalled_goal()
-    (wish,) = goal.wishes()
+    (wish,) = goal.watchdogs()
     fired = Fired(wish.kind, wish.task_id, wish.ref)
     assert not is_settled_by(fired, goal.truth)
     goal.command(goal_life.Pause(by="ada", request_id="1"))

@@ -110,7 +110,7 @@ def test_a_goal_whose_plan_needs_approval_starts_after_it_and_not_before() -> No
     goal = a_goal(autonomy="approve_plan").planned(step("a"))
     assert goal.open() == []
     assert goal.status == "workflow_generated"
-    assert not goal.wishes(), "a person is awaited: no watchdog barks"
+    assert not goal.watchdogs(), "a person is awaited: no watchdog barks"
     goal.command(goal_life.ApprovePlan(by="ada", request_id="1", revision=1))
     assert goal.settled().open() == ["t-a"]
 

@@ -30,7 +30,7 @@ from agenthub_events.goal_life import (
     Resume,
     Rework,
 )
-from agenthub_events.requirements import DEFAULT_LLM_CALLS
+from agenthub_events.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 from tests.support.event_samples import GOAL, STAMP
 from tests.support.event_strategies import structs
 from tests.support.properties import untimed
@@ -127,12 +127,18 @@ def test_a_limit_is_only_ever_raised() -> None:
     assert goal.ask(RaiseBudget(**BY, max_llm_calls=100, max_cost_usd=5.0)) == []
     assert goal.ask(RaiseBudget(by="ada", request_id="r2", max_llm_calls=200)) == ["goal.budget_raised"]
     assert (goal.life.max_llm_calls, goal.life.max_cost_usd) == (200, 5.0)
+    assert goal.life.money_limit_set
 
 
-def test_no_limit_means_the_default_and_money_cannot_be_limited_afterwards() -> None:
-    goal = Goal(g.GoalAccepted(goal="x", constraints=Constraints(max_llm_calls=0, max_cost_usd=0)))
-    assert (goal.life.max_llm_calls, goal.life.max_cost_usd) == (DEFAULT_LLM_CALLS, None)
+@pytest.mark.parametrize("given", [None, 0])
+def test_no_limit_means_the_default_which_can_be_raised_and_is_still_no_limit_of_a_person(
+    given: int | None,
+) -> None:
+    goal = Goal(g.GoalAccepted(goal="x", constraints=Constraints(max_llm_calls=given, max_cost_usd=given)))
+    assert (goal.life.max_llm_calls, goal.life.max_cost_usd) == (DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD)
     assert goal.refusal(RaiseBudget(**BY, max_cost_usd=1.0)) == "budget-lowered"
+    assert goal.ask(RaiseBudget(by="ada", request_id="r2", max_cost_usd=80.0)) == ["goal.budget_raised"]
+    assert (goal.life.max_cost_usd, goal.life.money_limit_set) == (80.0, False)
 
 
 def test_priority_moves_once() -> None:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from agenthub_events.catalogue.values import Usage
 from agenthub_events.context import Answered
-from agenthub_events.runs import Closed, Nudge, Resumed, Step, ToolIntent, ToolReceipt, TurnIntent, TurnReply
+from agenthub_events.runs import (
+    Closed,
+    Nudge,
+    Resumed,
+    Step,
+    ToolIntent,
+    ToolReceipt,
+    TurnFailed,
+    TurnIntent,
+    TurnReply,
+)
 from agenthub_worker.domain.moves import (
     Abandon,
     Bounds,
@@ -70,6 +80,17 @@ def test_a_turn_without_a_reply_is_asked_again_and_counts_as_maybe_billed() -> N
     run = folded(intent(1))
     assert next_move(run, BOUNDS) == CallModel(1, 2)
     assert run.unanswered == 1
+
+
+def test_a_try_that_was_turned_down_is_asked_again_without_counting_as_billed() -> None:
+    turned_down = TurnFailed(turn=1, tries=1, may_be_billed=False, reason="529")
+    cut = TurnFailed(turn=1, tries=2, may_be_billed=True, reason="cut")
+    run = folded(intent(1), turned_down)
+    assert next_move(run, BOUNDS) == CallModel(1, 2)
+    assert run.unanswered == 0
+    run = folded(intent(1), turned_down, intent(1, 2), cut, intent(1, 3), reply(1, "bash", tries=3))
+    assert run.unanswered == 1
+    assert (run.turn, run.tries) == (1, 0)
 
 
 def test_content_goes_back_to_the_model_as_it_came() -> None:

@@ -16,7 +16,7 @@ from agenthub_events.base import Draft, Event, type_of
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.values import PlannedTask, Priority
 from agenthub_events.errors import CommandRefused
-from agenthub_events.requirements import DEFAULT_LLM_CALLS
+from agenthub_events.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of, event_id
 
 Phase: TypeAlias = Literal["unknown", "open", "ready", "approved", "completed", "failed", "cancelled"]
@@ -27,7 +27,9 @@ TERMINAL: frozenset[Phase] = frozenset({"completed", "failed", "cancelled"})
 class GoalLife(msgspec.Struct, frozen=True, kw_only=True):
     """The fold of a goal's own family. `last_seq` and `count` are the fence of the next event.
 
-    `seen` holds the ids of all its events, by which a command that comes again is known.
+    `seen` holds the ids of all its events, by which a command that comes again is known. `money_limit_set` says
+    that the submission named a limit of money: then no call is made whose price is unknown. Raising the default
+    does not set it, for that would stop a goal whose model has no known price.
     """
 
     goal_id: str
@@ -46,7 +48,8 @@ class GoalLife(msgspec.Struct, frozen=True, kw_only=True):
     rework_round: int = 0
     priority: Priority = "normal"
     max_llm_calls: int = DEFAULT_LLM_CALLS
-    max_cost_usd: float | None = None
+    max_cost_usd: float = DEFAULT_MAX_COST_USD
+    money_limit_set: bool = False
     closing_seq: int = 0
     seen: frozenset[str] = frozenset()
 
@@ -174,7 +177,8 @@ def _changes(life: GoalLife, seq: int, event: Event) -> dict[str, object]:  # no
                 "phase": "open",
                 "priority": event.priority,
                 "max_llm_calls": bounds.max_llm_calls or DEFAULT_LLM_CALLS,
-                "max_cost_usd": bounds.max_cost_usd or None,
+                "max_cost_usd": bounds.max_cost_usd or DEFAULT_MAX_COST_USD,
+                "money_limit_set": bool(bounds.max_cost_usd),
             }
         case g.GoalPlanned(revision=revision):
             return {"planned": True, "revision": revision}
@@ -211,7 +215,7 @@ def _raised(life: GoalLife, event: g.GoalBudgetRaised) -> dict[str, object]:
     changes: dict[str, object] = {}
     if event.max_llm_calls is not None:
         changes["max_llm_calls"] = max(life.max_llm_calls, event.max_llm_calls)
-    if event.max_cost_usd is not None and life.max_cost_usd is not None:
+    if event.max_cost_usd is not None:
         changes["max_cost_usd"] = max(life.max_cost_usd, event.max_cost_usd)
     return changes
 
@@ -328,9 +332,7 @@ def _raise_budget(life: GoalLife, command: RaiseBudget) -> Event | None:
     calls, cost = command.max_llm_calls, command.max_cost_usd
     if calls is not None and calls < life.max_llm_calls:
         raise CommandRefused("budget-lowered", f"max_llm_calls is {life.max_llm_calls}: it can only be raised")
-    if cost is not None and life.max_cost_usd is None:
-        raise CommandRefused("budget-lowered", "This goal has no money limit: it cannot be given one afterwards")
-    if cost is not None and life.max_cost_usd is not None and cost < life.max_cost_usd:
+    if cost is not None and cost < life.max_cost_usd:
         raise CommandRefused("budget-lowered", f"max_cost_usd is {life.max_cost_usd}: it can only be raised")
     if calls in (None, life.max_llm_calls) and cost in (None, life.max_cost_usd):
         return None

@@ -11,6 +11,11 @@ from agenthub_events.catalogue.values import Constraints, GateName
 from agenthub_events.errors import InvalidInput
 
 DEFAULT_LLM_CALLS = 500
+"""Model calls of a goal whose submission names no limit, or 0."""
+DEFAULT_MAX_COST_USD = 50.0
+"""Money of such a goal, in USD; it bounds calls whose price is known, the others are bounded by their number."""
+DEFAULT_MAX_TIME_S = 7 * 86_400
+"""Seconds after which a person is asked how such a goal goes on."""
 
 _COVERAGE = re.compile(
     r"(?:coverage\D{0,20}?(\d{1,3}(?:\.\d+)?)\s*%)|(?:(\d{1,3}(?:\.\d+)?)\s*%\s*(?:\w+\s+){0,2}coverage)",

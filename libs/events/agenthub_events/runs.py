@@ -65,6 +65,18 @@ class TurnReply(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.r
     latency_ms: int = 0
 
 
+class TurnFailed(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.failed"):
+    """The try brought no reply. `may_be_billed` False: the provider has certainly charged nothing for it.
+
+    A try without this step and without a reply was lost with its worker, and may be billed as well.
+    """
+
+    turn: int
+    tries: int
+    may_be_billed: bool
+    reason: str
+
+
 class ToolIntent(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool.intent"):
     """A tool is about to run."""
 
@@ -100,7 +112,7 @@ class Closed(Record, frozen=True, kw_only=True, tag_field="kind", tag="closed"):
     reason: str
 
 
-Step: TypeAlias = Resumed | TurnIntent | TurnReply | ToolIntent | ToolReceipt | Nudge | Closed
+Step: TypeAlias = Resumed | TurnIntent | TurnReply | TurnFailed | ToolIntent | ToolReceipt | Nudge | Closed
 
 _DECODER: msgspec.json.Decoder[Step] = msgspec.json.Decoder(Step)
 _ENCODER = msgspec.json.Encoder()
@@ -137,7 +149,7 @@ def step_id(run: RunId, step: Step, *, expected: int) -> str:
     match step:
         case Resumed():
             what = f"{step.delivery}-{step.instance}"
-        case TurnIntent() | TurnReply():
+        case TurnIntent() | TurnReply() | TurnFailed():
             what = f"{step.turn}-{step.tries}"
         case ToolIntent() | ToolReceipt():
             what = step.tool_use_id

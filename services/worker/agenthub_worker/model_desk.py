@@ -12,7 +12,7 @@ import msgspec
 
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import Usage
-from agenthub_events.runs import Nudge, TurnIntent, TurnReply
+from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
 from agenthub_worker.domain.budget import Spent
 from agenthub_worker.domain.endings import Failed, Parked
 from agenthub_worker.domain.model import ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
@@ -30,6 +30,7 @@ OVERLOAD_WAIT_S = 20.0
 _FIRST_WAIT_S = 0.5
 # Bytes of JSON a token stands for at least; used only to reserve enough.
 _BYTES_A_TOKEN = 3
+_REASON_MAX = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,7 @@ class ModelDesk:
         try:
             reply = await hold.while_held(self._brief.client.complete(request, on_activity=self._show))
         except ModelFault as fault:
+            await book.write(_failed_step(move, fault))
             await self._after_fault(fault, move.tries)
             return
         await book.write(self._reply_step(move, digest, reply, hold.bench.clock.monotonic() - began))
@@ -86,7 +88,7 @@ class ModelDesk:
                 self._hold.counted_turns.add(answer.turn)
 
     def spent(self, worst_call_usd: float | None) -> Spent:
-        """What the attempt has used so far; a call without an answer counts at its worst price."""
+        """What the attempt has used so far; an unanswered call that may be billed counts at its worst price."""
         run = self._book.run
         known, unknown = run.usage().cost_usd, run.unanswered
         cost: float | None = known
@@ -160,6 +162,15 @@ class ModelDesk:
             until = bench.clock.now() + timedelta(seconds=pause * (1 + bench.ids.uniform() / 4))
             raise AttemptOver(Parked(reason="overload", detail=fault.message, until=until))
         await self._hold.while_held(self._hold.bench.pause(wait))
+
+
+def _failed_step(move: CallModel, fault: ModelFault) -> TurnFailed:
+    return TurnFailed(
+        turn=move.turn,
+        tries=move.tries,
+        may_be_billed=fault.may_be_billed,
+        reason=fault.message[:_REASON_MAX],
+    )
 
 
 def _called(hold: Hold, answer: Answer) -> LlmCalled:

@@ -49,9 +49,7 @@ class Purse:
             await self._append(wanted, wanted.slice)
 
     async def settle(self, spent: Spent) -> None:
-        """Give back what the attempt's slices did not use. An attempt without slices has nothing to settle."""
-        if not self._known and spent == Spent():
-            return
+        """Give back what the attempt's slices did not use, also those that an earlier holder of it has taken."""
         await self._learn()
         for event in settlements(self._slices, spent):
             while not await self._append(event, event.slice):
@@ -65,7 +63,9 @@ class Purse:
     @property
     def _limits(self) -> Limits:
         life = self._hold.life
-        return Limits(max_llm_calls=life.max_llm_calls, max_cost_usd=life.max_cost_usd)
+        return Limits(
+            max_llm_calls=life.max_llm_calls, max_cost_usd=life.max_cost_usd, prices_known=life.money_limit_set
+        )
 
     @property
     def _family(self) -> str:

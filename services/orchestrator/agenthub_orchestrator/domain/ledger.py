@@ -62,9 +62,7 @@ def _was_closed_by_its_worker(state: GoalState, key: SliceKey) -> bool:
 def has_room(state: GoalState) -> bool:
     """Whether the goal may still set a slice aside."""
     life, ledger = state.life, state.ledger
-    if ledger.held_calls >= life.max_llm_calls:
-        return False
-    return life.max_cost_usd is None or ledger.held_cost_usd < life.max_cost_usd
+    return ledger.held_calls < life.max_llm_calls and ledger.held_cost_usd < life.max_cost_usd
 
 
 def ask_for_budget(desk: Desk, detail: str) -> None:
@@ -87,6 +85,8 @@ def ask_for_budget(desk: Desk, detail: str) -> None:
 
 def _exceeded(state: GoalState) -> BudgetExceeded:
     life, ledger = state.life, state.ledger
-    if life.max_cost_usd is None or ledger.held_calls >= life.max_llm_calls:
+    # The limit that is used up further; only one of money that was set can also fail for an unknown price.
+    calls_used, money_used = ledger.held_calls / life.max_llm_calls, ledger.held_cost_usd / life.max_cost_usd
+    if calls_used >= 1 or (calls_used >= money_used and not life.money_limit_set):
         return BudgetExceeded(limit="max_llm_calls", value=life.max_llm_calls, used=ledger.held_calls)
     return BudgetExceeded(limit="max_cost_usd", value=life.max_cost_usd, used=round(ledger.held_cost_usd, 6))

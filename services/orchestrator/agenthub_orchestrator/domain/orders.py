@@ -130,8 +130,10 @@ def _other_work_runs(state: GoalState) -> bool:
 
 def _budget(state: GoalState) -> CallBudget:
     life, ledger = state.life, state.ledger
-    cost = None if life.max_cost_usd is None else max(0.0, life.max_cost_usd - ledger.held_cost_usd)
-    return CallBudget(max_llm_calls=max(0, life.max_llm_calls - ledger.held_calls), max_cost_usd=cost)
+    return CallBudget(
+        max_llm_calls=max(0, life.max_llm_calls - ledger.held_calls),
+        max_cost_usd=max(0.0, life.max_cost_usd - ledger.held_cost_usd),
+    )
 
 
 def spec_of(state: GoalState, task_id: str) -> Spec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from agenthub_events.requirements import DEFAULT_MAX_TIME_S
 from agenthub_orchestrator.domain.state import GoalState
 from agenthub_orchestrator.domain.task_state import Question, TaskState
 
@@ -16,12 +17,11 @@ def may_start(state: GoalState) -> bool:
 
 
 def deadline_of(state: GoalState) -> datetime | None:
-    """When the goal's time is over; None when it has no limit, is ready, or the date has passed already."""
+    """When the goal's time is over; None when it is ready, or the date has passed already."""
     accepted = state.life.accepted
     if accepted is None or state.life.phase != "open" or state.deadline_passed_at is not None:
         return None
-    limit = accepted.constraints.max_time_s
-    return state.clock_from + timedelta(seconds=limit) if limit else None
+    return state.clock_from + timedelta(seconds=accepted.constraints.max_time_s or DEFAULT_MAX_TIME_S)
 
 
 def retry_ref(task: TaskState) -> str:

@@ -1,7 +1,8 @@
 """The ledger of a goal, folded from `evt.<goal>._.budget.>`: what is reserved, what is used, what is left.
 
 An attempt reserves a slice before it calls a model and settles it before it closes, so that however many workers
-run, nobody spends what another one counts on. What cannot be priced cannot be kept within a limit of money.
+run, nobody spends what another one counts on. What cannot be priced cannot be kept within a limit of money that a
+person has set; under the default limit it is bounded by the number of calls alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import msgspec
 
 from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled
 from agenthub_events.ports import Recorded
+from agenthub_events.requirements import DEFAULT_MAX_COST_USD
 
 _SHARES = 32
 _LARGEST_SLICE = 10
@@ -31,10 +33,11 @@ class Slice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the goal may spend as a whole. `max_cost_usd` None: money is not limited."""
+    """What the goal may spend as a whole. `prices_known`: only calls whose price is known may be made."""
 
     max_llm_calls: int
-    max_cost_usd: float | None = None
+    max_cost_usd: float = DEFAULT_MAX_COST_USD
+    prices_known: bool = False
 
 
 class NoRoom(msgspec.Struct, frozen=True):
@@ -99,12 +102,10 @@ def next_slice(
     left = limits.max_llm_calls - ledger.committed_calls
     if left < 1:
         return NoRoom(f"all {limits.max_llm_calls} model calls of the goal are used or reserved")
-    calls = slice_size(left)
-    if limits.max_cost_usd is not None:
-        affordable = _affordable(ledger, limits.max_cost_usd, worst_call_usd)
-        if isinstance(affordable, NoRoom):
-            return affordable
-        calls = min(calls, affordable)
+    affordable = _affordable(ledger, limits, worst_call_usd)
+    if isinstance(affordable, NoRoom):
+        return affordable
+    calls = min(slice_size(left), affordable)
     return BudgetReserved(
         task_id=task_id,
         attempt=attempt,
@@ -124,10 +125,8 @@ def covers(slices: Iterable[Slice], spent: Spent, limits: Limits, worst_call_usd
     held = list(slices)
     if spent.calls + spent.unknown_calls >= sum(s.calls for s in held):
         return False
-    if limits.max_cost_usd is None:
-        return True
     if worst_call_usd is None or spent.cost_usd is None:
-        return False
+        return not limits.prices_known
     return spent.cost_usd + worst_call_usd <= sum(s.cost_usd for s in held) + _CENT_DUST
 
 
@@ -157,19 +156,20 @@ def settlements(slices: Iterable[Slice], spent: Spent) -> list[BudgetSettled]:
     return events
 
 
-def _affordable(ledger: Ledger, limit: float, worst_call_usd: float | None) -> int | NoRoom:
-    if worst_call_usd is None:
+def _affordable(ledger: Ledger, limits: Limits, worst_call_usd: float | None) -> int | NoRoom:
+    if worst_call_usd is None and limits.prices_known:
         return NoRoom(
             "the price of the model is not known, so the goal's money limit cannot be kept: use a model with a"
             " known price, or submit the goal without a money limit"
         )
-    if worst_call_usd == 0.0:
+    if not worst_call_usd:
         return _LARGEST_SLICE
-    left = limit - ledger.committed_cost_usd
+    left = limits.max_cost_usd - ledger.committed_cost_usd
     calls = math.floor(min((left + _CENT_DUST) / worst_call_usd, _LARGEST_SLICE))
     if calls < 1:
         return NoRoom(
-            f"{max(left, 0.0):.4f} USD of {limit:.4f} are left, and one call can cost {worst_call_usd:.4f} USD"
+            f"{max(left, 0.0):.4f} USD of {limits.max_cost_usd:.4f} are left, and one call can cost"
+            f" {worst_call_usd:.4f} USD"
         )
     return calls
 

@@ -74,13 +74,18 @@ class ModelFault(AgenthubError):
     `kind`: `transient` (try again), `overload` (the provider has no room: wait, `retry_after_s` if it said so),
     `config` (this hub's settings are wrong: no retry helps), `invalid` (the request or the reply breaks the
     format), `refused` (the model declined). `message` says in plain words whose fault it is and what to do next.
+    `may_be_billed` False: the provider has certainly charged nothing, because it turned the call down, or because
+    the connection failed before any byte of an answer.
     """
 
-    def __init__(self, kind: FaultKind, message: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, kind: FaultKind, message: str, *, retry_after_s: float | None = None, may_be_billed: bool = True
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.retry_after_s = retry_after_s
+        self.may_be_billed = may_be_billed
 
 
 class ModelClient(Protocol):

@@ -54,6 +54,7 @@ _ADVICE: Mapping[FaultKind, str] = {
 def fault_of(error: Exception, provider: str, model: str) -> ModelFault:
     """Classify `error`, raised by a call to `model` at `provider` (its name for people)."""
     import anthropic
+    import httpx2
 
     if isinstance(error, anthropic.APIStatusError):
         return _status_fault(error, provider, model)
@@ -62,13 +63,19 @@ def fault_of(error: Exception, provider: str, model: str) -> ModelFault:
             "invalid", f"{provider} answered in a form that is not the Messages API. {_ADVICE['config']}"
         )
     if isinstance(error, anthropic.APITimeoutError):
-        return ModelFault("transient", f"{provider} did not answer in time. {_ADVICE['transient']}")
+        never_sent = isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout)
+        return ModelFault(
+            "transient",
+            f"{provider} did not answer in time. {_ADVICE['transient']}",
+            may_be_billed=not never_sent,
+        )
     if isinstance(error, anthropic.APIConnectionError):
         cause = error.__cause__ or error
         return ModelFault(
             "transient",
             f"{provider} cannot be reached ({cause}). Check that it runs and that its address is right; the call"
             " can be made again.",
+            may_be_billed=False,
         )
     if isinstance(error, ValueError):
         return ModelFault(
@@ -76,7 +83,11 @@ def fault_of(error: Exception, provider: str, model: str) -> ModelFault:
             f"The model {model} sent tool input that is not JSON; the turn was thrown away. ({error!s:.200})",
         )
     if isinstance(error, anthropic.AnthropicError):
-        return ModelFault("config", f"The call to {provider} could not be made: {error}. {_ADVICE['config']}")
+        return ModelFault(
+            "config",
+            f"The call to {provider} could not be made: {error}. {_ADVICE['config']}",
+            may_be_billed=False,
+        )
     return ModelFault(
         "transient",
         f"The connection to {provider} broke in the middle of an answer ({type(error).__name__}); the call can be"
@@ -90,7 +101,11 @@ def _status_fault(error: Any, provider: str, model: str) -> ModelFault:
     wait = retry_after_seconds(error.response.headers) if kind in {"overload", "transient"} else None
     status = "" if error.status_code == 200 else f" (HTTP {error.status_code})"
     return ModelFault(
-        kind, f"{provider} turned down a call to {model}{status}: {said}. {_ADVICE[kind]}", retry_after_s=wait
+        kind,
+        f"{provider} turned down a call to {model}{status}: {said}. {_ADVICE[kind]}",
+        retry_after_s=wait,
+        # An error inside a stream has status 200: by then the model was at work.
+        may_be_billed=error.status_code == 200,
     )
 
 
