@@ -21,7 +21,7 @@ from agenthub_events.catalogue.task import MergeDone, TaskEnqueued
 from agenthub_events.catalogue.values import Constraints
 from agenthub_events.context import WorkContext, encode_context
 from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_events.ports import Recorded, Stamp, Stored
+from agenthub_events.ports import Clock, Recorded, Stamp, Stored
 from agenthub_events.runs import RecordedStep, RunId
 from agenthub_events.task_ids import kind_of
 from agenthub_runtime.artifacts import JetStreamArtifacts
@@ -177,9 +177,15 @@ async def running_worker(
     name: str = "Worker-1",
     crash_point: CrashPoint = no_crash,
     idle_timeout_s: float = 5.0,
+    priced_as: str = "",
+    clock: Clock | None = None,
 ) -> AsyncIterator[Runner]:
-    """A worker in this process, on `nc`, with everything real but the model's mind; without a heartbeat."""
-    provider = choose_provider(ProviderSettings(provider="rehearsal", base_url=model.url))
+    """A worker in this process, on `nc`, with everything real but the model's mind; without a heartbeat.
+
+    `priced_as`: what the model charges as, for a rehearsal costs nothing.
+    """
+    chosen = ProviderSettings(provider="local" if priced_as else "rehearsal", base_url=model.url, model=priced_as)
+    provider = choose_provider(chosen)
     client = MessagesClient(provider, idle_timeout_s=idle_timeout_s)
     ids = SystemIds()
     bench = Bench(
@@ -189,7 +195,7 @@ async def running_worker(
         runs=JetStreamRunLog(nc),
         artifacts=JetStreamArtifacts(nc),
         fleet=NatsFleet(nc),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         ids=ids,
         sandbox=Bubblewrap(),
         folder=folder,

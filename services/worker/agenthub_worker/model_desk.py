@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from agenthub_worker.domain.budget import Spent
 from agenthub_worker.domain.endings import Failed, Parked
 from agenthub_worker.domain.model import ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
 from agenthub_worker.domain.moves import CallModel
+from agenthub_worker.domain.overload import rest_s, rests_in_a_row
 from agenthub_worker.domain.run import Answer
 from agenthub_worker.hold import AttemptOver, Hold
 from agenthub_worker.llm.pricing import cost_usd, worst_case_usd
@@ -26,7 +27,6 @@ from agenthub_worker.run_book import RunBook
 MAX_TRIES = 4
 # Longer waits belong to the queue: a slot is not held through an outage.
 LONGEST_WAIT_S = 5.0
-OVERLOAD_WAIT_S = 20.0
 _FIRST_WAIT_S = 0.5
 # Bytes of JSON a token stands for at least; used only to reserve enough.
 _BYTES_A_TOKEN = 3
@@ -157,11 +157,15 @@ class ModelDesk:
                 return
         wait = fault.retry_after_s if fault.retry_after_s is not None else _FIRST_WAIT_S * 2 ** (tries - 1)
         if tries >= MAX_TRIES or wait > LONGEST_WAIT_S:
-            bench = self._hold.bench
-            pause = max(wait, OVERLOAD_WAIT_S if fault.retry_after_s is None else 0.0)
-            until = bench.clock.now() + timedelta(seconds=pause * (1 + bench.ids.uniform() / 4))
+            until = await self._end_of_rest(fault.retry_after_s)
             raise AttemptOver(Parked(reason="overload", detail=fault.message, until=until))
         await self._hold.while_held(self._hold.bench.pause(wait))
+
+    async def _end_of_rest(self, asked_s: float | None) -> datetime:
+        hold, bench = self._hold, self._hold.bench
+        told = await bench.patiently(lambda: bench.events.read(hold.prefix))
+        pause = rest_s(rests_in_a_row(recorded.event for recorded in told), asked_s)
+        return bench.clock.now() + timedelta(seconds=pause * (1 + bench.ids.uniform() / 4))
 
 
 def _failed_step(move: CallModel, fault: ModelFault) -> TurnFailed:
