@@ -108,8 +108,8 @@ def test_a_limit_that_is_zero_or_unreadable_is_the_default(written: str) -> None
 
 
 def test_a_limit_is_capped_and_an_unknown_one_named() -> None:
-    agent = parse_agent(file("name: a\nagenthub: {limits: {timeout_s: 999999999, patience: 3}}"), source="a.md")
-    assert agent.limits.timeout_s == 86_400
+    agent = parse_agent(file("name: a\nagenthub: {limits: {max_tokens: 999999999, patience: 3}}"), source="a.md")
+    assert agent.limits.max_tokens == 128_000
     assert "patience" in agent.warnings[1]
 
 

@@ -8,14 +8,13 @@ import msgspec
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of one attempt: model turns, tokens of one reply, seconds."""
+    """Bounds of one attempt: model turns, tokens of one reply. Its time is the order's to say."""
 
     max_turns: int = 60
     max_tokens: int = 16_000
-    timeout_s: int = 3_600
 
 
-_LARGEST: Mapping[str, int] = {"max_turns": 500, "max_tokens": 128_000, "timeout_s": 86_400}
+_LARGEST: Mapping[str, int] = {"max_turns": 500, "max_tokens": 128_000}
 
 
 def read_limits(written: object, max_turns: object) -> tuple[AgentLimits, tuple[str, ...]]:

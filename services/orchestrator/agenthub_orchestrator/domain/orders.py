@@ -73,7 +73,6 @@ def enqueue(
             changed=changed,
             budget=_budget(state),
             workspace_commit=state.head,
-            model=desk.policy.models.get(spec.agent_type, ""),
         )
     route = (spec.agent_type, order.lane)
     return desk.write(task_id, order, str(order.attempt), route=route, context=context)

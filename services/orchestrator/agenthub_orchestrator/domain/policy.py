@@ -16,8 +16,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     `park_s`: how long an overloaded attempt rests when its worker named no date. `max_open_orders`: orders of one
     goal that wait in the queues at the same time. `max_proposed_tasks`: tasks that the agents of one goal may add.
     `max_fixes`: repair tasks made of one verdict. `agent_hashes`: agent name or type to the hash of its
-    definition. `models`: agent type to model. `durations`: agent type to (median, 90th percentile) in minutes, as
-    measured on finished tasks.
+    definition. `durations`: agent type to (median, 90th percentile) in minutes, as measured on finished tasks.
     """
 
     max_rounds: int = 3
@@ -34,7 +33,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_proposed_tasks: int = 20
     max_fixes: int = 5
     agent_hashes: Mapping[str, str] = {}
-    models: Mapping[str, str] = {}
     durations: Mapping[str, tuple[float, float]] = {}
 
     def backoff_s(self, goal_id: str, task_id: str, retry: int) -> float:
