@@ -123,7 +123,7 @@ async def test_nothing_in_the_environment_redirects_a_rehearsal(
         ("broken_json", "invalid", 1, True, "not JSON"),
     ],
 )
-async def test_a_fault_gets_its_kind_and_says_whose_it_is_and_whether_it_can_cost_anything(
+async def test_a_fault_gets_its_kind_and_says_whose_it_is(
     server: ScriptedModelServer,
     client: MessagesClient,
     *,

@@ -131,7 +131,7 @@ def test_a_limit_is_only_ever_raised() -> None:
 
 
 @pytest.mark.parametrize("given", [None, 0])
-def test_no_limit_means_the_default_which_can_be_raised_and_is_still_no_limit_of_a_person(
+def test_no_limit_means_the_default_which_can_be_raised(
     given: int | None,
 ) -> None:
     goal = Goal(g.GoalAccepted(goal="x", constraints=Constraints(max_llm_calls=given, max_cost_usd=given)))

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Priority
+from agenthub_events.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 
 GOAL_MAX = 8_000
 TEXT_MAX = 16_000
@@ -16,7 +17,24 @@ REQUIREMENTS_MAX = 50
 
 ShortText = Annotated[str, Meta(max_length=500)]
 LongText = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
-Duration = Annotated[str, Meta(max_length=60, examples=["24 hours"], description="`24 hours`, `4h 30m`, `PT4H`")]
+Duration = Annotated[
+    str,
+    Meta(
+        max_length=60,
+        examples=["24 hours"],
+        description="`24 hours`, `4h 30m`, `PT4H`; 7 days by default. When it is over, a person is asked",
+    ),
+]
+Money = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=1_000_000,
+        description=f"{DEFAULT_MAX_COST_USD:g} by default. With a limit of your own no call is made whose price is"
+        " not known",
+    ),
+]
+Calls = Annotated[int, Meta(ge=0, le=1_000_000, description=f"{DEFAULT_LLM_CALLS} by default")]
 
 
 class ConstraintsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,8 +43,8 @@ class ConstraintsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     max_time: Duration | None = None
     must_pass_tests: bool = True
     require_security_audit: bool = True
-    max_cost_usd: Annotated[float, Meta(ge=0, le=1_000_000)] | None = None
-    max_llm_calls: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    max_cost_usd: Money | None = None
+    max_llm_calls: Calls | None = None
 
 
 class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
