@@ -8,27 +8,23 @@ from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
+from xdist.remote import Producer  # type: ignore[import-untyped]
 
 from agenthub_runtime.bus import connect
 from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.embedded.postgres import PostgresServer
 from agenthub_runtime.streams import apply_assets
+from tests.support.scheduling import BySharedHub
 from tests.support.servers import fresh_database, running_nats, running_postgres
 
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
 
-_SHARED = ("misbehaving", "hub")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedHub:
     """Tests that share a hub run in one process, so that a parallel run starts it once."""
-    for item in items:
-        for fixture in _SHARED:
-            if fixture in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(fixture))
-                break
+    return BySharedHub(config, log)
 
 
 @pytest.fixture(autouse=True)

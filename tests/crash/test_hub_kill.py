@@ -30,9 +30,6 @@ from tests.support.running_hub import Body, RunningHub, clean_environment, runni
 from tests.support.scripted_model import DONE, ScriptedModel, scripted_model
 from tests.support.until import until
 
-# One hub for all of them, so one process of a parallel run.
-pytestmark = pytest.mark.xdist_group("struck")
-
 GOAL = "Add two numbers"
 TASKS = (("write-code", ()), ("write-notes", ()), ("write-tests", ("write-code", "write-notes")))
 # At most one call of each of the tasks that run at the same time.
