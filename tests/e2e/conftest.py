@@ -23,8 +23,8 @@ def traces() -> Iterator[Traces]:
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[RunningHub]:
-    """A hub with the rehearsal model and the default workers, and one more that only measures."""
-    workers = "architect+planner=1,coding=3,testing=2,debug=1,security=1,review=1,noop=1"
+    """A hub with the rehearsal model, workers for every agent type, and one that only measures."""
+    workers = "architect+planner=1,coding=2,testing=1,debug+security+review=1,noop=1"
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url}
     with running_hub(tmp_path_factory.mktemp("hub") / "data", "--workers", workers, env=env) as hub:
         yield hub
