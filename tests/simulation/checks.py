@@ -179,7 +179,7 @@ def _within_budget(log: Sequence[Recorded]) -> Iterator[Violated]:
 
 
 def of_calls(log: Sequence[Recorded], made: Counter[str]) -> Iterator[Violated]:
-    """I7: the provider has never seen more calls than the goal was allowed."""
+    """I7: the provider has never charged more calls than the goal was allowed."""
     limits: dict[str, int] = {}
     for recorded in log:
         event, goal_id = recorded.event, recorded.subject.split(".")[1]
@@ -189,7 +189,7 @@ def of_calls(log: Sequence[Recorded], made: Counter[str]) -> Iterator[Violated]:
             limits[goal_id] = max(limits[goal_id], event.max_llm_calls)
     for goal_id, count in made.items():
         if count > limits[goal_id]:
-            yield Violated("I7 calls", f"{count} calls were made for {goal_id}, {limits[goal_id]} are allowed")
+            yield Violated("I7 calls", f"{count} calls were charged to {goal_id}, {limits[goal_id]} are allowed")
 
 
 def of_acknowledgements(log: Sequence[Recorded], acknowledged: Sequence[Acknowledged]) -> Iterator[Violated]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -160,10 +161,17 @@ class GatedWorkQueue:
         self._inner = MemoryWorkQueue(broker, types, slots=slots)
         self._adversary = adversary
         self.held: dict[int, MemoryDelivery] = {}
+        self._given = asyncio.Event()
+
+    async def given(self) -> None:
+        """Wait for the next order."""
+        self._given.clear()
+        await self._given.wait()
 
     async def deliveries(self) -> AsyncIterator[GatedDelivery]:
         async for delivery in self._inner.deliveries():
             self.held[delivery.recorded.seq] = delivery
+            self._given.set()
             try:
                 await self._adversary.gate("queue.deliver")
             except StoreUnavailable:

@@ -19,7 +19,8 @@ from tests.simulation.branch import CLASH, SOLVED
 
 Block = dict[str, Any]
 
-TIMEOUT_S = 60
+TIMEOUT_S = 30
+BILLED: frozenset[FaultKind] = frozenset({"transient", "invalid"})
 _NOT_DONE = (INTERRUPTED, NOT_BEGUN)
 _AGENTS = ("coding", "coding", "coding", "testing", "architect", "debug")
 _FAULTS: tuple[FaultKind, ...] = ("transient", "transient", "overload", "invalid", "config", "refused")
@@ -137,19 +138,21 @@ class Script:
 
 
 class Provider:
-    """The model's server: it remembers what it has answered, and counts every call that reached it."""
+    """The model's server: it remembers what it has answered, and counts the calls that it charges."""
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self._faulty: Counter[str] = Counter()
 
     def fault_for(self, goal_id: str, task_id: str, part: Part) -> FaultKind | None:
-        """Count a call; the fault that answers it, if one does."""
-        self.calls[goal_id] += 1
+        """Take a call; the fault that answers it, if one does."""
         key = f"{goal_id}.{task_id}"
         self._faulty[key] += 1
         number = self._faulty[key] - 1
-        return part.faults[number] if number < len(part.faults) else None
+        fault = part.faults[number] if number < len(part.faults) else None
+        if fault is None or fault in BILLED:
+            self.calls[goal_id] += 1
+        return fault
 
 
 class ScriptedModel:
@@ -167,7 +170,7 @@ class ScriptedModel:
         if self._part.hangs and self._order.attempt == 1:
             await asyncio.Event().wait()
         if fault is not None:
-            raise ModelFault(fault, f"scripted: {fault}")
+            raise ModelFault(fault, f"scripted: {fault}", may_be_billed=fault in BILLED)
         turn = sum(1 for message in request.messages if message["role"] == "assistant")
         steps = self._part.steps
         done = _steps_done(request)

@@ -29,7 +29,7 @@ from tests.simulation.workers import ScriptedRunner
 from tests.simulation.world import play, simulate
 
 SEEDS = 1_000
-FOUND_WITHIN = 100
+FOUND_WITHIN = 300
 ROOT = Path(__file__).parents[2]
 
 

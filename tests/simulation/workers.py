@@ -170,6 +170,8 @@ async def beat(runner: Runner, queue: GatedWorkQueue, fleet: GatedFleet, adversa
     process = current()
     assert process is not None
     while True:
+        if not runner.held():
+            await queue.given()
         await asyncio.sleep(ORDER_BEAT_S)
         held = runner.held()
         if not held or adversary.starves(process):

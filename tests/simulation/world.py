@@ -42,13 +42,14 @@ from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
 ORCHESTRATORS = 2
 WORKERS = 3
-STORM_S = 150.0
-QUIET_S = 100.0
+STORM_S = 120.0
+QUIET_S = 65.0
 ROUNDS = 40
 POLICY = Policy(
     max_retries=4,
     backoff_base_s=1.0,
     backoff_cap_s=10.0,
+    attempt_grace_s=10.0,
     park_s=5.0,
     stall_after_s=30.0,
     escalate_after_s=40.0,
@@ -79,7 +80,7 @@ class World:
     def __init__(self, seed: int, folder: Path, *, weather: Weather | None = None) -> None:
         chance = Random(f"world-{seed}")
         self.seed = seed
-        self.calm = chance.random() < 0.5
+        self.calm = chance.random() < 0.4
         self._chance = chance
         self._folder = folder
         drawn = weather_of(chance)
