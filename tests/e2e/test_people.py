@@ -70,7 +70,7 @@ async def test_the_rehearsal_model_refuses_a_goal_that_it_does_not_know(hub: Run
     goal_id = str(samples["unknown"]["goal_id"])
     await hub.wait_for(goal_id, "awaiting_human")
     (question,) = hub.questions(goal_id)
-    for word in ("rehearsal", "Build authentication system with JWT", "ANTHROPIC_API_KEY", "cancel this goal"):
+    for word in ("rehearsal", "Build authentication system with JWT", "ANTHROPIC_API_KEY", "cancel the goal"):
         assert word in f"{question['question']} {question['options']}"
     assert hub.answer(question["id"], action="cancel").status_code == 202
     await until(lambda: hub.questions(goal_id) != [question], what="the answer has come through")

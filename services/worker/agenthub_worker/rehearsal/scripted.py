@@ -43,7 +43,8 @@ class UnknownGoal:
         self._question = (
             f"The rehearsal model only knows its sample goals ({known}) and cannot work on anything else. To have"
             " this goal done, configure a provider: set ANTHROPIC_API_KEY, or ANTHROPIC_BASE_URL and"
-            " AGENTHUB_MODEL for a local server, and start the hub again. Otherwise cancel this goal."
+            " AGENTHUB_MODEL for a local server, and start the hub again. Otherwise cancel the goal:"
+            " an answer to this question cannot."
         )
 
     def step(self, conversation: Conversation) -> Turn:
@@ -55,7 +56,7 @@ class UnknownGoal:
             "ask_human",
             text=what,
             question=self._question,
-            options=["cancel this goal", "I have configured a provider: try again"],
+            options=["I have configured a provider: try again"],
             evidence=what,
         )
 

@@ -67,7 +67,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
 @functools.cache
 def object_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON schema of a struct with the struct itself at the top and its parts under `$defs`; do not change it."""
+    """The JSON schema of a struct, its parts under `$defs`; it is shared: do not change it."""
     schema = msgspec.json.schema(kind)
     parts: dict[str, Any] = schema.pop("$defs", {})
     top: dict[str, Any] = parts.pop(schema["$ref"].rsplit("/", 1)[-1])

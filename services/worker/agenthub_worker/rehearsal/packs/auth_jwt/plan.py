@@ -39,7 +39,6 @@ def planning(conversation: Conversation) -> Performance:
                 f"The rehearsal model knows one change to this goal, once: “{second_factor.FEEDBACK}”."
                 " For any other one, configure a provider (ANTHROPIC_API_KEY) and ask again, or cancel the goal.",
                 evidence=feedback,
-                options=["cancel this goal"],
             )
     unknown = [text for text in conversation.requirements.values() if not _tasks_for(text)]
     if unknown:
