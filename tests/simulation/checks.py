@@ -105,13 +105,15 @@ def _one_end(log: Sequence[Recorded]) -> Iterator[Violated]:
 
 
 def _fenced(log: Sequence[Recorded]) -> Iterator[Violated]:
-    """I2: nothing is heard of an attempt after it was closed; an attempt is ordered, and a turn counted, once."""
+    """I2: nothing is heard of an attempt after it was closed; what can happen once in it happens once."""
     closed: dict[str, int] = {}
+    attempts: dict[str, int] = {}
     counted: Counter[str] = Counter()
     for recorded in log:
         event, task = recorded.event, _task_of(recorded)
         if isinstance(event, TaskEnqueued):
             counted[f"attempt {event.attempt} of {task}"] += 1
+            attempts[task] = event.attempt
             closed.pop(task, None)
         elif task in closed and _belongs_to_an_attempt(event):
             yield Violated("I2 fenced", f"{task} was closed at {closed[task]}, then {event.type} {recorded.seq}")
@@ -119,6 +121,8 @@ def _fenced(log: Sequence[Recorded]) -> Iterator[Violated]:
             closed.setdefault(task, recorded.seq)
         if isinstance(event, LlmCalled):
             counted[f"turn {event.turn} in attempt {event.attempt} of {task}"] += 1
+        elif isinstance(event, (KnowledgeRecorded, TaskProposed)):
+            counted[f"{event.type} in attempt {attempts[task]} of {task}"] += 1
     for what, count in counted.items():
         if count > 1:
             yield Violated("I2 once", f"{what} is in the log {count} times")

@@ -45,7 +45,7 @@ def weather_of(chance: Random) -> Weather:
         repeat=chance.choice((0.0, 0.05, 0.2)),
         starve=chance.choice((0.0, 0.02, 0.1)),
         drain=chance.choice((0.0, 0.0, 0.02)),
-        crashes=chance.choice((2, 4, 8)),
+        crashes=chance.choice((3, 6, 12)),
     )
 
 
@@ -69,14 +69,16 @@ class Adversary:
             return
         process.must_live()
         weather, roll = self._weather, self._chance.random()
-        if roll < weather.crash and self._crashes_left > 0:
+        # Most points are reads; what is left half done by a write matters more.
+        crash = weather.crash * (4.0 if "append" in point else 0.5)
+        if roll < crash and self._crashes_left > 0:
             self._crashes_left -= 1
             self._note(process, point, "crash")
             process.kill()
-        elif roll < weather.crash + weather.cut:
+        elif roll < crash + weather.cut:
             self._note(process, point, "cut")
             raise StoreUnavailable(f"the wire was cut at {point}")
-        elif roll < weather.crash + weather.cut + weather.delay:
+        elif roll < crash + weather.cut + weather.delay:
             pause = self._chance.choice((0.0, 0.001, 0.02, 0.5, 3.0))
             self._note(process, point, f"delay {pause}")
             await asyncio.sleep(pause)

@@ -99,6 +99,10 @@ def _worker_calls_without_a_slice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("agenthub_worker.money.covers", lambda *_: True)
 
 
+def _worker_forgets_what_was_said_before_it_took_over(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("agenthub_worker.tool_desk.ToolDesk._stored_earlier", lambda *_: False)
+
+
 def _merge_and_completion_are_two_steps(patch: pytest.MonkeyPatch) -> None:
     async def one_by_one(log: MemoryLog, drafts: Sequence[Draft], stamp: Stamp) -> AppendResult:
         result: AppendResult = Stored(0)
@@ -151,6 +155,7 @@ def _gateway_says_yes_to_what_was_not_stored(patch: pytest.MonkeyPatch) -> None:
         (_worker_ignores_that_it_is_fenced, {"I2"}),
         (_worker_acknowledges_without_an_end, {"I11"}),
         (_worker_calls_without_a_slice, {"I7"}),
+        (_worker_forgets_what_was_said_before_it_took_over, {"I2"}),
         (_merge_and_completion_are_two_steps, {"I5", "I2"}),
         (_orchestrator_writes_without_a_fence, {"I2", "I12"}),
         (_orchestrator_forgets_what_failed, {"I11"}),
