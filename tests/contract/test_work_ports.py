@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.errors import ArtifactMissing, StoreUnavailable
+from agenthub_events.errors import ArtifactMissing
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Stamp, StepConflict, Stored
@@ -106,16 +106,31 @@ async def test_a_missing_object_is_named(ports: Ports) -> None:
 
 
 async def test_an_object_that_has_lost_pieces_is_missing_and_never_waited_for_without_end(bus: Client) -> None:
-    js, artifacts = bus.jetstream(), JetStreamArtifacts(bus, get_within_s=0.5)
+    js, artifacts = bus.jetstream(), JetStreamArtifacts(bus)
     some, none = await artifacts.put(b"a" * 400_000), await artifacts.put(b"b" * 400_000)
     store = await js.object_store(BUCKET)
     for digest, kept in ((some, 1), (none, 0)):
         pieces = f"$O.{BUCKET}.C.{(await store.get_info(digest)).nuid}"
         await js.purge_stream(f"OBJ_{BUCKET}", subject=pieces, keep=kept)
-    with pytest.raises(ArtifactMissing, match="damaged"):
-        await artifacts.get(some)
-    with pytest.raises(StoreUnavailable):
-        await artifacts.get(none)
+    for digest in (some, none):
+        with pytest.raises(ArtifactMissing, match="damaged"):
+            await artifacts.get(digest)
+
+
+async def test_an_object_is_whole_for_its_readers_while_others_write_it_again(bus: Client) -> None:
+    data = b"c" * 300_000
+    digest = await JetStreamArtifacts(bus).put(data)
+    store = await bus.jetstream().object_store(BUCKET)
+
+    async def write_again() -> None:
+        for _ in range(5):
+            await store.put(digest, data)
+
+    async def read() -> None:
+        for _ in range(20):
+            assert await soon(JetStreamArtifacts(bus).get(digest)) == data
+
+    await asyncio.gather(write_again(), read(), read())
 
 
 async def test_steps_come_back_in_order_and_a_repeat_is_stored_once(ports: Ports) -> None:

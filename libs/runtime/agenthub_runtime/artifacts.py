@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.errors import DigestMismatchError, NotFoundError, ObjectNotFoundError
+from nats.js.errors import NotFoundError, ObjectNotFoundError
 from nats.js.object_store import ObjectStore
 
 from agenthub_events.context import digest_of
 from agenthub_events.errors import ArtifactMissing, StoreUnavailable
+from agenthub_events.jetstream.fenced import FencedStream
 
 BUCKET = "ARTIFACTS"
-# The client waits for the pieces of an object without end, also for those that are not there any more.
-GET_WITHIN_S = 60.0
+STREAM = f"OBJ_{BUCKET}"
+# Two writers of one object: the second replaces the pieces of the first, also under a reader.
+_LOOKS = 3
 
 
 class JetStreamArtifacts:
-    """The `Artifacts` port on a NATS connection."""
+    """The `Artifacts` port on a NATS connection.
 
-    def __init__(self, nc: Client, *, get_within_s: float = GET_WITHIN_S) -> None:
+    Objects are written by the client's object store and read by direct gets: the client's own reader waits without
+    end for pieces that are not there any more.
+    """
+
+    def __init__(self, nc: Client) -> None:
         self._js: JetStreamContext = nc.jetstream()
         self._store: ObjectStore | None = None
-        self._get_within_s = get_within_s
+        self._pieces = FencedStream(nc, STREAM)
 
     async def put(self, data: bytes) -> str:
         """Store `data`; returns its sha256. Raises `StoreUnavailable`."""
@@ -41,17 +45,19 @@ class JetStreamArtifacts:
         """The object of this digest. Raises `ArtifactMissing` or `StoreUnavailable`."""
         try:
             store = await self._bucket()
-            async with asyncio.timeout(self._get_within_s):
-                found = await store.get(digest)
+            for _ in range(_LOOKS):
+                info = await store.get_info(digest)
+                pieces = await self._pieces.read(f"$O.{BUCKET}.C.{info.nuid}") if info.size else []
+                data = b"".join(piece.data for piece in pieces)
+                if digest_of(data) == digest:
+                    return data
         except (NotFoundError, ObjectNotFoundError) as error:
             raise ArtifactMissing(
                 f"No object `{digest}` is stored; it may have been swept by retention"
             ) from error
-        except DigestMismatchError as error:
-            raise ArtifactMissing(f"Object `{digest}` is damaged: pieces of it are gone") from error
         except (NatsError, TimeoutError) as error:
             raise StoreUnavailable(f"The artifact store did not give object `{digest[:12]}`: {error}") from error
-        return found.data or b""
+        raise ArtifactMissing(f"Object `{digest}` is damaged: pieces of it are gone")
 
     async def _bucket(self) -> ObjectStore:
         if self._store is None:
