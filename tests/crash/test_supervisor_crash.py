@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -17,11 +17,17 @@ import nats
 import pytest
 
 from agenthub_runtime.datadir import DataDir, RunningHub
-from agenthub_runtime.embedded import pg_account
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from tests.support.until import until
 
-NOBODY = 65534
+# Runs the command in its arguments as an account without rights; a root that starts the tests becomes one first.
+AS_NOBODY = """
+import os, sys
+from agenthub_runtime.embedded import pg_account
+if os.geteuid() == 0:
+    pg_account._enter_namespace(65534, 65534)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 UNITS = [
     *("nats", "postgres", "rehearsal", "orchestrator", "projector", "gateway"),
     *("Worker-1", "Worker-2", "Worker-3"),
@@ -37,19 +43,18 @@ class HubProcess:
         self._err = folder.with_name(f"{name}.err")
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self, prepare: Callable[[], None] | None = None, **env: str) -> RunningHub:
-        self.launch(prepare, **env)
+    async def start(self, *before: str, **env: str) -> RunningHub:
+        self.launch(*before, **env)
         await until(lambda: self.said or self.exit_code is not None, deadline_s=60, what="ready")
         return msgspec.json.decode(self.said, type=RunningHub)
 
-    def launch(self, prepare: Callable[[], None] | None = None, **env: str) -> None:
+    def launch(self, *before: str, **env: str) -> None:
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.idle_hub", str(self.data.root)],
+                [*before, sys.executable, "-m", "tests.support.idle_hub", str(self.data.root)],
                 env={**os.environ, **env},
                 stdout=out,
                 stderr=err,
-                preexec_fn=prepare,  # noqa: PLW1509  # the tests have no other threads
             )
 
     async def ended(self) -> str:
@@ -125,11 +130,7 @@ async def test_a_hub_starts_its_units_in_order_and_others_find_it(hub: HubProces
 
 
 async def test_an_ordinary_account_can_run_a_hub(hub: HubProcess) -> None:
-    def become_nobody() -> None:
-        if os.geteuid() == 0:
-            pg_account._enter_namespace(NOBODY, NOBODY)
-
-    await hub.start(become_nobody)
+    await hub.start(sys.executable, "-c", AS_NOBODY)
     assert {unit.state for unit in hub.units().values()} == {"running"}
 
 
