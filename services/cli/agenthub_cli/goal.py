@@ -32,9 +32,9 @@ def submit(
     priority: PriorityWord | None = None,
     repository: Annotated[str | None, Parameter(help="Git repository to work on; default: an empty one")] = None,
     test_command: str | None = None,
-    max_time: Annotated[str | None, Parameter(help="For example `4 hours`")] = None,
-    max_cost_usd: float | None = None,
-    max_llm_calls: int | None = None,
+    max_time: Annotated[str | None, Parameter(help="For example `4 hours` [default: 7 days]")] = None,
+    max_cost_usd: Annotated[float | None, Parameter(help="Limit of money [default: 50]")] = None,
+    max_llm_calls: Annotated[int | None, Parameter(help="Limit of model calls [default: 500]")] = None,
     autonomy: Literal["full", "approve_plan"] | None = None,
     workflow: Annotated[
         Path | None, Parameter(help="JSON file with a task list; no planner is asked then")
