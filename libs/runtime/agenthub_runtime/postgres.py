@@ -33,6 +33,8 @@ _AWAY = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InterfaceError,
+    # The driver's own word when the server goes away between two of its steps.
+    asyncpg.InternalClientError,
 )
 
 

@@ -19,6 +19,7 @@ import msgspec
 LOG_KEPT = 10 * 1024 * 1024
 
 _PR_SET_PDEATHSIG = 1
+_FORKS = 3
 # Loaded before any fork: the child may not import anything.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -104,21 +105,34 @@ def spawn(
     log.parent.mkdir(parents=True, exist_ok=True)
     trim(log)
     with log.open("ab") as output:
-        popen = subprocess.Popen(
-            list(argv),
-            env=dict(env),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=tuple(keep_open),
-            user=account.user,
-            group=account.group,
-            extra_groups=None if account.group is None else [],
-            preexec_fn=_before_exec(os.getpid(), death_signal, account.prepare),  # noqa: PLW1509
-        )
-    return ChildProcess(popen, log)
+
+        def start() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                list(argv),
+                env=dict(env),
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=tuple(keep_open),
+                user=account.user,
+                group=account.group,
+                extra_groups=None if account.group is None else [],
+                preexec_fn=_before_exec(os.getpid(), death_signal, account.prepare),  # noqa: PLW1509
+            )
+
+        return ChildProcess(_started(start), log)
+
+
+def _started(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+    """Between fork and exec a busy machine may refuse a step; nothing has run by then, so it is tried again."""
+    for _ in range(_FORKS - 1):
+        try:
+            return start()
+        except subprocess.SubprocessError:
+            continue
+    return start()
 
 
 def tail_of(log: Path, lines: int = 12) -> str:
