@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ from agenthub_runtime.errors import ServerFailed, ServiceFailed
 _log = structlog.get_logger(__name__)
 
 READY_WITHIN_S = 90.0
+_SERVER_PORTS = range(20_000, 32_000)
 
 # What a service is told by the stack alone, or what only some of them may know.
 _OWN = frozenset(
@@ -191,6 +193,8 @@ def worker_names(workers: Mapping[str, int]) -> dict[str, str]:
 
 def _claimable_port(host: str, port: int) -> int:
     """`port`, or a free one for 0. Raises `ServerFailed` when somebody else listens there."""
+    if port == 0:
+        return _free_port(host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -202,6 +206,16 @@ def _claimable_port(host: str, port: int) -> int:
                 "AGENTHUB_PORT"
             ) from error
         return int(probe.getsockname()[1])
+
+
+def _free_port(host: str) -> int:
+    """A free port below those that outgoing connections take, so that none of them is there before its server."""
+    for port in random.sample(_SERVER_PORTS, len(_SERVER_PORTS)):
+        try:
+            return _claimable_port(host, port)
+        except ServerFailed:
+            continue
+    raise ServerFailed(f"No port from {_SERVER_PORTS[0]} to {_SERVER_PORTS[-1]} is free on {host}")
 
 
 def _in_url(host: str) -> str:
