@@ -126,7 +126,8 @@ def spawn(
 
 
 def _started(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """Between fork and exec a busy machine may refuse a step; nothing has run by then, so it is tried again."""
+    """A step between fork and exec failed now and then in busy parallel runs, for a reason not found; nothing has
+    run by then, so it is tried again."""
     for _ in range(_FORKS - 1):
         try:
             return start()
