@@ -20,7 +20,7 @@ from agenthub_events.runs import Closed, Nudge, Resumed, RunId, TurnIntent
 from agenthub_runtime.artifacts import BUCKET, JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.fleet import NatsFleet, WorkerStatus
-from agenthub_runtime.run_log import JetStreamRunLog
+from agenthub_runtime.run_log import JetStreamRunLog, closed_steps
 from agenthub_runtime.timers import NatsTimers
 from agenthub_runtime.twins import (
     MemoryArtifacts,
@@ -168,6 +168,19 @@ async def test_a_step_that_a_successor_has_made_as_well_is_not_taken_for_ones_ow
     late = await ports.runs.append(RUN, intent, expected=before.seq)
 
     assert late == StepConflict(theirs.seq)
+
+
+async def test_a_closed_run_takes_no_more_steps_and_is_closed_once(ports: Ports) -> None:
+    first = await ports.runs.append(RUN, Nudge(text="go on"), expected=0)
+    assert isinstance(first, Stored)
+
+    steps = await closed_steps(ports.runs, RUN, "timed out")
+    again = await closed_steps(ports.runs, RUN, "paused")
+    late = await ports.runs.append(RUN, Nudge(text="and on"), expected=first.seq)
+
+    assert [recorded.step for recorded in steps] == [Nudge(text="go on"), Closed(reason="timed out")]
+    assert again == steps
+    assert late == StepConflict(steps[-1].seq)
 
 
 async def test_runs_of_other_attempts_are_apart(ports: Ports) -> None:

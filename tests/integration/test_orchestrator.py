@@ -32,6 +32,7 @@ from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.readmodels import position
+from agenthub_runtime.run_log import JetStreamRunLog
 from agenthub_runtime.telemetry import Telemetry
 from agenthub_runtime.timers import NatsTimers
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
@@ -50,6 +51,7 @@ def follower(bus: Client, log: JetStreamStore) -> NewFollower:
     def make(policy: Policy | None = None, start: Start | None = None) -> Follower:
         return Follower(
             log=log,
+            runs=JetStreamRunLog(bus),
             artifacts=JetStreamArtifacts(bus),
             timers=NatsTimers(bus),
             clock=SystemClock(),
@@ -313,6 +315,7 @@ async def test_a_foreign_message_among_a_goals_own_breaks_nothing(
 async def test_a_goal_is_one_trace(bus: Client, log: JetStreamStore) -> None:
     one = Follower(
         log=log,
+        runs=JetStreamRunLog(bus),
         artifacts=JetStreamArtifacts(bus),
         timers=NatsTimers(bus),
         clock=SystemClock(),

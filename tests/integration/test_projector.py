@@ -41,7 +41,7 @@ from agenthub_runtime.readmodels import (
     position,
     wait_for_position,
 )
-from agenthub_runtime.twins import MemoryArtifacts, MemoryTimers
+from agenthub_runtime.twins import MemoryArtifacts, MemoryRunLog, MemoryTimers
 from tests.support.minihub_driver import Driver
 from tests.support.projected import projected
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, goal_id, store
@@ -61,7 +61,13 @@ async def played(log: EventLog, goals: int) -> None:
     clock = SystemClock()
     timers = MemoryTimers(clock)
     follower = Follower(
-        log=log, artifacts=MemoryArtifacts(), timers=timers, clock=clock, ids=SystemIds(), policy=Policy()
+        log=log,
+        runs=MemoryRunLog(),
+        artifacts=MemoryArtifacts(),
+        timers=timers,
+        clock=clock,
+        ids=SystemIds(),
+        policy=Policy(),
     )
     tasks = [asyncio.ensure_future(follower.run()), asyncio.ensure_future(ScriptedWorker(log).run())]
     try:

@@ -183,10 +183,12 @@ def _within_budget(log: Sequence[Recorded]) -> Iterator[Violated]:
 
 
 def of_calls(log: Sequence[Recorded], made: Counter[str]) -> Iterator[Violated]:
-    """I7: the provider has never charged more calls than the goal was allowed."""
+    """I7: the provider has never charged more calls than the goal was allowed, nor more than its ledger counts."""
     limits: dict[str, int] = {}
+    ledgers: defaultdict[str, Ledger] = defaultdict(Ledger)
     for recorded in log:
         event, goal_id = recorded.event, recorded.subject.split(".")[1]
+        ledgers[goal_id] = fold(ledgers[goal_id], [recorded])
         if isinstance(event, GoalAccepted):
             limits[goal_id] = event.constraints.max_llm_calls or DEFAULT_LLM_CALLS
         elif isinstance(event, GoalBudgetRaised) and event.max_llm_calls is not None:
@@ -194,6 +196,9 @@ def of_calls(log: Sequence[Recorded], made: Counter[str]) -> Iterator[Violated]:
     for goal_id, count in made.items():
         if count > limits[goal_id]:
             yield Violated("I7 calls", f"{count} calls were charged to {goal_id}, {limits[goal_id]} are allowed")
+        if count > ledgers[goal_id].committed_calls:
+            counted = ledgers[goal_id].committed_calls
+            yield Violated("I7 counted", f"{count} calls were charged to {goal_id}, its ledger counts {counted}")
 
 
 def of_acknowledgements(log: Sequence[Recorded], acknowledged: Sequence[Acknowledged]) -> Iterator[Violated]:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from agenthub_events.base import Draft
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import AppendResult, Conflict, Stamp, Stored
+from agenthub_events.runs import Step, TurnReply
+from agenthub_events.spending import Spent
 from agenthub_gateway.commands.writing import Intent, Origin, Writer
 from agenthub_orchestrator.domain import Due
 from agenthub_orchestrator.follower import Follower
@@ -126,9 +128,16 @@ def _orchestrator_writes_without_a_fence(patch: pytest.MonkeyPatch) -> None:
             version=len(there) + 1,
             ordinal=f"{due.draft.ordinal}-{id(follower)}",
         )
-        return await append(follower, Due(draft, due.context), metadata, trace)
+        return await append(follower, Due(draft, due.context, due.charge), metadata, trace)
 
     patch.setattr(Follower, "_append", unfenced)
+
+
+def _orchestrator_charges_only_what_was_answered(patch: pytest.MonkeyPatch) -> None:
+    def answered(steps: Iterable[Step], _: float) -> Spent:
+        return Spent(calls=sum(isinstance(step, TurnReply) for step in steps))
+
+    patch.setattr("agenthub_orchestrator.domain.ledger.spent_in", answered)
 
 
 def _orchestrator_forgets_what_failed(patch: pytest.MonkeyPatch) -> None:
@@ -158,6 +167,7 @@ def _gateway_says_yes_to_what_was_not_stored(patch: pytest.MonkeyPatch) -> None:
         (_worker_forgets_what_was_said_before_it_took_over, {"I2"}),
         (_merge_and_completion_are_two_steps, {"I5", "I2"}),
         (_orchestrator_writes_without_a_fence, {"I2", "I12"}),
+        (_orchestrator_charges_only_what_was_answered, {"I7"}),
         (_orchestrator_forgets_what_failed, {"I11"}),
         (_gateway_says_yes_to_what_was_not_stored, {"I1"}),
     ],

@@ -149,6 +149,7 @@ class World:
     async def _orchestrate(self, _: Process) -> None:
         follower = Follower(
             log=self._log,
+            runs=GatedRunLog(self._runs, self.adversary),
             artifacts=GatedArtifacts(self._artifacts, self.adversary),
             timers=GatedTimers(self._timers, self.adversary),
             clock=self._skewed(),

@@ -6,6 +6,7 @@ fold; it may lag behind, and then what it decides runs into fences. Time passes 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -17,6 +18,7 @@ from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.codec import Unreadable, decode, encode
 from agenthub_events.context import WorkContext, decode_context, digest_of
 from agenthub_events.ports import Recorded
+from agenthub_events.runs import RunId, Step
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of
 from agenthub_orchestrator.domain import (
     Due,
@@ -26,6 +28,7 @@ from agenthub_orchestrator.domain import (
     TaskState,
     TimerWish,
     apply,
+    charged,
     decide,
     derived_status,
     initial,
@@ -53,6 +56,7 @@ class MiniHub:
         self.truth = initial(goal_id)
         self.mind = initial(goal_id)
         self.contexts: dict[str, WorkContext] = {}
+        self.runs: defaultdict[RunId, list[Step]] = defaultdict(list)
         self.fired: set[Fired] = set()
         self.fenced = 0
         self._seen: dict[TimerWish, datetime] = {}
@@ -139,8 +143,11 @@ class MiniHub:
         """Store decisions; one that meets a fence is dropped, as the orchestrator drops it."""
         for due in dues:
             self._check_context(due)
+            draft = due.draft
+            if due.charge is not None:
+                draft = charged(draft, due.charge, self.runs[due.charge.run])
             try:
-                self.store(due.draft)
+                self.store(draft)
             except Fenced:
                 self.fenced += 1
 

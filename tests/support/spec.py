@@ -18,7 +18,9 @@ from agenthub_events.catalogue.values import (
     TaskEdits,
     TaskResult,
     TestCounts,
+    Usage,
 )
+from agenthub_events.runs import RunId, Step, TurnFailed, TurnIntent, TurnReply
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain import Policy
@@ -258,8 +260,21 @@ class Scenario(MiniHub):
         return self.settled()
 
     def called(self, task_id: str, turn: int = 1, cost_usd: float = 0.01) -> Scenario:
-        """The running attempt has called a model once."""
+        """The running attempt has called a model once, and been answered."""
         attempt = self.task(task_id).attempt
+        digest = f"{task_id}-{attempt}-{turn}"
+        self.asked_model(task_id, turn)
+        reply = TurnReply(
+            turn=turn,
+            tries=1,
+            request_hash=digest,
+            model="rehearsal",
+            provider="rehearsal",
+            stop_reason="end_turn",
+            content=(),
+            usage=Usage(calls=1, cost_usd=cost_usd),
+        )
+        self._run_of(task_id).append(reply)
         event = m.LlmCalled(
             task_id=task_id,
             attempt=attempt,
@@ -267,11 +282,25 @@ class Scenario(MiniHub):
             model="rehearsal",
             provider="rehearsal",
             stop_reason="end_turn",
-            request_hash=f"{task_id}-{attempt}-{turn}",
+            request_hash=digest,
             cost_usd=cost_usd,
         )
         self.tell(task_id, event)
         return self.settled()
+
+    def asked_model(self, task_id: str, turn: int = 1) -> Scenario:
+        """The running attempt has asked a model, and no answer is recorded."""
+        self._run_of(task_id).append(TurnIntent(turn=turn, tries=1, request_hash="", model="rehearsal"))
+        return self
+
+    def refused_by_model(self, task_id: str, turn: int = 1) -> Scenario:
+        """The running attempt has asked a model that has certainly charged nothing for it."""
+        self.asked_model(task_id, turn)
+        self._run_of(task_id).append(TurnFailed(turn=turn, tries=1, may_be_billed=False, reason="overloaded"))
+        return self
+
+    def _run_of(self, task_id: str) -> list[Step]:
+        return self.runs[RunId(self.goal_id, task_id, self.task(task_id).attempt)]
 
 
 def a_goal(*workflow: PlanTask, policy: Policy | None = None, **more: object) -> Scenario:

@@ -18,7 +18,7 @@ from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import MergeDone, TaskEnqueued
-from agenthub_events.catalogue.values import Constraints
+from agenthub_events.catalogue.values import Constraints, PlanTask
 from agenthub_events.context import WorkContext, encode_context
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import Clock, Recorded, Stamp, Stored
@@ -53,10 +53,15 @@ class Desk:
         self.runs = JetStreamRunLog(nc)
         self.goal_id = f"g-{SystemIds().token()}"
 
-    async def accept(self, *, test_command: str = "", **constraints: Any) -> None:
+    async def accept(
+        self, *, test_command: str = "", workflow: Sequence[PlanTask] | None = None, **constraints: Any
+    ) -> None:
         """Put the goal itself into the log."""
         event = GoalAccepted(
-            goal="Add two numbers", test_command=test_command, constraints=Constraints(**constraints)
+            goal="Add two numbers",
+            test_command=test_command,
+            workflow=None if workflow is None else tuple(workflow),
+            constraints=Constraints(**constraints),
         )
         await self.store(goal_life.draft(goal_life.initial(self.goal_id), event, "body"))
 

@@ -159,33 +159,56 @@ def test_a_deadline_that_fires_on_a_finished_goal_is_settled() -> None:
     assert not goal.wishes()
 
 
-def test_the_slice_of_a_dead_attempt_is_settled_with_what_the_log_knows() -> None:
+def settled_slices(goal: Scenario) -> list[tuple[int, int]]:
+    """Answered and unknown calls of each slice that was settled."""
+    events = [event for event in goal.events(BudgetSettled) if isinstance(event, BudgetSettled)]
+    return [(event.calls, event.unknown_calls) for event in events]
+
+
+def test_the_slice_of_a_dead_attempt_is_settled_with_what_its_run_shows() -> None:
     goal = a_goal(step("a", timeout_s=60)).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0)
-    goal.called("t-a", 1).called("t-a", 2)
+    goal.called("t-a", 1).called("t-a", 2).asked_model("t-a", 3)
     assert goal.truth.ledger.held_calls == 10
     goal.fire_next("attempt")
     (settled,) = goal.events(BudgetSettled)
     assert isinstance(settled, BudgetSettled)
-    assert (settled.calls, settled.unknown_calls, settled.cost_usd) == (2, 1, 0.12)
+    assert (settled.calls, settled.unknown_calls, settled.cost_usd) == (2, 1, pytest.approx(0.12))
     assert (goal.truth.ledger.held_calls, goal.truth.ledger.open) == (3, {})
 
 
 def test_i7_a_slice_behind_which_another_was_taken_was_used_up() -> None:
     goal = a_goal(step("a", timeout_s=60)).claimed("t-a").reserved("t-a", calls=2)
-    goal.called("t-a", 1).reserved("t-a", calls=2, slice_=2)
+    goal.called("t-a", 1).asked_model("t-a", 2).reserved("t-a", calls=2, slice_=2).asked_model("t-a", 2)
     goal.fire_next("attempt")
-    settled = [event for event in goal.events(BudgetSettled) if isinstance(event, BudgetSettled)]
-    assert [(event.calls, event.unknown_calls) for event in settled] == [(1, 1), (0, 1)]
+    assert settled_slices(goal) == [(1, 1), (0, 1)]
     assert goal.truth.ledger.held_calls == 3
 
 
-def test_each_worker_that_died_with_an_attempt_may_have_left_a_call_unanswered() -> None:
-    goal = a_goal(step("a", timeout_s=60)).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0)
-    goal.called("t-a", 1).claimed("t-a").claimed("t-a")
-    goal.fire_next("attempt")
-    (settled,) = goal.events(BudgetSettled)
-    assert isinstance(settled, BudgetSettled)
-    assert (settled.calls, settled.unknown_calls) == (1, 3)
+def test_i7_every_unanswered_call_of_an_attempt_that_was_ended_for_its_worker_is_charged() -> None:
+    goal = a_goal(step("a")).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0).called("t-a", 1, cost_usd=0.05)
+    goal.asked_model("t-a", 2).asked_model("t-a", 2).refused_by_model("t-a", 2).asked_model("t-a", 2)
+    goal.command(goal_life.Pause(by="ada", request_id="1"))
+    goal.settled()
+    assert settled_slices(goal) == [(1, 3)]
+    assert goal.truth.ledger.cost_usd == pytest.approx(0.05 + 3 * 0.1)
+
+
+def test_a_slice_of_which_nothing_was_used_is_given_back_whole() -> None:
+    goal = a_goal(step("a")).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0)
+    goal.command(goal_life.Pause(by="ada", request_id="1"))
+    assert settled_slices(goal.settled()) == [(0, 0)]
+    assert (goal.truth.ledger.held_calls, goal.truth.ledger.cost_usd) == (0, 0.0)
+
+
+def test_i7_a_settlement_charges_the_whole_slice_until_the_run_has_been_read() -> None:
+    goal = a_goal(step("a")).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0).called("t-a", 1)
+    goal.command(goal_life.Pause(by="ada", request_id="1"))
+    goal.hear()
+    goal.act(goal.due())
+    goal.hear()
+    (due,) = [due for due in goal.due() if due.charge is not None]
+    assert isinstance(due.draft.event, BudgetSettled)
+    assert (due.draft.event.unknown_calls, due.draft.event.cost_usd) == (10, 1.0)
 
 
 def test_the_slice_of_a_running_attempt_is_left_alone() -> None:

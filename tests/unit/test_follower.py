@@ -16,7 +16,7 @@ from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import Recorded
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
-from agenthub_runtime.twins import MemoryArtifacts, MemoryTimers
+from agenthub_runtime.twins import MemoryArtifacts, MemoryRunLog, MemoryTimers
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
@@ -29,6 +29,7 @@ class Hub:
         self.clock = VirtualClock()
         self.log = MemoryLog(self._gate) if weather else MemoryLog()
         self.timers = MemoryTimers(self.clock)
+        self.runs = MemoryRunLog()
         self.artifacts = MemoryArtifacts()
         self.ids = SeededIds(seed)
         self.tasks: list[asyncio.Task[None]] = []
@@ -41,6 +42,7 @@ class Hub:
     def follower(self, policy: Policy | None = None, start: Start | None = None) -> Follower:
         return Follower(
             log=self.log,
+            runs=self.runs,
             artifacts=self.artifacts,
             timers=self.timers,
             clock=self.clock,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from nats.aio.client import Client
 
+from agenthub_events.errors import StoreUnavailable
 from agenthub_events.jetstream.fenced import Clash, FencedStream, Message
-from agenthub_events.ports import StepConflict, StepResult
-from agenthub_events.runs import RecordedStep, RunId, Step, decode_step, encode_step, step_id, step_kind
+from agenthub_events.ports import RunLog, StepConflict, StepResult, Unavailable
+from agenthub_events.runs import Closed, RecordedStep, RunId, Step, decode_step, encode_step, step_id, step_kind
 
 STREAM = "RUNS"
 OUTPUT_TTL = "24h"
@@ -41,3 +42,17 @@ class JetStreamRunLog:
     async def emit(self, run: RunId, kind: str, data: bytes) -> None:
         """Give out a chunk of output or progress; nothing waits for it, and it expires after a day."""
         await self._nc.publish(f"{run.prefix}.out.{kind}", data, headers={"Nats-TTL": OUTPUT_TTL})
+
+
+async def closed_steps(runs: RunLog, run: RunId, reason: str) -> list[RecordedStep]:
+    """The steps of an attempt that has ended, closed first: a worker that has lost it can add no more to them.
+
+    Raises `StoreUnavailable`.
+    """
+    while True:
+        steps = await runs.read(run)
+        if any(isinstance(recorded.step, Closed) for recorded in steps):
+            return steps
+        result = await runs.append(run, Closed(reason=reason), expected=steps[-1].seq if steps else 0)
+        if isinstance(result, Unavailable):
+            raise StoreUnavailable(result.reason)

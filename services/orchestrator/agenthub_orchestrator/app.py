@@ -27,6 +27,7 @@ from agenthub_runtime.logs import configure_logging
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
+from agenthub_runtime.run_log import JetStreamRunLog
 from agenthub_runtime.settings import OrchestratorSettings, read_orchestrator_settings
 from agenthub_runtime.streams import create_missing
 from agenthub_runtime.telemetry import configure_telemetry
@@ -48,6 +49,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
             event_log = JetStreamStore(nats)
             follower = Follower(
                 log=event_log,
+                runs=JetStreamRunLog(nats),
                 artifacts=JetStreamArtifacts(nats),
                 timers=NatsTimers(nats),
                 clock=SystemClock(),

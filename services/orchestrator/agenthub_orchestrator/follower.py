@@ -30,6 +30,7 @@ from agenthub_events.ports import (
     FiredTimer,
     Ids,
     Recorded,
+    RunLog,
     Stamp,
     Stored,
     Timers,
@@ -37,12 +38,14 @@ from agenthub_events.ports import (
 )
 from agenthub_events.subjects import HUB, parse_subject
 from agenthub_orchestrator.domain import (
+    Charge,
     Due,
     Fired,
     GoalState,
     Policy,
     TimerWish,
     apply,
+    charged,
     decide,
     initial,
     is_settled_by,
@@ -50,6 +53,7 @@ from agenthub_orchestrator.domain import (
 )
 from agenthub_orchestrator.timers import TimerKeeper
 from agenthub_runtime.projections import closing
+from agenthub_runtime.run_log import closed_steps
 from agenthub_runtime.telemetry import GOAL_ID, TASK_ID, Telemetry, traceparent
 
 log = structlog.get_logger(__name__)
@@ -95,6 +99,7 @@ class Follower:
         self,
         *,
         log: EventLog,
+        runs: RunLog,
         artifacts: Artifacts,
         timers: Timers,
         clock: Clock,
@@ -104,6 +109,7 @@ class Follower:
         telemetry: Telemetry | None = None,
     ) -> None:
         self._log = log
+        self._runs = runs
         self._artifacts = artifacts
         self._timers = timers
         self._clock = clock
@@ -275,10 +281,19 @@ class Follower:
         try:
             if due.context is not None:
                 await self._artifacts.put(due.context)
+            draft = due.draft if due.charge is None else await self._charged(due.draft, due.charge)
             stamp = Stamp(now=self._clock.now(), metadata=metadata, traceparent=trace)
-            return await self._log.append(due.draft, stamp)
+            return await self._log.append(draft, stamp)
         except StoreUnavailable as error:
             return Unavailable(str(error))
+
+    async def _charged(self, draft: Draft, charge: Charge) -> Draft:
+        try:
+            recorded = await closed_steps(self._runs, charge.run, "the attempt has ended")
+        except msgspec.DecodeError as error:
+            log.warning("run_not_readable", run=charge.run.prefix, charged="the whole slice", reason=str(error))
+            return draft
+        return charged(draft, charge, [step.step for step in recorded])
 
     @contextmanager
     def _span(self, goal: _Goal, draft: Draft) -> Iterator[str]:

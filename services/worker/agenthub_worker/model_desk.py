@@ -13,7 +13,7 @@ import msgspec
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import Usage
 from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
-from agenthub_worker.domain.budget import Spent
+from agenthub_events.spending import Spent
 from agenthub_worker.domain.endings import Failed, Parked
 from agenthub_worker.domain.model import ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
 from agenthub_worker.domain.moves import CallModel

@@ -7,18 +7,9 @@ from collections.abc import Sequence
 from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue.money import BudgetSettled
 from agenthub_events.ports import Conflict, Recorded
+from agenthub_events.spending import Slice, Spent, settlements
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_worker.domain.budget import (
-    Ledger,
-    Limits,
-    NoRoom,
-    Slice,
-    Spent,
-    covers,
-    fold,
-    next_slice,
-    settlements,
-)
+from agenthub_worker.domain.budget import Ledger, Limits, NoRoom, covers, fold, next_slice
 from agenthub_worker.domain.endings import Parked
 from agenthub_worker.hold import AttemptOver, Hold
 

@@ -9,9 +9,10 @@ from typing import Literal, NamedTuple
 
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import Answered, WorkContext, decode_context
-from agenthub_events.ports import StepConflict, Stored, Unavailable
+from agenthub_events.ports import StepConflict, Stored
 from agenthub_events.redaction import redact_bytes
-from agenthub_events.runs import Closed, RecordedStep, Resumed, RunId, Step
+from agenthub_events.runs import RecordedStep, Resumed, RunId, Step
+from agenthub_runtime.run_log import closed_steps
 from agenthub_worker.domain.run import Run, fold
 from agenthub_worker.hold import Hold, Lost
 
@@ -101,25 +102,13 @@ async def _earlier_parts(hold: Hold) -> list[_Part]:
     parts: list[_Part] = []
     attempt, after = hold.order.resumes, hold.order.attempt
     while attempt < after and (order := orders.get(attempt)) is not None:
-        steps = await _closed_steps(hold, RunId(hold.goal_id, hold.task_id, order.attempt))
+        run_id = RunId(hold.goal_id, hold.task_id, order.attempt)
+        reason = f"attempt {hold.order.attempt} goes on from here"
+        steps = await bench.patiently(partial(closed_steps, bench.runs, run_id, reason))
         data = await bench.patiently(partial(bench.artifacts.get, order.context_ref))
         parts.insert(0, _Part(order, decode_context(data).answered, steps))
         attempt, after = order.resumes, attempt
     return parts
-
-
-async def _closed_steps(hold: Hold, run_id: RunId) -> Sequence[RecordedStep]:
-    """The steps of an earlier attempt, closed first: a worker that has lost it must not add to what we fold."""
-    bench, pause = hold.bench, _PAUSE_S
-    while True:
-        steps = await bench.patiently(partial(bench.runs.read, run_id))
-        if any(isinstance(recorded.step, Closed) for recorded in steps):
-            return steps
-        closed = Closed(reason=f"attempt {hold.order.attempt} goes on from here")
-        result = await bench.runs.append(run_id, closed, expected=steps[-1].seq if steps else 0)
-        if isinstance(result, Unavailable):
-            await bench.pause(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
 class _Emitter:

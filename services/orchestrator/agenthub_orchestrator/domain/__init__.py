@@ -12,8 +12,9 @@
 from agenthub_orchestrator.domain.decide import decide
 from agenthub_orchestrator.domain.estimates import estimates
 from agenthub_orchestrator.domain.fold import apply
-from agenthub_orchestrator.domain.inputs import Due, Fired, TimerKind, TimerWish
+from agenthub_orchestrator.domain.inputs import Charge, Due, Fired, TimerKind, TimerWish
 from agenthub_orchestrator.domain.lanes import lane
+from agenthub_orchestrator.domain.ledger import charged
 from agenthub_orchestrator.domain.policy import Policy
 from agenthub_orchestrator.domain.state import GoalState, initial
 from agenthub_orchestrator.domain.status import GoalWord, derived_status, task_status, why_waiting
@@ -21,6 +22,7 @@ from agenthub_orchestrator.domain.task_state import TaskState, TaskWord
 from agenthub_orchestrator.domain.timers import is_settled_by, timers_of
 
 __all__ = [
+    "Charge",
     "Due",
     "Fired",
     "GoalState",
@@ -31,6 +33,7 @@ __all__ = [
     "TimerKind",
     "TimerWish",
     "apply",
+    "charged",
     "decide",
     "derived_status",
     "estimates",

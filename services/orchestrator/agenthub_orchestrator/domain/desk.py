@@ -8,7 +8,7 @@ from datetime import datetime
 from agenthub_events import goal_life
 from agenthub_events.base import Draft, Event
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_orchestrator.domain.inputs import Due, Fired
+from agenthub_orchestrator.domain.inputs import Charge, Due, Fired
 from agenthub_orchestrator.domain.policy import Policy
 from agenthub_orchestrator.domain.state import GoalState
 from agenthub_orchestrator.domain.task_state import TaskState
@@ -74,9 +74,9 @@ class Desk:
 
     def write_goal(self, event: Event, ordinal: str) -> bool:
         """Put an event of the goal's own family on the desk; False when it takes none now."""
-        return self._put(goal_life.draft(self.state.life, event, ordinal), None)
+        return self._put(goal_life.draft(self.state.life, event, ordinal))
 
-    def write_family(self, family: str, event: Event, ordinal: str) -> bool:
+    def write_family(self, family: str, event: Event, ordinal: str, charge: Charge | None = None) -> bool:
         """Put an event of another family of the goal as a whole on the desk; False when it takes none now."""
         fence = self.state.fence(family)
         return self._put(
@@ -88,15 +88,15 @@ class Desk:
                 expected=fence.seq,
                 version=fence.count + 1,
             ),
-            None,
+            charge=charge,
         )
 
-    def _put(self, draft: Draft, context: bytes | None) -> bool:
+    def _put(self, draft: Draft, context: bytes | None = None, charge: Charge | None = None) -> bool:
         aggregate = draft.originator_id
         if aggregate in self._taken:
             return False
         self._taken.add(aggregate)
-        self.dues.append(Due(draft, context))
+        self.dues.append(Due(draft, context, charge))
         return True
 
     def tasks(self, ids: dict[str, None]) -> list[TaskState]:

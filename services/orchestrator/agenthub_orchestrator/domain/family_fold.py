@@ -11,12 +11,13 @@ from agenthub_events.catalogue import agent, money
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.codec import Unreadable
+from agenthub_events.spending import after_settlement, slice_of
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain.graph import drop, end_task, grow
 from agenthub_orchestrator.domain.options import action_of
 from agenthub_orchestrator.domain.state import Fence, GoalState, Seal, SliceKey
 from agenthub_orchestrator.domain.task_fold import decide_on
-from agenthub_orchestrator.domain.task_state import Question, Spent
+from agenthub_orchestrator.domain.task_state import Question
 
 PROPOSAL = "proposal-"
 
@@ -131,20 +132,19 @@ def _merged(state: GoalState, seq: int, event: MergeDone) -> None:
 
 
 def _reserved(state: GoalState, seq: int, event: money.BudgetReserved) -> None:
-    state.ledger.open[SliceKey(event.task_id, event.attempt, event.slice)] = event
+    state.ledger.open[SliceKey(event.task_id, event.attempt, event.slice)] = slice_of(event)
 
 
 def _settled(state: GoalState, seq: int, event: money.BudgetSettled) -> None:
     ledger = state.ledger
-    held = ledger.open.pop(SliceKey(event.task_id, event.attempt, event.slice), None)
+    key = SliceKey(event.task_id, event.attempt, event.slice)
+    held = ledger.open.pop(key, None)
     if held is None:
         return
-    ledger.calls += event.calls + event.unknown_calls
-    ledger.cost_usd += held.cost_usd if event.cost_usd is None else event.cost_usd
+    used = ledger.settled[key] = after_settlement(held, event)
+    ledger.calls += used.calls
+    ledger.cost_usd += used.cost_usd
     ledger.changed_seq = seq
-    task = state.tasks.get(event.task_id)
-    if task is not None:
-        task.spent.setdefault(event.attempt, Spent()).settled_calls += event.calls
 
 
 def _exceeded(state: GoalState, seq: int, event: money.BudgetExceeded) -> None:

@@ -8,19 +8,34 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from agenthub_events.base import Draft
+from agenthub_events.runs import RunId
+from agenthub_events.spending import Slice
 
 TimerKind: TypeAlias = Literal["retry", "attempt", "deadline", "park", "escalate", "stall"]
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice to be settled for an attempt that has ended, and the run that says how much of it was used.
+
+    `slices` are all of the attempt, in order; `number` is the one to settle.
+    """
+
+    run: RunId
+    slices: tuple[Slice, ...]
+    number: int
 
 
 class Due(msgspec.Struct, frozen=True):
     """An event that should be in the log and is not yet.
 
     `context` is the object that the event names by its digest (`TaskEnqueued.context_ref`): it must be stored
-    before the draft is appended. None when the event names no object.
+    before the draft is appended. None when the event names no object. With a `charge` the draft settles a slice
+    as if all of it had been used: `ledger.charged` puts in what the run shows, once it is closed.
     """
 
     draft: Draft
     context: bytes | None = None
+    charge: Charge | None = None
 
 
 class Fired(msgspec.Struct, frozen=True):

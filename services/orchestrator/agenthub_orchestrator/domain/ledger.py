@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
-from agenthub_events.catalogue.money import BudgetExceeded, BudgetReserved, BudgetSettled
+from collections.abc import Sequence
+
+import msgspec
+
+from agenthub_events.base import Draft
+from agenthub_events.catalogue.money import BudgetExceeded, BudgetSettled
+from agenthub_events.runs import RunId, Step
+from agenthub_events.spending import Slice, settlements, spent_in
 from agenthub_orchestrator.domain import options
 from agenthub_orchestrator.domain.desk import Desk
+from agenthub_orchestrator.domain.inputs import Charge
 from agenthub_orchestrator.domain.questions import ask
 from agenthub_orchestrator.domain.state import GoalState, SliceKey
-from agenthub_orchestrator.domain.task_state import Spent
-
-_NOTHING = Spent()
-_SAID_BY_THE_RUN = frozenset({"task.completed", "gate.passed", "gate.failed", "merge.conflicted", "agent.blocked"})
 
 
 def settle(desk: Desk) -> None:
-    """Settle one slice whose attempt is closed: its worker died before it could."""
-    for key, held in desk.state.ledger.open.items():
-        if _is_closed(desk.state, key):
+    """Settle one slice whose attempt is closed: its worker died, or lost the attempt, before it could."""
+    state = desk.state
+    for key, held in state.ledger.open.items():
+        if _is_closed(state, key):
+            slices = state.ledger.of_attempt(key)
+            run = RunId(state.goal_id, key.task_id, key.attempt)
             ordinal = f"{key.task_id}-{key.attempt}-{key.slice}"
-            desk.write_family("budget", _settlement(desk.state, key, held), ordinal)
+            charge = Charge(run=run, slices=slices, number=key.slice)
+            desk.write_family("budget", _used_up(held), ordinal, charge)
             return
+
+
+def charged(draft: Draft, charge: Charge, steps: Sequence[Step]) -> Draft:
+    """The settlement with what the closed run shows, instead of the whole slice."""
+    worst = max((s.cost_usd / s.calls for s in charge.slices if s.calls and not s.settled), default=0.0)
+    events = settlements(charge.slices, spent_in(steps, worst))
+    event = next(event for event in events if event.slice == charge.number)
+    return msgspec.structs.replace(draft, event=event)
+
+
+def _used_up(held: Slice) -> BudgetSettled:
+    return BudgetSettled(
+        task_id=held.task_id,
+        attempt=held.attempt,
+        slice=held.number,
+        calls=0,
+        cost_usd=held.cost_usd,
+        unknown_calls=held.calls,
+    )
 
 
 def _is_closed(state: GoalState, key: SliceKey) -> bool:
@@ -27,36 +54,6 @@ def _is_closed(state: GoalState, key: SliceKey) -> bool:
     if task is None or task.unreadable_seq:
         return False
     return task.attempt > key.attempt or (task.attempt == key.attempt and not task.is_open)
-
-
-def _settlement(state: GoalState, key: SliceKey, held: BudgetReserved) -> BudgetSettled:
-    """The attempt's known calls go to its slices in order; each dead worker's last may be unanswered.
-
-    A further slice is taken only when the one before is used up: what was not answered of that one was lost.
-    """
-    siblings = sorted(k for k in state.ledger.open if (k.task_id, k.attempt) == (key.task_id, key.attempt))
-    spent = state.tasks[key.task_id].spent.get(key.attempt, _NOTHING)
-    before = spent.settled_calls + sum(state.ledger.open[k].calls for k in siblings if k < key)
-    calls = min(max(0, spent.calls - before), held.calls)
-    unknown = held.calls - calls
-    if key == siblings[-1]:
-        lost = 0 if _was_closed_by_its_worker(state, key) else max(1, spent.claims)
-        unknown = min(lost, unknown)
-    share = spent.cost_usd * calls / spent.calls if spent.calls else 0.0
-    return BudgetSettled(
-        task_id=key.task_id,
-        attempt=key.attempt,
-        slice=key.slice,
-        calls=calls,
-        cost_usd=round(share + unknown * held.cost_usd / max(1, held.calls), 9),
-        unknown_calls=unknown,
-    )
-
-
-def _was_closed_by_its_worker(state: GoalState, key: SliceKey) -> bool:
-    """Whether the attempt's end came from the run itself, which then had no call under way."""
-    attempts = state.tasks[key.task_id].attempts
-    return any(tried.attempt == key.attempt and tried.outcome in _SAID_BY_THE_RUN for tried in attempts)
 
 
 def has_room(state: GoalState) -> bool:

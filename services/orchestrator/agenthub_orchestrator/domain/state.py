@@ -11,10 +11,11 @@ from agenthub_events import goal_life
 from agenthub_events.base import UNWRITTEN
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalReworkRequested
-from agenthub_events.catalogue.money import BudgetExceeded, BudgetReserved
+from agenthub_events.catalogue.money import BudgetExceeded
 from agenthub_events.catalogue.task import MergeDone, TaskProposed
 from agenthub_events.catalogue.values import GateName
 from agenthub_events.context import Knowledge
+from agenthub_events.spending import Slice
 from agenthub_orchestrator.domain.task_state import Question, TaskState
 
 if TYPE_CHECKING:
@@ -76,9 +77,10 @@ class GateState:
 
 @dataclass(slots=True)
 class Ledger:
-    """The goal's money: slices that are set aside, and what is known to be spent."""
+    """The goal's money: slices that are set aside, those that are settled, and what is known to be spent."""
 
-    open: dict[SliceKey, BudgetReserved] = field(default_factory=dict)
+    open: dict[SliceKey, Slice] = field(default_factory=dict)
+    settled: dict[SliceKey, Slice] = field(default_factory=dict)
     calls: int = 0
     cost_usd: float = 0.0
     changed_seq: int = 0
@@ -93,6 +95,11 @@ class Ledger:
     def held_cost_usd(self) -> float:
         """Money that is spent or set aside."""
         return self.cost_usd + sum(held.cost_usd for held in self.open.values())
+
+    def of_attempt(self, key: SliceKey) -> tuple[Slice, ...]:
+        """All slices of the attempt that holds this one, in order."""
+        slices = {**self.open, **self.settled}
+        return tuple(slices[known] for known in sorted(slices) if known[:2] == key[:2])
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue import agent, gate, money
+from agenthub_events.catalogue import agent, gate
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.codec import Unreadable
@@ -17,7 +17,7 @@ from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain.graph import add_task, end_task
 from agenthub_orchestrator.domain.options import action_of
 from agenthub_orchestrator.domain.state import GoalState, Proposal
-from agenthub_orchestrator.domain.task_state import AttemptRecord, Question, Spent, TaskState, TaskWord
+from agenthub_orchestrator.domain.task_state import AttemptRecord, Question, TaskState, TaskWord
 
 
 def fold_task(state: GoalState, task_id: str, seq: int, event: Event | Unreadable) -> None:
@@ -74,7 +74,6 @@ def _started(state: GoalState, task: TaskState, seq: int, event: t.TaskStarted) 
     if task.is_open and event.attempt == task.attempt:
         task.word, task.worker = "in_progress", event.worker
         task.claims += 1
-        task.spent.setdefault(event.attempt, Spent()).claims += 1
         state.started = state.started or task.planned is not None
 
 
@@ -211,12 +210,6 @@ def _learned(state: GoalState, task: TaskState, seq: int, event: t.KnowledgeReco
     state.knowledge.append(Knowledge(task_id=task.task_id, kind=event.kind, text=event.text))
 
 
-def _called(state: GoalState, task: TaskState, seq: int, event: money.LlmCalled) -> None:
-    spent = task.spent.setdefault(event.attempt, Spent())
-    spent.calls += 1
-    spent.cost_usd += event.cost_usd or 0.0
-
-
 def decide_on(task: TaskState, answer: agent.AgentAnswered) -> None:
     """Take a person's decision about the task in, with its edits; the retries before it are forgiven."""
     task.decision = answer
@@ -273,5 +266,4 @@ _FOLDS: dict[type[Event], Callable[[GoalState, TaskState, int, Any], None]] = {
     agent.AgentAnswered: _answered,
     gate.GatePassed: _judged,
     gate.GateFailed: _judged,
-    money.LlmCalled: _called,
 }

@@ -42,19 +42,6 @@ class AttemptRecord(NamedTuple):
 
 
 @dataclass(slots=True)
-class Spent:
-    """Model calls of one attempt as counted in the log, and those of its settled slices.
-
-    `claims` counts the workers that had the attempt, `cost_usd` sums the known prices.
-    """
-
-    claims: int = 0
-    calls: int = 0
-    cost_usd: float = 0.0
-    settled_calls: int = 0
-
-
-@dataclass(slots=True)
 class Question:
     """A question to people: the event at `seq`, how often it was raised again, and the answer."""
 
@@ -73,7 +60,7 @@ class TaskState:
 
     `unmet` counts dependencies that have not ended well. `closed_by` is the event that closed the last attempt,
     `failure` the class of its failure (or `timed_out`), `retry_base` the retries that a person's answer has
-    forgiven, `spent` the model calls of each attempt.
+    forgiven.
     """
 
     task_id: str
@@ -102,7 +89,6 @@ class TaskState:
     retry_base: int = 0
     conflicts: int = 0
     attempts: list[AttemptRecord] = field(default_factory=list)
-    spent: dict[int, Spent] = field(default_factory=dict)
     result: TaskResult | None = None
     verdict: GatePassed | GateFailed | None = None
     summary: str = ""

@@ -15,21 +15,11 @@ import msgspec
 from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled
 from agenthub_events.ports import Recorded
 from agenthub_events.requirements import DEFAULT_MAX_COST_USD
+from agenthub_events.spending import Slice, Spent, after_settlement, slice_of
 
 _SHARES = 32
 _LARGEST_SLICE = 10
 _CENT_DUST = 1e-9
-
-
-class Slice(msgspec.Struct, frozen=True, kw_only=True):
-    """A reserved part of the budget; once it is `settled` it is no larger than what was used of it."""
-
-    task_id: str
-    attempt: int
-    number: int
-    calls: int
-    cost_usd: float
-    settled: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,17 +34,6 @@ class NoRoom(msgspec.Struct, frozen=True):
     """Nothing can be reserved now; `detail` says why, in a sentence for people."""
 
     detail: str
-
-
-class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt used: answered calls, calls that may have been billed unanswered, and money.
-
-    `cost_usd` None: a price is not known.
-    """
-
-    calls: int = 0
-    unknown_calls: int = 0
-    cost_usd: float | None = 0.0
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,32 +109,6 @@ def covers(slices: Iterable[Slice], spent: Spent, limits: Limits, worst_call_usd
     return spent.cost_usd + worst_call_usd <= sum(s.cost_usd for s in held) + _CENT_DUST
 
 
-def settlements(slices: Iterable[Slice], spent: Spent) -> list[BudgetSettled]:
-    """How the open slices of an attempt are settled: each takes its share of what was used, the last the rest."""
-    held = list(slices)
-    events: list[BudgetSettled] = []
-    calls, unknown, cost = spent.calls, spent.unknown_calls, spent.cost_usd
-    for index, piece in enumerate(held):
-        last = index == len(held) - 1
-        answered = calls if last else min(calls, piece.calls)
-        unanswered = unknown if last else min(unknown, piece.calls - answered)
-        share = cost if last or cost is None else min(cost, piece.cost_usd)
-        calls, unknown = calls - answered, unknown - unanswered
-        cost = None if cost is None or share is None else cost - share
-        if not piece.settled:
-            events.append(
-                BudgetSettled(
-                    task_id=piece.task_id,
-                    attempt=piece.attempt,
-                    slice=piece.number,
-                    calls=answered,
-                    cost_usd=share,
-                    unknown_calls=unanswered,
-                )
-            )
-    return events
-
-
 def _affordable(ledger: Ledger, limits: Limits, worst_call_usd: float | None) -> int | NoRoom:
     if worst_call_usd is None and limits.prices_known:
         return NoRoom(
@@ -175,14 +128,7 @@ def _affordable(ledger: Ledger, limits: Limits, worst_call_usd: float | None) ->
 
 
 def _reserved(ledger: Ledger, event: BudgetReserved) -> Ledger:
-    piece = Slice(
-        task_id=event.task_id,
-        attempt=event.attempt,
-        number=event.slice,
-        calls=event.calls,
-        cost_usd=event.cost_usd,
-    )
-    return msgspec.structs.replace(ledger, slices=(*ledger.slices, piece))
+    return msgspec.structs.replace(ledger, slices=(*ledger.slices, slice_of(event)))
 
 
 def _settled(ledger: Ledger, event: BudgetSettled) -> Ledger:
@@ -190,9 +136,7 @@ def _settled(ledger: Ledger, event: BudgetSettled) -> Ledger:
     slices, used = [], None
     for piece in ledger.slices:
         if (piece.task_id, piece.attempt, piece.number) == key and not piece.settled:
-            cost = piece.cost_usd if event.cost_usd is None else event.cost_usd
-            calls = event.calls + event.unknown_calls
-            used = msgspec.structs.replace(piece, settled=True, calls=calls, cost_usd=cost)
+            used = after_settlement(piece, event)
             slices.append(used)
         else:
             slices.append(piece)
