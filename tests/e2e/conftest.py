@@ -23,9 +23,12 @@ def traces() -> Iterator[Traces]:
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[RunningHub]:
-    """A hub with the rehearsal model, workers for every agent type, and one that only measures."""
+    """A hub with the rehearsal model, workers for every agent type, and one that only measures.
+
+    Two slots each, so that goals which are played side by side do not wait for each other.
+    """
     workers = "architect+planner=1,coding=2,testing=1,debug+security+review=1,noop=1"
-    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url}
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url, "AGENTHUB_SLOTS": "2"}
     with running_hub(tmp_path_factory.mktemp("hub") / "data", "--workers", workers, env=env) as hub:
         yield hub
 

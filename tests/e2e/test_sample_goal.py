@@ -11,16 +11,17 @@ from agenthub_events.catalogue.goal import GoalReadyForReview, GoalReplanned
 from agenthub_events.catalogue.task import MergeDone, TaskCompleted, TaskEnqueued, TaskStarted
 from tests.support.running_hub import SAMPLE, Played, RunningHub, play, subsequence
 
-# The order of events that the design promises for this goal, in the words of the timeline.
+# The order of events that the design promises for this goal, in the words of the timeline. What is enqueued in the
+# same moment stands on one line in the order in which the log took it, which is nobody's promise.
 GOLDEN = (
     "Orchestrator: Generated workflow with 12 tasks",
-    "Orchestrator: Enqueued tasks: ",
+    ("Orchestrator: Enqueued tasks: ", {"analyze-requirements", "design-architecture"}),
     "(architect): Started task",
     "(architect): Completed",
-    "Orchestrator: Analysis complete, enqueuing: ",
+    ("Orchestrator: Analysis complete, enqueuing: ", {"implement-jwt-module"}),
     "(coding): Started task",
     "(coding): Completed",
-    "Orchestrator: Implementation complete, enqueuing: ",
+    ("Orchestrator: Implementation complete, enqueuing: ", {"write-tests"}),
     "(testing): Started task write-tests",
     "(testing): Completed write-tests: Tests written",
     "(testing): Started running tests",
@@ -108,10 +109,9 @@ def test_independent_tasks_overlap_and_a_join_waits_for_all(played: Played) -> N
     ended = {r.event.task_id: r.seq for r in played.log if isinstance(r.event, TaskCompleted)}
     parts = [task for task in started if task.startswith("t-implement-") and task != "t-implement-login-service"]
     assert len(parts) == 5
-    # Which two run side by side depends on what else the hub works on; that some do does not.
-    work = [task for task in started if task.startswith("t-")]
-    assert any(started[b] < ended[a] and started[a] < ended[b] for a in work for b in work if a != b)
     queued = {r.event.task_id: r.seq for r in played.log if isinstance(r.event, TaskEnqueued)}
+    assert max(queued[part] for part in parts) < min(ended[part] for part in parts), "none waits for another"
+    assert any(started[b] < ended[a] and started[a] < ended[b] for a in parts for b in parts if a != b)
     assert queued["t-implement-login-service"] > max(ended[part] for part in parts)
 
 

@@ -307,10 +307,14 @@ def living(folder: Path) -> list[str]:
     return found
 
 
-def subsequence(wanted: Sequence[str], lines: Sequence[str]) -> str:
-    """The first wanted text that does not come up in the lines after those before it; empty when all do."""
+def subsequence(wanted: Sequence[str | tuple[str, set[str]]], lines: Sequence[str]) -> str:
+    """What is wanted first and does not come up in the lines after those before it; empty when all comes up.
+
+    A pair is a text and the names that the list behind it has to hold, in any order.
+    """
     rest = iter(lines)
-    for text in wanted:
-        if not any(text in line for line in rest):
-            return text
+    for item in wanted:
+        text, names = item if isinstance(item, tuple) else (item, set[str]())
+        if not any(text in line and names <= set(line.partition(text)[2].split(", ")) for line in rest):
+            return str(item)
     return ""
