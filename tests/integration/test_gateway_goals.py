@@ -282,6 +282,8 @@ async def test_a_plan_is_edited_and_approved_as_it_was_seen(gateway: Gateway, lo
     assert ([task.task_id for task in replanned.added], replanned.dropped) == (["t-a", "t-c"], ("t-b",))
     status, problem = await tell(gateway, f"goals/{goal_id}/plan", {"action": "approve", "revision": 1})
     assert (status, problem["type"]) == (409, "/problems/changed-since")
+    assert problem["revision"] == 2
+    assert [(t["key"], t.get("depends_on", [])) for t in problem["tasks"]] == [("a", []), ("c", ["t-a"])]
     bad = {"action": "edit", "revision": 2, "tasks": [{"key": "a", "title": "A", "depends_on": ["ghost"]}]}
     assert (await tell(gateway, f"goals/{goal_id}/plan", bad))[1]["type"] == "/problems/invalid-plan"
     assert (await tell(gateway, f"goals/{goal_id}/plan", {"action": "approve", "revision": 2}))[0] == 202

@@ -5,6 +5,7 @@ AgenthubError
 ├── MalformedBody         the request's body is no JSON
 ├── InvalidBody           the request's body does not fit; lists every place with its remedy
 ├── KeyReused             an Idempotency-Key came with another body than the first time
+├── PlanChanged           the plan is another one than the caller saw; holds the one that stands
 └── ProjectionBehind      the read models have not reached the position that the caller waits for
 """
 
@@ -14,7 +15,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agenthub_events.errors import AgenthubError
+from agenthub_events.catalogue.values import PlannedTask
+from agenthub_events.errors import AgenthubError, CommandRefused
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -42,6 +44,15 @@ class MalformedBody(AgenthubError):
 
 class KeyReused(AgenthubError):
     """The Idempotency-Key belongs to another request."""
+
+
+class PlanChanged(CommandRefused):
+    """The plan has another revision than the caller saw."""
+
+    def __init__(self, message: str, revision: int, tasks: Sequence[PlannedTask]) -> None:
+        super().__init__("changed-since", message)
+        self.revision = revision
+        self.tasks = tuple(tasks)
 
 
 class ProjectionBehind(AgenthubError):

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from litestar.exceptions import HTTPException
 
+from agenthub_events.catalogue.values import PlannedTask
 from agenthub_events.errors import (
     ArtifactMissing,
     CommandRefused,
@@ -18,7 +19,15 @@ from agenthub_events.errors import (
     InvalidPlan,
     StoreUnavailable,
 )
-from agenthub_gateway.errors import FieldError, InvalidBody, KeyReused, MalformedBody, NotFound, ProjectionBehind
+from agenthub_gateway.errors import (
+    FieldError,
+    InvalidBody,
+    KeyReused,
+    MalformedBody,
+    NotFound,
+    PlanChanged,
+    ProjectionBehind,
+)
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.repository.errors import CommitMissing
 
@@ -26,13 +35,18 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A problem document. `errors` names every place of the request that does not fit."""
+    """A problem document. `errors` names every place of the request that does not fit.
+
+    When a plan has changed since the caller looked, `revision` and `tasks` are the plan that stands now.
+    """
 
     type: str
     title: str
     status: int
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+    revision: int | None = None
+    tasks: tuple[PlannedTask, ...] | None = None
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -103,7 +117,10 @@ def problem_of(error: Exception) -> Problem:
     """What an error means to the caller. What is not in the table says nothing about the inside."""
     if isinstance(error, CommandRefused):
         slug = "not-found" if error.code == "goal-unknown" else error.code
-        return problem(slug, str(error))
+        told = problem(slug, str(error))
+        if isinstance(error, PlanChanged):
+            return msgspec.structs.replace(told, revision=error.revision, tasks=error.tasks)
+        return told
     if isinstance(error, HTTPException):
         return _of_http(error)
     for kind, slug in _BY_ERROR:

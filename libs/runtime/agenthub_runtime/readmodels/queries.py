@@ -53,8 +53,9 @@ class GoalFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Graph(msgspec.Struct, frozen=True):
-    """The task graph of a goal: tasks in their order, and who waits for whom."""
+    """The task graph of a goal at a revision of its plan: tasks in their order, and who waits for whom."""
 
+    revision: int
     tasks: list[TaskRow]
     dependencies: list[DependencyRow]
 
@@ -139,14 +140,16 @@ async def list_attempts(connection: Connection, goal_id: str, task_id: str | Non
 
 
 async def graph(connection: Connection, goal_id: str) -> Graph:
-    """The whole task graph of a goal."""
+    """The whole task graph of a goal; revision 0 without a plan."""
+    plans = await _fetch(connection, "SELECT revision FROM agenthub.goals WHERE goal_id = $1", goal_id)
     tasks = await _fetch(connection, "SELECT * FROM agenthub.tasks WHERE goal_id = $1 ORDER BY ordinal", goal_id)
     edges = await _fetch(
         connection,
         "SELECT * FROM agenthub.dependencies WHERE goal_id = $1 ORDER BY task_id, depends_on",
         goal_id,
     )
-    return Graph(_rows(tasks, TaskRow), _rows(edges, DependencyRow))
+    revision = plans[0]["revision"] if plans else 0
+    return Graph(revision, _rows(tasks, TaskRow), _rows(edges, DependencyRow))
 
 
 async def list_gates(connection: Connection, goal_id: str) -> list[GateRow]:

@@ -10,7 +10,6 @@ from litestar.params import FromPath, JSONBody
 from agenthub_events.errors import InvalidInput
 from agenthub_events.goal_life import (
     Approve,
-    ApprovePlan,
     Cancel,
     GoalCommand,
     Pause,
@@ -44,7 +43,7 @@ from agenthub_gateway.api.submission import plan_tasks
 from agenthub_gateway.api.views import CommandAccepted, ReworkAccepted
 from agenthub_gateway.commands.aggregate import Target
 from agenthub_gateway.commands.goal import command_goal
-from agenthub_gateway.commands.plan import edit_plan
+from agenthub_gateway.commands.plan import approve_plan, edit_plan
 from agenthub_gateway.commands.tasks import note_task
 from agenthub_gateway.commands.writing import Intent, Outcome
 from agenthub_gateway.hub import Hub
@@ -264,15 +263,14 @@ async def priority(
 async def plan(
     goal_id: FromPath[str], *, data: JSONBody[PlanBody], request: AnyRequest, hub: HubParam, key: KeyHeader = None
 ) -> Response[CommandAccepted]:
-    """Holds for the revision that you saw."""
+    """Holds for the revision that you saw; a plan that has changed since comes back with the refusal."""
     intent = intent_of(request, hub, key, data)
-    if data.action == "edit":
-        if data.tasks is None:
-            raise InvalidInput("An edit needs the whole list of tasks", field="tasks")
-        outcome = await edit_plan(hub.writer, goal_id, data.revision, plan_tasks(data.tasks), intent)
-        return _accepted(goal_id, outcome)
-    command = ApprovePlan(by=intent.actor, request_id=intent.request_id, revision=data.revision)
-    return await _told(hub, goal_id, command, intent)
+    if data.action == "approve":
+        return _accepted(goal_id, await approve_plan(hub.writer, goal_id, data.revision, intent))
+    if data.tasks is None:
+        raise InvalidInput("An edit needs the whole list of tasks", field="tasks")
+    outcome = await edit_plan(hub.writer, goal_id, data.revision, plan_tasks(data.tasks), intent)
+    return _accepted(goal_id, outcome)
 
 
 @post(

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agenthub_events.catalogue.values import PlannedTask, PlanTask
-from agenthub_events.goal_life import EditPlan
+from agenthub_events.errors import CommandRefused
+from agenthub_events.goal_life import ApprovePlan, EditPlan
 from agenthub_events.plan import MANUAL_LIMITS, validate_plan
 from agenthub_gateway.commands.family import Family, load_family
 from agenthub_gateway.commands.goal import command_goal
 from agenthub_gateway.commands.writing import Intent, Outcome, Writer
+from agenthub_gateway.errors import PlanChanged
+
+
+async def approve_plan(writer: Writer, goal_id: str, revision: int, intent: Intent) -> Outcome:
+    """Let the plan begin. Raises `PlanChanged`, and everything that `command_goal` raises."""
+    command = ApprovePlan(by=intent.actor, request_id=intent.request_id, revision=revision)
+    return await _on_what_was_seen(writer, goal_id, command, intent)
 
 
 async def edit_plan(
@@ -17,7 +25,7 @@ async def edit_plan(
 ) -> Outcome:
     """Put another task list in the place of the plan that waits for approval.
 
-    Raises `InvalidPlan`, and everything that `command_goal` raises.
+    Raises `InvalidPlan`, `PlanChanged`, and everything that `command_goal` raises.
     """
     family = await load_family(writer.log, goal_id)
     wanted = _validated(family, tasks)
@@ -29,7 +37,19 @@ async def edit_plan(
         tasks=tuple(task for task in wanted if before.get(task.task_id) != task),
         dropped=tuple(task_id for task_id in before if task_id not in {task.task_id for task in wanted}),
     )
-    return await command_goal(writer, goal_id, command, intent)
+    return await _on_what_was_seen(writer, goal_id, command, intent)
+
+
+async def _on_what_was_seen(
+    writer: Writer, goal_id: str, command: ApprovePlan | EditPlan, intent: Intent
+) -> Outcome:
+    try:
+        return await command_goal(writer, goal_id, command, intent)
+    except CommandRefused as refused:
+        if refused.code != "changed-since":
+            raise
+        now = await load_family(writer.log, goal_id)
+        raise PlanChanged(str(refused), now.life.revision, list(now.tasks().values())) from None
 
 
 def _validated(family: Family, tasks: Sequence[PlanTask]) -> tuple[PlannedTask, ...]:
