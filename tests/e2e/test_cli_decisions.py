@@ -6,6 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from agenthub_events.catalogue.agent import AgentAnswered
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.catalogue.values import TaskEdits
 from tests.support.running_hub import RunningHub, run_cli
 
 PLAN = [{"key": "only", "title": "Do nothing", "agent": "noop"}]
@@ -32,6 +35,23 @@ async def test_a_plan_waits_for_its_approval_and_a_budget_can_be_raised_only(
     assert approved.returncode == 0, approved.stderr
     goal = await hub.wait_for(goal_id, "ready_for_review")
     assert goal["max_llm_calls"] == 20
+
+
+async def test_an_answer_can_change_the_task(hub: RunningHub) -> None:
+    goal_id = hub.submit({"goal": "Translate the Odyssey into Basque"})
+    await hub.wait_for(goal_id, "awaiting_human")
+    (question,) = hub.questions(goal_id)
+    nothing = hub.cli("answer", question["id"], "--action", "edit")
+    edited = hub.cli("answer", question["id"], "--action", "edit", "--details", "Into Breton", "--timeout-s", "99")
+
+    assert (nothing.returncode, "title, details, agent, timeout_s" in nothing.stderr) == (1, True)
+    assert edited.returncode == 0, edited.stderr
+    (answered,) = await hub.of(goal_id, AgentAnswered)
+    assert answered.edits == TaskEdits(details="Into Breton", timeout_s=99)
+    again = await hub.see(goal_id, lambda e: isinstance(e, TaskEnqueued) and e.attempt == 2)
+    assert isinstance(again.event, TaskEnqueued)
+    assert (again.event.details, again.event.timeout_s) == ("Into Breton", 99)
+    assert hub.post(f"/goals/{goal_id}/cancel").status_code == 202
 
 
 def test_a_hub_whose_workers_could_reach_no_model_does_not_start(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
+from agenthub_cli.edits import AS_IT_IS, Edits
 from agenthub_cli.hub import Hub, Json, Url
 from agenthub_cli.show import print_json, print_rows
 
@@ -30,13 +31,12 @@ def list_(*, url: Url = None, json: Json = False) -> None:
 def requeue(
     letter: LetterId,
     *,
-    details: Annotated[str | None, Parameter(help="New details for the task")] = None,
+    edits: Edits = AS_IT_IS,
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Send a dead letter back to work."""
-    body = {"edits": {"details": details}} if details else {}
-    answer = Hub(url).post(f"/dead-letters/{letter}/requeue", body)
+    """Send a dead letter back to work, with the changes that you give."""
+    answer = Hub(url).post(f"/dead-letters/{letter}/requeue", edits.body())
     print_json(answer) if json else print(f"{letter} is queued again")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from agenthub_cli.edits import AS_IT_IS, Edits
 from agenthub_cli.hub import Hub, Json, Url
 from agenthub_cli.show import print_json
 
@@ -33,12 +34,16 @@ def answer(
     text: Annotated[str | None, Parameter(help="The answer in words")] = None,
     option: Annotated[str | None, Parameter(help="One of the options, by its words or its number")] = None,
     action: Literal["answer", "retry", "skip", "edit", "take_over", "cancel"] = "answer",
+    edits: Edits = AS_IT_IS,
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Answer a question; the agent goes on at once."""
+    """Answer a question; the agent goes on at once.
+
+    `--action edit` changes the task first: give what is to change.
+    """
     hub = Hub(url)
-    body: dict[str, object] = {"action": action}
+    body: dict[str, object] = {"action": action, **edits.body()}
     if text is not None:
         body["text"] = text
     if option is not None:

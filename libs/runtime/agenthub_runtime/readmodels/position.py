@@ -55,6 +55,7 @@ class PositionWatch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changed = asyncio.Condition()
+        self._lost = False
         self._task: asyncio.Task[None] | None = None
         self.current: Position | None = None
 
@@ -81,7 +82,9 @@ class PositionWatch:
             try:
                 await self._listen()
             except DatabaseUnavailable as error:
-                log.warning("position_watch_lost", error=str(error))
+                if not self._lost:
+                    log.warning("position_watch_lost", error=str(error), asks_again_every_s=_RETRY_S)
+                self._lost = True
             await asyncio.sleep(_RETRY_S)
 
     async def _listen(self) -> None:
@@ -99,6 +102,9 @@ class PositionWatch:
         connection.add_termination_listener(end)
         try:
             await connection.add_listener(CHANNEL, wake)
+            if self._lost:
+                log.info("position_watch_back")
+            self._lost = False
             while not lost.is_set():
                 # Cleared before the question: a note that comes in between asks again.
                 heard.clear()

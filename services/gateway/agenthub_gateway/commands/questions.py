@@ -100,4 +100,4 @@ def _fits(answer: Answer, asked: AgentBlocked) -> None:
     if answer.action == "answer" and not (answer.text.strip() or answer.option):
         raise InvalidInput("An answer needs a text or an option", field="text")
     if answer.action == "edit" and answer.edits == TaskEdits():
-        raise InvalidInput("An edit needs at least one changed field in `edits`", field="edits")
+        raise InvalidInput("An edit needs at least one of title, details, agent, timeout_s", field="edits")
