@@ -23,9 +23,9 @@ from tests.support.until import until
 # Runs the command in its arguments as an account without rights; a root that starts the tests becomes one first.
 AS_NOBODY = """
 import os, sys
-from agenthub_runtime.embedded import pg_account
+from agenthub_runtime.embedded.launch import enter_namespace
 if os.geteuid() == 0:
-    pg_account._enter_namespace(65534, 65534)
+    enter_namespace(65534, 65534)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 UNITS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import threading
@@ -11,11 +12,15 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from agenthub_runtime.embedded import processes
-from agenthub_runtime.embedded.processes import ChildProcess, spawn, tail_of
+from agenthub_runtime.embedded.processes import Account, ChildProcess, spawn, tail_of
+from agenthub_runtime.telemetry import Telemetry
 from tests.support.until import until
 
+ENV = {"ONE": "ü \udcff", "PATH": "/usr/bin:/bin"}
 SLEEPER = "import time; print('up', flush=True); time.sleep(600)"
 PARENT = f"""
 import subprocess, sys
@@ -27,12 +32,11 @@ STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEE
 
 
 def _spawn(tmp_path: Path, program: str) -> ChildProcess:
-    return spawn(
-        [sys.executable, "-c", program],
-        env={},
-        log=tmp_path / "child.log",
-        death_signal=signal.SIGKILL,
-    )
+    return _spawn_as(Account(), tmp_path, sys.executable, "-c", program)
+
+
+def _spawn_as(account: Account, tmp_path: Path, *argv: str) -> ChildProcess:
+    return spawn(argv, env=ENV, log=tmp_path / "child.log", death_signal=signal.SIGKILL, account=account)
 
 
 async def _up(child: ChildProcess) -> str:
@@ -83,6 +87,34 @@ def test_a_thread_may_not_start_children(tmp_path: Path) -> None:
     thread.start()
     thread.join()
     assert "main thread" in refusals[0]
+
+
+async def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent")
+    with pytest.raises(FileNotFoundError, match=absent):
+        _spawn_as(Account(), tmp_path, absent)
+
+
+async def test_a_child_gets_the_environment_it_was_given_and_no_ignored_signals(tmp_path: Path) -> None:
+    child = _spawn_as(Account(), tmp_path, "/bin/sh", "-c", "exec cat /proc/self/environ /proc/self/status")
+    assert await child.wait() == 0
+    environment, _, status = child.log.read_bytes().rpartition(b"\0")
+    given = {os.fsencode(f"{name}={value}") for name, value in ENV.items()}
+    assert {line for line in environment.split(b"\0") if not line.startswith((b"PWD=", b"_="))} == given
+    ignored = int(status.partition(b"SigIgn:")[2].split()[0], 16)
+    assert not ignored & (1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root starts children that look like another account")
+async def test_a_process_that_traces_starts_children_in_namespaces_of_their_own(tmp_path: Path) -> None:
+    # After a fork, the tracing library starts threads in the child; nothing with threads may enter a namespace.
+    telemetry = Telemetry("test", processors=(BatchSpanProcessor(InMemorySpanExporter()),))
+    try:
+        child = _spawn_as(Account(seen_as=(65534, 65533)), tmp_path, "/bin/sh", "-c", "id -u; id -g")
+        assert await child.wait() == 0
+        assert child.log_tail().split() == ["65534", "65533"]
+    finally:
+        telemetry.shutdown()
 
 
 async def test_a_large_log_is_put_aside_while_its_writer_goes_on(

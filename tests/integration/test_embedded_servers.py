@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import socket
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +17,7 @@ import nats
 import pytest
 
 from agenthub_runtime.datadir import DataDir
-from agenthub_runtime.embedded import folder_lock, pg_account
+from agenthub_runtime.embedded import folder_lock
 from agenthub_runtime.embedded import postgres as postgres_module
 from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.embedded.pg_programs import find_pg_bin
@@ -23,6 +25,30 @@ from agenthub_runtime.embedded.postgres import PostgresServer
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
 from tests.support.servers import fresh_database
 from tests.support.until import until
+
+# Starts a PostgreSQL in a user namespace that is like the outside, but allows no further one. Somebody outside has
+# to write its maps of ids.
+WITHOUT_NAMESPACES = """
+import asyncio, ctypes, os, sys
+from pathlib import Path
+from agenthub_runtime.datadir import DataDir
+from agenthub_runtime.embedded.postgres import PostgresServer
+
+assert ctypes.CDLL(None).unshare(0x10000000) == 0
+print("inside", flush=True)
+sys.stdin.readline()
+Path("/proc/sys/user/max_user_namespaces").write_text("0")
+
+async def main():
+    server = PostgresServer(DataDir(Path(sys.argv[1])))
+    await server.start()
+    try:
+        print(os.stat(f"/proc/{server.process.pid}").st_uid)
+    finally:
+        await server.stop()
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -170,28 +196,33 @@ async def test_no_password_shows_in_logs_or_command_lines(
     assert not (data.run / "pg-password").exists()
 
 
-async def test_postgres_does_not_run_as_root_where_user_namespaces_are_forbidden(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def forbidden(_: int, __: int) -> None:
-        raise PermissionError("unshare")
-
-    monkeypatch.setattr(pg_account, "_enter_namespace", forbidden)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account for PostgreSQL")
+async def test_postgres_does_not_run_as_root_where_user_namespaces_are_forbidden() -> None:
     # Below /tmp itself: pytest's own folders are closed to other accounts, as a 0700 home would be.
     with TemporaryDirectory(prefix="agenthub-") as folder:
         os.chmod(folder, 0o711)
-        server = PostgresServer(DataDir(Path(folder) / "hub"))
-        await server.start()
-        try:
-            assert server.process is not None
-            assert os.stat(f"/proc/{server.process.pid}").st_uid != 0
-        finally:
-            await server.stop()
+        hub = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WITHOUT_NAMESPACES, f"{folder}/hub", stdin=PIPE, stdout=PIPE
+        )
+        assert hub.stdin is not None
+        assert hub.stdout is not None
+        assert await hub.stdout.readline() == b"inside\n"
+        _map_all_ids(hub.pid)
+        hub.stdin.write(b"go\n")
+        said, _ = await hub.communicate()
+        assert hub.returncode == 0
+        assert said.strip().isdigit()
+        assert int(said) != 0
 
 
 def test_a_wrong_folder_for_postgres_is_named(tmp_path: Path) -> None:
     with pytest.raises(BinaryMissing, match=str(tmp_path)):
         find_pg_bin(tmp_path)
+
+
+def _map_all_ids(pid: int) -> None:
+    for name in ("uid_map", "gid_map"):
+        Path(f"/proc/{pid}/{name}").write_text("0 0 65536")
 
 
 def _command_line(server: NatsServer | PostgresServer) -> str:

@@ -7,11 +7,9 @@ often forbid them) the server runs under a real account, which must be able to r
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,9 +18,7 @@ from agenthub_runtime.embedded.pg_programs import program_env
 from agenthub_runtime.embedded.processes import Account, spawn
 from agenthub_runtime.errors import ServerFailed
 
-_CLONE_NEWUSER = 0x10000000
 _ACCOUNTS = ("postgres", "nobody")
-_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 async def server_account(programs: Path, data: DataDir) -> Account:
@@ -30,7 +26,7 @@ async def server_account(programs: Path, data: DataDir) -> Account:
     if os.geteuid() != 0:
         return Account()
     entry = _existing_account()
-    inside = Account(prepare=lambda: _enter_namespace(entry.pw_uid, entry.pw_gid))
+    inside = Account(seen_as=(entry.pw_uid, entry.pw_gid))
     if sys.platform == "linux" and await _runs(programs, data, inside):
         return inside
     outside = Account(user=entry.pw_uid, group=entry.pw_gid)
@@ -77,16 +73,6 @@ async def _runs(programs: Path, data: DataDir, account: Account) -> bool:
             death_signal=signal.SIGKILL,
             account=account,
         )
-    except (OSError, subprocess.SubprocessError):
-        return False  # a failure between fork and exec reaches the parent as one of these
+    except OSError:
+        return False
     return await process.wait() == 0
-
-
-def _enter_namespace(uid: int, gid: int) -> None:
-    """Become `uid` in a new user namespace in which it stands for root outside. Runs between fork and exec."""
-    if _LIBC.unshare(_CLONE_NEWUSER) != 0:
-        raise OSError(ctypes.get_errno(), "unshare")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} 0 1"), ("gid_map", f"{gid} 0 1")):
-        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY)
-        os.write(descriptor, text.encode())
-        os.close(descriptor)

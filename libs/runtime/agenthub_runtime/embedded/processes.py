@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
+from agenthub_runtime.embedded import launch
+
 LOG_KEPT = 10 * 1024 * 1024
 
-_PR_SET_PDEATHSIG = 1
-_FORKS = 3
-# Loaded before any fork: the child may not import anything.
-_LIBC = ctypes.CDLL(None, use_errno=True)
+_LAUNCH = str(Path(launch.__file__).absolute())
 
 
 class Account(msgspec.Struct, frozen=True):
-    """The account that a child runs as; `prepare` runs in the child before its program does."""
+    """The account that a child runs as.
+
+    `user` and `group` are ids outside. `seen_as` are the ids that the child has in a user namespace of its own, in
+    which it is still the account that starts it.
+    """
 
     user: int | None = None
     group: int | None = None
-    prepare: Callable[[], None] | None = None
+    seen_as: tuple[int, int] | None = None
+
+
+class _Order(Account, frozen=True, kw_only=True):
+    """What `launch` reads: the program to become, and how."""
+
+    argv: list[str]
+    env: dict[str, str]
+    parent: int
+    death_signal: int
 
 
 class ChildProcess:
@@ -97,43 +111,51 @@ def spawn(
 
     Only the main thread may call this: Linux ties the death signal to the thread that forks, and the child
     would be signalled when that thread ends. `argv` holds absolute paths, for the child runs in `/`. The child
-    inherits the descriptors `keep_open` and no others.
+    inherits the descriptors `keep_open` and no others. Returns when the program itself runs, some 20 ms later.
+    Raises `OSError` when it cannot be started as that account.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("Children are started from the main thread: their death signal is tied to it")
     account = account or Account()
     log.parent.mkdir(parents=True, exist_ok=True)
     trim(log)
+    order = _Order(
+        argv=list(argv),
+        env=dict(env),
+        parent=os.getpid(),
+        death_signal=int(death_signal),
+        user=account.user,
+        group=account.group,
+        seen_as=account.seen_as,
+    )
     with log.open("ab") as output:
+        return ChildProcess(_launched(order, output, keep_open), log)
 
-        def start() -> subprocess.Popen[bytes]:
-            return subprocess.Popen(
-                list(argv),
-                env=dict(env),
+
+def _launched(order: _Order, output: BinaryIO, keep_open: Sequence[int]) -> subprocess.Popen[bytes]:
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            popen = subprocess.Popen(
+                [sys.executable, "-I", "-S", _LAUNCH, str(theirs.fileno())],
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=tuple(keep_open),
-                user=account.user,
-                group=account.group,
-                extra_groups=None if account.group is None else [],
-                preexec_fn=_before_exec(os.getpid(), death_signal, account.prepare),  # noqa: PLW1509
+                pass_fds=(theirs.fileno(), *keep_open),
             )
-
-        return ChildProcess(_started(start), log)
-
-
-def _started(start: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    """A step between fork and exec failed now and then in busy parallel runs, for a reason not found; nothing has
-    run by then, so it is tried again."""
-    for _ in range(_FORKS - 1):
-        try:
-            return start()
-        except subprocess.SubprocessError:
-            continue
-    return start()
+        failure = b""
+        # A launcher that was killed answers nothing; its caller sees the exit code.
+        with suppress(ConnectionError):
+            ours.sendall(json.dumps(msgspec.structs.asdict(order)).encode())
+            ours.shutdown(socket.SHUT_WR)
+            failure = ours.recv(4096)
+    if failure:
+        popen.wait()
+        number, what = msgspec.json.decode(failure, type=tuple[int, str])
+        raise OSError(number, what, order.argv[0])
+    return popen
 
 
 def tail_of(log: Path, lines: int = 12) -> str:
@@ -145,21 +167,6 @@ def tail_of(log: Path, lines: int = 12) -> str:
     except FileNotFoundError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
-
-
-def _before_exec(
-    parent: int, death_signal: signal.Signals, prepare: Callable[[], None] | None
-) -> Callable[[], None]:
-    def in_child() -> None:
-        if prepare is not None:
-            prepare()
-        if sys.platform == "linux":
-            # After `prepare`: a change of credentials clears the setting.
-            _LIBC.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != parent:
-                os._exit(1)  # the parent died before the setting was made
-
-    return in_child
 
 
 async def _exit_of(pid: int, popen: subprocess.Popen[bytes]) -> None:
