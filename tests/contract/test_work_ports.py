@@ -17,6 +17,7 @@ from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Stamp, StepConflict, Stored
 from agenthub_events.runs import Closed, Nudge, Resumed, RunId, TurnIntent
+from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.artifacts import BUCKET, JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.fleet import NatsFleet, WorkerStatus
@@ -209,12 +210,12 @@ async def test_a_timer_that_is_due_fires_with_what_it_was_set_for(ports: Ports) 
 
 
 async def test_setting_a_timer_again_moves_it(ports: Ports) -> None:
-    await ports.timers.set("deadline", GOAL, "", due=CLOCK.now() + timedelta(hours=1), ref="far")
-    await ports.timers.set("deadline", GOAL, "", due=CLOCK.now(), ref="near")
+    await ports.timers.set("deadline", GOAL, GOAL_AS_A_WHOLE, due=CLOCK.now() + timedelta(hours=1), ref="far")
+    await ports.timers.set("deadline", GOAL, GOAL_AS_A_WHOLE, due=CLOCK.now(), ref="near")
 
     fired = await soon(anext(aiter(ports.timers.fired())))
 
-    assert (fired.task_id, fired.ref) == ("", "near")
+    assert (fired.task_id, fired.ref) == (GOAL_AS_A_WHOLE, "near")
     await fired.ack()
 
 

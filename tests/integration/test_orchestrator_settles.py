@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 from nats.aio.client import Client
@@ -12,32 +11,15 @@ from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled
 from agenthub_events.catalogue.task import TaskParked
 from agenthub_events.catalogue.values import PlanTask
 from agenthub_events.runs import Closed, TurnFailed, TurnIntent
-from agenthub_orchestrator.domain import Policy
-from agenthub_orchestrator.follower import Follower
-from agenthub_runtime.artifacts import JetStreamArtifacts
-from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.timers import NatsTimers
 from agenthub_worker.rehearsal.faults import Fault
 from agenthub_worker.rehearsal.scripted import ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import call
+from tests.support.deciding import deciding
 from tests.support.until import until
 from tests.support.workbench import Desk, running_worker
 
 ADD = (PlanTask(key="add", title="Write add.py", agent="coding"),)
-
-
-def deciding(desk: Desk, bus: Client) -> asyncio.Task[None]:
-    follower = Follower(
-        log=desk.log,
-        runs=desk.runs,
-        artifacts=JetStreamArtifacts(bus),
-        timers=NatsTimers(bus),
-        clock=SystemClock(),
-        ids=SystemIds(),
-        policy=Policy(),
-    )
-    return asyncio.ensure_future(follower.run())
 
 
 async def settled(desk: Desk) -> BudgetSettled:
@@ -57,8 +39,7 @@ async def test_i7_calls_that_brought_no_answer_are_charged_when_a_pause_ends_the
     replies = ScriptedReplies({"*": [call("report_result", status="done", summary="done")]})
     async with ScriptedModelServer([replies]) as model, running_worker(bus, model, tmp_path):
         model.faults.add(Fault(kind="cut", times=2), Fault(kind="hang", times=99))
-        orchestrator = deciding(desk, bus)
-        try:
+        async with deciding(bus):
             await desk.accept(workflow=ADD)
 
             async def third_try() -> bool:
@@ -69,9 +50,6 @@ async def test_i7_calls_that_brought_no_answer_are_charged_when_a_pause_ends_the
             await desk.say(GoalPaused(by="ada"), "pause-1")
             assert isinstance(await desk.ended(), TaskParked)
             event = await settled(desk)
-        finally:
-            orchestrator.cancel()
-            await asyncio.gather(orchestrator, return_exceptions=True)
     assert (event.calls, event.unknown_calls) == (0, 3)
     steps = [recorded.step for recorded in await desk.steps()]
     assert [step.may_be_billed for step in steps if isinstance(step, TurnFailed)] == [True, True]
@@ -80,17 +58,12 @@ async def test_i7_calls_that_brought_no_answer_are_charged_when_a_pause_ends_the
 
 async def test_i7_a_run_that_cannot_be_read_is_charged_with_its_whole_slice(bus: Client) -> None:
     desk = Desk(bus)
-    orchestrator = deciding(desk, bus)
-    try:
+    async with deciding(bus):
         await desk.accept(workflow=ADD)
         await until(desk.events, 10, "the task is enqueued")
         await desk.say(BudgetReserved(task_id="t-add", attempt=1, slice=1, calls=7, cost_usd=0.7), "t-add-1-1")
-        await bus.jetstream().publish(
-            f"run.{desk.goal_id}.t-add.1.step.from-tomorrow", b'{"kind": "from-tomorrow"}'
-        )
+        step = f"run.{desk.goal_id}.t-add.1.step.from-tomorrow"
+        await bus.jetstream().publish(step, b'{"kind": "from-tomorrow"}')
         await desk.say(GoalPaused(by="ada"), "pause-1")
         event = await settled(desk)
-    finally:
-        orchestrator.cancel()
-        await asyncio.gather(orchestrator, return_exceptions=True)
     assert (event.calls, event.unknown_calls, event.cost_usd) == (0, 7, 0.7)

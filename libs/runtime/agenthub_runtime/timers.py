@@ -15,7 +15,6 @@ from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.subjects import GOAL_AS_A_WHOLE
 
 STREAM = "TIMERS"
 DURABLE = "timers"
@@ -35,8 +34,7 @@ class NatsFiredTimer:
     """A due timer, delivered again until it is acknowledged."""
 
     def __init__(self, msg: Msg) -> None:
-        _, _, self.kind, self.goal_id, task = msg.subject.split(".")
-        self.task_id = "" if task == GOAL_AS_A_WHOLE else task
+        _, _, self.kind, self.goal_id, self.task_id = msg.subject.split(".")
         body = msgspec.json.decode(msg.data, type=_Body)
         self.ref = body.ref
         self.due = body.due
@@ -55,7 +53,7 @@ class NatsTimers:
 
     async def set(self, kind: str, goal_id: str, task_id: str, *, due: datetime, ref: str) -> None:
         """Let the timer fire at `due` (aware); setting it again moves it. Raises `StoreUnavailable`."""
-        tail = f"{kind}.{goal_id}.{task_id or GOAL_AS_A_WHOLE}"
+        tail = f"{kind}.{goal_id}.{task_id}"
         at = due.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         headers = {
             "Nats-Schedule": f"@at {at}",

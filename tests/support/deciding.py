@@ -1,0 +1,37 @@
+"""An orchestrator in this process, on a real nats-server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from nats.aio.client import Client
+
+from agenthub_events.jetstream.store import JetStreamStore
+from agenthub_orchestrator.domain import Policy
+from agenthub_orchestrator.follower import Follower
+from agenthub_runtime.artifacts import JetStreamArtifacts
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.run_log import JetStreamRunLog
+from agenthub_runtime.timers import NatsTimers
+
+
+@asynccontextmanager
+async def deciding(nc: Client, policy: Policy | None = None) -> AsyncIterator[Follower]:
+    """Decide for every goal while the block runs."""
+    follower = Follower(
+        log=JetStreamStore(nc),
+        runs=JetStreamRunLog(nc),
+        artifacts=JetStreamArtifacts(nc),
+        timers=NatsTimers(nc),
+        clock=SystemClock(),
+        ids=SystemIds(),
+        policy=policy or Policy(),
+    )
+    running = asyncio.create_task(follower.run())
+    try:
+        yield follower
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
