@@ -27,7 +27,9 @@ def tail(
     """Follow the log live; Ctrl-C ends it."""
     with Hub(url).stream(goal=goal, kind=type, start=from_seq) as frames:
         for frame in frames:
-            _print(msgspec.json.decode(frame.data), json=json)
+            # Comments that keep the connection open, and output of runs, are no events of the log.
+            if frame.id:
+                _print(msgspec.json.decode(frame.data), json=json)
 
 
 @app.command

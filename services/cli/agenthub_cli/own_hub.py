@@ -39,7 +39,10 @@ def own_hub(folder: Path, *, workers: str | None = None, env: Mapping[str, str] 
     command = [sys.executable, "-m", "agenthub_cli.main", "up", "--json", "--port", "0", "--data-dir", str(folder)]
     if workers is not None:
         command += ["--workers", workers]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandFailed(f"The folder {folder} cannot be made: {error}", hint="name another one") from error
     log_path = folder / "up.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
