@@ -15,6 +15,7 @@ from eventsourcing.persistence import (
     OperationalError,
     ProgrammingError,
 )
+from eventsourcing.utils import Environment
 
 from agenthub_events import goal_life
 from agenthub_events.base import Draft
@@ -258,10 +259,7 @@ async def test_a_closed_recorder_says_so(nats_url: str) -> None:
         recorder.max_notification_id()
 
 
-async def test_a_recorder_whose_server_is_away_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agenthub_events.jetstream.bridge.CONNECT_WITHIN_S", 0.3)
-    factory = JetStreamFactory.construct(
-        {"PERSISTENCE_MODULE": "agenthub_events.jetstream", "NATS_URL": "nats://127.0.0.1:1"}
-    )
+async def test_a_recorder_whose_server_is_away_says_so() -> None:
+    factory = JetStreamFactory(Environment(env={"NATS_URL": "nats://127.0.0.1:1"}), connect_within_s=0.3)
     with pytest.raises(OperationalError, match="cannot be reached"):
         await asyncio.to_thread(factory.application_recorder)

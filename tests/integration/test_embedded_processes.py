@@ -15,8 +15,7 @@ import uvloop
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agenthub_runtime.embedded import processes
-from agenthub_runtime.embedded.processes import Account, ChildProcess, spawn, tail_of
+from agenthub_runtime.embedded.processes import Account, ChildProcess, spawn, tail_of, trim
 from agenthub_runtime.telemetry import Telemetry
 from tests.support.until import until
 
@@ -117,13 +116,10 @@ async def test_a_process_that_traces_starts_children_in_namespaces_of_their_own(
         telemetry.shutdown()
 
 
-async def test_a_large_log_is_put_aside_while_its_writer_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processes, "LOG_KEPT", 100)
+async def test_a_large_log_is_put_aside_while_its_writer_goes_on(tmp_path: Path) -> None:
     child = _spawn(tmp_path, "print('x' * 200, flush=True); input(); print('y', flush=True)")
     await _up(child)
-    processes.trim(child.log)
+    trim(child.log, kept=100)
     assert "x" * 200 in tail_of(child.log.with_name("child.log.1"))
     assert "x" not in child.log.read_text().partition("Traceback")[0]
     await child.wait()

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,11 +17,9 @@ import nats
 import pytest
 
 from agenthub_runtime.datadir import DataDir
-from agenthub_runtime.embedded import folder_lock
-from agenthub_runtime.embedded import postgres as postgres_module
 from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.embedded.pg_programs import find_pg_bin
-from agenthub_runtime.embedded.postgres import PostgresServer
+from agenthub_runtime.embedded.postgres import PostgresServer, free_port
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
 from tests.support.servers import fresh_database
 from tests.support.until import until
@@ -139,10 +137,9 @@ async def test_a_lock_file_with_the_id_of_a_living_stranger_does_not_keep_postgr
 
 
 async def test_two_servers_never_work_in_one_folder(
-    nats_server: NatsServer, postgres: PostgresServer, data: DataDir, monkeypatch: pytest.MonkeyPatch
+    nats_server: NatsServer, postgres: PostgresServer, data: DataDir
 ) -> None:
-    monkeypatch.setattr(folder_lock, "GONE_WITHIN_S", 0.1)
-    for second in (NatsServer(data), PostgresServer(data)):
+    for second in (NatsServer(data, gone_within_s=0.1), PostgresServer(data, gone_within_s=0.1)):
         with pytest.raises(ServerFailed, match="still works in the folder"):
             await second.start()
 
@@ -158,16 +155,12 @@ async def test_a_half_made_cluster_is_made_anew(postgres: PostgresServer, data: 
     assert not half.exists()
 
 
-async def test_postgres_takes_another_port_when_its_first_choice_is_taken(
-    data: DataDir, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    free_port: Callable[[], int] = postgres_module._free_port
+async def test_postgres_takes_another_port_when_its_first_choice_is_taken(data: DataDir) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         offers = iter([taken.getsockname()[1]])
-        monkeypatch.setattr(postgres_module, "_free_port", lambda: next(offers, None) or free_port())
-        server = PostgresServer(data)
+        server = PostgresServer(data, offer_port=lambda: next(offers, None) or free_port())
         await server.start()
         try:
             assert server.url != f"postgresql://127.0.0.1:{taken.getsockname()[1]}/agenthub"

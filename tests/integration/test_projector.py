@@ -300,15 +300,12 @@ async def test_i3_rows_of_eventful_goals_do_not_depend_on_batches_and_evictions(
     assert {table for table, rows in found.items() if not rows} <= {"usage"}
 
 
-async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(database: Database) -> None:
     log = MemoryLog()
     await played(log, 1)
     await projected(log, database)
     before = await contents(database)
-    monkeypatch.setattr("agenthub_orchestrator.projector.projection.VERSION", 2)
-    projector = asyncio.ensure_future(project(log, database))
+    projector = asyncio.ensure_future(project(log, database, version=2))
     try:
 
         async def switched() -> bool:
@@ -321,7 +318,6 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(
     finally:
         projector.cancel()
         await asyncio.gather(projector, return_exceptions=True)
-    monkeypatch.undo()
     with pytest.raises(ReadModelsNewer, match="version 2"):
         await project(log, database)
 

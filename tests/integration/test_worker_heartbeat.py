@@ -54,11 +54,9 @@ async def test_orders_and_the_name_are_kept_alive_while_the_loop_is_blocked(
 
 
 async def test_a_worker_whose_loop_hangs_for_long_is_given_up(
-    nats_server: NatsServer, beats: list[tuple[float, bytes]], monkeypatch: pytest.MonkeyPatch
+    nats_server: NatsServer, beats: list[tuple[float, bytes]]
 ) -> None:
-    monkeypatch.setattr(heartbeat, "HUNG_AFTER_S", 1.0)
-    monkeypatch.setattr(heartbeat, "ORDER_BEAT_S", 0.2)
-    beating = Heartbeat(nats_server.authorised_url, lambda: dict(HELD), status)
+    beating = Heartbeat(nats_server.authorised_url, lambda: dict(HELD), status, order_beat_s=0.2, hung_after_s=1.0)
     beating.start()
     await until(lambda: beats, 10, "the first beat")
     time.sleep(3.0)  # noqa: ASYNC251  the loop is blocked on purpose

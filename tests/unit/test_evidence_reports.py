@@ -50,7 +50,7 @@ def test_what_is_no_report_or_an_attack_is_none(data: bytes) -> None:
     assert parse_junit(data) is None
 
 
-def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_bytes(b"data")
     assert read_report(plain) == b"data"
@@ -60,8 +60,8 @@ def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path, monkeypatch: 
     assert read_report(tmp_path / "pipe") is None
     assert read_report(tmp_path) is None
     assert read_report(tmp_path / "missing") is None
-    monkeypatch.setattr("agenthub_worker.evidence.reports.REPORT_BYTES", 3)
-    assert read_report(plain) is None
+    assert read_report(plain, limit=4) == b"data"
+    assert read_report(plain, limit=3) is None
 
 
 def test_coverage_counts_the_code_and_not_the_tests() -> None:

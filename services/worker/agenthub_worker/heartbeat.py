@@ -27,15 +27,24 @@ _TICK_S = 0.5
 class Heartbeat:
     """The beating thread. `held` gives the ack subject of every order that is being worked on, by task.
 
-    Both `held` and `status` are called from the thread: they must return copies.
+    Both `held` and `status` are called from the thread: they must return copies. Orders are kept alive every
+    `order_beat_s` seconds, until the worker's loop has stood still for `hung_after_s`.
     """
 
     def __init__(
-        self, nats_url: str, held: Callable[[], dict[str, str]], status: Callable[[], WorkerStatus]
+        self,
+        nats_url: str,
+        held: Callable[[], dict[str, str]],
+        status: Callable[[], WorkerStatus],
+        *,
+        order_beat_s: float = ORDER_BEAT_S,
+        hung_after_s: float = HUNG_AFTER_S,
     ) -> None:
         self._url = nats_url
         self._held = held
         self._status = status
+        self._order_beat_s = order_beat_s
+        self._hung_after_s = hung_after_s
         self._ticked = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._main, name="heartbeat", daemon=True)
@@ -77,14 +86,14 @@ class Heartbeat:
         known: frozenset[str] = frozenset()
         while not self._stop.is_set():
             now = time.monotonic()
-            if now - self._ticked > HUNG_AFTER_S:
+            if now - self._ticked > self._hung_after_s:
                 log.error("worker_loop_hung", seconds=round(now - self._ticked))
                 break
             held = self._held()
             if now >= next_order:
                 for subject in held.values():
                     await nc.publish(subject, b"+WPI")
-                next_order = now + ORDER_BEAT_S
+                next_order = now + self._order_beat_s
             if now >= next_fleet or frozenset(held) != known:
                 await fleet.publish(self._status())
                 next_fleet, known = now + HEARTBEAT_S, frozenset(held)

@@ -34,12 +34,12 @@ class Bridge:
     be reached.
     """
 
-    def __init__(self, url: str, stream: str) -> None:
+    def __init__(self, url: str, stream: str, *, connect_within_s: float = CONNECT_WITHIN_S) -> None:
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=_work, args=(self._loop,), name="agenthub-events", daemon=True)
         thread.start()
         try:
-            nc = asyncio.run_coroutine_threadsafe(_connect(url), self._loop).result()
+            nc = asyncio.run_coroutine_threadsafe(_connect(url, connect_within_s), self._loop).result()
         except (OSError, NatsError) as error:
             self._loop.call_soon_threadsafe(self._loop.stop)
             raise OperationalError(f"The NATS server cannot be reached: {str(error) or 'no answer'}") from error
@@ -78,9 +78,9 @@ def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread, nc: Client) 
         thread.join(_CLOSE_WITHIN_S)
 
 
-async def _connect(url: str) -> Client:
+async def _connect(url: str, within_s: float) -> Client:
     # With reconnecting forever the client would also wait forever for its first connection.
-    async with asyncio.timeout(CONNECT_WITHIN_S):
+    async with asyncio.timeout(within_s):
         return await nats.connect(
             url, name="agenthub-events", max_reconnect_attempts=-1, ping_interval=_PING_S, error_cb=_log_error
         )

@@ -16,7 +16,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import resolve_topic
 
-from agenthub_events.jetstream.bridge import Bridge
+from agenthub_events.jetstream.bridge import CONNECT_WITHIN_S, Bridge
 from agenthub_events.jetstream.mapper import HubMapper
 from agenthub_events.jetstream.naming import ApplicationSubjects, HubSubjects, Subjects
 from agenthub_events.jetstream.recorders import (
@@ -42,8 +42,9 @@ class JetStreamFactory(InfrastructureFactory[JetStreamTrackingRecorder]):
     NATS_STREAM = "NATS_STREAM"
     SUBJECT_ROOT = "SUBJECT_ROOT"
 
-    def __init__(self, env: Any) -> None:
+    def __init__(self, env: Any, *, connect_within_s: float = CONNECT_WITHIN_S) -> None:
         super().__init__(env)
+        self._connect_within_s = connect_within_s
         self._bridge: Bridge | None = None
         self._connecting = threading.Lock()
 
@@ -90,7 +91,8 @@ class JetStreamFactory(InfrastructureFactory[JetStreamTrackingRecorder]):
                 url = self.env.get(self.NATS_URL)
                 if not url:
                     raise InfrastructureFactoryError("NATS_URL is not set: where is the NATS server?")
-                self._bridge = Bridge(url, self.env.get(self.NATS_STREAM) or STREAM)
+                stream = self.env.get(self.NATS_STREAM) or STREAM
+                self._bridge = Bridge(url, stream, connect_within_s=self._connect_within_s)
             return self._bridge
 
     def _subjects(self) -> Subjects:

@@ -22,11 +22,11 @@ GONE_WITHIN_S = 10.0
 
 
 @asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[int]:
+async def locked(path: Path, *, within_s: float = GONE_WITHIN_S) -> AsyncIterator[int]:
     """Wait for the lock and give its descriptor, for the server to inherit. Raises `ServerFailed`."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        deadline = time.monotonic() + GONE_WITHIN_S
+        deadline = time.monotonic() + within_s
         while not _taken(descriptor):
             if time.monotonic() > deadline:
                 raise ServerFailed(

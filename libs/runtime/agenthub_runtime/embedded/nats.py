@@ -15,7 +15,7 @@ from nats.aio.client import Client
 
 from agenthub_runtime.assets import nats_folder
 from agenthub_runtime.datadir import DataDir
-from agenthub_runtime.embedded.folder_lock import locked
+from agenthub_runtime.embedded.folder_lock import GONE_WITHIN_S, locked
 from agenthub_runtime.embedded.processes import ChildProcess, spawn
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
 
@@ -30,14 +30,18 @@ class _Ports(msgspec.Struct):
 
 
 class NatsServer:
-    """A nats-server on a data folder. Any free port at the first start; later starts come back on that port."""
+    """A nats-server on a data folder. Any free port at the first start; later starts come back on that port.
+
+    A server that still works in the folder gets `gone_within_s` seconds to end.
+    """
 
     name = "nats"
     critical = True
     stop_within_s = 2.0
 
-    def __init__(self, data: DataDir) -> None:
+    def __init__(self, data: DataDir, *, gone_within_s: float = GONE_WITHIN_S) -> None:
         self._data = data
+        self._gone_within_s = gone_within_s
         self._port = _ANY_PORT
         self._monitoring_port = _ANY_PORT
         self.process: ChildProcess | None = None
@@ -60,7 +64,7 @@ class NatsServer:
     async def start(self) -> None:
         """Start the server and wait until JetStream answers. Raises `BinaryMissing`, `ServerFailed`."""
         self._data.prepare()
-        async with locked(self._data.root / "jetstream.lock") as lock:
+        async with locked(self._data.root / "jetstream.lock", within_s=self._gone_within_s) as lock:
             for old in self._data.run.glob("nats-server*.ports"):
                 old.unlink(missing_ok=True)
             self.process = process = self._spawn(lock)

@@ -7,13 +7,14 @@ import shutil
 import signal
 import socket
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 import asyncpg
 
 from agenthub_runtime.datadir import USER, DataDir, Secrets
-from agenthub_runtime.embedded.folder_lock import locked
+from agenthub_runtime.embedded.folder_lock import GONE_WITHIN_S, locked
 from agenthub_runtime.embedded.pg_account import open_to_account, server_account
 from agenthub_runtime.embedded.pg_programs import find_pg_bin, major_version, program_env
 from agenthub_runtime.embedded.processes import Account, ChildProcess, spawn
@@ -28,20 +29,39 @@ _NOT_YET = (
 _BUSY_PORT = "Address already in use"
 
 
+def free_port() -> int:
+    """A port on which nobody listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
 class PostgresServer:
     """A PostgreSQL server on a data folder, with an empty database `agenthub` after its first start.
 
     It holds read models only, which the log rebuilds: so a commit does not wait for the disk (rows and position
     of a projection move in one transaction, and a lost transaction is read again), and a new major version
     starts with a fresh folder.
+
+    A server that still works in the folder gets `gone_within_s` seconds to end. `offer_port` gives the port of the
+    first start, and another one when somebody else has taken it by then.
     """
 
     name = "postgres"
     critical = True
     stop_within_s = 2.5
 
-    def __init__(self, data: DataDir, *, pg_bin: Path | None = None) -> None:
+    def __init__(
+        self,
+        data: DataDir,
+        *,
+        pg_bin: Path | None = None,
+        gone_within_s: float = GONE_WITHIN_S,
+        offer_port: Callable[[], int] = free_port,
+    ) -> None:
         self._data = data
+        self._gone_within_s = gone_within_s
+        self._offer_port = offer_port
         self._pg_bin = pg_bin
         self._port = 0
         self.process: ChildProcess | None = None
@@ -63,12 +83,12 @@ class PostgresServer:
         cluster = self._data.pg(await major_version(programs))
         account = await server_account(programs, self._data)
         if not (cluster / "PG_VERSION").exists():
-            async with locked(_lock_file(cluster)) as lock:
+            async with self._locked(cluster) as lock:
                 await _init_cluster(programs, cluster, account, self._data, lock)
         pinned, deadline = self._port, time.monotonic() + READY_WITHIN_S
         while True:
-            self._port = pinned or _free_port()
-            async with locked(_lock_file(cluster)) as lock:
+            self._port = pinned or self._offer_port()
+            async with self._locked(cluster) as lock:
                 # Nobody works in the folder: a lock file there is left over, whatever its process id means now.
                 (cluster / "postmaster.pid").unlink(missing_ok=True)
                 self.process = process = self._spawn(programs, cluster, account, lock)
@@ -84,6 +104,9 @@ class PostgresServer:
         """Stop the server; open transactions are rolled back."""
         if self.process is not None:
             await self.process.stop(signal.SIGINT, within_s=self.stop_within_s)
+
+    def _locked(self, cluster: Path) -> AbstractAsyncContextManager[int]:
+        return locked(cluster.with_name(f"{cluster.name}.lock"), within_s=self._gone_within_s)
 
     def _spawn(self, programs: Path, cluster: Path, account: Account, lock: int) -> ChildProcess:
         options = {
@@ -195,13 +218,3 @@ async def _answers(process: ChildProcess, url: str, deadline: float) -> bool:
             await connection.close()
         return True
     return False
-
-
-def _lock_file(cluster: Path) -> Path:
-    return cluster.with_name(f"{cluster.name}.lock")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])

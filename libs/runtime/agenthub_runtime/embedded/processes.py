@@ -193,9 +193,9 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def trim(log: Path) -> None:
-    """Move a log that has grown large to `<name>.1`, in place of the one there. Its writer may go on writing."""
+def trim(log: Path, *, kept: int = LOG_KEPT) -> None:
+    """Move a log of more than `kept` bytes to `<name>.1`, in place of the one there. Its writer may go on."""
     with suppress(FileNotFoundError):
-        if log.stat().st_size > LOG_KEPT:
+        if log.stat().st_size > kept:
             shutil.copyfile(log, log.with_name(f"{log.name}.1"))
             os.truncate(log, 0)  # every writer appends, so the next line starts at the new end

@@ -12,12 +12,12 @@ from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.app import until_told_to_stop
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
-from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
+from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_runtime.bus import connect
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.postgres import Database
-from agenthub_runtime.projections import AsyncProjectionRunner, Generation
+from agenthub_runtime.projections import AsyncProjectionRunner, Generation, Generations
 from agenthub_runtime.readmodels import CHANNEL, position
 from agenthub_runtime.settings import OrchestratorSettings
 
@@ -36,12 +36,12 @@ async def run_projector(settings: OrchestratorSettings) -> None:
         await nats.close()
 
 
-async def project(event_log: EventLog, database: Database) -> None:
-    """Keep the live generation up to date for ever; waits while the log or Postgres is away."""
+async def project(event_log: EventLog, database: Database, *, version: int = VERSION) -> None:
+    """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away."""
     while True:
         try:
             await prepare_database(database)
-            generation = await _live(event_log, database)
+            generation = await _live(event_log, database, generations(version))
             runner = AsyncProjectionRunner(
                 event_log, database, ReadModels(event_log, generation.schema), generation, channel=CHANNEL
             )
@@ -53,13 +53,12 @@ async def project(event_log: EventLog, database: Database) -> None:
             await asyncio.sleep(_RETRY_S)
 
 
-async def _live(event_log: EventLog, database: Database) -> Generation:
-    sets = generations()
+async def _live(event_log: EventLog, database: Database, sets: Generations) -> Generation:
     async with database.connection() as connection:
         generation = await sets.first(connection)
     if generation.version < sets.version:
         log.info("read_models_outdated", schema=generation.schema, version=sets.version)
-        rebuilt = await rebuild(event_log, database)
+        rebuilt = await rebuild(event_log, database, version=sets.version)
         return Generation(sets.projection, sets.version, rebuilt.generation)
     if generation.version > sets.version:
         raise ReadModelsNewer(

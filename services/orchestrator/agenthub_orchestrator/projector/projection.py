@@ -33,10 +33,10 @@ async def prepare_database(database: Database) -> None:
         await migrate(connection, MIGRATIONS)
 
 
-def generations() -> Generations:
-    """The generations of the read models that this code makes."""
+def generations(version: int = VERSION) -> Generations:
+    """The generations of the read models that code of this version makes."""
     sql = (files(__package__) / "tables.sql").read_text()
-    return Generations(PROJECTION, VERSION, tables_sql=sql, tables=[kind.table for kind in ROW_KINDS])
+    return Generations(PROJECTION, version, tables_sql=sql, tables=[kind.table for kind in ROW_KINDS])
 
 
 class ReadModels(AsyncProjection):

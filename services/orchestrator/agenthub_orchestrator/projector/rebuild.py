@@ -13,7 +13,7 @@ import structlog
 from agenthub_events.ports import EventLog
 from agenthub_events.subjects import STREAM
 from agenthub_orchestrator.errors import ReadModelsNewer
-from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
+from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.writing import TABLES
 from agenthub_runtime.errors import ReadModelsMissing
 from agenthub_runtime.postgres import Database, losses_told
@@ -56,14 +56,14 @@ class Verified(msgspec.Struct, frozen=True):
     differences: tuple[Difference, ...]
 
 
-async def rebuild(event_log: EventLog, database: Database) -> Rebuilt:
-    """Fill a new generation from the first event on and let readers see it, all tables at once.
+async def rebuild(event_log: EventLog, database: Database, *, version: int = VERSION) -> Rebuilt:
+    """Fill a new generation of `version` from the first event on and let readers see it, all tables at once.
 
     The live generation serves readers until then. Raises `DatabaseUnavailable` or `StoreUnavailable` when one of
     them is away; the unfinished generation is dropped.
     """
     await prepare_database(database)
-    sets = generations()
+    sets = generations(version)
     async with database.connection() as connection:
         generation = await sets.create(connection)
     try:

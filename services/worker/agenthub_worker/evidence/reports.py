@@ -28,18 +28,18 @@ class Case(msgspec.Struct, frozen=True):
     outcome: Outcome
 
 
-def read_report(path: Path) -> bytes | None:
-    """The content of a plain file; None when it is missing, no plain file (a link, a pipe), or too large."""
+def read_report(path: Path, *, limit: int = REPORT_BYTES) -> bytes | None:
+    """The content of a plain file; None when it is missing, no plain file (a link, a pipe), or over the limit."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > REPORT_BYTES:
+    if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
         os.close(descriptor)
         return None
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(REPORT_BYTES)
+        return file.read(limit)
 
 
 def parse_junit(data: bytes) -> tuple[Case, ...] | None:
