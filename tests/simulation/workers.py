@@ -13,13 +13,11 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from agenthub_events.agent_types import AGENT_TYPES, agent_type_of
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import WorkContext, decode_context
-from agenthub_events.ports import Delivery
 from agenthub_runtime.agents.load import AgentDefinition, Agents, built_in_files, load_agents
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.telemetry import Telemetry
 from agenthub_worker.attempt import Attempt, Preparation
 from agenthub_worker.bench import Bench
-from agenthub_worker.claims import claim
 from agenthub_worker.crew import Crew, Post
 from agenthub_worker.domain.endings import Ending, Judged
 from agenthub_worker.domain.handed_in import Reported
@@ -133,17 +131,9 @@ class ScriptedRunner(Runner):
         super().__init__(bench, queue, ScriptedCrew(stage), types=TYPES, slots=slots)
         self._stage = stage
 
-    async def _work(self, hold: Hold, delivery: Delivery) -> None:
-        self._held[hold.prefix] = (hold, delivery.ack_subject)
-        preparing = asyncio.get_running_loop().create_task(self._stage.prepare(hold))
-        try:
-            if await claim(self._bench, hold, delivery):
-                await self.attempt(hold, preparing)
-                await delivery.ack()
-        finally:
-            self._held.pop(hold.prefix, None)
-            preparing.cancel()
-            await asyncio.gather(preparing, return_exceptions=True)
+    async def prepare(self, hold: Hold) -> Preparation:
+        """What the stage has ready for the attempt."""
+        return await self._stage.prepare(hold)
 
     async def attempt(self, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
         """One claimed attempt, to its closing event."""

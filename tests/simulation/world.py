@@ -242,6 +242,8 @@ class World:
         ]
         for goal_id in self._scripts:
             found.extend(checks.of_fold(log, self._look(goal_id)))
+        if pending := self._broker.pending():
+            found.append(Violated("order", f"nobody ever acknowledges {pending[:5]}"))
         if self._reads:
             again = await rebuilt(self._log)
             if self._tables.rows != again.rows or self._tables.position != again.position:

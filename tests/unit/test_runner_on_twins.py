@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agenthub_events.base import Draft, Event
-from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted, TaskTimedOut
+from agenthub_events.context import WorkContext
 from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import Stored
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.telemetry import Telemetry
 from agenthub_runtime.twins import MemoryArtifacts, MemoryBroker, MemoryFleet, MemoryRunLog, MemoryWorkQueue
+from agenthub_worker.attempt import Preparation
 from agenthub_worker.bench import Bench
 from agenthub_worker.crew import Crew
+from agenthub_worker.hold import Hold
 from agenthub_worker.runner import Runner
 from agenthub_worker.sandbox.scripted import ScriptedSandbox
 from tests.support.until import until
@@ -42,7 +46,9 @@ def log() -> MemoryLog:
 
 
 @asynccontextmanager
-async def working(log: MemoryLog, folder: Path, *names: str) -> AsyncIterator[MemoryBroker]:
+async def working(
+    log: MemoryLog, folder: Path, *names: str, make: Callable[..., Runner] = Runner
+) -> AsyncIterator[MemoryBroker]:
     clock = QuickClock()
     broker = MemoryBroker(log, clock)
     tasks = [asyncio.create_task(broker.run())]
@@ -61,8 +67,8 @@ async def working(log: MemoryLog, folder: Path, *names: str) -> AsyncIterator[Me
             folder=folder,
             telemetry=Telemetry("worker"),
         )
-        queue = MemoryWorkQueue(broker, ("noop",), slots=4)
-        runners.append(Runner(bench, queue, Crew(None, None, {}), types=("noop",), slots=4))
+        queue = MemoryWorkQueue(broker, ("noop", "coding"), slots=4)
+        runners.append(make(bench, queue, Crew(None, None, {}), types=("noop", "coding"), slots=4))
         tasks.append(asyncio.create_task(runners[-1].run()))
     try:
         yield broker
@@ -74,12 +80,25 @@ async def working(log: MemoryLog, folder: Path, *names: str) -> AsyncIterator[Me
             await runner.stop()
 
 
-async def enqueue(log: MemoryLog, task_id: str) -> None:
+async def enqueue(log: MemoryLog, task_id: str, agent: str = "noop", attempt: int = 1) -> None:
     order = TaskEnqueued(
-        task_id=task_id, agent="noop", agent_type="noop", attempt=1, lane="p2", title="x", timeout_s=60
+        task_id=task_id, agent=agent, agent_type=agent, attempt=attempt, lane="p2", title="x", timeout_s=60
     )
+    await say(log, order, str(attempt), (agent, "p2"))
+
+
+async def say(
+    log: MemoryLog, event: TaskEnqueued | TaskTimedOut, ordinal: str, route: tuple[str, ...] = ()
+) -> None:
+    told = await log.read(f"{GOAL}.{event.task_id}")
     draft = Draft(
-        goal_id=GOAL, task_id=task_id, event=order, ordinal="1", expected=0, version=1, route=("noop", "p2")
+        goal_id=GOAL,
+        task_id=event.task_id,
+        event=event,
+        ordinal=ordinal,
+        expected=told[-1].seq if told else 0,
+        version=len(told) + 1,
+        route=route,
     )
     assert isinstance(await log.append(draft, stamp()), Stored)
 
@@ -121,6 +140,47 @@ async def test_a_dead_holder_is_taken_over_and_a_closed_order_is_left(log: Memor
     claims = [m.event for m in await log.read(GOAL) if isinstance(m.event, TaskStarted)]
     assert [claim.worker for claim in claims] == ["Gone", "W1"]
     assert claims[1].delivery > 1
+
+
+class SlowToEnd(Runner):
+    """Attempts that end when the test says so."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.may_end = {1: asyncio.Event(), 2: asyncio.Event()}
+        self.at_work: set[int] = set()
+
+    async def prepare(self, hold: Hold) -> Preparation:
+        return Preparation(WorkContext(goal_id=GOAL, goal="x", task_id=hold.task_id, kind="work", title="x"), None)
+
+    async def attempt(self, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
+        await preparing
+        self.at_work.add(hold.order.attempt)
+        await self.may_end[hold.order.attempt].wait()
+        self.at_work.remove(hold.order.attempt)
+
+
+async def test_an_old_attempt_that_ends_late_does_not_end_the_hold_of_its_successor(
+    log: MemoryLog, tmp_path: Path
+) -> None:
+    runners: list[SlowToEnd] = []
+
+    def make(*given: Any, **more: Any) -> Runner:
+        runners.append(SlowToEnd(*given, **more))
+        return runners[-1]
+
+    async with working(log, tmp_path, "W1", make=make):
+        (runner,) = runners
+        await enqueue(log, "t-1", "coding")
+        await until(lambda: runner.at_work == {1}, 5, "the first attempt is at work")
+        await say(log, TaskTimedOut(task_id="t-1", attempt=1, limit_s=60, worker="W1"), "1")
+        await enqueue(log, "t-1", "coding", attempt=2)
+        await until(lambda: runner.at_work == {1, 2}, 5, "so is the second")
+        runner.may_end[1].set()
+        await until(lambda: runner.at_work == {2}, 5, "the first has ended")
+        assert runner.status().holding == (f"{GOAL}.t-1",)
+        runner.may_end[2].set()
+        await until(lambda: runner.status().holding == (), 5, "nothing is held")
 
 
 def broker_is_idle(broker: MemoryBroker) -> bool:

@@ -208,6 +208,11 @@ class MemoryBroker:
                     return self._deliver(waiting.popleft())
         return None
 
+    def pending(self) -> list[str]:
+        """Subjects of the orders that are not acknowledged, waiting or held."""
+        waiting = [order.recorded.subject for lane in self._lanes.values() for order in lane]
+        return waiting + [order.recorded.subject for order, _ in self._held.values()]
+
     async def news(self) -> None:
         """Wait until something may have changed."""
         event = self._news

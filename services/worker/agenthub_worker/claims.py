@@ -26,7 +26,10 @@ log = structlog.get_logger()
 
 
 async def claim(bench: Bench, hold: Hold, delivery: Delivery) -> bool:
-    """Append `task.started` for `hold`. False: the attempt is not ours; its order is acked or handed back."""
+    """Append `task.started` for `hold`. False: the attempt is not ours; its order is acked or handed back.
+
+    Raises `Lost` when the order comes again for an open attempt of a goal that wants no work any more.
+    """
     order = hold.order
     tail: Sequence[Recorded] = ()
     if delivery.num_delivered > 1:
@@ -41,6 +44,9 @@ async def claim(bench: Bench, hold: Hold, delivery: Delivery) -> bool:
         )
         match decision:
             case Claim(place=place) | TakeOver(place=place):
+                if delivery.num_delivered > 1:
+                    # A claim that ends at once would count as one more dead worker.
+                    await hold.look_at_goal()
                 if await _started(bench, hold, delivery, place, tail):
                     return True
             case FailCrashed(place=place, claims=claims):

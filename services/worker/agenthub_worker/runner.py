@@ -120,11 +120,8 @@ class Runner:
 
     async def _work(self, hold: Hold, delivery: Delivery) -> None:
         self._held[hold.prefix] = (hold, delivery.ack_subject)
-        preparing = asyncio.get_running_loop().create_task(prepare(hold))
+        preparing = asyncio.get_running_loop().create_task(self.prepare(hold))
         try:
-            if delivery.num_delivered > 1:
-                # A claim that ends at once would count as one more dead worker.
-                await hold.look_at_goal()
             if await claim(self._bench, hold, delivery):
                 with self._bench.telemetry.span(
                     f"invoke_agent {hold.order.agent}",
@@ -132,11 +129,21 @@ class Runner:
                     since=(hold.order.timestamp, self._bench.clock.now()),
                     attributes=_attributes(hold.order, hold.goal_id),
                 ):
-                    await Attempt(hold, self._crew).run(preparing)
+                    await self.attempt(hold, preparing)
                 await delivery.ack()
         finally:
-            self._held.pop(hold.prefix, None)
+            # A later attempt of the same task may already run here.
+            if self._held.get(hold.prefix, (None, ""))[0] is hold:
+                del self._held[hold.prefix]
             await _dispose(preparing)
+
+    async def prepare(self, hold: Hold) -> Preparation:
+        """Everything that an attempt needs before its first step; begun while the claim is on its way."""
+        return await prepare(hold)
+
+    async def attempt(self, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
+        """One claimed attempt, to its closing event."""
+        await Attempt(hold, self._crew).run(preparing)
 
 
 async def _dispose(preparing: asyncio.Task[Preparation]) -> None:
