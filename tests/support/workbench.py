@@ -29,7 +29,7 @@ from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.fleet import NatsFleet
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.run_log import JetStreamRunLog
-from agenthub_runtime.telemetry import Telemetry
+from agenthub_runtime.telemetry import Telemetry, traceparent
 from agenthub_runtime.work_queue import NatsWorkQueue
 from agenthub_worker.bench import Bench, CrashPoint, no_crash
 from agenthub_worker.crew import Crew
@@ -167,8 +167,8 @@ class Desk:
 
 
 def stamp() -> Stamp:
-    """A stamp of now."""
-    return Stamp(now=datetime.now(UTC), metadata={"actor": "test"})
+    """A stamp of now, in the current trace."""
+    return Stamp(now=datetime.now(UTC), metadata={"actor": "test"}, traceparent=traceparent())
 
 
 @asynccontextmanager
@@ -184,6 +184,7 @@ async def running_worker(
     idle_timeout_s: float = 5.0,
     priced_as: str = "",
     clock: Clock | None = None,
+    telemetry: Telemetry | None = None,
 ) -> AsyncIterator[Runner]:
     """A worker in this process, on `nc`, with everything real but the model's mind; without a heartbeat.
 
@@ -204,7 +205,7 @@ async def running_worker(
         ids=ids,
         sandbox=Bubblewrap(),
         folder=folder,
-        telemetry=Telemetry("worker"),
+        telemetry=telemetry or Telemetry("worker"),
         crash_point=crash_point,
     )
     queue = NatsWorkQueue(nc, types, slots=slots)
