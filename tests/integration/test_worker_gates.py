@@ -102,6 +102,13 @@ async def test_green_tests_pass_with_all_their_evidence(gate: Gate) -> None:
     assert await gate.desk.of(LlmCalled, "gate-tests-1") == []
 
 
+async def test_a_gate_before_the_first_merge_judges_the_root_commit(gate: Gate) -> None:
+    verdict = await gate.judge("tests", commit="", base="")
+    assert isinstance(verdict, GateFailed), verdict
+    assert verdict.commit == ROOT_COMMIT
+    assert "no test" in verdict.summary.lower()
+
+
 async def test_i6_a_claim_of_success_without_evidence_passes_no_gate(gate: Gate) -> None:
     await gate.work("t-a", add=CODE, test_add=BAD)
     verdict = await gate.judge("tests")

@@ -6,7 +6,7 @@ import pytest
 
 from agenthub_events import goal_life
 from agenthub_events.catalogue.goal import GoalAccepted, GoalPlanned, GoalPlanRejected, GoalReplanned
-from agenthub_events.catalogue.values import PlannedTask
+from agenthub_events.catalogue.values import PlannedTask, PlanTask
 from agenthub_events.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from tests.support.spec import Scenario, a_goal, step
@@ -122,16 +122,30 @@ def test_a_person_edits_the_plan_before_approving_it() -> None:
     )
     edit = goal_life.EditPlan(by="ada", request_id="1", revision=1, tasks=tasks, dropped=("t-a", "t-b", "t-c"))
     goal.command(edit)
-    goal.settled()
+    assert goal.settled().open() == []
+    goal.command(goal_life.ApprovePlan(by="ada", request_id="2", revision=2))
+    assert goal.settled().open() == ["t-a"]
     assert {task: goal.task(task).word for task in goal.truth.graph} == {
-        "t-a": "pending",
+        "t-a": "enqueued",
         "t-b": "cancelled",
         "t-c": "cancelled",
         "t-b2": "pending",
     }
-    goal.command(goal_life.ApprovePlan(by="ada", request_id="2", revision=2))
-    assert goal.settled().open() == ["t-a"]
     assert goal.done("t-a").open() == ["t-b2"]
+
+
+def test_a_task_that_an_edit_drops_and_a_later_one_brings_back_is_done() -> None:
+    goal = a_goal(autonomy="approve_plan").planned(step("a"), step("b", "a"))
+    plans: tuple[tuple[PlanTask, ...], ...] = ((step("b"),), (step("a"), step("b", "a")))
+    for number, plan in enumerate(plans, start=1):
+        tasks = validate_plan(plan, limits=MANUAL_LIMITS, origin="human")
+        dropped = () if number == 2 else ("t-a",)
+        edit = goal_life.EditPlan(by="ada", request_id=str(number), revision=number, tasks=tasks, dropped=dropped)
+        goal.command(edit)
+        goal.settled()
+    goal.command(goal_life.ApprovePlan(by="ada", request_id="3", revision=3))
+    assert goal.settled().open() == ["t-a"]
+    assert goal.done("t-a").open() == ["t-b"]
 
 
 def test_a_goal_with_a_repository_is_prepared_before_it_is_planned() -> None:

@@ -13,6 +13,7 @@ from agenthub_events.catalogue.values import Finding, TaskResult
 from agenthub_events.context import GateOrder, WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
 from agenthub_events.task_ids import TaskKind
+from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.agent_run import run_agent
 from agenthub_worker.crew import Crew
 from agenthub_worker.domain.endings import Completed, Ending, Failed, Judged, Parked, Trace, closing_event
@@ -45,10 +46,19 @@ async def prepare(hold: Hold) -> Preparation:
     """Read the context and make the workspace. Raises `AgenthubError`."""
     bench, order = hold.bench, hold.order
     data = await bench.patiently(lambda: bench.artifacts.get(order.context_ref))
-    context = decode_context(data)
+    context = _on_a_named_commit(decode_context(data))
     if context.kind == "prepare":
         return Preparation(context, None)
     return Preparation(context, await open_workplace(hold, context))
+
+
+def _on_a_named_commit(context: WorkContext) -> WorkContext:
+    """Before the first merge nobody has named a commit: a gate judges the root that every branch begins with."""
+    gate = context.gate
+    if gate is None or (gate.commit and gate.base):
+        return context
+    named = msgspec.structs.replace(gate, commit=gate.commit or ROOT_COMMIT, base=gate.base or ROOT_COMMIT)
+    return msgspec.structs.replace(context, gate=named)
 
 
 class Attempt:

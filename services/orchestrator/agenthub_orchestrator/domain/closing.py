@@ -110,7 +110,12 @@ def cancel_open(desk: Desk) -> None:
 
 
 def cancel_doomed(desk: Desk) -> None:
-    """Cancel what was dropped from the plan, and what waits for a task that will never be done."""
+    """Cancel what was dropped from the plan, and what waits for a task that will never be done.
+
+    A plan that nobody has approved yet may be edited again: what it drops may come back.
+    """
+    if desk.state.life.planned and not desk.state.plan_stands:
+        return
     for task_id, causes in list(desk.state.doomed.items()):
         reason = f"depends on {causes[0]}, which was cancelled" if causes else "dropped from the plan"
         desk.write(task_id, TaskCancelled(task_id=task_id, reason=reason, causes=causes), "1")
