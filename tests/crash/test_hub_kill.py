@@ -232,6 +232,13 @@ async def test_i3_the_read_models_equal_a_rebuild_after_all_the_kills(struck: Ru
     assert report["rows"] > 100
 
 
+async def test_every_stream_is_there_again_after_all_the_kills(struck: RunningHub) -> None:
+    async def as_declared() -> bool:
+        return struck.cli("nats", "diff").returncode == 0
+
+    await until(as_declared, 20, "the server is as declared")
+
+
 async def insist(http: httpx2.AsyncClient, path: str, body: Body, key: str) -> dict[str, Any]:
     """Send a command with its key until the hub says that it has it."""
 

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import asyncio
+import signal
+from contextlib import aclosing
+
 import msgspec
 import pytest
 from nats.aio.client import Client
 
 from agenthub_events.agent_types import AGENT_TYPES
+from agenthub_events.errors import StoreUnavailable
+from agenthub_runtime.bus import connect
+from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.errors import BusError
-from agenthub_runtime.streams import Declared, apply_assets, declared_assets, diff_assets
+from agenthub_runtime.streams import Declared, apply_assets, declared_assets, diff_assets, keep_declared
+from agenthub_runtime.timers import DURABLE, STREAM, NatsTimers
 from agenthub_runtime.work_queue import LANES
+from tests.support.until import until
 
 
 def test_every_agent_type_has_a_consumer_for_every_lane() -> None:
@@ -72,3 +81,41 @@ async def test_i10_events_cannot_be_deleted_purged_or_unprotected(bus: Client) -
     for answer in (delete, purge, undo):
         assert msgspec.json.decode(answer.data)["error"]["code"] >= 400
     assert (await bus.jetstream().get_msg("EVENTS", ack.seq)).data == b"{}"
+
+
+async def test_what_a_killed_server_held_in_memory_is_declared_again(nats_server: NatsServer) -> None:
+    reconnected = asyncio.Event()
+    nc = await connect(nats_server.authorised_url, "keeper", on_reconnect=reconnected.set)
+    await apply_assets(nc)
+    keeping = asyncio.create_task(keep_declared(nc, reconnected))
+    assert nats_server.process is not None
+    nats_server.process.send(signal.SIGKILL)
+    await nats_server.process.wait()
+    await until(lambda: not nc.is_connected, what="the loss is noticed")
+    await nats_server.start()
+    await until(lambda: nc.is_connected, what="connected again")
+
+    async def whole() -> bool:
+        return await diff_assets(nc) == []
+
+    await until(whole, 10, "every stream is there again")
+    keeping.cancel()
+    await nc.close()
+
+
+async def test_a_consumer_that_somebody_deleted_is_declared_again(bus: Client) -> None:
+    keeping = asyncio.create_task(keep_declared(bus, asyncio.Event(), look_s=0.2))
+    await bus.jetstream().delete_consumer(STREAM, DURABLE)
+
+    async def whole() -> bool:
+        return await diff_assets(bus) == []
+
+    await until(whole, 10, "the consumer is there again")
+    keeping.cancel()
+
+
+async def test_timers_without_their_consumer_are_told_and_not_asked_for_without_pause(bus: Client) -> None:
+    await bus.jetstream().delete_consumer(STREAM, DURABLE)
+    async with aclosing(NatsTimers(bus).fired()) as fired:
+        with pytest.raises(StoreUnavailable, match="Due timers"):
+            await asyncio.wait_for(anext(fired), 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -17,14 +18,21 @@ _log = structlog.get_logger(__name__)
 _NO_TOKEN = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
-async def connect(nats_url: str, name: str, *, give_up_after_s: float | None = None) -> Client:
+async def connect(
+    nats_url: str,
+    name: str,
+    *,
+    give_up_after_s: float | None = None,
+    on_reconnect: Callable[[], None] | None = None,
+) -> Client:
     """Connect as `name` (shown by the server; also the connection's own inbox) and reconnect for ever.
 
+    `on_reconnect` is called after each loss, once the connection is back: the server may be another process then.
     Waits for a server that is not there yet, so that any start order works. Raises `StoreUnavailable` when the
     server refuses the credentials, or does not answer within `give_up_after_s` seconds.
     """
     client = Client()
-    watch = _Watch(client, name)
+    watch = _Watch(client, name, on_reconnect)
     attempt = asyncio.ensure_future(_connect(client, nats_url, name, watch))
     either: set[asyncio.Future[Any]] = {attempt, watch.refused}
     try:
@@ -46,9 +54,10 @@ async def connect(nats_url: str, name: str, *, give_up_after_s: float | None = N
 class _Watch:
     """What a connection tells about itself while it lives."""
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, on_reconnect: Callable[[], None] | None) -> None:
         self._client = client
         self._name = name
+        self._told = on_reconnect
         self._last_error = ""
         self.refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -68,6 +77,8 @@ class _Watch:
     async def on_reconnect(self) -> None:
         self._last_error = ""
         _log.info("nats_reconnected", connection=self._name)
+        if self._told is not None:
+            self._told()
 
 
 async def _connect(client: Client, nats_url: str, name: str, watch: _Watch) -> None:

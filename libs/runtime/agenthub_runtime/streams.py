@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 _TIMEOUT_S = 10.0
 _AGAIN_S = 1.0
+_LOOK_S = 15.0
 _STREAM_EXISTS = 10058
 _NOT_FOUND = frozenset({10014, 10059})
 
@@ -87,6 +89,24 @@ async def create_missing(nc: Client) -> list[Applied]:
         except (NatsError, TimeoutError) as error:
             log.warning("jetstream_not_ready", error=str(error) or type(error).__name__)
             await asyncio.sleep(_AGAIN_S)
+
+
+async def keep_declared(nc: Client, reconnected: asyncio.Event, *, look_s: float = _LOOK_S) -> None:
+    """Create what the server lacks whenever `reconnected` is set, and every `look_s` seconds, for ever.
+
+    A server that was started again has forgotten the streams that it held in memory.
+    """
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(reconnected.wait(), look_s)
+        reconnected.clear()
+        try:
+            created = await create_missing(nc)
+        except BusError as error:
+            log.warning("declared_asset_refused", reason=str(error))
+            continue
+        if created:
+            log.warning("declared_assets_created_again", names=[asset.name for asset in created])
 
 
 async def diff_assets(nc: Client, assets: list[Declared] | None = None) -> list[Drift]:

@@ -29,7 +29,7 @@ from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.run_log import JetStreamRunLog
 from agenthub_runtime.settings import OrchestratorSettings, read_orchestrator_settings
-from agenthub_runtime.streams import create_missing
+from agenthub_runtime.streams import create_missing, keep_declared
 from agenthub_runtime.telemetry import configure_telemetry
 from agenthub_runtime.timers import NatsTimers
 
@@ -42,7 +42,8 @@ _ADVISORIES_AGAIN_S = 2.0
 async def run_orchestrator(settings: OrchestratorSettings) -> None:
     """Run until SIGTERM or SIGINT. Postgres may be away: it only shortens the way to begin and the estimates."""
     telemetry = configure_telemetry(settings.log, service="orchestrator")
-    nats = await connect(settings.nats_url, "orchestrator")
+    reconnected = asyncio.Event()
+    nats = await connect(settings.nats_url, "orchestrator", on_reconnect=reconnected.set)
     try:
         await create_missing(nats)
         async with Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database:
@@ -59,7 +60,12 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 telemetry=telemetry,
             )
             await until_told_to_stop(
-                _together(follower.run(), _learn_durations(follower, database), _hear_advisories(follower, nats))
+                _together(
+                    follower.run(),
+                    keep_declared(nats, reconnected),
+                    _learn_durations(follower, database),
+                    _hear_advisories(follower, nats),
+                )
             )
     finally:
         await nats.close()
