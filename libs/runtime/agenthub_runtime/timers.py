@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -67,19 +68,31 @@ class NatsTimers:
             raise StoreUnavailable(f"Timer `{tail}` could not be set: {error}") from error
 
     async def fired(self) -> AsyncIterator[NatsFiredTimer]:
-        """Due timers, forever; unreadable ones are put aside with a log line."""
+        """Due timers, forever; unreadable ones are put aside with a log line.
+
+        Raises `StoreUnavailable` when the server does not give them out, e.g. because the consumer is gone.
+        """
+        async with self._pulling() as pull:
+            while True:
+                try:
+                    messages = await pull.fetch(_BATCH, timeout=_WAIT_S)
+                except (NatsTimeoutError, TimeoutError):
+                    continue
+                except APIError as error:
+                    raise StoreUnavailable(f"Due timers cannot be read: {error}") from error
+                for msg in messages:
+                    if timer := await _readable(msg):
+                        yield timer
+
+    @asynccontextmanager
+    async def _pulling(self) -> AsyncIterator[JetStreamContext.PullSubscription]:
         pull = await self._js.pull_subscribe_bind(durable=DURABLE, stream=STREAM)
-        while True:
-            try:
-                messages = await pull.fetch(_BATCH, timeout=_WAIT_S)
-            except (NatsTimeoutError, TimeoutError):
-                continue
-            except APIError as error:
-                log.warning("timers_fetch_refused", error=str(error))
-                continue
-            for msg in messages:
-                if timer := await _readable(msg):
-                    yield timer
+        try:
+            yield pull
+        finally:
+            # A connection that is closed has nothing to take back.
+            with suppress(NatsError):
+                await pull.unsubscribe()
 
 
 async def _readable(msg: Msg) -> NatsFiredTimer | None:
