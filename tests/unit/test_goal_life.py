@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agenthub_events import goal_life
 from agenthub_events.base import Event
 from agenthub_events.catalogue import goal as g
-from agenthub_events.catalogue.values import Constraints, Estimates
+from agenthub_events.catalogue.values import Constraints, Estimates, PlanTask
 from agenthub_events.errors import CommandRefused
 from agenthub_events.goal_life import (
     EVENT_OF,
@@ -106,13 +106,33 @@ def test_a_result_is_approved_by_who_saw_it() -> None:
 def test_a_new_plan_takes_back_what_was_ready() -> None:
     goal = Goal(ACCEPTED, PLANNED, READY, g.GoalReplanned(revision=2))
     assert goal.life.phase == "open"
-    assert goal.refusal(Approve(**BY, ready_seq=3)) == "not-ready"
+    assert goal.refusal(Approve(**BY, ready_seq=3)) == "changed-since"
+
+
+def test_a_result_is_not_approved_over_what_somebody_else_said_since() -> None:
+    paused = Goal(ACCEPTED, PLANNED, READY, g.GoalPaused(by="bob"))
+    assert paused.refusal(Approve(**BY, ready_seq=3)) == "changed-since"
+    assert paused.ask(Resume(by="ada", request_id="r2")) == ["goal.resumed"]
+    assert paused.ask(Approve(**BY, ready_seq=3)) == ["goal.approved"]
+    reworked = Goal(ACCEPTED, PLANNED, READY, g.GoalReworkRequested(rework_id="1", feedback="more", by="bob"))
+    assert reworked.refusal(Approve(**BY, ready_seq=3)) == "changed-since"
+    cancelled = Goal(ACCEPTED, PLANNED, READY, g.GoalCancelled(by="bob"))
+    assert cancelled.refusal(Approve(**BY, ready_seq=3)) == "goal-closed"
+
+
+def test_a_goal_of_noop_tasks_has_nothing_to_test() -> None:
+    workflow = (PlanTask(key="n", title="Nothing", agent="noop"),)
+    measuring = Goal(g.GoalAccepted(goal="x", workflow=workflow), PLANNED)
+    assert measuring.refusal(RequestTests(**BY)) == "nothing-to-test"
+    assert Goal(ACCEPTED, PLANNED).ask(RequestTests(**BY)) == ["goal.tests_requested"]
 
 
 def test_rework_opens_a_finished_goal_again() -> None:
     goal = Goal(ACCEPTED, PLANNED, READY, COMPLETED)
     assert goal.ask(Rework(**BY, feedback="use Argon2", priority="high")) == ["goal.rework_requested"]
     assert (goal.life.phase, goal.life.rework_round, goal.life.priority) == ("open", 1, "high")
+    assert goal.ask(Rework(by="ada", request_id="r2", feedback="and salt")) == ["goal.rework_requested"]
+    assert goal.life.priority == "high", "what is not said stays as it is"
 
 
 def test_rework_needs_something_to_work_on() -> None:

@@ -63,12 +63,12 @@ class Approve(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rework(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for changes, on a goal that runs or is finished."""
+    """Ask for changes, on a goal that runs or is finished. Without a `priority` it keeps the one that it has."""
 
     by: str
     request_id: str
     feedback: str
-    priority: Priority = "normal"
+    priority: Priority | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,8 +265,7 @@ def _answer(life: GoalLife, command: GoalCommand) -> Event | None:  # noqa: C901
             _must_be_open(life, "resume")
             return g.GoalResumed(by=command.by) if life.paused else None
         case RequestTests():
-            _must_be_open(life, "test")
-            return g.GoalTestsRequested(by=command.by)
+            return _request_tests(life, command)
         case RaiseBudget():
             return _raise_budget(life, command)
         case Reprioritize():
@@ -290,14 +289,19 @@ def _must_be_open(life: GoalLife, verb: str) -> None:
 def _approve(life: GoalLife, command: Approve) -> Event | None:
     if life.phase in ("approved", "completed"):
         return None
-    if life.phase != "ready":
+    _must_be_open(life, "approve")
+    if not life.ready_seq:
         raise CommandRefused(
             "not-ready",
             f"Goal `{life.goal_id}` is not ready for review: nothing has been offered for approval yet",
         )
-    if life.ready_seq != command.ready_seq:
+    if life.phase != "ready" or life.ready_seq != command.ready_seq:
         raise CommandRefused(
             "changed-since", f"Goal `{life.goal_id}` has changed since you looked: look again, then approve"
+        )
+    if life.paused:
+        raise CommandRefused(
+            "changed-since", f"Goal `{life.goal_id}` was paused by {life.paused_by}: resume it, then approve"
         )
     return g.GoalApproved(by=command.by, ready_seq=command.ready_seq)
 
@@ -310,7 +314,10 @@ def _rework(life: GoalLife, command: Rework) -> Event:
             "not-planned", f"Goal `{life.goal_id}` has no plan yet: wait for it, or cancel the goal"
         )
     return g.GoalReworkRequested(
-        rework_id=command.request_id, feedback=command.feedback, by=command.by, priority=command.priority
+        rework_id=command.request_id,
+        feedback=command.feedback,
+        by=command.by,
+        priority=command.priority or life.priority,
     )
 
 
@@ -325,6 +332,17 @@ def _cancel(life: GoalLife, command: Cancel) -> Event | None:
 def _pause(life: GoalLife, command: Pause) -> Event | None:
     _must_be_open(life, "pause")
     return None if life.paused else g.GoalPaused(by=command.by, reason=command.reason)
+
+
+def _request_tests(life: GoalLife, command: RequestTests) -> Event:
+    _must_be_open(life, "test")
+    workflow = life.accepted.workflow if life.accepted else None
+    if workflow and all(task.agent == "noop" for task in workflow):
+        raise CommandRefused(
+            "nothing-to-test",
+            f"Goal `{life.goal_id}` has only `noop` tasks: there is nothing to test",
+        )
+    return g.GoalTestsRequested(by=command.by)
 
 
 def _raise_budget(life: GoalLife, command: RaiseBudget) -> Event | None:

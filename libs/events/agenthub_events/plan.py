@@ -17,6 +17,7 @@ from agenthub_events.subjects import planned_task_id
 
 DEFAULT_TIMEOUT_S = 3_600
 MAX_TIMEOUT_S = 86_400
+MAX_ESTIMATE_MINUTES = 7 * 24 * 60
 DEFAULT_MINUTES: Mapping[Complexity, int] = {"low": 5, "medium": 15, "high": 40}
 TITLE_MAX = 300
 
@@ -160,5 +161,5 @@ class _Check:
             self.reasons.append(f"task `{task.key}`: the title must have 1 to {TITLE_MAX} characters")
         if task.timeout_s is not None and not 0 < task.timeout_s <= MAX_TIMEOUT_S:
             self.reasons.append(f"task `{task.key}`: timeout_s must be 1 to {MAX_TIMEOUT_S}")
-        if task.estimate_minutes is not None and task.estimate_minutes < 0:
-            self.reasons.append(f"task `{task.key}`: estimate_minutes must not be negative")
+        if task.estimate_minutes is not None and not 0 <= task.estimate_minutes <= MAX_ESTIMATE_MINUTES:
+            self.reasons.append(f"task `{task.key}`: estimate_minutes must be 0 to {MAX_ESTIMATE_MINUTES}")

@@ -131,13 +131,14 @@ def rework(
     goal_id: GoalId,
     feedback: Annotated[str, Parameter(help="What is to be changed")],
     *,
-    priority: PriorityWord = "normal",
+    priority: Annotated[PriorityWord | None, Parameter(help="From now on; default: as it is")] = None,
     key: Key = None,
     url: Url = None,
     json: Json = False,
 ) -> None:
     """Ask for changes; the goal goes on, on the same branch."""
-    answer = Hub(url).post(f"/goals/{goal_id}/rework", {"feedback": feedback, "priority": priority}, key=key)
+    body = _given(feedback=feedback, priority=priority)
+    answer = Hub(url).post(f"/goals/{goal_id}/rework", body, key=key)
     _told(
         answer,
         f"Rework {answer['rework_id']} is accepted; follow it with: {program()} goal watch {goal_id}",

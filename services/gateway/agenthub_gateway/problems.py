@@ -76,6 +76,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "idempotency-key-reused": Kind(409, "The Idempotency-Key was used before", "Take a new key for new requests."),
     "not-planned": Kind(409, "There is no plan yet", "Wait for the plan."),
     "not-ready": Kind(409, "Not ready for review", "Wait until the goal is ready for review."),
+    "nothing-to-test": Kind(409, "There is nothing to test", "Goals of `noop` tasks alone have no gates."),
     "plan-approved": Kind(409, "The plan is approved", "Ask for changes with a rework."),
     "budget-lowered": Kind(409, "A limit can only be raised", "Give more than the limit that stands."),
     "task-not-running": Kind(409, "The task is not running", "A note reaches a task only while it runs."),

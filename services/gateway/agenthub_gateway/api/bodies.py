@@ -82,10 +82,10 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ReworkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What should be changed."""
+    """What should be changed. Without a `priority` the goal keeps the one that it has."""
 
     feedback: LongText
-    priority: Priority = "normal"
+    priority: Priority | None = None
 
 
 class ApproveBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agenthub_events.base import Draft, Event, type_of
-from agenthub_events.catalogue import goal as g
+from agenthub_events.base import Draft
 from agenthub_events.errors import CommandRefused
-from agenthub_events.goal_life import (
-    Approve,
-    ApprovePlan,
-    Cancel,
-    EditPlan,
-    GoalCommand,
-    Pause,
-    RaiseBudget,
-    Reprioritize,
-    RequestTests,
-    Resume,
-    Rework,
-    decide,
-)
+from agenthub_events.goal_life import EVENT_OF, Approve, GoalCommand, asked_id, decide
 from agenthub_events.ports import Conflict, Recorded
-from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of, event_id
 from agenthub_gateway.commands.family import Family, load_family
 from agenthub_gateway.commands.writing import (
     TRIES,
@@ -35,18 +20,6 @@ from agenthub_gateway.commands.writing import (
 )
 
 _HARMLESS = frozenset({"goal.tests_requested", "goal.budget_raised", "goal.reprioritized"})
-_EVENT_KINDS: dict[type[GoalCommand], type[Event]] = {
-    Approve: g.GoalApproved,
-    Rework: g.GoalReworkRequested,
-    Cancel: g.GoalCancelled,
-    Pause: g.GoalPaused,
-    Resume: g.GoalResumed,
-    RequestTests: g.GoalTestsRequested,
-    RaiseBudget: g.GoalBudgetRaised,
-    Reprioritize: g.GoalReprioritized,
-    ApprovePlan: g.GoalPlanApproved,
-    EditPlan: g.GoalReplanned,
-}
 
 
 async def command_goal(writer: Writer, goal_id: str, command: GoalCommand, intent: Intent) -> Outcome:
@@ -74,9 +47,7 @@ def _stored(draft: Draft, seq: int, replayed: bool) -> Outcome:
 
 
 def _earlier(family: Family, command: GoalCommand, intent: Intent) -> Outcome | None:
-    kind = type_of(_EVENT_KINDS[type(command)])
-    identity = event_id(aggregate_of(family.goal_id, GOAL_AS_A_WHOLE, kind), kind, command.request_id)
-    return earlier_outcome(family.goal_id, identity, family.records, intent)
+    return earlier_outcome(family.goal_id, asked_id(family.goal_id, command), family.records, intent)
 
 
 def _allow(command: GoalCommand, family: Family, tail: Sequence[Recorded]) -> None:
@@ -89,7 +60,7 @@ def _allow(command: GoalCommand, family: Family, tail: Sequence[Recorded]) -> No
 
 def _standing(family: Family, command: GoalCommand) -> Outcome:
     """It is so already: the event that made it so is the answer."""
-    found = family.last_of(_EVENT_KINDS[type(command)])
+    found = family.last_of(EVENT_OF[type(command)])
     if found is None:
         return Outcome(goal_id=family.goal_id, event_id="", sequence=family.life.last_seq)
     return Outcome(goal_id=family.goal_id, event_id=event_id_of(found), sequence=found.seq)
