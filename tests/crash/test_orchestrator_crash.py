@@ -24,7 +24,7 @@ from agenthub_runtime.embedded.postgres import PostgresServer
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.readmodels import list_goals, position
-from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
+from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, grown, store, story
 from tests.support.servers import running_postgres
 from tests.support.until import until
 
@@ -135,10 +135,10 @@ async def test_i2_orchestrator_and_projector_killed_at_random_leave_one_effect(
     log = JetStreamStore(bus)
     async with Database(database_url, name="test") as database, playing(log):
         await started(database)
-        for number in range(1, 5):
-            await store(log, accepted(number))
-        for _ in range(6):
-            await asyncio.sleep(chance.uniform(0.1, 0.4))
+        begin, *_ = [await store(log, accepted(number)) for number in range(1, 5)]
+        # Each task is at least an order, a start and an end.
+        for moment in sorted(chance.sample(range(1, 4 * len(TWELVE) * 3), 8)):
+            await grown(log, begin + moment)
             victim = chance.choice(services)
             await victim.end(signal.SIGKILL)
             await victim.start()
@@ -154,7 +154,8 @@ async def test_both_stop_at_once_and_cleanly_when_they_are_told_to(
     log = JetStreamStore(bus)
     async with Database(database_url, name="test") as database, playing(log):
         await started(database)
-        await store(log, accepted(1))
+        begin = await store(log, accepted(1))
+        await grown(log, begin + len(TWELVE))  # both are at work: before that, a signal ends a starting Python
         async with asyncio.timeout(5):
             assert [await service.end(signal.SIGTERM) for service in services] == [0, 0]
         for service in services:
@@ -168,8 +169,8 @@ async def test_a_nats_server_killed_in_between_delays_and_nothing_else(
     log = JetStreamStore(bus)
     async with Database(database_url, name="test") as database, playing(log):
         await started(database)
-        await store(log, accepted(1))
-        await asyncio.sleep(0.15)
+        begin = await store(log, accepted(1))
+        await grown(log, begin + len(TWELVE))
         assert nats_server.process is not None
         nats_server.process.send(signal.SIGKILL)
         await nats_server.process.wait()
@@ -201,8 +202,8 @@ async def test_a_postgres_killed_in_between_delays_the_read_models_and_nothing_e
     try:
         async with Database(url, name="test") as database, playing(log):
             await started(database)
-            await store(log, accepted(1))
-            await asyncio.sleep(0.15)
+            begin = await store(log, accepted(1))
+            await grown(log, begin + len(TWELVE))
             assert own_postgres.process is not None
             own_postgres.process.send(signal.SIGKILL)
             await own_postgres.process.wait()

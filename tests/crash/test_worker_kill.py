@@ -27,7 +27,8 @@ from agenthub_worker.rehearsal.turns import ToolCall, Turn, call
 from tests.support.until import until
 from tests.support.workbench import Desk, running_worker
 
-APPEND = call("bash", command="echo line >> log.txt")
+LINE = "echo line >> log.txt"
+APPEND = call("bash", command=LINE)
 TELL = Turn(calls=(ToolCall("record_knowledge", {"kind": "fact", "text": "it logs"}),))
 DONE = call("report_result", status="done", summary="logged")
 PLACES = (
@@ -151,17 +152,19 @@ async def test_a_killed_server_costs_a_running_attempt_nothing(
 ) -> None:
     desk = Desk(bus)
     await desk.accept()
-    slow = call("bash", command="sleep 1; echo line >> log.txt")
+    slow = call("bash", command="touch begun; until rm go 2> /dev/null; do sleep 0.05; done; rm begun; " + LINE)
     async with (
         ScriptedModelServer([ScriptedReplies({"*": [slow, TELL, DONE]})]) as model,
         running_worker(bus, model, tmp_path),
     ):
         await desk.order()
-        await until(lambda: model.requests, 20, "the run")
+        (begun,) = await until(lambda: list(tmp_path.glob("workspaces/*/*/begun")), 20, "the tool runs")
         assert nats_server.process is not None
         os.kill(nats_server.process.pid, signal.SIGKILL)
         await nats_server.stop()
-        await asyncio.sleep(1.5)  # long enough for the tool to end while nothing can be stored
+        begun.with_name("go").touch()
+        # It ends while nothing can be stored: this line is the last that it does.
+        await until(begun.with_name("log.txt").exists, 20, "the tool has ended")
         await nats_server.start()
         ended = await desk.ended(deadline_s=40)
     assert isinstance(ended, TaskCompleted), ended

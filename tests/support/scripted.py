@@ -14,6 +14,7 @@ from agenthub_events.catalogue.values import PlanTask, TaskResult
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Conflict, EventLog, Recorded, Stamp, Stored
 from agenthub_runtime.projections import closing
+from tests.support.until import until
 
 TWELVE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("analyze-requirements", ()),
@@ -58,12 +59,22 @@ def stamp() -> Stamp:
 
 async def store(log: EventLog, draft: Draft) -> int:
     """Append, whatever the weather; fails the test on a conflict."""
-    while True:
+
+    async def stored() -> int:
         result = await log.append(draft, stamp())
-        if isinstance(result, Stored):
-            return result.seq
         assert not isinstance(result, Conflict), result
-        await asyncio.sleep(0.05)
+        return result.seq if isinstance(result, Stored) else 0
+
+    return await until(stored, 30, f"{draft.event.type} is stored", pause_s=0.05)
+
+
+async def grown(log: EventLog, to: int) -> None:
+    """Wait until the log has come to event `to`: a moment of the work, however fast the machine is."""
+
+    async def reached() -> bool:
+        return await log.last_seq() >= to
+
+    await until(reached, 30, f"the log has reached event {to}", pause_s=0.002)
 
 
 Play = Callable[[TaskEnqueued], Awaitable[Event]]
