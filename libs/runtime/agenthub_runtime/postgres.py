@@ -6,6 +6,7 @@ Everything in Postgres is derived from the log, so nobody waits for it: who cann
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
@@ -36,6 +37,8 @@ _AWAY = (
     # The driver's own word when the server goes away between two of its steps.
     asyncpg.InternalClientError,
 )
+# On a connection that stands these say something else: a mistake of ours, or another server that does not answer.
+_DOUBTFUL = (OSError, TimeoutError, asyncpg.InterfaceError)
 
 
 class Database:
@@ -58,8 +61,13 @@ class Database:
         """A connection from the pool. Raises `DatabaseUnavailable`, also for what the body loses on the way."""
         with losses_told():
             pool = await self._opened()
-            async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+            connection = await pool.acquire(timeout=CONNECT_TIMEOUT_S)
+        try:
+            with losses_told(connection):
                 yield connection
+        finally:
+            with losses_told():
+                await pool.release(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -101,11 +109,13 @@ class Database:
 
 
 @contextmanager
-def losses_told() -> Iterator[None]:
-    """Let what the body loses on a connection come out as `DatabaseUnavailable`."""
+def losses_told(connection: Connection | None = None) -> Iterator[None]:
+    """Let what the body loses on `connection` come out as `DatabaseUnavailable`; without one it only connects."""
     try:
         yield
     except _AWAY as error:
+        if connection is not None and isinstance(error, _DOUBTFUL) and not _lost(connection, error):
+            raise
         raise _unavailable(error) from error
 
 
@@ -114,6 +124,24 @@ async def prepare(connection: Connection) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="text"
     )
+
+
+def _lost(connection: Connection, error: BaseException) -> bool:
+    return _closed(connection) or (isinstance(error, TimeoutError) and _of_driver(error))
+
+
+def _closed(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        # A pool takes a closed connection away from its user at once.
+        return True
+
+
+def _of_driver(error: BaseException) -> bool:
+    """Whether the driver raised it: its time-outs are the plain ones that everybody raises."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(frame.f_globals.get("__name__", "").startswith("asyncpg.") for frame in frames)
 
 
 def _to_json(value: Any) -> str:

@@ -85,7 +85,7 @@ class AsyncProjectionRunner:
         self._projection.forget()
         connection = await self._database.alone()
         try:
-            with losses_told():
+            with losses_told(connection):
                 await self._follow(connection, until)
         finally:
             self._projection.forget()

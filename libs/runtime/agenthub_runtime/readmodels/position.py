@@ -11,7 +11,7 @@ import structlog
 
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.errors import DatabaseUnavailable
-from agenthub_runtime.postgres import Connection, Database
+from agenthub_runtime.postgres import Connection, Database, losses_told
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +85,8 @@ class PositionWatch:
                 if not self._lost:
                     log.warning("position_watch_lost", error=str(error), asks_again_every_s=_RETRY_S)
                 self._lost = True
+            except Exception:
+                log.exception("position_watch_failed", asks_again_every_s=_RETRY_S)
             await asyncio.sleep(_RETRY_S)
 
     async def _listen(self) -> None:
@@ -101,17 +103,16 @@ class PositionWatch:
 
         connection.add_termination_listener(end)
         try:
-            await connection.add_listener(CHANNEL, wake)
-            if self._lost:
-                log.info("position_watch_back")
-            self._lost = False
-            while not lost.is_set():
-                # Cleared before the question: a note that comes in between asks again.
-                heard.clear()
-                await self._learn(await position(connection))
-                await heard.wait()
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-            raise DatabaseUnavailable(f"The connection that follows the position is lost: {error}") from error
+            with losses_told(connection):
+                await connection.add_listener(CHANNEL, wake)
+                if self._lost:
+                    log.info("position_watch_back")
+                self._lost = False
+                while not lost.is_set():
+                    # Cleared before the question: a note that comes in between asks again.
+                    heard.clear()
+                    await self._learn(await position(connection))
+                    await heard.wait()
         finally:
             connection.terminate()
 

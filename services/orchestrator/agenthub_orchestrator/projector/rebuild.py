@@ -92,7 +92,7 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
     sets = generations()
     scratch = f"verify_{os.getpid()}"
     live_side = await database.alone()
-    with losses_told():
+    with losses_told(live_side):
         try:
             async with live_side.transaction(isolation="repeatable_read", readonly=True):
                 live = await sets.live(live_side)
