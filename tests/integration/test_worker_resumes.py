@@ -8,7 +8,7 @@ from typing import Any
 from nats.aio.client import Client
 
 from agenthub_events.catalogue.agent import AgentBlocked
-from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskParked, TaskStarted
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskNoted, TaskParked, TaskStarted
 from agenthub_events.ports import StepConflict
 from agenthub_events.runs import Closed, Nudge, RunId
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
@@ -98,3 +98,20 @@ async def test_nobody_adds_to_a_run_from_which_another_attempt_has_gone_on(bus: 
     late = await desk.runs.append(RunId(desk.goal_id, "t-add", 1), Nudge(text="late"), expected=before)
     assert isinstance(late, StepConflict)
     assert [order.resumes for order in await desk.of(TaskEnqueued)] == [0, 1]
+
+
+async def test_a_note_that_nobody_read_before_its_attempt_ended_is_read_by_the_next(
+    bus: Client, tmp_path: Path
+) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    async with script(LOOK, DONE) as model:
+        await desk.order(lane="p3")
+        await desk.say(TaskNoted(task_id="t-add", by="ann", text="use tabs"), "note-1", "t-add")
+        await desk.say(TaskParked(task_id="t-add", attempt=1, reason="paused"), "1", "t-add")
+        async with running_worker(bus, model, tmp_path):
+            await desk.order()
+            assert isinstance(await desk.ended(attempt=2), TaskCompleted)
+    assert "A note from ann: use tabs" in str(model.requests[0].body["messages"])
+    notes = [r.step for r in await desk.steps(attempt=2) if isinstance(r.step, Nudge) and r.step.note_seq]
+    assert len(notes) == 1

@@ -124,6 +124,7 @@ class Attempt:
         hold = self._hold
         post = await self._crew.post_for(hold.order, context, place)
         book = self._book = await open_book(hold, context, first)
+        await hold.recall_notes()
         if book.run.commit and book.run.commit != place.commit:
             await place.restore(book.run.commit, book.run.bundle_ref)
         models = self._models = ModelDesk(hold, book, Purse(hold), post.brief)

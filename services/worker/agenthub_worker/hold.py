@@ -122,6 +122,15 @@ class Hold:
             self._note(tail)
             self.place = Place(tail[-1].seq, self.place.version + len(tail))
 
+    async def recall_notes(self) -> None:
+        """Take in what people said during earlier attempts: one that ended early may not have read it."""
+        if self.order.attempt == 1:
+            return
+        told = await self.bench.patiently(lambda: self.bench.events.read(self.prefix))
+        known = {note.seq for note in self.notes}
+        self._note([recorded for recorded in told if recorded.seq not in known])
+        self.notes.sort(key=lambda note: note.seq)
+
     async def look(self) -> None:
         """See what others have said about the task and the goal. Raises `Lost` or `AttemptOver`."""
         if self.bench.stopping.is_set():
