@@ -16,7 +16,7 @@ from agenthub_events.errors import ArtifactMissing
 from agenthub_events.ports import Clock, EventLog, Recorded, StepConflict, StepResult, Stored
 from agenthub_events.runs import RecordedStep, RunId, Step, step_id
 from agenthub_runtime.fleet import WorkerStatus
-from agenthub_runtime.work_queue import LANES
+from agenthub_runtime.work_queue import FAIR_EVERY, LANES
 
 ACK_WAIT_S = 10.0
 
@@ -199,9 +199,9 @@ class MemoryBroker:
         finally:
             sweeper.cancel()
 
-    def take(self, types: Sequence[str]) -> MemoryDelivery | None:
-        """The next order for one of `types`, highest lane first."""
-        for lane in LANES:
+    def take(self, types: Sequence[str], *, lowest: bool = False) -> MemoryDelivery | None:
+        """The next order for one of `types`, out of the highest lane that has one, or out of the lowest."""
+        for lane in reversed(LANES) if lowest else LANES:
             for agent_type in types:
                 waiting = self._lanes[f"{agent_type}.{lane}"]
                 if waiting:
@@ -270,6 +270,7 @@ class MemoryWorkQueue:
         self._types = tuple(types)
         self._free = slots
         self._slots = slots
+        self._grants = 0
         self._freed = asyncio.Event()
 
     async def deliveries(self) -> AsyncIterator[MemoryDelivery]:
@@ -279,10 +280,11 @@ class MemoryWorkQueue:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            delivery = self._broker.take(self._types)
+            delivery = self._broker.take(self._types, lowest=(self._grants + 1) % FAIR_EVERY == 0)
             if delivery is None:
                 await self._broker.news()
                 continue
+            self._grants += 1
             self._free -= 1
             yield delivery
 

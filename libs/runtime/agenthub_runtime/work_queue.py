@@ -23,7 +23,7 @@ from agenthub_events.subjects import STREAM
 LANES = ("p0", "p1", "p2", "p3")
 EXPIRES_S = 5.0
 _GRACE_S = 2.0
-_FAIR_EVERY = 4
+FAIR_EVERY = 4
 _USUAL_ENDS = ("404", "408")
 _AFTER_REFUSAL_S = 0.5
 _LOOK_S = 1.0
@@ -173,7 +173,7 @@ class NatsWorkQueue:
         self._gathered = []
         while waiting and self._free > 0 and self._open:
             self._grants += 1
-            _, delivery = waiting.pop(0 if self._grants % _FAIR_EVERY else -1)
+            _, delivery = waiting.pop(0 if self._grants % FAIR_EVERY else -1)
             self._free -= 1
             self._ready.put_nowait(delivery)
         for _, delivery in waiting:
