@@ -22,18 +22,31 @@ from agenthub_gateway.live.frames import Filter, Frame, Framer
 _log = structlog.get_logger(__name__)
 
 RING = 4_096
+RING_BYTES = 64 << 20
 _RETRY_S = 0.5
 
 
 class Broadcaster:
-    """Follows the log from the moment it starts. Use it as an async context manager."""
+    """Follows the log from the moment it starts. Use it as an async context manager.
 
-    def __init__(self, log: EventLog, generation: Callable[[], Awaitable[str]], *, ring: int = RING) -> None:
+    At most `ring` messages are held, and no more than `ring_bytes` of them.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        generation: Callable[[], Awaitable[str]],
+        *,
+        ring: int = RING,
+        ring_bytes: int = RING_BYTES,
+    ) -> None:
         self.log = log
         self.framer = Framer(log)
         self._generation = generation
         self._ring: deque[tuple[int, list[Frame]]] = deque()
         self._ring_max = ring
+        self._bytes = 0
+        self._bytes_max = ring_bytes
         self._floor: int | None = None
         self._place = 0
         self._news = asyncio.Event()
@@ -99,7 +112,9 @@ class Broadcaster:
                 await self._follow()
             except StoreUnavailable as error:
                 _log.warning("live_feed_interrupted", error=str(error))
-                await asyncio.sleep(_RETRY_S)
+            except Exception:
+                _log.exception("live_feed_failed")
+            await asyncio.sleep(_RETRY_S)
 
     async def _follow(self) -> None:
         if self._floor is None:
@@ -112,7 +127,9 @@ class Broadcaster:
     async def _keep(self, batch: Sequence[Recorded]) -> None:
         for entry in grouped(await self.framer.frames(batch)):
             self._ring.append(entry)
-            if len(self._ring) > self._ring_max:
+            self._bytes += _size(entry)
+            while len(self._ring) > self._ring_max or self._bytes > self._bytes_max:
+                self._bytes -= _size(self._ring[0])
                 self._floor = self._ring.popleft()[0]
         self._place = batch[-1].seq
         self._wake()
@@ -201,6 +218,10 @@ class Listener:
         following, self._catching_up = self._catching_up, None
         if following is not None and hasattr(following, "aclose"):
             await following.aclose()
+
+
+def _size(entry: tuple[int, list[Frame]]) -> int:
+    return sum(len(frame.data) for frame in entry[1])
 
 
 def grouped(frames: Sequence[Frame]) -> list[tuple[int, list[Frame]]]:

@@ -119,7 +119,9 @@ class RunOutputs:
                     self._give_out(batch)
             except StoreUnavailable as error:
                 _log.warning("run_outputs_interrupted", error=str(error))
-                await asyncio.sleep(_RETRY_S)
+            except Exception:
+                _log.exception("run_outputs_failed")
+            await asyncio.sleep(_RETRY_S)
 
     def _give_out(self, batch: Sequence[RawMessage]) -> None:
         for message in batch:

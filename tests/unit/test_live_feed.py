@@ -1,0 +1,104 @@
+"""The live feed of one process: what it holds, and that no error ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+import structlog
+
+from agenthub_events.jetstream.wire import RawMessage
+from agenthub_events.memory import MemoryLog
+from agenthub_gateway.live.broadcaster import Broadcaster, Listener
+from agenthub_gateway.live.frames import Filter
+from agenthub_gateway.live.outputs import RunOutputs
+from tests.support.scripted import accepted, store
+from tests.support.until import until
+
+
+async def generation() -> str:
+    return "g"
+
+
+async def heard(listener: Listener, count: int) -> list[int | None]:
+    """The sequences of the next frames."""
+    seen: list[int | None] = []
+    async with asyncio.timeout(10):
+        while len(seen) < count:
+            seen += [frame.sequence for frame in await listener.next(1) or []]
+    return seen
+
+
+async def test_the_feed_goes_on_after_an_error_that_nobody_foresaw() -> None:
+    broken = ["follow"]
+
+    async def gate(point: str) -> None:
+        if point in broken:
+            broken.remove(point)
+            raise ZeroDivisionError
+
+    log = MemoryLog(gate)
+    with structlog.testing.capture_logs() as lines:
+        async with Broadcaster(log, generation) as feed:
+            listener = feed.listen(after=0, wanted=Filter())
+            await until(lambda: feed.started, what="the feed follows")
+            await store(log, accepted(1))
+            assert await heard(listener, 1) == [1]
+            await listener.close()
+    assert [line["event"] for line in lines] == ["live_feed_failed"]
+
+
+async def test_the_feed_holds_no_more_than_its_bytes_and_a_listener_misses_nothing() -> None:
+    log = MemoryLog()
+    async with Broadcaster(log, generation, ring_bytes=10_000) as feed:
+        await until(lambda: feed.started, what="the feed follows")
+        for number in range(1, 21):
+            await store(log, accepted(number))
+        await until(lambda: feed.place == 20, what="everything is given out")
+        held = next(found for after in range(20) if (found := feed.held_after(after)))
+        assert 1 < len(held) < 20
+        assert sum(len(frame.data) for _, frames in held for frame in frames) <= 10_000
+        listener = feed.listen(after=0, wanted=Filter())
+        assert await heard(listener, 20) == list(range(1, 21))
+        await listener.close()
+
+
+async def test_a_message_larger_than_the_feed_may_hold_still_reaches_everybody() -> None:
+    log = MemoryLog()
+    async with Broadcaster(log, generation, ring_bytes=10) as feed:
+        await until(lambda: feed.started, what="the feed follows")
+        listener = feed.listen(after=0, wanted=Filter())
+        for number in (1, 2):
+            await store(log, accepted(number))
+        assert await heard(listener, 2) == [1, 2]
+        assert feed.held_after(2) == []
+        await listener.close()
+
+
+class Outputs:
+    """A stream of recorded runs that breaks once."""
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    async def last_seq(self) -> int:
+        return 0
+
+    async def follow(
+        self, subject_filters: Sequence[str], *, after: int
+    ) -> AsyncGenerator[list[RawMessage], None]:
+        if not self.broken:
+            self.broken = True
+            raise ZeroDivisionError
+        yield [RawMessage(seq=1, subject="run.g-1.t-a.1.out.output", data=b"3 passed", headers={})]
+        await asyncio.Event().wait()
+
+
+async def test_outputs_are_followed_on_after_an_error_that_nobody_foresaw() -> None:
+    with structlog.testing.capture_logs() as lines:
+        async with RunOutputs(Outputs()) as outputs:
+            tap = outputs.open(None)
+            async with asyncio.timeout(10):
+                [piece] = await tap.taken()
+    assert b"3 passed" in piece.data
+    assert [line["event"] for line in lines] == ["run_outputs_failed"]
