@@ -71,6 +71,7 @@ UNFITTING: list[tuple[dict[str, Any], str]] = [
     ({"goal": "x", "repository": "https://me:secret@example.org/a.git"}, "repository"),
     ({"goal": "x", "repository": "git@example.org:a.git"}, "repository"),
     ({"goal": "x", "repository": "https://token-of-mine@example.org/a.git"}, "repository"),
+    ({"goal": "x", "repository": "http://[::1"}, "repository"),
 ]
 
 
@@ -176,3 +177,36 @@ async def test_unknown_paths_methods_and_parameters_are_problems_too(gateway: Ga
 
 async def post(gateway: Gateway, headers: dict[str, str]) -> httpx2.Response:
     return await gateway.client.post("/api/v1/goals", json={"goal": "x"}, headers=headers)
+
+
+async def test_a_body_that_is_nested_without_end_is_refused(gateway: Gateway) -> None:
+    for body in (b"[" * 100_000, b'{"goal": ' + b"[" * 50_000, b'{"a":' * 50_000):
+        response = await gateway.client.post("/api/v1/goals", content=body)
+        assert (response.status_code, response.json()["type"]) == (400, "/problems/malformed-json")
+
+
+async def test_of_very_many_mistakes_the_first_are_listed(gateway: Gateway) -> None:
+    problem = await refused(gateway, {f"field-{number}": 1 for number in range(20_000)}, 422, "invalid-input")
+    assert keys(problem) == [f"field-{number}" for number in range(20)]
+    assert problem["detail"].endswith("; and more")
+    broken = [task(f"a{number}", "ghost") for number in range(300)]
+    problem = await refused(gateway, {"goal": "x", "workflow": broken}, 422, "invalid-plan")
+    assert (len(problem["errors"]), problem["detail"].endswith("; and more")) == (20, True)
+
+
+async def test_a_parameter_is_called_what_its_caller_called_it(gateway: Gateway) -> None:
+    for path, name in (
+        ("interventions?state=zzz", "state"),
+        ("dead-letters?state=zzz", "state"),
+        ("stream?from=-1", "from"),
+        ("goals?limit=0", "limit"),
+    ):
+        response = await gateway.client.get(f"/api/v1/{path}")
+        assert (response.status_code, [error["key"] for error in response.json()["errors"]]) == (400, [name])
+
+
+async def test_filters_that_fit_no_goal_are_refused_with_what_there_is(gateway: Gateway) -> None:
+    for name, words in (("status", "ready_for_review, completed"), ("priority", "low, normal, high, urgent")):
+        response = await gateway.client.get("/api/v1/goals", params={name: "foo"})
+        assert (response.status_code, response.json()["errors"][0]["key"]) == (422, name)
+        assert words in response.json()["detail"]

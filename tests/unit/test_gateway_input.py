@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from agenthub_events.errors import InvalidInput
 from agenthub_gateway.api.bodies import SubmitBody
 from agenthub_gateway.api.strict import body_hash, decode_strictly
-from agenthub_gateway.api.views import in_words
+from agenthub_gateway.api.submission import accepted_from
+from agenthub_gateway.api.views import GOAL_STATES, in_words
 from agenthub_gateway.commands.writing import request_id_for
 from agenthub_gateway.errors import InvalidBody, MalformedBody
 from agenthub_gateway.live.frames import Filter, Frame, known_types, parse_types
 from agenthub_gateway.security import Guard, Keys
+from agenthub_orchestrator.domain.status import GoalWord
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -137,3 +139,18 @@ def test_a_filter_gives_a_frame_the_name_that_was_asked_for() -> None:
 )
 def test_estimates_are_told_in_words(minutes: float, words: str) -> None:
     assert in_words(minutes) == words
+
+
+def test_an_estimate_beyond_all_bounds_is_told_as_a_century() -> None:
+    assert in_words(1e300) == in_words(float("inf")) == in_words(100 * 365 * 24 * 60.0)
+    assert in_words(-5.0) == "0 minutes"
+
+
+async def test_a_path_longer_than_the_machine_allows_is_no_repository() -> None:
+    body = SubmitBody(goal="x", repository="/" + "a" * 999)
+    with pytest.raises(InvalidInput, match="There is no git repository"):
+        await accepted_from(body, local_repositories=True)
+
+
+def test_the_states_that_goals_are_filtered_by_are_all_that_there_are() -> None:
+    assert set(GOAL_STATES) == set(get_args(GoalWord))

@@ -26,6 +26,7 @@ from nats.aio.client import Client
 from agenthub_events.jetstream.fenced import FencedStream
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
+from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.commands.writing import Writer
 from agenthub_gateway.hub import Hub
@@ -184,7 +185,7 @@ def main(env: Mapping[str, str] = os.environ) -> int:
 
 
 def _as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    found = problem_of(error)
+    found = problem_of(error, public_names(request))
     if found.status == 500:
         _log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
     headers = dict(getattr(error, "headers", None) or {})

@@ -32,6 +32,8 @@ from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.repository.errors import CommitMissing
 
 MEDIA_TYPE = "application/problem+json"
+# So many places of a request are listed; nobody reads more, and their list may be longer than the request.
+LISTED = 20
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -107,15 +109,21 @@ _BY_ERROR: tuple[tuple[type[Exception], str], ...] = (
 
 
 def problem(slug: str, detail: str = "", errors: Sequence[FieldError] = ()) -> Problem:
-    """The document for a row of the table."""
+    """The document for a row of the table; of very many `errors` it lists the first."""
     kind = PROBLEMS[slug]
+    if len(errors) > LISTED:
+        errors = errors[:LISTED]
+        detail = "; ".join([*(error.message for error in errors), "and more"])
     return Problem(
         type=f"/problems/{slug}", title=kind.title, status=kind.status, detail=detail, errors=tuple(errors)
     )
 
 
-def problem_of(error: Exception) -> Problem:
-    """What an error means to the caller. What is not in the table says nothing about the inside."""
+def problem_of(error: Exception, names: Mapping[str, str] | None = None) -> Problem:
+    """What an error means to the caller. What is not in the table says nothing about the inside.
+
+    `names` maps parameters of the handler to what the caller calls them.
+    """
     if isinstance(error, CommandRefused):
         slug = "not-found" if error.code == "goal-unknown" else error.code
         told = problem(slug, str(error))
@@ -123,7 +131,7 @@ def problem_of(error: Exception) -> Problem:
             return msgspec.structs.replace(told, revision=error.revision, tasks=error.tasks)
         return told
     if isinstance(error, HTTPException):
-        return _of_http(error)
+        return _of_http(error, names or {})
     for kind, slug in _BY_ERROR:
         if isinstance(error, kind):
             return problem(slug, str(error), _fields_of(error))
@@ -140,13 +148,14 @@ def _fields_of(error: Exception) -> Sequence[FieldError]:
     return ()
 
 
-def _of_http(error: HTTPException) -> Problem:
+def _of_http(error: HTTPException, names: Mapping[str, str]) -> Problem:
     slug = _BY_STATUS.get(error.status_code, "internal-error")
     extra = error.extra if isinstance(error.extra, list) else []
-    errors = [_field(item) for item in extra if isinstance(item, dict)]
+    errors = [_field(item, names) for item in extra if isinstance(item, dict)]
     detail = "" if slug in ("internal-error", "not-found", "method-not-allowed") else error.detail
     return problem(slug, detail, errors)
 
 
-def _field(item: Mapping[str, Any]) -> FieldError:
-    return FieldError(str(item.get("key", "")), str(item.get("message", "")))
+def _field(item: Mapping[str, Any], names: Mapping[str, str]) -> FieldError:
+    key = str(item.get("key", ""))
+    return FieldError(names.get(key, key), str(item.get("message", "")))

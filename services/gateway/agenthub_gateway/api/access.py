@@ -12,7 +12,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import HeaderParameter, QueryParameter, SkipValidation
+from litestar.params import HeaderParameter, ParameterKwarg, QueryParameter, SkipValidation
 
 from agenthub_gateway.api.strict import body_hash
 from agenthub_gateway.commands.writing import Intent, Outcome, request_id_for
@@ -47,6 +47,19 @@ _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 def says(kind: type[Any], description: str = "OK") -> dict[int, ResponseSpec]:
     """Documents what a handler answers when it makes the bytes itself."""
     return {200: ResponseSpec(kind, description=description, generate_examples=False)}
+
+
+def public_names(request: AnyRequest) -> dict[str, str]:
+    """What callers call the parameters of the handler of a request, where it is another name than the code's."""
+    handler: Any = request.scope.get("route_handler")
+    if handler is None:
+        return {}
+    names = {}
+    for name, parameter in handler.parsed_fn_signature.parameters.items():
+        declared = parameter.kwarg_definition
+        if isinstance(declared, ParameterKwarg) and declared.name:
+            names[name] = declared.name
+    return names
 
 
 def principal_of(request: AnyRequest) -> str:

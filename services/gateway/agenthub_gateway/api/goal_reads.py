@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, get_args
 
 import msgspec
 from litestar import Response, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from agenthub_events.errors import InvalidInput
+from agenthub_events.catalogue.values import Priority
+from agenthub_events.errors import InvalidInput, InvalidSubject
+from agenthub_events.subjects import check_goal_id
 from agenthub_gateway.api.access import (
     After,
     AnyRequest,
@@ -21,6 +24,7 @@ from agenthub_gateway.api.access import (
     snapshot,
 )
 from agenthub_gateway.api.views import (
+    GOAL_STATES,
     EventDocuments,
     GateList,
     GoalPage,
@@ -78,6 +82,8 @@ async def goals(
     after: After = None,
 ) -> Response[bytes]:
     """The youngest first; narrowed by state, priority, whether a person is needed, or words."""
+    _known("status", status or (), GOAL_STATES)
+    _known("priority", () if priority is None else (priority,), get_args(Priority))
     filters = GoalFilter(status=status, priority=priority, needs_you=needs_you, text=text)
     async with snapshot(hub, after) as (connection, at):
         page = await list_goals(connection, cursor, limit, filters)
@@ -218,8 +224,8 @@ async def events(
     """Straight from the log, each with its sequence. Aliases of types are understood."""
     wanted = Filter(types=parse_types(kinds or ()))
     start = _sequence(cursor)
-    records = await hub.log.read(goal_id, after=start, limit=limit) if is_token(goal_id) else []
-    if not records and not (is_token(goal_id) and await hub.log.last(goal_id)):
+    records = await hub.log.read(goal_id, after=start, limit=limit) if is_goal_id(goal_id) else []
+    if not records and not (is_goal_id(goal_id) and await hub.log.last(goal_id)):
         raise no_goal(goal_id)
     views = [view for view in map(view_of, records) if _wants(wanted, view)]
     more = str(records[-1].seq) if len(records) == limit else None
@@ -232,14 +238,24 @@ async def must_exist(connection: Connection, goal_id: str) -> None:
         raise no_goal(goal_id)
 
 
-def is_token(text: str) -> bool:
-    """Whether a text from an address may stand in a subject: wildcards and dots may not."""
-    return text.replace("-", "").isalnum()
+def is_goal_id(text: str) -> bool:
+    """Whether a text from an address is a goal id; no other reaches a subject."""
+    try:
+        check_goal_id(text)
+    except InvalidSubject:
+        return False
+    return True
 
 
 def _wants(wanted: Filter, view: EventView) -> bool:
     alias = view.aliases[0] if view.aliases else ""
     return wanted.name_for(Frame(view.type, view.goal_id, view.sequence, b"", alias)) is not None
+
+
+def _known(field: str, given: Iterable[str], known: Sequence[str]) -> None:
+    for word in given:
+        if word not in known:
+            raise InvalidInput(f"There is no {field} `{word[:40]}`; known are {', '.join(known)}", field=field)
 
 
 def _sequence(cursor: str | None) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from litestar import Response, post
@@ -22,7 +21,7 @@ from agenthub_gateway.api.access import (
 from agenthub_gateway.api.bodies import SubmitBody
 from agenthub_gateway.api.strict import strict_body
 from agenthub_gateway.api.submission import accepted_from
-from agenthub_gateway.api.views import GoalSubmitted, in_words
+from agenthub_gateway.api.views import GoalSubmitted, duration_of, in_words
 from agenthub_gateway.commands.family import Family, load_family
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.writing import Outcome, check_key
@@ -91,7 +90,7 @@ def _submitted(outcome: Outcome, family: Family | None) -> GoalSubmitted:
         workflow_generated=True,
         estimated_tasks=planned.estimates.tasks,
         estimated_time=in_words(minutes),
-        estimated_completion=planned.timestamp + timedelta(minutes=minutes),
+        estimated_completion=planned.timestamp + duration_of(minutes),
         event_id=outcome.event_id,
         sequence=outcome.sequence,
     )

@@ -6,12 +6,14 @@ import hashlib
 import types
 from collections.abc import Awaitable, Callable, Iterator
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from litestar import Request
 
 from agenthub_gateway.errors import FieldError, InvalidBody, MalformedBody
+from agenthub_gateway.problems import LISTED
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -35,9 +37,11 @@ def decode_strictly(body: bytes, kind: type[T]) -> T:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedBody(f"The body cannot be read as JSON: {error}") from None
+    except RecursionError:
+        raise MalformedBody("The body cannot be read as JSON: it is nested too deeply") from None
     if not isinstance(value, dict):
         raise InvalidBody([FieldError("", f"Expected a JSON object, got {_named(value)}")])
-    if unknown := list(_unknown_fields(value, kind, "")):
+    if unknown := list(islice(_unknown_fields(value, kind, ""), LISTED + 1)):
         raise InvalidBody(unknown)
     try:
         return msgspec.convert(value, kind)

@@ -71,7 +71,7 @@ def _constraints(body: ConstraintsBody) -> Constraints:
 async def _repository(text: str, local_repositories: bool) -> str:
     if not text:
         return ""
-    if _SCP_LIKE.fullmatch(text) or urlsplit(text).scheme in _REMOTE:
+    if _SCP_LIKE.fullmatch(text) or _scheme_of(text) in _REMOTE:
         raise InvalidInput(
             "Repositories elsewhere are not fetched yet: clone it on the hub's machine and give the folder's path",
             field="repository",
@@ -89,5 +89,15 @@ async def _repository(text: str, local_repositories: bool) -> str:
     return str(path)
 
 
+def _scheme_of(text: str) -> str:
+    try:
+        return urlsplit(text).scheme
+    except ValueError:
+        raise InvalidInput("The address of the repository cannot be read", field="repository") from None
+
+
 def _looks_like_git(path: Path) -> bool:
-    return (path / ".git").exists() or (path / "HEAD").is_file()
+    try:
+        return (path / ".git").exists() or (path / "HEAD").is_file()
+    except OSError:
+        return False

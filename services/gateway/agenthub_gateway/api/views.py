@@ -22,6 +22,23 @@ from agenthub_runtime.readmodels import (
 )
 from agenthub_runtime.repository.history import FileEntry
 
+# In the order in which a goal passes through them, as far as it does.
+GOAL_STATES = (
+    "accepted",
+    "planning",
+    "workflow_generated",
+    "running",
+    "validating",
+    "rework",
+    "awaiting_human",
+    "paused",
+    "ready_for_review",
+    "completed",
+    "failed",
+    "cancelled",
+)
+_CENTURY_MINUTES = 100 * 365 * 24 * 60.0
+
 
 class GoalSubmitted(msgspec.Struct, frozen=True, kw_only=True):
     """A goal is in the log. The estimates are null until there is a plan."""
@@ -186,6 +203,11 @@ def dead_letter_view(row: DeadLetterRow) -> DeadLetterView:
     return DeadLetterView(**msgspec.structs.asdict(row), id=row.dead_letter_id)
 
 
+def duration_of(minutes: float) -> timedelta:
+    """An estimate as a duration, a century at most: a plan in the log may claim anything."""
+    return timedelta(minutes=round(min(max(minutes, 0.0), _CENTURY_MINUTES)))
+
+
 def in_words(minutes: float) -> str:
     """`240` as `4 hours`."""
-    return humanize.precisedelta(timedelta(minutes=round(minutes)), minimum_unit="minutes", format="%0.0f")
+    return humanize.precisedelta(duration_of(minutes), minimum_unit="minutes", format="%0.0f")
