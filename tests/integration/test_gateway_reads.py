@@ -18,8 +18,10 @@ from agenthub_events.catalogue.task import KnowledgeRecorded, MergeDone, TaskEnq
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
+from tests.support.until import until
 
 CODE = "def sign() -> str:\n    return 'signed'\n"
 
@@ -195,14 +197,28 @@ async def test_ready_means_that_everything_behind_it_answers(gateway: Gateway) -
     assert await gateway.get("/ready") == ready
     assert await gateway.get("/health") == {"status": "live"}
     queues = await gateway.get("/api/v1/queues")
-    assert {"agent_type": "coding", "lane": "p0", "waiting": 0, "held": 0} in queues["items"]
+    idle = {"lane": "p0", "waiting": 0, "held": 0, "workers": 0, "pulls": 0}
+    assert {"agent_type": "coding", **idle} in queues["items"]
+
+
+async def test_a_queue_tells_how_many_living_workers_serve_it(gateway: Gateway, bus: Client) -> None:
+    fleet = NatsFleet(bus)
+    for name, types in (("Worker-1", ("architect", "planner")), ("Worker-2", ("planner",)), ("Worker-3", ())):
+        await fleet.publish(WorkerStatus(worker=name, instance="i", types=types, slots=1))
+
+    async def told() -> bool:
+        items = (await gateway.get("/api/v1/queues"))["items"]
+        counts = {item["agent_type"]: item["workers"] for item in items}
+        return (counts["planner"], counts["architect"], counts["noop"]) == (2, 1, 0)
+
+    await until(told, what="all three have been heard")
 
 
 async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:
     submitted = await gateway.submit()
     await gateway.get(f"/api/v1/goals/{submitted['goal_id']}", after=submitted["sequence"])
     response = await gateway.client.get("/metrics")
-    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     figures = dict(line.rsplit(" ", 1) for line in response.text.splitlines() if not line.startswith("#"))
     assert figures["agenthub_log_sequence"] == "1"
     assert figures["agenthub_projection_lag_events"] == "0"
@@ -215,7 +231,7 @@ async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:
 
 async def test_the_start_page_brings_everything_itself(gateway: Gateway) -> None:
     page = await gateway.client.get("/")
-    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assets = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
     assert {"/static/hub.js", "/static/hub.css", "/static/icon.svg"} == set(assets)

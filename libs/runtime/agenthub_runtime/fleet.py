@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import msgspec
@@ -38,17 +39,33 @@ class NatsFleet:
         """Say that this worker is alive; nothing waits for it."""
         await self._nc.publish(_subject(status.worker), _ENCODER.encode(status))
 
+    async def living(self) -> list[WorkerStatus]:
+        """Every worker that has said so lately. Raises what the server answers."""
+        stream = self._nc.jetstream()
+        try:
+            info = await stream.stream_info(STREAM, subjects_filter="fleet.*")
+        except NotFoundError:
+            return []
+        found = await asyncio.gather(*(self._last(subject) for subject in info.state.subjects or ()))
+        return [status for status in found if status is not None]
+
     async def alive(self, worker: str, instance: str, holding: str) -> bool:
         """Whether this very instance has lately said that it holds the task `holding`."""
         try:
-            found = await self._nc.jetstream().get_last_msg(STREAM, _subject(worker), direct=True)
-        except (NotFoundError, NatsError, TimeoutError):
+            status = await self._last(_subject(worker))
+        except (NatsError, TimeoutError):
             return False
+        return status is not None and status.instance == instance and holding in status.holding
+
+    async def _last(self, subject: str) -> WorkerStatus | None:
         try:
-            status = _DECODER.decode(found.data or b"")
+            found = await self._nc.jetstream().get_last_msg(STREAM, subject, direct=True)
+        except NotFoundError:
+            return None
+        try:
+            return _DECODER.decode(found.data or b"")
         except msgspec.DecodeError:
-            return False
-        return status.instance == instance and holding in status.holding
+            return None
 
 
 def _subject(worker: str) -> str:

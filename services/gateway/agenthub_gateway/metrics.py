@@ -12,7 +12,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from agenthub_gateway.queues import QueueView
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+# The charset is added where the answer is made, as for every text.
+CONTENT_TYPE = "text/plain; version=0.0.4"
 BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+
 import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -9,34 +12,46 @@ from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.subjects import STREAM
+from agenthub_runtime.fleet import NatsFleet
 
 _PREFIX = "work-"
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
-    """One lane of one agent type: orders that nobody has taken, and orders that workers hold."""
+    """One lane of one agent type: orders that nobody has taken, and orders that workers hold.
+
+    `workers`: how many living workers serve the type; `pulls`: how many of their requests for work stand open.
+    """
 
     agent_type: str
     lane: str
     waiting: int
     held: int
+    workers: int
+    pulls: int
 
 
 async def read_queues(nc: Client) -> list[QueueView]:
     """Every work lane. Raises `StoreUnavailable`."""
     try:
-        found = await nc.jetstream().consumers_info(STREAM)
+        found, living = await asyncio.gather(nc.jetstream().consumers_info(STREAM), NatsFleet(nc).living())
     except NotFoundError:
         return []
     except (NatsError, TimeoutError) as error:
         raise StoreUnavailable(f"The queues cannot be read: {error}") from error
+    serving = Counter(agent_type for worker in living for agent_type in worker.types)
     views = []
     for info in found:
         agent_type, _, lane = info.name.removeprefix(_PREFIX).rpartition("-")
         if info.name.startswith(_PREFIX) and agent_type:
             views.append(
                 QueueView(
-                    agent_type=agent_type, lane=lane, waiting=info.num_pending or 0, held=info.num_ack_pending or 0
+                    agent_type=agent_type,
+                    lane=lane,
+                    waiting=info.num_pending or 0,
+                    held=info.num_ack_pending or 0,
+                    workers=serving[agent_type],
+                    pulls=info.num_waiting or 0,
                 )
             )
     return sorted(views, key=lambda view: (view.agent_type, view.lane))

@@ -21,7 +21,9 @@ LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL_PRINCIPAL = "local"
 PRINCIPAL = "agenthub.principal"
 _GUARDED: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
-_OPEN_PATHS = frozenset({"/health", "/ready", "/health/live", "/health/ready"})
+# The start page holds nothing of anybody's: what it shows it has to ask for with a key.
+_OPEN_PATHS = frozenset({"/", "/health", "/ready", "/health/live", "/health/ready"})
+_OPEN_FOLDER = "/static/"
 
 
 class Keys:
@@ -85,7 +87,7 @@ class Guard:
         principal = self._keys.principal(headers.get("authorization", ""))
         if principal is not None:
             scope.setdefault("state", {})[PRINCIPAL] = principal
-        elif scope["path"] not in _OPEN_PATHS:
+        elif scope["path"] not in _OPEN_PATHS and not scope["path"].startswith(_OPEN_FOLDER):
             return problem("unauthorized", "The request carries no key that this hub knows")
         return None
 

@@ -11,9 +11,9 @@ from litestar.params import FromPath
 from agenthub_gateway.errors import NotFound
 
 _KINDS = {
-    "index.html": "text/html; charset=utf-8",
-    "hub.css": "text/css; charset=utf-8",
-    "hub.js": "text/javascript; charset=utf-8",
+    "index.html": "text/html",
+    "hub.css": "text/css",
+    "hub.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 _SAFE = {
