@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import NamedTuple
 
@@ -244,6 +245,7 @@ async def test_what_cannot_be_read_is_given_out_as_unreadable_everywhere(
         assert isinstance(found.event, Unreadable)
         assert reason in found.event.reason
         assert found.event.data == body
+        assert found.sha256 == hashlib.sha256(body).hexdigest()
 
 
 async def test_an_unreadable_message_does_not_stop_a_follower(rig: Rig) -> None:

@@ -6,6 +6,7 @@ fold; it may lag behind, and then what it decides runs into fences. Time passes 
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -75,21 +76,22 @@ class MiniHub:
                 raise Fenced(draft.subject)
         for draft in fresh:
             self.now += timedelta(milliseconds=1)
-            body = decode(encode(draft.sealed(self.now, {})))
-            assert not isinstance(body, Unreadable), body.reason
             self._ids.add(draft.event_id)
-            self._append(draft.originator_id, draft.subject, body)
+            event = self._append(draft.originator_id, draft.subject, encode(draft.sealed(self.now, {})))
+            assert not isinstance(event, Unreadable), event.reason
 
     def garble(self, task_id: str, event_type: str, data: bytes = b'{"type": "from.tomorrow"}') -> None:
         """Store a message that this code cannot read."""
         aggregate = aggregate_of(self.goal_id, task_id, event_type)
-        self._append(aggregate, f"evt.{self.goal_id}.{task_id}.{event_type}", Unreadable(data, "unknown type"))
+        self._append(aggregate, f"evt.{self.goal_id}.{task_id}.{event_type}", data)
 
-    def _append(self, aggregate: str, subject: str, event: Event | Unreadable) -> None:
-        recorded = Recorded(seq=len(self.log) + 1, subject=subject, event=event)
+    def _append(self, aggregate: str, subject: str, body: bytes) -> Event | Unreadable:
+        digest = hashlib.sha256(body).hexdigest()
+        recorded = Recorded(seq=len(self.log) + 1, subject=subject, event=decode(body), sha256=digest)
         self._fences[aggregate] = (recorded.seq, self._fences.get(aggregate, (0, 0))[1] + 1)
         self.log.append(recorded)
         apply(self.truth, recorded)
+        return recorded.event
 
     def say(self, task_id: str, event: Event, ordinal: str = "") -> Draft:
         """A draft on top of what the log holds now, as a worker or the gateway writes it."""

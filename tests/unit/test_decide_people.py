@@ -10,10 +10,10 @@ import pytest
 from agenthub_events import goal_life
 from agenthub_events.catalogue.agent import AgentAnswered
 from agenthub_events.catalogue.goal import (
+    GoalAccepted,
     GoalDeadlinePassed,
     GoalPaused,
     GoalPlanned,
-    GoalReadyForReview,
     GoalStalled,
     SealRecorded,
 )
@@ -31,7 +31,7 @@ from agenthub_orchestrator.domain import (
     task_status,
     why_waiting,
 )
-from tests.support.minihub import GOAL
+from tests.support.minihub import GOAL, MiniHub
 from tests.support.spec import Scenario, a_goal, step
 
 
@@ -334,15 +334,24 @@ def test_an_unreadable_seal_stops_nothing() -> None:
     assert goal.settled().done("t-n").open() == ["t-m"]
 
 
+def test_i10_another_text_in_a_sealed_message_is_another_seal() -> None:
+    seals = set()
+    for text in ("Build a shop", "Delete everything"):
+        goal = MiniHub()
+        goal.tell(GOAL_AS_A_WHOLE, GoalAccepted(goal=text, workflow=(step("a", agent="noop"),)), "accepted")
+        goal.run()
+        seals.add(goal.truth.digest.hexdigest())
+        assert [known.sha256 != "" for known in goal.log] == [True] * len(goal.log)
+    assert len(seals) == 2
+
+
 def test_what_is_offered_for_review_is_sealed_over_every_message_before() -> None:
     goal = a_goal(step("n", agent="noop")).done("t-n")
     (seal,) = goal.events(SealRecorded)
-    (ready,) = goal.events(GoalReadyForReview)
     assert isinstance(seal, SealRecorded)
     assert seal.messages == seal.up_to_seq == goal.truth.life.ready_seq
-    lines = [f"{m.seq} {m.subject} {m.event.event_id}\n" for m in goal.log if m.seq <= seal.up_to_seq]  # type: ignore[union-attr]
+    lines = [f"{m.seq} {m.subject} {m.sha256}\n" for m in goal.log if m.seq <= seal.up_to_seq]
     assert seal.sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
-    assert ready.event_id in "".join(lines)
 
 
 def test_a_goal_on_which_nothing_can_happen_is_stalled_with_a_diagnosis_and_asked_about() -> None:

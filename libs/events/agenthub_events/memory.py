@@ -8,6 +8,7 @@ awaited at named points of every operation; there a simulation delays, crashes o
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -91,7 +92,10 @@ class MemoryLog:
     def inject(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> int:
         """Store any body on any subject, unfenced, as a foreign program with write access could."""
         seq = len(self._messages) + 1
-        self._messages.append(Recorded(seq=seq, subject=subject, event=decode(data), headers=headers or {}))
+        digest = hashlib.sha256(data).hexdigest()
+        self._messages.append(
+            Recorded(seq=seq, subject=subject, event=decode(data), sha256=digest, headers=headers or {})
+        )
         tokens = subject.split(".")[1:]
         for depth in range(1, len(tokens)):
             self._below.setdefault(".".join(tokens[:depth]), []).append(seq)

@@ -21,12 +21,13 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
     """One message of the log: its place, its subject and what it says.
 
     `seq` is the stream sequence, the only order of the hub. `event` is `Unreadable` when this code cannot read
-    the body; nobody drops such a message.
+    the body; nobody drops such a message. `sha256` is the hash of the stored body, byte for byte.
     """
 
     seq: int
     subject: str
     event: Event | Unreadable
+    sha256: str = ""
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
@@ -79,7 +80,8 @@ def _message(draft: Draft, stamp: Stamp) -> Message:
 
 
 def _recorded(raw: RawMessage) -> Recorded:
-    return Recorded(seq=raw.seq, subject=raw.subject, event=decode(raw.data), headers=raw.headers)
+    digest = hashlib.sha256(raw.data).hexdigest()
+    return Recorded(seq=raw.seq, subject=raw.subject, event=decode(raw.data), sha256=digest, headers=raw.headers)
 
 
 def _result(outcome: Outcome) -> AppendResult:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from agenthub_events.base import Event
 from agenthub_events.codec import Unreadable
 from agenthub_events.ports import Recorded
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
@@ -24,7 +21,7 @@ def apply(state: GoalState, recorded: Recorded) -> GoalState:
     if recorded.seq <= state.last_seq:
         return state
     event = recorded.event
-    _count(state, recorded.seq, recorded.subject, event)
+    _count(state, recorded)
     _, _, task_id, family, _ = recorded.subject.split(".", 4)
     if task_id == GOAL_AS_A_WHOLE:
         fold_family(state, family, recorded.seq, event)
@@ -33,12 +30,9 @@ def apply(state: GoalState, recorded: Recorded) -> GoalState:
     return state
 
 
-def _count(state: GoalState, seq: int, subject: str, event: Event | Unreadable) -> None:
-    state.last_seq = seq
+def _count(state: GoalState, recorded: Recorded) -> None:
+    state.last_seq = recorded.seq
     state.messages += 1
-    if isinstance(event, Unreadable):
-        name = hashlib.sha256(event.data).hexdigest()
-    else:
-        name = event.event_id
-        state.last_at = event.timestamp
-    state.digest.update(f"{seq} {subject} {name}\n".encode())
+    if not isinstance(recorded.event, Unreadable):
+        state.last_at = recorded.event.timestamp
+    state.digest.update(f"{recorded.seq} {recorded.subject} {recorded.sha256}\n".encode())
