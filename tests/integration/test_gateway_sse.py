@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -161,6 +162,25 @@ async def test_a_place_in_another_log_is_told_apart(gateway: Gateway) -> None:
         assert (await take(stream, 1))[0].event == "reset"
     response = await gateway.client.get("/api/v1/stream", headers={"Last-Event-ID": "nonsense"})
     assert (response.status_code, response.json()["errors"][0]["key"]) == (422, "Last-Event-ID")
+
+
+@pytest.mark.parametrize("wrong", [">", "a b", "*", "g-1", "g-" + "0" * 26 + ".>"])
+async def test_what_is_no_goal_is_not_listened_to(gateway: Gateway, wrong: str) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        response = await gateway.client.get("/api/v1/stream", params={"goal": wrong})
+    assert (response.status_code, response.json()["errors"][0]["key"]) == (422, "goal")
+    with pytest.raises(InvalidStatus):
+        async with connect(f"{gateway.url.replace('http', 'ws')}/api/v1/ws?goal={quote(wrong)}"):
+            pass
+
+
+async def test_a_goal_that_nobody_submitted_is_not_listened_to(gateway: Gateway) -> None:
+    nobodys = "g-" + "0" * 26
+    async with asyncio.timeout(PATIENCE_S):
+        response = await gateway.client.get("/api/v1/stream", params={"goal": nobodys})
+    assert (response.status_code, response.json()["title"]) == (404, "There is nothing here")
+    assert (await gateway.client.get(f"/api/v1/goals/{nobodys}/events")).status_code == 404
+    assert (await gateway.client.get("/api/v1/goals/a%20b/events")).status_code == 404
 
 
 async def test_goals_and_types_are_filtered_and_first_names_are_understood(

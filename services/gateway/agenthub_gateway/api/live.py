@@ -9,9 +9,10 @@ from litestar.exceptions import WebSocketException
 from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import ServerSentEvent
 
-from agenthub_events.errors import AgenthubError
-from agenthub_gateway.api.access import HubParam
-from agenthub_gateway.api.goal_reads import TypeQuery
+from agenthub_events.errors import AgenthubError, InvalidInput
+from agenthub_gateway.api.access import HubParam, no_goal
+from agenthub_gateway.api.goal_reads import TypeQuery, is_goal_id
+from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.frames import Filter, parse_types
 from agenthub_gateway.live.places import starting_place
 from agenthub_gateway.live.streams import Source, serve_socket, sse_messages
@@ -40,7 +41,7 @@ async def stream(
     runs: Runs = False,
 ) -> ServerSentEvent:
     """Each event with `id: <generation>:<sequence>`; a client that comes back with it misses nothing."""
-    wanted = Filter(goal_id, parse_types(kinds or ()))
+    wanted = await _filter(hub, goal_id, kinds)
     place, generation, first = await starting_place(
         hub.feed, last_event_id=last_event_id, from_sequence=from_sequence
     )
@@ -62,10 +63,23 @@ async def socket_stream(
 ) -> None:
     """The same frames over a WebSocket, one JSON object each."""
     try:
-        wanted = Filter(goal_id, parse_types(kinds or ()))
+        wanted = await _filter(hub, goal_id, kinds)
         await serve_socket(socket, hub.feed, wanted, from_sequence, hub.outputs if runs else None)
     except AgenthubError as error:
         raise WebSocketException(code=1008, detail=str(error)[:120]) from error
+
+
+async def _filter(hub: Hub, goal_id: str | None, kinds: list[str] | None) -> Filter:
+    """Raises `InvalidInput` for what is no type or goal id, and `NotFound` for a goal that nobody submitted."""
+    wanted = Filter(goal_id, parse_types(kinds or ()))
+    if goal_id is not None:
+        if not is_goal_id(goal_id):
+            raise InvalidInput(
+                f"`{goal_id[:60]}` is no goal id: expected `g-` and 26 letters or digits", field="goal"
+            )
+        if await hub.log.last(goal_id) is None:
+            raise no_goal(goal_id)
+    return wanted
 
 
 HANDLERS: list[Any] = [stream, socket_stream]
