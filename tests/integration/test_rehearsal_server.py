@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from agenthub_worker.rehearsal.catalog import rehearsal_server
 from agenthub_worker.rehearsal.conversation import Conversation
 from agenthub_worker.rehearsal.faults import Fault, FaultPlan
 from agenthub_worker.rehearsal.server import ScriptedModelServer
@@ -88,6 +89,15 @@ async def test_faults_are_ordered_and_requests_are_seen_from_another_process() -
         assert [request["fault"] for request in seen["requests"]] == ["overloaded", ""]
         assert (await ask("/control/faults", "POST", [{"kind": "earthquake"}]))[0] == 400
         assert (await ask("/v1/messages", "POST", [1]))[0] == 400
+
+
+async def test_a_server_that_nobody_may_ask_for_its_calls_keeps_none() -> None:
+    message = {"model": "rehearsal", "max_tokens": 10, "messages": [{"role": "user", "content": "Hello"}]}
+    async with rehearsal_server() as plain, rehearsal_server(control=True) as steered:
+        for server in (plain, steered):
+            assert (await asyncio.to_thread(call, f"{server.url}/v1/messages", "POST", message))[0] == 200
+        assert plain.requests == []
+        assert len(steered.requests) == 1
 
 
 def test_a_fault_strikes_where_and_as_often_as_it_was_ordered() -> None:

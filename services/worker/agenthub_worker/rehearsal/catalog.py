@@ -12,5 +12,9 @@ PACKS: tuple[Scenario, ...] = (auth_jwt.PACK, price_rounding.PACK)
 
 
 def rehearsal_server(*, port: int = 0, control: bool = False) -> ScriptedModelServer:
-    """A server, not yet started, that plays every sample goal and refuses any other."""
-    return ScriptedModelServer(PACKS, samples=[sample.goal for sample in SAMPLE_GOALS], port=port, control=control)
+    """A server, not yet started, that plays every sample goal and refuses any other.
+
+    It runs as long as the hub, so it keeps the calls only for those who may ask for them at `/control`.
+    """
+    samples = [sample.goal for sample in SAMPLE_GOALS]
+    return ScriptedModelServer(PACKS, samples=samples, port=port, control=control, record=control)

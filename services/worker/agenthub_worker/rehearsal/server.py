@@ -40,7 +40,7 @@ class ScriptedModelServer:
     """Serves `scenarios` (the first that knows a conversation answers it); `async with` starts and stops it.
 
     `samples` are the goals that the refusal of any other goal names. `control` opens `/control/faults` and
-    `/control/requests` for tests in another process.
+    `/control/requests` for tests in another process. `record` keeps every call in `requests`, for ever.
     """
 
     def __init__(
@@ -50,10 +50,12 @@ class ScriptedModelServer:
         samples: Sequence[str] = (),
         port: int = 0,
         control: bool = False,
+        record: bool = True,
     ) -> None:
         self._scenarios = (*scenarios, UnknownGoal(samples))
         self._port = port
         self._control = control
+        self._recording = record
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self.faults = FaultPlan()
@@ -143,7 +145,8 @@ class ScriptedModelServer:
             return
         conversation = read_conversation(body)
         fault = self.faults.take(conversation)
-        self._record(request, body, conversation, fault)
+        if self._recording:
+            self._record(request, body, conversation, fault)
         if fault is not None and fault.kind in STATUS:
             status, error_type, text = STATUS[fault.kind]
             await send_json(writer, status, wire.error(error_type, text), _wait_header(fault))
