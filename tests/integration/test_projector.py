@@ -44,6 +44,7 @@ from agenthub_runtime.readmodels import (
 from agenthub_runtime.twins import MemoryArtifacts, MemoryRunLog, MemoryTimers
 from tests.support.minihub_driver import Driver
 from tests.support.projected import projected
+from tests.support.running_hub import run_cli
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, goal_id, store
 from tests.support.spec import Scenario, step
 from tests.support.until import until
@@ -455,6 +456,11 @@ async def test_readers_can_wait_for_an_event_to_be_projected(database: Database)
         await alone.close()
         projector.cancel()
         await asyncio.gather(projector, return_exceptions=True)
+
+
+def test_a_projector_that_is_told_of_no_database_refuses_by_the_settings_name() -> None:
+    refused = run_cli("projector", env={"NATS_URL": "nats://127.0.0.1:1"}, timeout=20)
+    assert (refused.returncode, "DATABASE_URL is not set" in refused.stderr) == (1, True), refused.stderr
 
 
 async def test_a_note_of_the_position_is_sent_with_each_commit(database: Database) -> None:

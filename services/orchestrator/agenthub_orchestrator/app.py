@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -28,12 +29,14 @@ from agenthub_runtime.postgres import Database
 from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.run_log import JetStreamRunLog
-from agenthub_runtime.settings import OrchestratorSettings, read_orchestrator_settings
+from agenthub_runtime.settings import OrchestratorSettings
 from agenthub_runtime.streams import create_missing, keep_declared
 from agenthub_runtime.telemetry import configure_telemetry
 from agenthub_runtime.timers import NatsTimers
 
 log = structlog.get_logger(__name__)
+
+S = TypeVar("S", bound=OrchestratorSettings)
 
 _HISTORY_EVERY_S = 600.0
 _ADVISORIES_AGAIN_S = 2.0
@@ -139,10 +142,10 @@ async def until_told_to_stop(work: Awaitable[None]) -> None:
             loop.remove_signal_handler(name)
 
 
-def main(run: Callable[[OrchestratorSettings], Awaitable[None]], service: str) -> None:
+def main(run: Callable[[S], Awaitable[None]], service: str, read: Callable[[Mapping[str, str]], S]) -> None:
     """Run a service of this package with settings from the environment; exits with 1 and a sentence on failure."""
     try:
-        settings = read_orchestrator_settings(os.environ)
+        settings = read(os.environ)
         configure_logging(settings.log, service=service)
         _loop_of(run(settings))
     except AgenthubError as error:

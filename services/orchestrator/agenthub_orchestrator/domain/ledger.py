@@ -1,4 +1,4 @@
-"""Money: giving back what dead attempts held, and asking when nothing is left."""
+"""Money: giving back what closed attempts held, and asking when nothing is left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agenthub_orchestrator.domain.state import GoalState, SliceKey
 
 
 def settle(desk: Desk) -> None:
-    """Settle one slice whose attempt is closed: its worker died, or lost the attempt, before it could."""
+    """Settle one slice whose attempt is closed: nobody can use it any more."""
     state = desk.state
     for key, held in state.ledger.open.items():
         if _is_closed(state, key):

@@ -19,14 +19,14 @@ from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.postgres import Database
 from agenthub_runtime.projections import AsyncProjectionRunner, Generation, Generations
 from agenthub_runtime.readmodels import CHANNEL, position
-from agenthub_runtime.settings import OrchestratorSettings
+from agenthub_runtime.settings import ProjectorSettings
 
 log = structlog.get_logger(__name__)
 
 _RETRY_S = 1.0
 
 
-async def run_projector(settings: OrchestratorSettings) -> None:
+async def run_projector(settings: ProjectorSettings) -> None:
     """Run until SIGTERM or SIGINT. Raises `MigrationRefused` when the database does not fit this code."""
     nats = await connect(settings.nats_url, "projector")
     try:
