@@ -460,7 +460,8 @@ async def test_readers_can_wait_for_an_event_to_be_projected(database: Database)
 
 def test_a_projector_that_is_told_of_no_database_refuses_by_the_settings_name() -> None:
     refused = run_cli("projector", env={"NATS_URL": "nats://127.0.0.1:1"}, timeout=20)
-    assert (refused.returncode, "DATABASE_URL is not set" in refused.stderr) == (1, True), refused.stderr
+    assert refused.returncode != 0
+    assert "DATABASE_URL is not set" in refused.stderr
 
 
 async def test_a_note_of_the_position_is_sent_with_each_commit(database: Database) -> None:
