@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.e2e import misbehaviour
@@ -31,6 +32,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[Ru
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url, "AGENTHUB_SLOTS": "2"}
     with running_hub(tmp_path_factory.mktemp("hub") / "data", "--workers", workers, env=env) as hub:
         yield hub
+        nothing_differs(hub)
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +65,13 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Misbehavin
         with running_hub(folder, "--workers", workers, env=env) as hub:
             goals = {goal: hub.submit(misbehaviour.submission(goal)) for goal in misbehaviour.SCRIPTS}
             yield MisbehavingModel(hub, model, goals)
+            nothing_differs(hub)
+
+
+def nothing_differs(hub: RunningHub) -> None:
+    """After all that the tests did to a hub, its read models are those that the log makes."""
+    verified = hub.cli("rebuild", "--verify", "--json")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    report = msgspec.json.decode(verified.stdout)
+    assert report["differences"] == []
+    assert report["rows"] > 0

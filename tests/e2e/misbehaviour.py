@@ -64,6 +64,10 @@ FAULTS: Mapping[str, Fault] = {
 # Enough to use up every try of an attempt, those of the SDK included, and not one of the next.
 STORM = Fault(kind="overloaded", task="t-in-the-storm", times=8)
 
+# After the first step, so that there is something to go on with; longer than a task's own limit.
+HANG = Fault(kind="hang", task="t-waiting", turn=1)
+HANG_LIMIT_S = 12
+
 UNLUCKY = "Everything goes wrong once"
 STORMY = "Work through an overload"
 PLANNED_LATE = "Need three proposals for a plan"
@@ -72,6 +76,7 @@ LIAR = "Claim that the tests pass"
 CHEAT = "Make the tests go away"
 CIRCLE = "Go round in circles"
 ENDLESS = "Work until somebody says stop"
+HUNG = "Wait for a model that says nothing"
 
 _TESTED = _steady(_create("test_good.py", _GOOD), DONE)
 
@@ -82,6 +87,7 @@ SCRIPTS: Mapping[str, Mapping[str, Sequence[Reply]]] = {
         "t-tested": _TESTED,
     },
     STORMY: {"t-in-the-storm": _TESTED},
+    HUNG: {"t-waiting": _TESTED},
     PLANNED_LATE: {"plan": [_EMPTY, _WRONG, _RIGHT], "t-mend": _TESTED},
     NEVER_PLANNED: {"plan": [_WRONG]},
     LIAR: {
@@ -105,6 +111,7 @@ SCRIPTS: Mapping[str, Mapping[str, Sequence[Reply]]] = {
 _KEYS: Mapping[str, Sequence[str]] = {
     UNLUCKY: (*FAULTS, "flooded", "tested"),
     STORMY: ("in-the-storm",),
+    HUNG: ("waiting",),
     LIAR: ("lie",),
     CHEAT: ("cheat",),
     CIRCLE: ("circle",),
@@ -125,13 +132,14 @@ def submission(goal: str) -> dict[str, Any]:
     """The body of a goal: with a workflow of its own, or for the planner."""
     if goal not in _KEYS:
         return {"goal": goal}
-    tasks = [{"key": key, "title": f"Do what is called {key}", "agent": "coding"} for key in _KEYS[goal]]
+    limit = {"timeout_s": HANG_LIMIT_S} if goal == HUNG else {}
+    tasks = [{"key": key, "title": f"Do what is called {key}", "agent": "coding", **limit} for key in _KEYS[goal]]
     return {"goal": goal, "workflow": tasks}
 
 
 def faults() -> list[Fault]:
     """All of them, each for its task."""
-    return [STORM, *(_for_task(fault, f"t-{key}") for key, fault in FAULTS.items())]
+    return [STORM, HANG, *(_for_task(fault, f"t-{key}") for key, fault in FAULTS.items())]
 
 
 def _for_task(fault: Fault, task_id: str) -> Fault:

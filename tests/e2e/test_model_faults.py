@@ -29,12 +29,11 @@ async def test_i8_a_cancelled_goal_makes_no_model_call_two_seconds_later(misbeha
     tasks = {"t-endless", "t-endless-too"}
     await until(lambda: all(model.turns(goal_id, task_id) >= 3 for task_id in tasks), 30, "both are at work")
     assert hub.post(f"/goals/{goal_id}/cancel", {"reason": "enough"}).status_code == 202
-    over = time.monotonic() + 2
-    await until(lambda: time.monotonic() > over, 3, "two seconds have passed")
-    asked = len(model.requests(goal_id))
-    later = time.monotonic() + 1.5
-    await until(lambda: time.monotonic() > later, 3, "time for calls that must not come")
-    assert len(model.requests(goal_id)) == asked
+    answered = time.monotonic()
+    # The same worker carries another goal to its end meanwhile, which takes longer than the two seconds.
+    await hub.wait_for(misbehaving.goals[m.UNLUCKY], "ready_for_review")
+    assert time.monotonic() > answered + 2
+    assert model.last_answered(goal_id) < answered + 2
     (cancelled,) = await hub.of(goal_id, GoalCancelled)
     limit = cancelled.timestamp + timedelta(seconds=2)
     late = [called for called in await hub.of(goal_id, LlmCalled) if called.timestamp > limit]
@@ -45,6 +44,8 @@ async def test_i8_a_cancelled_goal_makes_no_model_call_two_seconds_later(misbeha
 async def test_faults_on_the_wire_cost_no_attempt_and_lose_no_step(misbehaving: MisbehavingModel) -> None:
     hub, goal_id = misbehaving.hub, misbehaving.goals[m.UNLUCKY]
     await hub.wait_for(goal_id, "ready_for_review")
+    wanted = {(f"t-{key}", fault.kind): fault.times for key, fault in m.FAULTS.items()}
+    assert misbehaving.model.strikes(goal_id) == wanted, "every fault has struck"
     attempts = Counter(order.task_id for order in await hub.of(goal_id, TaskEnqueued))
     again = {task_id for task_id, count in attempts.items() if count > 1}
     assert again == {"t-refused"}, "only a refusal needs a second attempt"

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,9 +32,11 @@ class ByGoal:
     def __init__(self, scripts: Mapping[str, Mapping[str, Sequence[Reply]]]) -> None:
         usual: Mapping[str, Sequence[Reply]] = {"gate": [READ, APPROVE], "*": [DONE]}
         self._scripts = {goal: ScriptedReplies({**usual, **replies}) for goal, replies in scripts.items()}
+        self.answered: list[tuple[str, float]] = []
 
     def step(self, conversation: Conversation) -> Turn | None:
         """The turn of the goal's script; None for a goal without one."""
+        self.answered.append((conversation.goal_id, time.monotonic()))
         script = self._scripts.get(conversation.goal)
         return script.step(conversation) if script else None
 
@@ -41,9 +44,10 @@ class ByGoal:
 class ScriptedModel:
     """The server while it runs, and what it was asked."""
 
-    def __init__(self, server: ScriptedModelServer) -> None:
+    def __init__(self, server: ScriptedModelServer, replies: ByGoal) -> None:
         self.faults = server.faults
         self._server = server
+        self._replies = replies
 
     @property
     def environment(self) -> dict[str, str]:
@@ -63,6 +67,15 @@ class ScriptedModel:
         conversations = (request.conversation for request in self.requests(goal_id))
         return Counter(_digest(said) for said in conversations if said.task_id not in but)
 
+    def last_answered(self, goal_id: str) -> float:
+        """When the last call of one goal came that was answered, as `time.monotonic` counts."""
+        return max(at for goal, at in list(self._replies.answered) if goal == goal_id)
+
+    def strikes(self, goal_id: str) -> Counter[tuple[str, str]]:
+        """(task, kind of fault) of every call of one goal on which the model misbehaved."""
+        requests = self.requests(goal_id)
+        return Counter((request.conversation.task_id, request.fault) for request in requests if request.fault)
+
     def turns(self, goal_id: str, task_id: str) -> int:
         """How often the model was asked about a task."""
         return sum(request.conversation.task_id == task_id for request in self.requests(goal_id))
@@ -71,13 +84,14 @@ class ScriptedModel:
 @contextmanager
 def scripted_model(scripts: Mapping[str, Mapping[str, Sequence[Reply]]]) -> Iterator[ScriptedModel]:
     """Serve `scripts` (goal → task, kind or agent type → replies) until the body ends."""
-    server = ScriptedModelServer([ByGoal(scripts)])
+    replies = ByGoal(scripts)
+    server = ScriptedModelServer([replies])
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="scripted-model")
     thread.start()
     asyncio.run_coroutine_threadsafe(server.start(), loop).result(10)
     try:
-        yield ScriptedModel(server)
+        yield ScriptedModel(server, replies)
     finally:
         asyncio.run_coroutine_threadsafe(server.aclose(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
