@@ -8,7 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import structlog
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.task import TaskEnqueued
@@ -314,6 +316,21 @@ async def test_an_acknowledged_order_does_not_come_again(ports: Ports) -> None:
     await ports.enqueue("t-b", "coding", "p1")
 
     assert (await soon(anext(orders))).recorded.event.task_id == "t-b"
+
+
+async def test_a_request_for_work_that_cannot_be_sent_is_told(bus: Client) -> None:
+    ports = Ports(bus)
+    await ports.enqueue("t-a", "noop", "p2")
+    queue = ports.queue("noop", slots=1)
+    deliveries = queue.deliveries()
+    await soon(anext(deliveries))
+    await bus.close()
+    with structlog.testing.capture_logs() as lines:
+        queue.release()
+        await until(lambda: lines, what="it is told")
+    assert [line["event"] for line in lines] == ["work_queue_cannot_send"]
+    with pytest.raises(NatsError):
+        await deliveries.aclose()
 
 
 async def test_the_fleet_tells_who_holds_a_task(ports: Ports) -> None:

@@ -9,12 +9,14 @@ at once; it does not survive a restart of the server, so every connection asks a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 
 from agenthub_events.codec import decode
 from agenthub_events.ports import Recorded
@@ -28,6 +30,7 @@ _USUAL_ENDS = ("404", "408")
 _AFTER_REFUSAL_S = 0.5
 _LOOK_S = 1.0
 _GATHER_S = 0.005
+_SENDS_S = 1.0
 
 log = structlog.get_logger()
 
@@ -90,6 +93,7 @@ class NatsWorkQueue:
         self._subscription: Subscription | None = None
         self._open = False
         self._asking: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._gathered: list[tuple[int, NatsDelivery]] = []
         self._gather_until = 0.0
 
@@ -117,11 +121,22 @@ class NatsWorkQueue:
     async def close(self) -> None:
         """Ask for nothing more; orders that were not started go back."""
         self._open = False
+        await self._finish()
         if self._subscription is not None:
             await self._subscription.unsubscribe()
             self._subscription = None
         while not self._ready.empty():
             await self._ready.get_nowait().nak()
+
+    async def _finish(self) -> None:
+        """Let what is being sent go out; a connection that takes nothing is not waited for."""
+        if self._asking is not None:
+            self._asking.cancel()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_SENDS_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _keep_asking(self) -> None:
         """Pulls ask again when they end; this finds those whose end never came, and those of an old connection."""
@@ -134,7 +149,7 @@ class NatsWorkQueue:
                 if lost or loop.time() - lane.asked_at > EXPIRES_S + _GRACE_S:
                     lane.open = 0
             if self._nc.is_connected:
-                await self._ask()
+                await self._told(self._ask())
             await asyncio.sleep(_LOOK_S)
 
     async def _ask(self) -> None:
@@ -148,7 +163,11 @@ class NatsWorkQueue:
             lane.asked_at = now
             body = b'{"batch": %d, "expires": %d}' % (missing, int(EXPIRES_S * 1e9))
             reply = f"{self._inbox}.{lane.consumer}"
-            await self._nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{lane.consumer}", body, reply=reply)
+            try:
+                await self._nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{lane.consumer}", body, reply=reply)
+            except NatsError:
+                lane.open = max(lane.open - missing, 0)
+                raise
 
     async def _arrived(self, msg: Msg) -> None:
         if not msg.reply:
@@ -165,7 +184,7 @@ class NatsWorkQueue:
             asyncio.get_running_loop().call_later(wait_s, self._grant_soon)
 
     def _grant_soon(self) -> None:
-        asyncio.get_running_loop().create_task(self._grant())
+        self._start(self._grant())
 
     async def _grant(self) -> None:
         """Start what there are slots for, the highest lane first; the rest goes back at once."""
@@ -202,4 +221,16 @@ class NatsWorkQueue:
     def _ask_now(self) -> None:
         self._asking = None
         if self._open:
-            asyncio.get_running_loop().create_task(self._ask())
+            self._start(self._ask())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._told(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        """What could not be sent is not lost: orders that go back come again by themselves, pulls are repeated."""
+        try:
+            await work
+        except NatsError as error:
+            log.warning("work_queue_cannot_send", error=str(error) or type(error).__name__)
