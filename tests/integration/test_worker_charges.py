@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled
+from agenthub_events.catalogue.money import BudgetReserved
 from agenthub_events.catalogue.task import TaskCompleted, TaskParked
 from agenthub_events.ports import Recorded
 from agenthub_events.runs import TurnFailed, TurnReply
+from agenthub_events.spending import Spent, spent_in
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_worker.domain.budget import Ledger, fold
 from agenthub_worker.rehearsal.faults import Fault
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
@@ -73,8 +73,7 @@ async def test_thirty_calls_into_an_outage_cost_nothing(bus: Client, tmp_path: P
     assert not any(step.may_be_billed for step in failed)
     told = await budget_of(desk)
     assert max(m.event.cost_usd for m in told if isinstance(m.event, BudgetReserved)) > 0
-    ledger = fold(Ledger(), told)
-    assert (ledger.committed_calls, ledger.committed_cost_usd) == (0, 0.0)
+    assert [await desk.spent(task_id) for task_id in TASKS] == [Spent()] * len(TASKS)
 
 
 async def test_a_call_cut_in_mid_stream_is_charged_once_as_unknown(bus: Client, tmp_path: Path) -> None:
@@ -88,11 +87,9 @@ async def test_a_call_cut_in_mid_stream_is_charged_once_as_unknown(bus: Client, 
     steps = [recorded.step for recorded in await desk.steps()]
     assert [(s.turn, s.tries, s.may_be_billed) for s in steps if isinstance(s, TurnFailed)] == [(2, 1, True)]
     known = sum(step.usage.cost_usd or 0.0 for step in steps if isinstance(step, TurnReply))
-    told = [recorded.event for recorded in await budget_of(desk)]
-    settled = [event for event in told if isinstance(event, BudgetSettled)]
-    assert sum(event.calls for event in settled) == 2
-    assert sum(event.unknown_calls for event in settled) == 1
-    assert sum(event.cost_usd or 0.0 for event in settled) > known > 0
+    spent = spent_in(steps, worst_call_usd=0.5)
+    assert (spent.calls, spent.unknown_calls, spent.cost_usd) == (2, 1, pytest.approx(known + 0.5))
+    assert known > 0
 
 
 async def test_each_overload_in_a_row_parks_the_task_for_longer(bus: Client, tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_events.catalogue.agent import AgentBlocked
-from agenthub_events.catalogue.money import BudgetSettled, LlmCalled
+from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed, TaskParked, TaskStarted
 from agenthub_events.runs import Nudge, ToolIntent, ToolReceipt, TurnIntent, TurnReply
+from agenthub_events.spending import Spent
 from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_worker.domain.moves import Bounds
 from agenthub_worker.domain.run import UNSTICK
@@ -62,11 +63,7 @@ async def test_a_passing_fault_is_tried_again_and_costs_no_attempt(
     assert asked[1] == 1
     assert asked[2] >= 2
     assert sum(isinstance(s, ToolReceipt) for s in steps) == 1
-    settled = [
-        m.event for m in await desk.log.read(f"{desk.goal_id}._.budget") if isinstance(m.event, BudgetSettled)
-    ]
-    assert settled[-1].calls == 2
-    assert settled[-1].unknown_calls == (0 if kind == "server_error" else asked[2] - 1)
+    assert await desk.spent() == Spent(calls=2, unknown_calls=0 if kind == "server_error" else asked[2] - 1)
 
 
 async def test_a_rate_limit_parks_the_task_for_as_long_as_the_provider_asks(bus: Client, tmp_path: Path) -> None:

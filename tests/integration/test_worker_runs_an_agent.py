@@ -9,9 +9,10 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_events.catalogue.agent import AgentBlocked
-from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled, LlmCalled
+from agenthub_events.catalogue.money import BudgetReserved, LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed, TaskStarted
 from agenthub_events.runs import ToolReceipt
+from agenthub_events.spending import Spent
 from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
@@ -69,9 +70,8 @@ async def test_work_is_written_tested_merged_and_reported_with_evidence(bus: Cli
     ]
     assert ended.usage.calls == 3
     money = [m.event for m in await desk.log.read(f"{desk.goal_id}._.budget")]
-    assert [type(event) for event in money] == [BudgetReserved, BudgetSettled]
-    assert isinstance(money[1], BudgetSettled)
-    assert money[1].calls == 3
+    assert [type(event) for event in money] == [BudgetReserved]
+    assert await desk.spent() == Spent(calls=3)
     assert not list((tmp_path / "workspaces" / "Worker-1").iterdir())
 
 

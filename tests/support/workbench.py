@@ -23,6 +23,7 @@ from agenthub_events.context import WorkContext, encode_context
 from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import Clock, Recorded, Stamp, Stored
 from agenthub_events.runs import RecordedStep, RunId
+from agenthub_events.spending import Spent, spent_in
 from agenthub_events.task_ids import kind_of
 from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock, SystemIds
@@ -160,6 +161,10 @@ class Desk:
     async def steps(self, task_id: str = "t-add", attempt: int = 1) -> list[RecordedStep]:
         """The recorded run of an attempt."""
         return await self.runs.read(RunId(self.goal_id, task_id, attempt))
+
+    async def spent(self, task_id: str = "t-add", attempt: int = 1) -> Spent:
+        """What the run shows that the attempt has used, at no cost for an unanswered call."""
+        return spent_in([recorded.step for recorded in await self.steps(task_id, attempt)], 0.0)
 
     async def of(self, kind: type[E], task_id: str = "t-add") -> list[E]:
         """The task's events of one kind."""

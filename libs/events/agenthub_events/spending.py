@@ -1,4 +1,4 @@
-"""What an attempt has used of its slices, and how these are settled: by the worker that ends it, or after it."""
+"""What an attempt has used of its slices, and how these are settled when it is closed."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Attempt:
         """Work until a closing event of this attempt is in the log. Raises `Lost` when that is not ours to say."""
         ending = await self._outcome(preparing)
         if ending is not None:
-            await self._settle()
+            await self._count()
             self._hold.bench.crash_point("before-closing-event")
             await self._hold.append(closing_event(ending, self._hold.order, self._trace()))
         self._hold.bench.crash_point("after-closing-event")
@@ -148,13 +148,12 @@ class Attempt:
         finished = await place.finish(f"{order.title}\n\n{report.summary}\n\nTask: {order.task_id}\n")
         if not finished.changed:
             return Completed(result=result)
-        await self._settle()
+        await self._count()
         return await Merging(self._hold, place, context).land(finished, result, self._trace())
 
-    async def _settle(self) -> None:
+    async def _count(self) -> None:
         if self._models is not None:
             await self._models.count()
-            await self._models.settle()
 
     def _trace(self) -> Trace:
         worker = self._hold.bench.worker

@@ -96,10 +96,6 @@ class ModelDesk:
             cost = None if worst_call_usd is None else known + unknown * worst_call_usd
         return Spent(calls=len(run.answers), unknown_calls=unknown, cost_usd=cost)
 
-    async def settle(self) -> None:
-        """Give back what is left of the attempt's slices."""
-        await self._purse.settle(self.spent(self._worst_case(self._request())))
-
     def _request(self) -> ModelRequest:
         brief = self._brief
         return ModelRequest(

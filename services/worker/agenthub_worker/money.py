@@ -1,13 +1,17 @@
-"""Keeps an attempt within the budget of its goal: reserves slices before calls, settles them before it closes."""
+"""Keeps an attempt within the budget of its goal: a slice is reserved before the calls that it is for.
+
+Slices are settled by the orchestrator once the attempt is closed: whoever holds an attempt may have lost it
+already, and would give back what its successor uses.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agenthub_events.base import Draft, Event
-from agenthub_events.catalogue.money import BudgetSettled
+from agenthub_events.base import Draft
+from agenthub_events.catalogue.money import BudgetReserved
 from agenthub_events.ports import Conflict, Recorded
-from agenthub_events.spending import Slice, Spent, settlements
+from agenthub_events.spending import Slice, Spent
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_worker.domain.budget import Ledger, Limits, NoRoom, covers, fold, next_slice
 from agenthub_worker.domain.endings import Parked
@@ -37,15 +41,7 @@ class Purse:
                 raise AttemptOver(
                     Parked(reason="budget", detail=f"The goal's budget has no room: {wanted.detail}.")
                 )
-            await self._append(wanted, wanted.slice)
-
-    async def settle(self, spent: Spent) -> None:
-        """Give back what the attempt's slices did not use, also those that an earlier holder of it has taken."""
-        await self._learn()
-        for event in settlements(self._slices, spent):
-            while not await self._append(event, event.slice):
-                if self._is_settled(event):
-                    break
+            await self._append(wanted)
 
     @property
     def _slices(self) -> tuple[Slice, ...]:
@@ -74,25 +70,20 @@ class Purse:
     def _take_in(self, tail: Sequence[Recorded]) -> None:
         self._ledger = fold(self._ledger, tail)
 
-    def _is_settled(self, event: BudgetSettled) -> bool:
-        return any(piece.number == event.slice and piece.settled for piece in self._slices)
-
-    async def _append(self, event: Event, number: int) -> bool:
+    async def _append(self, event: BudgetReserved) -> None:
         hold = self._hold
         draft = Draft(
             goal_id=hold.goal_id,
             task_id=GOAL_AS_A_WHOLE,
             event=event,
-            ordinal=f"{hold.task_id}-{hold.order.attempt}-{number}",
+            ordinal=f"{hold.task_id}-{hold.order.attempt}-{event.slice}",
             expected=self._ledger.last_seq,
             version=self._ledger.count + 1,
         )
         result = await hold.bench.append((draft,), hold.stamp())
         if isinstance(result, Conflict):
             self._take_in(result.tail)
-            return False
-        if result.duplicate:
+        elif result.duplicate:
             await self._refold()
         else:
             self._take_in([Recorded(seq=result.seq, subject=draft.subject, event=event)])
-        return True

@@ -1,8 +1,8 @@
 """The ledger of a goal, folded from `evt.<goal>._.budget.>`: what is reserved, what is used, what is left.
 
-An attempt reserves a slice before it calls a model and settles it before it closes, so that however many workers
-run, nobody spends what another one counts on. What cannot be priced cannot be kept within a limit of money that a
-person has set; under the default limit it is bounded by the number of calls alone.
+An attempt reserves a slice before it calls a model, and the slice is settled when the attempt is closed, so that
+however many workers run, nobody spends what another one counts on. What cannot be priced cannot be kept within a
+limit of money that a person has set; under the default limit it is bounded by the number of calls alone.
 """
 
 from __future__ import annotations
