@@ -16,6 +16,7 @@ const STATES = {
 };
 const OVER = new Set(["completed", "failed", "cancelled"]);
 const REFRESH_MS = 150;
+const RETRY_MS = 1000;
 const LONG = 160;
 
 const goals = new Map();
@@ -276,6 +277,25 @@ function follow() {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${API}/ws?from=${newest}`);
   let changed = new Set();
   let timer = null;
+  let failed = false;
+  const later = (pause) => {
+    timer ??= setTimeout(catchUp, pause);
+  };
+  const catchUp = async () => {
+    const batch = changed;
+    [changed, timer] = [new Set(), null];
+    try {
+      await refresh(batch, newest);
+      if (failed) say("");
+      failed = false;
+    } catch (error) {
+      // What was not read yet is asked for again, or the page would show what is no longer so.
+      failed = true;
+      say(error.message);
+      batch.forEach((id) => changed.add(id));
+      later(RETRY_MS);
+    }
+  };
   socket.addEventListener("open", () => $("place").classList.remove("stale"));
   socket.addEventListener("message", (message) => {
     const frame = JSON.parse(message.data);
@@ -283,19 +303,11 @@ function follow() {
     if (!frame.sequence) return;
     newest = Math.max(newest, frame.sequence);
     changed.add(frame.goal_id);
-    timer ??= setTimeout(async () => {
-      const batch = changed;
-      [changed, timer] = [new Set(), null];
-      try {
-        await refresh(batch, newest);
-      } catch (error) {
-        say(error.message);
-      }
-    }, REFRESH_MS);
+    later(REFRESH_MS);
   });
   socket.addEventListener("close", () => {
     $("place").classList.add("stale");
-    setTimeout(follow, 1000);
+    setTimeout(follow, RETRY_MS);
   });
 }
 
