@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agenthub_events import goal_life
-from agenthub_events.catalogue.goal import GoalAccepted, GoalPlanned, GoalPlanRejected, GoalReplanned
+from agenthub_events.catalogue.goal import GoalAccepted, GoalFailed, GoalPlanned, GoalPlanRejected, GoalReplanned
 from agenthub_events.catalogue.values import PlannedTask, PlanTask
 from agenthub_events.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
@@ -78,6 +78,16 @@ def test_giving_up_on_the_plan_ends_the_goal() -> None:
     goal = a_goal().planned().planned()
     goal.answered(goal.question("plan"), option="Give the goal up")
     assert goal.status == "failed"
+
+
+def test_cancelling_the_first_planning_ends_the_goal_and_pays_no_other_planner() -> None:
+    goal = a_goal().asks("plan-1", "Which shop?")
+    goal.answered(goal.question(), "cancel")
+    assert goal.status == "failed"
+    assert "plan-2" not in goal.truth.tasks
+    (failed,) = goal.events(GoalFailed)
+    assert isinstance(failed, GoalFailed)
+    assert failed.reason == "plan-1 was cancelled, and without a plan there is nothing to do"
 
 
 def test_a_workflow_in_the_submission_skips_the_planner() -> None:

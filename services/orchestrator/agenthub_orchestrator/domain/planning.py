@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agenthub_events.catalogue.goal import GoalAccepted, GoalPlanned, GoalPlanRejected
+from agenthub_events.catalogue.goal import GoalAccepted, GoalFailed, GoalPlanned, GoalPlanRejected
 from agenthub_events.catalogue.values import Plan, PlannedTask
 from agenthub_events.errors import InvalidPlan
 from agenthub_events.plan import MANUAL_LIMITS, validate_plan, validate_proposal
@@ -105,11 +105,14 @@ def _judge(desk: Desk, accepted: GoalAccepted, task: TaskState) -> None:
 
 
 def _without_plan(desk: Desk, task: TaskState) -> None:
-    """A person skipped or cancelled the planning: the first plan is still needed, a change of it is not."""
+    """A person ended the planning. A goal cannot do without its first plan; a change of it may be left out."""
     by = f" by {task.ended_by}" if task.ended_by else ""
     reason = f"{task.task_id} was {task.word}{by}"
     if desk.state.life.planned:
         replan(desk, (), cause=task.task_id, reason=reason, origin="rework")
+    elif task.word == "cancelled":
+        event = GoalFailed(reason=f"{reason}, and without a plan there is nothing to do")
+        desk.write_goal(event, str(desk.state.life.rework_round))
     else:
         _reject(desk, task.task_id, (reason,))
 
