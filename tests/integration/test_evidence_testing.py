@@ -8,6 +8,7 @@ import pytest
 
 from agenthub_events.catalogue.values import TestCounts
 from agenthub_worker.errors import InvalidTestPath
+from agenthub_worker.evidence.earlier import EarlierRun, fresh_skips, lost_tests, outcomes_of
 from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
@@ -45,7 +46,6 @@ async def test_a_green_run_with_coverage_of_the_code(tmp_path: Path) -> None:
     assert report.counts == TestCounts(passed=1)
     assert report.coverage_percent == 60.0
     assert report.failing == ()
-    assert report.junit.startswith(b"<?xml")
     assert report.command == "python -m pytest"
     assert files_below(tmp_path) == ["m.py", "test_m.py"]
 
@@ -200,4 +200,92 @@ FAILING = "def test_a():\n    assert 0\n"
 )
 async def test_a_forged_run_is_not_green(tmp_path: Path, files: dict[str, str]) -> None:
     report = await run(tmp_path, files)
+    assert not report.green, report
+
+
+BUG = "def test_bug():\n    assert 1 + 1 == 3\n"
+HOOKS = """\
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _mood(request):
+    if "by_fixture" in request.node.nodeid:
+        pytest.skip("not today")
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if "by_mark" in item.nodeid:
+            item.add_marker(pytest.mark.skip)
+        if "by_xfail_mark" in item.nodeid:
+            item.add_marker(pytest.mark.xfail)
+    config.hook.pytest_deselected(items=[item for item in items if "by_deselecting" in item.nodeid])
+    items[:] = [item for item in items if "by_removal" not in item.nodeid and "by_deselecting" not in item.nodeid]
+"""
+
+
+def body(first: str) -> str:
+    return BUG.replace("    assert", f"    {first}\n    assert")
+
+
+# A failing test each, and what makes it silent; every change below leaves the run green.
+SILENCED = {
+    "tests/test_skip_call.py": "import pytest\n" + body("why = 'later'; pytest.skip(why)"),
+    "tests/test_in_a_helper.py": "import pytest\ndef later():\n    pytest.skip('later')\n" + body("later()"),
+    "tests/test_raised.py": "import pytest\n" + body("raise pytest.skip.Exception('later')"),
+    "tests/test_unittest_skip.py": "import unittest\n" + body("raise unittest.SkipTest('later')"),
+    "tests/test_missing_module.py": "import pytest\n" + body("pytest.importorskip('no_such_module')"),
+    "tests/test_missing_for_all.py": "import pytest\npytest.importorskip('no_such_module')\n" + BUG,
+    "tests/test_condition.py": "import os, pytest\n@pytest.mark.skipif(os.sep == '/', reason='x')\n" + BUG,
+    "tests/test_xfail_call.py": "import pytest\n" + body("reason = 'x'; pytest.xfail(reason)"),
+    "tests/test_by_fixture.py": BUG,
+    "tests/test_by_mark.py": BUG,
+    "tests/test_by_xfail_mark.py": BUG,
+    "tests/test_by_removal.py": BUG,
+    "tests/test_by_deselecting.py": BUG,
+    "tests/test_by_addopts.py": BUG,
+    "tests/test_by_keyword.py": BUG,
+    "tests/test_by_ignore.py": BUG,
+    "tests/test_not_a_test.py": BUG + "test_bug.__test__ = False\n",
+    "tests/test_no_cases.py": "import pytest\n@pytest.mark.parametrize('n', [])\n" + BUG.replace("()", "(n)"),
+    "tests/sub/test_by_collect_ignore.py": BUG,
+    "tests/test_renamed.py": BUG.replace("test_bug", "check_bug"),
+    "elsewhere/test_by_testpaths.py": BUG,
+}
+HONEST = {
+    "tests/test_good.py": "def test_good():\n    assert 1 + 1 == 2\n",
+    "tests/test_old_skip.py": "import pytest\n@pytest.mark.skip(reason='x')\ndef test_old():\n    pass\n",
+}
+SETTINGS = {
+    "tests/conftest.py": HOOKS,
+    "tests/sub/conftest.py": "collect_ignore = ['test_by_collect_ignore.py']\n",
+    "pytest.ini": (
+        "[pytest]\ntestpaths = tests\naddopts = --deselect tests/test_by_addopts.py::test_bug"
+        " -k 'not keyword' --ignore=tests/test_by_ignore.py\n"
+    ),
+}
+
+
+async def test_i6_every_way_to_silence_a_failing_test_shows_when_runs_are_compared(tmp_path: Path) -> None:
+    base = {**dict.fromkeys((*SILENCED, "tests/test_file_renamed.py"), BUG), **HONEST}
+    before = await run(tmp_path / "before", base)
+    assert before.counts == TestCounts(passed=1, failed=len(SILENCED) + 1, skipped=1)
+    head = {**SILENCED, "tests/file_renamed.py": BUG, **HONEST, **SETTINGS}
+    after = await run(tmp_path / "after", head)
+    assert after.green, after.tail(3000)
+    earlier = EarlierRun(when="before", files=base, outcomes=outcomes_of(before.cases or ()))
+    lost = {test.id for test in lost_tests(earlier, head, after.cases or ())}
+    assert lost == {f"{path}::test_bug" for path in (*SILENCED, "tests/test_file_renamed.py")}
+    assert lost_tests(earlier, base, before.cases or ()) == []
+    named = {finding.file for finding in fresh_skips(after.cases or (), earlier.outcomes)}
+    assert "tests/test_skip_call.py" in named
+    assert "tests/test_old_skip.py" not in named
+
+
+@pytest.mark.parametrize("way", ["os._exit(0)", "pytest.exit('x', 0)"])
+async def test_i6_a_run_that_a_test_ends_is_not_green(tmp_path: Path, way: str) -> None:
+    leaving = f"import os, pytest\ndef test_first():\n    assert 1\ndef test_leaving():\n    {way}\n"
+    report = await run(tmp_path, {"test_a.py": leaving, "test_b.py": BUG})
+    assert report.exit_code == 0
     assert not report.green, report

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,6 +38,38 @@ def test_sub():
 BAD = GOOD.replace("== 1", "== 2")
 SKIPPED = "import pytest\n" + BAD.replace("def test_sub", "@pytest.mark.skip\ndef test_sub")
 FEWER = GOOD.split("\n\n\ndef test_sub", maxsplit=1)[0] + "\n"
+SKIPPING = "import pytest\n" + BAD.replace("    assert sub", "    why = 'later'; pytest.skip(why)\n    assert sub")
+FIXTURE = """\
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _mood(request):
+    if request.node.name == "test_sub":
+        pytest.skip("not today")
+"""
+HOOK = "def pytest_collection_modifyitems(items):\n    items[:] = [i for i in items if i.name != 'test_sub']\n"
+OLD = """\
+import time
+
+import pytest
+
+from add import add, sub
+
+
+@pytest.mark.parametrize("now", [time.time_ns()])
+def test_add(now):
+    assert add(now, 1) == now + 1
+
+
+def test_sub():
+    assert sub(3, 2) == 1
+
+
+@pytest.mark.skip(reason="was so before")
+def test_later():
+    assert sub(1, 1) == 7
+"""
 DONE = call("report_result", status="done", summary="everything passes", tests_run="2 passed")
 
 
@@ -48,6 +82,12 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 
 def write(path: str, text: str) -> Turn:
     return call("str_replace_based_edit_tool", command="create", path=path, file_text=text)
+
+
+def _write_all(folder: Path, files: dict[str, str]) -> None:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
 
 
 class Gate:
@@ -65,6 +105,16 @@ class Gate:
         async with self.model_and_worker():
             await self.desk.order(task)
             assert isinstance(await self.desk.ended(task), TaskCompleted)
+
+    async def start_with(self, source: Path, files: dict[str, str]) -> None:
+        """Import a repository that holds `files`."""
+        await asyncio.to_thread(_write_all, source, files)
+        git = ["git", "-C", str(source), "-c", "user.name=n", "-c", "user.email=e@x"]
+        for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
+            await asyncio.to_thread(subprocess.run, [*git, *words], check=True)
+        async with self.model_and_worker():
+            await self.desk.order("prepare", context={"repository": str(source)})
+            assert isinstance(await self.desk.ended("prepare"), TaskCompleted)
 
     async def judge(self, gate: str, *replies: Reply, round_: int = 1, **order: Any) -> Any:
         """The event that ends a round of `gate`."""
@@ -132,15 +182,84 @@ async def test_too_little_coverage_does_not_pass(gate: Gate) -> None:
     assert "Coverage is 75 %" in verdict.summary
 
 
-@pytest.mark.parametrize(("cheat", "word"), [(SKIPPED, "skipped"), (FEWER, "deleted")])
-async def test_i6_tests_deleted_or_skipped_to_go_green_do_not_pass(gate: Gate, cheat: str, word: str) -> None:
+@pytest.mark.parametrize(
+    ("cheat", "said"),
+    [
+        ({"test_add": SKIPPED}, "are skipped now: test_add.py::test_sub (failed in round 1"),
+        ({"test_add": FEWER}, "are deleted: test_add.py::test_sub (failed in round 1)"),
+        (
+            {"test_add": SKIPPING},
+            "are skipped now: test_add.py::test_sub (failed in round 1; skipped because: later)",
+        ),
+        (
+            {"conftest": FIXTURE},
+            "are skipped now: test_add.py::test_sub (failed in round 1; skipped because: not today)",
+        ),
+        ({"conftest": HOOK}, "did not run: test_add.py::test_sub (failed in round 1)"),
+    ],
+    ids=["mark", "deletion", "call", "fixture", "collection"],
+)
+async def test_i6_tests_deleted_or_skipped_to_go_green_do_not_pass(
+    gate: Gate, cheat: dict[str, str], said: str
+) -> None:
     await gate.work("t-a", add=CODE, test_add=BAD)
     assert isinstance(await gate.judge("tests"), GateFailed)
-    await gate.work("t-b", test_add=cheat)
+    await gate.work("t-b", **cheat)
     verdict = await gate.judge("tests", round_=2)
     assert isinstance(verdict, GateFailed), verdict
     assert verdict.exit_code == 0
-    assert word in verdict.summary
+    assert said in verdict.summary
+    assert [(f.file, f.severity) for f in verdict.findings if "test_sub" in f.message] == [("test_add.py", "high")]
+
+
+async def test_i6_a_test_that_failed_when_it_was_merged_cannot_be_skipped_before_the_first_round(
+    gate: Gate,
+) -> None:
+    await gate.work("t-a", add=CODE, test_add=BAD)
+    await gate.work("t-b", test_add=SKIPPING)
+    verdict = await gate.judge("tests")
+    assert isinstance(verdict, GateFailed), verdict
+    assert "test_add.py::test_sub (failed when t-a was merged" in verdict.summary
+
+
+async def test_i6_what_ran_before_the_goal_has_to_run_and_what_was_skipped_may_stay_so(
+    gate: Gate, tmp_path: Path
+) -> None:
+    await gate.start_with(tmp_path / "source", {"add.py": CODE, "test_add.py": OLD})
+    base = await gate.desk.head()
+    silent = OLD.replace("    assert sub", "    why = 'x'; pytest.skip(why)\n    assert sub")
+    await gate.work("t-a", add=CODE.replace("a - b", "b - a"), test_add=silent)
+    refused = await gate.judge("tests", base=base)
+    assert isinstance(refused, GateFailed), refused
+    assert "test_add.py::test_sub (passed before this goal" in refused.summary
+    await gate.work("t-b", add=f"{CODE}\n\ndef neg(a):\n    return -a\n", test_add=OLD)
+    passed = await gate.judge("tests", round_=2, base=base)
+    assert isinstance(passed, GatePassed), passed.summary
+    assert (passed.summary, passed.findings) == ("2 passed, 1 skipped, coverage 83.33 %", ())
+    # The names of its cases tell when it ran.
+    assert passed.base_report_ref == refused.base_report_ref != "", "the base is run once"
+
+
+async def test_new_tests_that_are_skipped_are_counted_and_named(gate: Gate) -> None:
+    new = "\n\ndef test_more():\n    pytest.importorskip('no_such_module')\n    assert add(1, 1) == 2\n"
+    await gate.work("t-a", add=CODE, test_add=f"import pytest\n{GOOD}{new}")
+    verdict = await gate.judge("tests")
+    assert isinstance(verdict, GatePassed), verdict.summary
+    assert verdict.summary.startswith("2 passed, 1 skipped (1 of them new)")
+    assert [(f.file, f.severity) for f in verdict.findings] == [("test_add.py", "info")]
+    assert "test_more is new and was skipped" in verdict.findings[0].message
+
+
+async def test_i6_a_plugin_that_rewrites_results_passes_no_gate(gate: Gate) -> None:
+    hook = (
+        "import pytest\n\n\n@pytest.hookimpl(wrapper=True)\ndef pytest_runtest_makereport():\n"
+        "    report = yield\n    report.outcome = 'passed'\n    return report\n"
+    )
+    await gate.work("t-a", add=CODE, test_add=BAD, green=hook, conftest="pytest_plugins = ['green']\n")
+    verdict = await gate.judge("tests")
+    assert isinstance(verdict, GateFailed), verdict
+    assert (verdict.exit_code, verdict.counts.failed) == (0, 0), "the forged report is green"
+    assert "green.py:5: `pytest_runtest_makereport` decides" in verdict.summary
 
 
 async def test_a_real_fix_passes_the_next_round(gate: Gate) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agenthub_worker.evidence.delta import TestDelta, compare_tests
+from agenthub_worker.evidence.delta import TestDelta, brought_hooks, compare_tests
 from agenthub_worker.evidence.layout import (
     NoTestCommand,
     bears_on_tests,
@@ -30,8 +30,8 @@ NAMES = (
 )
 
 
-def report(*passed: str, skipped: tuple[str, ...] = ()) -> TestReport:
-    cases = [Case(name, "passed") for name in passed] + [Case(name, "skipped") for name in skipped]
+def report(*passed: str) -> TestReport:
+    cases = [Case(name, "passed") for name in passed]
     return TestReport(
         command="python -m pytest",
         exit_code=0,
@@ -41,7 +41,6 @@ def report(*passed: str, skipped: tuple[str, ...] = ()) -> TestReport:
         cases=tuple(cases),
         coverage_percent=None,
         log=b"",
-        junit=b"",
     )
 
 
@@ -51,7 +50,7 @@ def changed(path: str, old: str, new: str) -> dict[str, str]:
 
 
 def test_unchanged_tests_give_no_reason_to_refuse() -> None:
-    delta = compare_tests(BASE, BASE, base_report=report(*NAMES), head_report=report(*NAMES))
+    delta = compare_tests(BASE, BASE, head_report=report(*NAMES))
     assert delta == TestDelta()
     assert delta.refusals() == []
 
@@ -73,6 +72,19 @@ def test_a_deleted_file_and_a_deleted_function_are_seen() -> None:
 def test_a_moved_test_is_not_deleted() -> None:
     head = {"tests/test_a.py": BASE["tests/test_a.py"], "tests/unit/test_b.py": BASE["tests/test_b.py"]}
     assert compare_tests(BASE, head) == TestDelta()
+
+
+def test_a_renamed_test_is_not_deleted_as_long_as_its_code_stays() -> None:
+    renamed = changed("tests/test_b.py", "test_four", "test_the_fourth")
+    assert compare_tests(BASE, renamed) == TestDelta()
+    weaker = {**renamed, "tests/test_b.py": "def test_the_fourth():\n    assert g()\n"}
+    assert compare_tests(BASE, weaker).deleted == ("tests/test_b.py::test_four",)
+
+
+def test_what_is_refused_by_better_evidence_is_not_named_twice() -> None:
+    delta = compare_tests(BASE, changed("tests/test_b.py", "def test_four", "def check_four"))
+    assert delta.refusals() == ["Tests were deleted: tests/test_b.py::test_four."]
+    assert delta.refusals({"tests/test_b.py::test_four"}) == []
 
 
 def test_a_file_that_is_no_python_any_more_counts_as_deleted_tests() -> None:
@@ -117,16 +129,6 @@ def test_a_condition_that_looks_at_the_machine_is_no_skip() -> None:
         assert compare_tests(BASE, head) == TestDelta(), mark
 
 
-def test_a_test_skipped_from_outside_shows_in_the_reports() -> None:
-    delta = compare_tests(
-        BASE,
-        BASE,
-        base_report=report(*NAMES[:3], "tests/test_b.py::test_four[1]"),
-        head_report=report(*NAMES[:3], skipped=("tests/test_b.py::test_four[1]",)),
-    )
-    assert delta.newly_skipped == ("tests/test_b.py::test_four",)
-
-
 def test_an_emptied_test_is_seen() -> None:
     for body in ("pass", "assert True", "f()"):
         head = changed("tests/test_b.py", "assert g() == 4", body)
@@ -167,6 +169,26 @@ def test_a_hook_on_collection_is_reported_but_not_refused() -> None:
     delta = compare_tests(BASE, head)
     assert [item.severity for item in delta.tampering] == ["medium"]
     assert delta.refusals() == []
+
+
+def test_a_hook_that_decides_about_results_is_refused_in_any_file_under_any_name() -> None:
+    for text in (
+        "def pytest_runtest_makereport(item, call):\n    ...\n",
+        "from .rewrite import green as pytest_runtest_makereport\n",
+        "pytest_runtest_makereport = green\n",
+        "@hookimpl(specname='pytest_runtest_makereport')\ndef green(item, call):\n    ...\n",
+        "setattr(plugin, 'pytest_runtest_makereport', green)\n",
+    ):
+        (refusal,) = brought_hooks({}, {"app/plugin.py": text})
+        assert refusal.startswith("app/plugin.py:"), text
+        assert "pytest_runtest_makereport" in refusal
+        assert compare_tests(BASE, {**BASE, "conftest.py": text}).refusals(), text
+        assert brought_hooks({"app/plugin.py": text}, {"app/plugin.py": f"x = 1\n{text}"}) == [], "it was there"
+
+
+def test_code_that_is_no_test_may_end_its_process_and_arrange_what_is_collected() -> None:
+    text = "import os\ndef pytest_collection_modifyitems(items):\n    ...\nos._exit(1)\n"
+    assert brought_hooks({}, {"app/main.py": text}) == []
 
 
 def test_a_module_in_place_of_pytest_is_refused() -> None:

@@ -15,8 +15,9 @@ JUNIT = b"""<?xml version="1.0"?><testsuites><testsuite name="pytest">
 <testcase classname="tests.test_a.TestX" name="test_bad[1]" file="tests/test_a.py"><failure/></testcase>
 <testcase classname="tests.test_a" name="test_torn" file="tests/test_a.py"/>
 <testcase classname="tests.test_a" name="test_torn" file="tests/test_a.py"><error message="x"/></testcase>
-<testcase classname="tests.test_a" name="test_skip" file="tests/test_a.py"><skipped/></testcase>
+<testcase classname="tests.test_a" name="test_skip" file="tests/test_a.py"><skipped message="later"/></testcase>
 <testcase classname="" name="tests.test_broken" file="tests/test_broken.py"><error/></testcase>
+<testcase time="0.1"/>
 </testsuite></testsuites>"""
 
 
@@ -25,8 +26,9 @@ def test_cases_get_their_pytest_ids_and_count_once() -> None:
         Case("tests/test_a.py::test_ok", "passed"),
         Case("tests/test_a.py::TestX::test_bad[1]", "failed"),
         Case("tests/test_a.py::test_torn", "error"),
-        Case("tests/test_a.py::test_skip", "skipped"),
-        Case("tests/test_broken.py::tests.test_broken", "error"),
+        Case("tests/test_a.py::test_skip", "skipped", "later"),
+        Case("tests/test_broken.py", "error"),
+        Case("(a test that never ended)", "error"),
     )
 
 

@@ -17,6 +17,14 @@ def test_a_green_run_passes_and_says_what_ran() -> None:
     assert (judged.passed, judged.summary) == (True, "42 passed, coverage 87 %")
 
 
+def test_skipped_tests_are_counted_and_the_new_ones_among_them() -> None:
+    def said(new_skips: int) -> str:
+        counted = evidence(None, passed=4, skipped=3)
+        return judge_tests(counted, problems=(), refusals=(), min_coverage=None, new_skips=new_skips).summary
+
+    assert (said(0), said(2)) == ("4 passed, 3 skipped", "4 passed, 3 skipped (2 of them new)")
+
+
 @pytest.mark.parametrize(
     ("problems", "refusals", "coverage", "word"),
     [

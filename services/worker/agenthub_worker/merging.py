@@ -27,7 +27,7 @@ from agenthub_worker.workplace import (
     has_tests,
     open_repository,
     read_branch,
-    run_system_tests,
+    run_tests_at,
     test_command_of,
 )
 
@@ -114,12 +114,7 @@ class Merging:
         command = await test_command_of(repository, merged.commit, context)
         if isinstance(command, NoTestCommand):
             return None
-        path = self._place.path.with_name(f"{self._place.path.name}-merged")
-        await repository.checkout(merged.commit, path)
-        try:
-            _, evidence = await run_system_tests(self._hold, path, command)
-        finally:
-            await repository.discard_workspace(path)
+        _, evidence = await run_tests_at(self._hold, self._place, merged.commit, command)
         return evidence
 
 

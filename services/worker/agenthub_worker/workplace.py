@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,11 @@ from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Recorded
 from agenthub_events.redaction import redact_bytes
+from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
 from agenthub_worker.bench import Bench
 from agenthub_worker.domain.claim import Place
+from agenthub_worker.evidence.earlier import NAME_MAX, outcomes_of
 from agenthub_worker.evidence.layout import (
     NoTestCommand,
     TestCommand,
@@ -28,7 +31,6 @@ from agenthub_worker.hold import Hold
 
 TEST_TIMEOUT_S = 900.0
 _FAILING_KEPT = 500
-_NAME_MAX = 500
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +63,7 @@ async def read_branch(bench: Bench, goal_id: str) -> Branch:
 
 async def open_repository(bench: Bench, goal_id: str, branch: Branch) -> GoalRepository:
     """This machine's repository of the goal, with everything of its branch in it."""
-    repository = await GoalRepository.open(bench.folder / "repositories" / f"{goal_id}.git", bench.artifacts)
+    repository = await open_kept(bench.folder / "repositories", goal_id, bench.artifacts)
     await bench.patiently(lambda: repository.materialise(branch.links))
     return repository
 
@@ -155,14 +157,28 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
 
 
 async def run_system_tests(hold: Hold, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
-    """Run the tests in a workspace as the system does it, and store the log."""
+    """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
     bench = hold.bench
     report = await hold.while_held(run_tests(bench.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
     log_ref = await bench.patiently(lambda: bench.artifacts.put(redact_bytes(report.log)))
-    return report, evidence_of(report, log_ref)
+    outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))
+    report_ref = await bench.patiently(partial(bench.artifacts.put, outcomes))
+    return report, evidence_of(report, log_ref, report_ref)
 
 
-def evidence_of(report: TestReport, log_ref: str) -> TestEvidence:
+async def run_tests_at(
+    hold: Hold, place: Workplace, commit: str, command: TestCommand
+) -> tuple[TestReport, TestEvidence]:
+    """The same on a clean checkout of another commit, beside the workspace."""
+    path = place.path.with_name(f"{place.path.name}-at-{commit[:12]}")
+    await place.repository.checkout(commit, path)
+    try:
+        return await run_system_tests(hold, path, command)
+    finally:
+        await place.repository.discard_workspace(path)
+
+
+def evidence_of(report: TestReport, log_ref: str, report_ref: str) -> TestEvidence:
     """What goes into the log of a test run: every number, and as many names as an event has room for.
 
     The code under test makes up the names of its tests; how many and how long they are is up to it.
@@ -172,6 +188,7 @@ def evidence_of(report: TestReport, log_ref: str) -> TestEvidence:
         exit_code=report.exit_code,
         counts=report.counts,
         coverage_percent=report.coverage_percent,
-        failing=tuple(name[:_NAME_MAX] for name in report.failing[:_FAILING_KEPT]),
+        failing=tuple(name[:NAME_MAX] for name in report.failing[:_FAILING_KEPT]),
         log_ref=log_ref,
+        report_ref=report_ref,
     )

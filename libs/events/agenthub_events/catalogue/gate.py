@@ -7,7 +7,11 @@ from agenthub_events.catalogue.values import Finding, GateName, TestCounts, Usag
 
 
 class GateVerdict(Event, frozen=True, kw_only=True):
-    """What every verdict carries: the commit that was judged and the evidence for it."""
+    """What every verdict carries: the commit that was judged and the evidence for it.
+
+    `report_ref` and `base_report_ref` are the outcomes of all tests on that commit and on the goal's base, for the
+    rounds to come; the base is run once.
+    """
 
     gate: GateName
     round: int
@@ -22,6 +26,8 @@ class GateVerdict(Event, frozen=True, kw_only=True):
     failing: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     log_ref: str = ""
+    report_ref: str = ""
+    base_report_ref: str = ""
     summary: str = ""
     worker: str = ""
     agent: str = ""

@@ -129,7 +129,10 @@ class TestCounts(Record, frozen=True, kw_only=True):
 
 
 class TestEvidence(Record, frozen=True, kw_only=True):
-    """A test run as the system saw it: command, exit code, counts, coverage, and where the log is stored."""
+    """A test run as the system saw it: command, exit code, counts, coverage, and where the log is stored.
+
+    `report_ref` is the outcome of every test by its id, a JSON object.
+    """
 
     __test__ = False
 
@@ -139,6 +142,7 @@ class TestEvidence(Record, frozen=True, kw_only=True):
     coverage_percent: float | None = None
     failing: tuple[str, ...] = ()
     log_ref: str = ""
+    report_ref: str = ""
 
 
 class TaskResult(Record, frozen=True, kw_only=True):

@@ -24,19 +24,25 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 def judge_tests(
-    evidence: TestEvidence, *, problems: Sequence[str], refusals: Sequence[str], min_coverage: float | None
+    evidence: TestEvidence,
+    *,
+    problems: Sequence[str],
+    refusals: Sequence[str],
+    min_coverage: float | None,
+    new_skips: int = 0,
 ) -> Judgement:
     """Passed: the run was green, its coverage is high enough, and the tests themselves were not weakened.
 
     `problems` are what the system found in the run (exit code, report, number of tests), `refusals` what it found
-    in the change to the tests (deleted, skipped, emptied, tampered with).
+    in the change to the tests (deleted, skipped, emptied, tampered with). `new_skips` of the skipped are new.
     """
     reasons = [*problems, *_coverage(evidence.coverage_percent, min_coverage), *refusals]
     if reasons:
         return Judgement(False, " ".join(reasons))
     counts = evidence.counts
     coverage = f", coverage {evidence.coverage_percent:g} %" if evidence.coverage_percent is not None else ""
-    skipped = f", {counts.skipped} skipped" if counts.skipped else ""
+    new = f" ({new_skips} of them new)" if new_skips else ""
+    skipped = f", {counts.skipped} skipped{new}" if counts.skipped else ""
     return Judgement(True, f"{counts.passed} passed{skipped}{coverage}")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
 from agenthub_events.catalogue.values import Finding
+from agenthub_worker.evidence.earlier import some
 from agenthub_worker.evidence.layout import SHADOWED, is_test_file
-from agenthub_worker.evidence.source import TestFunction, functions_in
-from agenthub_worker.evidence.tampering import tampering_in
+from agenthub_worker.evidence.source import TestFunction, plain_id, successors, tests_in
+from agenthub_worker.evidence.tampering import hooks_in, tampering_in
 from agenthub_worker.evidence.testing import TestReport
 
 
@@ -25,8 +26,11 @@ class TestDelta(msgspec.Struct, frozen=True, kw_only=True):
     not_run: tuple[str, ...] = ()
     tampering: tuple[Finding, ...] = ()
 
-    def refusals(self) -> list[str]:
-        """Why a gate must not pass on these tests, one sentence each; empty when nothing speaks against it."""
+    def refusals(self, known: Set[str] = frozenset()) -> list[str]:
+        """Why a gate must not pass on these tests, one sentence each; empty when nothing speaks against it.
+
+        `known` are tests that are refused already, by better evidence.
+        """
         reasons = [
             ("Test files were deleted", self.deleted_files),
             ("Tests were deleted", self.deleted),
@@ -34,65 +38,36 @@ class TestDelta(msgspec.Struct, frozen=True, kw_only=True):
             ("Tests check nothing any more", self.emptied),
             ("Tests exist but did not run", self.not_run),
         ]
-        found = [f"{what}: {_some(names)}." for what, names in reasons if names]
-        return found + [
-            f"{item.file}:{item.line}: {item.message}" for item in self.tampering if item.severity == "high"
-        ]
+        left = ((what, [name for name in names if name not in known]) for what, names in reasons)
+        found = [f"{what}: {some(names)}." for what, names in left if names]
+        return found + [_sentence(item) for item in self.tampering if item.severity == "high"]
 
 
 def compare_tests(
-    base: Mapping[str, str],
-    head: Mapping[str, str],
-    *,
-    base_report: TestReport | None = None,
-    head_report: TestReport | None = None,
+    base: Mapping[str, str], head: Mapping[str, str], *, head_report: TestReport | None = None
 ) -> TestDelta:
     """Compare the files for which `bears_on_tests` holds (path to text) in `base` and `head`.
 
-    The reports, of whole runs, add what only a run shows: tests that were left out, or skipped from outside.
-    A test that moved to another file under its name is not deleted.
+    The report, of a whole run of `head`, adds the tests that were left out of it. A test that moved to another
+    file, or was renamed with its code as it was, is not deleted.
     """
-    before, after = _all_functions(base), _all_functions(head)
-    deleted = _deleted(before, after)
+    before, after = tests_in(base), tests_in(head)
+    deleted = before.keys() - after.keys() - successors(before, after).keys()
     return TestDelta(
         deleted_files=tuple(sorted({before[name].file for name in deleted} - set(head))),
         deleted=tuple(sorted(deleted)),
-        newly_skipped=tuple(
-            sorted({*_skipped_in_source(before, after), *_skipped_in_run(base_report, head_report)})
-        ),
+        newly_skipped=tuple(sorted(_skipped(before, after))),
         emptied=tuple(sorted(name for name, now in after.items() if _emptied(before.get(name), now))),
         not_run=tuple(sorted(_left_out(base, head, after, head_report))),
         tampering=tuple(_tampering(base, head)),
     )
 
 
-def _all_functions(files: Mapping[str, str]) -> dict[str, TestFunction]:
-    return {
-        function.id: function
-        for path in sorted(files)
-        if is_test_file(path)
-        for function in functions_in(path, files[path])
-    }
-
-
-def _deleted(before: Mapping[str, TestFunction], after: Mapping[str, TestFunction]) -> set[str]:
-    fresh = {after[name].qualified for name in after.keys() - before.keys()}
-    gone = before.keys() - after.keys()
-    return {name for name in gone if before[name].qualified not in fresh}
-
-
-def _skipped_in_source(before: Mapping[str, TestFunction], after: Mapping[str, TestFunction]) -> Iterable[str]:
+def _skipped(before: Mapping[str, TestFunction], after: Mapping[str, TestFunction]) -> Iterable[str]:
     for name, now in after.items():
         was = before.get(name)
         if now.skipped and not (was is not None and was.skipped):
             yield name
-
-
-def _skipped_in_run(base: TestReport | None, head: TestReport | None) -> Iterable[str]:
-    if base is None or head is None or base.cases is None or head.cases is None:
-        return ()
-    ran = {plain_id(case.id) for case in base.cases if case.outcome != "skipped"}
-    return {plain_id(case.id) for case in head.cases if case.outcome == "skipped"} & ran
 
 
 def _emptied(was: TestFunction | None, now: TestFunction) -> bool:
@@ -124,6 +99,16 @@ def _left_out(
     )
 
 
+def brought_hooks(base: Mapping[str, str], head: Mapping[str, str]) -> list[str]:
+    """Why a gate must not pass on the other changed files (path to text) of two commits, one sentence each."""
+    found = (hook for path in sorted(head) for hook in hooks_in(path, head[path], base.get(path, "")))
+    return [_sentence(hook) for hook in found]
+
+
+def _sentence(found: Finding) -> str:
+    return f"{found.file}:{found.line}: {found.message}"
+
+
 def _tampering(base: Mapping[str, str], head: Mapping[str, str]) -> Iterable[Finding]:
     for path in sorted(head):
         if base.get(path) == head[path]:
@@ -136,16 +121,6 @@ def _tampering(base: Mapping[str, str], head: Mapping[str, str]) -> Iterable[Fin
             yield from tampering_in(path, head[path], base.get(path, ""))
 
 
-def plain_id(name: str) -> str:
-    """A test's id without its parameters."""
-    return name.split("[", 1)[0]
-
-
 def _top(name: str) -> str:
     path = name.split("::", 1)[0]
     return path.rsplit("/", 1)[0] if "/" in path else ""
-
-
-def _some(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:10])
-    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown

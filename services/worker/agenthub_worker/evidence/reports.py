@@ -19,13 +19,20 @@ from agenthub_worker.evidence.layout import belongs_to_tests
 Outcome = Literal["passed", "failed", "error", "skipped"]
 
 REPORT_BYTES = 32 << 20
+# pytest's own name for a failure of itself, and ours for an entry without a name: pytest was ended in that test.
+NO_TESTS = ("pytest::internal", "(a test that never ended)")
+_REASON_MAX = 200
 
 
 class Case(msgspec.Struct, frozen=True):
-    """One test of a report under its pytest id."""
+    """One test of a report under its pytest id, or a file that could not be read or was skipped as a whole.
+
+    `reason` is what a skipped test says of itself.
+    """
 
     id: str
     outcome: Outcome
+    reason: str = ""
 
 
 def read_report(path: Path, *, limit: int = REPORT_BYTES) -> bytes | None:
@@ -52,7 +59,7 @@ def parse_junit(data: bytes) -> tuple[Case, ...] | None:
         return None
     cases: dict[str, Case] = {}
     for element in root.iter("testcase"):
-        case = Case(_case_id(element), _outcome(element))
+        case = Case(_case_id(element), _outcome(element), _skip_reason(element))
         known = cases.get(case.id)
         if known is None or _RANK.index(case.outcome) > _RANK.index(known.outcome):
             cases[case.id] = case
@@ -87,18 +94,27 @@ def _line_counts(report: Any) -> Iterator[tuple[int, int]]:
 
 def _outcome(element: Element) -> Outcome:
     tags = {child.tag for child in element}
-    if "error" in tags:
+    if "error" in tags or not element.get("name"):
         return "error"
     if "failure" in tags:
         return "failed"
     return "skipped" if "skipped" in tags else "passed"
 
 
+def _skip_reason(element: Element) -> str:
+    skipped = element.find("skipped")
+    return "" if skipped is None else skipped.get("message", "")[:_REASON_MAX]
+
+
 def _case_id(element: Element) -> str:
     """The pytest id: file, classes and name; a report without file names gives the dotted one."""
     name, owner, file = (element.get(key, "") for key in ("name", "classname", "file"))
+    if not name:
+        return NO_TESTS[1]
     if not file:
         return f"{owner}::{name}" if owner else name
     module = file.removesuffix(".py").replace("/", ".")
+    if not owner and name == module:
+        return file
     classes = owner.removeprefix(module).strip(".")
     return "::".join(part for part in (file, *classes.split("."), name) if part)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
+
+from agenthub_worker.evidence.layout import is_test_file
 
 _CONDITIONAL_SKIPS = frozenset({"skipif", "skipIf", "skipUnless"})
 _STOPS = frozenset({"pytest.skip", "pytest.xfail", "self.skipTest"})
@@ -15,7 +17,10 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class TestFunction(msgspec.Struct, frozen=True, kw_only=True):
-    """One test as written: `checks` counts its assertions, `skipped` is True when it can never run."""
+    """One test as written: `checks` counts its assertions, `skipped` is True when it can never run.
+
+    `code` is the same for two tests that differ in name and layout alone.
+    """
 
     __test__ = False
 
@@ -23,11 +28,40 @@ class TestFunction(msgspec.Struct, frozen=True, kw_only=True):
     qualified: str
     checks: int
     skipped: bool
+    code: str
 
     @property
     def id(self) -> str:
         """Its pytest id, without parameters."""
         return f"{self.file}::{self.qualified}"
+
+
+def tests_in(files: Mapping[str, str]) -> dict[str, TestFunction]:
+    """The tests that are written in `files` (path to text), by id."""
+    return {
+        function.id: function
+        for path in sorted(files)
+        if is_test_file(path)
+        for function in functions_in(path, files[path])
+    }
+
+
+def successors(before: Mapping[str, TestFunction], after: Mapping[str, TestFunction]) -> dict[str, str]:
+    """What became of tests that are gone: the new test of the same name in another file, or of the same code."""
+    fresh = [after[name] for name in after.keys() - before.keys()]
+    by_name = {function.qualified: function.id for function in fresh}
+    by_code = {function.code: function.id for function in fresh if function.checks}
+    found = {}
+    for name in before.keys() - after.keys():
+        successor = by_name.get(before[name].qualified) or by_code.get(before[name].code)
+        if successor is not None:
+            found[name] = successor
+    return found
+
+
+def plain_id(name: str) -> str:
+    """A test's id without its parameters."""
+    return name.split("[", 1)[0]
 
 
 def functions_in(path: str, text: str) -> list[TestFunction]:
@@ -57,6 +91,7 @@ def _in_body(path: str, body: Sequence[ast.stmt], prefix: str, skipped: bool) ->
                 qualified=f"{prefix}{node.name}",
                 checks=sum(_is_check(inner) for inner in ast.walk(node)),
                 skipped=skipped or _decorated_away(node.decorator_list) or _stops_at_once(node),
+                code="\n".join(map(ast.dump, (node.args, *node.body))),
             )
         elif isinstance(node, ast.ClassDef) and not prefix and _is_test_class(node):
             away = skipped or _decorated_away(node.decorator_list) or _body_skips(node.body)

@@ -1,4 +1,4 @@
-"""Finds code in test files that decides how results are reported, instead of testing something."""
+"""Finds code that decides how test results are reported, instead of testing something."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from agenthub_events.catalogue.values import Finding, Severity
 from agenthub_worker.evidence.source import dotted
 
+# What these hooks do shows in no report, for they write it; that tests are left out or skipped does show.
 _REPORTING: dict[str, Severity] = {
     "pytest_runtest_makereport": "high",
     "pytest_runtest_logreport": "high",
@@ -28,28 +29,63 @@ _EXITS = frozenset({"os._exit", "pytest.exit", "os.abort"})
 _PATCHED = ("_pytest.", "pytest.")
 _REPORT_WORDS = ("junitxml", "PYTEST_ADDOPTS", "COVERAGE_FILE")
 
+_Place = tuple[str, int, Severity]
+
 
 def tampering_in(path: str, text: str, before: str) -> Iterator[Finding]:
-    """Places in a changed file that steer pytest itself and were not in its text `before`."""
+    """Places in a changed file of the tests that steer pytest itself and were not in its text `before`."""
     known = {name for name, _, _ in _steering(before)}
-    for name, line, severity in _steering(text):
-        if name not in known:
-            message = f"`{name}` decides how test results are collected or reported: tests must not."
-            yield Finding(file=path, line=line, severity=severity, message=message, source="tests")
+    return (_finding(path, place) for place in _steering(text) if place[0] not in known)
 
 
-def _steering(text: str) -> list[tuple[str, int, Severity]]:
-    try:
-        module = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+def hooks_in(path: str, text: str, before: str) -> Iterator[Finding]:
+    """Hooks in any other changed file that would decide about results, were it loaded as a plugin of pytest."""
+    known = {name for name, _, _ in _hooks(before)}
+    places = (place for place in _hooks(text) if place[2] == "high" and place[0] not in known)
+    return (_finding(path, place) for place in places)
+
+
+def _finding(path: str, place: _Place) -> Finding:
+    name, line, severity = place
+    message = f"`{name}` decides how test results are collected or reported: a change must not bring that."
+    return Finding(file=path, line=line, severity=severity, message=message, source="tests")
+
+
+def _steering(text: str) -> list[_Place]:
+    return [found for node in _nodes(text) for found in (*_naming(node), *_steering_of(node))]
+
+
+def _hooks(text: str) -> list[_Place]:
+    if "pytest_" not in text:
         return []
-    return [found for node in ast.walk(module) for found in _steering_of(node)]
+    return [found for node in _nodes(text) for found in _naming(node)]
 
 
-def _steering_of(node: ast.AST) -> Iterator[tuple[str, int, Severity]]:
+def _nodes(text: str) -> Iterator[ast.AST]:
+    try:
+        return ast.walk(ast.parse(text))
+    except (SyntaxError, ValueError, RecursionError):
+        return iter(())
+
+
+def _naming(node: ast.AST) -> Iterator[_Place]:
+    """A hook under its name: as a function, a variable, an import, or a text (of `hookimpl(specname=…)`)."""
     match node:
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) if name in _REPORTING:
-            yield name, node.lineno, _REPORTING[name]
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            names, line = [name], node.lineno
+        case ast.Assign(targets=targets):
+            names, line = [dotted(target) for target in targets], node.lineno
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            names, line = [alias.asname or alias.name for alias in aliases], node.lineno
+        case ast.Constant(value=str(text)):
+            names, line = [text], node.lineno
+        case _:
+            return
+    yield from ((name, line, _REPORTING[name]) for name in names if name in _REPORTING)
+
+
+def _steering_of(node: ast.AST) -> Iterator[_Place]:
+    match node:
         case ast.Constant(value=str(text)) if word := next((w for w in _REPORT_WORDS if w in text), ""):
             yield word, node.lineno, "high"
         case ast.Attribute(attr="xmlpath"):
@@ -57,14 +93,8 @@ def _steering_of(node: ast.AST) -> Iterator[tuple[str, int, Severity]]:
         case ast.Call() if dotted(node) in _EXITS:
             yield dotted(node), node.lineno, "high"
         case ast.Assign(targets=targets):
-            for target in targets:
-                yield from _assignment(dotted(target), node.lineno)
+            for target in map(dotted, targets):
+                if target.startswith(_PATCHED) or target.endswith(".exitstatus"):
+                    yield target, node.lineno, "high"
         case _:
             return
-
-
-def _assignment(name: str, line: int) -> Iterator[tuple[str, int, Severity]]:
-    if name in _REPORTING:
-        yield name, line, _REPORTING[name]
-    elif name.startswith(_PATCHED) or name.endswith(".exitstatus"):
-        yield name, line, "high"

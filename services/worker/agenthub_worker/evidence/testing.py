@@ -62,7 +62,6 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[Case, ...] | None
     coverage_percent: float | None
     log: bytes
-    junit: bytes
 
     @property
     def counts(self) -> TestCounts:
@@ -79,6 +78,11 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     def failing(self) -> tuple[str, ...]:
         """Ids of the tests that failed or could not run."""
         return tuple(case.id for case in self.cases or () if case.outcome in ("failed", "error"))
+
+    @property
+    def skipped(self) -> tuple[Case, ...]:
+        """The tests, or whole files, that were skipped."""
+        return tuple(case for case in self.cases or () if case.outcome == "skipped")
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -194,5 +198,4 @@ def _report(line: str, command: TestCommand, ran: ExecResult, folder: Path) -> T
         cases=parse_junit(junit) if junit else None,
         coverage_percent=coverage_percent(coverage) if coverage else None,
         log=ran.output,
-        junit=junit or b"",
     )

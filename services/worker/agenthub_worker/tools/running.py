@@ -99,8 +99,17 @@ def describe(report: TestReport) -> str:
         lines += ["failing:", *report.failing[:_FAILING_SHOWN]]
         if len(report.failing) > _FAILING_SHOWN:
             lines.append(f"[... {len(report.failing) - _FAILING_SHOWN} more ...]")
+    lines += _skipped(report)
     lines += [f"not green: {problem}" for problem in report.problems]
     return "\n".join([*lines, "output:", report.tail(_TAIL_CHARS)])
+
+
+def _skipped(report: TestReport) -> list[str]:
+    """What an agent has to know of skipped tests before the gate tells it."""
+    if not report.skipped:
+        return []
+    shown = [f"{case.id}: {case.reason}" if case.reason else case.id for case in report.skipped[:_FAILING_SHOWN]]
+    return ["skipped (these prove nothing, and the tests gate refuses those that ran before):", *shown]
 
 
 async def _test_command(context: ToolContext) -> TestCommand:
