@@ -194,8 +194,11 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 
 def trim(log: Path, *, kept: int = LOG_KEPT) -> None:
-    """Move a log of more than `kept` bytes to `<name>.1`, in place of the one there. Its writer may go on."""
-    with suppress(FileNotFoundError):
+    """Move a log of more than `kept` bytes to `<name>.1`, in place of the one there. Its writer may go on.
+
+    A disk without room for the copy leaves the log as it is.
+    """
+    with suppress(OSError):
         if log.stat().st_size > kept:
             shutil.copyfile(log, log.with_name(f"{log.name}.1"))
             os.truncate(log, 0)  # every writer appends, so the next line starts at the new end

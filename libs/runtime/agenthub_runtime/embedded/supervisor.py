@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from agenthub_runtime.datadir import write_atomically
-from agenthub_runtime.embedded.processes import trim
+from agenthub_runtime.embedded.processes import ChildProcess, trim
 from agenthub_runtime.embedded.services import Unit
 from agenthub_runtime.errors import ServiceFailed
 
@@ -24,6 +24,7 @@ BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 SETTLED_AFTER_S = 10.0
 LOGS_TRIMMED_EVERY_S = 60.0
 HOPELESS_AFTER = 4
+_WATCH_AGAIN_S = 1.0
 
 State: TypeAlias = Literal["starting", "running", "restarting", "stopped"]
 DeathHook: TypeAlias = Callable[[str, int], None]
@@ -42,7 +43,7 @@ class Supervisor:
     """Starts units group by group, restarts what dies, stops the groups in reverse order.
 
     Must run in the main thread. `on_death(name, pid)` is called before a restart. The state of all units lies in
-    `state_file` as JSON (name → `UnitState`), for `doctor` and for tests.
+    `state_file` as JSON (name → `UnitState`), for `doctor` and for tests: it is shown, and nothing depends on it.
     """
 
     def __init__(self, state_file: Path, *, on_death: DeathHook | None = None) -> None:
@@ -52,6 +53,7 @@ class Supervisor:
         self._states: dict[str, UnitState] = {}
         self._quick_deaths: dict[str, int] = {}
         self._watchers: list[asyncio.Task[None]] = []
+        self._state_file_fails = False
 
     @property
     def states(self) -> dict[str, UnitState]:
@@ -87,21 +89,32 @@ class Supervisor:
         self._watchers.clear()
         while self._groups:
             group = self._groups.pop()
-            await asyncio.gather(*(unit.stop() for unit in group))
+            outcomes = await asyncio.gather(*(unit.stop() for unit in group), return_exceptions=True)
+            for unit, outcome in zip(group, outcomes, strict=True):
+                if outcome is not None:
+                    _log.error("unit_stop_failed", unit=unit.name, exc_info=outcome)
             self._note("stopped", *group)
 
     async def _watch(self, unit: Unit) -> None:
         while unit.process is not None:
-            started, process = time.monotonic(), unit.process
-            code = await process.wait()
-            lived_s = time.monotonic() - started
-            _log.warning("unit_died", unit=unit.name, pid=process.pid, exit_code=code, lived_s=round(lived_s, 1))
-            if self._on_death is not None:
-                self._on_death(unit.name, process.pid)
-            if lived_s >= SETTLED_AFTER_S:
-                self._quick_deaths[unit.name] = 0
-            self._note("restarting", unit)
-            await self._restart(unit)
+            try:
+                await self._outlive(unit, unit.process)
+            except Exception:
+                # Whatever it is, a unit that nobody watches any more would stay dead without a word.
+                _log.exception("unit_watch_failed", unit=unit.name)
+                await asyncio.sleep(_WATCH_AGAIN_S)
+
+    async def _outlive(self, unit: Unit, process: ChildProcess) -> None:
+        started = time.monotonic()
+        code = await process.wait()
+        lived_s = time.monotonic() - started
+        _log.warning("unit_died", unit=unit.name, pid=process.pid, exit_code=code, lived_s=round(lived_s, 1))
+        if self._on_death is not None:
+            self._on_death(unit.name, process.pid)
+        if lived_s >= SETTLED_AFTER_S:
+            self._quick_deaths[unit.name] = 0
+        self._note("restarting", unit)
+        await self._restart(unit)
 
     async def _trim_logs(self) -> None:
         while True:
@@ -133,7 +146,17 @@ class Supervisor:
                 restarts=(known.restarts if known else 0) + restarted,
                 since=since,
             )
-        write_atomically(self._state_file, msgspec.json.encode(self._states), mode=0o644)
+        self._write_states()
+
+    def _write_states(self) -> None:
+        try:
+            write_atomically(self._state_file, msgspec.json.encode(self._states), mode=0o644)
+        except OSError as error:
+            if not self._state_file_fails:
+                _log.warning("state_file_not_written", file=str(self._state_file), reason=error.strerror)
+            self._state_file_fails = True
+        else:
+            self._state_file_fails = False
 
 
 def read_states(state_file: Path) -> dict[str, UnitState]:
