@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from agenthub_runtime.datadir import DataDir, RunningHub, default_data_dir
+from agenthub_runtime.datadir import DataDir, RunningHub, default_data_dir, write_atomically
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 
 HUB = RunningHub(
@@ -20,6 +22,15 @@ HUB = RunningHub(
     started_at="2026-11-24T09:00:00Z",
     version="0.1.0",
 )
+
+
+@pytest.fixture
+def room_for_four_bytes() -> Iterator[None]:
+    """No file of this process may grow beyond four bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_second_hub_on_the_same_folder_is_told_who_runs_there(tmp_path: Path) -> None:
@@ -42,6 +53,15 @@ def test_secrets_are_made_once_and_belong_to_the_owner_alone(tmp_path: Path) -> 
     assert made.nats_password not in repr(made)
 
 
+@pytest.mark.parametrize(
+    "text", ['{"nats_password": "", "postgres_password": ""}', "{}", "", '{"nats_password": ']
+)
+def test_secrets_that_cannot_be_right_are_called_damaged(tmp_path: Path, text: str) -> None:
+    (tmp_path / "secret.json").write_text(text)
+    with pytest.raises(DataDirUnusable, match=r"secret\.json is damaged: restore it"):
+        _ = DataDir(tmp_path).secrets
+
+
 def test_each_server_gets_its_own_password(tmp_path: Path) -> None:
     secrets = DataDir(tmp_path).secrets
     assert secrets.authorise(HUB.nats_url) == f"nats://agenthub:{secrets.nats_password}@127.0.0.1:4222"
@@ -60,6 +80,14 @@ def test_a_running_hub_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
     assert data.running_hub() is None
     data.announce(HUB)  # as a killed hub leaves it
     assert data.running_hub() is None
+
+
+def test_a_file_that_finds_no_room_leaves_the_old_one_as_it_was(tmp_path: Path, room_for_four_bytes: None) -> None:
+    file = tmp_path / "runtime.json"
+    write_atomically(file, b"old", mode=0o600)
+    with pytest.raises(OSError, match="too large"):
+        write_atomically(file, b"longer than the room", mode=0o600)
+    assert file.read_bytes() == b"old"
 
 
 def test_a_folder_of_a_newer_agenthub_is_left_alone(tmp_path: Path) -> None:

@@ -12,29 +12,32 @@ run/  logs/  workspaces/
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import platformdirs
 
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
+from agenthub_runtime.flock import try_lock
 
 LAYOUT = 1
 USER = "agenthub"
+
+_Password: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
     """Passwords of the embedded servers. Never shown, not even by repr."""
 
-    nats_password: str
-    postgres_password: str
+    nats_password: _Password
+    postgres_password: _Password
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -120,7 +123,7 @@ class DataDir:
         self.prepare()
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if not _flock(descriptor):
+            if not try_lock(descriptor):
                 raise DataDirBusy(self._busy_message(descriptor))
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -142,7 +145,7 @@ class DataDir:
             return None
         try:
             # A free lock means that the hub which wrote the file was killed.
-            return None if _flock(descriptor, shared=True) else hub
+            return None if try_lock(descriptor, shared=True) else hub
         finally:
             os.close(descriptor)
 
@@ -173,20 +176,11 @@ def write_atomically(path: Path, data: bytes, *, mode: int) -> None:
     """Replace `path` as a whole: readers see the old content or the new, and a crash leaves one of both."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        os.write(descriptor, data)
+    with open(descriptor, "wb") as file:
+        file.write(data)  # the whole of it: one call of the system may store a part where the disk ends
+        file.flush()
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
     fresh.replace(path)
-
-
-def _flock(descriptor: int, *, shared: bool = False) -> bool:
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _password() -> str:

@@ -8,7 +8,6 @@ folder. A process id in a file cannot say that: the process may be a zombie, or 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import time
 from collections.abc import AsyncIterator
@@ -16,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agenthub_runtime.errors import ServerFailed
+from agenthub_runtime.flock import try_lock
 
 # The server of a killed hub gets its signal in the same moment; ending may take it a while.
 GONE_WITHIN_S = 10.0
@@ -27,7 +27,7 @@ async def locked(path: Path, *, within_s: float = GONE_WITHIN_S) -> AsyncIterato
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         deadline = time.monotonic() + within_s
-        while not _taken(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() > deadline:
                 raise ServerFailed(
                     f"Another server still works in the folder of {path}: stop it (`fuser {path}` tells its pid)"
@@ -36,11 +36,3 @@ async def locked(path: Path, *, within_s: float = GONE_WITHIN_S) -> AsyncIterato
         yield descriptor
     finally:
         os.close(descriptor)  # here; the server has its own
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
