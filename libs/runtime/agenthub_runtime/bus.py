@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from nats.aio.client import Client
+from nats.errors import ConnectionClosedError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.redaction import redact_text
@@ -63,6 +64,8 @@ class _Watch:
 
     async def on_error(self, error: Exception) -> None:
         """Log an error. Permission errors show only here: who waits for an answer sees no more than a time-out."""
+        if isinstance(error, ConnectionClosedError) and self._client.is_closed:
+            return  # by its owner, while something was under way
         text = redact_text(str(error)) or type(error).__name__
         if text != self._last_error:  # a server that is away causes the same error ten times a second
             _log.warning("nats_error", connection=self._name, error=text)
