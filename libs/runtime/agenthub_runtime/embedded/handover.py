@@ -18,15 +18,12 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
+from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.subjects import STREAM, parse_subject
 from agenthub_runtime.fleet import NatsFleet, WorkerStatus
 
 _log = structlog.get_logger(__name__)
 
-CLOSING = (
-    *("task.completed", "task.failed", "task.timed_out", "task.parked", "task.cancelled"),
-    *("agent.blocked", "gate.passed", "gate.failed", "merge.conflicted"),
-)
 _STARTED = "task.started"
 _NAK = b"-NAK"
 # A claim may be on its way to us when its worker dies. The next process of that name takes longer to be there.
@@ -65,7 +62,7 @@ class Handover:
             idle_heartbeat=1,
             config=ConsumerConfig(
                 deliver_policy=DeliverPolicy.NEW,
-                filter_subjects=[f"evt.*.*.{kind}" for kind in (_STARTED, *CLOSING)],
+                filter_subjects=[f"evt.*.*.{kind}" for kind in (_STARTED, *sorted(CLOSES_ATTEMPT))],
             ),
             pending_msgs_limit=-1,
             pending_bytes_limit=-1,
