@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from nats.aio.client import Client
 
+from agenthub_events.base import Event
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
 from agenthub_events.catalogue.goal import GoalAccepted, GoalReadyForReview, GoalReplanned
 from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued, TaskNoted, TaskRequeued
@@ -125,18 +126,7 @@ async def test_the_short_address_and_the_first_design_s_command_work_as_they_sta
 
 
 async def test_waiting_for_the_plan_answers_with_all_estimates(gateway: Gateway, log: JetStreamStore) -> None:
-    async def plan() -> None:
-        goal_id = ""
-        while not goal_id:
-            stored = await log.read(f"g-{'0' * 26}") or [
-                recorded async for batch in _first(log) for recorded in batch
-            ]
-            goal_id = stored[0].subject.split(".")[1] if stored else ""
-        await write(log, goal_id, "_", planned(*(f"task-{n}" for n in range(12))))
-
-    planning = asyncio.ensure_future(plan())
-    response = await gateway.client.post("/api/v1/goals", params={"wait": "plan"}, json={"goal": "Build"})
-    await planning
+    response = await _submitted_and_then(gateway, log, "_", planned(*(f"task-{n}" for n in range(12))))
     answer = response.json()
     assert (response.status_code, answer["status"], answer["workflow_generated"]) == (
         202,
@@ -145,6 +135,27 @@ async def test_waiting_for_the_plan_answers_with_all_estimates(gateway: Gateway,
     )
     assert (answer["estimated_tasks"], answer["estimated_time"]) == (12, "4 hours")
     assert answer["estimated_completion"] == "2026-11-24T13:00:00Z"
+
+
+async def test_waiting_for_a_plan_ends_when_the_planner_asks_a_person(
+    gateway: Gateway, log: JetStreamStore
+) -> None:
+    question = AgentBlocked(question="Which shop?", task_id="plan-1", attempt=1)
+    response = await asyncio.wait_for(_submitted_and_then(gateway, log, "plan-1", question), 15)
+    assert (response.status_code, response.json()["status"]) == (202, "accepted")
+
+
+async def _submitted_and_then(gateway: Gateway, log: JetStreamStore, task_id: str, event: Event) -> Any:
+    """The answer to a submission that waits for its plan, while `event` happens to the goal."""
+
+    async def happens() -> None:
+        stored = [recorded async for batch in _first(log) for recorded in batch]
+        await write(log, stored[0].subject.split(".")[1], task_id, event)
+
+    happening = asyncio.ensure_future(happens())
+    response = await gateway.client.post("/api/v1/goals", params={"wait": "plan"}, json={"goal": "Build"})
+    await happening
+    return response
 
 
 async def _first(log: JetStreamStore) -> AsyncIterator[list[Any]]:

@@ -29,7 +29,8 @@ from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.frames import Filter
 
 PLAN_WAIT_S = 30.0
-_DECIDED = frozenset({"goal.planned", "goal.cancelled", "goal.failed"})
+# With any of these there is a plan, or nothing that brings one by itself.
+_DECIDED = frozenset({"goal.planned", "goal.cancelled", "goal.failed", "goal.paused", "agent.blocked"})
 
 Wait = Annotated[
     Literal["plan"] | None,
