@@ -32,6 +32,9 @@ _ROOT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _KEPT = "refs/agenthub/"
 _LOCK_PAUSE_S = 0.02
 
+GONE = ".gone-"
+"""How the name of a folder begins that is being removed."""
+
 
 class Link(msgspec.Struct, frozen=True):
     """One step of a branch as the log tells it: the bundle that was stored, and the commit that it leads to."""
@@ -78,7 +81,18 @@ class GoalRepository(History):
         async with repository._alone():
             if not await asyncio.to_thread(path.exists):
                 await repository._create()
+            # Under the lock: who asks whether it is in use finds it used, or does not find it.
+            await asyncio.to_thread(os.utime, path)
         return repository
+
+    async def remove_unless_used(self, since: float) -> bool:
+        """Remove the folder unless somebody has opened it after `since` (seconds of the file system's clock)."""
+        gone = self.path.with_name(f"{GONE}{self.path.name}")
+        async with self._alone():
+            if not await asyncio.to_thread(_set_aside, self.path, gone, since):
+                return False
+        await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+        return True
 
     async def materialise(self, links: Sequence[Link]) -> None:
         """Bring the branch that `links` tell (oldest first) into the folder; what is here is not fetched again.
@@ -246,6 +260,16 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _set_aside(path: Path, gone: Path, since: float) -> bool:
+    try:
+        unused = path.stat().st_mtime < since
+        if unused:
+            path.rename(gone)
+    except OSError:
+        return False  # another process was faster
+    return unused
 
 
 def _write_rules(git_dir: Path) -> None:

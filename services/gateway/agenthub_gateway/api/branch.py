@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from agenthub_gateway.api.views import DiffView, FileList
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.hub import Hub
 from agenthub_runtime.readmodels import MergeRow, Position, get_goal, merge_chain
+from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link
 
 _TAGS = ["Results"]
@@ -96,9 +96,7 @@ async def _branch(hub: Hub, goal_id: str, after: int | None) -> Branch:
         if await get_goal(connection, goal_id) is None:
             raise no_goal(goal_id)
         chain = await merge_chain(connection, goal_id)
-    folder = hub.repositories / f"{goal_id}.git"
-    await asyncio.to_thread(hub.repositories.mkdir, parents=True, exist_ok=True)
-    repository = await GoalRepository.open(folder, hub.artifacts)
+    repository = await open_kept(hub.repositories, goal_id, hub.artifacts)
     await repository.materialise([Link(link.bundle_ref, link.head) for link in chain if link.bundle_ref])
     head = chain[-1].head if chain else ROOT_COMMIT
     return Branch(repository, chain, _beginning(chain), head, at)
