@@ -94,7 +94,9 @@ async def test_a_story_is_told_by_every_list(database: Database, reader: Connect
     knowledge = await list_knowledge(reader, GOAL)
     assert [(item.kind, item.text) for item in knowledge.items] == [("decision", "tokens live an hour")]
     attempts = await list_attempts(reader, GOAL, "t-a")
-    assert [(row.outcome, row.worker, row.llm_calls) for row in attempts] == [("task.completed", "Worker-1", 2)]
+    assert [(row.outcome, row.worker, row.llm_calls, row.model) for row in attempts] == [
+        ("task.completed", "Worker-1", 2, "rehearsal")
+    ]
 
 
 async def test_a_dead_letter_and_its_question_can_be_found_by_their_ids(

@@ -65,6 +65,19 @@ def test_what_went_wrong_stands_on_a_span_without_credentials(
     assert len(said) <= 200
 
 
+def test_i9_an_exception_stands_on_its_span_without_credentials(
+    telemetry: Telemetry, exporter: InMemorySpanExporter
+) -> None:
+    secret = "ghp_" + "a1" * 20
+    with pytest.raises(ValueError, match="ghp_"), telemetry.span("push"):
+        raise ValueError(f"refused for {secret}")
+
+    span = by_name(exporter)["push"]
+    assert not span.status.is_ok
+    assert str(span.status.description).startswith("ValueError: refused for ")
+    assert secret not in span.to_json()
+
+
 def test_there_is_an_id_to_carry_even_when_nothing_is_exported() -> None:
     with Telemetry("test").span("submit"):
         assert traceparent().startswith("00-")

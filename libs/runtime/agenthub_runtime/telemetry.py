@@ -71,13 +71,23 @@ class Telemetry:
         """A span below `parent` (a `traceparent`), or below the current span when that is empty.
 
         `since` are the time of the parent's event and now: a parent that is older than an hour is linked instead.
-        An exception marks the span as failed and goes on.
+        An exception marks the span as failed, without credentials that its text may hold, and goes on.
         """
         context, links = _lineage(parent, since)
         with self._tracer.start_as_current_span(
-            name, context=context, links=links, attributes=dict(attributes or {}), kind=kind
+            name,
+            context=context,
+            links=links,
+            attributes=dict(attributes or {}),
+            kind=kind,
+            record_exception=False,
+            set_status_on_exception=False,
         ) as span:
-            yield span
+            try:
+                yield span
+            except Exception as error:
+                mark_failed(span, f"{type(error).__name__}: {error}")
+                raise
 
     def shutdown(self) -> None:
         """Send what has not been sent."""

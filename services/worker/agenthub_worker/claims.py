@@ -83,7 +83,7 @@ async def _failed(bench: Bench, hold: Hold, place: Place, claims: int) -> bool:
         task_id=hold.task_id,
         attempt=hold.order.attempt,
         failure_class="crash",
-        reason=f"{claims} workers died while they ran this attempt; it was not given to another one",
+        reason=f"{claims} times a worker took this attempt and did not end it; it was not given to another one",
         worker=bench.worker,
     )
     return isinstance(await bench.append((hold.draft(event),), hold.stamp()), Stored)

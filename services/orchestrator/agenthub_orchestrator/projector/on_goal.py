@@ -159,6 +159,7 @@ def called(view: GoalRows, seq: int, event: LlmCalled) -> None:
     usage.latency_ms += event.latency_ms
     attempt = view.attempt(event.task_id, event.attempt)
     attempt.llm_calls += 1
+    attempt.model = event.model
     view.goal.llm_calls += 1
     cost = event.cost_usd or 0.0
     for row in (usage, attempt, view.goal):
