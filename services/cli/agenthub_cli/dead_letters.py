@@ -41,7 +41,13 @@ def requeue(
 
 
 @app.command
-def discard(letter: LetterId, *, reason: str = "", url: Url = None, json: Json = False) -> None:
+def discard(
+    letter: LetterId,
+    *,
+    reason: Annotated[str, Parameter(help="Why, in your words; it stands in the log")] = "",
+    url: Url = None,
+    json: Json = False,
+) -> None:
     """Give a dead letter up."""
     answer = Hub(url).post(f"/dead-letters/{letter}/discard", {"reason": reason} if reason else {})
     print_json(answer) if json else print(f"{letter} is discarded")

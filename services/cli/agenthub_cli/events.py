@@ -37,7 +37,7 @@ def show(
     goal_id: Annotated[str, Parameter(help="Id of the goal")],
     *,
     type: Annotated[str | None, Parameter(help="Only this type")] = None,
-    limit: int | None = None,
+    limit: Annotated[int | None, Parameter(help="How many at most; default: all")] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:

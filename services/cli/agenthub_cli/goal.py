@@ -10,15 +10,13 @@ from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.hub import Hub, Json, Url
+from agenthub_cli.hub import Hub, Json, Key, Url
 from agenthub_cli.show import print_json, print_rows, program
-from agenthub_cli.watching import watch_goal
+from agenthub_cli.unserved import sentence, unserved_types
+from agenthub_cli.watching import beginning, follow_command, next_step, waits_for_approval, watch_goal
 
 GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
-Key: TypeAlias = Annotated[
-    str | None,
-    Parameter(name="--key", help="Idempotency key: the same key is the same command, however often sent"),
-]
+Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
 PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
@@ -28,14 +26,22 @@ app = App(name="goal", help="Submit goals, watch them, and decide about their re
 def submit(
     goal: Annotated[str, Parameter(help="What is to be reached, in plain words")],
     *,
-    requirement: Annotated[list[str] | None, Parameter(name=("--requirement", "-r"), negative="")] = None,
-    priority: PriorityWord | None = None,
+    requirement: Annotated[
+        list[str] | None,
+        Parameter(name=("--requirement", "-r"), negative="", help="What the result has to meet; repeat it"),
+    ] = None,
+    priority: Annotated[PriorityWord | None, Parameter(help="Place in the queues [default: normal]")] = None,
     repository: Annotated[str | None, Parameter(help="Git repository to work on; default: an empty one")] = None,
-    test_command: str | None = None,
+    test_command: Annotated[
+        str | None, Parameter(help="How the tests are run; default: what the repository shows")
+    ] = None,
     max_time: Annotated[str | None, Parameter(help="For example `4 hours` [default: 7 days]")] = None,
     max_cost_usd: Annotated[float | None, Parameter(help="Limit of money [default: 50]")] = None,
     max_llm_calls: Annotated[int | None, Parameter(help="Limit of model calls [default: 500]")] = None,
-    autonomy: Literal["full", "approve_plan"] | None = None,
+    autonomy: Annotated[
+        Literal["full", "approve_plan"] | None,
+        Parameter(help="`approve_plan` waits for `agenthub goal approve-plan` before work begins [default: full]"),
+    ] = None,
     workflow: Annotated[
         Path | None, Parameter(help="JSON file with a task list; no planner is asked then")
     ] = None,
@@ -47,6 +53,12 @@ def submit(
     json: Json = False,
 ) -> int:
     """Submit a goal."""
+    if not goal.strip():
+        raise CommandFailed(
+            "A goal needs a sentence",
+            hint='say what is to be reached: `agenthub goal submit "Build a parser for dates"`',
+            code=exit_codes.USAGE,
+        )
     constraints = _given(max_time=max_time, max_cost_usd=max_cost_usd, max_llm_calls=max_llm_calls)
     body = _given(
         goal=goal,
@@ -75,17 +87,18 @@ def submit(
 def list_(
     *,
     status: Annotated[str | None, Parameter(help="Only goals in this state")] = None,
-    limit: int = 20,
+    limit: Annotated[int, Parameter(help="How many at most")] = 20,
     url: Url = None,
     json: Json = False,
 ) -> None:
     """List goals, the newest first."""
     rows = Hub(url).pages("/goals", limit=limit, status=status)
+    empty = f"No goal is {status}" if status else f'No goals yet: `{program()} goal submit "…"`'
     if json:
         for row in rows:
             print_json(row)
     else:
-        print_rows(rows, ("goal_id", "status", "goal"), empty='No goals yet: `agenthub goal submit "…"`')
+        print_rows(rows, ("goal_id", "status", "goal"), empty=empty)
 
 
 @app.command
@@ -95,26 +108,36 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     goal = hub.get(f"/goals/{goal_id}")
     tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
     gates = list(hub.pages(f"/goals/{goal_id}/gates"))
+    unserved = unserved_types(hub, goal_id)
     if json:
-        print_json({**goal, "tasks": tasks, "gates": gates})
+        print_json({**goal, "tasks": tasks, "gates": gates, "unserved": unserved})
         return
     print(f"{goal['goal']}\n{goal_id} is {goal['status']}\n")
     print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
     if gates:
         print()
         print_rows(gates, ("gate", "round", "verdict", "commit_id", "summary"), empty="")
+    for agent_type in unserved:
+        print(f"\n{sentence(agent_type)}")
+    if waits_for_approval(goal):
+        print(f"\n{next_step(goal)}")
 
 
 @app.command
 def watch(
     goal_id: GoalId,
     *,
+    from_: Annotated[
+        str | None,
+        Parameter(name="--from", help="Start behind this sequence, or `now`; default: the goal's beginning"),
+    ] = None,
     timeout: Annotated[float | None, Parameter(help="Give up after so many seconds (exit code 124)")] = None,
     url: Url = None,
     json: Json = False,
 ) -> int:
     """Follow a goal live until it is finished or waits for a person."""
-    return watch_goal(Hub(url), goal_id, json=json, timeout_s=timeout)
+    hub = Hub(url)
+    return watch_goal(hub, goal_id, json=json, timeout_s=timeout, start=beginning(hub, goal_id, from_))
 
 
 @app.command
@@ -141,7 +164,7 @@ def rework(
     answer = Hub(url).post(f"/goals/{goal_id}/rework", body, key=key)
     _told(
         answer,
-        f"Rework {answer['rework_id']} is accepted; follow it with: {program()} goal watch {goal_id}",
+        f"Rework {answer['rework_id']} is accepted\nFollow it with: {follow_command(answer)}",
         json=json,
     )
 
@@ -187,14 +210,14 @@ def note(
 
 
 @app.command
-def cancel(goal_id: GoalId, *, reason: str = "", key: Key = None, url: Url = None, json: Json = False) -> None:
+def cancel(goal_id: GoalId, *, reason: Reason = "", key: Key = None, url: Url = None, json: Json = False) -> None:
     """Stop a goal for good."""
     answer = Hub(url).post(f"/goals/{goal_id}/cancel", _given(reason=reason or None), key=key)
     _told(answer, f"Goal {goal_id} is cancelled", json=json)
 
 
 @app.command
-def pause(goal_id: GoalId, *, reason: str = "", key: Key = None, url: Url = None, json: Json = False) -> None:
+def pause(goal_id: GoalId, *, reason: Reason = "", key: Key = None, url: Url = None, json: Json = False) -> None:
     """Start nothing new on a goal; running work is put aside and kept."""
     answer = Hub(url).post(f"/goals/{goal_id}/pause", _given(reason=reason or None), key=key)
     _told(answer, f"Goal {goal_id} is paused; go on with: {program()} goal resume {goal_id}", json=json)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import queue
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -22,6 +25,10 @@ Url: TypeAlias = Annotated[
     Parameter(name="--url", env_var="AGENTHUB_URL", help="Address of the hub; default: the running one"),
 ]
 Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, one object a line")]
+Key: TypeAlias = Annotated[
+    str | None,
+    Parameter(name="--key", help="Idempotency key: the same key is the same command, however often sent"),
+]
 DataDirOption: TypeAlias = Annotated[
     Path | None, Parameter(name="--data-dir", env_var="AGENTHUB_DATA_DIR", help="Folder of the embedded hub")
 ]
@@ -33,6 +40,10 @@ class Frame(msgspec.Struct, frozen=True):
     id: str
     event: str
     data: str
+
+
+IDLE = Frame("", "idle", "")
+PING = Frame("", "ping", "")
 
 
 class Hub:
@@ -74,11 +85,18 @@ class Hub:
 
     @contextmanager
     def stream(
-        self, *, goal: str | None = None, kind: str | None = None, start: int | None = None, last_id: str = ""
+        self,
+        *,
+        goal: str | None = None,
+        kind: str | None = None,
+        start: int | None = None,
+        last_id: str = "",
+        idle_s: float | None = None,
     ) -> Iterator[Iterator[Frame]]:
         """Server-sent events of a goal and a type, behind sequence `start` (None: from now on).
 
-        `last_id` goes on after a frame that was seen.
+        `last_id` goes on after a frame that was seen. With `idle_s` the frame `IDLE` comes up whenever nothing
+        came for so long.
         """
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
         params = {"goal": goal, "type": kind, "from": start}
@@ -90,7 +108,11 @@ class Hub:
                 if response.is_error:
                     response.read()
                     raise _failure(response)
-                yield _frames(response.iter_lines())
+                if idle_s is None:
+                    yield _frames(response.iter_lines())
+                else:
+                    with _Reader(response) as reader:
+                        yield reader.frames(idle_s)
         except httpx2.TransportError as error:
             raise HubUnreachable(self.url) from error
 
@@ -113,11 +135,52 @@ def running_url(data_dir: Path | None) -> str:
     return hub.url if hub else "http://127.0.0.1:8000"
 
 
+class _Reader:
+    """Reads a stream in a thread, so that who waits for its frames also notices that none comes."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+        self._read: queue.SimpleQueue[Frame | Exception | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._main, name="stream", daemon=True)
+
+    def __enter__(self) -> _Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Closing alone would leave the thread in its read until the next ping.
+        connection = self._response.extensions["network_stream"].get_extra_info("socket")
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def frames(self, idle_s: float) -> Iterator[Frame]:
+        while True:
+            try:
+                found = self._read.get(timeout=idle_s)
+            except queue.Empty:
+                yield IDLE
+                continue
+            if found is None:
+                return
+            if isinstance(found, Exception):
+                raise found
+            yield found
+
+    def _main(self) -> None:
+        try:
+            for frame in _frames(self._response.iter_lines()):
+                self._read.put(frame)
+            self._read.put(None)
+        except httpx2.HTTPError as error:
+            self._read.put(error)
+
+
 def _frames(lines: Iterator[str]) -> Iterator[Frame]:
     fields = {"id": "", "event": "message", "data": ""}
     for line in lines:
         if line.startswith(":"):
-            yield Frame("", "ping", "")
+            yield PING
         elif not line:
             if fields["data"]:
                 yield Frame(**fields)
@@ -133,9 +196,17 @@ def _failure(response: httpx2.Response) -> CommandFailed:
     try:
         problem = response.json()
         detail = problem.get("detail") or problem.get("title") or response.reason_phrase
-        places = [f"{e.get('key')}: {e.get('message')}" for e in problem.get("errors", []) if e.get("key")]
+        places = [_place(error, detail) for error in problem.get("errors", ()) if error.get("key")]
     except ValueError:
         detail, places = response.reason_phrase, []
-    extra = "".join(f"\n  {place}" for place in places)
+    extra = "".join(f"\n  {place}" for place in dict.fromkeys(places) if place)
     hint = "set AGENTHUB_API_KEY to a key of this hub" if response.status_code == 401 else ""
     return CommandFailed(f"{detail} (HTTP {response.status_code}){extra}", hint=hint)
+
+
+def _place(error: dict[str, str], detail: str) -> str:
+    """What is still to be said about a place of the request: nothing that the detail says already."""
+    key, message = error["key"], error["message"]
+    if message not in detail:
+        return f"{key}: {message}"
+    return "" if key.rpartition(".")[2] in detail else f"at {key}"

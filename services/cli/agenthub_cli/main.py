@@ -14,8 +14,8 @@ _COMMANDS = (
     ("up", "up:up", "Start the whole hub on this machine and keep it running."),
     ("demo", "demo:demo", "Play the sample goal through the whole hub, live."),
     ("goal", "goal:app", "Submit goals, watch them, and decide about their results."),
-    ("inbox", "inbox:inbox", "Show every open question."),
-    ("answer", "inbox:answer", "Answer a question; the agent goes on at once."),
+    ("inbox", "inbox:inbox", "Show what waits for you: questions, plans to approve, results to review."),
+    ("answer", "inbox:answer", "Answer a question, or decide what else happens to the task."),
     ("events", "events:app", "Read the event log."),
     ("dead-letters", "dead_letters:app", "List dead letters, send them back to work, or give them up."),
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
@@ -48,7 +48,7 @@ def main() -> None:
         build_app()()
     except AgenthubError as error:
         _say(f"error: {error}")
-        if hint := getattr(error, "hint", ""):
+        if hint := _hint(error):
             _say(f"hint: {hint}")
         sys.exit(_exit_code(error))
     except BrokenPipeError:
@@ -62,6 +62,14 @@ def _exit_code(error: AgenthubError) -> int:
     if isinstance(error, CommandFailed):
         return error.code
     return exit_codes.USAGE if isinstance(error, (InvalidInput, SettingsInvalid)) else exit_codes.FAILED
+
+
+def _hint(error: AgenthubError) -> str:
+    from agenthub_runtime.errors import SettingsInvalid
+
+    if isinstance(error, SettingsInvalid):
+        return "docs/reference/settings.md explains every setting; `agenthub up` runs all services of a machine"
+    return str(getattr(error, "hint", ""))
 
 
 def _say(text: str) -> None:

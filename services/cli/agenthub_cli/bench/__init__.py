@@ -20,7 +20,13 @@ Rounds: TypeAlias = Annotated[int, Parameter(help="Repetitions; the median and t
 
 
 @app.command
-def throughput(*, goals: int = 16, slots: Slots = 8, rounds: Rounds = 3, json: Json = False) -> int:
+def throughput(
+    *,
+    goals: Annotated[int, Parameter(help="Goals at once")] = 16,
+    slots: Slots = 8,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> int:
     """Tasks a second: goals of 12 tasks in the usual shape, all submitted at once."""
     from agenthub_cli.bench.run import run_throughput
 
@@ -28,7 +34,13 @@ def throughput(*, goals: int = 16, slots: Slots = 8, rounds: Rounds = 3, json: J
 
 
 @app.command
-def latency(*, tasks: int = 50, slots: Slots = 8, rounds: Rounds = 3, json: Json = False) -> int:
+def latency(
+    *,
+    tasks: Annotated[int, Parameter(help="Tasks of the chain that is timed")] = 50,
+    slots: Slots = 8,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> int:
     """One hop: from a task's end to the start of the next, along a chain, in another process."""
     from agenthub_cli.bench.run import run_latency
 
