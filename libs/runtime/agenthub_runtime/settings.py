@@ -117,6 +117,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path | None
     pg_bin: Path | None
     workers: Mapping[str, int]
+    asks_for_keys: bool
     provider: str
     api_key: str
     base_url: str
@@ -196,6 +197,7 @@ def read_hub_settings(env: Environment) -> HubSettings:
         data_dir=read.optional(DATA_DIR),
         pg_bin=read.optional(PG_BIN),
         workers=read(WORKERS),
+        asks_for_keys=bool(read(API_KEYS)),
         provider=read.text(PROVIDER),
         api_key=read(ANTHROPIC_API_KEY),
         base_url=read.text(ANTHROPIC_BASE_URL),

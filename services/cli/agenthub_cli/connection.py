@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,9 +28,12 @@ def postgres_address(database_url: str | None, data_dir: Path | None) -> str:
 
 @asynccontextmanager
 async def nats_connection(nats_url: str | None, data_dir: Path | None) -> AsyncIterator[Client]:
-    """A connection that is closed afterwards."""
+    """A connection that is closed afterwards. What happens on it is logged to standard error."""
     from agenthub_runtime.bus import connect
+    from agenthub_runtime.logs import configure_logging
+    from agenthub_runtime.settings import read_log_settings
 
+    configure_logging(read_log_settings(os.environ), service="agenthub")
     nc = await connect(nats_address(nats_url, data_dir), "agenthub-cli", give_up_after_s=_GIVE_UP_S)
     try:
         yield nc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -11,10 +12,10 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.hub import Hub
+from agenthub_cli.hub import Hub, Json
 from agenthub_cli.own_hub import own_hub
 from agenthub_cli.pulling import pull_goal
-from agenthub_cli.show import program
+from agenthub_cli.show import print_json, program
 from agenthub_cli.watching import Story, follow_to_rest
 
 REHEARSAL = (
@@ -27,50 +28,66 @@ _COUNTED = ("passed", "failed", "errors", "skipped")
 def demo(
     *,
     folder: Annotated[Path, Parameter(help="Where the demo's hubs keep their data")] = Path("var"),
+    json: Json = False,
 ) -> int:
     """Play the sample goal: plan, parallel work, a real failing test, its repair, three gates.
 
     Starts a hub of its own in a fresh folder, submits the goal over HTTP, tells what happens as it happens, and
-    leaves a git repository with the result.
+    leaves a git repository with the result. With --json each event is an object, and the summary is the last one.
     """
     from agenthub_worker.rehearsal.catalog import SAMPLE_GOALS
 
     sample = SAMPLE_GOALS[0]
     home = (folder / f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}").resolve()
-    print(REHEARSAL)
-    print(f"Starting nats-server, PostgreSQL and the services on {home} …", flush=True)
+    aside = sys.stderr if json else sys.stdout
+    print(REHEARSAL, file=aside)
+    print(f"Starting nats-server, PostgreSQL and the services on {home} …", file=aside, flush=True)
     began = time.monotonic()
     with own_hub(
         home, env={"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_API_KEY": "", "AGENTHUB_API_KEYS": ""}
     ) as own:
-        print(f"Ready at {own.url} after {time.monotonic() - began:.1f} s\n", flush=True)
+        print(f"Ready at {own.url} after {time.monotonic() - began:.1f} s\n", file=aside, flush=True)
         hub = Hub(own.url)
         accepted = hub.post("/goals", {"goal": sample.goal, "requirements": list(sample.requirements)})
-        goal = follow_to_rest(hub, accepted["goal_id"], Story(), timeout_s=_DEADLINE_S)
+        goal = follow_to_rest(hub, accepted["goal_id"], Story(json=json), timeout_s=_DEADLINE_S)
         if goal["status"] != "ready_for_review":
             raise CommandFailed(
                 f"The sample goal ended as `{goal['status']}`", hint=f"the logs are in {home / 'logs'}"
             )
         result = pull_goal(hub, goal["goal_id"], home / "result")
-        print("\n" + _summary(hub, goal, result, time.monotonic() - began))
-    print("\n" + _next(home, goal["goal_id"], result))
-    print(REHEARSAL)
+        summary = _summary(hub, goal, result, time.monotonic() - began)
+    if json:
+        print_json({**summary, "rehearsal": REHEARSAL})
+        return exit_codes.OK
+    print(f"\n{_in_lines(summary)}\n\n{_next(home, goal['goal_id'], result)}\n{REHEARSAL}")
     return exit_codes.OK
 
 
-def _summary(hub: Hub, goal: dict[str, Any], result: Path, seconds: float) -> str:
+def _summary(hub: Hub, goal: dict[str, Any], result: Path, seconds: float) -> dict[str, Any]:
     goal_id = goal["goal_id"]
     tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
-    gates = list(hub.pages(f"/goals/{goal_id}/gates"))
-    events = sum(1 for _ in hub.pages(f"/goals/{goal_id}/events"))
-    usage = hub.get(f"/goals/{goal_id}/usage")
+    return {
+        "goal_id": goal_id,
+        "goal": goal["goal"],
+        "status": goal["status"],
+        "seconds": round(seconds, 1),
+        "tasks": len(tasks),
+        "attempts": sum(task["attempt"] for task in tasks),
+        "gates": list(hub.pages(f"/goals/{goal_id}/gates")),
+        "model_calls": hub.get(f"/goals/{goal_id}/usage")["calls"],
+        "events": sum(1 for _ in hub.pages(f"/goals/{goal_id}/events")),
+        "result": str(result),
+    }
+
+
+def _in_lines(summary: dict[str, Any]) -> str:
     lines = [
-        f"“{goal['goal']}” is ready for review after {seconds:.0f} s",
-        f"  tasks         {len(tasks)}, attempts {sum(task['attempt'] for task in tasks)}",
-        *(f"  gate          {_gate(gate)}" for gate in gates),
-        f"  model calls   {usage['calls']} (rehearsal: no cost)",
-        f"  events        {events}",
-        f"  result        {result}",
+        f"“{summary['goal']}” is ready for review after {summary['seconds']:.0f} s",
+        f"  tasks         {summary['tasks']}, attempts {summary['attempts']}",
+        *(f"  gate          {_gate(gate)}" for gate in summary["gates"]),
+        f"  model calls   {summary['model_calls']} (rehearsal: no cost)",
+        f"  events        {summary['events']}",
+        f"  result        {summary['result']}",
     ]
     return "\n".join(lines)
 

@@ -40,7 +40,7 @@ def own_hub(folder: Path, *, workers: str | None = None, env: Mapping[str, str] 
     if workers is not None:
         command += ["--workers", workers]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CommandFailed(f"The folder {folder} cannot be made: {error}", hint="name another one") from error
     log_path = folder / "up.log"
@@ -52,6 +52,8 @@ def own_hub(folder: Path, *, workers: str | None = None, env: Mapping[str, str] 
         yield _await_ready(process, folder, log_path)
     finally:
         _stop(process)
+        if log_path.stat().st_size == 0:
+            log_path.unlink()
 
 
 def _await_ready(process: subprocess.Popen[bytes], folder: Path, log_path: Path) -> OwnHub:

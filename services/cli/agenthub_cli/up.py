@@ -32,11 +32,17 @@ _MODULES = {
 def up(
     *,
     port: Annotated[
-        int | None, Parameter(help="Port of the gateway; 0 takes any free one [default: 8000]")
+        int | None,
+        Parameter(help="Port of the gateway; 0 takes any free one [env var: AGENTHUB_PORT] [default: 8000]"),
     ] = None,
-    host: Annotated[str | None, Parameter(help="Address of the gateway [default: 127.0.0.1]")] = None,
+    host: Annotated[
+        str | None, Parameter(help="Address of the gateway [env var: AGENTHUB_HOST] [default: 127.0.0.1]")
+    ] = None,
     data_dir: DataDirOption = None,
-    workers: Annotated[str | None, Parameter(help="Worker processes by type, e.g. `coding=3,testing=2`")] = None,
+    workers: Annotated[
+        str | None,
+        Parameter(help="Worker processes by type, e.g. `coding=3,testing=2` [env var: AGENTHUB_WORKERS]"),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Start NATS, PostgreSQL and every service on this machine, and keep them running until Ctrl-C.
@@ -143,6 +149,8 @@ def _greeting(hub: RunningHub, data: DataDir, settings: HubSettings) -> str:
             "  model     REHEARSAL: a scripted model that knows two sample goals and refuses all others;",
             "            set ANTHROPIC_API_KEY for a real one",
         ]
+    if settings.asks_for_keys:
+        lines.append("  keys      are configured: set AGENTHUB_API_KEY to one of them for the commands below")
     lines += [
         "",
         f'Submit a goal:  {program()} goal submit "Build authentication system with JWT" --watch',
