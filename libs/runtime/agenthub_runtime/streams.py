@@ -77,14 +77,15 @@ async def apply_assets(nc: Client, assets: list[Declared] | None = None) -> list
     return done + list(await asyncio.gather(*consumers))
 
 
-async def create_missing(nc: Client) -> list[Applied]:
+async def create_missing(nc: Client, assets: list[Declared] | None = None) -> list[Applied]:
     """Create what the server lacks and leave the rest as its operator has it; waits for a server that starts.
 
     Raises `BusError` with the server's reason.
     """
+    wanted = assets if assets is not None else declared_assets()
     while True:
         try:
-            missing = [asset for asset in declared_assets() if await _actual(nc, asset) is None]
+            missing = [asset for asset in wanted if await _actual(nc, asset) is None]
             return await apply_assets(nc, missing)
         except (NatsError, TimeoutError) as error:
             log.warning("jetstream_not_ready", error=str(error) or type(error).__name__)
@@ -96,12 +97,13 @@ async def keep_declared(nc: Client, reconnected: asyncio.Event, *, look_s: float
 
     A server that was started again has forgotten the streams that it held in memory.
     """
+    assets = declared_assets()
     while True:
         with suppress(TimeoutError):
             await asyncio.wait_for(reconnected.wait(), look_s)
         reconnected.clear()
         try:
-            created = await create_missing(nc)
+            created = await create_missing(nc, assets)
         except BusError as error:
             log.warning("declared_asset_refused", reason=str(error))
             continue
