@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -242,3 +243,21 @@ async def test_a_taken_port_is_named_with_the_remedy(hub: HubProcess) -> None:
 async def test_a_service_that_keeps_dying_at_the_start_is_reported_with_its_last_words(hub: HubProcess) -> None:
     hub.launch(TEST_BROKEN="gateway")
     assert "gateway is broken on purpose" in await hub.ended()
+
+
+async def test_after_a_full_disk_the_log_takes_events_again(hub: HubProcess) -> None:
+    running = await hub.start()
+    nats_url = hub.data.secrets.authorise(running.nats_url)
+    client = await nats.connect(nats_url, reconnect_time_wait=0.05, max_reconnect_attempts=-1)
+    stream = client.jetstream()
+    old = hub.units()["nats"].pid
+    assert old is not None
+    # No file of the server may grow: it meets the same failure as on a full disk, and keeps it in the same way.
+    resource.prlimit(old, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    with pytest.raises(TimeoutError):
+        await stream.publish("evt.g.t.x.y", b"lost", timeout=0.5)
+
+    await hub.back("nats", old)
+    await until(lambda: client.is_connected, what="connected again")
+    assert (await stream.publish("evt.g.t.x.y", b"kept")).seq == 1
+    await client.close()

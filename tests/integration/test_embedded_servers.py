@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -18,8 +19,9 @@ import pytest
 
 from agenthub_runtime.datadir import DataDir
 from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.embedded.pg_programs import find_pg_bin
-from agenthub_runtime.embedded.postgres import PostgresServer, free_port
+from agenthub_runtime.embedded.pg_programs import find_pg_bin, major_version
+from agenthub_runtime.embedded.ports import free_port
+from agenthub_runtime.embedded.postgres import PostgresServer
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
 from tests.support.servers import fresh_database
 from tests.support.until import until
@@ -99,6 +101,17 @@ async def test_nats_lets_nobody_in_without_the_password(nats_server: NatsServer)
     await writer.wait_closed()
 
 
+async def test_nats_comes_back_where_it_cannot_write_down_its_ports(
+    nats_server: NatsServer, data: DataDir
+) -> None:
+    url = nats_server.authorised_url
+    await nats_server.stop()
+    shutil.rmtree(data.run)
+    data.run.symlink_to("/proc")  # nobody can make a file there, as on a full disk
+    await nats_server.start()
+    assert nats_server.authorised_url == url
+
+
 async def test_nats_says_why_it_did_not_start(data: DataDir) -> None:
     data.prepare()
     (data.jetstream / "jetstream").write_text("a file where the server wants a folder")
@@ -155,6 +168,21 @@ async def test_a_half_made_cluster_is_made_anew(postgres: PostgresServer, data: 
     assert not half.exists()
 
 
+async def test_a_folder_that_is_no_cluster_is_named_with_the_remedy(data: DataDir) -> None:
+    cluster = data.pg(await major_version(find_pg_bin()))
+    (cluster / "base").mkdir(parents=True)
+    with pytest.raises(ServerFailed, match=f"remove the folder {cluster.parent}: .* from the event log"):
+        await PostgresServer(data).start()
+
+
+async def test_damaged_read_models_are_named_with_the_remedy(postgres: PostgresServer, data: DataDir) -> None:
+    await postgres.stop()
+    cluster = next(path for path in (data.root / "pg").iterdir() if path.is_dir())
+    (cluster / "global" / "pg_control").write_bytes(b"damaged")
+    with pytest.raises(ServerFailed, match=f"remove the folder {cluster.parent}: .* from the event log"):
+        await PostgresServer(data).start()
+
+
 async def test_postgres_takes_another_port_when_its_first_choice_is_taken(data: DataDir) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -204,8 +232,9 @@ async def test_postgres_does_not_run_as_root_where_user_namespaces_are_forbidden
         hub.stdin.write(b"go\n")
         said, _ = await hub.communicate()
         assert hub.returncode == 0
-        assert said.strip().isdigit()
-        assert int(said) != 0
+        *told, account = said.decode().splitlines()
+        assert int(account) != 0
+        assert any("account_refused" in line and "no new user namespace" in line for line in told)
 
 
 def test_a_wrong_folder_for_postgres_is_named(tmp_path: Path) -> None:

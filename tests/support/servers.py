@@ -13,7 +13,7 @@ import asyncpg
 
 from agenthub_runtime.datadir import DataDir
 from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.embedded.postgres import PostgresServer, create_database
+from agenthub_runtime.embedded.postgres import PostgresServer
 
 _numbers = itertools.count(1)
 
@@ -47,12 +47,21 @@ async def fresh_database(server: PostgresServer, *, template: str = "template1")
     `template` names a database to clone, e.g. one with the migrations applied; nobody may be connected to it.
     """
     name = f"test_{next(_numbers)}"
-    yield await create_database(server.authorised_url, name, template=template)
+    yield await _create_database(server.authorised_url, name, template=template)
     connection = await asyncpg.connect(server.authorised_url)
     try:
         await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await connection.close()
+
+
+async def _create_database(url: str, name: str, *, template: str) -> str:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    finally:
+        await connection.close()
+    return url.rpartition("/")[0] + f"/{name}"
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

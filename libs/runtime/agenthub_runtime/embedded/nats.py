@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import signal
 import sysconfig
@@ -17,11 +18,13 @@ from agenthub_runtime.assets import nats_folder
 from agenthub_runtime.datadir import DataDir
 from agenthub_runtime.embedded.folder_lock import GONE_WITHIN_S, locked
 from agenthub_runtime.embedded.processes import ChildProcess, spawn
+from agenthub_runtime.embedded.readiness import http_get
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
 
 READY_WITHIN_S = 30.0
 _HOST = "127.0.0.1"
 _ANY_PORT = -1
+_STORE_FAILED = re.compile(rb"(?<=write error: )[^\"]+")
 
 
 class _Ports(msgspec.Struct):
@@ -56,11 +59,6 @@ class NatsServer:
         """The address with user and password: for the environment of children, never for a log."""
         return self._data.secrets.authorise(self.url)
 
-    @property
-    def monitoring_url(self) -> str:
-        """`http://host:port` of the server's monitoring endpoint."""
-        return f"http://{_HOST}:{self._monitoring_port}"
-
     async def start(self) -> None:
         """Start the server and wait until JetStream answers. Raises `BinaryMissing`, `ServerFailed`."""
         self._data.prepare()
@@ -82,6 +80,23 @@ class NatsServer:
         if self.process is not None:
             await self.process.stop(signal.SIGTERM, within_s=self.stop_within_s)
 
+    async def store_failure(self) -> str:
+        """What the server says of a stream that it could not write to, or an empty string.
+
+        Such a stream takes nothing more until the server is started again, whatever its disk is like by then.
+        """
+        try:
+            answer = await self.ask("/healthz")
+        except (OSError, TimeoutError):
+            return ""  # it starts, or is gone: the supervisor's business
+        found = _STORE_FAILED.search(answer)
+        return found.group().decode(errors="replace") if found else ""
+
+    async def ask(self, path: str) -> bytes:
+        """What the server's monitoring answers. Raises `OSError`, or `TimeoutError` after three seconds."""
+        _, body = await http_get(_HOST, self._monitoring_port, path)
+        return body
+
     def _spawn(self, lock: int) -> ChildProcess:
         return spawn(
             [str(find_nats_server()), "-c", str(nats_folder() / "server.conf")],
@@ -99,11 +114,8 @@ class NatsServer:
         )
 
     async def _answers(self, process: ChildProcess) -> bool:
-        ports = self._read_ports(process.pid)
-        if ports is None:
+        if self._port == _ANY_PORT and not self._learn_ports(process.pid):
             return False
-        self._port = int(ports.nats[0].rpartition(":")[2])
-        self._monitoring_port = int(ports.monitoring[0].rpartition(":")[2])
         client = Client()
         try:
             await client.connect(self.authorised_url, allow_reconnect=False, connect_timeout=2, error_cb=_ignore)
@@ -114,12 +126,15 @@ class NatsServer:
             await client.close()
         return True
 
-    def _read_ports(self, pid: int) -> _Ports | None:
+    def _learn_ports(self, pid: int) -> bool:
         try:
             data = (self._data.run / f"nats-server_{pid}.ports").read_bytes()
-            return msgspec.json.decode(data, type=_Ports)
+            ports = msgspec.json.decode(data, type=_Ports)
         except (FileNotFoundError, msgspec.DecodeError):
-            return None
+            return False
+        self._port = int(ports.nats[0].rpartition(":")[2])
+        self._monitoring_port = int(ports.monitoring[0].rpartition(":")[2])
+        return True
 
 
 def find_nats_server() -> Path:

@@ -13,10 +13,14 @@ import signal
 import sys
 from pathlib import Path
 
+import structlog
+
 from agenthub_runtime.datadir import DataDir
 from agenthub_runtime.embedded.pg_programs import program_env
 from agenthub_runtime.embedded.processes import Account, spawn
 from agenthub_runtime.errors import ServerFailed
+
+_log = structlog.get_logger(__name__)
 
 _ACCOUNTS = ("postgres", "nobody")
 
@@ -73,6 +77,14 @@ async def _runs(programs: Path, data: DataDir, account: Account) -> bool:
             death_signal=signal.SIGKILL,
             account=account,
         )
-    except OSError:
+    except OSError as error:
+        _log.info("account_refused", account=str(account), programs=str(programs), reason=str(error))
         return False
-    return await process.wait() == 0
+    if (code := await process.wait()) != 0:
+        _log.info(
+            "account_refused",
+            account=str(account),
+            programs=str(programs),
+            reason=f"exit code {code}: {process.log_tail(1)}",
+        )
+    return code == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
@@ -17,6 +16,7 @@ from agenthub_runtime.datadir import USER, DataDir, Secrets
 from agenthub_runtime.embedded.folder_lock import GONE_WITHIN_S, locked
 from agenthub_runtime.embedded.pg_account import open_to_account, server_account
 from agenthub_runtime.embedded.pg_programs import find_pg_bin, major_version, program_env
+from agenthub_runtime.embedded.ports import free_port
 from agenthub_runtime.embedded.processes import Account, ChildProcess, spawn
 from agenthub_runtime.errors import ServerFailed
 
@@ -27,13 +27,6 @@ _NOT_YET = (
     *(asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError),
 )
 _BUSY_PORT = "Address already in use"
-
-
-def free_port() -> int:
-    """A port on which nobody listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 class PostgresServer:
@@ -97,7 +90,9 @@ class PostgresServer:
             tail = process.log_tail()
             await self.stop()
             if _BUSY_PORT not in tail or time.monotonic() > deadline:
-                raise ServerFailed(f"PostgreSQL did not come up. The end of {process.log}:\n{tail}")
+                raise ServerFailed(
+                    f"PostgreSQL did not come up. The end of {process.log}:\n{tail}\n{_remedy(cluster)}"
+                )
             await asyncio.sleep(0.1)
 
     async def stop(self) -> None:
@@ -132,16 +127,6 @@ class PostgresServer:
             account=account,
             keep_open=(lock,),
         )
-
-
-async def create_database(url: str, name: str, *, template: str = "template1") -> str:
-    """Create the database `name` as a copy of `template` on the server of `url`; return the new one's address."""
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    finally:
-        await connection.close()
-    return url.rpartition("/")[0] + f"/{name}"
 
 
 async def _init_cluster(programs: Path, cluster: Path, account: Account, data: DataDir, lock: int) -> None:
@@ -179,7 +164,19 @@ async def _init_cluster(programs: Path, cluster: Path, account: Account, data: D
         password_file.unlink()
     if code != 0:
         raise ServerFailed(f"initdb failed (exit code {code}). The end of {process.log}:\n{process.log_tail()}")
-    fresh.rename(cluster)
+    try:
+        fresh.rename(cluster)
+    except OSError as error:
+        raise ServerFailed(
+            f"{cluster} is no cluster of PostgreSQL, and not empty either. {_remedy(cluster)}"
+        ) from error
+
+
+def _remedy(cluster: Path) -> str:
+    return (
+        f"If its files are damaged, remove the folder {cluster.parent}: it holds read models alone, and the next "
+        "start builds them again from the event log"
+    )
 
 
 async def _finished(process: ChildProcess) -> int:

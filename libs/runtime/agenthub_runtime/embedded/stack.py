@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -20,16 +18,17 @@ from agenthub_runtime.bus import connect
 from agenthub_runtime.datadir import DataDir, RunningHub
 from agenthub_runtime.embedded.handover import Handover
 from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.ports import claimable_port
 from agenthub_runtime.embedded.postgres import PostgresServer
 from agenthub_runtime.embedded.readiness import is_ready
 from agenthub_runtime.embedded.services import Service, ServiceSpec
+from agenthub_runtime.embedded.store_watch import StoreWatch
 from agenthub_runtime.embedded.supervisor import Supervisor, UnitState
-from agenthub_runtime.errors import ServerFailed, ServiceFailed
+from agenthub_runtime.errors import ServiceFailed
 
 _log = structlog.get_logger(__name__)
 
 READY_WITHIN_S = 90.0
-_SERVER_PORTS = range(20_000, 32_000)
 
 # What a service is told by the stack alone, or what only some of them may know.
 _OWN = frozenset(
@@ -73,6 +72,7 @@ class EmbeddedStack:
         self._held = ExitStack()
         self._bus: Client | None = None
         self._handover: Handover | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._supervisor = Supervisor(data.run / "services.json", on_death=self._on_death)
         self._port = plan.port
         self.nats = NatsServer(data)
@@ -91,10 +91,11 @@ class EmbeddedStack:
     async def start(self) -> None:
         """Start everything. Raises `DataDirBusy`, `DataDirUnusable`, `BinaryMissing`, `ServerFailed`."""
         self._held.enter_context(self._data.claim())
-        self._port = _claimable_port(self._plan.host, self._plan.port)
+        self._port = claimable_port(self._plan.host, self._plan.port)
         await self._supervisor.start(self.nats, self.postgres)
         self._bus = await connect(self.nats.authorised_url, "supervisor", give_up_after_s=10)
         await self._plan.declare(self._bus)
+        self._watching = asyncio.create_task(StoreWatch(self.nats, self._data.root).run(), name="store-watch")
         names = worker_names(self._plan.workers)
         self._handover = Handover(self._bus, names)
         await self._handover.start()
@@ -129,12 +130,20 @@ class EmbeddedStack:
 
     async def stop(self) -> None:
         """Stop everything in under ten seconds and give the folder free; also in the middle of a start."""
+        with self._held:
+            try:
+                await self._let_go()
+            finally:
+                await self._supervisor.stop()
+
+    async def _let_go(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
         if self._handover is not None:
             await self._handover.stop()
         if self._bus is not None:
             await self._bus.close()
-        await self._supervisor.stop()
-        self._held.close()
 
     def _on_death(self, name: str, pid: int) -> None:
         if self._handover is not None:
@@ -144,7 +153,7 @@ class EmbeddedStack:
         given = {name: self._plan.env[name] for name in _FOR_WORKERS if name in self._plan.env}
         if self._plan.rehearsal_command is None:
             return given
-        port = _claimable_port("127.0.0.1", 0)
+        port = claimable_port("127.0.0.1", 0)
         command = tuple(self._plan.rehearsal_command(port))
         await self._supervisor.start(Service(self._spec("rehearsal", command, {}, stop_within_s=1.0)))
         return {"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"}
@@ -189,33 +198,6 @@ def worker_names(workers: Mapping[str, int]) -> dict[str, str]:
     """Worker-1, Worker-2, … in the order of `workers`, each with its agent types joined by commas."""
     kinds = [types.replace("+", ",") for types, count in workers.items() for _ in range(count)]
     return {f"Worker-{number}": types for number, types in enumerate(kinds, start=1)}
-
-
-def _claimable_port(host: str, port: int) -> int:
-    """`port`, or a free one for 0. Raises `ServerFailed` when somebody else listens there."""
-    if port == 0:
-        return _free_port(host)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ServerFailed(
-                f"Port {port} on {host} cannot be used ({error.strerror}): choose another with --port or "
-                "AGENTHUB_PORT"
-            ) from error
-        return int(probe.getsockname()[1])
-
-
-def _free_port(host: str) -> int:
-    """A free port below those that outgoing connections take, so that none of them is there before its server."""
-    for port in random.sample(_SERVER_PORTS, len(_SERVER_PORTS)):
-        try:
-            return _claimable_port(host, port)
-        except ServerFailed:
-            continue
-    raise ServerFailed(f"No port from {_SERVER_PORTS[0]} to {_SERVER_PORTS[-1]} is free on {host}")
 
 
 def _in_url(host: str) -> str:
