@@ -28,6 +28,7 @@ from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.goals import submit
+from agenthub_gateway.append_watch import AppendWatch
 from agenthub_gateway.commands.writing import Writer
 from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.broadcaster import Broadcaster
@@ -83,17 +84,22 @@ def create_app(hub: Hub, *, api_keys: Sequence[str] = (), allowed_hosts: Sequenc
 async def open_hub(settings: GatewaySettings) -> AsyncIterator[Hub]:
     """Connect to everything that the gateway needs; waits for NATS, not for Postgres."""
     telemetry = configure_telemetry(settings.log, service=SERVICE)
-    nc = await connect(settings.nats_url, SERVICE)
+    appends = AppendWatch(settings.data_dir if settings.embedded else None)
+    nc = await connect(settings.nats_url, SERVICE, on_reconnect=appends.works)
     try:
         async with contextlib.AsyncExitStack() as stack:
-            yield await _assembled(settings, nc, telemetry, stack)
+            yield await _assembled(settings, nc, telemetry, appends, stack)
     finally:
         await nc.close()
         telemetry.shutdown()
 
 
 async def _assembled(
-    settings: GatewaySettings, nc: Client, telemetry: Telemetry, stack: contextlib.AsyncExitStack
+    settings: GatewaySettings,
+    nc: Client,
+    telemetry: Telemetry,
+    appends: AppendWatch,
+    stack: contextlib.AsyncExitStack,
 ) -> Hub:
     log = JetStreamStore(nc, patience_s=_PATIENCE_S)
     clock = SystemClock()
@@ -106,7 +112,7 @@ async def _assembled(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agenthub-gateway-")))
     return Hub(
         log=log,
-        writer=Writer(log, clock, telemetry),
+        writer=Writer(log, clock, telemetry, appends),
         database=database,
         position=position,
         feed=feed,

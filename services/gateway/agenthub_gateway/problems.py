@@ -86,7 +86,11 @@ PROBLEMS: Mapping[str, Kind] = {
     "too-large": Kind(413, "The request is too large", "Send less, or put it into a repository."),
     "artifact-missing": Kind(410, "The object is gone", "It was removed by retention."),
     "internal-error": Kind(500, "Something broke inside the gateway", "Look into its log; please report it."),
-    "log-unavailable": Kind(503, "The event log does not answer", "Nothing is lost: send the same again."),
+    "log-unavailable": Kind(
+        503,
+        "The event log does not answer",
+        "Nothing is lost: send the same again. If it stays so, look for room on the disk of the NATS server.",
+    ),
     "read-models-unavailable": Kind(503, "The read models do not answer", "Ask again; commands still work."),
     "projection-behind": Kind(503, "The read models are behind", "Ask again in a moment."),
 }

@@ -67,7 +67,7 @@ async def live() -> Live:
 
 @get(["/health/ready", "/ready"], tags=["System"], summary="Can the gateway work")
 async def ready(hub: HubParam) -> Response[Ready]:
-    """Looks at NATS, Postgres and the projector; 503 when one is missing."""
+    """Looks at NATS, Postgres and the projector; 503 when one is missing, or the log lately took no event."""
     (log, newest), (models, at) = await asyncio.gather(_log(hub), _read_models(hub))
     checks = {"nats": log, "postgres": models, "projection": Check(ok=at is not None)}
     if at is None and models.ok:
@@ -120,9 +120,11 @@ async def _log(hub: Hub) -> tuple[Check, int | None]:
         return Check(ok=False, detail="No connection to NATS"), None
     try:
         async with asyncio.timeout(_PING_S):
-            return Check(ok=True), await hub.log.last_seq()
+            newest = await hub.log.last_seq()
     except (AgenthubError, TimeoutError) as error:
         return Check(ok=False, detail=str(error) or "No answer"), None
+    trouble = hub.writer.appends.trouble()
+    return Check(ok=not trouble, detail=trouble), newest
 
 
 async def _queues(hub: Hub) -> list[QueueView]:

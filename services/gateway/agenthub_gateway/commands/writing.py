@@ -12,6 +12,7 @@ from agenthub_events.base import Draft, Metadata
 from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import Clock, Conflict, EventLog, Recorded, Stamp, Stored, Unavailable
 from agenthub_events.subjects import uuid5
+from agenthub_gateway.append_watch import AppendWatch
 from agenthub_gateway.errors import KeyReused
 from agenthub_runtime.telemetry import GOAL_ID, TASK_ID, Telemetry, traceparent
 
@@ -65,8 +66,11 @@ class Origin(msgspec.Struct, frozen=True):
 class Writer:
     """Appends a command's event."""
 
-    def __init__(self, log: EventLog, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(
+        self, log: EventLog, clock: Clock, telemetry: Telemetry, appends: AppendWatch | None = None
+    ) -> None:
         self.log = log
+        self.appends = appends or AppendWatch()
         self._clock = clock
         self._telemetry = telemetry
 
@@ -85,7 +89,10 @@ class Writer:
             stamp = Stamp(now=now, metadata=_metadata(draft, intent), traceparent=traceparent())
             result = await self.log.append(draft, stamp)
         if isinstance(result, Unavailable):
-            raise StoreUnavailable(f"The event log did not take the event: {result.reason}")
+            self.appends.failed()
+            raise StoreUnavailable(f"The event log did not take the event: {result.reason} (is its disk full?)")
+        if isinstance(result, Stored) and not result.duplicate:
+            self.appends.works()  # a conflict is found before anything is written, and proves nothing
         return result
 
 
