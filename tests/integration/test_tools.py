@@ -244,6 +244,15 @@ async def test_run_tests_speaks_the_fixed_form(context: ToolContext) -> None:
     ]
 
 
+async def test_run_tests_names_what_was_skipped_and_says_what_the_gate_thinks_of_it(context: ToolContext) -> None:
+    skipping = "import pytest\n\n\ndef test_later():\n    pytest.skip('no time')\n"
+    await edit(context, command="create", path="tests/test_later.py", file_text=skipping)
+    text = (await call_tool(context, "run_tests", {"paths": ["tests/test_later.py"]})).text
+    assert "0 passed, 0 failed, 0 errors, 1 skipped" in text
+    assert "the tests gate refuses those that ran before" in text
+    assert "tests/test_later.py::test_later: no time" in text
+
+
 async def test_run_tests_refuses_paths_that_are_none_and_takes_a_given_command(context: ToolContext) -> None:
     assert (await call_tool(context, "run_tests", {"paths": ["--pdb"]})).is_error
     own = replaced(context, test_command=given_test_command("echo own; exit 3"))

@@ -186,6 +186,21 @@ def test_a_hook_that_decides_about_results_is_refused_in_any_file_under_any_name
         assert brought_hooks({"app/plugin.py": text}, {"app/plugin.py": f"x = 1\n{text}"}) == [], "it was there"
 
 
+def test_a_hook_that_swaps_a_test_for_another_or_its_result_is_refused() -> None:
+    for line in (
+        "items[0].obj = str",
+        "items[0].runtest = str",
+        "setattr(items[0], 'obj', str)",
+        "x.outcome = ''",
+    ):
+        text = f"def pytest_collection_modifyitems(items):\n    {line}\n"
+        assert brought_hooks({}, {"app/plugin.py": text}), line
+        assert compare_tests(BASE, {**BASE, "conftest.py": text}).refusals(), line
+    assert brought_hooks({}, {"app/job.py": "def finish(job):\n    job.outcome = 'passed'\n"}) == []
+    renaming = {**BASE, "tests/test_b.py": "def test_four(record_xml_attribute):\n    assert g() == 4\n"}
+    assert "record_xml_attribute" in compare_tests(BASE, renaming).refusals()[0]
+
+
 def test_code_that_is_no_test_may_end_its_process_and_arrange_what_is_collected() -> None:
     text = "import os\ndef pytest_collection_modifyitems(items):\n    ...\nos._exit(1)\n"
     assert brought_hooks({}, {"app/main.py": text}) == []

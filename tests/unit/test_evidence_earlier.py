@@ -83,6 +83,9 @@ def test_cases_may_change_their_names_and_not_become_fewer() -> None:
     assert lost(before, kept_but_skipped) == [f"skipped: {MANY}[2]"]
     assert lost(before, {f"{MANY}[NOTSET]": "skipped"}) == [f"skipped: {MANY}[1]", f"skipped: {MANY}[2]"]
     assert lost(ran({MANY: "passed"}), {f"{MANY}[1]": "passed"}) == []
+    assert lost(ran({MANY: "failed"}), {f"{MANY}[1]": "skipped", f"{MANY}[2]": "passed"}) == [f"skipped: {MANY}"]
+    old_skip = ran({f"{MANY}[1]": "skipped", f"{MANY}[2]": "passed"})
+    assert lost(old_skip, {f"{MANY}[1]": "skipped", f"{MANY}[3]": "passed"}) == []
 
 
 def test_a_moved_or_renamed_test_is_found_and_has_to_run_there() -> None:

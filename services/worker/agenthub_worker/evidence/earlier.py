@@ -81,7 +81,7 @@ def lost_tests(run: EarlierRun, files: Mapping[str, str], cases: Iterable[Case])
             continue
         here = now.of(plain, known=known, renamed=renamed)
         gone: Fate = "deleted" if plain in before and plain not in after else "not run"
-        for name, case in _missing(ran, here, now.skipped_around(plain)):
+        for name, case in _missing(ran, here, run.outcomes, now.skipped_around(plain)):
             fate: Fate = gone if case is None else "skipped"
             if fate == "skipped" or not (run.draft and ran[name] == "passed"):
                 was = "passed" if ran[name] == "passed" else "failed"
@@ -170,11 +170,12 @@ def _that_ran(run: EarlierRun, functions: Mapping[str, TestFunction]) -> dict[st
 
 
 def _missing(
-    ran: Mapping[str, Outcome], here: Mapping[str, Case], around: Case | None
+    ran: Mapping[str, Outcome], here: Mapping[str, Case], known: Outcomes, around: Case | None
 ) -> Iterator[tuple[str, Case | None]]:
     """The cases of one test that are missing now, each with the skipped one that explains it."""
     skipped = [case for case in here.values() if case.outcome == "skipped"]
-    fewer = len(here) - len(skipped) < len(ran)
+    old = sum(1 for name, case in here.items() if case.outcome == known.get(name) == "skipped")
+    fewer = len(here) - len(skipped) < len(ran) or old < len(skipped)
     for name in ran:
         case = here.get(name)
         if case is not None and case.outcome == "skipped":

@@ -29,6 +29,9 @@ _EXITS = frozenset({"os._exit", "pytest.exit", "os.abort"})
 _PATCHED = ("_pytest.", "pytest.")
 _REPORT_WORDS = ("junitxml", "PYTEST_ADDOPTS", "COVERAGE_FILE")
 
+# What makes a collected test another one, or its result another result, when a hook sets it.
+_OF_A_TEST = frozenset({"obj", "_obj", "runtest", "outcome", "longrepr", "excinfo", "wasxfail"})
+
 _Place = tuple[str, int, Severity]
 
 
@@ -81,13 +84,31 @@ def _naming(node: ast.AST) -> Iterator[_Place]:
             names, line = [text], node.lineno
         case _:
             return
+    if isinstance(node, ast.FunctionDef) and node.name.startswith("pytest_"):
+        yield from _replacing(node)
     yield from ((name, line, _REPORTING[name]) for name in names if name in _REPORTING)
+
+
+def _replacing(hook: ast.FunctionDef) -> Iterator[_Place]:
+    """A hook that gives a test, or the report of one, a new content."""
+    for node in ast.walk(hook):
+        match node:
+            case ast.Attribute(attr=name, ctx=ast.Store()):
+                found = name
+            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(name)), *_]):
+                found = name
+            case _:
+                continue
+        if found in _OF_A_TEST:
+            yield f"{hook.name}: {found}", node.lineno, "high"
 
 
 def _steering_of(node: ast.AST) -> Iterator[_Place]:
     match node:
         case ast.Constant(value=str(text)) if word := next((w for w in _REPORT_WORDS if w in text), ""):
             yield word, node.lineno, "high"
+        case ast.arg(arg="record_xml_attribute"):
+            yield "record_xml_attribute", node.lineno, "high"
         case ast.Attribute(attr="xmlpath"):
             yield "xmlpath", node.lineno, "high"
         case ast.Call() if dotted(node) in _EXITS:
