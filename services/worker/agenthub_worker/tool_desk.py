@@ -10,7 +10,7 @@ import msgspec
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.task import KnowledgeRecorded, TaskProposed, TaskStarted
-from agenthub_events.catalogue.values import Finding, Plan, PlanAnalysis, PlanTask
+from agenthub_events.catalogue.values import Finding, Plan
 from agenthub_events.errors import InvalidPlan
 from agenthub_events.runs import ToolIntent, ToolReceipt
 from agenthub_runtime.repository.errors import WorkspaceRefused
@@ -24,7 +24,6 @@ from agenthub_worker.run_book import RunBook
 from agenthub_worker.tools.contract import ToolContext, ToolResult
 from agenthub_worker.tools.control import (
     AskHuman,
-    ProposedTask,
     RecordKnowledge,
     ReportResult,
     RequestTasks,
@@ -150,10 +149,7 @@ class ToolDesk:
         )
 
     def _planned(self, given: SubmitPlan) -> Planned:
-        plan = Plan(
-            analysis=PlanAnalysis(**msgspec.structs.asdict(given.analysis)),
-            tasks=tuple(_plan_task(task) for task in given.tasks),
-        )
+        plan = given.plan()
         try:
             self._permissions.plan_rules(plan)
         except InvalidPlan as invalid:
@@ -175,9 +171,9 @@ class ToolDesk:
         match decoded(TOOLS[call.name], call.input):
             case RecordKnowledge(kind=kind, text=text):
                 return KnowledgeRecorded(task_id=task_id, kind=kind, text=text), "Recorded."
-            case RequestTasks(tasks=tasks, reason=reason):
-                proposed = tuple(_plan_task(task) for task in tasks)
-                event = TaskProposed(task_id=task_id, attempt=attempt, tasks=proposed, reason=reason)
+            case RequestTasks() as asked:
+                proposed = asked.plan_tasks()
+                event = TaskProposed(task_id=task_id, attempt=attempt, tasks=proposed, reason=asked.reason)
                 return event, "Proposed; the orchestrator decides. Go on with your own task."
         raise ToolRefused(f"`{call.name}` makes no event.")
 
@@ -193,10 +189,6 @@ class ToolDesk:
         }
         stored = {r.event.event_id for r in self._hold.earlier if isinstance(r.event, Event)}
         return not ids.isdisjoint(stored)
-
-
-def _plan_task(task: ProposedTask) -> PlanTask:
-    return PlanTask(**msgspec.structs.asdict(task))
 
 
 def _intent(call: Call) -> ToolIntent:

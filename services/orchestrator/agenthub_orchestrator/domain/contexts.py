@@ -18,7 +18,7 @@ from agenthub_events.context import (
     WorkContext,
 )
 from agenthub_events.requirements import gate_parameters
-from agenthub_events.task_ids import gate_of, gate_task_id, kind_of
+from agenthub_events.task_ids import gate_of, gate_task_id, kind_of, task_debug_id
 from agenthub_orchestrator.domain.kinship import gate_repaired_by, task_helped_by
 from agenthub_orchestrator.domain.state import GoalState
 from agenthub_orchestrator.domain.task_state import SATISFIED, TaskState
@@ -65,7 +65,7 @@ def _parents(state: GoalState, task_id: str, task: TaskState | None) -> list[Tas
     if gate_of(task_id) is not None:
         return _ended_well(state, state.graph)[-INHERITED_MAX:]
     ids = list(task.planned.depends_on) if task and task.planned else []
-    ids.append(f"debug-{task_id}-1")
+    ids.append(task_debug_id(task_id, 1))
     return _ended_well(state, ids)
 
 

@@ -16,6 +16,7 @@ from agenthub_events.catalogue.task import MergeDone, TaskProposed
 from agenthub_events.catalogue.values import GateName
 from agenthub_events.context import Knowledge
 from agenthub_events.spending import Slice
+from agenthub_events.task_ids import PREPARE
 from agenthub_orchestrator.domain.task_state import Question, TaskState
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class GoalState:
         accepted = self.life.accepted
         if accepted is None or not accepted.repository:
             return True
-        prepare = self.tasks.get("prepare")
+        prepare = self.tasks.get(PREPARE)
         return prepare is not None and prepare.ended
 
     @property

@@ -103,23 +103,3 @@ class ModelClient(Protocol):
 def request_hash(request: ModelRequest) -> str:
     """sha256 of the request's canonical JSON (sorted keys, no spaces): equal requests have equal hashes."""
     return hashlib.sha256(msgspec.json.encode(msgspec.to_builtins(request), order="sorted")).hexdigest()
-
-
-def stop_fault(reply: ModelReply) -> ModelFault | None:
-    """What a reply's stop reason forbids to go on with; None when the reply can be used.
-
-    Separate from the call, because such a reply is paid for and belongs in the log before the run ends.
-    """
-    match reply.stop_reason:
-        case "refusal":
-            return ModelFault(
-                "refused", f"The model {reply.model} refused this task. Reword it, or choose another model for it."
-            )
-        case "model_context_window_exceeded":
-            return ModelFault(
-                "invalid",
-                f"The conversation no longer fits into {reply.model}. Split the task, or choose a model with more"
-                " room.",
-            )
-        case _:
-            return None
