@@ -61,6 +61,11 @@ def test_the_result_is_a_git_repository_with_a_clean_tree(told: list[str], folde
     assert subprocess.run([*git, "status", "--porcelain"], capture_output=True, check=True).stdout == b""
 
 
+def test_the_data_is_its_owner_s_alone(told: list[str], folder: Path) -> None:
+    [home] = folder.iterdir()
+    assert home.stat().st_mode & 0o077 == 0
+
+
 def test_a_demo_that_cannot_start_ends_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, not a folder")
     ran = run_cli("demo", "--folder", str(tmp_path / "taken"))
