@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import AsyncIterator
 from functools import partial
@@ -17,6 +16,7 @@ from agenthub_events.catalogue.values import TaskResult, TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Conflict
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_runtime.flock import try_lock
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
 from agenthub_worker.domain.endings import ConflictingMerge, Ending, Failed, Trace, completed_event
 from agenthub_worker.evidence.layout import NoTestCommand
@@ -123,20 +123,12 @@ async def my_turn(hold: Hold, repository: GoalRepository) -> AsyncIterator[None]
     """One merge of a goal at a time on this machine. It only saves work: the fence of the log decides."""
     lock = os.open(repository.path.with_suffix(".merge"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        while not _locked(lock):
+        while not try_lock(lock):
             await hold.look()
             await hold.bench.pause(_TURN_PAUSE_S)
         yield
     finally:
         os.close(lock)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 async def land_import(hold: Hold, source: Path, trace: Trace) -> Ending | None:

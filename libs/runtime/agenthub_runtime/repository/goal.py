@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from agenthub_events.ports import Artifacts
+from agenthub_runtime.flock import try_lock
 from agenthub_runtime.repository.errors import BundleInvalid, CommitMissing, RepositoryError
 from agenthub_runtime.repository.git import ATTRIBUTES, EXCLUDES, Git, checked
 from agenthub_runtime.repository.history import EMPTY_TREE, History
@@ -247,19 +247,11 @@ class GoalRepository(History):
                 self.path.with_name(f"{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
             )
             try:
-                while not _locked(lock):  # noqa: ASYNC110 - its holder may be another process
+                while not try_lock(lock):  # noqa: ASYNC110 - its holder may be another process
                     await asyncio.sleep(_LOCK_PAUSE_S)
                 yield
             finally:
                 os.close(lock)
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _set_aside(path: Path, gone: Path, since: float) -> bool:
