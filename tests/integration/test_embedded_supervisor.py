@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from agenthub_cli.doctor import processes
+from agenthub_runtime.datadir import DataDir, RunningHub
 from agenthub_runtime.embedded.services import Service, ServiceSpec
-from agenthub_runtime.embedded.supervisor import Supervisor, read_states
+from agenthub_runtime.embedded.supervisor import RESTLESS_AFTER, Supervisor, read_states
 from tests.support.until import until
 
 
@@ -114,3 +117,22 @@ async def test_a_unit_that_cannot_be_stopped_does_not_keep_the_others_running(
     assert [line["unit"] for line in logs if line["event"] == "unit_stop_failed"] == ["unstoppable"]
     assert sleeper.process is not None
     assert not sleeper.process.running
+
+
+async def test_the_doctor_names_a_process_that_keeps_dying(tmp_path: Path, sleeper: Sleeper) -> None:
+    data = DataDir(tmp_path / "hub")
+    dying = ServiceSpec(name="gateway", argv=("/bin/false",), env={}, log=data.log_file("gateway"))
+    with data.claim():
+        data.announce(RunningHub(pid=1, url="", nats_url="", postgres_url="", started_at="", version=""))
+        supervisor = Supervisor(data.run / "services.json")
+        await supervisor.start(sleeper)
+        assert (await processes(data.root)).found == "1 run"
+        await supervisor.start(Service(dying))
+        await until(lambda: supervisor.states["gateway"].restarts >= RESTLESS_AFTER, what="it has died often")
+        check = await processes(data.root)
+        await supervisor.stop()
+    assert check.state == "warning"
+    assert re.search(r"gateway \(\d+ times\)", check.found)
+    assert str(data.logs) in check.found
+    assert "sleeper" not in check.found
+    assert (await processes(data.root)).state == "ok"

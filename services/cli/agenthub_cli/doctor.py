@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
@@ -58,6 +59,7 @@ async def _run(url: str | None, data_dir: Path | None) -> list[Check]:
         ("disk", lambda: _disk(root)),
         ("model", _model),
         ("hub", lambda: _hub(url, data_dir)),
+        ("processes", lambda: processes(root)),
     )
     return [await _guarded(name, probe) for name, probe in probes]
 
@@ -144,3 +146,19 @@ async def _hub(url: str | None, data_dir: Path | None) -> Check:
     if answer.is_error:
         return Check("hub", "failed", f"{address} is not ready: {answer.text[:300]}")
     return Check("hub", "ok", f"ready at {address}")
+
+
+async def processes(root: Path) -> Check:
+    """What the supervisor of the hub on this folder has noted of its processes."""
+    from agenthub_runtime.datadir import DataDir
+    from agenthub_runtime.embedded.supervisor import keeps_dying, read_states
+
+    data = DataDir(root)
+    if data.running_hub() is None:
+        return Check("processes", "ok", f"no hub runs on {data.root}")
+    units = read_states(data.run / "services.json")
+    now = datetime.now(UTC)
+    dying = [f"{name} ({unit.restarts} times)" for name, unit in units.items() if keeps_dying(unit, now)]
+    if dying:
+        return Check("processes", "warning", f"started again and again: {', '.join(dying)}; see {data.logs}")
+    return Check("processes", "ok", f"{len(units)} run")

@@ -24,6 +24,8 @@ BACKOFF_S = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)
 SETTLED_AFTER_S = 10.0
 LOGS_TRIMMED_EVERY_S = 60.0
 HOPELESS_AFTER = 4
+RESTLESS_AFTER = 3
+YOUNG_S = 60.0
 _WATCH_AGAIN_S = 1.0
 
 State: TypeAlias = Literal["starting", "running", "restarting", "stopped"]
@@ -160,8 +162,14 @@ class Supervisor:
 
 
 def read_states(state_file: Path) -> dict[str, UnitState]:
-    """The units of the hub that wrote this file; empty when there is none."""
+    """The units of the hub that wrote this file; empty when there is none that can be read."""
     try:
         return msgspec.json.decode(state_file.read_bytes(), type=dict[str, UnitState])
-    except FileNotFoundError:
+    except (OSError, msgspec.DecodeError):
         return {}
+
+
+def keeps_dying(unit: UnitState, now: datetime) -> bool:
+    """Whether a unit has been started again several times and does not run for long yet."""
+    young = (now - datetime.fromisoformat(unit.since)).total_seconds() < YOUNG_S
+    return unit.state in ("running", "restarting") and unit.restarts >= RESTLESS_AFTER and young
