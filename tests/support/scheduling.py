@@ -9,6 +9,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 # By the beginning of the path; the first that fits.
 _SHARED = (
     ("tests/e2e/test_bench", "a hub of each bench"),
+    ("tests/e2e/test_cli_operations", "a hub whose coding orders nobody takes"),
     ("tests/e2e/test_model_", "the hub whose model misbehaves"),
     ("tests/e2e/test_slow_model_", "the hub whose model misbehaves"),
     ("tests/e2e/", "the hub with the rehearsal model"),
