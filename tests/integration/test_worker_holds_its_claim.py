@@ -163,7 +163,7 @@ async def test_a_worker_that_is_told_to_stop_parks_its_work_and_acknowledges(bus
     assert info.num_ack_pending == 0
 
 
-async def test_a_second_delivery_takes_over_and_fences_the_first_worker(bus: Client, tmp_path: Path) -> None:
+async def test_i12_a_second_delivery_takes_over_and_fences_the_first_worker(bus: Client, tmp_path: Path) -> None:
     desk = Desk(bus)
     await desk.accept()
     block = asyncio.Event()
