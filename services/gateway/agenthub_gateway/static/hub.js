@@ -19,6 +19,9 @@ const REFRESH_MS = 150;
 const RETRY_MS = 1000;
 const LONG = 160;
 
+// Where the hub asks for a key it is kept for this tab alone.
+const apiKey = sessionStorage.getItem("agenthub-key") || "";
+
 const goals = new Map();
 const story = new Map();
 const scripted = new Set();
@@ -40,8 +43,10 @@ function el(tag, properties = {}, ...children) {
 }
 
 async function ask(path, options = {}) {
-  const response = await fetch(API + path, options);
+  const headers = { ...options.headers, ...(apiKey ? { Authorization: `Bearer ${apiKey}` } : {}) };
+  const response = await fetch(API + path, { ...options, headers });
   if (response.ok) return response;
+  if (response.status === 401) askForKey();
   const problem = await response.json().catch(() => ({ title: response.statusText }));
   const places = (problem.errors || []).map((error) => `${error.key}: ${error.message}`);
   throw new Error([problem.detail || problem.title, ...places].join(" · "));
@@ -58,9 +63,38 @@ async function tell(path, body, key) {
   return (await ask(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
 }
 
+function askForKey() {
+  $("main").hidden = true;
+  $("key-form").hidden = false;
+  $("key-refused").hidden = !apiKey;
+  $("key").focus();
+}
+
+/** What makes a command the same one when it is sent again; also where a page is not served over TLS. */
+function once() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A link that a browser follows by itself carries no key, so with one the page fetches the file. */
+function download(label, path, name) {
+  const link = el("a", { href: API + path }, label);
+  link.addEventListener("click", async (event) => {
+    if (!apiKey) return;
+    event.preventDefault();
+    try {
+      const href = URL.createObjectURL(await (await ask(path)).blob());
+      el("a", { href, download: name }).click();
+      URL.revokeObjectURL(href);
+    } catch (error) {
+      say(`${label}: ${error.message}`);
+    }
+  });
+  return link;
+}
+
 /** A button that sends a command once, and says why it did not arrive. */
 function command(label, path, body, properties = {}) {
-  const key = crypto.randomUUID();
+  const key = once();
   const button = el("button", { type: "button", ...properties }, label);
   button.addEventListener("click", async () => {
     button.disabled = true;
@@ -77,7 +111,9 @@ function command(label, path, body, properties = {}) {
   return button;
 }
 
-function say(text) {
+function say(words) {
+  // Without a key nothing can be read, and the page says so already.
+  const text = $("main").hidden ? "" : words;
   $("banner").hidden = !text;
   $("banner").textContent = text;
 }
@@ -128,9 +164,11 @@ function questionCard(question) {
     option: options.querySelector("input:checked")?.value || "",
   });
   const path = `/interventions/${question.id}/answer`;
+  const whole = question.task_id === "_" && !question.about;
   return el(
     "div",
     { className: "card ask", "data-question": question.id },
+    el("h2", {}, goals.get(question.goal_id)?.goal || question.goal_id),
     el("span", { className: "state ask", "data-shape": "?" }, `${question.title || "The goal"} asks you`),
     el("p", question.question.length > LONG ? {} : { className: "question" }, question.question),
     question.error ? el("p", {}, question.error) : null,
@@ -143,6 +181,7 @@ function questionCard(question) {
       command("Answer and continue", path, given, { className: "primary" }),
       command("Retry task", path, { action: "retry" }),
       command("Skip task", path, { action: "skip" }),
+      command(whole ? "Give the goal up" : "Cancel task", path, { action: "cancel" }),
     ),
   );
 }
@@ -170,7 +209,7 @@ function verdict(goal) {
       { className: "actions" },
       command("Approve", `${base}/approve`, { ready_seq: goal.ready_seq }, { className: "primary" }),
       command("Request changes", `${base}/rework`, () => ({ feedback: words.value })),
-      el("a", { href: `${API}${base}/bundle` }, "Download as git bundle"),
+      download("Download as git bundle", `${base}/bundle`, `${goal.goal_id}.bundle`),
     ),
   );
 }
@@ -274,7 +313,7 @@ function draw(detail = true) {
 }
 
 function follow() {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${API}/ws?from=${newest}`);
+  if ($("main").hidden) return;
   let changed = new Set();
   let timer = null;
   let failed = false;
@@ -296,19 +335,45 @@ function follow() {
       later(RETRY_MS);
     }
   };
-  socket.addEventListener("open", () => $("place").classList.remove("stale"));
-  socket.addEventListener("message", (message) => {
-    const frame = JSON.parse(message.data);
+  const take = (text) => {
+    const frame = JSON.parse(text);
     if (frame.type === "reset") return location.reload();
     if (!frame.sequence) return;
     newest = Math.max(newest, frame.sequence);
     changed.add(frame.goal_id);
     later(REFRESH_MS);
-  });
-  socket.addEventListener("close", () => {
+  };
+  const opened = () => $("place").classList.remove("stale");
+  const closed = () => {
     $("place").classList.add("stale");
     setTimeout(follow, RETRY_MS);
-  });
+  };
+  if (apiKey) stream(take, opened).then(closed, closed);
+  else listen(take, opened, closed);
+}
+
+/** Frames over a WebSocket; of these a browser opens as many as there are tabs. */
+function listen(take, opened, closed) {
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${API}/ws?from=${newest}`);
+  socket.addEventListener("open", opened);
+  socket.addEventListener("message", (message) => take(message.data));
+  socket.addEventListener("close", closed);
+}
+
+/** The same frames as Server-Sent Events: a WebSocket of a browser cannot carry a key. Ends when the stream does. */
+async function stream(take, opened) {
+  const response = await ask(`/stream?from=${newest}`);
+  opened();
+  let rest = "";
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
+    const messages = (rest + value).split(/\r?\n\r?\n/);
+    rest = messages.pop();
+    for (const message of messages) {
+      const data = message.split(/\r?\n/).filter((text) => text.startsWith("data:"));
+      if (data.length) take(data.map((text) => text.slice(5)).join("\n"));
+    }
+  }
 }
 
 async function select() {
@@ -328,7 +393,7 @@ $("submit").addEventListener("submit", async (event) => {
   const form = event.target;
   const requirements = form.requirements.value.split("\n").map((text) => text.trim()).filter(Boolean);
   try {
-    form.dataset.key ||= crypto.randomUUID();
+    form.dataset.key ||= once();
     const answer = await tell("/goals", { goal: form.goal.value, requirements }, form.dataset.key);
     delete form.dataset.key;
     form.reset();
@@ -340,6 +405,13 @@ $("submit").addEventListener("submit", async (event) => {
   }
 });
 
+$("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem("agenthub-key", $("key").value.trim());
+  location.reload();
+});
+
+$("api").hidden = Boolean(apiKey);
 window.addEventListener("hashchange", select);
 try {
   for (const goal of (await read("/goals?limit=100")).items) goals.set(goal.goal_id, goal);
