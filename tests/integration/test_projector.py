@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -44,7 +46,7 @@ from agenthub_runtime.readmodels import (
 from agenthub_runtime.twins import MemoryArtifacts, MemoryRunLog, MemoryTimers
 from tests.support.minihub_driver import Driver
 from tests.support.projected import projected
-from tests.support.running_hub import run_cli
+from tests.support.running_hub import clean_environment
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, goal_id, store
 from tests.support.spec import Scenario, step
 from tests.support.until import until
@@ -459,8 +461,15 @@ async def test_readers_can_wait_for_an_event_to_be_projected(database: Database)
 
 
 def test_a_projector_that_is_told_of_no_database_refuses_by_the_settings_name() -> None:
-    refused = run_cli("projector", env={"NATS_URL": "nats://127.0.0.1:1"}, timeout=20)
-    assert refused.returncode != 0
+    refused = subprocess.run(
+        [sys.executable, "-m", "agenthub_orchestrator.projector"],
+        env={**clean_environment(), "NATS_URL": "nats://127.0.0.1:1"},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert refused.returncode == 1
     assert "DATABASE_URL is not set" in refused.stderr
 
 
