@@ -115,7 +115,7 @@ async def test_nats_comes_back_where_it_cannot_write_down_its_ports(
 async def test_nats_says_why_it_did_not_start(data: DataDir) -> None:
     data.prepare()
     (data.jetstream / "jetstream").write_text("a file where the server wants a folder")
-    with pytest.raises(ServerFailed, match="storage directory"):
+    with pytest.raises(ServerFailed, match=r"MB free on its disk(.|\n)*storage directory"):
         await NatsServer(data).start()
 
 

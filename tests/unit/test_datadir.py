@@ -7,6 +7,7 @@ import os
 import resource
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,13 +25,15 @@ HUB = RunningHub(
 )
 
 
-@pytest.fixture
-def room_for_four_bytes() -> Iterator[None]:
-    """No file of this process may grow beyond four bytes."""
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond `size` bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_second_hub_on_the_same_folder_is_told_who_runs_there(tmp_path: Path) -> None:
@@ -82,12 +85,26 @@ def test_a_running_hub_is_found_and_a_dead_one_is_not(tmp_path: Path) -> None:
     assert data.running_hub() is None
 
 
-def test_a_file_that_finds_no_room_leaves_the_old_one_as_it_was(tmp_path: Path, room_for_four_bytes: None) -> None:
+def test_a_file_that_finds_no_room_leaves_the_old_one_as_it_was(tmp_path: Path) -> None:
     file = tmp_path / "runtime.json"
     write_atomically(file, b"old", mode=0o600)
-    with pytest.raises(OSError, match="too large"):
+    with room_for(4), pytest.raises(OSError, match="too large"):
         write_atomically(file, b"longer than the room", mode=0o600)
     assert file.read_bytes() == b"old"
+
+
+def test_a_folder_without_room_is_named_with_the_remedy(tmp_path: Path) -> None:
+    for _ in ("a fresh folder", "one that has been used"):
+        with room_for(0), pytest.raises(DataDirUnusable) as caught, DataDir(tmp_path).claim():
+            pass
+        assert str(caught.value).startswith(f"The data folder {tmp_path} cannot be used (File too large)")
+        assert "--data-dir" in str(caught.value)
+        with DataDir(tmp_path).claim():
+            pass
+    with room_for(0), pytest.raises(DataDirUnusable, match="--data-dir"):
+        _ = DataDir(tmp_path).secrets
+    with room_for(0), pytest.raises(DataDirUnusable, match="--data-dir"):
+        DataDir(tmp_path).announce(HUB)
 
 
 def test_a_folder_of_a_newer_agenthub_is_left_alone(tmp_path: Path) -> None:

@@ -99,42 +99,42 @@ class DataDir:
                 folder.mkdir(exist_ok=True)
             self._check_layout()
         except OSError as error:
-            raise DataDirUnusable(
-                f"The data folder {self.root} cannot be used ({error.filename}: {error.strerror}): "
-                "choose another with --data-dir or AGENTHUB_DATA_DIR"
-            ) from error
+            raise self._unusable(error) from error
 
     @cached_property
     def secrets(self) -> Secrets:
-        """The passwords of this folder's servers, made on first use."""
+        """The passwords of this folder's servers, made on first use. Raises `DataDirUnusable`."""
         path = self.root / "secret.json"
         try:
             return msgspec.json.decode(path.read_bytes(), type=Secrets)
         except FileNotFoundError:
             fresh = Secrets(nats_password=_password(), postgres_password=_password())
-            write_atomically(path, msgspec.json.encode(fresh), mode=0o600)
+            self._write(path, fresh, mode=0o600)
             return fresh
         except msgspec.DecodeError as error:
             raise DataDirUnusable(f"{path} is damaged: restore it from a backup of the folder") from error
 
     @contextmanager
     def claim(self) -> Iterator[None]:
-        """Hold this folder for one hub. Raises `DataDirBusy` when another one runs on it."""
+        """Hold this folder for one hub. Raises `DataDirBusy` when another one runs on it, `DataDirUnusable`."""
         self.prepare()
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if not try_lock(descriptor):
                 raise DataDirBusy(self._busy_message(descriptor))
-            os.truncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            try:
+                os.truncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            except OSError as error:
+                raise self._unusable(error) from error
             yield
             (self.root / "runtime.json").unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 
     def announce(self, hub: RunningHub) -> None:
-        """Let other shells find the running hub."""
-        write_atomically(self.root / "runtime.json", msgspec.json.encode(hub), mode=0o644)
+        """Let other shells find the running hub. Raises `DataDirUnusable`."""
+        self._write(self.root / "runtime.json", hub, mode=0o644)
 
     def running_hub(self) -> RunningHub | None:
         """The hub that runs on this folder now and has announced itself, else None."""
@@ -163,6 +163,19 @@ class DataDir:
                 f"The data folder {self.root} was written by a newer agenthub (layout {found}, this one knows "
                 f"{LAYOUT}): update agenthub, or choose another folder with --data-dir"
             )
+
+    def _write(self, path: Path, what: msgspec.Struct, *, mode: int) -> None:
+        try:
+            write_atomically(path, msgspec.json.encode(what), mode=mode)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> DataDirUnusable:
+        what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+        return DataDirUnusable(
+            f"The data folder {self.root} cannot be used ({what}): choose another with --data-dir or "
+            "AGENTHUB_DATA_DIR"
+        )
 
     def _busy_message(self, descriptor: int) -> str:
         pid = os.pread(descriptor, 32, 0).decode(errors="replace") or "unknown"

@@ -73,7 +73,10 @@ class NatsServer:
                 continue
             tail = process.log_tail()
             await self.stop()
-            raise ServerFailed(f"nats-server did not come up. The end of {process.log}:\n{tail}")
+            free_mb = shutil.disk_usage(self._data.root).free // 2**20
+            raise ServerFailed(
+                f"nats-server did not come up ({free_mb} MB free on its disk). The end of {process.log}:\n{tail}"
+            )
 
     async def stop(self) -> None:
         """Stop the server; everything acknowledged is on disk already."""
