@@ -175,7 +175,9 @@ class EventCounters(JetStreamTrackingRecorder, projection_cases.EventCountersVie
 
 class TestEventCountersView(WithFactory, projection_cases.EventCountersViewTestCase):
     def construct_event_counters_view(self) -> projection_cases.EventCountersView:
-        return self.factory.tracking_recorder(EventCounters)
+        view = self.factory.tracking_recorder(EventCounters)
+        assert isinstance(view, EventCounters)
+        return view
 
 
 class TestAggregateEventCountersProjection(projection_cases.AggregateEventCountersProjectionTestCase):

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -120,10 +120,10 @@ TREE = "e2f79d763ef4ebc3268d1652a8e9c4c1666931cb"
 """The tree that holds one file `log.txt` with one line: what an undisturbed run leaves."""
 
 
-def _all_acknowledged(bus: Client) -> object:
+def _all_acknowledged(bus: Client) -> Callable[[], Awaitable[bool]]:
     async def none_pending() -> bool:
         info = await bus.jetstream().consumer_info("EVENTS", "work-coding-p2")
-        return info.num_ack_pending == 0
+        return bool(info.num_ack_pending == 0)
 
     return none_pending
 

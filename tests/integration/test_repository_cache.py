@@ -60,8 +60,6 @@ async def test_one_that_is_opened_while_it_is_to_be_removed_stays_or_is_made_aga
     for _ in range(10):
         await GoalRepository.open(path, artifacts)
         left_alone(tmp_path, "g-a")
-        opened, *_ = await asyncio.gather(
-            GoalRepository.open(path, artifacts),
-            *(remove_unused(tmp_path, artifacts, since=LONG_AGO + 1) for _ in range(2)),
-        )
+        removing = [remove_unused(tmp_path, artifacts, since=LONG_AGO + 1) for _ in range(2)]
+        opened, _ = await asyncio.gather(GoalRepository.open(path, artifacts), asyncio.gather(*removing))
         assert await opened.has(ROOT_COMMIT)

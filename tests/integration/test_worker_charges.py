@@ -88,7 +88,8 @@ async def test_a_call_cut_in_mid_stream_is_charged_once_as_unknown(bus: Client, 
     assert [(s.turn, s.tries, s.may_be_billed) for s in steps if isinstance(s, TurnFailed)] == [(2, 1, True)]
     known = sum(step.usage.cost_usd or 0.0 for step in steps if isinstance(step, TurnReply))
     spent = spent_in(steps, worst_call_usd=0.5)
-    assert (spent.calls, spent.unknown_calls, spent.cost_usd) == (2, 1, pytest.approx(known + 0.5))
+    assert (spent.calls, spent.unknown_calls) == (2, 1)
+    assert spent.cost_usd == pytest.approx(known + 0.5)
     assert known > 0
 
 

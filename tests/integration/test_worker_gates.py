@@ -145,6 +145,7 @@ async def test_green_tests_pass_with_all_their_evidence(gate: Gate) -> None:
     await gate.work("t-a", add=CODE, test_add=GOOD)
     verdict = await gate.judge("tests", min_coverage=80.0)
     assert isinstance(verdict, GatePassed), verdict
+    assert verdict.counts is not None
     assert (verdict.exit_code, verdict.counts.passed, verdict.coverage_percent) == (0, 2, 100.0)
     assert (verdict.gate, verdict.round, verdict.commit) == ("tests", 1, await gate.desk.head())
     assert verdict.coverage_required == 80.0
@@ -258,6 +259,7 @@ async def test_i6_a_plugin_that_rewrites_results_passes_no_gate(gate: Gate) -> N
     await gate.work("t-a", add=CODE, test_add=BAD, green=hook, conftest="pytest_plugins = ['green']\n")
     verdict = await gate.judge("tests")
     assert isinstance(verdict, GateFailed), verdict
+    assert verdict.counts is not None
     assert (verdict.exit_code, verdict.counts.failed) == (0, 0), "the forged report is green"
     assert "green.py:5: `pytest_runtest_makereport` decides" in verdict.summary
 

@@ -74,7 +74,10 @@ async def test_i5_every_completed_commit_is_on_the_branch_when_many_finish_at_on
 async def test_work_that_does_not_fit_is_said_as_a_conflict_and_saved(bus: Client, tmp_path: Path) -> None:
     desk = Desk(bus)
     await desk.accept()
-    replies = {"t_a": [write("x.py", "a = 1\n"), DONE], "t_b": [write("x.py", "b = 2\n"), DONE]}
+    replies: dict[str, list[Reply]] = {
+        "t_a": [write("x.py", "a = 1\n"), DONE],
+        "t_b": [write("x.py", "b = 2\n"), DONE],
+    }
     async with by_task(**replies) as model, running_worker(bus, model, tmp_path):
         await desk.order("t-a")
         first = await desk.ended("t-a")

@@ -153,7 +153,7 @@ async def test_the_order_is_acknowledged_after_its_end_and_never_comes_again(bus
 
         async def nothing_pending() -> bool:
             info = await bus.jetstream().consumer_info("EVENTS", "work-coding-p2")
-            return info.num_ack_pending == 0
+            return bool(info.num_ack_pending == 0)
 
         await until(nothing_pending, 5, "the acknowledgement")
 

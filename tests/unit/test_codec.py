@@ -76,7 +76,7 @@ class Moved(Event, frozen=True, kw_only=True, tag="goal.paused"):
     person: str
 
 
-KINDS = {**REGISTRY, "goal.paused": Moved}
+KINDS: dict[str, type[Event]] = {**REGISTRY, "goal.paused": Moved}
 STEPS: dict[tuple[str, int], Upcaster] = {
     ("goal.paused", 1): lambda body: {**body, "who": body["by"]},
     ("goal.paused", 2): lambda body: {**body, "person": body["who"].title()},

@@ -172,7 +172,8 @@ def test_the_slice_of_a_dead_attempt_is_settled_with_what_its_run_shows() -> Non
     goal.fire_next("attempt")
     (settled,) = goal.events(BudgetSettled)
     assert isinstance(settled, BudgetSettled)
-    assert (settled.calls, settled.unknown_calls, settled.cost_usd) == (2, 1, pytest.approx(0.12))
+    assert (settled.calls, settled.unknown_calls) == (2, 1)
+    assert settled.cost_usd == pytest.approx(0.12)
     assert (goal.truth.ledger.held_calls, goal.truth.ledger.open) == (3, {})
 
 

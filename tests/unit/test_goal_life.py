@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -74,7 +75,7 @@ PLANNED = g.GoalPlanned(
 )
 READY = g.GoalReadyForReview(revision=1, head=HEAD, summary="done")
 COMPLETED = g.GoalCompleted(completion_summary="done", head=HEAD)
-BY = {"by": "ada", "request_id": "r1"}
+BY: dict[str, Any] = {"by": "ada", "request_id": "r1"}
 
 
 def test_nobody_commands_a_goal_that_does_not_exist() -> None:

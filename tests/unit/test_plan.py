@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,11 +23,11 @@ from tests.support.event_strategies import structs
 from tests.support.properties import untimed
 
 
-def task(key: str, *depends_on: str, agent: str = "coding", **more: object) -> PlanTask:
+def task(key: str, *depends_on: str, agent: str = "coding", **more: Any) -> PlanTask:
     return PlanTask(key=key, title=f"Do {key}", agent=agent, depends_on=depends_on, **more)
 
 
-def reasons_of(*tasks: PlanTask, **options: object) -> tuple[str, ...]:
+def reasons_of(*tasks: PlanTask, **options: Any) -> tuple[str, ...]:
     with pytest.raises(InvalidPlan) as caught:
         validate_plan(tasks, **options)
     return caught.value.reasons

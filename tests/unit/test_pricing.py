@@ -65,4 +65,4 @@ def test_no_call_costs_more_than_its_worst_case() -> None:
 
 def test_every_model_that_is_used_by_default_has_a_price_and_the_table_a_date() -> None:
     assert {*DEFAULT_MODELS.values(), *MODEL_ALIASES.values()} <= set(PRICES)
-    assert date.fromisoformat(PRICES_AS_OF)
+    assert date.fromisoformat(PRICES_AS_OF).isoformat() == PRICES_AS_OF

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agenthub_events.base import Event
 from agenthub_events.catalogue.goal import GoalAccepted, GoalPaused
 from agenthub_events.catalogue.task import TaskCompleted
 from agenthub_events.catalogue.values import Finding, TaskResult
@@ -105,6 +106,6 @@ def test_a_changed_copy_is_redacted_too() -> None:
 
 @untimed
 @given(events())
-def test_an_event_is_already_redacted(event: object) -> None:
+def test_an_event_is_already_redacted(event: Event) -> None:
     fields = msgspec.structs.asdict(event)
     assert redact(fields) is fields

@@ -23,7 +23,8 @@ from agenthub_worker.bench import Bench
 from agenthub_worker.crew import Crew
 from agenthub_worker.hold import Hold
 from agenthub_worker.runner import Runner
-from agenthub_worker.sandbox.scripted import ScriptedSandbox
+from agenthub_worker.sandbox.port import ExecResult
+from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
 from tests.support.until import until
 from tests.support.workbench import stamp
 
@@ -45,6 +46,10 @@ def log() -> MemoryLog:
     return MemoryLog()
 
 
+def nothing_runs(call: ScriptedCall) -> ExecResult:
+    raise AssertionError(f"noop work runs no command: {call.command}")
+
+
 @asynccontextmanager
 async def working(
     log: MemoryLog, folder: Path, *names: str, make: Callable[..., Runner] = Runner
@@ -63,7 +68,7 @@ async def working(
             fleet=MemoryFleet(clock),
             clock=clock,
             ids=SystemIds(),
-            sandbox=ScriptedSandbox({}),
+            sandbox=ScriptedSandbox(nothing_runs),
             folder=folder,
             telemetry=Telemetry("worker"),
         )
@@ -125,6 +130,7 @@ async def test_a_dead_holder_is_taken_over_and_a_closed_order_is_left(log: Memor
     async with working(log, tmp_path) as broker:
         await enqueue(log, "t-1")
         dead = await until(lambda: broker.take(("noop",)), 5, "the first delivery")
+        assert dead is not None
         order = dead.recorded.event
         assert isinstance(order, TaskEnqueued)
         claim = TaskStarted(
