@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.errors import TimeoutError as NothingCame
 from nats.js import JetStreamContext
 
+from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_runtime.bus import connect
 from agenthub_runtime.datadir import DataDir
 from agenthub_runtime.embedded.handover import Handover
@@ -104,6 +105,18 @@ async def test_the_orders_of_the_living_and_finished_orders_stay_where_they_are(
     with pytest.raises(NothingCame):
         await queue.fetch(1, timeout=0.5)
     assert [claim.worker for claim in handover.held.values()] == ["Worker-2"]
+
+
+async def test_every_event_that_closes_an_attempt_ends_the_claim(
+    nc: Client, handover: Handover, queue: JetStreamContext.PullSubscription
+) -> None:
+    for kind in sorted(CLOSES_ATTEMPT):
+        await _enqueue(nc, "t-a")
+        order = await _claim(nc, queue, "Worker-1")
+        await _seen(handover, 1)
+        await nc.jetstream().publish(f"evt.{GOAL}.t-a.{kind}", b"{}")
+        await _seen(handover, 0)
+        await order.ack()
 
 
 async def test_a_claim_that_arrives_just_after_the_death_is_handed_back_too(
