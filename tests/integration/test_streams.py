@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import aclosing
 
 import msgspec
 import pytest
@@ -13,6 +12,7 @@ from agenthub_events.errors import StoreUnavailable
 from agenthub_runtime.bus import connect
 from agenthub_runtime.embedded.nats import NatsServer
 from agenthub_runtime.errors import BusError
+from agenthub_runtime.projections import closing
 from agenthub_runtime.streams import Declared, apply_assets, declared_assets, diff_assets, keep_declared
 from agenthub_runtime.timers import DURABLE, STREAM, NatsTimers
 from agenthub_runtime.work_queue import LANES
@@ -116,6 +116,6 @@ async def test_a_consumer_that_somebody_deleted_is_declared_again(bus: Client) -
 
 async def test_timers_without_their_consumer_are_told_and_not_asked_for_without_pause(bus: Client) -> None:
     await bus.jetstream().delete_consumer(STREAM, DURABLE)
-    async with aclosing(NatsTimers(bus).fired()) as fired:
+    async with closing(NatsTimers(bus).fired()) as fired:
         with pytest.raises(StoreUnavailable, match="Due timers"):
             await asyncio.wait_for(anext(fired), 5)
