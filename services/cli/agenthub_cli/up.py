@@ -67,7 +67,7 @@ def up(
         if json:
             print_json(_ready_line(hub, data))
         else:
-            print(_greeting(hub, data, settings))
+            print(greeting(hub, data, settings))
         await asyncio.Event().wait()
 
     if not json:
@@ -133,7 +133,8 @@ def _ready_line(hub: RunningHub, data: DataDir) -> dict[str, object]:
     }
 
 
-def _greeting(hub: RunningHub, data: DataDir, settings: HubSettings) -> str:
+def greeting(hub: RunningHub, data: DataDir, settings: HubSettings) -> str:
+    """What people are told when the hub is ready."""
     from agenthub_runtime.worker_counts import unserved
 
     lines = [
