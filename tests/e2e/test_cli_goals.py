@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from asyncio import create_subprocess_exec
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub, run_cli
+from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub, clean_environment, run_cli
+from tests.support.until import until
 
 DONE, FAILED, USAGE, BLOCKED, UNREACHABLE, TIMED_OUT = 0, 1, 2, 3, 4, 124
 
@@ -92,6 +95,21 @@ def test_mistakes_are_told_in_a_sentence_with_the_remedy(hub: RunningHub, tmp_pa
     for told in (unknown, nowhere, missing, refused, offline):
         assert "Traceback" not in told.stderr
         assert told.stderr.startswith("error: ")
+
+
+async def test_a_worker_that_is_told_no_bus_serves_the_hub_of_this_machine(hub: RunningHub) -> None:
+    env = {**clean_environment(), "AGENTHUB_DATA_DIR": str(hub.data.root), "AGENTHUB_WORKER_NAME": "further"}
+
+    def serving() -> int:
+        return next(int(lane["workers"]) for lane in hub.get("/queues")["items"] if lane["agent_type"] == "noop")
+
+    before = serving()
+    worker = await create_subprocess_exec(sys.executable, "-m", "agenthub_cli.main", "worker", "noop", env=env)
+    try:
+        await until(lambda: serving() > before, 20, "the hub counts one more")
+    finally:
+        worker.terminate()
+        await worker.wait()
 
 
 def test_the_doctor_finds_this_hub_in_good_health(hub: RunningHub) -> None:
