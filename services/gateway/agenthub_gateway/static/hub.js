@@ -64,7 +64,7 @@ async function tell(path, body, key) {
 }
 
 function askForKey() {
-  $("main").hidden = true;
+  for (const id of ["main", "api", "place"]) $(id).hidden = true;
   $("key-form").hidden = false;
   $("key-refused").hidden = !apiKey;
   $("key").focus();
