@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 import sys
 from collections import Counter
@@ -191,10 +192,13 @@ async def test_i12_two_orchestrators_and_two_projectors_have_one_effect(
 async def test_i1_every_acknowledged_command_is_in_the_log(struck: RunningHub) -> None:
     one_step = [{"key": "step", "title": "One step", "agent": "noop"}]
     acknowledged: list[dict[str, Any]] = []
+    killed = asyncio.Event()
 
     async def client(number: int) -> None:
         async with httpx2.AsyncClient(base_url=f"{struck.url}/api/v1", timeout=5, trust_env=False) as http:
-            for turn in range(8):
+            for turn in itertools.count():
+                if killed.is_set():
+                    return
                 body = {"goal": f"Client {number}, goal {turn}", "workflow": one_step}
                 answer = await insist(http, "/goals", body, f"goal-{number}-{turn}")
                 acknowledged.append(answer)
@@ -207,12 +211,13 @@ async def test_i1_every_acknowledged_command_is_in_the_log(struck: RunningHub) -
             count = len(acknowledged) + 8
             await until(partial(enough, count), 30, f"{count} commands")
             await struck.back(service, struck.kill(service))
+        killed.set()
 
     def enough(count: int) -> bool:
         return len(acknowledged) >= count
 
     await asyncio.gather(*(client(number) for number in range(4)), killer())
-    assert len(acknowledged) == 64
+    assert len(acknowledged) >= 32
     async with struck.log() as log:
         for answer in acknowledged:
             messages = await log.read(f"{answer['goal_id']}._.goal")
