@@ -235,6 +235,9 @@ async def test_the_start_page_brings_everything_itself(gateway: Gateway) -> None
     assert "default-src 'self'" in page.headers["content-security-policy"]
     assets = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
     assert {"/static/hub.js", "/static/hub.css", "/static/icon.svg"} == set(assets)
+    script = await gateway.client.get("/static/hub.js")
+    assets += [f"/static/{name}" for name in re.findall(r'from "\./([^"]+)"', script.text)]
+    assert "/static/wire.js" in assets
     for asset in assets:
         file = await gateway.client.get(asset)
         assert file.status_code == 200

@@ -22,8 +22,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            clean = redact(value)
-            if clean is not value:
+            # Most fields are empty, and events are made and read by the thousand.
+            if value and (clean := redact(value)) is not value:
                 msgspec.structs.force_setattr(self, name, clean)
 
 

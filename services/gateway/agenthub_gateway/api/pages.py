@@ -14,6 +14,7 @@ _KINDS = {
     "index.html": "text/html",
     "hub.css": "text/css",
     "hub.js": "text/javascript",
+    "wire.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 _SAFE = {

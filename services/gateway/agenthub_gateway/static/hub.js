@@ -1,5 +1,6 @@
-// The start page: what needs a person, the goals, and the story of one of them. Plain HTTP and one WebSocket.
-const API = "/api/v1";
+// The start page: what needs a person, the goals, and the story of one of them.
+import { API, apiKey, ask, follow as followLog, keep, once, tell } from "./wire.js";
+
 const STATES = {
   accepted: ["Accepted", "◌", "idle"],
   planning: ["Planning", "⋔", "run"],
@@ -18,9 +19,6 @@ const OVER = new Set(["completed", "failed", "cancelled"]);
 const REFRESH_MS = 150;
 const RETRY_MS = 1000;
 const LONG = 160;
-
-// Where the hub asks for a key it is kept for this tab alone.
-const apiKey = sessionStorage.getItem("agenthub-key") || "";
 
 const goals = new Map();
 const story = new Map();
@@ -42,25 +40,10 @@ function el(tag, properties = {}, ...children) {
   return node;
 }
 
-async function ask(path, options = {}) {
-  const headers = { ...options.headers, ...(apiKey ? { Authorization: `Bearer ${apiKey}` } : {}) };
-  const response = await fetch(API + path, { ...options, headers });
-  if (response.ok) return response;
-  if (response.status === 401) askForKey();
-  const problem = await response.json().catch(() => ({ title: response.statusText }));
-  const places = (problem.errors || []).map((error) => `${error.key}: ${error.message}`);
-  throw new Error([problem.detail || problem.title, ...places].join(" · "));
-}
-
 async function read(path) {
   const response = await ask(path);
   newest = Math.max(newest, Number(response.headers.get("Agenthub-Position") || 0));
   return response.json();
-}
-
-async function tell(path, body, key) {
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
-  return (await ask(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
 }
 
 function askForKey() {
@@ -68,11 +51,6 @@ function askForKey() {
   $("key-form").hidden = false;
   $("key-refused").hidden = !apiKey;
   $("key").focus();
-}
-
-/** What makes a command the same one when it is sent again; also where a page is not served over TLS. */
-function once() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** A link that a browser follows by itself carries no key, so with one the page fetches the file. */
@@ -348,32 +326,7 @@ function follow() {
     $("place").classList.add("stale");
     setTimeout(follow, RETRY_MS);
   };
-  if (apiKey) stream(take, opened).then(closed, closed);
-  else listen(take, opened, closed);
-}
-
-/** Frames over a WebSocket; of these a browser opens as many as there are tabs. */
-function listen(take, opened, closed) {
-  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${API}/ws?from=${newest}`);
-  socket.addEventListener("open", opened);
-  socket.addEventListener("message", (message) => take(message.data));
-  socket.addEventListener("close", closed);
-}
-
-/** The same frames as Server-Sent Events: a WebSocket of a browser cannot carry a key. Ends when the stream does. */
-async function stream(take, opened) {
-  const response = await ask(`/stream?from=${newest}`);
-  opened();
-  let rest = "";
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
-    const messages = (rest + value).split(/\r?\n\r?\n/);
-    rest = messages.pop();
-    for (const message of messages) {
-      const data = message.split(/\r?\n/).filter((text) => text.startsWith("data:"));
-      if (data.length) take(data.map((text) => text.slice(5)).join("\n"));
-    }
-  }
+  followLog(newest, take, opened, closed);
 }
 
 async function select() {
@@ -407,10 +360,10 @@ $("submit").addEventListener("submit", async (event) => {
 
 $("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem("agenthub-key", $("key").value.trim());
-  location.reload();
+  keep($("key").value.trim());
 });
 
+window.addEventListener("key-needed", askForKey);
 $("api").hidden = Boolean(apiKey);
 window.addEventListener("hashchange", select);
 try {
