@@ -31,6 +31,7 @@ check: $(STAMP) ## Format, lint, types, import rules, lock files
 	$(VENV)/bin/ruff format --check $(SOURCES)
 	$(VENV)/bin/ruff check $(SOURCES)
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy tests
 	$(VENV)/bin/lint-imports
 	$(PY) -m tests.support.check_locks
 

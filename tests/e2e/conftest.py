@@ -1,4 +1,4 @@
-"""Hubs for every test that kills nothing: one with the rehearsal model, one with a model that misbehaves."""
+"""Hubs for every test that kills nothing: that of the demo, one with the rehearsal model, one that misbehaves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 
 from tests.e2e import misbehaviour
 from tests.e2e.misbehaviour import MisbehavingModel
+from tests.support.demo_run import Demo
 from tests.support.otlp import Traces, receiving_traces
-from tests.support.running_hub import BLOCKED_SAMPLE, SAMPLE, Body, RunningHub, running_hub
+from tests.support.running_hub import BLOCKED_SAMPLE, Body, RunningHub, running_hub
 from tests.support.scripted_model import scripted_model
 
 
@@ -23,13 +24,29 @@ def traces() -> Iterator[Traces]:
 
 
 @pytest.fixture(scope="session")
-def hub(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[RunningHub]:
+def demo(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Demo:
+    """One run of `agenthub demo`."""
+    return Demo(tmp_path_factory.mktemp("demo"), traces.url)
+
+
+@pytest.fixture(scope="session")
+def demo_hub(demo: Demo, traces: Traces) -> Iterator[RunningHub]:
+    """A hub that goes on where the demo stopped, as the demo tells its user to do."""
+    workers = "architect+planner=1,coding=2,testing=1,debug+security+review=1"
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url}
+    with running_hub(demo.home, "--workers", workers, env=env) as hub:
+        yield hub
+        nothing_differs(hub)
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     """A hub with the rehearsal model, workers for every agent type, and one that only measures.
 
     Two slots each, so that goals which are played side by side do not wait for each other.
     """
     workers = "architect+planner=1,coding=2,testing=1,debug+security+review=1,noop=1"
-    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": traces.url, "AGENTHUB_SLOTS": "2"}
+    env = {"AGENTHUB_SLOTS": "2"}
     with running_hub(tmp_path_factory.mktemp("hub") / "data", "--workers", workers, env=env) as hub:
         yield hub
         nothing_differs(hub)
@@ -37,12 +54,11 @@ def hub(tmp_path_factory: pytest.TempPathFactory, traces: Traces) -> Iterator[Ru
 
 @pytest.fixture(scope="session")
 def samples(hub: RunningHub) -> dict[str, dict[str, Any]]:
-    """The answers to the submissions of both sample goals and of one that the rehearsal model does not know.
+    """The answers to the submissions of the second sample goal and of one that the rehearsal model does not know.
 
-    All are submitted at once, so that they are played side by side.
+    Both are submitted at once, so that they are played side by side.
     """
     bodies: dict[str, Body] = {
-        "jwt": SAMPLE,
         "price": BLOCKED_SAMPLE,
         "unknown": {"goal": "Translate the Iliad into Basque"},
     }

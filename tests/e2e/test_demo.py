@@ -6,40 +6,25 @@ import re
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.support.demo_run import Demo
 from tests.support.running_hub import run_cli
 
 LINE = re.compile(r"\[\d\d:\d\d:\d\d\] [\w-]+(?: \([\w-]+\))?: .+")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo")
+def test_the_demo_says_first_and_last_that_a_script_plays_the_model(demo: Demo) -> None:
+    assert demo.told[0].startswith("REHEARSAL: a scripted model")
+    assert demo.told[-1] == demo.told[0]
 
 
-@pytest.fixture(scope="module")
-def told(folder: Path) -> list[str]:
-    """Every line that the demo has printed."""
-    ran = run_cli("demo", "--folder", str(folder), timeout=110)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stderr == ""
-    return ran.stdout.splitlines()
-
-
-def test_the_demo_says_first_and_last_that_a_script_plays_the_model(told: list[str]) -> None:
-    assert told[0].startswith("REHEARSAL: a scripted model")
-    assert told[-1] == told[0]
-
-
-def test_the_demo_tells_the_run_line_by_line(told: list[str]) -> None:
-    story = [line for line in told if LINE.fullmatch(line)]
+def test_the_demo_tells_the_run_line_by_line(demo: Demo) -> None:
+    story = [line for line in demo.told if LINE.fullmatch(line)]
     assert len(story) > 40
     assert any(line.endswith("(testing): 2 tests failed") for line in story)
 
 
-def test_the_summary_holds_tasks_gates_with_evidence_calls_events_and_the_next_command(told: list[str]) -> None:
-    summary = "\n".join(told[-20:])
+def test_the_summary_holds_tasks_gates_with_evidence_calls_events_and_the_next_command(demo: Demo) -> None:
+    summary = "\n".join(demo.told[-20:])
     assert re.search(r"tasks +19, attempts 19", summary)
     assert re.search(
         r"gate +tests +round 1 · failed · exit code 1 · \d+ passed, 2 failed · \d+% coverage", summary
@@ -52,18 +37,17 @@ def test_the_summary_holds_tasks_gates_with_evidence_calls_events_and_the_next_c
     assert re.search(r"goal approve g-\w{26} --url", summary)
 
 
-def test_the_result_is_a_git_repository_with_a_clean_tree(told: list[str], folder: Path) -> None:
-    named = next(line.split(maxsplit=1)[1] for line in told if line.startswith("  result "))
-    assert folder in Path(named).parents
+def test_the_result_is_a_git_repository_with_a_clean_tree(demo: Demo) -> None:
+    named = next(line.split(maxsplit=1)[1] for line in demo.told if line.startswith("  result "))
+    assert demo.folder in Path(named).parents
     git = ("git", "-C", named)
     files = subprocess.run([*git, "ls-files"], capture_output=True, text=True, check=True).stdout.split()
     assert "auth/jwt.py" in files
     assert subprocess.run([*git, "status", "--porcelain"], capture_output=True, check=True).stdout == b""
 
 
-def test_the_data_is_its_owner_s_alone(told: list[str], folder: Path) -> None:
-    [home] = folder.iterdir()
-    assert home.stat().st_mode & 0o077 == 0
+def test_the_data_is_its_owner_s_alone(demo: Demo) -> None:
+    assert demo.home.stat().st_mode & 0o077 == 0
 
 
 def test_a_demo_that_cannot_start_ends_with_the_reason(tmp_path: Path) -> None:

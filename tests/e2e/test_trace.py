@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from tests.support.demo_run import Demo
 from tests.support.otlp import ReceivedSpan, Traces
 from tests.support.running_hub import RunningHub
 from tests.support.until import until
@@ -13,11 +12,10 @@ EXPORTED_S = 20.0
 
 
 async def test_one_trace_runs_from_the_request_to_the_last_tool_call(
-    hub: RunningHub, samples: dict[str, dict[str, Any]], traces: Traces
+    demo: Demo, demo_hub: RunningHub, traces: Traces
 ) -> None:
-    goal_id = str(samples["jwt"]["goal_id"])
-    await hub.wait_for(goal_id, "ready_for_review", "completed")
-    calls = hub.get(f"/goals/{goal_id}/usage")["calls"]
+    goal_id = demo.goal_id
+    calls = demo_hub.get(f"/goals/{goal_id}/usage")["calls"]
 
     def complete() -> list[ReceivedSpan]:
         spans = traces.of_goal(goal_id)
@@ -39,11 +37,10 @@ async def test_one_trace_runs_from_the_request_to_the_last_tool_call(
 
 
 async def test_a_model_call_is_told_once_by_the_sdk_with_its_tokens(
-    hub: RunningHub, samples: dict[str, dict[str, Any]], traces: Traces
+    demo: Demo, demo_hub: RunningHub, traces: Traces
 ) -> None:
-    goal_id = str(samples["jwt"]["goal_id"])
-    await hub.wait_for(goal_id, "ready_for_review", "completed")
-    calls = hub.get(f"/goals/{goal_id}/usage")["calls"]
+    goal_id = demo.goal_id
+    calls = demo_hub.get(f"/goals/{goal_id}/usage")["calls"]
 
     def told() -> list[ReceivedSpan]:
         asked = [span for span in traces.of_goal(goal_id) if "gen_ai.request.model" in span.attributes]

@@ -212,11 +212,10 @@ class RunningHub:
 
 
 class Played:
-    """A goal that came to rest: how it was accepted, how it stands, and all that the log says about it."""
+    """A goal that came to rest: how it stands, and all that the log says about it."""
 
-    def __init__(self, hub: RunningHub, answer: dict[str, Any], goal: dict[str, Any], log: list[Recorded]) -> None:
+    def __init__(self, hub: RunningHub, goal: dict[str, Any], log: list[Recorded]) -> None:
         self.hub = hub
-        self.answer = answer
         self.goal = goal
         self.goal_id = str(goal["goal_id"])
         self.log = log
@@ -226,12 +225,11 @@ class Played:
         return [r.event for r in self.log if isinstance(r.event, kind)]
 
 
-def play(hub: RunningHub, answer: dict[str, Any], *statuses: str) -> Played:
+def play(hub: RunningHub, goal_id: str, *statuses: str) -> Played:
     """Wait until a submitted goal is in one of these states. For fixtures: needs no running event loop."""
 
     async def rest() -> Played:
-        goal = await hub.wait_for(answer["goal_id"], *statuses)
-        return Played(hub, answer, goal, await hub.events(answer["goal_id"]))
+        return Played(hub, await hub.wait_for(goal_id, *statuses), await hub.events(goal_id))
 
     # Not asyncio.run: it would take away the event loop that the test runner has set.
     loop = asyncio.new_event_loop()

@@ -12,6 +12,9 @@ _SHARED = (
     ("tests/e2e/test_cli_operations", "a hub whose coding orders nobody takes"),
     ("tests/e2e/test_model_", "the hub whose model misbehaves"),
     ("tests/e2e/test_slow_model_", "the hub whose model misbehaves"),
+    ("tests/e2e/test_demo", "the hub of the demo"),
+    ("tests/e2e/test_sample_goal", "the hub of the demo"),
+    ("tests/e2e/test_trace", "the hub of the demo"),
     ("tests/e2e/", "the hub with the rehearsal model"),
 )
 

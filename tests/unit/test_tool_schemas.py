@@ -88,6 +88,8 @@ def test_schemas_are_plain_objects_that_accept_what_the_tool_accepts(name: str) 
         ("bash", None, ["object"]),
         ("str_replace_based_edit_tool", {"command": "undo", "path": "a"}, ["undo", "$.command"]),
         ("report_result", {"status": "ok", "summary": "x"}, ["ok", "$.status"]),
+        ("report_result", {"status": "done", "summary": "x" * 60_001}, ["$.summary", "60000"]),
+        ("ask_human", {"question": "x", "evidence": "x" * 60_001}, ["$.evidence", "60000"]),
         ("record_knowledge", {"kind": "rumour", "text": "x"}, ["rumour"]),
         ("submit_plan", {"analysis": {"summary": "s"}, "tasks": [{"key": "a"}]}, ["title", "$.tasks[0]"]),
     ],

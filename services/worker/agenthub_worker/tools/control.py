@@ -9,7 +9,12 @@ import msgspec
 from agenthub_events.catalogue.values import Complexity, Plan, PlanTask, Severity
 from agenthub_worker.tools.contract import Tool
 
-Text = Annotated[str, msgspec.Meta(min_length=1)]
+# What a model says here stands in events, which are kept for ever: a report, not a transcript.
+LONGEST = 60_000
+
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST)]
+MaybeText = Annotated[str, msgspec.Meta(max_length=LONGEST)]
+Texts = Annotated[tuple[MaybeText, ...], msgspec.Meta(max_length=200)]
 
 
 class ReportedFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,9 +31,9 @@ class ReportResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     status: Literal["done", "failed"]
     summary: Text
-    tests_run: str = ""
-    insights: tuple[str, ...] = ()
-    findings: tuple[ReportedFinding, ...] = ()
+    tests_run: MaybeText = ""
+    insights: Texts = ()
+    findings: Annotated[tuple[ReportedFinding, ...], msgspec.Meta(max_length=500)] = ()
     verdict: Literal["approve", "request_changes"] | None = None
 
 
@@ -36,8 +41,8 @@ class AskHuman(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A question that only a person can answer."""
 
     question: Text
-    options: tuple[str, ...] = ()
-    evidence: str = ""
+    options: Texts = ()
+    evidence: MaybeText = ""
 
 
 class ProposedTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,7 +51,7 @@ class ProposedTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Text
     title: Text
     agent: Text
-    details: str = ""
+    details: MaybeText = ""
     depends_on: tuple[str, ...] = ()
     complexity: Complexity = "medium"
     estimate_minutes: int | None = None
