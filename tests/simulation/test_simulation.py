@@ -164,7 +164,7 @@ def _gateway_says_yes_to_what_was_not_stored(patch: pytest.MonkeyPatch) -> None:
         (_worker_ignores_that_it_is_fenced, {"I2"}, 0),
         (_worker_acknowledges_without_an_end, {"I11"}, 0),
         (_worker_calls_without_a_slice, {"I7"}, 0),
-        (_worker_forgets_what_was_said_before_it_took_over, {"I2"}, 90),
+        (_worker_forgets_what_was_said_before_it_took_over, {"I2"}, 55),
         (_merge_and_completion_are_two_steps, {"I5", "I2"}, 0),
         (_orchestrator_writes_without_a_fence, {"I2", "I12"}, 0),
         (_orchestrator_charges_only_what_was_answered, {"I7"}, 0),

@@ -6,9 +6,11 @@ import os
 import signal
 import sys
 
+import uvloop
+
 from agenthub_runtime.logs import configure_logging
 from agenthub_runtime.settings import read_worker_settings
-from agenthub_worker.app import run_on_fast_loop, run_worker
+from agenthub_worker.app import run_worker
 
 
 def main() -> None:
@@ -24,7 +26,7 @@ def main() -> None:
 
     settings = read_worker_settings(os.environ)
     configure_logging(settings.log, service=settings.name)
-    run_on_fast_loop(run_worker(settings, settings.agent_types, crash_point=crash_point))
+    uvloop.run(run_worker(settings, settings.agent_types, crash_point=crash_point))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """In-memory twins of the NATS adapters: the same promises, in one process, on whatever time the loop has.
 
-They carry the simulation and every use of the hub without a server. Contract suites run over both.
+They carry the simulation and every test that needs no server. Contract suites run over both.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from agenthub_runtime.fleet import WorkerStatus
 from agenthub_runtime.work_queue import FAIR_EVERY, LANES
 
 ACK_WAIT_S = 10.0
+_SWEEP_LEAST_S = 0.1
 
 
 class MemoryArtifacts:
@@ -185,6 +186,7 @@ class MemoryBroker:
         self._lanes: defaultdict[str, deque[_Order]] = defaultdict(deque)
         self._held: dict[int, tuple[_Order, float]] = {}
         self._news = asyncio.Event()
+        self._holding = asyncio.Event()
 
     async def run(self) -> None:
         """Take orders from the log, and give out again what nobody acknowledged in time; forever."""
@@ -238,6 +240,7 @@ class MemoryBroker:
     def _deliver(self, order: _Order) -> MemoryDelivery:
         order.delivered += 1
         self._held[order.recorded.seq] = (order, self._clock.monotonic() + ACK_WAIT_S)
+        self._holding.set()
         return MemoryDelivery(self, order)
 
     async def _return_later(self, order: _Order, delay_s: float) -> None:
@@ -246,7 +249,12 @@ class MemoryBroker:
 
     async def _sweep(self) -> None:
         while True:
-            await self._clock.sleep(1.0)
+            if not self._held:
+                self._holding.clear()
+                await self._holding.wait()
+            # What is due sooner than that by then was handed back, and comes by itself.
+            earliest = min(until for _, until in self._held.values())
+            await self._clock.sleep(max(earliest - self._clock.monotonic(), _SWEEP_LEAST_S))
             self._give_back_due()
 
     def _give_back_due(self) -> None:

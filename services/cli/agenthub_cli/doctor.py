@@ -16,7 +16,7 @@ import msgspec
 
 from agenthub_cli import exit_codes
 from agenthub_cli.hub import DataDirOption, Json, Url
-from agenthub_cli.model_access import provider_for, rehearses, served_types
+from agenthub_cli.model_access import provider_of, rehearses
 from agenthub_cli.show import print_json
 from agenthub_events.errors import AgenthubError
 
@@ -128,7 +128,7 @@ async def _model() -> Check:
     settings = read_hub_settings(os.environ)
     if rehearses(settings):
         return Check("model", "warning", "rehearsal only: set ANTHROPIC_API_KEY to work on goals of your own")
-    provider = provider_for(settings, served_types(settings))
+    provider = provider_of(settings)
     return Check("model", "ok", f"{provider.label} is configured (not called)")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,28 +16,17 @@ def rehearses(settings: HubSettings) -> bool:
     return not settings.api_key and not settings.base_url
 
 
-def provider_for(settings: HubSettings, types: Iterable[str]) -> Provider:
-    """The provider of the hub's workers, with a model for each of `types`.
+def provider_of(settings: HubSettings) -> Provider:
+    """The provider of the hub's workers, with a model for each of their agent types.
 
     Raises `ProviderMissing` with the setting to make, instead of workers that die one after the other.
     """
-    from agenthub_worker.llm.providers import ProviderSettings, choose_provider
+    from agenthub_worker.llm.providers import provider_for
 
-    provider = choose_provider(
-        ProviderSettings(
-            provider=settings.provider,
-            api_key=settings.api_key,
-            base_url=settings.base_url,
-            model=settings.model,
-            models=settings.models,
-        )
-    )
-    for agent_type in types:
-        provider.model_for(agent_type)
-    return provider
+    return provider_for(settings, _served_types(settings))
 
 
-def served_types(settings: HubSettings) -> list[str]:
+def _served_types(settings: HubSettings) -> list[str]:
     """The agent types whose workers will need a model."""
     named = {name for key in settings.workers for name in key.split("+")}
     return sorted(named - {"noop"})

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.hub import DataDirOption, Json
-from agenthub_cli.model_access import provider_for, rehearses, served_types
+from agenthub_cli.model_access import provider_of, rehearses
 from agenthub_cli.show import print_json, program
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def up(
     settings = read_hub_settings(env)
     configure_logging(settings.log, service="up")
     if not rehearses(settings):
-        provider_for(settings, served_types(settings))
+        provider_of(settings)
     data = DataDir(settings.data_dir or default_data_dir())
     stack = EmbeddedStack(data, plan_of(settings, env))
 

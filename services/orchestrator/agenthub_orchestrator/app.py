@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
+import uvloop
 from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError, StoreUnavailable
@@ -30,6 +30,7 @@ from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.run_log import JetStreamRunLog
 from agenthub_runtime.settings import OrchestratorSettings
+from agenthub_runtime.stopping import until_told_to_stop
 from agenthub_runtime.streams import create_missing, keep_declared
 from agenthub_runtime.telemetry import configure_telemetry
 from agenthub_runtime.timers import NatsTimers
@@ -117,45 +118,19 @@ async def _hear_advisories(follower: Follower, nats: Client) -> None:
             await asyncio.sleep(_ADVISORIES_AGAIN_S)
 
 
-async def _together(*works: Awaitable[None]) -> None:
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
     async with asyncio.TaskGroup() as group:
         for work in works:
-            group.create_task(_run(work))
+            group.create_task(work)
 
 
-async def _run(work: Awaitable[None]) -> None:
-    await work
-
-
-async def until_told_to_stop(work: Awaitable[None]) -> None:
-    """Await `work`; on SIGTERM or SIGINT cancel it and return."""
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError:
-        log.info("stopped")
-    finally:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(name)
-
-
-def main(run: Callable[[S], Awaitable[None]], service: str, read: Callable[[Mapping[str, str]], S]) -> None:
+def main(
+    run: Callable[[S], Coroutine[Any, Any, None]], service: str, read: Callable[[Mapping[str, str]], S]
+) -> None:
     """Run a service of this package with settings from the environment; exits with 1 and a sentence on failure."""
     try:
         settings = read(os.environ)
         configure_logging(settings.log, service=service)
-        _loop_of(run(settings))
+        uvloop.run(run(settings))
     except AgenthubError as error:
         sys.exit(f"{service}: {error}")
-
-
-def _loop_of(work: Awaitable[None]) -> None:
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(_run(work))
-    else:
-        uvloop.run(_run(work))

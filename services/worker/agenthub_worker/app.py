@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import structlog
+import uvloop
 from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError
@@ -25,6 +24,7 @@ from agenthub_runtime.logs import configure_logging
 from agenthub_runtime.repository.workspaces import remove_workspace
 from agenthub_runtime.run_log import JetStreamRunLog
 from agenthub_runtime.settings import WorkerSettings, read_worker_settings
+from agenthub_runtime.stopping import until_told_to_stop
 from agenthub_runtime.telemetry import Telemetry, configure_telemetry
 from agenthub_runtime.work_queue import NatsWorkQueue
 from agenthub_worker.bench import Bench, CrashPoint, no_crash
@@ -62,8 +62,9 @@ async def run_worker(
             log.info(
                 "worker_ready", worker=bench.worker, types=list(types), slots=settings.slots, sandbox=sandbox.name
             )
-            await _until_told_to_stop(runner)
+            await until_told_to_stop(runner.run())
         finally:
+            await runner.stop()
             await heartbeat.stop()
     finally:
         await crew.aclose()
@@ -116,34 +117,11 @@ async def _sandbox(settings: WorkerSettings, *, probed: bool) -> Sandbox:
     return sandbox
 
 
-async def _until_told_to_stop(runner: Runner) -> None:
-    loop = asyncio.get_running_loop()
-    working = loop.create_task(runner.run())
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, working.cancel)
-    try:
-        await working
-    except asyncio.CancelledError:
-        log.info("stopping")
-    finally:
-        await runner.stop()
-
-
 def main(env: Mapping[str, str]) -> None:
     """Run one worker with settings from `env`; exits with 1 and a sentence when it cannot."""
     try:
         settings = read_worker_settings(env)
         configure_logging(settings.log, service=settings.name or "worker")
-        run_on_fast_loop(run_worker(settings, settings.agent_types))
+        uvloop.run(run_worker(settings, settings.agent_types))
     except AgenthubError as error:
         sys.exit(f"worker: {error}")
-
-
-def run_on_fast_loop(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` on uvloop, or on the standard loop where uvloop is not to be had."""
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(work)
-    else:
-        uvloop.run(work)

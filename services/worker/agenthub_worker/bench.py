@@ -71,7 +71,7 @@ class Bench:
         return self.folder / "workspaces" / _UNSAFE.sub("-", self.worker)
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask the log or the object store again until it answers: a store that is away loses nothing."""
+        """Ask a store again until it answers: one that is away loses nothing."""
         pause = _PAUSE_S
         while True:
             try:
@@ -83,17 +83,17 @@ class Bench:
 
     async def append(self, drafts: Sequence[Draft], stamp: Stamp) -> Stored | Conflict:
         """Append one event, or several as one, and send the same bytes again until the log has answered."""
-        pause = _PAUSE_S
-        while True:
+
+        async def send() -> Stored | Conflict:
             if len(drafts) == 1:
                 result = await self.events.append(drafts[0], stamp)
             else:
                 result = await self.events.append_together(drafts, stamp)
-            if not isinstance(result, Unavailable):
-                return result
-            log.warning("append_unavailable", error=result.reason, pause_s=pause)
-            await self.pause(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+            if isinstance(result, Unavailable):
+                raise StoreUnavailable(result.reason)
+            return result
+
+        return await self.patiently(send)
 
     async def pause(self, seconds: float) -> None:
         """Wait for `seconds`, spread by up to a quarter so that many workers do not come back at once."""

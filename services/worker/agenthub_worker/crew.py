@@ -28,7 +28,7 @@ from agenthub_worker.domain.moves import Bounds
 from agenthub_worker.domain.prompt import system_prompt
 from agenthub_worker.errors import ProviderMissing
 from agenthub_worker.evidence.layout import given_test_command
-from agenthub_worker.llm.providers import Provider, ProviderSettings, choose_provider
+from agenthub_worker.llm.providers import Provider, provider_for
 from agenthub_worker.model_desk import Brief
 from agenthub_worker.run_book import RunBook
 from agenthub_worker.tool_desk import Permissions, PlanRules
@@ -138,18 +138,7 @@ def open_crew(settings: WorkerSettings, types: Sequence[str]) -> Crew:
         return Crew(None, None, hub_agents)
     from agenthub_worker.llm.client import MessagesClient
 
-    provider = choose_provider(
-        ProviderSettings(
-            provider=settings.provider,
-            api_key=settings.api_key,
-            base_url=settings.base_url,
-            model=settings.model,
-            models=settings.models,
-        )
-    )
-    for agent_type in types:
-        if agent_type != "noop":
-            provider.model_for(agent_type)
+    provider = provider_for(settings, types)
     client = MessagesClient(provider)
     return Crew(provider, client, hub_agents, close=client.aclose)
 

@@ -9,15 +9,14 @@ from typing import Literal, NamedTuple
 
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import Answered, WorkContext, decode_context
-from agenthub_events.ports import StepConflict, Stored
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.ports import StepConflict, Stored, Unavailable
 from agenthub_events.redaction import redact_bytes
 from agenthub_events.runs import RecordedStep, Resumed, RunId, Step
 from agenthub_runtime.run_log import closed_steps
 from agenthub_worker.domain.run import Run, fold
 from agenthub_worker.hold import Hold, Lost
 
-_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 5.0
 _RESUME_TRIES = 5
 
 
@@ -32,18 +31,20 @@ class RunBook:
 
     async def write(self, step: Step) -> None:
         """Store a step and fold it. Raises `Lost` when somebody else has added to the run."""
-        pause = _PAUSE_S
-        while True:
-            result = await self.hold.bench.runs.append(self.hold.run_id, step, expected=self._last_seq)
-            match result:
-                case Stored(seq=seq):
-                    self._last_seq = seq
-                    self.run.apply(step)
-                    return
-                case StepConflict():
-                    raise Lost("another worker writes to the run")
-            await self.hold.bench.pause(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+        bench, run_id = self.hold.bench, self.hold.run_id
+
+        async def send() -> Stored | StepConflict:
+            result = await bench.runs.append(run_id, step, expected=self._last_seq)
+            if isinstance(result, Unavailable):
+                raise StoreUnavailable(result.reason)
+            return result
+
+        match await bench.patiently(send):
+            case Stored(seq=seq):
+                self._last_seq = seq
+                self.run.apply(step)
+            case StepConflict():
+                raise Lost("another worker writes to the run")
 
     def emit(self, kind: Literal["text", "output"], data: bytes) -> None:
         """Give out a piece of progress; nothing waits for it."""

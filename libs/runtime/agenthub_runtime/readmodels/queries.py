@@ -113,7 +113,7 @@ async def list_tasks(
         connection,
         "SELECT * FROM agenthub.tasks WHERE goal_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3",
         goal_id,
-        _after(cursor),
+        cursor_number(cursor),
         _bounded(limit) + 1,
     )
     return _page(rows, TaskRow, limit, "ordinal")
@@ -179,7 +179,7 @@ async def list_interventions(
         """,
         goal_id,
         state,
-        _after(cursor),
+        cursor_number(cursor),
         _bounded(limit) + 1,
     )
     return _page(rows, InterventionRow, limit, "blocked_seq")
@@ -222,7 +222,7 @@ async def list_timeline(
         "SELECT * FROM agenthub.timeline WHERE ($1::text IS NULL OR goal_id = $1) AND seq > $2"
         " ORDER BY seq LIMIT $3",
         goal_id,
-        _after(cursor),
+        cursor_number(cursor),
         _bounded(limit) + 1,
     )
     return _page(rows, TimelineRow, limit, "seq")
@@ -236,7 +236,7 @@ async def list_knowledge(
         connection,
         "SELECT * FROM agenthub.knowledge WHERE goal_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         goal_id,
-        _after(cursor),
+        cursor_number(cursor),
         _bounded(limit) + 1,
     )
     return _page(rows, KnowledgeRow, limit, "seq")
@@ -259,7 +259,7 @@ async def list_dead_letters(
         """,
         goal_id,
         state,
-        _after(cursor),
+        cursor_number(cursor),
         _bounded(limit) + 1,
     )
     return _page(rows, DeadLetterRow, limit, "seq")
@@ -335,15 +335,14 @@ def _bounded(limit: int) -> int:
     return max(1, min(limit, PAGE_MAX))
 
 
-def _before(cursor: str | None) -> int | None:
-    return None if cursor is None else _number(cursor)
-
-
-def _after(cursor: str | None) -> int:
-    return 0 if cursor is None else _number(cursor)
-
-
-def _number(cursor: str) -> int:
+def cursor_number(cursor: str | None) -> int:
+    """The number that a page's `next_cursor` stands for; 0 without one. Raises `InvalidInput`."""
+    if cursor is None:
+        return 0
     if not cursor.isdecimal() or len(cursor) > 18:
         raise InvalidInput(f"`{cursor[:40]}` is no cursor: pass the `next_cursor` of a page", field="cursor")
     return int(cursor)
+
+
+def _before(cursor: str | None) -> int | None:
+    return None if cursor is None else cursor_number(cursor)

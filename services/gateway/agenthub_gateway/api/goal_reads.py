@@ -42,6 +42,7 @@ from agenthub_runtime.readmodels import (
     GoalFilter,
     Graph,
     Usage,
+    cursor_number,
     get_goal,
     get_task,
     get_usage,
@@ -223,7 +224,7 @@ async def events(
 ) -> Response[bytes]:
     """Straight from the log, each with its sequence. Aliases of types are understood."""
     wanted = Filter(types=parse_types(kinds or ()))
-    start = _sequence(cursor)
+    start = cursor_number(cursor)
     records = await hub.log.read(goal_id, after=start, limit=limit) if is_goal_id(goal_id) else []
     if not records and not (is_goal_id(goal_id) and await hub.log.last(goal_id)):
         raise no_goal(goal_id)
@@ -256,14 +257,6 @@ def _known(field: str, given: Iterable[str], known: Sequence[str]) -> None:
     for word in given:
         if word not in known:
             raise InvalidInput(f"There is no {field} `{word[:40]}`; known are {', '.join(known)}", field=field)
-
-
-def _sequence(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isdecimal() or len(cursor) > 18:
-        raise InvalidInput(f"`{cursor[:40]}` is no cursor: pass the `next_cursor` of a page", field="cursor")
-    return int(cursor)
 
 
 HANDLERS: list[Any] = [

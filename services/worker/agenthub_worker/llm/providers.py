@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from agenthub_runtime.settings import HubSettings, WorkerSettings
 from agenthub_worker.errors import ProviderMissing
 
 ProviderName: TypeAlias = Literal["anthropic", "local", "rehearsal"]
@@ -96,6 +97,15 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             chosen = agent_file_model
         chosen = chosen or DEFAULT_MODELS.get(agent_type, DEFAULT_MODELS["coding"])
         return MODEL_ALIASES.get(chosen, chosen)
+
+
+def provider_for(settings: WorkerSettings | HubSettings, types: Iterable[str]) -> Provider:
+    """The provider of these settings, with a model for each of `types`. Raises `ProviderMissing`."""
+    provider = choose_provider(msgspec.convert(settings, ProviderSettings, from_attributes=True))
+    for agent_type in types:
+        if agent_type != "noop":
+            provider.model_for(agent_type)
+    return provider
 
 
 def choose_provider(settings: ProviderSettings) -> Provider:
