@@ -27,6 +27,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByShare
     return BySharedHub(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The simulation first: it only computes, and fills the time in which tests with real hubs wait."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/simulation/"))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings never reach a test, and no test can spend a developer's money."""
