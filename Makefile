@@ -4,6 +4,8 @@ PY      := $(VENV)/bin/python
 STAMP   := $(VENV)/.stamp
 SEEDS   ?= 1000
 SOURCES := libs services tests
+# A hub is more than a dozen processes: they start from bytecode that is kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test check format docs simulate bench lock clean
@@ -25,7 +27,7 @@ up: $(STAMP) ## Start the embedded stack on 127.0.0.1:8000 and keep it running
 	@$(VENV)/bin/agenthub up
 
 test: $(STAMP) ## Run the whole suite: no Docker, no internet, nothing skipped
-	$(VENV)/bin/pytest -n 4 --dist loadscope
+	$(VENV)/bin/pytest -n 3 --dist loadscope
 
 check: $(STAMP) ## Format, lint, types, import rules, lock files
 	$(VENV)/bin/ruff format --check $(SOURCES)

@@ -29,7 +29,7 @@ FAIR_EVERY = 4
 _USUAL_ENDS = ("404", "408")
 _AFTER_REFUSAL_S = 0.5
 _LOOK_S = 1.0
-_GATHER_S = 0.005
+GATHER_S = 0.005
 _SENDS_S = 1.0
 
 log = structlog.get_logger()
@@ -79,10 +79,11 @@ class _Lane:
 
 
 class NatsWorkQueue:
-    """The `WorkQueue` port on a NATS connection."""
+    """The `WorkQueue` port on a NATS connection. Lanes that are asked together have `gather_s` seconds to answer."""
 
-    def __init__(self, nc: Client, types: Sequence[str], *, slots: int) -> None:
+    def __init__(self, nc: Client, types: Sequence[str], *, slots: int, gather_s: float = GATHER_S) -> None:
         self._nc = nc
+        self._gather_s = gather_s
         self._free = slots
         self._slots = slots
         self._lanes = [_Lane(agent_type, lane) for lane in LANES for agent_type in types]
@@ -156,7 +157,7 @@ class NatsWorkQueue:
         now = asyncio.get_running_loop().time()
         asked = [lane for lane in self._lanes if self._open and self._free > lane.open]
         if len(asked) > 1:
-            self._gather_until = now + _GATHER_S
+            self._gather_until = now + self._gather_s
         for lane in asked:
             missing = self._free - lane.open
             lane.open += missing
