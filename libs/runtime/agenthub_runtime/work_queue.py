@@ -79,7 +79,7 @@ class _Lane:
 
 
 class NatsWorkQueue:
-    """The `WorkQueue` port on a NATS connection. Lanes that are asked together have `gather_s` seconds to answer."""
+    """The `WorkQueue` port on a NATS connection. Lanes that are asked together have `gather_s` to answer."""
 
     def __init__(self, nc: Client, types: Sequence[str], *, slots: int, gather_s: float = GATHER_S) -> None:
         self._nc = nc
