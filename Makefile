@@ -27,7 +27,7 @@ up: $(STAMP) ## Start the embedded stack on 127.0.0.1:8000 and keep it running
 	@$(VENV)/bin/agenthub up
 
 test: $(STAMP) ## Run the whole suite: no Docker, no internet, nothing skipped
-	$(VENV)/bin/pytest -n 3 --dist loadscope
+	$(VENV)/bin/pytest -n 4 --dist loadscope
 
 check: $(STAMP) ## Format, lint, types, import rules, lock files
 	$(VENV)/bin/ruff format --check $(SOURCES)

@@ -28,7 +28,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByShare
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The simulation first: it only computes, and fills the time in which tests with real hubs wait."""
+    """The simulation first: it only computes, and takes what tests with real hubs leave while they wait."""
     items.sort(key=lambda item: not item.nodeid.startswith("tests/simulation/"))
 
 
