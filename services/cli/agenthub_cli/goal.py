@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-import msgspec
 from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
@@ -14,10 +13,10 @@ from agenthub_cli.hub import Hub, Json, Key, Url
 from agenthub_cli.show import print_json, print_rows, program
 from agenthub_cli.unserved import sentence, unserved_types
 from agenthub_cli.watching import beginning, follow_command, next_step, waits_for_approval, watch_goal
+from agenthub_cli.wishes import NO_WISHES, PriorityWord, Wishes
 
 GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
-PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
 
@@ -26,25 +25,7 @@ app = App(name="goal", help="Submit goals, watch them, and decide about their re
 def submit(
     goal: Annotated[str, Parameter(help="What is to be reached, in plain words")],
     *,
-    requirement: Annotated[
-        list[str] | None,
-        Parameter(name=("--requirement", "-r"), negative="", help="What the result has to meet; repeat it"),
-    ] = None,
-    priority: Annotated[PriorityWord | None, Parameter(help="Place in the queues [default: normal]")] = None,
-    repository: Annotated[str | None, Parameter(help="Git repository to work on; default: an empty one")] = None,
-    test_command: Annotated[
-        str | None, Parameter(help="How the tests are run; default: what the repository shows")
-    ] = None,
-    max_time: Annotated[str | None, Parameter(help="For example `4 hours` [default: 7 days]")] = None,
-    max_cost_usd: Annotated[float | None, Parameter(help="Limit of money [default: 50]")] = None,
-    max_llm_calls: Annotated[int | None, Parameter(help="Limit of model calls [default: 500]")] = None,
-    autonomy: Annotated[
-        Literal["full", "approve_plan"] | None,
-        Parameter(help="`approve_plan` waits for `agenthub goal approve-plan` before work begins [default: full]"),
-    ] = None,
-    workflow: Annotated[
-        Path | None, Parameter(help="JSON file with a task list; no planner is asked then")
-    ] = None,
+    wishes: Wishes = NO_WISHES,
     watch: Annotated[
         bool, Parameter(negative="", help="Follow the goal until it needs nobody or somebody")
     ] = False,
@@ -59,19 +40,8 @@ def submit(
             hint='say what is to be reached: `agenthub goal submit "Build a parser for dates"`',
             code=exit_codes.USAGE,
         )
-    constraints = _given(max_time=max_time, max_cost_usd=max_cost_usd, max_llm_calls=max_llm_calls)
-    body = _given(
-        goal=goal,
-        requirements=requirement,
-        priority=priority,
-        repository=repository,
-        test_command=test_command,
-        autonomy=autonomy,
-        workflow=_read_workflow(workflow) if workflow else None,
-        constraints=constraints or None,
-    )
     hub = Hub(url)
-    answer = hub.post("/goals", body, key=key)
+    answer = hub.post("/goals", {"goal": goal, **wishes.body()}, key=key)
     if json and not watch:
         print_json(answer)
     elif not json:
@@ -253,14 +223,3 @@ def _told(answer: Any, sentence: str, *, json: bool) -> None:
 
 def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _read_workflow(path: Path) -> Any:
-    try:
-        return msgspec.json.decode(path.read_bytes())
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be read: {error.strerror}", code=exit_codes.USAGE) from error
-    except msgspec.DecodeError as error:
-        raise CommandFailed(
-            f"{path} is no JSON: {error}", hint="give a JSON list of tasks", code=exit_codes.USAGE
-        ) from error
