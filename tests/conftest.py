@@ -10,10 +10,10 @@ import pytest
 from nats.aio.client import Client
 from xdist.remote import Producer  # type: ignore[import-untyped]
 
-from agenthub_runtime.bus import connect
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.embedded.postgres import PostgresServer
-from agenthub_runtime.streams import apply_assets
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.embedded.servers.postgres import PostgresServer
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.declared import apply_assets
 from tests.support.scheduling import BySharedHub
 from tests.support.servers import fresh_database, running_nats, running_postgres
 

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import pytest
 
 from agenthub_events.base import Draft
-from agenthub_events.codec import Unreadable
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import Conflict, EventLog, Recorded, Stored
+from agenthub_events.serialization.codec import Unreadable
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.jetstream.event_log import JetStreamStore
 from tests.support.event_samples import (
     GOAL,
     OTHER_GOAL,

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import Stored, Unavailable
+from agenthub_runtime.in_memory.event_log import MemoryLog
 from tests.support.event_samples import GOAL, NOW, STAMP, cancelled, completed, draft, merged, paused
 
 

@@ -11,9 +11,9 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_events.errors import InvalidInput, StoreUnavailable
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import Conflict, Stored, Unavailable
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.event_log import JetStreamStore
 from tests.support.event_samples import GOAL, STAMP, completed, draft, merged, noted, paused
 from tests.support.event_streams import ask, connected, create_stream, drop_stream
 from tests.support.servers import running_nats

@@ -19,18 +19,18 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import Environment
 
-from agenthub_events import goal_life
 from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue.goal import GoalAccepted, GoalPaused
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.errors import CommandRefused
-from agenthub_events.goal_life import GoalLife
-from agenthub_events.jetstream.factory import JetStreamFactory
-from agenthub_events.jetstream.recorders import JetStreamApplicationRecorder
-from agenthub_events.jetstream.repository import AsyncRepository, Loaded
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Stored
+from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules.goal_aggregate import GoalLife
+from agenthub_runtime.eventsourcing.factory import JetStreamFactory
+from agenthub_runtime.eventsourcing.recorders import JetStreamApplicationRecorder
+from agenthub_runtime.eventsourcing.repository import AsyncRepository, Loaded
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.jetstream.event_log import JetStreamStore
 from tests.support.event_samples import GOAL, STAMP, draft, noted, paused
 from tests.support.event_streams import connected, create_stream, drop_stream
 from tests.support.servers import running_nats
@@ -63,15 +63,15 @@ def goals(log: EventLog) -> AsyncRepository[GoalLife]:
 
 
 def repository(log: EventLog) -> AsyncRepository[GoalLife]:
-    return AsyncRepository(log, initial=lambda _: goal_life.initial(GOAL), evolve=goal_life.evolve)
+    return AsyncRepository(log, initial=lambda _: goal_aggregate.initial(GOAL), evolve=goal_aggregate.evolve)
 
 
 def accepted() -> Draft:
     return draft(GoalAccepted(goal="Build it"), "body")
 
 
-def pause(request_id: str) -> goal_life.Pause:
-    return goal_life.Pause(by="ada", request_id=request_id)
+def pause(request_id: str) -> goal_aggregate.Pause:
+    return goal_aggregate.Pause(by="ada", request_id=request_id)
 
 
 async def test_an_aggregate_is_folded_with_its_fence(goals: AsyncRepository[GoalLife]) -> None:
@@ -106,7 +106,7 @@ async def test_a_command_is_decided_again_when_another_writer_came_first(log: Ev
 
     def decide(loaded: Loaded[GoalLife]) -> list[Draft]:
         seen.append(loaded.seq)
-        return goal_life.decide(loaded.state, pause("request-1"))
+        return goal_aggregate.decide(loaded.state, pause("request-1"))
 
     class Sneaky(AsyncRepository[GoalLife]):
         async def find(self, originator_id: str) -> Loaded[GoalLife]:
@@ -115,7 +115,7 @@ async def test_a_command_is_decided_again_when_another_writer_came_first(log: Ev
                 await log.append(behind_my_back, STAMP)
             return loaded
 
-    sneaky = Sneaky(log, initial=lambda _: goal_life.initial(GOAL), evolve=goal_life.evolve)
+    sneaky = Sneaky(log, initial=lambda _: goal_aggregate.initial(GOAL), evolve=goal_aggregate.evolve)
     assert await sneaky.handle(FAMILY, decide, STAMP) == ([], None)
     assert seen == [1, 2]
 
@@ -124,7 +124,7 @@ async def test_twenty_commands_at_once_on_one_goal_are_all_taken(goals: AsyncRep
     await goals.save(accepted(), stamp=STAMP)
 
     def decide(number: int, loaded: Loaded[GoalLife]) -> list[Draft]:
-        return [goal_life.draft(loaded.state, GoalPaused(by="ada"), f"request-{number}")]
+        return [goal_aggregate.draft(loaded.state, GoalPaused(by="ada"), f"request-{number}")]
 
     results = await asyncio.gather(*(goals.handle(FAMILY, partial(decide, number), STAMP) for number in range(20)))
     assert sorted(stored.seq for _, stored in results if stored) == list(range(2, 22))
@@ -132,7 +132,7 @@ async def test_twenty_commands_at_once_on_one_goal_are_all_taken(goals: AsyncRep
 
 async def test_errors_of_a_decision_pass_through(goals: AsyncRepository[GoalLife]) -> None:
     with pytest.raises(CommandRefused):
-        await goals.handle(FAMILY, lambda loaded: goal_life.decide(loaded.state, pause("r")), STAMP)
+        await goals.handle(FAMILY, lambda loaded: goal_aggregate.decide(loaded.state, pause("r")), STAMP)
 
 
 async def test_an_unreadable_event_freezes_the_aggregate() -> None:
@@ -146,7 +146,9 @@ async def test_an_unreadable_event_freezes_the_aggregate() -> None:
 
 async def test_the_cache_keeps_the_newest_folds_only() -> None:
     log = MemoryLog()
-    goals = AsyncRepository(log, initial=lambda _: goal_life.initial(GOAL), evolve=goal_life.evolve, cache_size=2)
+    goals = AsyncRepository(
+        log, initial=lambda _: goal_aggregate.initial(GOAL), evolve=goal_aggregate.evolve, cache_size=2
+    )
     for number in range(5):
         await goals.find(f"{GOAL}.t-{number}")
     assert list(goals._cache) == [f"{GOAL}.t-3", f"{GOAL}.t-4"]
@@ -165,7 +167,7 @@ async def hub(stored: JetStreamStore, nats_url: str) -> AsyncIterator[Hub]:
     )
     await stored.append(draft(order, task_id="t-a", route=("coding", "p2")), STAMP)
     app = await asyncio.to_thread(
-        Hub, {"PERSISTENCE_MODULE": "agenthub_events.jetstream", "NATS_URL": nats_url, **os.environ}
+        Hub, {"PERSISTENCE_MODULE": "agenthub_runtime.eventsourcing", "NATS_URL": nats_url, **os.environ}
     )
     yield app
     await asyncio.to_thread(app.close)
@@ -185,7 +187,7 @@ async def test_the_library_reads_the_hubs_log(hub: Hub) -> None:
 async def test_the_library_loads_an_aggregate_as_it_was(hub: Hub) -> None:
     def project(life: GoalLife | None, events: Iterator[Event]) -> GoalLife:
         for event in events:
-            life = goal_life.evolve(life or goal_life.initial(GOAL), 0, event)
+            life = goal_aggregate.evolve(life or goal_aggregate.initial(GOAL), 0, event)
         assert life is not None
         return life
 
@@ -237,7 +239,7 @@ async def test_what_the_catalogue_does_not_know_is_a_deserialisation_error(hub: 
 
 
 async def test_the_hubs_log_takes_no_snapshots_no_positions_and_no_cipher(nats_url: str) -> None:
-    env = {"PERSISTENCE_MODULE": "agenthub_events.jetstream", "NATS_URL": nats_url}
+    env = {"PERSISTENCE_MODULE": "agenthub_runtime.eventsourcing", "NATS_URL": nats_url}
     with pytest.raises(InfrastructureFactoryError, match="SUBJECT_ROOT"):
         await asyncio.to_thread(Hub, {**env, "IS_SNAPSHOTTING_ENABLED": "y"})
     with pytest.raises(ProgrammingError, match="plain JSON"):
@@ -246,11 +248,13 @@ async def test_the_hubs_log_takes_no_snapshots_no_positions_and_no_cipher(nats_u
 
 async def test_a_recorder_without_a_server_says_so() -> None:
     with pytest.raises(InfrastructureFactoryError, match="NATS_URL"):
-        JetStreamFactory.construct({"PERSISTENCE_MODULE": "agenthub_events.jetstream"}).application_recorder()
+        JetStreamFactory.construct({"PERSISTENCE_MODULE": "agenthub_runtime.eventsourcing"}).application_recorder()
 
 
 async def test_a_closed_recorder_says_so(nats_url: str) -> None:
-    factory = JetStreamFactory.construct({"PERSISTENCE_MODULE": "agenthub_events.jetstream", "NATS_URL": nats_url})
+    factory = JetStreamFactory.construct(
+        {"PERSISTENCE_MODULE": "agenthub_runtime.eventsourcing", "NATS_URL": nats_url}
+    )
     recorder = await asyncio.to_thread(factory.application_recorder)
     await asyncio.to_thread(factory.close)
     with pytest.raises(OperationalError, match="closed"):

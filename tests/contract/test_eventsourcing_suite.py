@@ -20,8 +20,8 @@ from eventsourcing.tests import persistence as persistence_cases
 from eventsourcing.tests import projection as projection_cases
 from eventsourcing.utils import Environment
 
-from agenthub_events.jetstream.factory import JetStreamFactory
-from agenthub_events.jetstream.recorders import (
+from agenthub_runtime.eventsourcing.factory import JetStreamFactory
+from agenthub_runtime.eventsourcing.recorders import (
     JetStreamAggregateRecorder,
     JetStreamApplicationRecorder,
     JetStreamProcessRecorder,
@@ -45,7 +45,7 @@ def stream(nats_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     name = fresh_name("LIBRARY")
     run(_with_stream(nats_url, create_stream, name, subjects=[f"{ROOT}.>"], deny_delete=False, deny_purge=False))
     for variable, value in {
-        "PERSISTENCE_MODULE": "agenthub_events.jetstream",
+        "PERSISTENCE_MODULE": "agenthub_runtime.eventsourcing",
         JetStreamFactory.NATS_URL: nats_url,
         JetStreamFactory.NATS_STREAM: name,
         JetStreamFactory.SUBJECT_ROOT: ROOT,
@@ -144,7 +144,7 @@ class TestFactory(persistence_cases.InfrastructureFactoryTestCase[JetStreamFacto
 
 
 class TestExampleApplication(application_cases.ExampleApplicationTestCase):
-    expected_factory_topic = "agenthub_events.jetstream.factory:JetStreamFactory"
+    expected_factory_topic = "agenthub_runtime.eventsourcing.factory:JetStreamFactory"
 
 
 @pytest.mark.filterwarnings("always:'log' is deprecated:DeprecationWarning")

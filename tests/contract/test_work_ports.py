@@ -16,17 +16,12 @@ from agenthub_events.base import Draft
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import Lane
 from agenthub_events.errors import ArtifactMissing
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Stamp, StepConflict, Stored
 from agenthub_events.runs import Closed, Nudge, Resumed, RunId, TurnIntent
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_runtime.artifacts import BUCKET, JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock
-from agenthub_runtime.fleet import NatsFleet, WorkerStatus
-from agenthub_runtime.run_log import JetStreamRunLog, closed_steps
-from agenthub_runtime.timers import NatsTimers
-from agenthub_runtime.twins import (
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.work_queue import (
     MemoryArtifacts,
     MemoryBroker,
     MemoryFleet,
@@ -34,7 +29,12 @@ from agenthub_runtime.twins import (
     MemoryTimers,
     MemoryWorkQueue,
 )
-from agenthub_runtime.work_queue import GATHER_S, NatsWorkQueue
+from agenthub_runtime.jetstream.artifacts import BUCKET, JetStreamArtifacts
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog, closed_steps
+from agenthub_runtime.jetstream.timers import NatsTimers
+from agenthub_runtime.jetstream.work_queue import GATHER_S, NatsWorkQueue
 from tests.support.until import until
 
 GOAL = "g-" + "0" * 26

@@ -17,14 +17,14 @@ import msgspec
 import nats
 import pytest
 
-from agenthub_runtime.datadir import DataDir, RunningHub
+from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from tests.support.until import until
 
 # Runs the command in its arguments as an account without rights; a root that starts the tests becomes one first.
 AS_NOBODY = """
 import os, sys
-from agenthub_runtime.embedded.launch import enter_namespace
+from agenthub_runtime.processes.launch import enter_namespace
 if os.geteuid() == 0:
     enter_namespace(65534, 65534)
 os.execv(sys.argv[1], sys.argv[1:])

@@ -17,8 +17,8 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import KnowledgeRecorded, TaskCompleted, TaskStarted
 from agenthub_events.runs import ToolReceipt, TurnIntent, TurnReply
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_worker.domain.run import INTERRUPTED
 from agenthub_worker.rehearsal.conversation import Conversation
 from agenthub_worker.rehearsal.scripted import ScriptedReplies

@@ -10,9 +10,9 @@ from typing import Any, cast
 import httpx2
 
 from agenthub_gateway.app import create_app
-from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.frames import ALIASES, INTERVENTION
 from agenthub_gateway.metrics import RequestFigures
+from agenthub_gateway.ports import Hub
 from agenthub_gateway.problems import PROBLEMS
 
 _METHODS = ("get", "post")

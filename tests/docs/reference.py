@@ -16,8 +16,8 @@ from agenthub_cli import exit_codes
 from agenthub_cli.main import build_app
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
-from agenthub_events.schema import json_schema
-from agenthub_runtime.settings_table import SETTINGS
+from agenthub_events.serialization.schema import json_schema
+from agenthub_runtime.settings.table import SETTINGS
 from tests.docs.http_pages import api_page, errors_page
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"

@@ -7,7 +7,7 @@ import pytest
 
 from agenthub_cli.main import build_app
 from agenthub_gateway.problems import PROBLEMS
-from agenthub_runtime.settings_table import SETTINGS
+from agenthub_runtime.settings.table import SETTINGS
 from tests.docs.pages import (
     ROOT,
     anchors,
@@ -116,7 +116,7 @@ def test_every_page_is_listed_on_the_overview() -> None:
 
 
 def test_the_first_page_shows_what_a_hub_really_starts() -> None:
-    from agenthub_runtime.worker_counts import DEFAULT_WORKERS
+    from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS
 
     workers = sum(int(part.rpartition("=")[2]) for part in DEFAULT_WORKERS.split(","))
     words = {9: "nine", 10: "ten", 11: "eleven"}

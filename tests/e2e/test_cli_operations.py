@@ -21,8 +21,8 @@ from agenthub_events.catalogue.task import (
     TaskNoted,
     TaskRequeued,
 )
-from agenthub_runtime.bus import connect
-from agenthub_runtime.fleet import WorkerStatus
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.fleet import WorkerStatus
 from tests.support.running_hub import RunningHub, clean_environment, running_hub
 from tests.support.until import until
 

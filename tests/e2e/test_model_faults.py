@@ -17,8 +17,8 @@ from agenthub_events.catalogue.task import (
     TaskStarted,
 )
 from agenthub_events.runs import RunId, ToolReceipt
-from agenthub_runtime.bus import connect
-from agenthub_runtime.run_log import JetStreamRunLog
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from tests.e2e import misbehaviour as m
 from tests.e2e.misbehaviour import MisbehavingModel
 from tests.support.until import until

@@ -12,9 +12,9 @@ import structlog
 from nats.errors import ConnectionClosedError
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_runtime.bus import connect
-from agenthub_runtime.datadir import DataDir
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.data_folder import DataDir
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.connection import connect
 from tests.support.until import until
 
 

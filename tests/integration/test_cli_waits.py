@@ -19,10 +19,10 @@ from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.goal import GoalPaused, GoalPlanned
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import Estimates, PlanTask
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_events.plan import MANUAL_LIMITS, validate_plan
+from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.event_log import JetStreamStore
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings, write
 from tests.support.running_hub import clean_environment, run_cli
 

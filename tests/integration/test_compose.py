@@ -18,11 +18,11 @@ import msgspec
 import pytest
 
 from agenthub_events.agent_types import AGENT_TYPES, agent_type_of
-from agenthub_runtime.bus import connect
-from agenthub_runtime.datadir import DataDir, Secrets
-from agenthub_runtime.embedded.nats import find_nats_server
-from agenthub_runtime.embedded.pg_programs import find_pg_bin, program_env
-from agenthub_runtime.fleet import WorkerStatus
+from agenthub_runtime.embedded.data_folder import DataDir, Secrets
+from agenthub_runtime.embedded.servers.nats import find_nats_server
+from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, program_env
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.fleet import WorkerStatus
 from tests.support.compose import ROOT, read_compose
 from tests.support.servers import running_postgres
 from tests.support.until import until

@@ -15,12 +15,12 @@ from nats.errors import TimeoutError as NothingCame
 from nats.js import JetStreamContext
 
 from agenthub_events.catalogue import CLOSES_ATTEMPT
-from agenthub_runtime.bus import connect
-from agenthub_runtime.datadir import DataDir
+from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.handover import Handover
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.fleet import NatsFleet, WorkerStatus
-from agenthub_runtime.streams import apply_assets
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.declared import apply_assets
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from tests.support.until import until
 
 GOAL = "g-01jd0000000000000000000000"

@@ -15,8 +15,8 @@ import uvloop
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agenthub_runtime.embedded.processes import Account, ChildProcess, spawn, tail_of, trim
-from agenthub_runtime.telemetry import Telemetry
+from agenthub_runtime.processes.child_process import Account, ChildProcess, spawn, tail_of, trim
+from agenthub_runtime.telemetry.tracing import Telemetry
 from tests.support.until import until
 
 ENV = {"ONE": "ü \udcff", "PATH": "/usr/bin:/bin"}

@@ -17,11 +17,11 @@ import asyncpg
 import nats
 import pytest
 
-from agenthub_runtime.datadir import DataDir
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.embedded.pg_programs import find_pg_bin, major_version
-from agenthub_runtime.embedded.ports import free_port
-from agenthub_runtime.embedded.postgres import PostgresServer
+from agenthub_runtime.embedded.data_folder import DataDir
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, major_version
+from agenthub_runtime.embedded.servers.postgres import PostgresServer
+from agenthub_runtime.embedded.servers.tcp_ports import free_port
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
 from tests.support.servers import fresh_database
 from tests.support.until import until
@@ -31,8 +31,8 @@ from tests.support.until import until
 WITHOUT_NAMESPACES = """
 import asyncio, ctypes, os, sys
 from pathlib import Path
-from agenthub_runtime.datadir import DataDir
-from agenthub_runtime.embedded.postgres import PostgresServer
+from agenthub_runtime.embedded.data_folder import DataDir
+from agenthub_runtime.embedded.servers.postgres import PostgresServer
 
 assert ctypes.CDLL(None).unshare(0x10000000) == 0
 print("inside", flush=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from agenthub_cli.doctor import processes
-from agenthub_runtime.datadir import DataDir, RunningHub
+from agenthub_cli.commands.doctor import processes
+from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
 from agenthub_runtime.embedded.services import Service, ServiceSpec
 from agenthub_runtime.embedded.supervisor import RESTLESS_AFTER, Supervisor, read_states
 from tests.support.until import until

@@ -8,8 +8,8 @@ import pytest
 
 from agenthub_events.catalogue.values import TestCounts
 from agenthub_worker.errors import InvalidTestPath
-from agenthub_worker.evidence.earlier import EarlierRun, fresh_skips, lost_tests, outcomes_of
 from agenthub_worker.evidence.layout import given_test_command
+from agenthub_worker.evidence.test_history import EarlierRun, fresh_skips, lost_tests, outcomes_of
 from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 

@@ -16,10 +16,10 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_gateway.append_watch import REFUSED, AppendWatch
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.embedded.store_watch import StoreWatch
+from agenthub_gateway.log_health import REFUSED, AppendWatch
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.embedded.servers.store_watch import StoreWatch
+from agenthub_runtime.jetstream.event_log import JetStreamStore
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings
 from tests.support.until import until
 

@@ -18,9 +18,9 @@ from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEs
 from agenthub_events.catalogue.goal import GoalAccepted, GoalReadyForReview, GoalReplanned
 from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued, TaskNoted, TaskRequeued
 from agenthub_events.catalogue.values import TaskEdits, TaskResult
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.settings import GatewaySettings
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.settings.records import GatewaySettings
 from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
 from tests.support.until import until
 

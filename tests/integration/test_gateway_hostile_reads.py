@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.event_log import JetStreamStore
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings
 
 DOTS, WILD = "..%2f..%2f..%2fetc%2fpasswd", "%3E"

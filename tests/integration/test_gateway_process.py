@@ -15,8 +15,8 @@ import httpx2
 import pytest
 from nats.aio.client import Client
 
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.event_log import JetStreamStore
 
 START_S = 30
 

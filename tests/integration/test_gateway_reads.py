@@ -15,10 +15,10 @@ from nats.aio.client import Client
 
 from agenthub_events.catalogue.goal import GoalPaused
 from agenthub_events.catalogue.task import KnowledgeRecorded, MergeDone, TaskEnqueued
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_runtime.artifacts import JetStreamArtifacts
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
 from tests.support.until import until

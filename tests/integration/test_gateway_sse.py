@@ -18,13 +18,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.goal import GoalCompleted, GoalPaused, GoalResumed
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.runs import RunId
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.frames import Filter
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.run_log import JetStreamRunLog
-from agenthub_runtime.settings import GatewaySettings
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.settings.records import GatewaySettings
 from tests.support.gateway import Gateway, planned, running_gateway, settings, write
 from tests.support.until import until
 

@@ -10,8 +10,8 @@ import pytest
 
 from agenthub_orchestrator.projector.projection import MIGRATIONS
 from agenthub_runtime.errors import DatabaseUnavailable, MigrationRefused
-from agenthub_runtime.migrations import migrate, migrations_in
-from agenthub_runtime.postgres import Database
+from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.postgres.migrations import migrate, migrations_in
 
 
 async def applied_by(url: str, folder: Path) -> int:

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 import pytest
 from nats.aio.client import Client
 
-from agenthub_events import goal_life
 from agenthub_events.base import Event
 from agenthub_events.catalogue.task import (
     TaskCancelled,
@@ -20,21 +19,22 @@ from agenthub_events.catalogue.task import (
     TaskFailed,
     TaskStarted,
 )
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import EventLog, Recorded, Stamp, Stored
+from agenthub_events.rules import goal_aggregate
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.app import start_of
 from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, derived_status, initial
 from agenthub_orchestrator.follower import Follower, Start
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
-from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.postgres import Database
+from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.jetstream.timers import NatsTimers
+from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import position
-from agenthub_runtime.run_log import JetStreamRunLog
-from agenthub_runtime.telemetry import Telemetry
-from agenthub_runtime.timers import NatsTimers
+from agenthub_runtime.telemetry.tracing import Telemetry
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
 from tests.support.until import until
 
@@ -250,7 +250,7 @@ async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_to
         await until(lambda: log.last(f"{goal_id(1)}.t-design-architecture"), 10, "a task is enqueued")
     # Nobody decides while a person cancels, and the read models know it before an orchestrator starts.
     life = (await fold(log)).life
-    for draft in goal_life.decide(life, goal_life.Cancel(by="me", request_id="r1")):
+    for draft in goal_aggregate.decide(life, goal_aggregate.Cancel(by="me", request_id="r1")):
         await store(log, draft)
     async with Database(database_url, name="test") as database:
         await prepare_database(database)

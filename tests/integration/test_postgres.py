@@ -10,7 +10,7 @@ import structlog
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from agenthub_runtime.errors import DatabaseUnavailable
-from agenthub_runtime.postgres import Connection, Database, losses_told
+from agenthub_runtime.postgres.database import Connection, Database, losses_told
 from agenthub_runtime.readmodels import CHANNEL, PositionWatch
 from tests.support.until import until
 

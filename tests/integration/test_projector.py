@@ -15,10 +15,8 @@ from nats.aio.client import Client
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.task import TaskNoted
-from agenthub_events.codec import Unreadable, encode
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Recorded
+from agenthub_events.serialization.codec import Unreadable, encode
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
 from agenthub_orchestrator.follower import Follower
@@ -26,7 +24,10 @@ from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.postgres import Connection, Database
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.work_queue import MemoryArtifacts, MemoryRunLog, MemoryTimers
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.postgres.database import Connection, Database
 from agenthub_runtime.projections import AsyncProjectionRunner, Changes
 from agenthub_runtime.readmodels import (
     CHANNEL,
@@ -43,7 +44,6 @@ from agenthub_runtime.readmodels import (
     position,
     wait_for_position,
 )
-from agenthub_runtime.twins import MemoryArtifacts, MemoryRunLog, MemoryTimers
 from tests.support.minihub_driver import Driver
 from tests.support.projected import projected
 from tests.support.running_hub import clean_environment

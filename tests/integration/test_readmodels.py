@@ -11,7 +11,7 @@ from agenthub_events.catalogue.task import KnowledgeRecorded, TaskCompleted
 from agenthub_events.errors import InvalidInput
 from agenthub_orchestrator.domain import Policy
 from agenthub_runtime.errors import ReadModelsMissing
-from agenthub_runtime.postgres import Connection, Database
+from agenthub_runtime.postgres.database import Connection, Database
 from agenthub_runtime.readmodels import (
     GoalFilter,
     durations,

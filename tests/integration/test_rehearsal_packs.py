@@ -14,14 +14,14 @@ import pytest
 from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.catalogue.values import Plan, PlannedTask
 from agenthub_events.context import PlanOrder
-from agenthub_events.plan import validate_proposal
 from agenthub_events.redaction import redact
+from agenthub_events.rules.plan import validate_proposal
 from agenthub_worker.llm.client import MessagesClient
 from agenthub_worker.llm.providers import ProviderSettings, choose_provider
 from agenthub_worker.rehearsal.catalog import SAMPLE_GOALS, rehearsal_server
 from agenthub_worker.rehearsal.faults import Fault
-from agenthub_worker.rehearsal.packs.auth_jwt.repair import BROKEN, MENDED
-from agenthub_worker.rehearsal.packs.auth_jwt.work import PACKAGE, TESTS
+from agenthub_worker.rehearsal.scenarios.auth_jwt.repair import BROKEN, MENDED
+from agenthub_worker.rehearsal.scenarios.auth_jwt.work import PACKAGE, TESTS
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.steps import sources
 from tests.support.stage import Ending, Stage

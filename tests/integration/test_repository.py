@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from agenthub_events.errors import ArtifactMissing
+from agenthub_runtime.in_memory.work_queue import MemoryArtifacts
 from agenthub_runtime.repository.errors import (
     BundleInvalid,
     CommitMissing,
@@ -20,7 +21,6 @@ from agenthub_runtime.repository.errors import (
 )
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Conflicted, GoalRepository, Link, Merged
 from agenthub_runtime.repository.history import EMPTY_TREE
-from agenthub_runtime.twins import MemoryArtifacts
 from tests.support.until import until
 
 WHEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -362,7 +362,7 @@ async def test_a_process_killed_in_a_checkout_leaves_no_workspace(
     script = (
         "import asyncio, pathlib\n"
         "from agenthub_runtime.repository.goal import GoalRepository\n"
-        "from agenthub_runtime.twins import MemoryArtifacts\n"
+        "from agenthub_runtime.in_memory.work_queue import MemoryArtifacts\n"
         "async def main():\n"
         f"    r = await GoalRepository.open(pathlib.Path({str(repository.path)!r}), MemoryArtifacts())\n"
         "    print('ready', flush=True)\n"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from agenthub_runtime.in_memory.work_queue import MemoryArtifacts
 from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Merged
-from agenthub_runtime.twins import MemoryArtifacts
 
 WHEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 

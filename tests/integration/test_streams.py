@@ -9,13 +9,13 @@ from nats.aio.client import Client
 
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.errors import StoreUnavailable
-from agenthub_runtime.bus import connect
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.errors import BusError
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.declared import Declared, apply_assets, declared_assets, diff_assets, keep_declared
+from agenthub_runtime.jetstream.timers import DURABLE, STREAM, NatsTimers
+from agenthub_runtime.jetstream.work_queue import LANES
 from agenthub_runtime.projections import closing
-from agenthub_runtime.streams import Declared, apply_assets, declared_assets, diff_assets, keep_declared
-from agenthub_runtime.timers import DURABLE, STREAM, NatsTimers
-from agenthub_runtime.work_queue import LANES
 from tests.support.until import until
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from agenthub_runtime.in_memory.work_queue import MemoryArtifacts
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
-from agenthub_runtime.twins import MemoryArtifacts
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap

@@ -13,10 +13,10 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.money import BudgetReserved
 from agenthub_events.catalogue.task import TaskCompleted, TaskParked
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.budget import Spent, spent_in
 from agenthub_events.runs import TurnFailed, TurnReply
-from agenthub_events.spending import Spent, spent_in
 from agenthub_runtime.clock import SystemClock
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_worker.rehearsal.faults import Fault
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer

@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer

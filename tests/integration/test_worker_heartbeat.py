@@ -10,8 +10,8 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_worker import heartbeat
 from agenthub_worker.heartbeat import Heartbeat
 from tests.support.until import until

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.task import MergeConflicted, TaskCompleted, TaskFailed
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link
 from agenthub_worker.rehearsal.conversation import Conversation
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies

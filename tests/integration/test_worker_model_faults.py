@@ -13,10 +13,10 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed, TaskParked, TaskStarted
+from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Nudge, ToolIntent, ToolReceipt, TurnIntent, TurnReply
-from agenthub_events.spending import Spent
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_worker.domain.moves import Bounds
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_worker.domain.next_step import Bounds
 from agenthub_worker.domain.run import UNSTICK
 from agenthub_worker.rehearsal.faults import Fault, FaultName
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies

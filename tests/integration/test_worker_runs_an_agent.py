@@ -11,9 +11,9 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.money import BudgetReserved, LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed, TaskStarted
+from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import ToolReceipt
-from agenthub_events.spending import Spent
-from agenthub_runtime.embedded.nats import NatsServer
+from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from agenthub_events.catalogue.task import TaskCompleted
 from agenthub_runtime.clock import SystemClock
-from agenthub_runtime.telemetry import Telemetry
+from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.rehearsal.scripted import ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import call

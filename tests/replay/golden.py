@@ -17,7 +17,7 @@ import msgspec
 
 from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue import REGISTRY
-from agenthub_events.codec import encode
+from agenthub_events.serialization.codec import encode
 
 FOLDER = Path(__file__).parent / "golden" / "events"
 NOW = datetime(2026, 11, 24, 9, 20, 45, 123456, tzinfo=UTC)

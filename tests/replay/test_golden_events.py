@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
-from agenthub_events.codec import decode, encode
-from agenthub_events.schema import json_schema
+from agenthub_events.serialization.codec import decode, encode
+from agenthub_events.serialization.schema import json_schema
 from agenthub_events.subjects import parse_subject
 from tests.replay.golden import FOLDER, draft_of, path_of, read_samples
 

@@ -26,12 +26,12 @@ from agenthub_events.catalogue.task import (
     TaskStarted,
     TaskTimedOut,
 )
-from agenthub_events.codec import Unreadable
 from agenthub_events.ports import Recorded
-from agenthub_events.requirements import DEFAULT_LLM_CALLS
+from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS
+from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import parse_subject
 from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, initial
-from agenthub_orchestrator.domain.status import is_moving
+from agenthub_orchestrator.domain.state.status import is_moving
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.domain.budget import Ledger, fold
 from tests.simulation.people import Acknowledged

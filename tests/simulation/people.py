@@ -11,7 +11,7 @@ from typing import NamedTuple
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.values import Constraints, Priority, TaskEdits
 from agenthub_events.errors import AgenthubError, StoreUnavailable
-from agenthub_events.goal_life import (
+from agenthub_events.rules.goal_aggregate import (
     Approve,
     ApprovePlan,
     Cancel,
@@ -24,11 +24,11 @@ from agenthub_events.goal_life import (
     Rework,
 )
 from agenthub_gateway.commands.aggregate import Target
+from agenthub_gateway.commands.append import Intent, Outcome, Writer
 from agenthub_gateway.commands.goal import command_goal
 from agenthub_gateway.commands.questions import Answer, Question, answer_question
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
-from agenthub_gateway.commands.writing import Intent, Outcome, Writer
 from agenthub_orchestrator.domain import GoalState
 from tests.simulation.process import Process
 from tests.simulation.script import Script

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import Recorded, StepResult, Unavailable
 from agenthub_events.runs import RecordedStep, RunId, Step
-from agenthub_runtime.fleet import WorkerStatus
-from agenthub_runtime.twins import (
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.work_queue import (
     MemoryArtifacts,
     MemoryBroker,
     MemoryDelivery,
@@ -22,6 +21,7 @@ from agenthub_runtime.twins import (
     MemoryTimers,
     MemoryWorkQueue,
 )
+from agenthub_runtime.jetstream.fleet import WorkerStatus
 from tests.simulation.faults import Adversary
 from tests.simulation.process import at_server
 from tests.support.virtual_time import VirtualClock

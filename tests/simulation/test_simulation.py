@@ -16,15 +16,15 @@ import pytest
 
 from agenthub_events.base import Draft
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import AppendResult, Conflict, Stamp, Stored
+from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Step, TurnReply
-from agenthub_events.spending import Spent
-from agenthub_gateway.commands.writing import Intent, Origin, Writer
+from agenthub_gateway.commands.append import Intent, Origin, Writer
 from agenthub_orchestrator.domain import Due
 from agenthub_orchestrator.follower import Follower
+from agenthub_runtime.in_memory.event_log import MemoryLog
 from agenthub_worker.attempt import Preparation
-from agenthub_worker.hold import Hold
+from agenthub_worker.lease.lease import Hold
 from tests.simulation.faults import CALM
 from tests.simulation.seeds import run_seeds, told
 from tests.simulation.workers import ScriptedRunner
@@ -87,7 +87,7 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 def _worker_ignores_that_it_is_fenced(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("agenthub_worker.hold.still_held", lambda *_: True)
+    patch.setattr("agenthub_worker.lease.lease.still_held", lambda *_: True)
 
 
 def _worker_acknowledges_without_an_end(patch: pytest.MonkeyPatch) -> None:
@@ -98,11 +98,11 @@ def _worker_acknowledges_without_an_end(patch: pytest.MonkeyPatch) -> None:
 
 
 def _worker_calls_without_a_slice(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("agenthub_worker.money.covers", lambda *_: True)
+    patch.setattr("agenthub_worker.lease.budget.covers", lambda *_: True)
 
 
 def _worker_forgets_what_was_said_before_it_took_over(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("agenthub_worker.tool_desk.ToolDesk._stored_earlier", lambda *_: False)
+    patch.setattr("agenthub_worker.agent.tool_calls.ToolDesk._stored_earlier", lambda *_: False)
 
 
 def _merge_and_completion_are_two_steps(patch: pytest.MonkeyPatch) -> None:
@@ -137,11 +137,11 @@ def _orchestrator_charges_only_what_was_answered(patch: pytest.MonkeyPatch) -> N
     def answered(steps: Iterable[Step], _: float) -> Spent:
         return Spent(calls=sum(isinstance(step, TurnReply) for step in steps))
 
-    patch.setattr("agenthub_orchestrator.domain.ledger.spent_in", answered)
+    patch.setattr("agenthub_orchestrator.domain.rules.budget.spent_in", answered)
 
 
 def _orchestrator_forgets_what_failed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(import_module("agenthub_orchestrator.domain.decide"), "climb", lambda _: None)
+    patch.setattr(import_module("agenthub_orchestrator.domain.rules.decide"), "climb", lambda _: None)
 
 
 def _gateway_says_yes_to_what_was_not_stored(patch: pytest.MonkeyPatch) -> None:

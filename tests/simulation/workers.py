@@ -15,21 +15,21 @@ from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import WorkContext, decode_context
 from agenthub_runtime.agents.load import AgentDefinition, Agents, built_in_files, load_agents
 from agenthub_runtime.repository.goal import ROOT_COMMIT
-from agenthub_runtime.telemetry import Telemetry
+from agenthub_runtime.telemetry.tracing import Telemetry
+from agenthub_worker.agent.setup import Crew, Post
 from agenthub_worker.attempt import Attempt, Preparation
-from agenthub_worker.bench import Bench
-from agenthub_worker.crew import Crew, Post
-from agenthub_worker.domain.endings import Ending, Judged
-from agenthub_worker.domain.handed_in import Reported
+from agenthub_worker.domain.agent_output import Reported
 from agenthub_worker.domain.model import ModelReply, ModelRequest
+from agenthub_worker.domain.outcomes import Ending, Judged
 from agenthub_worker.domain.prompt import first_message
 from agenthub_worker.heartbeat import ORDER_BEAT_S
-from agenthub_worker.hold import Hold
+from agenthub_worker.lease.lease import Hold
 from agenthub_worker.llm.providers import Provider as ProviderRecord
-from agenthub_worker.runner import Runner
+from agenthub_worker.ports import Bench
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
-from agenthub_worker.workplace import Workplace, read_branch
+from agenthub_worker.worker import Runner
+from agenthub_worker.workspace.workspace import Workplace, read_branch
 from tests.simulation.branch import ChangeSets, Disk
 from tests.simulation.faults import Adversary
 from tests.simulation.ports import GatedFleet, GatedWorkQueue

@@ -15,12 +15,18 @@ import msgspec
 import structlog
 
 from agenthub_events.ports import Recorded
-from agenthub_gateway.commands.writing import Writer
+from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
-from agenthub_runtime.fleet import WorkerStatus
-from agenthub_runtime.twins import MemoryArtifacts, MemoryBroker, MemoryFleet, MemoryRunLog, MemoryTimers
-from agenthub_worker.bench import Bench
+from agenthub_runtime.in_memory.work_queue import (
+    MemoryArtifacts,
+    MemoryBroker,
+    MemoryFleet,
+    MemoryRunLog,
+    MemoryTimers,
+)
+from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_worker.ports import Bench
 from tests.simulation import checks
 from tests.simulation.checks import Effect, Violated
 from tests.simulation.faults import CALM, Adversary, Fault, Weather, weather_of

@@ -8,8 +8,8 @@ import sys
 
 import uvloop
 
-from agenthub_runtime.logs import configure_logging
-from agenthub_runtime.settings import read_worker_settings
+from agenthub_runtime.settings.records import read_worker_settings
+from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_worker.app import run_worker
 
 

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
 
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower
-from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.run_log import JetStreamRunLog
-from agenthub_runtime.timers import NatsTimers
+from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.jetstream.timers import NatsTimers
 
 
 @asynccontextmanager

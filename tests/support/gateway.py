@@ -14,14 +14,14 @@ import httpx2
 from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue.goal import GoalPlanned
 from agenthub_events.catalogue.values import Estimates, PlanTask
-from agenthub_events.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.ports import EventLog, Stamp, Stored
+from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.app import create_app, make_server, open_hub
-from agenthub_gateway.hub import Hub
+from agenthub_gateway.ports import Hub
 from agenthub_orchestrator.projector.app import project
-from agenthub_runtime.postgres import Database
-from agenthub_runtime.settings import GatewaySettings, LogSettings
+from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.settings.records import GatewaySettings, LogSettings
 from tests.support.until import until
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from agenthub_events import goal_life
 from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.codec import Unreadable, decode, encode
 from agenthub_events.context import WorkContext, decode_context, digest_of
 from agenthub_events.ports import Recorded
+from agenthub_events.rules import goal_aggregate
 from agenthub_events.runs import RunId, Step
+from agenthub_events.serialization.codec import Unreadable, decode, encode
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of
 from agenthub_orchestrator.domain import (
     Due,
@@ -113,9 +113,9 @@ class MiniHub:
         """Store one event about the goal as a whole."""
         self.tell(GOAL_AS_A_WHOLE, event)
 
-    def command(self, command: goal_life.GoalCommand) -> None:
+    def command(self, command: goal_aggregate.GoalCommand) -> None:
         """Let a person's command through the goal family's decider."""
-        self.store(*goal_life.decide(self.truth.life, command))
+        self.store(*goal_aggregate.decide(self.truth.life, command))
 
     def request_id(self) -> str:
         """A fresh id of a person's request."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agenthub_events.codec import Unreadable, encode
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import EventLog, Recorded
+from agenthub_events.serialization.codec import Unreadable, encode
 from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
-from agenthub_runtime.postgres import Database
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.projections import AsyncProjectionRunner
 
 

@@ -17,12 +17,12 @@ import msgspec
 
 from agenthub_events.base import Event
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import Recorded
-from agenthub_runtime.bus import connect
-from agenthub_runtime.datadir import DataDir
+from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
-from agenthub_runtime.lines import tell_all
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.timeline.narrator import tell_all
 from tests.support.until import until
 
 E = TypeVar("E", bound=Event)

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
-from agenthub_events import goal_life
 from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
 from agenthub_events.catalogue.values import PlanTask, TaskResult
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Conflict, EventLog, Recorded, Stamp, Stored
+from agenthub_events.rules import goal_aggregate
 from agenthub_runtime.projections import closing
 from tests.support.until import until
 
@@ -49,7 +49,7 @@ def accepted(
             for key, depends_on in tasks
         ),
     )
-    return goal_life.draft(goal_life.initial(goal_id(number)), event, "body")
+    return goal_aggregate.draft(goal_aggregate.initial(goal_id(number)), event, "body")
 
 
 def stamp() -> Stamp:

@@ -11,9 +11,9 @@ from typing import Any
 
 import asyncpg
 
-from agenthub_runtime.datadir import DataDir
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.embedded.postgres import PostgresServer
+from agenthub_runtime.embedded.data_folder import DataDir
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.embedded.servers.postgres import PostgresServer
 
 _numbers = itertools.count(1)
 

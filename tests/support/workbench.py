@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import msgspec
 from nats.aio.client import Client
 
-from agenthub_events import goal_life
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue import CLOSES_ATTEMPT
@@ -20,25 +19,26 @@ from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import MergeDone, TaskEnqueued
 from agenthub_events.catalogue.values import Constraints, PlanTask
 from agenthub_events.context import WorkContext, encode_context
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import Clock, Recorded, Stamp, Stored
+from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules.budget import Spent, spent_in
 from agenthub_events.runs import RecordedStep, RunId
-from agenthub_events.spending import Spent, spent_in
 from agenthub_events.task_ids import kind_of
-from agenthub_runtime.artifacts import JetStreamArtifacts
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.fleet import NatsFleet
+from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.fleet import NatsFleet
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.repository.goal import ROOT_COMMIT
-from agenthub_runtime.run_log import JetStreamRunLog
-from agenthub_runtime.telemetry import Telemetry, traceparent
-from agenthub_runtime.work_queue import NatsWorkQueue
-from agenthub_worker.bench import Bench, CrashPoint, no_crash
-from agenthub_worker.crew import Crew
+from agenthub_runtime.telemetry.tracing import Telemetry, traceparent
+from agenthub_worker.agent.setup import Crew
 from agenthub_worker.llm.client import MessagesClient
 from agenthub_worker.llm.providers import ProviderSettings, choose_provider
+from agenthub_worker.ports import Bench, CrashPoint, no_crash
 from agenthub_worker.rehearsal.server import ScriptedModelServer
-from agenthub_worker.runner import Runner
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.worker import Runner
 from tests.support.until import until
 
 E = TypeVar("E", bound=Event)
@@ -64,7 +64,7 @@ class Desk:
             workflow=None if workflow is None else tuple(workflow),
             constraints=Constraints(**constraints),
         )
-        await self.store(goal_life.draft(goal_life.initial(self.goal_id), event, "body"))
+        await self.store(goal_aggregate.draft(goal_aggregate.initial(self.goal_id), event, "body"))
 
     async def order(
         self,

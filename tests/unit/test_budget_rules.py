@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agenthub_events.base import Event
 from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled
 from agenthub_events.ports import Recorded
-from agenthub_events.spending import Slice, Spent, settlements
+from agenthub_events.rules.budget import Slice, Spent, settlements
 from agenthub_worker.domain.budget import Ledger, Limits, NoRoom, covers, fold, next_slice, slice_size
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.task import TaskCancelled, TaskEnqueued, TaskNoted, TaskStarted
-from agenthub_events.codec import Unreadable
 from agenthub_events.ports import Recorded
-from agenthub_worker.domain.claim import (
+from agenthub_events.serialization.codec import Unreadable
+from agenthub_worker.domain.claim_decision import (
     ACK_WAIT_S,
     AckAndLeave,
     Claim,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agenthub_cli.up import greeting
-from agenthub_runtime.datadir import DataDir, RunningHub
-from agenthub_runtime.settings import read_hub_settings
+from agenthub_cli.commands.up import greeting
+from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
+from agenthub_runtime.settings.records import read_hub_settings
 
 HUB = RunningHub(
     pid=1,

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
 from agenthub_events.catalogue.goal import GoalPaused
-from agenthub_events.codec import Unreadable, decode, encode
-from agenthub_events.upcasters import Upcaster
+from agenthub_events.serialization.codec import Unreadable, decode, encode
+from agenthub_events.serialization.upcasters import Upcaster
 from tests.support.event_strategies import events
 from tests.support.properties import untimed
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_runtime.datadir import DataDir, RunningHub, default_data_dir, write_atomically
+from agenthub_runtime.embedded.data_folder import DataDir, RunningHub, default_data_dir, write_atomically
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 
 HUB = RunningHub(

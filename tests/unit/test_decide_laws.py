@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import Constraints, PlanTask
-from agenthub_events.codec import Unreadable
+from agenthub_events.serialization.codec import Unreadable
 from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, derived_status, initial, is_settled_by
-from agenthub_orchestrator.domain.gating import GOOD, required_gates, standing
+from agenthub_orchestrator.domain.rules.gates import GOOD, required_gates, standing
 from tests.support.minihub import Fenced
 from tests.support.minihub_driver import Driver, is_at_rest
 from tests.support.spec import Scenario, a_goal, step

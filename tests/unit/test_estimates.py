@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agenthub_events.catalogue.values import Estimates, PlannedTask
-from agenthub_events.plan import MANUAL_LIMITS, validate_plan
+from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_orchestrator.domain import estimates
 from tests.support.spec import step
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from agenthub_worker.evidence.earlier import (
+from agenthub_worker.evidence.reports import Case, Outcome
+from agenthub_worker.evidence.test_history import (
     EarlierRun,
     LostTest,
     all_lost,
@@ -15,7 +16,6 @@ from agenthub_worker.evidence.earlier import (
     outcomes_of,
     refusals_of,
 )
-from agenthub_worker.evidence.reports import Case, Outcome
 
 FILES = {
     "tests/test_a.py": (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agenthub_events.catalogue.gate import GateFailed
-from agenthub_events.codec import encode
+from agenthub_events.serialization.codec import encode
 from agenthub_worker.evidence.reports import Case
 from agenthub_worker.evidence.testing import TestReport
-from agenthub_worker.workplace import evidence_of
+from agenthub_worker.workspace.workspace import evidence_of
 
 
 def test_a_flood_of_failing_tests_with_long_names_fits_into_an_event() -> None:

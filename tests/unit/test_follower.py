@@ -7,16 +7,16 @@ from random import Random
 
 import pytest
 
-from agenthub_events import goal_life
 from agenthub_events.base import Event
 from agenthub_events.catalogue.goal import GoalCompleted, GoalReadyForReview, GoalReworkRequested, GoalStalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskTimedOut
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import Recorded
+from agenthub_events.rules import goal_aggregate
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
-from agenthub_runtime.twins import MemoryArtifacts, MemoryRunLog, MemoryTimers
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.work_queue import MemoryArtifacts, MemoryRunLog, MemoryTimers
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
@@ -168,13 +168,13 @@ def test_a_finished_goal_comes_back_when_a_person_asks_for_changes() -> None:
         hub.run(hub.follower(), ScriptedWorker(hub.log))
         await store(hub.log, accepted())
         await hub.wait_for(GoalReadyForReview)
-        await command(hub, goal_life.Approve(by="me", request_id="r1", ready_seq=await ready_seq(hub)))
+        await command(hub, goal_aggregate.Approve(by="me", request_id="r1", ready_seq=await ready_seq(hub)))
         await hub.wait_for(GoalCompleted)
         known = await hub.log.last_seq()
         await hub.stop()
         # A new process begins behind the goal, and knows it no more.
         hub.run(hub.follower(start=Start(after=known, known=known)), ScriptedWorker(hub.log, after=known))
-        await command(hub, goal_life.Rework(by="me", request_id="r2", feedback="Please add 2FA support"))
+        await command(hub, goal_aggregate.Rework(by="me", request_id="r2", feedback="Please add 2FA support"))
         await hub.wait_for(GoalReworkRequested)
         await asyncio.wait_for(hub.wait_for(TaskEnqueued, count=len(TWELVE) + 1), 60)
         orders = await hub.messages(TaskEnqueued)
@@ -184,12 +184,12 @@ def test_a_finished_goal_comes_back_when_a_person_asks_for_changes() -> None:
     async def ready_seq(hub: Hub) -> int:
         return (await hub.messages(GoalReadyForReview))[-1].seq
 
-    async def command(hub: Hub, wish: goal_life.GoalCommand) -> None:
-        life = goal_life.initial(goal_id(1))
+    async def command(hub: Hub, wish: goal_aggregate.GoalCommand) -> None:
+        life = goal_aggregate.initial(goal_id(1))
         for recorded in await hub.log.read(f"{goal_id(1)}._.goal"):
             assert isinstance(recorded.event, Event)
-            life = goal_life.evolve(life, recorded.seq, recorded.event)
-        for draft in goal_life.decide(life, wish):
+            life = goal_aggregate.evolve(life, recorded.seq, recorded.event)
+        for draft in goal_aggregate.decide(life, wish):
             await store(hub.log, draft)
 
     run_virtually(play())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agenthub_events.catalogue.values import Finding, TestCounts, TestEvidence
-from agenthub_worker.domain.gate_rules import judge_review, judge_security, judge_tests
+from agenthub_worker.domain.gate_judgement import judge_review, judge_security, judge_tests
 
 
 def evidence(coverage: float | None = None, **counts: int) -> TestEvidence:

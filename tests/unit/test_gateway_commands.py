@@ -23,19 +23,19 @@ from agenthub_events.catalogue.goal import (
 from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued
 from agenthub_events.catalogue.values import Estimates, TaskEdits, TaskResult
 from agenthub_events.errors import CommandRefused, StoreUnavailable
-from agenthub_events.goal_life import Approve, Cancel, Pause, Rework
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import Stamp, Stored
+from agenthub_events.rules.goal_aggregate import Approve, Cancel, Pause, Rework
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.commands.aggregate import Target
+from agenthub_gateway.commands.append import Intent, Writer
 from agenthub_gateway.commands.goal import command_goal
 from agenthub_gateway.commands.questions import Answer, Question, answer_question
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
-from agenthub_gateway.commands.writing import Intent, Writer
 from agenthub_gateway.errors import KeyReused
 from agenthub_runtime.clock import SystemClock
-from agenthub_runtime.telemetry import Telemetry
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.telemetry.tracing import Telemetry
 
 GOAL = "g-" + "1" * 26
 AT = datetime(2026, 11, 24, 9, tzinfo=UTC)

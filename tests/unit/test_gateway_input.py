@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agenthub_events.errors import InvalidInput
-from agenthub_gateway.api.bodies import SubmitBody
-from agenthub_gateway.api.strict import body_hash, decode_strictly
-from agenthub_gateway.api.submission import accepted_from
-from agenthub_gateway.api.views import GOAL_STATES, in_words
-from agenthub_gateway.commands.writing import request_id_for
+from agenthub_gateway.api.payloads.decoding import body_hash, decode_strictly
+from agenthub_gateway.api.payloads.requests import SubmitBody
+from agenthub_gateway.api.payloads.responses import GOAL_STATES, in_words
+from agenthub_gateway.api.payloads.submission import accepted_from
+from agenthub_gateway.commands.append import request_id_for
 from agenthub_gateway.errors import InvalidBody, MalformedBody
 from agenthub_gateway.live.frames import Filter, Frame, known_types, parse_types
 from agenthub_gateway.security import Guard, Keys
-from agenthub_orchestrator.domain.status import GoalWord
+from agenthub_orchestrator.domain.state.status import GoalWord
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=20),

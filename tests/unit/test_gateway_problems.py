@@ -10,13 +10,13 @@ import pytest
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
 
 from agenthub_events import errors as language_errors
-from agenthub_events import goal_life
 from agenthub_events.errors import AgenthubError, CommandRefused, InvalidInput, InvalidPlan, StoreUnavailable
-from agenthub_gateway.commands import family, questions, tasks
+from agenthub_events.rules import goal_aggregate
+from agenthub_gateway.commands import goal_events, questions, tasks
 from agenthub_gateway.errors import FieldError, InvalidBody
 from agenthub_gateway.problems import PROBLEMS, problem_of
 
-DECIDERS: tuple[ModuleType, ...] = (goal_life, family, questions, tasks)
+DECIDERS: tuple[ModuleType, ...] = (goal_aggregate, goal_events, questions, tasks)
 
 
 def refusal_codes(module: ModuleType) -> set[str]:

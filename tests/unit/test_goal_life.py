@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenthub_events import goal_life
 from agenthub_events.base import Event
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.values import Constraints, Estimates, PlanTask
 from agenthub_events.errors import CommandRefused
-from agenthub_events.goal_life import (
+from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules.goal_aggregate import (
     EVENT_OF,
     TERMINAL,
     Approve,
@@ -31,7 +31,7 @@ from agenthub_events.goal_life import (
     Resume,
     Rework,
 )
-from agenthub_events.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
+from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 from tests.support.event_samples import GOAL, STAMP
 from tests.support.event_strategies import structs
 from tests.support.properties import untimed
@@ -43,20 +43,20 @@ class Goal:
     """A goal's own family as the log holds it, and its fold."""
 
     def __init__(self, *facts: Event) -> None:
-        self.life: GoalLife = goal_life.initial(GOAL)
+        self.life: GoalLife = goal_aggregate.initial(GOAL)
         self.log: list[Event] = []
         for number, fact in enumerate(facts):
             self.happens(fact, f"fact-{number}")
 
     def happens(self, fact: Event, ordinal: str) -> None:
-        made = goal_life.draft(self.life, fact, ordinal)
+        made = goal_aggregate.draft(self.life, fact, ordinal)
         stored = made.sealed(STAMP.now, STAMP.metadata)
         self.log.append(stored)
-        self.life = goal_life.evolve(self.life, len(self.log), stored)
+        self.life = goal_aggregate.evolve(self.life, len(self.log), stored)
 
     def ask(self, command: GoalCommand) -> list[str]:
         """Carry a command out; the types of what it added. Raises `CommandRefused`."""
-        drafts = goal_life.decide(self.life, command)
+        drafts = goal_aggregate.decide(self.life, command)
         for one in drafts:
             assert (one.expected, one.version) == (len(self.log), len(self.log) + 1)
             self.happens(one.event, one.ordinal)
@@ -190,7 +190,7 @@ def test_a_command_that_comes_again_does_nothing_whatever_happened_since(command
 
 
 def test_every_command_names_its_event() -> None:
-    assert set(EVENT_OF) == set(goal_life.GoalCommand.__args__)
+    assert set(EVENT_OF) == set(goal_aggregate.GoalCommand.__args__)
 
 
 REQUESTS = st.sampled_from(["r1", "r2", "r3", "r4", "r5", "r6"])
@@ -250,7 +250,7 @@ def test_a_command_once_carried_out_changes_nothing_when_it_comes_late(
     goal = live(start, story, deliveries=1)
     before = list(goal.log)
     for command in story:
-        if isinstance(command, Event) or goal_life.asked_id(GOAL, command) not in goal.life.seen:
+        if isinstance(command, Event) or goal_aggregate.asked_id(GOAL, command) not in goal.life.seen:
             continue
         assert goal.ask(command) == []
     assert goal.log == before
@@ -281,9 +281,9 @@ def test_the_fold_counts_every_message_and_never_lowers_a_limit(
     assert (goal.life.count, goal.life.last_seq) == (len(goal.log), len(goal.log))
     assert len(goal.life.seen) == len({event.event_id for event in goal.log})
     assert [event.originator_version for event in goal.log] == list(range(1, len(goal.log) + 1))
-    life, calls = goal_life.initial(GOAL), 0
+    life, calls = goal_aggregate.initial(GOAL), 0
     for seq, event in enumerate(goal.log, 1):
-        life = goal_life.evolve(life, seq, event)
+        life = goal_aggregate.evolve(life, seq, event)
         assert life.max_llm_calls >= calls
         calls = life.max_llm_calls
     assert life == goal.life

@@ -18,9 +18,9 @@ from agenthub_events.catalogue.values import (
     TaskResult,
     TestCounts,
 )
-from agenthub_events.codec import Unreadable
 from agenthub_events.ports import Recorded
-from agenthub_runtime.lines import TEXT_MAX, Narrator, format_line, line_of, tell_all
+from agenthub_events.serialization.codec import Unreadable
+from agenthub_runtime.timeline.narrator import TEXT_MAX, Narrator, format_line, line_of, tell_all
 
 GOAL = f"g-{1:026d}"
 NINE = datetime(2025, 11, 14, 9, 0, 0, tzinfo=UTC)

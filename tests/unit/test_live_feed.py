@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, Sequence
 
 import structlog
 
-from agenthub_events.jetstream.wire import RawMessage
-from agenthub_events.memory import MemoryLog
 from agenthub_gateway.live.broadcaster import Broadcaster, Listener
 from agenthub_gateway.live.frames import Filter
 from agenthub_gateway.live.outputs import RunOutputs
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.jetstream.wire import RawMessage
 from tests.support.scripted import accepted, store
 from tests.support.until import until
 

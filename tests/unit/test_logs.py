@@ -11,8 +11,8 @@ import pytest
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
 
-from agenthub_runtime.logs import configure_logging
-from agenthub_runtime.settings import LogSettings
+from agenthub_runtime.settings.records import LogSettings
+from agenthub_runtime.telemetry.logs import configure_logging
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agenthub_events.catalogue.values import Plan, PlannedTask, PlanTask
 from agenthub_events.errors import InvalidPlan
-from agenthub_events.plan import (
+from agenthub_events.rules.plan import (
     DEFAULT_MINUTES,
     DEFAULT_TIMEOUT_S,
     MANUAL_LIMITS,

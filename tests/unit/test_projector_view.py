@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import PlanTask
-from agenthub_events.codec import Unreadable
 from agenthub_events.ports import Recorded
+from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import parse_subject
+from agenthub_orchestrator.projector.upsert import TABLES
 from agenthub_orchestrator.projector.view import GoalView
-from agenthub_orchestrator.projector.writing import TABLES
 from agenthub_runtime.readmodels import Row
 from tests.support.minihub import GOAL, MiniHub
 from tests.support.minihub_driver import Driver

@@ -10,8 +10,8 @@ from agenthub_events.context import Inherited, PlanOrder, WorkContext
 from agenthub_worker.domain.prompt import first_message, system_prompt
 from agenthub_worker.domain.run import INTERRUPTED, NOT_RUN
 from agenthub_worker.rehearsal.conversation import Conversation, ToolOutcome, read_conversation
-from agenthub_worker.rehearsal.packs.auth_jwt.plan import feedback_in
-from agenthub_worker.rehearsal.packs.price_rounding.work import rule_in
+from agenthub_worker.rehearsal.scenarios.auth_jwt.plan import feedback_in
+from agenthub_worker.rehearsal.scenarios.price_rounding.work import rule_in
 from agenthub_worker.rehearsal.scripted import ScriptedReplies
 from agenthub_worker.rehearsal.steps import read_test_run
 from agenthub_worker.rehearsal.turns import Performance, Turn, call, play

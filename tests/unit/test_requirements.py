@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agenthub_events.catalogue.values import Constraints
 from agenthub_events.errors import InvalidInput
-from agenthub_events.requirements import (
+from agenthub_events.rules.requirements import (
     MAX_DURATION_S,
     GateParameters,
     coverage_threshold,

@@ -20,7 +20,7 @@ from agenthub_events.runs import (
     TurnIntent,
     TurnReply,
 )
-from agenthub_worker.domain.moves import (
+from agenthub_worker.domain.next_step import (
     Abandon,
     Bounds,
     CallModel,

@@ -13,18 +13,24 @@ import pytest
 from agenthub_events.base import Draft, Event
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted, TaskTimedOut
 from agenthub_events.context import WorkContext
-from agenthub_events.memory import MemoryLog
 from agenthub_events.ports import Stored
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.telemetry import Telemetry
-from agenthub_runtime.twins import MemoryArtifacts, MemoryBroker, MemoryFleet, MemoryRunLog, MemoryWorkQueue
+from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.work_queue import (
+    MemoryArtifacts,
+    MemoryBroker,
+    MemoryFleet,
+    MemoryRunLog,
+    MemoryWorkQueue,
+)
+from agenthub_runtime.telemetry.tracing import Telemetry
+from agenthub_worker.agent.setup import Crew
 from agenthub_worker.attempt import Preparation
-from agenthub_worker.bench import Bench
-from agenthub_worker.crew import Crew
-from agenthub_worker.hold import Hold
-from agenthub_worker.runner import Runner
+from agenthub_worker.lease.lease import Hold
+from agenthub_worker.ports import Bench
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
+from agenthub_worker.worker import Runner
 from tests.support.until import until
 from tests.support.workbench import stamp
 

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
-from agenthub_events.codec import encode
-from agenthub_events.schema import json_schema
+from agenthub_events.serialization.codec import encode
+from agenthub_events.serialization.schema import json_schema
 from tests.support.event_strategies import events
 from tests.support.properties import untimed
 

@@ -6,7 +6,7 @@ import pytest
 
 from agenthub_events.errors import InvalidInput
 from agenthub_runtime.errors import SettingsInvalid
-from agenthub_runtime.settings import (
+from agenthub_runtime.settings.records import (
     read_gateway_settings,
     read_hub_settings,
     read_log_settings,
@@ -14,8 +14,8 @@ from agenthub_runtime.settings import (
     read_projector_settings,
     read_worker_settings,
 )
-from agenthub_runtime.settings_table import SETTINGS
-from agenthub_runtime.worker_counts import DEFAULT_WORKERS, parse_workers, unserved
+from agenthub_runtime.settings.table import SETTINGS
+from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS, parse_workers, unserved
 
 BUS = {"NATS_URL": "nats://agenthub:hush@127.0.0.1:4222"}
 BOTH = {**BUS, "DATABASE_URL": "postgresql://agenthub:hush@127.0.0.1:5432/agenthub"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agenthub_runtime.embedded.services import ServiceSpec
 from agenthub_runtime.embedded.stack import worker_names
-from agenthub_runtime.worker_counts import parse_workers
+from agenthub_runtime.settings.worker_counts import parse_workers
 
 
 def test_workers_are_numbered_in_the_order_of_their_types() -> None:

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from agenthub_runtime.telemetry import Telemetry, mark_failed, traceparent
+from agenthub_runtime.telemetry.tracing import Telemetry, mark_failed, traceparent
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ import asyncio
 from datetime import datetime
 
 from agenthub_orchestrator.domain import TimerWish
-from agenthub_orchestrator.timers import TimerKeeper
-from agenthub_runtime.twins import MemoryTimers
+from agenthub_orchestrator.timer_keeper import TimerKeeper
+from agenthub_runtime.in_memory.work_queue import MemoryTimers
 from tests.support.virtual_time import BEGIN, VirtualClock, run_virtually
 
 

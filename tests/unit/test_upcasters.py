@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agenthub_events.catalogue import REGISTRY
-from agenthub_events.upcasters import UPCASTERS, upcast
+from agenthub_events.serialization.upcasters import UPCASTERS, upcast
 
 
 def test_every_changed_event_has_every_step_to_its_newest_version() -> None:

@@ -13,8 +13,8 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from agenthub_events.base import Draft, Event, Metadata
-from agenthub_events.codec import Unreadable
 from agenthub_events.runs import RecordedStep, RunId, Step
+from agenthub_events.serialization.codec import Unreadable
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ def build_app() -> App:
         version=_version,
     )
     for name, target, words in _COMMANDS:
-        app.command(f"agenthub_cli.{target}", name=name, help=words)
+        app.command(f"agenthub_cli.commands.{target}", name=name, help=words)
     app.register_install_completion_command()
     return app
 

@@ -23,31 +23,31 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 from nats.aio.client import Client
 
-from agenthub_events.jetstream.fenced import FencedStream
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.goals import submit
-from agenthub_gateway.append_watch import AppendWatch
-from agenthub_gateway.commands.writing import Writer
-from agenthub_gateway.hub import Hub
+from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
+from agenthub_gateway.log_health import AppendWatch
 from agenthub_gateway.metrics import Metered, RequestFigures
 from agenthub_gateway.openapi import openapi_config
+from agenthub_gateway.ports import Hub
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.queues import log_generation, read_queues
 from agenthub_gateway.security import Guard, Keys
-from agenthub_runtime.artifacts import JetStreamArtifacts
-from agenthub_runtime.bus import connect
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
-from agenthub_runtime.logs import configure_logging
-from agenthub_runtime.postgres import Database
+from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.fenced_stream import FencedStream
+from agenthub_runtime.jetstream.run_log import STREAM as RUNS
+from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
-from agenthub_runtime.run_log import STREAM as RUNS
-from agenthub_runtime.settings import GatewaySettings, read_gateway_settings
-from agenthub_runtime.telemetry import Telemetry, configure_telemetry
+from agenthub_runtime.settings.records import GatewaySettings, read_gateway_settings
+from agenthub_runtime.telemetry.logs import configure_logging
+from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 
 _log = structlog.get_logger(__name__)
 

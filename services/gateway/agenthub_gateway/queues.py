@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.fleet import NatsFleet
+from agenthub_runtime.jetstream.fleet import NatsFleet
 
 _PREFIX = "work-"
 

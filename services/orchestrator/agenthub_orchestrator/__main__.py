@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_orchestrator.app import main, run_orchestrator
-from agenthub_runtime.settings import read_orchestrator_settings
+from agenthub_runtime.settings.records import read_orchestrator_settings
 
 if __name__ == "__main__":
     main(run_orchestrator, "orchestrator", read_orchestrator_settings)

@@ -17,8 +17,8 @@ from nats.js.errors import NotFoundError
 
 from agenthub_events.base import UNWRITTEN
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.codec import decode
 from agenthub_events.errors import StoreUnavailable
+from agenthub_events.serialization.codec import decode
 from agenthub_events.subjects import STREAM
 
 log = structlog.get_logger(__name__)

@@ -14,26 +14,26 @@ import uvloop
 from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError, StoreUnavailable
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
 from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
-from agenthub_runtime.artifacts import JetStreamArtifacts
-from agenthub_runtime.bus import connect
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
-from agenthub_runtime.logs import configure_logging
-from agenthub_runtime.postgres import Database
+from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.declared import create_missing, keep_declared
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.jetstream.timers import NatsTimers
+from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
-from agenthub_runtime.run_log import JetStreamRunLog
-from agenthub_runtime.settings import OrchestratorSettings
-from agenthub_runtime.stopping import until_told_to_stop
-from agenthub_runtime.streams import create_missing, keep_declared
-from agenthub_runtime.telemetry import configure_telemetry
-from agenthub_runtime.timers import NatsTimers
+from agenthub_runtime.settings.records import OrchestratorSettings
+from agenthub_runtime.shutdown import until_told_to_stop
+from agenthub_runtime.telemetry.logs import configure_logging
+from agenthub_runtime.telemetry.tracing import configure_telemetry
 
 log = structlog.get_logger(__name__)
 

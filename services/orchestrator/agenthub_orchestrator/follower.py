@@ -18,9 +18,7 @@ import structlog
 
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.goal import GoalAccepted
-from agenthub_events.codec import Unreadable
 from agenthub_events.errors import InvalidSubject, StoreUnavailable
-from agenthub_events.goal_life import TERMINAL
 from agenthub_events.ports import (
     AppendResult,
     Artifacts,
@@ -36,6 +34,8 @@ from agenthub_events.ports import (
     Timers,
     Unavailable,
 )
+from agenthub_events.rules.goal_aggregate import TERMINAL
+from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import HUB, parse_subject
 from agenthub_orchestrator.domain import (
     Charge,
@@ -51,10 +51,10 @@ from agenthub_orchestrator.domain import (
     is_settled_by,
     timers_of,
 )
-from agenthub_orchestrator.timers import TimerKeeper
+from agenthub_orchestrator.timer_keeper import TimerKeeper
+from agenthub_runtime.jetstream.run_log import closed_steps
 from agenthub_runtime.projections import closing
-from agenthub_runtime.run_log import closed_steps
-from agenthub_runtime.telemetry import GOAL_ID, TASK_ID, Telemetry, traceparent
+from agenthub_runtime.telemetry.tracing import GOAL_ID, TASK_ID, Telemetry, traceparent
 
 log = structlog.get_logger(__name__)
 

@@ -14,24 +14,24 @@ import uvloop
 from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError
-from agenthub_events.jetstream.store import JetStreamStore
-from agenthub_runtime.artifacts import JetStreamArtifacts
-from agenthub_runtime.bus import connect
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.datadir import default_data_dir
-from agenthub_runtime.fleet import NatsFleet
-from agenthub_runtime.logs import configure_logging
+from agenthub_runtime.embedded.data_folder import default_data_dir
+from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.fleet import NatsFleet
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.repository.workspaces import remove_workspace
-from agenthub_runtime.run_log import JetStreamRunLog
-from agenthub_runtime.settings import WorkerSettings, read_worker_settings
-from agenthub_runtime.stopping import until_told_to_stop
-from agenthub_runtime.telemetry import Telemetry, configure_telemetry
-from agenthub_runtime.work_queue import NatsWorkQueue
-from agenthub_worker.bench import Bench, CrashPoint, no_crash
-from agenthub_worker.crew import open_crew
+from agenthub_runtime.settings.records import WorkerSettings, read_worker_settings
+from agenthub_runtime.shutdown import until_told_to_stop
+from agenthub_runtime.telemetry.logs import configure_logging
+from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
+from agenthub_worker.agent.setup import open_crew
 from agenthub_worker.heartbeat import Heartbeat
-from agenthub_worker.runner import Runner
+from agenthub_worker.ports import Bench, CrashPoint, no_crash
 from agenthub_worker.sandbox.port import Sandbox
+from agenthub_worker.worker import Runner
 
 log = structlog.get_logger()
 

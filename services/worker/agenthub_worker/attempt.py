@@ -14,20 +14,20 @@ from agenthub_events.context import GateOrder, WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
 from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.repository.goal import ROOT_COMMIT
-from agenthub_worker.agent_run import run_agent
-from agenthub_worker.crew import Crew
-from agenthub_worker.domain.endings import Completed, Ending, Failed, Judged, Parked, Trace, closing_event
-from agenthub_worker.domain.handed_in import HandedIn, Planned, Reported
+from agenthub_worker.agent.loop import run_agent
+from agenthub_worker.agent.model_calls import ModelDesk
+from agenthub_worker.agent.setup import Crew
+from agenthub_worker.agent.tool_calls import ToolDesk
+from agenthub_worker.domain.agent_output import HandedIn, Planned, Reported
+from agenthub_worker.domain.outcomes import Completed, Ending, Failed, Judged, Parked, Trace, closing_event
 from agenthub_worker.domain.prompt import first_message
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
-from agenthub_worker.gates import review_verdict, scan_change, security_verdict, tests_verdict
-from agenthub_worker.hold import AttemptOver, Hold
-from agenthub_worker.merging import Merging, land_import
-from agenthub_worker.model_desk import ModelDesk
-from agenthub_worker.money import Purse
-from agenthub_worker.run_book import RunBook, open_book
-from agenthub_worker.tool_desk import ToolDesk
-from agenthub_worker.workplace import Workplace, open_workplace
+from agenthub_worker.gates.verdicts import review_verdict, scan_change, security_verdict, tests_verdict
+from agenthub_worker.lease.budget import Purse
+from agenthub_worker.lease.journal import RunBook, open_book
+from agenthub_worker.lease.lease import AttemptOver, Hold
+from agenthub_worker.workspace.merge import Merging, land_import
+from agenthub_worker.workspace.workspace import Workplace, open_workplace
 
 log = structlog.get_logger()
 

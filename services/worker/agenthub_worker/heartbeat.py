@@ -14,8 +14,8 @@ from collections.abc import Callable
 import structlog
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_runtime.bus import connect
-from agenthub_runtime.fleet import HEARTBEAT_S, NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.fleet import HEARTBEAT_S, NatsFleet, WorkerStatus
 
 log = structlog.get_logger()
 

@@ -20,7 +20,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.subjects import STREAM, parse_subject
-from agenthub_runtime.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from agenthub_runtime.embedded.processes import ChildProcess, spawn
+from agenthub_runtime.processes.child_process import ChildProcess, spawn
 
 
 class Unit(Protocol):

@@ -14,17 +14,17 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 
-from agenthub_runtime.bus import connect
-from agenthub_runtime.datadir import DataDir, RunningHub
+from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
 from agenthub_runtime.embedded.handover import Handover
-from agenthub_runtime.embedded.nats import NatsServer
-from agenthub_runtime.embedded.ports import claimable_port
-from agenthub_runtime.embedded.postgres import PostgresServer
-from agenthub_runtime.embedded.readiness import is_ready
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.embedded.servers.postgres import PostgresServer
+from agenthub_runtime.embedded.servers.readiness import is_ready
+from agenthub_runtime.embedded.servers.store_watch import StoreWatch
+from agenthub_runtime.embedded.servers.tcp_ports import claimable_port
 from agenthub_runtime.embedded.services import Service, ServiceSpec
-from agenthub_runtime.embedded.store_watch import StoreWatch
 from agenthub_runtime.embedded.supervisor import Supervisor, UnitState
 from agenthub_runtime.errors import ServiceFailed
+from agenthub_runtime.jetstream.connection import connect
 
 _log = structlog.get_logger(__name__)
 

@@ -12,10 +12,10 @@ from typing import Literal, TypeAlias
 import msgspec
 import structlog
 
-from agenthub_runtime.datadir import write_atomically
-from agenthub_runtime.embedded.processes import ChildProcess, trim
+from agenthub_runtime.embedded.data_folder import write_atomically
 from agenthub_runtime.embedded.services import Unit
 from agenthub_runtime.errors import ServiceFailed
+from agenthub_runtime.processes.child_process import ChildProcess, trim
 
 _log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.postgres import Connection
+from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.projections.tracking import Generation
 
 _LIVE = "SELECT version, generation FROM agenthub.projection_live WHERE projection = $1"

@@ -17,7 +17,7 @@ from eventsourcing.persistence import IntegrityError, Tracking
 
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.postgres import Connection, Database, losses_told
+from agenthub_runtime.postgres.database import Connection, Database, losses_told
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
 
 log = structlog.get_logger(__name__)

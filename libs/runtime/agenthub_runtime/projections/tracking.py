@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from eventsourcing.persistence import IntegrityError, Tracking
 
-from agenthub_runtime.postgres import Connection
+from agenthub_runtime.postgres.database import Connection
 
 _READ = """
 SELECT position FROM agenthub.projection_positions

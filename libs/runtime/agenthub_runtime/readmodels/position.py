@@ -11,7 +11,7 @@ import structlog
 
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.errors import DatabaseUnavailable
-from agenthub_runtime.postgres import Connection, Database, losses_told
+from agenthub_runtime.postgres.database import Connection, Database, losses_told
 
 log = structlog.get_logger(__name__)
 

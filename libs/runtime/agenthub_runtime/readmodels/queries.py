@@ -14,7 +14,7 @@ import msgspec
 
 from agenthub_events.errors import InvalidInput
 from agenthub_runtime.errors import ReadModelsMissing
-from agenthub_runtime.postgres import Connection
+from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels.rows import (
     AttemptRow,
     DeadLetterRow,

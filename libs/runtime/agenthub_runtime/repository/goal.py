@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from agenthub_events.ports import Artifacts
-from agenthub_runtime.flock import try_lock
+from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.repository.errors import BundleInvalid, CommitMissing, RepositoryError
 from agenthub_runtime.repository.git import ATTRIBUTES, EXCLUDES, Git, checked
 from agenthub_runtime.repository.history import EMPTY_TREE, History

@@ -14,12 +14,12 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, ParameterKwarg, QueryParameter, SkipValidation
 
-from agenthub_gateway.api.strict import body_hash
-from agenthub_gateway.commands.writing import Intent, Outcome, request_id_for
+from agenthub_gateway.api.payloads.decoding import body_hash
+from agenthub_gateway.commands.append import Intent, Outcome, request_id_for
 from agenthub_gateway.errors import NotFound, ProjectionBehind
-from agenthub_gateway.hub import Hub
+from agenthub_gateway.ports import Hub
 from agenthub_gateway.security import LOCAL_PRINCIPAL, PRINCIPAL
-from agenthub_runtime.postgres import Connection
+from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels import Position, position
 
 AnyRequest = Request[Any, Any, Any]

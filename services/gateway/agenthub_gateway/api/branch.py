@@ -19,9 +19,9 @@ from agenthub_gateway.api.access import (
     snapshot,
     tagged,
 )
-from agenthub_gateway.api.views import DiffView, FileList
+from agenthub_gateway.api.payloads.responses import DiffView, FileList
 from agenthub_gateway.errors import NotFound
-from agenthub_gateway.hub import Hub
+from agenthub_gateway.ports import Hub
 from agenthub_runtime.readmodels import MergeRow, Position, get_goal, merge_chain
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link

@@ -8,7 +8,7 @@ from litestar import Response, post
 from litestar.params import FromPath, JSONBody
 
 from agenthub_events.errors import InvalidInput
-from agenthub_events.goal_life import (
+from agenthub_events.rules.goal_aggregate import (
     Approve,
     Cancel,
     GoalCommand,
@@ -28,7 +28,8 @@ from agenthub_gateway.api.access import (
     no_goal,
     snapshot,
 )
-from agenthub_gateway.api.bodies import (
+from agenthub_gateway.api.payloads.decoding import strict_body
+from agenthub_gateway.api.payloads.requests import (
     ApproveBody,
     BudgetBody,
     EmptyBody,
@@ -38,15 +39,14 @@ from agenthub_gateway.api.bodies import (
     ReasonBody,
     ReworkBody,
 )
-from agenthub_gateway.api.strict import strict_body
-from agenthub_gateway.api.submission import plan_tasks
-from agenthub_gateway.api.views import CommandAccepted, ReworkAccepted
+from agenthub_gateway.api.payloads.responses import CommandAccepted, ReworkAccepted
+from agenthub_gateway.api.payloads.submission import plan_tasks
 from agenthub_gateway.commands.aggregate import Target
+from agenthub_gateway.commands.append import Intent, Outcome
 from agenthub_gateway.commands.goal import command_goal
 from agenthub_gateway.commands.plan import approve_plan, edit_plan
 from agenthub_gateway.commands.tasks import note_task
-from agenthub_gateway.commands.writing import Intent, Outcome
-from agenthub_gateway.hub import Hub
+from agenthub_gateway.ports import Hub
 from agenthub_runtime.readmodels import get_goal
 
 OptionalApprove = JSONBody[ApproveBody | None]

@@ -23,7 +23,7 @@ from agenthub_gateway.api.access import (
     says,
     snapshot,
 )
-from agenthub_gateway.api.views import (
+from agenthub_gateway.api.payloads.responses import (
     GOAL_STATES,
     EventDocuments,
     GateList,
@@ -37,7 +37,7 @@ from agenthub_gateway.api.views import (
 )
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import EventView, Filter, Frame, parse_types, view_of
-from agenthub_runtime.postgres import Connection
+from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels import (
     GoalFilter,
     Graph,

@@ -18,15 +18,15 @@ from agenthub_gateway.api.access import (
     intent_of,
     principal_of,
 )
-from agenthub_gateway.api.bodies import SubmitBody
-from agenthub_gateway.api.strict import strict_body
-from agenthub_gateway.api.submission import accepted_from
-from agenthub_gateway.api.views import GoalSubmitted, duration_of, in_words
-from agenthub_gateway.commands.family import Family, load_family
+from agenthub_gateway.api.payloads.decoding import strict_body
+from agenthub_gateway.api.payloads.requests import SubmitBody
+from agenthub_gateway.api.payloads.responses import GoalSubmitted, duration_of, in_words
+from agenthub_gateway.api.payloads.submission import accepted_from
+from agenthub_gateway.commands.append import Outcome, check_key
+from agenthub_gateway.commands.goal_events import Family, load_family
 from agenthub_gateway.commands.submit import submit_goal
-from agenthub_gateway.commands.writing import Outcome, check_key
-from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.frames import Filter
+from agenthub_gateway.ports import Hub
 
 PLAN_WAIT_S = 30.0
 # With any of these there is a plan, or nothing that brings one by itself.

@@ -24,22 +24,22 @@ from agenthub_gateway.api.access import (
     says,
     snapshot,
 )
-from agenthub_gateway.api.bodies import AnswerBody, EditsBody, ReasonBody, RequeueBody
 from agenthub_gateway.api.goal_reads import must_exist
-from agenthub_gateway.api.strict import strict_body
-from agenthub_gateway.api.views import (
+from agenthub_gateway.api.payloads.decoding import strict_body
+from agenthub_gateway.api.payloads.requests import AnswerBody, EditsBody, ReasonBody, RequeueBody
+from agenthub_gateway.api.payloads.responses import (
     CommandAccepted,
     DeadLetterPage,
     InterventionPage,
     dead_letter_view,
     intervention_view,
 )
+from agenthub_gateway.commands.append import Outcome
 from agenthub_gateway.commands.questions import Answer, Question, answer_question
 from agenthub_gateway.commands.tasks import DeadLetter, discard, requeue
-from agenthub_gateway.commands.writing import Outcome
 from agenthub_gateway.errors import NotFound
-from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.frames import BlockedTask, InterventionRequired, blocker_reason
+from agenthub_gateway.ports import Hub
 from agenthub_runtime.readmodels import (
     DeadLetterRow,
     InterventionRow,

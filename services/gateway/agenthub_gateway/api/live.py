@@ -12,10 +12,10 @@ from litestar.response import ServerSentEvent
 from agenthub_events.errors import AgenthubError, InvalidInput
 from agenthub_gateway.api.access import HubParam, no_goal
 from agenthub_gateway.api.goal_reads import TypeQuery, is_goal_id
-from agenthub_gateway.hub import Hub
 from agenthub_gateway.live.frames import Filter, parse_types
-from agenthub_gateway.live.places import starting_place
+from agenthub_gateway.live.resume_position import starting_place
 from agenthub_gateway.live.streams import Source, serve_socket, sse_messages
+from agenthub_gateway.ports import Hub
 
 GoalQuery = Annotated[str | None, QueryParameter(name="goal", description="Only frames of this goal.")]
 Runs = Annotated[

@@ -12,8 +12,8 @@ from litestar.params import FromPath
 from agenthub_events.errors import AgenthubError
 from agenthub_gateway.api.access import HubParam
 from agenthub_gateway.errors import NotFound
-from agenthub_gateway.hub import Hub
 from agenthub_gateway.metrics import CONTENT_TYPE, hub_lines
+from agenthub_gateway.ports import Hub
 from agenthub_gateway.problems import PROBLEMS, Kind
 from agenthub_gateway.queues import QueueView
 from agenthub_runtime.readmodels import Position, position

@@ -9,7 +9,7 @@ import msgspec
 from agenthub_events.base import Draft, Event
 from agenthub_events.ports import Conflict, EventLog, Recorded
 from agenthub_events.subjects import aggregate_of
-from agenthub_gateway.commands.writing import TRIES, Intent, Origin, Outcome, Writer, earlier_outcome, too_busy
+from agenthub_gateway.commands.append import TRIES, Intent, Origin, Outcome, Writer, earlier_outcome, too_busy
 
 
 class Target(msgspec.Struct, frozen=True):

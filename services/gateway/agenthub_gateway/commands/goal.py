@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from agenthub_events.base import Draft
 from agenthub_events.errors import CommandRefused
-from agenthub_events.goal_life import EVENT_OF, Approve, GoalCommand, asked_id, decide
 from agenthub_events.ports import Conflict, Recorded
-from agenthub_gateway.commands.family import Family, load_family
-from agenthub_gateway.commands.writing import (
+from agenthub_events.rules.goal_aggregate import EVENT_OF, Approve, GoalCommand, asked_id, decide
+from agenthub_gateway.commands.append import (
     TRIES,
     Intent,
     Outcome,
@@ -18,6 +17,7 @@ from agenthub_gateway.commands.writing import (
     event_id_of,
     too_busy,
 )
+from agenthub_gateway.commands.goal_events import Family, load_family
 
 _HARMLESS = frozenset({"goal.tests_requested", "goal.budget_raised", "goal.reprioritized"})
 

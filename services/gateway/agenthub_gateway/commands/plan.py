@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from agenthub_events.catalogue.values import PlannedTask, PlanTask
 from agenthub_events.errors import CommandRefused
-from agenthub_events.goal_life import ApprovePlan, EditPlan
-from agenthub_events.plan import MANUAL_LIMITS, validate_plan
-from agenthub_gateway.commands.family import Family, load_family
+from agenthub_events.rules.goal_aggregate import ApprovePlan, EditPlan
+from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
+from agenthub_gateway.commands.append import Intent, Outcome, Writer
 from agenthub_gateway.commands.goal import command_goal
-from agenthub_gateway.commands.writing import Intent, Outcome, Writer
+from agenthub_gateway.commands.goal_events import Family, load_family
 from agenthub_gateway.errors import PlanChanged
 
 

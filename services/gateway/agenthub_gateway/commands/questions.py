@@ -9,12 +9,12 @@ import msgspec
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
 from agenthub_events.catalogue.values import AnswerAction, TaskEdits
 from agenthub_events.errors import CommandRefused, InvalidInput
-from agenthub_events.goal_life import TERMINAL
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_gateway.commands.aggregate import Target, append_after
-from agenthub_gateway.commands.family import load_family
-from agenthub_gateway.commands.writing import Intent, Outcome, Writer
+from agenthub_gateway.commands.append import Intent, Outcome, Writer
+from agenthub_gateway.commands.goal_events import load_family
 from agenthub_gateway.errors import NotFound
 
 

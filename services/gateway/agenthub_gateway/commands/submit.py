@@ -6,10 +6,10 @@ import msgspec
 
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.goal import GoalAccepted
-from agenthub_events.codec import Unreadable
 from agenthub_events.ports import Conflict, Recorded
+from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_gateway.commands.writing import Intent, Outcome, Writer, event_id_of
+from agenthub_gateway.commands.append import Intent, Outcome, Writer, event_id_of
 from agenthub_gateway.errors import KeyReused
 
 

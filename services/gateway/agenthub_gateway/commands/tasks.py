@@ -20,8 +20,8 @@ from agenthub_events.errors import CommandRefused, InvalidSubject
 from agenthub_events.ports import Recorded
 from agenthub_events.subjects import check_task_id
 from agenthub_gateway.commands.aggregate import Target, append_after, read_aggregate
-from agenthub_gateway.commands.family import load_family
-from agenthub_gateway.commands.writing import Intent, Outcome, Writer
+from agenthub_gateway.commands.append import Intent, Outcome, Writer
+from agenthub_gateway.commands.goal_events import load_family
 from agenthub_gateway.errors import NotFound
 
 

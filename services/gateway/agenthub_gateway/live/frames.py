@@ -16,9 +16,9 @@ import msgspec
 from agenthub_events.catalogue import REGISTRY
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.codec import Unreadable, encode
 from agenthub_events.errors import InvalidInput, InvalidSubject
 from agenthub_events.ports import EventLog, Recorded
+from agenthub_events.serialization.codec import Unreadable, encode
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
 
 INTERVENTION = "intervention_required"

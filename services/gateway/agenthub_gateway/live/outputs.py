@@ -14,8 +14,8 @@ import msgspec
 import structlog
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.jetstream.wire import RawMessage
 from agenthub_gateway.live.frames import OUTPUT, Frame
+from agenthub_runtime.jetstream.wire import RawMessage
 
 _log = structlog.get_logger(__name__)
 

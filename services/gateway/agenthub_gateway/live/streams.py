@@ -13,7 +13,7 @@ from litestar.response.sse import ServerSentEventMessage
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.frames import Filter, Frame, renamed
 from agenthub_gateway.live.outputs import RunOutputs
-from agenthub_gateway.live.places import frame_id, starting_place
+from agenthub_gateway.live.resume_position import frame_id, starting_place
 
 PING_S = 15.0
 

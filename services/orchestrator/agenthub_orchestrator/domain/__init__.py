@@ -9,17 +9,17 @@
 `Draft.originator_id`: an event of theirs was sent and has not come back) are left out, to save work only.
 """
 
-from agenthub_orchestrator.domain.decide import decide
-from agenthub_orchestrator.domain.estimates import estimates
-from agenthub_orchestrator.domain.fold import apply
-from agenthub_orchestrator.domain.inputs import Charge, Due, Fired, TimerKind, TimerWish
-from agenthub_orchestrator.domain.lanes import lane
-from agenthub_orchestrator.domain.ledger import charged
+from agenthub_orchestrator.domain.due import Charge, Due, Fired, TimerKind, TimerWish
+from agenthub_orchestrator.domain.orders.lanes import lane
 from agenthub_orchestrator.domain.policy import Policy
-from agenthub_orchestrator.domain.state import GoalState, initial
-from agenthub_orchestrator.domain.status import GoalWord, derived_status, task_status, why_waiting
-from agenthub_orchestrator.domain.task_state import TaskState, TaskWord
-from agenthub_orchestrator.domain.timers import is_settled_by, timers_of
+from agenthub_orchestrator.domain.rules.budget import charged
+from agenthub_orchestrator.domain.rules.decide import decide
+from agenthub_orchestrator.domain.rules.estimates import estimates
+from agenthub_orchestrator.domain.state.fold import apply
+from agenthub_orchestrator.domain.state.goal import GoalState, initial
+from agenthub_orchestrator.domain.state.status import GoalWord, derived_status, task_status, why_waiting
+from agenthub_orchestrator.domain.state.task import TaskState, TaskWord
+from agenthub_orchestrator.domain.state.timer_requests import is_settled_by, timers_of
 
 __all__ = [
     "Charge",

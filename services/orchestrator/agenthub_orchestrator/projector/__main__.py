@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agenthub_orchestrator.app import main
 from agenthub_orchestrator.projector.app import run_projector
-from agenthub_runtime.settings import read_projector_settings
+from agenthub_runtime.settings.records import read_projector_settings
 
 if __name__ == "__main__":
     main(run_projector, "projector", read_projector_settings)

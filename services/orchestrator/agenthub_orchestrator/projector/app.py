@@ -8,18 +8,18 @@ import structlog
 from eventsourcing.persistence import IntegrityError
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.jetstream.store import JetStreamStore
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
-from agenthub_runtime.bus import connect
 from agenthub_runtime.errors import DatabaseUnavailable
-from agenthub_runtime.postgres import Database
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.projections import AsyncProjectionRunner, Generation, Generations
 from agenthub_runtime.readmodels import CHANNEL, position
-from agenthub_runtime.settings import ProjectorSettings
-from agenthub_runtime.stopping import until_told_to_stop
+from agenthub_runtime.settings.records import ProjectorSettings
+from agenthub_runtime.shutdown import until_told_to_stop
 
 log = structlog.get_logger(__name__)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import agenthub_orchestrator
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.ports import EventLog, Recorded
+from agenthub_orchestrator.projector.upsert import RowChanges
 from agenthub_orchestrator.projector.view import GoalView
-from agenthub_orchestrator.projector.writing import RowChanges
-from agenthub_runtime.migrations import migrate
-from agenthub_runtime.postgres import Database
+from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.postgres.migrations import migrate
 from agenthub_runtime.projections import AsyncProjection, Generations
 from agenthub_runtime.readmodels import PROJECTION, ROW_KINDS
 

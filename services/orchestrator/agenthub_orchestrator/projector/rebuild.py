@@ -14,9 +14,9 @@ from agenthub_events.ports import EventLog
 from agenthub_events.subjects import STREAM
 from agenthub_orchestrator.errors import ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
-from agenthub_orchestrator.projector.writing import TABLES
+from agenthub_orchestrator.projector.upsert import TABLES
 from agenthub_runtime.errors import ReadModelsMissing
-from agenthub_runtime.postgres import Database, losses_told
+from agenthub_runtime.postgres.database import Database, losses_told
 from agenthub_runtime.projections import (
     AsyncpgTrackingRecorder,
     AsyncProjectionRunner,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event
-from agenthub_events.codec import Unreadable
 from agenthub_events.errors import InvalidSubject
-from agenthub_events.goal_life import TERMINAL
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.goal_aggregate import TERMINAL
+from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
 from agenthub_orchestrator.domain import apply, decide, derived_status
 from agenthub_orchestrator.projector import on_goal, on_task
 from agenthub_orchestrator.projector.rows import ID_MAX, GoalRows, Handlers
-from agenthub_runtime.lines import Narrator
 from agenthub_runtime.readmodels.rows import DeadLetterRow, Row, TimelineRow
+from agenthub_runtime.timeline.narrator import Narrator
 
 BODY_MAX = 64_000
 

@@ -14,8 +14,8 @@ import msgspec
 
 from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled
 from agenthub_events.ports import Recorded
-from agenthub_events.requirements import DEFAULT_MAX_COST_USD
-from agenthub_events.spending import Slice, Spent, after_settlement, slice_of
+from agenthub_events.rules.budget import Slice, Spent, after_settlement, slice_of
+from agenthub_events.rules.requirements import DEFAULT_MAX_COST_USD
 
 _SHARES = 32
 _LARGEST_SLICE = 10

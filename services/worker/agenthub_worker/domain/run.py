@@ -26,7 +26,7 @@ from agenthub_events.runs import (
     TurnIntent,
     TurnReply,
 )
-from agenthub_worker.domain.loops import signature_of
+from agenthub_worker.domain.stuck_detection import signature_of
 
 REPAIR = (
     "You ended your turn without a final tool call, so nothing was handed in. Go on with the task, and end with"

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Set
 import msgspec
 
 from agenthub_events.catalogue.values import Finding
-from agenthub_worker.evidence.earlier import some
 from agenthub_worker.evidence.layout import SHADOWED, is_test_file
 from agenthub_worker.evidence.source import TestFunction, plain_id, successors, tests_in
 from agenthub_worker.evidence.tampering import hooks_in, tampering_in
+from agenthub_worker.evidence.test_history import some
 from agenthub_worker.evidence.testing import TestReport
 
 

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from agenthub_runtime.settings import HubSettings, WorkerSettings
+from agenthub_runtime.settings.records import HubSettings, WorkerSettings
 from agenthub_worker.errors import ProviderMissing
 
 ProviderName: TypeAlias = Literal["anthropic", "local", "rehearsal"]

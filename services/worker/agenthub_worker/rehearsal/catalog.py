@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agenthub_worker.rehearsal.packs import auth_jwt, price_rounding
+from agenthub_worker.rehearsal.scenarios import auth_jwt, price_rounding
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.steps import SampleGoal
 from agenthub_worker.rehearsal.turns import Scenario

@@ -1,0 +1,388 @@
+"""The goal family's decider: what people may do to a goal, and what has been done.
+
+Pure code, used by the gateway for commands and by the orchestrator for its fold. `evolve` never refuses: a
+fact has happened. `decide` returns no draft for what is already so, and raises `CommandRefused` for what no
+longer fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, assert_never
+
+import msgspec
+
+from agenthub_events.base import Draft, Event, type_of
+from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue.values import PlannedTask, Priority
+from agenthub_events.errors import CommandRefused
+from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
+from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of, event_id
+
+Phase: TypeAlias = Literal["unknown", "open", "ready", "approved", "completed", "failed", "cancelled"]
+
+TERMINAL: frozenset[Phase] = frozenset({"completed", "failed", "cancelled"})
+
+
+class GoalLife(msgspec.Struct, frozen=True, kw_only=True):
+    """The fold of a goal's own family. `last_seq` and `count` are the fence of the next event.
+
+    `seen` holds the ids of all its events, by which a command that comes again is known. `money_limit_set` says
+    that the submission named a limit of money: then no call is made whose price is unknown. Raising the default
+    does not set it, for that would stop a goal whose model has no known price.
+    """
+
+    goal_id: str
+    last_seq: int = 0
+    count: int = 0
+    accepted: g.GoalAccepted | None = None
+    accepted_seq: int = 0
+    phase: Phase = "unknown"
+    paused: bool = False
+    paused_by: str = ""
+    planned: bool = False
+    revision: int = 0
+    plan_approved: bool = False
+    ready_seq: int = 0
+    head: str = ""
+    rework_round: int = 0
+    priority: Priority = "normal"
+    max_llm_calls: int = DEFAULT_LLM_CALLS
+    max_cost_usd: float = DEFAULT_MAX_COST_USD
+    money_limit_set: bool = False
+    closing_seq: int = 0
+    seen: frozenset[str] = frozenset()
+
+
+class Approve(msgspec.Struct, frozen=True, kw_only=True):
+    """Accept the result that the person saw at `ready_seq`."""
+
+    by: str
+    request_id: str
+    ready_seq: int
+
+
+class Rework(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for changes, on a goal that runs or is finished. Without a `priority` it keeps the one that it has."""
+
+    by: str
+    request_id: str
+    feedback: str
+    priority: Priority | None = None
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True):
+    """Stop the goal for good."""
+
+    by: str
+    request_id: str
+    reason: str = ""
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Start nothing new."""
+
+    by: str
+    request_id: str
+    reason: str = ""
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
+    """Go on."""
+
+    by: str
+    request_id: str
+
+
+class RequestTests(msgspec.Struct, frozen=True, kw_only=True):
+    """Run the tests now."""
+
+    by: str
+    request_id: str
+
+
+class RaiseBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """Allow more calls or more money."""
+
+    by: str
+    request_id: str
+    max_cost_usd: float | None = None
+    max_llm_calls: int | None = None
+
+
+class Reprioritize(msgspec.Struct, frozen=True, kw_only=True):
+    """Move the goal in the queues."""
+
+    by: str
+    request_id: str
+    priority: Priority
+
+
+class ApprovePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Let the plan of this revision begin."""
+
+    by: str
+    request_id: str
+    revision: int
+
+
+class EditPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Replace the not yet approved plan of this revision."""
+
+    by: str
+    request_id: str
+    revision: int
+    tasks: tuple[PlannedTask, ...]
+    dropped: tuple[str, ...]
+
+
+GoalCommand: TypeAlias = (
+    Approve | Rework | Cancel | Pause | Resume | RequestTests | RaiseBudget | Reprioritize | ApprovePlan | EditPlan
+)
+
+EVENT_OF: Mapping[type[GoalCommand], type[Event]] = {
+    Approve: g.GoalApproved,
+    Rework: g.GoalReworkRequested,
+    Cancel: g.GoalCancelled,
+    Pause: g.GoalPaused,
+    Resume: g.GoalResumed,
+    RequestTests: g.GoalTestsRequested,
+    RaiseBudget: g.GoalBudgetRaised,
+    Reprioritize: g.GoalReprioritized,
+    ApprovePlan: g.GoalPlanApproved,
+    EditPlan: g.GoalReplanned,
+}
+"""What each command becomes in the log."""
+
+
+def initial(goal_id: str) -> GoalLife:
+    """A goal of which nothing is known."""
+    return GoalLife(goal_id=goal_id)
+
+
+def evolve(life: GoalLife, seq: int, event: Event) -> GoalLife:
+    """The goal after one more event of its family, stored at stream sequence `seq`."""
+    seen = life.seen | {event.event_id}
+    moved = msgspec.structs.replace(life, last_seq=seq, count=life.count + 1, seen=seen)
+    changes = _changes(moved, seq, event)
+    return msgspec.structs.replace(moved, **changes) if changes else moved
+
+
+def _changes(life: GoalLife, seq: int, event: Event) -> dict[str, object]:  # noqa: C901, PLR0912  one line a fact
+    match event:
+        case g.GoalAccepted(constraints=bounds):
+            return {
+                "accepted": event,
+                "accepted_seq": seq,
+                "phase": "open",
+                "priority": event.priority,
+                "max_llm_calls": bounds.max_llm_calls or DEFAULT_LLM_CALLS,
+                "max_cost_usd": bounds.max_cost_usd or DEFAULT_MAX_COST_USD,
+                "money_limit_set": bool(bounds.max_cost_usd),
+            }
+        case g.GoalPlanned(revision=revision):
+            return {"planned": True, "revision": revision}
+        case g.GoalReplanned(revision=revision):
+            # Whoever looks at what was ready before now looks at something else.
+            return {"revision": revision, "phase": "open" if life.phase == "ready" else life.phase}
+        case g.GoalPlanApproved():
+            return {"plan_approved": True}
+        case g.GoalReadyForReview(head=head):
+            return {"phase": "ready", "ready_seq": seq, "head": head}
+        case g.GoalApproved():
+            return {"phase": "approved", "closing_seq": seq}
+        case g.GoalReworkRequested():
+            return {"phase": "open", "rework_round": life.rework_round + 1, "priority": event.priority}
+        case g.GoalCompleted():
+            return {"phase": "completed", "closing_seq": seq}
+        case g.GoalFailed():
+            return {"phase": "failed", "closing_seq": seq}
+        case g.GoalCancelled():
+            return {"phase": "cancelled", "closing_seq": seq}
+        case g.GoalPaused(by=by):
+            return {"paused": True, "paused_by": by}
+        case g.GoalResumed():
+            return {"paused": False, "paused_by": ""}
+        case g.GoalBudgetRaised():
+            return _raised(life, event)
+        case g.GoalReprioritized(priority=priority):
+            return {"priority": priority}
+        case _:
+            return {}
+
+
+def _raised(life: GoalLife, event: g.GoalBudgetRaised) -> dict[str, object]:
+    changes: dict[str, object] = {}
+    if event.max_llm_calls is not None:
+        changes["max_llm_calls"] = max(life.max_llm_calls, event.max_llm_calls)
+    if event.max_cost_usd is not None:
+        changes["max_cost_usd"] = max(life.max_cost_usd, event.max_cost_usd)
+    return changes
+
+
+def draft(life: GoalLife, event: Event, ordinal: str) -> Draft:
+    """A draft of the goal's next own event, fenced by what `life` has folded."""
+    return Draft(
+        goal_id=life.goal_id,
+        task_id=GOAL_AS_A_WHOLE,
+        event=event,
+        ordinal=ordinal,
+        expected=life.last_seq,
+        version=life.count + 1,
+    )
+
+
+def decide(life: GoalLife, command: GoalCommand) -> list[Draft]:
+    """What a person's command means now; nothing when this very request was carried out before.
+
+    Raises `CommandRefused` when it does not fit.
+    """
+    if asked_id(life.goal_id, command) in life.seen:
+        return []
+    if life.phase == "unknown":
+        raise CommandRefused("goal-unknown", f"There is no goal `{life.goal_id}`")
+    event = _answer(life, command)
+    return [] if event is None else [draft(life, event, command.request_id)]
+
+
+def asked_id(goal_id: str, command: GoalCommand) -> str:
+    """The id of the event that carries this request out."""
+    kind = type_of(EVENT_OF[type(command)])
+    return event_id(aggregate_of(goal_id, GOAL_AS_A_WHOLE, kind), kind, command.request_id)
+
+
+def _answer(life: GoalLife, command: GoalCommand) -> Event | None:  # noqa: C901  one line a command
+    match command:
+        case Approve():
+            return _approve(life, command)
+        case Rework():
+            return _rework(life, command)
+        case Cancel():
+            return _cancel(life, command)
+        case Pause():
+            return _pause(life, command)
+        case Resume():
+            _must_be_open(life, "resume")
+            return g.GoalResumed(by=command.by) if life.paused else None
+        case RequestTests():
+            return _request_tests(life, command)
+        case RaiseBudget():
+            return _raise_budget(life, command)
+        case Reprioritize():
+            _must_be_open(life, "reprioritize")
+            if life.priority == command.priority:
+                return None
+            return g.GoalReprioritized(by=command.by, priority=command.priority)
+        case ApprovePlan():
+            return _approve_plan(life, command)
+        case EditPlan():
+            return _edit_plan(life, command)
+        case _:
+            assert_never(command)
+
+
+def _must_be_open(life: GoalLife, verb: str) -> None:
+    if life.phase in TERMINAL:
+        raise CommandRefused("goal-closed", f"Goal `{life.goal_id}` is {life.phase}: there is nothing to {verb}")
+
+
+def _approve(life: GoalLife, command: Approve) -> Event | None:
+    if life.phase in ("approved", "completed"):
+        return None
+    _must_be_open(life, "approve")
+    if not life.ready_seq:
+        raise CommandRefused(
+            "not-ready",
+            f"Goal `{life.goal_id}` is not ready for review: nothing has been offered for approval yet",
+        )
+    if life.phase != "ready" or life.ready_seq != command.ready_seq:
+        raise CommandRefused(
+            "changed-since", f"Goal `{life.goal_id}` has changed since you looked: look again, then approve"
+        )
+    if life.paused:
+        raise CommandRefused(
+            "changed-since", f"Goal `{life.goal_id}` was paused by {life.paused_by}: resume it, then approve"
+        )
+    return g.GoalApproved(by=command.by, ready_seq=command.ready_seq)
+
+
+def _rework(life: GoalLife, command: Rework) -> Event:
+    if life.phase in ("cancelled", "failed"):
+        raise CommandRefused("goal-closed", f"Goal `{life.goal_id}` is {life.phase}: submit a new goal instead")
+    if not life.planned:
+        raise CommandRefused(
+            "not-planned", f"Goal `{life.goal_id}` has no plan yet: wait for it, or cancel the goal"
+        )
+    return g.GoalReworkRequested(
+        rework_id=command.request_id,
+        feedback=command.feedback,
+        by=command.by,
+        priority=command.priority or life.priority,
+    )
+
+
+def _cancel(life: GoalLife, command: Cancel) -> Event | None:
+    if life.phase == "cancelled":
+        return None
+    if life.phase in ("completed", "failed"):
+        raise CommandRefused("goal-closed", f"Goal `{life.goal_id}` is {life.phase}: there is nothing to cancel")
+    return g.GoalCancelled(by=command.by, reason=command.reason)
+
+
+def _pause(life: GoalLife, command: Pause) -> Event | None:
+    _must_be_open(life, "pause")
+    return None if life.paused else g.GoalPaused(by=command.by, reason=command.reason)
+
+
+def _request_tests(life: GoalLife, command: RequestTests) -> Event:
+    _must_be_open(life, "test")
+    workflow = life.accepted.workflow if life.accepted else None
+    if workflow and all(task.agent == "noop" for task in workflow):
+        raise CommandRefused(
+            "nothing-to-test",
+            f"Goal `{life.goal_id}` has only `noop` tasks: there is nothing to test",
+        )
+    return g.GoalTestsRequested(by=command.by)
+
+
+def _raise_budget(life: GoalLife, command: RaiseBudget) -> Event | None:
+    _must_be_open(life, "raise")
+    calls, cost = command.max_llm_calls, command.max_cost_usd
+    if calls is not None and calls < life.max_llm_calls:
+        raise CommandRefused("budget-lowered", f"max_llm_calls is {life.max_llm_calls}: it can only be raised")
+    if cost is not None and cost < life.max_cost_usd:
+        raise CommandRefused("budget-lowered", f"max_cost_usd is {life.max_cost_usd}: it can only be raised")
+    if calls in (None, life.max_llm_calls) and cost in (None, life.max_cost_usd):
+        return None
+    return g.GoalBudgetRaised(by=command.by, max_cost_usd=cost, max_llm_calls=calls)
+
+
+def _approve_plan(life: GoalLife, command: ApprovePlan) -> Event | None:
+    _plan_stands(life, command.revision)
+    return None if life.plan_approved else g.GoalPlanApproved(revision=command.revision, by=command.by)
+
+
+def _edit_plan(life: GoalLife, command: EditPlan) -> Event:
+    _plan_stands(life, command.revision)
+    if life.plan_approved:
+        raise CommandRefused("plan-approved", "The plan is approved: ask for changes with a rework")
+    return g.GoalReplanned(
+        revision=life.revision + 1,
+        added=command.tasks,
+        dropped=command.dropped,
+        origin="human",
+        cause=command.request_id,
+        reason=f"edited by {command.by}",
+    )
+
+
+def _plan_stands(life: GoalLife, revision: int) -> None:
+    _must_be_open(life, "plan")
+    if not life.planned:
+        raise CommandRefused("not-planned", f"Goal `{life.goal_id}` has no plan yet")
+    if life.accepted is None or life.accepted.autonomy != "approve_plan":
+        raise CommandRefused("plan-approved", "This goal's plan needs no approval")
+    if revision != life.revision:
+        raise CommandRefused(
+            "changed-since", f"The plan is at revision {life.revision}, you saw {revision}: look again"
+        )

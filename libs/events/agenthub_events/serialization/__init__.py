@@ -1,0 +1,1 @@
+"""How the language is written down: codec, upcasters and JSON Schema."""

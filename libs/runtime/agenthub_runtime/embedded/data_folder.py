@@ -1,0 +1,201 @@
+"""The data folder of an embedded hub: where everything lies, who may use it, and how others find the hub.
+
+lock            held by the running hub (flock)
+runtime.json    where the running hub answers; no credentials in it
+secret.json     passwords of the embedded servers, 0600, made on first use
+VERSION.json    the layout of this folder
+jetstream/      the event log: the one thing here that cannot be rebuilt
+jetstream.lock  held by the nats-server that writes there; pg/<major>.lock likewise
+pg/<major>/     read models; a new major version of Postgres gets a fresh folder and a replay
+run/  logs/  workspaces/
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+import platformdirs
+
+from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
+from agenthub_runtime.file_lock import try_lock
+
+LAYOUT = 1
+USER = "agenthub"
+
+_Password: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Secrets(msgspec.Struct, frozen=True, kw_only=True):
+    """Passwords of the embedded servers. Never shown, not even by repr."""
+
+    nats_password: _Password
+    postgres_password: _Password
+
+    def __repr__(self) -> str:
+        return "Secrets(…)"
+
+    def authorise(self, url: str) -> str:
+        """`url` of an embedded server (nats:// or postgresql://) with user and password in it."""
+        parts = urlsplit(url)
+        password = self.nats_password if parts.scheme == "nats" else self.postgres_password
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{USER}:{password}@{host}"))
+
+
+class RunningHub(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a running hub answers. The addresses carry no credentials: `Secrets.authorise` adds them."""
+
+    pid: int
+    url: str
+    nats_url: str
+    postgres_url: str
+    started_at: str
+    version: str
+
+
+class _Version(msgspec.Struct, frozen=True):
+    layout: int
+
+
+def default_data_dir() -> Path:
+    """Where a hub keeps its data when nobody says otherwise; root gets /var/lib/agenthub."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/agenthub")
+    return platformdirs.user_data_path("agenthub", appauthor=False)
+
+
+class DataDir:
+    """One data folder. Making the object touches nothing; `claim` and `prepare` create what is missing."""
+
+    def __init__(self, root: Path) -> None:
+        # Children run with "/" as their working directory, so every path must be absolute.
+        self.root = root.expanduser().absolute()
+        self.jetstream = self.root / "jetstream"
+        self.run = self.root / "run"
+        self.logs = self.root / "logs"
+        self.workspaces = self.root / "workspaces"
+
+    def pg(self, major: int) -> Path:
+        """The data folder of one major version of Postgres."""
+        return self.root / "pg" / str(major)
+
+    def log_file(self, name: str) -> Path:
+        """The log of the process called `name`, e.g. `nats` or `Worker-1`."""
+        return self.logs / f"{name}.log"
+
+    def prepare(self) -> None:
+        """Create the folders and check the layout. Raises `DataDirUnusable`."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.jetstream, self.run, self.logs, self.workspaces, self.root / "pg"):
+                folder.mkdir(exist_ok=True)
+            self._check_layout()
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The passwords of this folder's servers, made on first use. Raises `DataDirUnusable`."""
+        path = self.root / "secret.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Secrets)
+        except FileNotFoundError:
+            fresh = Secrets(nats_password=_password(), postgres_password=_password())
+            self._write(path, fresh, mode=0o600)
+            return fresh
+        except msgspec.DecodeError as error:
+            raise DataDirUnusable(f"{path} is damaged: restore it from a backup of the folder") from error
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Hold this folder for one hub. Raises `DataDirBusy` when another one runs on it, `DataDirUnusable`."""
+        self.prepare()
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if not try_lock(descriptor):
+                raise DataDirBusy(self._busy_message(descriptor))
+            try:
+                os.truncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            except OSError as error:
+                raise self._unusable(error) from error
+            yield
+            (self.root / "runtime.json").unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+
+    def announce(self, hub: RunningHub) -> None:
+        """Let other shells find the running hub. Raises `DataDirUnusable`."""
+        self._write(self.root / "runtime.json", hub, mode=0o644)
+
+    def running_hub(self) -> RunningHub | None:
+        """The hub that runs on this folder now and has announced itself, else None."""
+        try:
+            hub = msgspec.json.decode((self.root / "runtime.json").read_bytes(), type=RunningHub)
+            descriptor = os.open(self.root / "lock", os.O_RDONLY)
+        except (OSError, msgspec.DecodeError):
+            return None
+        try:
+            # A free lock means that the hub which wrote the file was killed.
+            return None if try_lock(descriptor, shared=True) else hub
+        finally:
+            os.close(descriptor)
+
+    def _check_layout(self) -> None:
+        path = self.root / "VERSION.json"
+        try:
+            found = msgspec.json.decode(path.read_bytes(), type=_Version).layout
+        except FileNotFoundError:
+            write_atomically(path, msgspec.json.encode(_Version(LAYOUT)), mode=0o644)
+            return
+        except msgspec.DecodeError as error:
+            raise DataDirUnusable(f'{path} is damaged: expected {{"layout": {LAYOUT}}}') from error
+        if found > LAYOUT:
+            raise DataDirUnusable(
+                f"The data folder {self.root} was written by a newer agenthub (layout {found}, this one knows "
+                f"{LAYOUT}): update agenthub, or choose another folder with --data-dir"
+            )
+
+    def _write(self, path: Path, what: msgspec.Struct, *, mode: int) -> None:
+        try:
+            write_atomically(path, msgspec.json.encode(what), mode=mode)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> DataDirUnusable:
+        what = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+        return DataDirUnusable(
+            f"The data folder {self.root} cannot be used ({what}): choose another with --data-dir or "
+            "AGENTHUB_DATA_DIR"
+        )
+
+    def _busy_message(self, descriptor: int) -> str:
+        pid = os.pread(descriptor, 32, 0).decode(errors="replace") or "unknown"
+        return (
+            f"A hub already runs on the data folder {self.root} (pid {pid}): "
+            "stop it, or choose another folder with --data-dir or AGENTHUB_DATA_DIR"
+        )
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int) -> None:
+    """Replace `path` as a whole: readers see the old content or the new, and a crash leaves one of both."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with open(descriptor, "wb") as file:
+        file.write(data)  # the whole of it: one call of the system may store a part where the disk ends
+        file.flush()
+        os.fsync(descriptor)
+    fresh.replace(path)
+
+
+def _password() -> str:
+    # Starts with a letter: the configuration language of nats-server reads 12e4… as a number.
+    return "p" + secrets.token_hex(24)

@@ -1,0 +1,1 @@
+"""The servers that an embedded hub runs itself: nats-server and Postgres."""

@@ -1,0 +1,306 @@
+"""In-memory twins of the NATS adapters: the same promises, in one process, on whatever time the loop has.
+
+They carry the simulation and every test that needs no server. Contract suites run over both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.context import digest_of
+from agenthub_events.errors import ArtifactMissing
+from agenthub_events.ports import Clock, EventLog, Recorded, StepConflict, StepResult, Stored
+from agenthub_events.runs import RecordedStep, RunId, Step, step_id
+from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_runtime.jetstream.work_queue import FAIR_EVERY, LANES
+
+ACK_WAIT_S = 10.0
+_SWEEP_LEAST_S = 0.1
+
+
+class MemoryArtifacts:
+    """The `Artifacts` port in memory."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    async def put(self, data: bytes) -> str:
+        """Store `data`; returns its sha256."""
+        digest = digest_of(data)
+        self.objects[digest] = data
+        return digest
+
+    async def get(self, digest: str) -> bytes:
+        """The object of this digest. Raises `ArtifactMissing`."""
+        try:
+            return self.objects[digest]
+        except KeyError:
+            raise ArtifactMissing(f"No object `{digest}` is stored") from None
+
+
+class MemoryRunLog:
+    """The `RunLog` port in memory."""
+
+    def __init__(self) -> None:
+        self._steps: defaultdict[RunId, list[tuple[RecordedStep, str]]] = defaultdict(list)
+        self._seq = 0
+
+    async def append(self, run: RunId, step: Step, *, expected: int) -> StepResult:
+        """Append a step behind the run's fence."""
+        steps = self._steps[run]
+        last = steps[-1][0].seq if steps else 0
+        identity = step_id(run, step, expected=expected)
+        for recorded, known in steps:
+            if known == identity and recorded.seq > expected:
+                return Stored(recorded.seq, duplicate=True)
+        if last != expected:
+            return StepConflict(last)
+        self._seq += 1
+        steps.append((RecordedStep(self._seq, step), identity))
+        return Stored(self._seq)
+
+    async def read(self, run: RunId) -> list[RecordedStep]:
+        """All steps of the attempt, in order."""
+        return [recorded for recorded, _ in self._steps[run]]
+
+    async def emit(self, run: RunId, kind: str, data: bytes) -> None:
+        """Nothing keeps what only passes by."""
+
+
+class MemoryFleet:
+    """The fleet in memory: a status counts for 15 s of the given clock."""
+
+    TTL_S = 15.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[float, WorkerStatus]] = {}
+
+    async def publish(self, status: WorkerStatus) -> None:
+        """Say that this worker is alive."""
+        self._seen[status.worker] = (self._clock.monotonic(), status)
+
+    async def alive(self, worker: str, instance: str, holding: str) -> bool:
+        """Whether this very instance has lately said that it holds the task `holding`."""
+        at, status = self._seen.get(worker, (float("-inf"), None))
+        if status is None or self._clock.monotonic() - at > self.TTL_S:
+            return False
+        return status.instance == instance and holding in status.holding
+
+
+class MemoryFiredTimer:
+    """A due timer of `MemoryTimers`."""
+
+    def __init__(self, *, kind: str, goal_id: str, task_id: str, due: datetime, ref: str) -> None:
+        self.kind = kind
+        self.goal_id = goal_id
+        self.task_id = task_id
+        self.due = due
+        self.ref = ref
+        self.acked = False
+
+    async def ack(self) -> None:
+        """The timer's consequence is in the log."""
+        self.acked = True
+
+
+class MemoryTimers:
+    """The `Timers` port in memory; what is not acknowledged comes again after `ACK_WAIT_S`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: dict[tuple[str, str, str], asyncio.Task[None]] = {}
+        self._due: asyncio.Queue[MemoryFiredTimer] = asyncio.Queue()
+
+    async def set(self, kind: str, goal_id: str, task_id: str, *, due: datetime, ref: str) -> None:
+        """Let the timer fire at `due`; setting it again moves it."""
+        key = (kind, goal_id, task_id)
+        if before := self._waiting.pop(key, None):
+            before.cancel()
+        timer = MemoryFiredTimer(kind=kind, goal_id=goal_id, task_id=task_id, due=due, ref=ref)
+        self._waiting[key] = asyncio.get_running_loop().create_task(self._fire(timer))
+
+    async def fired(self) -> AsyncIterator[MemoryFiredTimer]:
+        """Due timers, forever."""
+        while True:
+            timer = await self._due.get()
+            if timer.acked:
+                continue
+            asyncio.get_running_loop().create_task(self._again(timer))
+            yield timer
+
+    def close(self) -> None:
+        """Forget what has not fired."""
+        for task in self._waiting.values():
+            task.cancel()
+
+    async def _fire(self, timer: MemoryFiredTimer) -> None:
+        await self._clock.sleep(max((timer.due - self._clock.now()).total_seconds(), 0.0))
+        self._due.put_nowait(timer)
+
+    async def _again(self, timer: MemoryFiredTimer) -> None:
+        await self._clock.sleep(ACK_WAIT_S)
+        if not timer.acked:
+            self._due.put_nowait(timer)
+
+
+class _Order:
+    """One order inside the broker; `held_until` is infinite when nobody holds it."""
+
+    def __init__(self, recorded: Recorded, key: str) -> None:
+        self.recorded = recorded
+        self.key = key
+        self.delivered = 0
+        self.acked = False
+
+
+class MemoryDelivery:
+    """One delivery of an order; like the server, the broker accepts a stale ack or nak."""
+
+    def __init__(self, broker: MemoryBroker, order: _Order) -> None:
+        self.recorded = order.recorded
+        self.num_delivered = order.delivered
+        self.ack_subject = f"$JS.ACK.EVENTS.work-{order.key}.{order.delivered}.{order.recorded.seq}"
+        self._broker = broker
+        self._order = order
+
+    async def ack(self) -> None:
+        """The attempt is closed in the log."""
+        self._broker.settle(self._order)
+
+    async def nak(self, delay_s: float = 0.0) -> None:
+        """Hand the order back."""
+        self._broker.hand_back(self._order, delay_s)
+
+
+class MemoryBroker:
+    """All work lanes in memory, fed by following an event log."""
+
+    def __init__(self, log: EventLog, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._lanes: defaultdict[str, deque[_Order]] = defaultdict(deque)
+        self._held: dict[int, tuple[_Order, float]] = {}
+        self._news = asyncio.Event()
+        self._holding = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take orders from the log, and give out again what nobody acknowledged in time; forever."""
+        sweeper = asyncio.get_running_loop().create_task(self._sweep())
+        try:
+            async for batch in self._log.follow(after=0, subjects=("evt.*.*.task.enqueued.>",)):
+                for recorded in batch:
+                    if isinstance(recorded.event, TaskEnqueued):
+                        key = ".".join(recorded.subject.split(".")[-2:])
+                        self._lanes[key].append(_Order(recorded, key))
+                self._wake()
+        finally:
+            sweeper.cancel()
+
+    def take(self, types: Sequence[str], *, lowest: bool = False) -> MemoryDelivery | None:
+        """The next order for one of `types`, out of the highest lane that has one, or out of the lowest."""
+        for lane in reversed(LANES) if lowest else LANES:
+            for agent_type in types:
+                waiting = self._lanes[f"{agent_type}.{lane}"]
+                if waiting:
+                    return self._deliver(waiting.popleft())
+        return None
+
+    def pending(self) -> list[str]:
+        """Subjects of the orders that are not acknowledged, waiting or held."""
+        waiting = [order.recorded.subject for lane in self._lanes.values() for order in lane]
+        return waiting + [order.recorded.subject for order, _ in self._held.values()]
+
+    async def news(self) -> None:
+        """Wait until something may have changed."""
+        event = self._news
+        await event.wait()
+
+    def settle(self, order: _Order) -> None:
+        """An acknowledged order never comes again."""
+        order.acked = True
+        self._held.pop(order.recorded.seq, None)
+
+    def hand_back(self, order: _Order, delay_s: float) -> None:
+        """Give the order out again after `delay_s`."""
+        if not order.acked:
+            self._held[order.recorded.seq] = (order, self._clock.monotonic() + delay_s)
+            asyncio.get_running_loop().create_task(self._return_later(order, delay_s))
+
+    def in_progress(self, ack_subject: str) -> None:
+        """Start the order's wait anew."""
+        seq = int(ack_subject.rpartition(".")[2])
+        if seq in self._held:
+            self._held[seq] = (self._held[seq][0], self._clock.monotonic() + ACK_WAIT_S)
+
+    def _deliver(self, order: _Order) -> MemoryDelivery:
+        order.delivered += 1
+        self._held[order.recorded.seq] = (order, self._clock.monotonic() + ACK_WAIT_S)
+        self._holding.set()
+        return MemoryDelivery(self, order)
+
+    async def _return_later(self, order: _Order, delay_s: float) -> None:
+        await self._clock.sleep(delay_s)
+        self._give_back_due()
+
+    async def _sweep(self) -> None:
+        while True:
+            if not self._held:
+                self._holding.clear()
+                await self._holding.wait()
+            # What is due sooner than that by then was handed back, and comes by itself.
+            earliest = min(until for _, until in self._held.values())
+            await self._clock.sleep(max(earliest - self._clock.monotonic(), _SWEEP_LEAST_S))
+            self._give_back_due()
+
+    def _give_back_due(self) -> None:
+        now = self._clock.monotonic()
+        for seq, (order, until) in list(self._held.items()):
+            if until <= now and not order.acked:
+                del self._held[seq]
+                self._lanes[order.key].appendleft(order)
+                self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+class MemoryWorkQueue:
+    """The `WorkQueue` port on a `MemoryBroker`."""
+
+    def __init__(self, broker: MemoryBroker, types: Sequence[str], *, slots: int) -> None:
+        self._broker = broker
+        self._types = tuple(types)
+        self._free = slots
+        self._slots = slots
+        self._grants = 0
+        self._freed = asyncio.Event()
+
+    async def deliveries(self) -> AsyncIterator[MemoryDelivery]:
+        """Orders, never more at once than there are free slots."""
+        while True:
+            if self._free <= 0:
+                self._freed.clear()
+                await self._freed.wait()
+                continue
+            delivery = self._broker.take(self._types, lowest=(self._grants + 1) % FAIR_EVERY == 0)
+            if delivery is None:
+                await self._broker.news()
+                continue
+            self._grants += 1
+            self._free -= 1
+            yield delivery
+
+    def release(self) -> None:
+        """One slot has become free."""
+        self._free = min(self._free + 1, self._slots)
+        self._freed.set()
+
+    async def in_progress(self, ack_subject: str) -> None:
+        """Keep an order from being delivered to somebody else."""
+        self._broker.in_progress(ack_subject)

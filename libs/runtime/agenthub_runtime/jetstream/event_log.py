@@ -1,0 +1,97 @@
+"""`EventLog` on a JetStream stream."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+from nats.aio.client import Client
+
+from agenthub_events.base import Draft
+from agenthub_events.ports import AppendResult, Conflict, Recorded, Stamp
+from agenthub_events.serialization.codec import decode, encode
+from agenthub_events.subjects import STREAM, filter_of
+from agenthub_runtime.jetstream.fenced_stream import (
+    ACK_TIMEOUT_S,
+    PATIENCE_S,
+    Clash,
+    FencedStream,
+    Message,
+    Outcome,
+)
+from agenthub_runtime.jetstream.wire import TRACEPARENT, RawMessage
+
+
+class JetStreamStore:
+    """The hub's log on one NATS connection; calls may overlap, and concurrent appends are pipelined.
+
+    `ack_timeout_s` is how long one acknowledgement may take, `patience_s` how long a call keeps trying before it
+    gives up with `Unavailable` (append) or `StoreUnavailable` (reads).
+    """
+
+    def __init__(
+        self,
+        nc: Client,
+        stream: str = STREAM,
+        *,
+        ack_timeout_s: float = ACK_TIMEOUT_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._stream = FencedStream(nc, stream, ack_timeout_s=ack_timeout_s, patience_s=patience_s)
+
+    async def append(self, draft: Draft, stamp: Stamp) -> AppendResult:
+        """Append one event, expecting `draft.expected` as the last sequence of its aggregate."""
+        return _result(await self._stream.append(_message(draft, stamp)))
+
+    async def append_together(self, drafts: Sequence[Draft], stamp: Stamp) -> AppendResult:
+        """Append several events to several aggregates, all or none; `Stored.seq` is that of the last.
+
+        Events of one aggregate follow each other: the first one's `expected` is the fence for all of them.
+        """
+        return _result(await self._stream.append(*(_message(draft, stamp) for draft in drafts)))
+
+    async def read(self, prefix: str, *, after: int = 0, limit: int = 10_000) -> list[Recorded]:
+        """Messages below `evt.<prefix>.`, in order, with `seq > after`. Raises `StoreUnavailable`."""
+        return [_recorded(raw) for raw in await self._stream.read(filter_of(prefix), after=after, limit=limit)]
+
+    async def last(self, prefix: str) -> Recorded | None:
+        """The newest message below `evt.<prefix>.`, read from the leader. Raises `StoreUnavailable`."""
+        raw = await self._stream.last(filter_of(prefix))
+        return None if raw is None else _recorded(raw)
+
+    async def last_seq(self) -> int:
+        """The sequence of the newest message of the whole log. Raises `StoreUnavailable`."""
+        return await self._stream.last_seq()
+
+    async def follow(self, *, after: int, subjects: Sequence[str] = ("evt.>",)) -> AsyncIterator[list[Recorded]]:
+        """Batches of what is pending, in order, without gap, across restarts of the server.
+
+        One empty batch comes when everything stored at the time of the call has been given out. Raises
+        `StoreUnavailable` when the connection is closed for good, or the stream is not there at the start.
+        """
+        async with aclosing(self._stream.follow(subjects, after=after)) as batches:
+            async for batch in batches:
+                yield [_recorded(raw) for raw in batch]
+
+
+def _message(draft: Draft, stamp: Stamp) -> Message:
+    return Message(
+        subject=draft.subject,
+        data=encode(draft.sealed(stamp.now, stamp.metadata)),
+        id=draft.event_id,
+        fence=filter_of(draft.originator_id),
+        expected=draft.expected,
+        headers={TRACEPARENT: stamp.traceparent} if stamp.traceparent else {},
+    )
+
+
+def _recorded(raw: RawMessage) -> Recorded:
+    digest = hashlib.sha256(raw.data).hexdigest()
+    return Recorded(seq=raw.seq, subject=raw.subject, event=decode(raw.data), sha256=digest, headers=raw.headers)
+
+
+def _result(outcome: Outcome) -> AppendResult:
+    if isinstance(outcome, Clash):
+        return Conflict(tuple(_recorded(raw) for raw in outcome.tail))
+    return outcome

@@ -1,0 +1,1 @@
+"""How this program starts, watches and ends other programs."""

@@ -1,0 +1,1 @@
+"""Every setting: the table of all, and the records that each service reads."""

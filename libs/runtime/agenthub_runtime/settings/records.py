@@ -1,0 +1,287 @@
+"""What a service is told by its environment: one frozen record each, read once by its composition root.
+
+All values that do not fit are reported together. The table of settings is in `settings_table`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from agenthub_events.agent_types import AgentType
+from agenthub_events.errors import InvalidInput
+from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.settings.table import (
+    AGENT_TYPE,
+    ALLOW_UNSANDBOXED,
+    ALLOWED_HOSTS,
+    ANTHROPIC_API_KEY,
+    ANTHROPIC_BASE_URL,
+    API_KEYS,
+    DATA_DIR,
+    DATABASE_URL,
+    EMBEDDED,
+    HOST,
+    LOG_FORMAT,
+    LOG_LEVEL,
+    MODEL,
+    MODELS,
+    NATS_URL,
+    OTLP_ENDPOINT,
+    PG_BIN,
+    PORT,
+    PROVIDER,
+    SLOTS,
+    WORKER_NAME,
+    WORKERS,
+    Setting,
+)
+
+T = TypeVar("T")
+Environment = Mapping[str, str]
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process tells what it does."""
+
+    format: str
+    level: str
+    otlp_endpoint: str
+
+
+class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the orchestrator. An empty `database_url` makes it read the log from its beginning."""
+
+    nats_url: str
+    database_url: str
+    data_dir: Path | None = None
+    log: LogSettings
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(…)"
+
+
+class ProjectorSettings(OrchestratorSettings, frozen=True, kw_only=True):
+    """Settings of the projector: those of the orchestrator, with a database."""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of a worker. An empty `name` means host name and process id."""
+
+    nats_url: str
+    name: str
+    slots: int
+    agent_types: tuple[AgentType, ...]
+    data_dir: Path | None
+    provider: str
+    api_key: str
+    base_url: str
+    model: str
+    models: Mapping[str, str]
+    allow_unsandboxed: bool
+    log: LogSettings
+
+    def __repr__(self) -> str:
+        return f"WorkerSettings(name={self.name!r}, agent_types={self.agent_types!r})"
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the gateway. Without `api_keys` it serves this machine alone and asks for no credential.
+
+    `embedded`: it runs on the machine of the people who use it, so a goal may name a folder of that machine.
+    """
+
+    nats_url: str
+    database_url: str
+    host: str
+    port: int
+    api_keys: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
+    embedded: bool
+    data_dir: Path | None
+    log: LogSettings
+
+    def __repr__(self) -> str:
+        return f"GatewaySettings(host={self.host!r}, port={self.port!r})"
+
+
+class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the embedded stack, which always brings its own NATS and PostgreSQL."""
+
+    host: str
+    port: int
+    data_dir: Path | None
+    pg_bin: Path | None
+    workers: Mapping[str, int]
+    asks_for_keys: bool
+    provider: str
+    api_key: str
+    base_url: str
+    model: str
+    models: Mapping[str, str]
+    log: LogSettings
+
+    def __repr__(self) -> str:
+        return f"HubSettings(host={self.host!r}, port={self.port!r}, workers={self.workers!r})"
+
+
+def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
+    """Settings of the orchestrator. Raises `SettingsInvalid`."""
+    read = _Reader(env)
+    return read.checked(
+        OrchestratorSettings(
+            nats_url=read.needed(NATS_URL),
+            database_url=read.text(DATABASE_URL),
+            data_dir=read.optional(DATA_DIR),
+            log=_log(read),
+        )
+    )
+
+
+def read_projector_settings(env: Environment) -> ProjectorSettings:
+    """Settings of the projector. Raises `SettingsInvalid`."""
+    read = _Reader(env)
+    return read.checked(
+        ProjectorSettings(nats_url=read.needed(NATS_URL), database_url=read.needed(DATABASE_URL), log=_log(read))
+    )
+
+
+def read_worker_settings(env: Environment) -> WorkerSettings:
+    """Settings of a worker; which provider they amount to is the worker's to say. Raises `SettingsInvalid`."""
+    read = _Reader(env)
+    settings = WorkerSettings(
+        nats_url=read.needed(NATS_URL),
+        name=read(WORKER_NAME),
+        slots=read(SLOTS),
+        agent_types=read.needed(AGENT_TYPE),
+        data_dir=read.optional(DATA_DIR),
+        provider=read.text(PROVIDER),
+        api_key=read(ANTHROPIC_API_KEY),
+        base_url=read.text(ANTHROPIC_BASE_URL),
+        model=read(MODEL),
+        models=_models(read),
+        allow_unsandboxed=read(ALLOW_UNSANDBOXED),
+        log=_log(read),
+    )
+    return read.checked(settings)
+
+
+def read_gateway_settings(env: Environment) -> GatewaySettings:
+    """Settings of the gateway. Raises `SettingsInvalid`, also for a bind beyond this machine without keys."""
+    read = _Reader(env)
+    settings = GatewaySettings(
+        nats_url=read.needed(NATS_URL),
+        database_url=read.needed(DATABASE_URL),
+        host=read(HOST),
+        port=read(PORT),
+        api_keys=read(API_KEYS),
+        allowed_hosts=read(ALLOWED_HOSTS),
+        embedded=read(EMBEDDED),
+        data_dir=read.optional(DATA_DIR),
+        log=_log(read),
+    )
+    _check_bind(read, settings.host)
+    return read.checked(settings)
+
+
+def read_hub_settings(env: Environment) -> HubSettings:
+    """Settings of the embedded stack. Raises `SettingsInvalid`."""
+    read = _Reader(env)
+    settings = HubSettings(
+        host=read(HOST),
+        port=read(PORT),
+        data_dir=read.optional(DATA_DIR),
+        pg_bin=read.optional(PG_BIN),
+        workers=read(WORKERS),
+        asks_for_keys=bool(read(API_KEYS)),
+        provider=read.text(PROVIDER),
+        api_key=read(ANTHROPIC_API_KEY),
+        base_url=read.text(ANTHROPIC_BASE_URL),
+        model=read(MODEL),
+        models=_models(read),
+        log=_log(read),
+    )
+    _check_bind(read, settings.host)
+    return read.checked(settings)
+
+
+def read_log_settings(env: Environment) -> LogSettings:
+    """How to log, for commands that need nothing else. Raises `SettingsInvalid`."""
+    read = _Reader(env)
+    return read.checked(_log(read))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody outside this machine can reach a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Reader:
+    """Reads settings and remembers what did not fit, so that one error can name everything."""
+
+    def __init__(self, env: Environment) -> None:
+        self._env = env
+        self.problems: list[str] = []
+
+    def __call__(self, setting: Setting[T]) -> T:
+        """The value, or the default when it is unset, empty or does not fit."""
+        value = self._given(setting)
+        return setting.parse(setting.default) if value is None else value
+
+    def optional(self, setting: Setting[T]) -> T | None:
+        """The value, or None when it is unset or does not fit."""
+        return self._given(setting)
+
+    def text(self, setting: Setting[str]) -> str:
+        """The value of a setting whose default is to have none."""
+        return self._given(setting) or ""
+
+    def needed(self, setting: Setting[T]) -> T:
+        """The value of a setting without which the service cannot run."""
+        before = len(self.problems)
+        value = self._given(setting)
+        if value is None and len(self.problems) == before:
+            self.problems.append(f"{setting.name} is not set: {setting.doc}")
+        # A missing value never leaves the reader: `checked` raises before anybody uses it.
+        return value  # type: ignore[return-value]
+
+    def checked(self, record: T) -> T:
+        """`record` when everything fitted. Raises `SettingsInvalid`."""
+        if self.problems:
+            raise SettingsInvalid(tuple(self.problems))
+        return record
+
+    def _given(self, setting: Setting[T]) -> T | None:
+        text = self._env.get(setting.name, "").strip()
+        if not text:
+            return None
+        try:
+            return setting.parse(text)
+        except (ValueError, InvalidInput) as error:
+            shown = "" if "secret" in setting.kind or "://" in text else f" is `{text[:60]}`"
+            self.problems.append(f"{setting.name}{shown}: {error}")
+            return None
+
+
+def _log(read: _Reader) -> LogSettings:
+    return LogSettings(format=read(LOG_FORMAT), level=read(LOG_LEVEL), otlp_endpoint=read.text(OTLP_ENDPOINT))
+
+
+def _models(read: _Reader) -> dict[str, str]:
+    return {agent_type: model for agent_type, setting in MODELS.items() if (model := read(setting))}
+
+
+def _check_bind(read: _Reader, host: str) -> None:
+    if not is_loopback(host) and not read(API_KEYS):
+        read.problems.append(
+            f"AGENTHUB_HOST is `{host}`, which others can reach: set AGENTHUB_API_KEYS, or listen on 127.0.0.1"
+        )

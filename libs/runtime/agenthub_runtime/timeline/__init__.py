@@ -1,0 +1,1 @@
+"""A goal's events told as lines for people."""

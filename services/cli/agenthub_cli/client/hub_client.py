@@ -1,0 +1,212 @@
+"""The gateway as the command line sees it: plain HTTP, problems turned into errors with a next step."""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import httpx2
+import msgspec
+from cyclopts import Parameter
+
+from agenthub_cli.errors import CommandFailed, HubUnreachable
+
+API = "/api/v1"
+_TIMEOUT_S = 35.0
+
+Url: TypeAlias = Annotated[
+    str | None,
+    Parameter(name="--url", env_var="AGENTHUB_URL", help="Address of the hub; default: the running one"),
+]
+Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, one object a line")]
+Key: TypeAlias = Annotated[
+    str | None,
+    Parameter(name="--key", help="Idempotency key: the same key is the same command, however often sent"),
+]
+DataDirOption: TypeAlias = Annotated[
+    Path | None, Parameter(name="--data-dir", env_var="AGENTHUB_DATA_DIR", help="Folder of the embedded hub")
+]
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One server-sent event."""
+
+    id: str
+    event: str
+    data: str
+
+
+IDLE = Frame("", "idle", "")
+PING = Frame("", "ping", "")
+
+
+class Hub:
+    """A hub's HTTP interface. Every method raises `CommandFailed` with the hub's own words."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = (url or running_url(None)).rstrip("/")
+        key = os.environ.get("AGENTHUB_API_KEY", "")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx2.Client(base_url=self.url, timeout=_TIMEOUT_S, headers=headers)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """GET below the API; `params` that are None are left out."""
+        return self._answer("GET", path, params={k: v for k, v in params.items() if v is not None}).json()
+
+    def get_bytes(self, path: str, **params: Any) -> bytes:
+        """GET a body that is not JSON."""
+        return self._answer("GET", path, params=params).content
+
+    def post(self, path: str, body: dict[str, Any], *, key: str | None = None, **params: Any) -> Any:
+        """POST a command; `key` makes a retry the same command."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return self._answer("POST", path, json=body, headers=headers, params=params).json()
+
+    def pages(self, path: str, *, limit: int | None = None, **params: Any) -> Iterator[Any]:
+        """Every item of a paged list, at most `limit`."""
+        cursor: str | None = None
+        given = 0
+        while True:
+            page = self.get(path, cursor=cursor, **params)
+            for item in page["items"]:
+                if limit is not None and given >= limit:
+                    return
+                given += 1
+                yield item
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return
+
+    @contextmanager
+    def stream(
+        self,
+        *,
+        goal: str | None = None,
+        kind: str | None = None,
+        start: int | None = None,
+        last_id: str = "",
+        idle_s: float | None = None,
+    ) -> Iterator[Iterator[Frame]]:
+        """Server-sent events of a goal and a type, behind sequence `start` (None: from now on).
+
+        `last_id` goes on after a frame that was seen. With `idle_s` the frame `IDLE` comes up whenever nothing
+        came for so long.
+        """
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        params = {"goal": goal, "type": kind, "from": start}
+        wanted = {k: v for k, v in params.items() if v is not None}
+        try:
+            with self._client.stream(
+                "GET", f"{API}/stream", params=wanted, headers=headers, timeout=httpx2.Timeout(10.0, read=60.0)
+            ) as response:
+                if response.is_error:
+                    response.read()
+                    raise _failure(response)
+                if idle_s is None:
+                    yield _frames(response.iter_lines())
+                else:
+                    with _Reader(response) as reader:
+                        yield reader.frames(idle_s)
+        except httpx2.TransportError as error:
+            raise HubUnreachable(self.url) from error
+
+    def _answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        try:
+            response = self._client.request(method, f"{API}{path}", **options)
+        except httpx2.TransportError as error:
+            raise HubUnreachable(self.url) from error
+        if response.is_error:
+            raise _failure(response)
+        return response
+
+
+def running_url(data_dir: Path | None) -> str:
+    """The address of the hub that runs on this machine, or the default one."""
+    from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
+
+    named = data_dir or os.environ.get("AGENTHUB_DATA_DIR")
+    hub = DataDir(Path(named) if named else default_data_dir()).running_hub()
+    return hub.url if hub else "http://127.0.0.1:8000"
+
+
+class _Reader:
+    """Reads a stream in a thread, so that who waits for its frames also notices that none comes."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._response = response
+        self._read: queue.SimpleQueue[Frame | Exception | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._main, name="stream", daemon=True)
+
+    def __enter__(self) -> _Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Closing alone would leave the thread in its read until the next ping.
+        connection = self._response.extensions["network_stream"].get_extra_info("socket")
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+
+    def frames(self, idle_s: float) -> Iterator[Frame]:
+        while True:
+            try:
+                found = self._read.get(timeout=idle_s)
+            except queue.Empty:
+                yield IDLE
+                continue
+            if found is None:
+                return
+            if isinstance(found, Exception):
+                raise found
+            yield found
+
+    def _main(self) -> None:
+        try:
+            for frame in _frames(self._response.iter_lines()):
+                self._read.put(frame)
+            self._read.put(None)
+        except httpx2.HTTPError as error:
+            self._read.put(error)
+
+
+def _frames(lines: Iterator[str]) -> Iterator[Frame]:
+    fields = {"id": "", "event": "message", "data": ""}
+    for line in lines:
+        if line.startswith(":"):
+            yield PING
+        elif not line:
+            if fields["data"]:
+                yield Frame(**fields)
+            fields = {"id": "", "event": "message", "data": ""}
+        else:
+            name, _, value = line.partition(":")
+            text = value.removeprefix(" ")
+            if name in fields:
+                fields[name] = f"{fields[name]}\n{text}" if name == "data" and fields["data"] else text
+
+
+def _failure(response: httpx2.Response) -> CommandFailed:
+    try:
+        problem = response.json()
+        detail = problem.get("detail") or problem.get("title") or response.reason_phrase
+        places = [_place(error, detail) for error in problem.get("errors", ()) if error.get("key")]
+    except ValueError:
+        detail, places = response.reason_phrase, []
+    extra = "".join(f"\n  {place}" for place in dict.fromkeys(places) if place)
+    hint = "set AGENTHUB_API_KEY to a key of this hub" if response.status_code == 401 else ""
+    return CommandFailed(f"{detail} (HTTP {response.status_code}){extra}", hint=hint)
+
+
+def _place(error: dict[str, str], detail: str) -> str:
+    """What is still to be said about a place of the request: nothing that the detail says already."""
+    key, message = error["key"], error["message"]
+    if message not in detail:
+        return f"{key}: {message}"
+    return "" if key.rpartition(".")[2] in detail else f"at {key}"

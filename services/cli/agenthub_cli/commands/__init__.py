@@ -1,0 +1,1 @@
+"""The commands of `agenthub`, a module for each group."""

@@ -1,0 +1,47 @@
+"""`agenthub bench`: what the hub itself costs, measured through the public API.
+
+A bench starts its own hub in a folder of its own, submits manual workflows of `noop` tasks over HTTP, and takes
+start and end of every task from the event log. A raw JetStream floor is measured in the same run on the same
+server, since absolute figures say little on a shared disk.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from cyclopts import App, Parameter
+
+from agenthub_cli.client.hub_client import Json
+
+app = App(name="bench", help="Measure the hub on this machine, against a raw floor of the same run.")
+
+Slots: TypeAlias = Annotated[int, Parameter(help="Tasks at once, in one worker process")]
+Rounds: TypeAlias = Annotated[int, Parameter(help="Repetitions; the median and the range are shown")]
+
+
+@app.command
+def throughput(
+    *,
+    goals: Annotated[int, Parameter(help="Goals at once")] = 16,
+    slots: Slots = 8,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> int:
+    """Tasks a second: goals of 12 tasks in the usual shape, all submitted at once."""
+    from agenthub_cli.commands.bench.run import run_throughput
+
+    return run_throughput(goals=goals, slots=slots, rounds=rounds, json=json)
+
+
+@app.command
+def latency(
+    *,
+    tasks: Annotated[int, Parameter(help="Tasks of the chain that is timed")] = 50,
+    slots: Slots = 8,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> int:
+    """One hop: from a task's end to the start of the next, along a chain, in another process."""
+    from agenthub_cli.commands.bench.run import run_latency
+
+    return run_latency(tasks=tasks, slots=slots, rounds=rounds, json=json)

@@ -1,0 +1,117 @@
+"""`agenthub demo`: the sample goal through the whole hub, live."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from agenthub_cli import exit_codes
+from agenthub_cli.client.child_hub import own_hub
+from agenthub_cli.client.hub_client import Hub, Json
+from agenthub_cli.client.pull import pull_goal
+from agenthub_cli.errors import CommandFailed
+from agenthub_cli.terminal.goal_watch import Story, follow_to_rest
+from agenthub_cli.terminal.output import print_json, program
+
+REHEARSAL = (
+    "REHEARSAL: a scripted model plays the sample goal. Its tool calls, workspaces, tests and failures are real."
+)
+_DEADLINE_S = 180.0
+_COUNTED = ("passed", "failed", "errors", "skipped")
+
+
+def demo(
+    *,
+    folder: Annotated[Path, Parameter(help="Where the demo's hubs keep their data")] = Path("var"),
+    json: Json = False,
+) -> int:
+    """Play the sample goal: plan, parallel work, a real failing test, its repair, three gates.
+
+    Starts a hub of its own in a fresh folder, submits the goal over HTTP, tells what happens as it happens, and
+    leaves a git repository with the result. With --json each event is an object, and the summary is the last one.
+    """
+    from agenthub_worker.rehearsal.catalog import SAMPLE_GOALS
+
+    sample = SAMPLE_GOALS[0]
+    home = (folder / f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}").resolve()
+    aside = sys.stderr if json else sys.stdout
+    print(REHEARSAL, file=aside)
+    print(f"Starting nats-server, PostgreSQL and the services on {home} …", file=aside, flush=True)
+    began = time.monotonic()
+    with own_hub(
+        home, env={"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_API_KEY": "", "AGENTHUB_API_KEYS": ""}
+    ) as own:
+        print(f"Ready at {own.url} after {time.monotonic() - began:.1f} s\n", file=aside, flush=True)
+        hub = Hub(own.url)
+        accepted = hub.post("/goals", {"goal": sample.goal, "requirements": list(sample.requirements)})
+        goal = follow_to_rest(hub, accepted["goal_id"], Story(json=json), timeout_s=_DEADLINE_S)
+        if goal["status"] != "ready_for_review":
+            raise CommandFailed(
+                f"The sample goal ended as `{goal['status']}`", hint=f"the logs are in {home / 'logs'}"
+            )
+        result = pull_goal(hub, goal["goal_id"], home / "result")
+        summary = _summary(hub, goal, result, time.monotonic() - began)
+    if json:
+        print_json({**summary, "rehearsal": REHEARSAL})
+        return exit_codes.OK
+    print(f"\n{_in_lines(summary)}\n\n{_next(home, goal['goal_id'], result)}\n{REHEARSAL}")
+    return exit_codes.OK
+
+
+def _summary(hub: Hub, goal: dict[str, Any], result: Path, seconds: float) -> dict[str, Any]:
+    goal_id = goal["goal_id"]
+    tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
+    return {
+        "goal_id": goal_id,
+        "goal": goal["goal"],
+        "status": goal["status"],
+        "seconds": round(seconds, 1),
+        "tasks": len(tasks),
+        "attempts": sum(task["attempt"] for task in tasks),
+        "gates": list(hub.pages(f"/goals/{goal_id}/gates")),
+        "model_calls": hub.get(f"/goals/{goal_id}/usage")["calls"],
+        "events": sum(1 for _ in hub.pages(f"/goals/{goal_id}/events")),
+        "result": str(result),
+    }
+
+
+def _in_lines(summary: dict[str, Any]) -> str:
+    lines = [
+        f"“{summary['goal']}” is ready for review after {summary['seconds']:.0f} s",
+        f"  tasks         {summary['tasks']}, attempts {summary['attempts']}",
+        *(f"  gate          {_gate(gate)}" for gate in summary["gates"]),
+        f"  model calls   {summary['model_calls']} (rehearsal: no cost)",
+        f"  events        {summary['events']}",
+        f"  result        {summary['result']}",
+    ]
+    return "\n".join(lines)
+
+
+def _gate(gate: dict[str, Any]) -> str:
+    facts = [f"round {gate['round']}", gate["verdict"]]
+    if gate["exit_code"] is not None:
+        facts.append(f"exit code {gate['exit_code']}")
+    if gate["counted"]:
+        facts.append(", ".join(f"{gate[word]} {word}" for word in _COUNTED if gate[word]))
+    if gate["coverage_percent"] is not None:
+        facts.append(f"{gate['coverage_percent']:.0f}% coverage")
+    if gate["gate"] != "tests":
+        found = len(gate["findings"])
+        facts.append(f"{found} finding" if found == 1 else f"{found} findings")
+    return f"{gate['gate']:<9} {' · '.join(facts)}"
+
+
+def _next(home: Path, goal_id: str, result: Path) -> str:
+    return "\n".join(
+        (
+            f"Read the code:     git -C {result} log --stat",
+            f"Go on with it:     {program()} up --data-dir {home}",
+            f"then accept it:    {program()} goal approve {goal_id} --url http://127.0.0.1:8000",
+            "Your own goals:    set ANTHROPIC_API_KEY, then `make up`",
+        )
+    )

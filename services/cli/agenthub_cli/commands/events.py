@@ -1,0 +1,59 @@
+"""`agenthub events tail|show`: the log as it is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from agenthub_cli.client.hub_client import Hub, Json, Url
+from agenthub_cli.terminal.output import print_json
+
+app = App(name="events", help="Read the event log.")
+
+
+@app.command
+def tail(
+    *,
+    goal: Annotated[str | None, Parameter(help="Only this goal")] = None,
+    type: Annotated[str | None, Parameter(help="Only this type, e.g. `task.completed`")] = None,
+    from_seq: Annotated[
+        int | None, Parameter(name="--from", help="Start behind this sequence; default: now")
+    ] = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Follow the log live; Ctrl-C ends it."""
+    with Hub(url).stream(goal=goal, kind=type, start=from_seq) as frames:
+        for frame in frames:
+            # Comments that keep the connection open, and output of runs, are no events of the log.
+            if frame.id:
+                _print(msgspec.json.decode(frame.data), json=json)
+
+
+@app.command
+def show(
+    goal_id: Annotated[str, Parameter(help="Id of the goal")],
+    *,
+    type: Annotated[str | None, Parameter(help="Only this type")] = None,
+    limit: Annotated[int | None, Parameter(help="How many at most; default: all")] = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Show the history of one goal."""
+    for item in Hub(url).pages(f"/goals/{goal_id}/events", limit=limit, type=type):
+        _print(item, json=json)
+
+
+def _print(item: dict[str, object], *, json: bool) -> None:
+    if json:
+        print_json(item)
+        return
+    event = item.get("event")
+    body = event if isinstance(event, dict) else {}
+    task = body.get("task_id") or "-"
+    print(
+        f"{item.get('sequence', ''):>8}  {body.get('timestamp', '')}  {body.get('type', ''):<24} {task}",
+        flush=True,
+    )

@@ -1,0 +1,225 @@
+"""`agenthub goal …`: submit a goal, watch it, and say what a person has to say about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+from cyclopts import App, Parameter
+
+from agenthub_cli import exit_codes
+from agenthub_cli.client.hub_client import Hub, Json, Key, Url
+from agenthub_cli.client.queue_check import sentence, unserved_types
+from agenthub_cli.errors import CommandFailed
+from agenthub_cli.options.submit_options import NO_WISHES, PriorityWord, Wishes
+from agenthub_cli.terminal.goal_watch import beginning, follow_command, next_step, waits_for_approval, watch_goal
+from agenthub_cli.terminal.output import print_json, print_rows, program
+
+GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
+Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
+
+app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
+
+
+@app.command
+def submit(
+    goal: Annotated[str, Parameter(help="What is to be reached, in plain words")],
+    *,
+    wishes: Wishes = NO_WISHES,
+    watch: Annotated[
+        bool, Parameter(negative="", help="Follow the goal until it needs nobody or somebody")
+    ] = False,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> int:
+    """Submit a goal."""
+    if not goal.strip():
+        raise CommandFailed(
+            "A goal needs a sentence",
+            hint='say what is to be reached: `agenthub goal submit "Build a parser for dates"`',
+            code=exit_codes.USAGE,
+        )
+    hub = Hub(url)
+    answer = hub.post("/goals", {"goal": goal, **wishes.body()}, key=key)
+    if json and not watch:
+        print_json(answer)
+    elif not json:
+        print(f"Goal {answer['goal_id']} is {answer['status']}")
+    if watch:
+        return watch_goal(hub, answer["goal_id"], json=json)
+    if not json:
+        print(f"Follow it with: {program()} goal watch {answer['goal_id']}")
+    return exit_codes.OK
+
+
+@app.command(name="list")
+def list_(
+    *,
+    status: Annotated[str | None, Parameter(help="Only goals in this state")] = None,
+    limit: Annotated[int, Parameter(help="How many at most")] = 20,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """List goals, the newest first."""
+    rows = Hub(url).pages("/goals", limit=limit, status=status)
+    empty = f"No goal is {status}" if status else f'No goals yet: `{program()} goal submit "…"`'
+    if json:
+        for row in rows:
+            print_json(row)
+    else:
+        print_rows(rows, ("goal_id", "status", "goal"), empty=empty)
+
+
+@app.command
+def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
+    """Show one goal with its tasks and gates."""
+    hub = Hub(url)
+    goal = hub.get(f"/goals/{goal_id}")
+    tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
+    gates = list(hub.pages(f"/goals/{goal_id}/gates"))
+    unserved = unserved_types(hub, goal_id)
+    if json:
+        print_json({**goal, "tasks": tasks, "gates": gates, "unserved": unserved})
+        return
+    print(f"{goal['goal']}\n{goal_id} is {goal['status']}\n")
+    print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
+    if gates:
+        print()
+        print_rows(gates, ("gate", "round", "verdict", "commit_id", "summary"), empty="")
+    for agent_type in unserved:
+        print(f"\n{sentence(agent_type)}")
+    if waits_for_approval(goal):
+        print(f"\n{next_step(goal)}")
+
+
+@app.command
+def watch(
+    goal_id: GoalId,
+    *,
+    from_: Annotated[
+        str | None,
+        Parameter(name="--from", help="Start behind this sequence, or `now`; default: the goal's beginning"),
+    ] = None,
+    timeout: Annotated[float | None, Parameter(help="Give up after so many seconds (exit code 124)")] = None,
+    url: Url = None,
+    json: Json = False,
+) -> int:
+    """Follow a goal live until it is finished or waits for a person."""
+    hub = Hub(url)
+    return watch_goal(hub, goal_id, json=json, timeout_s=timeout, start=beginning(hub, goal_id, from_))
+
+
+@app.command
+def approve(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Accept the result of a goal that is ready for review."""
+    hub = Hub(url)
+    goal = hub.get(f"/goals/{goal_id}")
+    body = _given(ready_seq=goal.get("ready_seq"))
+    _told(hub.post(f"/goals/{goal_id}/approve", body, key=key), f"Goal {goal_id} is approved", json=json)
+
+
+@app.command
+def rework(
+    goal_id: GoalId,
+    feedback: Annotated[str, Parameter(help="What is to be changed")],
+    *,
+    priority: Annotated[PriorityWord | None, Parameter(help="From now on; default: as it is")] = None,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Ask for changes; the goal goes on, on the same branch."""
+    body = _given(feedback=feedback, priority=priority)
+    answer = Hub(url).post(f"/goals/{goal_id}/rework", body, key=key)
+    _told(
+        answer,
+        f"Rework {answer['rework_id']} is accepted\nFollow it with: {follow_command(answer)}",
+        json=json,
+    )
+
+
+@app.command
+def approve_plan(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Let the plan of a goal begin that was submitted with `--autonomy approve_plan`."""
+    hub = Hub(url)
+    body = {"action": "approve", "revision": hub.get(f"/goals/{goal_id}")["revision"]}
+    _told(hub.post(f"/goals/{goal_id}/plan", body, key=key), f"The plan of {goal_id} is approved", json=json)
+
+
+@app.command
+def budget(
+    goal_id: GoalId,
+    *,
+    max_llm_calls: Annotated[int | None, Parameter(help="New limit of model calls")] = None,
+    max_cost_usd: Annotated[float | None, Parameter(help="New limit of money")] = None,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Raise what a goal may spend; a limit is never lowered."""
+    body = _given(max_llm_calls=max_llm_calls, max_cost_usd=max_cost_usd)
+    _told(
+        Hub(url).post(f"/goals/{goal_id}/budget", body, key=key), f"The budget of {goal_id} is raised", json=json
+    )
+
+
+@app.command
+def note(
+    goal_id: GoalId,
+    task_id: Annotated[str, Parameter(help="Id of the running task (`agenthub goal show`)")],
+    text: Annotated[str, Parameter(help="What the agent should know at its next step")],
+    *,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Say a word to a running agent."""
+    answer = Hub(url).post(f"/goals/{goal_id}/tasks/{task_id}/note", {"text": text}, key=key)
+    _told(answer, f"{task_id} reads it at its next step", json=json)
+
+
+@app.command
+def cancel(goal_id: GoalId, *, reason: Reason = "", key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Stop a goal for good."""
+    answer = Hub(url).post(f"/goals/{goal_id}/cancel", _given(reason=reason or None), key=key)
+    _told(answer, f"Goal {goal_id} is cancelled", json=json)
+
+
+@app.command
+def pause(goal_id: GoalId, *, reason: Reason = "", key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Start nothing new on a goal; running work is put aside and kept."""
+    answer = Hub(url).post(f"/goals/{goal_id}/pause", _given(reason=reason or None), key=key)
+    _told(answer, f"Goal {goal_id} is paused; go on with: {program()} goal resume {goal_id}", json=json)
+
+
+@app.command
+def resume(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
+    """Go on with a paused goal."""
+    _told(Hub(url).post(f"/goals/{goal_id}/resume", {}, key=key), f"Goal {goal_id} goes on", json=json)
+
+
+@app.command
+def pull(
+    goal_id: GoalId,
+    folder: Annotated[Path | None, Parameter(help="Where to; default: a new folder named after the goal")] = None,
+    *,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Clone the branch of a goal into a new git repository."""
+    from agenthub_cli.client.pull import pull_goal
+
+    target = pull_goal(Hub(url), goal_id, folder or Path(goal_id))
+    _told({"goal_id": goal_id, "path": str(target)}, f"The result is in {target}", json=json)
+
+
+def _told(answer: Any, sentence: str, *, json: bool) -> None:
+    if json:
+        print_json(answer)
+    else:
+        print(sentence)
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}

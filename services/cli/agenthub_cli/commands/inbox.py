@@ -1,0 +1,123 @@
+"""`agenthub inbox` and `agenthub answer`: what waits for a person."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from agenthub_cli.client.hub_client import Hub, Json, Key, Url
+from agenthub_cli.options.edit_options import AS_IT_IS, Edits
+from agenthub_cli.terminal.goal_watch import follow_command, waits_for_approval
+from agenthub_cli.terminal.output import print_json, program
+
+# What each action does to the task that asks, or to a goal that asks as a whole.
+_OF_TASK = {
+    "retry": "The task is tried again",
+    "skip": "The task is skipped",
+    "edit": "The task is changed and tried again",
+    "take_over": "The task counts as done by you",
+    "cancel": "The task is cancelled, with everything that depends on it",
+}
+_OF_GOAL = {
+    "retry": "It is tried again",
+    "skip": "The question is set aside",
+    "edit": "It is tried again",
+    "take_over": "The question is set aside",
+    "cancel": "The goal is given up",
+}
+
+
+def inbox(*, url: Url = None, json: Json = False) -> None:
+    """Show every open question, every plan that waits for approval, and every result that waits for review."""
+    hub = Hub(url)
+    waiting = list(hub.pages("/interventions", state="open"))
+    goals = [found for goal in hub.pages("/goals", needs_you=True) if (found := _waits_for(goal)) is not None]
+    if json:
+        for item in [*waiting, *goals]:
+            print_json(item)
+        return
+    if not waiting and not goals:
+        print("Nobody needs you")
+    for item in goals:
+        print(f"{item['goal_id']}  {item['goal']}\n  waits for {item['waits_for']}: {item['command']}")
+    for item in waiting:
+        print(f"{item['id']}  {item['goal_id']}  {item.get('task_id') or 'the goal as a whole'}")
+        print(f"  {item['question']}")
+        for number, option in enumerate(item.get("options") or (), start=1):
+            print(f"    {number}. {option}")
+        given = "--option 1" if item.get("options") else '--text "…"'
+        print(f"  answer with: {program()} answer {item['id']} {given}")
+
+
+def _waits_for(goal: dict[str, Any]) -> dict[str, Any] | None:
+    """What a goal waits for that is no question, with the command that ends it."""
+    goal_id = goal["goal_id"]
+    if goal["status"] == "ready_for_review":
+        waits_for, command = "review", f"goal approve {goal_id}"
+    elif waits_for_approval(goal):
+        waits_for, command = "approval of its plan", f"goal approve-plan {goal_id}"
+    else:
+        return None
+    return {
+        "goal_id": goal_id,
+        "goal": goal["goal"],
+        "waits_for": waits_for,
+        "command": f"{program()} {command}",
+    }
+
+
+def answer(
+    intervention: Annotated[str, Parameter(help="Id of the question (`agenthub inbox`)")],
+    *,
+    text: Annotated[str | None, Parameter(help="The answer in words")] = None,
+    option: Annotated[str | None, Parameter(help="One of the options, by its words or its number")] = None,
+    action: Annotated[
+        Literal["answer", "retry", "skip", "edit", "take_over", "cancel"],
+        Parameter(help="What is to happen with the task"),
+    ] = "answer",
+    edits: Edits = AS_IT_IS,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Answer a question, or decide what else happens to the task.
+
+    `--action edit` changes the task first: give what is to change.
+    """
+    hub = Hub(url)
+    question = _asked(hub, intervention)
+    body: dict[str, Any] = {"action": action, **edits.body()}
+    if text is not None:
+        body["text"] = text
+    if option is not None:
+        body["option"] = _option(question, option)
+    told = hub.post(f"/interventions/{intervention}/answer", body, key=key)
+    if json:
+        print_json(told)
+        return
+    print(f"{_outcome(question, body)}\nFollow it with: {follow_command(told)}")
+
+
+def _asked(hub: Hub, intervention: str) -> dict[str, Any]:
+    """The question; one that is answered already may be answered again with the same key."""
+    for state in ("open", "all"):
+        for item in hub.pages("/interventions", state=state):
+            if item["id"] == intervention:
+                return dict(item)
+    return {}
+
+
+def _option(question: dict[str, Any], given: str) -> str:
+    options = question.get("options") or []
+    if given.isdecimal() and 0 < int(given) <= len(options):
+        return str(options[int(given) - 1])
+    return given
+
+
+def _outcome(question: dict[str, Any], body: dict[str, str]) -> str:
+    action = body["action"]
+    if action == "answer":
+        return f"Answered: {body['option']}" if body.get("option") else "Answered"
+    whole = question.get("task_id") == "_" and not question.get("about")
+    return (_OF_GOAL if whole else _OF_TASK)[action]

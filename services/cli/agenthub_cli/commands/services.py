@@ -1,0 +1,77 @@
+"""One service in this process, against a running NATS and Postgres."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from agenthub_cli import exit_codes
+from agenthub_cli.errors import CommandFailed
+from agenthub_cli.terminal.output import program
+
+
+def orchestrator() -> None:
+    """Run one orchestrator (NATS_URL; DATABASE_URL is a hint where to start)."""
+    from agenthub_orchestrator.app import main, run_orchestrator
+    from agenthub_runtime.settings.records import read_orchestrator_settings
+
+    # Each service reads its settings itself; read here first, what does not fit is told like everywhere.
+    read_orchestrator_settings(os.environ)
+    main(run_orchestrator, "orchestrator", read_orchestrator_settings)
+
+
+def projector() -> None:
+    """Run one projector (NATS_URL, DATABASE_URL)."""
+    from agenthub_orchestrator.app import main
+    from agenthub_orchestrator.projector.app import run_projector
+    from agenthub_runtime.settings.records import read_projector_settings
+
+    read_projector_settings(os.environ)
+    main(run_projector, "projector", read_projector_settings)
+
+
+def worker(
+    types: Annotated[
+        str | None,
+        Parameter(env_var="AGENT_TYPE", help="Agent types to serve, e.g. `coding` or `architect,planner`"),
+    ] = None,
+    *,
+    slots: Annotated[int | None, Parameter(help="Tasks at once; default: AGENTHUB_SLOTS or 1")] = None,
+) -> None:
+    """Run one worker (NATS_URL or the hub that runs on this machine, and what its model needs)."""
+    if types is None:
+        from agenthub_events.agent_types import AGENT_TYPES
+
+        raise CommandFailed(
+            f"Say which agent types the worker is to serve: {', '.join(AGENT_TYPES)}",
+            hint=f"one or more, for example `{program()} worker coding` or `{program()} worker testing,review`",
+            code=exit_codes.USAGE,
+        )
+    from agenthub_runtime.settings.records import read_worker_settings
+    from agenthub_worker.app import main
+
+    extra = {"AGENT_TYPE": types} | ({"AGENTHUB_SLOTS": str(slots)} if slots is not None else {})
+    env = {**_bus_of_this_machine(), **os.environ, **extra}
+    read_worker_settings(env)
+    main(env)
+
+
+def gateway() -> int:
+    """Run one gateway (NATS_URL, DATABASE_URL, AGENTHUB_HOST, AGENTHUB_PORT)."""
+    from agenthub_gateway.app import main
+    from agenthub_runtime.settings.records import read_gateway_settings
+
+    read_gateway_settings(os.environ)
+    return main(os.environ)
+
+
+def _bus_of_this_machine() -> dict[str, str]:
+    from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
+
+    named = os.environ.get("AGENTHUB_DATA_DIR")
+    folder = DataDir(Path(named) if named else default_data_dir())
+    hub = folder.running_hub()
+    return {} if hub is None else {"NATS_URL": folder.secrets.authorise(hub.nats_url)}

@@ -1,0 +1,1 @@
+"""What requests may say and answers do say: strict decoding and documented shapes."""

@@ -1,0 +1,155 @@
+"""What the calls take."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Priority
+from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
+
+GOAL_MAX = 8_000
+TEXT_MAX = 16_000
+REQUIREMENT_MAX = 500
+REQUIREMENTS_MAX = 50
+
+ShortText = Annotated[str, Meta(max_length=500)]
+LongText = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+Duration = Annotated[
+    str,
+    Meta(
+        max_length=60,
+        examples=["24 hours"],
+        description="`24 hours`, `4h 30m`, `PT4H`; 7 days by default. When it is over, a person is asked",
+    ),
+]
+Money = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=1_000_000,
+        description=f"{DEFAULT_MAX_COST_USD:g} by default. With a limit of your own no call is made whose price is"
+        " not known",
+    ),
+]
+Calls = Annotated[int, Meta(ge=0, le=1_000_000, description=f"{DEFAULT_LLM_CALLS} by default")]
+
+
+class ConstraintsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The bounds of a goal; what is missing or 0 means the hub's default, never unlimited."""
+
+    max_time: Duration | None = None
+    must_pass_tests: bool = True
+    require_security_audit: bool = True
+    max_cost_usd: Money | None = None
+    max_llm_calls: Calls | None = None
+
+
+class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One task of a plan; `depends_on` names keys of tasks listed before it."""
+
+    key: str
+    title: str
+    details: Annotated[str, Meta(max_length=TEXT_MAX)] = ""
+    agent: str = "coding"
+    depends_on: tuple[str, ...] = ()
+    complexity: Complexity = "medium"
+    estimate_minutes: int | None = None
+    acceptance: tuple[ShortText, ...] = ()
+    requirement_ids: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    timeout_s: int | None = None
+
+
+class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A goal in plain words. Only `goal` is needed; a `workflow` is a plan of your own."""
+
+    goal: Annotated[
+        str, Meta(min_length=1, max_length=GOAL_MAX, examples=["Build authentication system with JWT"])
+    ]
+    requirements: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=REQUIREMENT_MAX)], ...],
+        Meta(max_length=REQUIREMENTS_MAX),
+    ] = ()
+    constraints: ConstraintsBody = ConstraintsBody()
+    priority: Priority = "normal"
+    repository: Annotated[str, Meta(max_length=1_000)] = ""
+    test_command: ShortText = ""
+    autonomy: Autonomy = "full"
+    workflow: tuple[TaskBody, ...] | None = None
+
+
+class ReworkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What should be changed. Without a `priority` the goal keeps the one that it has."""
+
+    feedback: LongText
+    priority: Priority | None = None
+
+
+class ApproveBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`ready_seq` of the goal as you saw it; without it the one that the read models show now."""
+
+    ready_seq: Annotated[int, Meta(ge=1)] | None = None
+
+
+class ReasonBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why, in your words."""
+
+    reason: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class EmptyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Nothing has to be said."""
+
+
+class BudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New limits; each can only be raised."""
+
+    max_cost_usd: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
+    max_llm_calls: Annotated[int, Meta(gt=0, le=1_000_000)] | None = None
+
+
+class PriorityBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The goal's place in the queues."""
+
+    priority: Priority
+
+
+class PlanBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Approve the plan of the revision that you saw, or put `tasks` in its place."""
+
+    action: Literal["approve", "edit"]
+    revision: Annotated[int, Meta(ge=1)]
+    tasks: tuple[TaskBody, ...] | None = None
+
+
+class NoteBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A word to the agent at work."""
+
+    text: LongText
+
+
+class EditsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes in a task before it runs again; what is missing stays."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
+    details: Annotated[str, Meta(max_length=TEXT_MAX)] | None = None
+    agent: str | None = None
+    timeout_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
+
+
+class AnswerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What you decide about a question."""
+
+    action: AnswerAction
+    text: Annotated[str, Meta(max_length=TEXT_MAX)] = ""
+    option: Annotated[str, Meta(max_length=2_000)] = ""
+    edits: EditsBody | None = None
+
+
+class RequeueBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What changes before the work is tried again."""
+
+    edits: EditsBody | None = None

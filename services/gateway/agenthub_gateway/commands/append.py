@@ -1,0 +1,127 @@
+"""Who gives a command, and how its event gets into the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from opentelemetry.trace import SpanKind
+
+from agenthub_events.base import Draft, Metadata
+from agenthub_events.errors import InvalidInput, StoreUnavailable
+from agenthub_events.ports import Clock, Conflict, EventLog, Recorded, Stamp, Stored, Unavailable
+from agenthub_events.subjects import uuid5
+from agenthub_gateway.errors import KeyReused
+from agenthub_gateway.log_health import AppendWatch
+from agenthub_runtime.telemetry.tracing import GOAL_ID, TASK_ID, Telemetry, traceparent
+
+TRIES = 16
+KEY_MAX = 200
+BODY_HASH = "body_sha256"
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """A command's envelope: who gives it, and which request it is.
+
+    `request_id` is made from the caller's key, so that a repetition is known; `keyed` is False for a fresh one.
+    `body_hash` tells a repetition from another request under the same key.
+    """
+
+    actor: str
+    request_id: str
+    body_hash: str
+    keyed: bool = False
+    traceparent: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the command's event stands in the log. `event_id` is empty when nothing had to happen."""
+
+    goal_id: str
+    event_id: str
+    sequence: int
+    replayed: bool = False
+
+
+def request_id_for(actor: str, key: str) -> str:
+    """The id of the request that `actor` names by `key`. Raises `InvalidInput`."""
+    return f"r-{uuid5(f'{actor}|{check_key(key)}')}"
+
+
+def check_key(key: str) -> str:
+    """Return an Idempotency-Key that can be used. Raises `InvalidInput`."""
+    if not key.isprintable() or not 1 <= len(key) <= KEY_MAX:
+        raise InvalidInput(f"An Idempotency-Key has 1 to {KEY_MAX} printable characters", field="Idempotency-Key")
+    return key
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The trace of the goal that a command belongs to: the `traceparent` of its first event, and when that was."""
+
+    traceparent: str
+    since: datetime
+
+
+class Writer:
+    """Appends a command's event."""
+
+    def __init__(
+        self, log: EventLog, clock: Clock, telemetry: Telemetry, appends: AppendWatch | None = None
+    ) -> None:
+        self.log = log
+        self.appends = appends or AppendWatch()
+        self._clock = clock
+        self._telemetry = telemetry
+
+    async def append(self, draft: Draft, intent: Intent, origin: Origin | None = None) -> Stored | Conflict:
+        """Append under the fence, as a span of the caller's trace or else of the goal's.
+
+        Raises `StoreUnavailable` when the log does not answer.
+        """
+        now = self._clock.now()
+        parent = intent.traceparent or (origin.traceparent if origin else "")
+        since = (origin.since, now) if origin and not intent.traceparent else None
+        place = {GOAL_ID: draft.goal_id, TASK_ID: draft.task_id}
+        with self._telemetry.span(
+            f"command {draft.event.type}", parent=parent, since=since, attributes=place, kind=SpanKind.SERVER
+        ):
+            stamp = Stamp(now=now, metadata=_metadata(draft, intent), traceparent=traceparent())
+            result = await self.log.append(draft, stamp)
+        if isinstance(result, Unavailable):
+            self.appends.failed()
+            raise StoreUnavailable(f"The event log did not take the event: {result.reason} (is its disk full?)")
+        if isinstance(result, Stored) and not result.duplicate:
+            self.appends.works()  # a conflict is found before anything is written, and proves nothing
+        return result
+
+
+def _metadata(draft: Draft, intent: Intent) -> Metadata:
+    return {
+        "actor": intent.actor,
+        "causation_id": intent.request_id,
+        "correlation_id": draft.goal_id,
+        "input": f"command:{intent.request_id}",
+        "observed_seq": str(draft.expected),
+        BODY_HASH: intent.body_hash,
+    }
+
+
+def earlier_outcome(goal_id: str, event_id: str, records: Sequence[Recorded], intent: Intent) -> Outcome | None:
+    """The outcome of an earlier sending of the same request. Raises `KeyReused` when it said something else."""
+    found = next((recorded for recorded in records if event_id_of(recorded) == event_id), None)
+    if found is None:
+        return None
+    if getattr(found.event, "metadata", {}).get(BODY_HASH, intent.body_hash) != intent.body_hash:
+        raise KeyReused("This Idempotency-Key came with another body before: take a new key for a new request")
+    return Outcome(goal_id=goal_id, event_id=event_id, sequence=found.seq, replayed=True)
+
+
+def event_id_of(recorded: Recorded) -> str:
+    """The id of a stored event; empty for what cannot be read."""
+    return str(getattr(recorded.event, "event_id", ""))
+
+
+def too_busy() -> StoreUnavailable:
+    """Others have written first every time."""
+    return StoreUnavailable("Too many commands for one goal at the same moment: send the same again")

@@ -1,0 +1,82 @@
+"""A goal's own events: what commands are checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from agenthub_events.base import UNWRITTEN, Event, type_of
+from agenthub_events.catalogue.goal import GoalPlanned, GoalReplanned
+from agenthub_events.catalogue.values import PlannedTask
+from agenthub_events.errors import CommandRefused, InvalidSubject
+from agenthub_events.ports import EventLog, Recorded
+from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules.goal_aggregate import GoalLife
+from agenthub_events.serialization.codec import Unreadable
+from agenthub_events.subjects import GOAL_AS_A_WHOLE, check_goal_id
+from agenthub_gateway.commands.append import Origin
+from agenthub_gateway.errors import NotFound
+
+
+class Family(msgspec.Struct, frozen=True):
+    """The messages of `evt.<goal>._.goal.>` and their fold."""
+
+    life: GoalLife
+    records: tuple[Recorded, ...] = ()
+
+    @property
+    def goal_id(self) -> str:
+        """The goal."""
+        return self.life.goal_id
+
+    @property
+    def origin(self) -> Origin:
+        """The trace that began with the goal."""
+        first = self.records[0]
+        since = first.event.timestamp if isinstance(first.event, Event) else UNWRITTEN
+        return Origin(first.headers.get("traceparent", ""), since)
+
+    def extended(self, tail: Sequence[Recorded]) -> Family:
+        """The family after more messages. Raises `CommandRefused` when one cannot be read."""
+        life = self.life
+        for recorded in tail:
+            if isinstance(recorded.event, Unreadable):
+                raise CommandRefused(
+                    "goal-frozen",
+                    f"Event {recorded.seq} of goal `{self.goal_id}` cannot be read ({recorded.event.reason}): "
+                    "nothing is decided about this goal until it can",
+                )
+            life = goal_aggregate.evolve(life, recorded.seq, recorded.event)
+        return Family(life, (*self.records, *tail))
+
+    def tasks(self) -> dict[str, PlannedTask]:
+        """The planned graph as it stands: task id to task."""
+        graph: dict[str, PlannedTask] = {}
+        for recorded in self.records:
+            event = recorded.event
+            if isinstance(event, GoalPlanned):
+                graph = {task.task_id: task for task in event.tasks}
+            elif isinstance(event, GoalReplanned):
+                for task_id in event.dropped:
+                    graph.pop(task_id, None)
+                graph |= {task.task_id: task for task in event.added}
+        return graph
+
+    def last_of(self, kind: type) -> Recorded | None:
+        """The newest event of a kind."""
+        name = type_of(kind)
+        return next((r for r in reversed(self.records) if getattr(r.event, "type", "") == name), None)
+
+
+async def load_family(log: EventLog, goal_id: str) -> Family:
+    """Read a goal's own events. Raises `NotFound`, and `CommandRefused` when the goal is frozen."""
+    unknown = NotFound(f"There is no goal `{goal_id[:60]}`")
+    try:
+        check_goal_id(goal_id)
+    except InvalidSubject:
+        raise unknown from None
+    records = await log.read(f"{goal_id}.{GOAL_AS_A_WHOLE}.goal")
+    if not records:
+        raise unknown
+    return Family(goal_aggregate.initial(goal_id)).extended(records)

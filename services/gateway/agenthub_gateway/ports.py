@@ -1,0 +1,40 @@
+"""What the gateway's handlers work with; put together in `app.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
+from agenthub_gateway.commands.append import Writer
+from agenthub_gateway.live.broadcaster import Broadcaster
+from agenthub_gateway.live.outputs import RunOutputs
+from agenthub_gateway.metrics import RequestFigures
+from agenthub_gateway.queues import QueueView
+from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.readmodels import PositionWatch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hub:
+    """The collaborators of the handlers.
+
+    `queues` tells what waits in the work queues, `requests` counts what came over HTTP.
+    `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers run on it.
+    """
+
+    log: EventLog
+    writer: Writer
+    database: Database
+    position: PositionWatch
+    feed: Broadcaster
+    outputs: RunOutputs
+    artifacts: Artifacts
+    clock: Clock
+    ids: Ids
+    repositories: Path
+    connected: Callable[[], bool]
+    queues: Callable[[], Awaitable[list[QueueView]]]
+    accepts_local_repositories: bool
+    requests: RequestFigures

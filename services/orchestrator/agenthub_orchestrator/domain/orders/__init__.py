@@ -1,0 +1,1 @@
+"""The orders that workers are given: their lane, their limits, their context."""

@@ -1,0 +1,182 @@
+"""Work orders: the event that puts an attempt into a queue, and everything it says."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+import msgspec
+
+from agenthub_events.agent_types import AgentType, agent_type_of
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.catalogue.values import CallBudget, Complexity, GateName, Lane, Origin, TaskEdits
+from agenthub_events.context import Answered, digest_of, encode_context
+from agenthub_events.errors import InvalidInput
+from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S
+from agenthub_events.task_ids import gate_of, kind_of
+from agenthub_orchestrator.domain.kinship import parent_of
+from agenthub_orchestrator.domain.orders.lanes import UNBLOCKING, lane
+from agenthub_orchestrator.domain.orders.work_context import context_of
+from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.state.goal import GoalState
+
+PLAN_TIMEOUT_S = 1_800
+PREPARE_TIMEOUT_S = 900
+
+_GATE_WORK: dict[GateName, tuple[str, AgentType]] = {
+    "tests": ("Run the tests", "testing"),
+    "security": ("Audit the security", "security"),
+    "review": ("Review the result", "review"),
+}
+
+
+class Spec(NamedTuple):
+    """What a task asks for, whether planned or made by rule."""
+
+    title: str
+    agent: str
+    agent_type: str
+    timeout_s: int
+    details: str = ""
+    depends_on: tuple[str, ...] = ()
+    complexity: Complexity = "medium"
+    origin: Origin = "planner"
+
+
+def enqueue(
+    desk: Desk,
+    task_id: str,
+    *,
+    resumes: int = 0,
+    changed: tuple[str, ...] = (),
+    answered: Answered | None = None,
+    by_person: bool = False,
+) -> bool:
+    """Put the next attempt of a task on the desk; False when its aggregate takes no draft now."""
+    if not desk.is_free(task_id):
+        return False
+    state = desk.state
+    spec = spec_of(state, task_id)
+    before = task_commit(state, task_id)
+    if resumes and before != state.head:
+        # What a gate has read of another commit is no evidence about this one.
+        resumes = 0 if kind_of(task_id) == "gate" else resumes
+        changed = (*changed, f"the branch has moved from {before or 'its start'} to {state.head}")
+    order = _order(desk, task_id, spec, resumes=resumes, by_person=by_person)
+    context = None
+    if spec.agent_type != "noop":
+        told = context_of(state, task_id, title=spec.title, details=spec.details, answered=answered)
+        context = encode_context(told)
+        order = msgspec.structs.replace(
+            order,
+            context_ref=digest_of(context),
+            changed=changed,
+            budget=_budget(state),
+            workspace_commit=state.head,
+        )
+    route = (spec.agent_type, order.lane)
+    return desk.write(task_id, order, str(order.attempt), route=route, context=context)
+
+
+def task_commit(state: GoalState, task_id: str) -> str:
+    """The head from which the task's newest attempt was to start."""
+    task = state.tasks.get(task_id)
+    return task.order.workspace_commit if task and task.order else state.head
+
+
+def _order(desk: Desk, task_id: str, spec: Spec, *, resumes: int, by_person: bool) -> TaskEnqueued:
+    task = desk.state.tasks.get(task_id)
+    hashes = desk.policy.agent_hashes
+    attempt = task.attempt + 1 if task else 1
+    priority = desk.state.life.priority
+    return TaskEnqueued(
+        task_id=task_id,
+        agent=spec.agent,
+        agent_type=spec.agent_type,
+        agent_hash=hashes.get(spec.agent) or hashes.get(spec.agent_type, ""),
+        attempt=attempt,
+        lane=_lane(desk.state, task_id, spec, attempt, by_person),
+        title=spec.title,
+        timeout_s=spec.timeout_s,
+        parent_task_id=parent_of(task_id),
+        priority=priority,
+        retry_count=task.retry_count if task else 0,
+        max_retries=desk.policy.max_retries,
+        details=spec.details,
+        depends_on=spec.depends_on,
+        complexity=spec.complexity,
+        resumes=resumes,
+    )
+
+
+def _lane(state: GoalState, task_id: str, spec: Spec, attempt: int, by_person: bool) -> Lane:
+    kind = kind_of(task_id)
+    return lane(
+        kind=kind,
+        attempt=attempt,
+        priority=state.life.priority,
+        origin=spec.origin,
+        answered=by_person,
+        sole=kind in UNBLOCKING and not _other_work_runs(state),
+    )
+
+
+def _other_work_runs(state: GoalState) -> bool:
+    return any(
+        state.tasks[task_id].kind not in UNBLOCKING for index in (state.open, state.ready) for task_id in index
+    )
+
+
+def _budget(state: GoalState) -> CallBudget:
+    life, ledger = state.life, state.ledger
+    return CallBudget(
+        max_llm_calls=max(0, life.max_llm_calls - ledger.held_calls),
+        max_cost_usd=max(0.0, life.max_cost_usd - ledger.held_cost_usd),
+    )
+
+
+def spec_of(state: GoalState, task_id: str) -> Spec:
+    """What the task asks for now, with everything that people have edited."""
+    task = state.tasks.get(task_id)
+    if task is None:
+        return _by_rule(state, task_id)
+    planned = task.planned
+    if planned is None:
+        return _edited(_by_rule(state, task_id), task.edits)
+    spec = Spec(
+        title=planned.title,
+        agent=planned.agent,
+        agent_type=planned.agent_type,
+        timeout_s=planned.timeout_s or DEFAULT_TIMEOUT_S,
+        details=planned.details,
+        depends_on=planned.depends_on,
+        complexity=planned.complexity,
+        origin=planned.origin,
+    )
+    return _edited(spec, task.edits)
+
+
+def _by_rule(state: GoalState, task_id: str) -> Spec:
+    named = gate_of(task_id)
+    if named is not None:
+        title, agent = _GATE_WORK[named[0]]
+        return Spec(title, agent, agent, DEFAULT_TIMEOUT_S)
+    if kind_of(task_id) == "prepare":
+        return Spec("Fetch the repository", "coding", "coding", PREPARE_TIMEOUT_S)
+    title = "Plan the requested changes" if state.life.planned else "Plan the goal"
+    origin: Origin = "rework" if state.life.planned else "planner"
+    return Spec(title, "planner", "planner", PLAN_TIMEOUT_S, origin=origin)
+
+
+def _edited(spec: Spec, edits: TaskEdits) -> Spec:
+    agent, agent_type = spec.agent, spec.agent_type
+    if edits.agent is not None:
+        with suppress(InvalidInput):  # an agent that nobody has cannot be given work
+            agent, agent_type = edits.agent, agent_type_of(edits.agent)
+    return spec._replace(
+        title=spec.title if edits.title is None else edits.title,
+        details=spec.details if edits.details is None else edits.details,
+        timeout_s=edits.timeout_s or spec.timeout_s,
+        agent=agent,
+        agent_type=agent_type,
+    )

@@ -1,0 +1,129 @@
+"""The end of a goal: offered for review, completed, given up, cleaned up and sealed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from agenthub_events.catalogue.goal import (
+    GoalCompleted,
+    GoalFailed,
+    GoalReadyForReview,
+    SealRecorded,
+)
+from agenthub_events.catalogue.task import TaskCancelled
+from agenthub_events.catalogue.values import GateName, RequirementCoverage
+from agenthub_events.rules.requirements import gates_for
+from agenthub_events.task_ids import PREPARE, gate_task_id
+from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.gates import required_gates, standing
+from agenthub_orchestrator.domain.state.goal import GoalState
+
+_GATE_WORDS: dict[GateName, str] = {"tests": "tests", "security": "security audit", "review": "review"}
+
+
+def offer_for_review(desk: Desk) -> None:
+    """Every task has ended and every gate stands well: a person's verdict is due."""
+    state = desk.state
+    if state.life.phase != "open" or state.announced == (state.life.revision, state.head):
+        return
+    event = GoalReadyForReview(
+        revision=state.life.revision,
+        head=state.head,
+        summary=_summary(state),
+        requirements=_coverage(state),
+    )
+    desk.write_goal(event, f"{state.life.revision}-{state.head}")
+
+
+def _coverage(state: GoalState) -> tuple[RequirementCoverage, ...]:
+    accepted = state.life.accepted
+    done: dict[str, list[str]] = {}
+    for task_id in state.graph:
+        task = state.tasks[task_id]
+        for requirement in task.planned.requirement_ids if task.planned and task.word == "done" else ():
+            done.setdefault(requirement, []).append(task_id)
+    passed = {gate for gate in required_gates(state) if standing(state, gate) == "passed"}
+    return tuple(
+        RequirementCoverage(
+            requirement_id=f"R{number}",
+            text=text,
+            tasks=tuple(done.get(f"R{number}", ())),
+            gates=tuple(
+                gate_task_id(gate, state.gates[gate].rounds) for gate in gates_for(text) if gate in passed
+            ),
+        )
+        for number, text in enumerate(accepted.requirements if accepted else (), start=1)
+    )
+
+
+def _summary(state: GoalState) -> str:
+    return "; ".join((_tasks_summary(state), *_gate_summaries(state)))
+
+
+def _tasks_summary(state: GoalState) -> str:
+    counted = Counter(state.tasks[task_id].word for task_id in state.graph)
+    total = len(state.graph)
+    if counted["done"] == total:
+        return "All tasks completed"
+    others = [f"{counted[word]} {word}" for word in ("skipped", "cancelled") if counted[word]]
+    return ", ".join((f"{counted['done']} of {total} tasks completed", *others))
+
+
+def _gate_summaries(state: GoalState) -> list[str]:
+    told = []
+    for gate in required_gates(state):
+        words = {
+            "passed": "approved" if gate == "review" else "passed",
+            "waived": "waived by a person",
+            "reported": "failed, which this goal allows",
+        }
+        told.append(f"{_GATE_WORDS[gate]} {words.get(standing(state, gate), 'not passed')}")
+    return told
+
+
+def complete(desk: Desk) -> None:
+    """A person has approved the result."""
+    state = desk.state
+    gates = [text for text in _gate_summaries(state) if not text.startswith("review")]
+    summary = ", ".join((_tasks_summary(state), *gates))
+    event = GoalCompleted(completion_summary=summary, head=state.head)
+    desk.write_goal(event, str(state.life.closing_seq))
+
+
+def give_up(desk: Desk) -> bool:
+    """Close a goal that a person gave up, or that cannot even begin; False when there is no reason to."""
+    state = desk.state
+    reason = state.abandoned
+    prepare = state.tasks.get(PREPARE)
+    if not reason and prepare is not None and prepare.word == "cancelled":
+        reason = "the repository could not be prepared, and its preparation was cancelled"
+    if not reason:
+        return False
+    return desk.write_goal(GoalFailed(reason=reason), str(state.life.rework_round))
+
+
+def cancel_open(desk: Desk) -> None:
+    """A goal that is over has no open tasks: whatever has not ended is cancelled."""
+    phase = desk.state.life.phase
+    for task in desk.tasks(desk.state.unended):
+        desk.write(task.task_id, TaskCancelled(task_id=task.task_id, reason=f"the goal is {phase}"), "1")
+
+
+def cancel_doomed(desk: Desk) -> None:
+    """Cancel what was dropped from the plan, and what waits for a task that will never be done.
+
+    A plan that nobody has approved yet may be edited again: what it drops may come back.
+    """
+    if desk.state.life.planned and not desk.state.plan_stands:
+        return
+    for task_id, causes in list(desk.state.doomed.items()):
+        reason = f"depends on {causes[0]}, which was cancelled" if causes else "dropped from the plan"
+        desk.write(task_id, TaskCancelled(task_id=task_id, reason=reason, causes=causes), "1")
+
+
+def seal(desk: Desk) -> None:
+    """Bind everything up to the last offer for review by its hash."""
+    due = desk.state.seal_due
+    if due is not None and due.up_to_seq > desk.state.sealed_seq:
+        event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=due.sha256)
+        desk.write_family("seal", event, str(due.up_to_seq))

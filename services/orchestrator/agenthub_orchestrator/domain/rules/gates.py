@@ -1,0 +1,145 @@
+"""The gates: tests, then the security audit, then the review, each on the head of the branch as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+from agenthub_events.catalogue.gate import GateFailed
+from agenthub_events.catalogue.task import TaskCancelled
+from agenthub_events.catalogue.values import Constraints, GateName
+from agenthub_events.rules.requirements import GateParameters, gate_parameters
+from agenthub_events.task_ids import gate_task_id
+from agenthub_orchestrator.domain.orders.orders import enqueue
+from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.questions import ask
+from agenthub_orchestrator.domain.rules.repairs import repair
+from agenthub_orchestrator.domain.state import answer_options
+from agenthub_orchestrator.domain.state.goal import GoalState
+from agenthub_orchestrator.domain.state.task import TaskState
+
+SAME_FAILURES = 3
+
+Standing: TypeAlias = Literal["passed", "waived", "reported", "failed", "due"]
+GOOD: frozenset[Standing] = frozenset({"passed", "waived", "reported"})
+
+
+def required_gates(state: GoalState) -> Iterator[GateName]:
+    """The gates of this goal in their order. A goal of nothing but `noop` tasks measures and has none."""
+    if not state.real_work:
+        return
+    yield "tests"
+    if _parameters(state).security:
+        yield "security"
+    yield "review"
+
+
+def _parameters(state: GoalState) -> GateParameters:
+    accepted = state.life.accepted
+    if accepted is None:
+        return gate_parameters((), Constraints())
+    return gate_parameters(accepted.requirements, accepted.constraints)
+
+
+def standing(state: GoalState, gate: GateName) -> Standing:
+    """Where a gate stands for the head as it is now: a verdict on another commit, or an older plan, is none."""
+    rounds = state.gates[gate]
+    verdict = rounds.verdict
+    if _was_skipped(state, gate):
+        return "waived"
+    if (
+        verdict is None
+        or rounds.verdict_ordered_seq < state.rearmed_seq
+        or not _is_about_head(state, verdict.commit)
+    ):
+        return "due"
+    if not isinstance(verdict, GateFailed):
+        return "passed"
+    if not verdict.blocking or (gate == "tests" and not _parameters(state).tests_block):
+        return "reported"
+    if rounds.waived:
+        return "waived"
+    return "due" if gate_task_id(gate, verdict.round) in state.causes else "failed"
+
+
+def _is_about_head(state: GoalState, commit: str) -> bool:
+    # Before the first merge nobody has named a head; then every verdict is about the empty start.
+    return not state.head or commit == state.head
+
+
+def _was_skipped(state: GoalState, gate: GateName) -> bool:
+    """A person has skipped the gate's newest round, on this very head."""
+    newest = state.tasks.get(gate_task_id(gate, state.gates[gate].rounds))
+    if newest is None or newest.word != "skipped":
+        return False
+    return _judges_the_present(state, newest)
+
+
+def _judges_the_present(state: GoalState, task: TaskState) -> bool:
+    """Whether the newest order of a gate's round is about the head and the plan as they are now."""
+    if task.order is None:
+        return False
+    return task.order.workspace_commit == state.head and task.order_seq > state.rearmed_seq
+
+
+def pass_gates(desk: Desk) -> bool:
+    """Take the next step at the first gate that is not passed; True when every gate stands well."""
+    for gate in required_gates(desk.state):
+        now = standing(desk.state, gate)
+        if now == "due":
+            _run(desk, gate)
+            return False
+        if now == "failed":
+            _after_failure(desk, gate)
+            return False
+    return True
+
+
+def _run(desk: Desk, gate: GateName) -> None:
+    """Let a new round begin, unless one is under way; one on an older head or plan is called off."""
+    state = desk.state
+    rounds = state.gates[gate].rounds
+    task = state.tasks.get(gate_task_id(gate, rounds))
+    if task is None or task.ended:
+        if desk.may_start:
+            enqueue(desk, gate_task_id(gate, rounds + 1))
+        return
+    if task.is_open and task.order is not None and not _judges_the_present(state, task):
+        event = TaskCancelled(task_id=task.task_id, reason="the goal has moved on: another round judges it")
+        desk.write(task.task_id, event, "1")
+
+
+def _after_failure(desk: Desk, gate: GateName) -> None:
+    rounds = desk.state.gates[gate]
+    verdict = rounds.verdict
+    if not isinstance(verdict, GateFailed):
+        return
+    if rounds.streak >= SAME_FAILURES:
+        _ask(desk, gate, verdict, f"failed in the same way {rounds.streak} rounds running")
+    elif rounds.repairs + 1 >= desk.policy.max_rounds:
+        _ask(desk, gate, verdict, f"has failed {rounds.repairs + 1} rounds")
+    else:
+        repair(desk, gate, verdict)
+
+
+def _ask(desk: Desk, gate: GateName, verdict: GateFailed, how: str) -> None:
+    shown = (*verdict.failing, *(f"{found.file}:{found.line} {found.message}" for found in verdict.findings))
+    ask(
+        desk,
+        "rounds",
+        f"The {gate} gate {how}. Say how to mend it, accept the result as it is, or give the goal up.",
+        options=(answer_options.TRY_AGAIN, answer_options.ACCEPT, answer_options.GIVE_UP),
+        task_id=gate_task_id(gate, verdict.round),
+        evidence="\n".join((verdict.summary, *shown[:30])).strip(),
+    )
+
+
+def run_requested_tests(desk: Desk) -> None:
+    """A person wants the tests to run now: one round on the head, whatever else goes on."""
+    state = desk.state
+    if state.tests_wanted_seq <= state.tests_ordered_seq or not state.real_work or not desk.may_start:
+        return
+    rounds = state.gates["tests"].rounds
+    newest = state.tasks.get(gate_task_id("tests", rounds))
+    if newest is None or newest.ended:
+        enqueue(desk, gate_task_id("tests", rounds + 1), by_person=True)

@@ -1,0 +1,129 @@
+"""Questions about the goal as a whole: each matter asked once, closed when moot, raised again in time."""
+
+from __future__ import annotations
+
+from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
+from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.state import answer_options
+from agenthub_orchestrator.domain.state.goal import GoalState
+from agenthub_orchestrator.domain.state.task import Question
+from agenthub_orchestrator.domain.state.timer_refs import escalation_ref
+
+AGENTHUB = "agenthub"
+
+
+def ask(
+    desk: Desk,
+    reason: str,
+    question: str,
+    *,
+    options: tuple[str, ...],
+    task_id: str = "",
+    evidence: str = "",
+) -> None:
+    """Ask people about the goal as a whole, unless the same matter is open already."""
+    state = desk.state
+    if state.open_question(reason, task_id) is not None:
+        return
+    asked = AgentBlocked(
+        question=question,
+        task_id=task_id,
+        options=options,
+        evidence=evidence,
+        reason=reason,
+    )
+    desk.write_family("agent", asked, f"{reason}-{state.asked.get(reason, 0) + 1}")
+
+
+def tend_questions(desk: Desk) -> None:
+    """Close questions that events have answered, and raise those again that nobody has answered in time."""
+    for question in list(desk.state.questions.values()):
+        moot = _why_moot(desk.state, question)
+        if moot:
+            answer = AgentAnswered(
+                action="answer",
+                by=AGENTHUB,
+                blocked_seq=question.seq,
+                task_id=question.asked.task_id,
+                text=moot,
+            )
+            desk.write_family("agent", answer, f"default-{question.seq}")
+        elif desk.fired:
+            _escalate(desk, question)
+
+
+def _why_moot(state: GoalState, question: Question) -> str:
+    if question.task_id:
+        return ""
+    match question.asked.reason:
+        case "budget" if state.raised_seq > question.seq:
+            return "The budget was raised"
+        case "dead_letter" if _is_handled(state, question.asked.task_id):
+            return "The dead letter was dealt with"
+        case _:
+            return ""
+
+
+def _is_handled(state: GoalState, task_id: str) -> bool:
+    task = state.tasks.get(task_id)
+    return task is None or task.word != "dead_lettered" or task.decision is not None
+
+
+def _escalate(desk: Desk, question: Question) -> None:
+    if not desk.has_fired("escalate", question.task_id or "_", escalation_ref(question)):
+        return
+    level = question.level + 1
+    event = AgentEscalated(level=level, blocked_seq=question.seq, task_id=question.asked.task_id)
+    ordinal = f"{question.seq}-{level}"
+    if question.task_id:
+        desk.write(question.task_id, event, ordinal)
+    else:
+        desk.write_family("agent", event, ordinal)
+
+
+def ask_about_unreadable(desk: Desk) -> None:
+    """A message that this code cannot read stops its aggregate; people are told which one."""
+    for task_id in desk.state.frozen:
+        seq = desk.state.tasks[task_id].unreadable_seq
+        ask(
+            desk,
+            "unreadable",
+            f"Message {seq} of task {task_id} cannot be read by this version of agenthub, so the task stands"
+            " still. Upgrade agenthub and restart it, or go on without the task.",
+            options=(answer_options.SKIP_IT, answer_options.GIVE_UP),
+            task_id=task_id,
+        )
+    for family, seq in desk.state.unreadable.items():
+        if "agent" in desk.state.unreadable:
+            return
+        ask(
+            desk,
+            "unreadable",
+            f"Message {seq} about the goal's {family} cannot be read by this version of agenthub, so the whole"
+            " goal stands still. Upgrade agenthub and restart it.",
+            options=() if family == "goal" else (answer_options.GIVE_UP,),
+        )
+
+
+def ask_about_deadline(desk: Desk) -> None:
+    """A goal whose time is over starts nothing new until a person has decided."""
+    passed = desk.state.deadline_passed_at
+    if passed is not None:
+        ask(
+            desk,
+            "deadline",
+            f"The time of this goal was over at {passed:%Y-%m-%d %H:%M:%S} UTC. Nothing new is started until you"
+            " decide.",
+            options=(answer_options.MORE_TIME, answer_options.GIVE_UP),
+        )
+
+
+def ask_about_stall(desk: Desk) -> None:
+    """A goal on which nothing can happen is put before a person."""
+    if desk.state.stalled_unasked:
+        ask(
+            desk,
+            "stalled",
+            "Nothing can happen on this goal any more, and nobody was asked. Look at the diagnosis.",
+            options=(answer_options.TRY_AGAIN, answer_options.GIVE_UP),
+        )

@@ -1,0 +1,226 @@
+"""The fold of one goal: all that a decision looks at, kept so that an event costs the same for any size."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from agenthub_events.base import UNWRITTEN
+from agenthub_events.catalogue.gate import GateFailed, GatePassed
+from agenthub_events.catalogue.goal import GoalReworkRequested
+from agenthub_events.catalogue.money import BudgetExceeded
+from agenthub_events.catalogue.task import MergeDone, TaskProposed
+from agenthub_events.catalogue.values import GateName
+from agenthub_events.context import Knowledge
+from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules.budget import Slice
+from agenthub_events.task_ids import PREPARE
+from agenthub_orchestrator.domain.state.task import Question, TaskState
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+
+class SliceKey(NamedTuple):
+    """One reserved slice of the goal's budget."""
+
+    task_id: str
+    attempt: int
+    slice: int
+
+
+class Seal(NamedTuple):
+    """The hash over the goal's messages up to a sequence."""
+
+    up_to_seq: int
+    messages: int
+    sha256: str
+
+
+class Proposal(NamedTuple):
+    """An agent's request for more tasks, at its place in the log."""
+
+    seq: int
+    event: TaskProposed
+
+
+@dataclass(slots=True)
+class Fence:
+    """The last sequence and the number of messages of an aggregate."""
+
+    seq: int = 0
+    count: int = 0
+
+
+@dataclass(slots=True)
+class GateState:
+    """The rounds of one gate. `repairs` counts failed rounds answered with a repair since people last had a say.
+
+    `streak` counts the last rounds that failed in exactly the same way, `waived`: a person accepts the result
+    without this gate's consent, `guidance` is what people said about the failure.
+    """
+
+    rounds: int = 0
+    verdict: GatePassed | GateFailed | None = None
+    verdict_ordered_seq: int = 0
+    repairs: int = 0
+    streak: int = 0
+    waived: bool = False
+    guidance: str = ""
+
+    def restart(self) -> None:
+        """Count the rounds from here on, as people have asked for more."""
+        self.repairs = 0
+        self.streak = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The goal's money: slices that are set aside, those that are settled, and what is known to be spent."""
+
+    open: dict[SliceKey, Slice] = field(default_factory=dict)
+    settled: dict[SliceKey, Slice] = field(default_factory=dict)
+    calls: int = 0
+    cost_usd: float = 0.0
+    changed_seq: int = 0
+    exceeded: list[BudgetExceeded] = field(default_factory=list)
+
+    @property
+    def held_calls(self) -> int:
+        """Calls that are spent or set aside."""
+        return self.calls + sum(held.calls for held in self.open.values())
+
+    @property
+    def held_cost_usd(self) -> float:
+        """Money that is spent or set aside."""
+        return self.cost_usd + sum(held.cost_usd for held in self.open.values())
+
+    def of_attempt(self, key: SliceKey) -> tuple[Slice, ...]:
+        """All slices of the attempt that holds this one, in order."""
+        slices = {**self.open, **self.settled}
+        return tuple(slices[known] for known in sorted(slices) if known[:2] == key[:2])
+
+
+@dataclass(slots=True)
+class GoalState:
+    """Everything that has happened to one goal. Updated in place by `apply`, read by everything else.
+
+    Dictionaries with None as values are ordered sets: `ready` (every dependency met, never ordered), `open` (an
+    attempt is queued or runs), `closed` (the last attempt is over, the task is not), `unended` (any task that has
+    not ended), `doomed` (to be cancelled, with the cause chain), `diagnosed` (the debug task of a
+    gate has ended and no repair has been made of it yet).
+    """
+
+    goal_id: str
+    life: goal_aggregate.GoalLife
+    last_seq: int = 0
+    last_at: datetime = UNWRITTEN
+    messages: int = 0
+    digest: _Hash = field(default_factory=hashlib.sha256)
+    families: dict[str, Fence] = field(default_factory=dict)
+    unreadable: dict[str, int] = field(default_factory=dict)
+
+    tasks: dict[str, TaskState] = field(default_factory=dict)
+    graph: list[str] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)
+    unfinished: int = 0
+    real_work: int = 0
+    proposed: int = 0
+    ready: dict[str, None] = field(default_factory=dict)
+    open: dict[str, None] = field(default_factory=dict)
+    closed: dict[str, None] = field(default_factory=dict)
+    unended: dict[str, None] = field(default_factory=dict)
+    doomed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    diagnosed: dict[str, None] = field(default_factory=dict)
+    frozen: dict[str, None] = field(default_factory=dict)
+    started: bool = False
+
+    causes: set[str] = field(default_factory=set)
+    proposals: dict[int, Proposal] = field(default_factory=dict)
+    reworks: list[GoalReworkRequested] = field(default_factory=list)
+    reworks_answered: int = 0
+    plans: list[str] = field(default_factory=list)
+    judged: set[str] = field(default_factory=set)
+    rejections: list[str] = field(default_factory=list)
+    rejected: int = 0
+    dropped_rework: str = ""
+    guidance: str = ""
+
+    gates: dict[GateName, GateState] = field(
+        default_factory=lambda: {"tests": GateState(), "security": GateState(), "review": GateState()}
+    )
+    rearmed_seq: int = 0
+    tests_wanted_seq: int = 0
+    tests_ordered_seq: int = 0
+    head: str = ""
+    base: str = ""
+    merges: list[MergeDone] = field(default_factory=list)
+
+    questions: dict[int, Question] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
+    abandoned: str = ""
+    clock_from: datetime = UNWRITTEN
+    deadline_passed_at: datetime | None = None
+    resumed_seq: int = 0
+    raised_seq: int = 0
+    announced: tuple[int, str] | None = None
+    ledger: Ledger = field(default_factory=Ledger)
+    knowledge: list[Knowledge] = field(default_factory=list)
+    stalled_unasked: bool = False
+    seal_due: Seal | None = None
+    sealed_seq: int = 0
+
+    def fence(self, family: str) -> Fence:
+        """The fence of a family of the goal as a whole; an empty one when nothing was said in it."""
+        return self.families.get(family) or Fence()
+
+    @property
+    def alive(self) -> bool:
+        """Whether work may still happen: accepted, and neither over nor approved."""
+        return self.life.phase in ("open", "ready")
+
+    @property
+    def plan_stands(self) -> bool:
+        """Whether there is a plan that may be worked on."""
+        accepted = self.life.accepted
+        if not self.life.planned or accepted is None:
+            return False
+        return accepted.autonomy != "approve_plan" or self.life.plan_approved
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the goal's repository is there, or none is named."""
+        accepted = self.life.accepted
+        if accepted is None or not accepted.repository:
+            return True
+        prepare = self.tasks.get(PREPARE)
+        return prepare is not None and prepare.ended
+
+    @property
+    def current_plan(self) -> TaskState | None:
+        """The planning task whose outcome has not been judged; None when there is none."""
+        if not self.plans or self.plans[-1] in self.judged:
+            return None
+        return self.tasks[self.plans[-1]]
+
+    @property
+    def rework(self) -> GoalReworkRequested | None:
+        """The oldest request for changes that no plan has answered; None when all are answered."""
+        if self.reworks_answered < len(self.reworks):
+            return self.reworks[self.reworks_answered]
+        return None
+
+    def open_question(self, reason: str, task_id: str = "") -> Question | None:
+        """The open question about the goal as a whole of this reason, if there is one."""
+        for question in self.questions.values():
+            asked = question.asked
+            if not question.task_id and asked.reason == reason and asked.task_id == task_id:
+                return question
+        return None
+
+
+def initial(goal_id: str) -> GoalState:
+    """A goal of which nothing is known."""
+    return GoalState(goal_id=goal_id, life=goal_aggregate.initial(goal_id))

@@ -1,0 +1,1 @@
+"""An agent at work: its loop, its calls to the model, its tools."""

@@ -1,0 +1,193 @@
+"""Asks the model: one reserved, recorded and counted call after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from agenthub_events.catalogue.money import LlmCalled
+from agenthub_events.catalogue.values import Usage
+from agenthub_events.rules.budget import Spent
+from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
+from agenthub_worker.domain.backoff import rest_s, rests_in_a_row
+from agenthub_worker.domain.model import ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
+from agenthub_worker.domain.next_step import CallModel
+from agenthub_worker.domain.outcomes import Failed, Parked
+from agenthub_worker.domain.run import Answer
+from agenthub_worker.lease.budget import Purse
+from agenthub_worker.lease.journal import RunBook
+from agenthub_worker.lease.lease import AttemptOver, Hold
+from agenthub_worker.llm.pricing import cost_usd, worst_case_usd
+
+MAX_TRIES = 4
+# Longer waits belong to the queue: a slot is not held through an outage.
+LONGEST_WAIT_S = 5.0
+_FIRST_WAIT_S = 0.5
+# Bytes of JSON a token stands for at least; used only to reserve enough.
+_BYTES_A_TOKEN = 3
+_REASON_MAX = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brief:
+    """What every call of a run has in common. `tools` in the shape of the Messages API."""
+
+    client: ModelClient
+    provider: str
+    model: str
+    system: str
+    tools: Sequence[Mapping[str, Any]]
+    max_tokens: int
+
+
+class ModelDesk:
+    """The model calls of one attempt."""
+
+    def __init__(self, hold: Hold, book: RunBook, purse: Purse, brief: Brief) -> None:
+        self._hold = hold
+        self._book = book
+        self._purse = purse
+        self._brief = brief
+
+    async def ask(self, move: CallModel) -> None:
+        """One call and its reply as steps of the run. Raises `Lost` or `AttemptOver`."""
+        hold, book = self._hold, self._book
+        await hold.look()
+        await self._pass_on_notes()
+        request = self._request()
+        worst = self._worst_case(request)
+        await self._purse.make_room(self.spent(worst), worst)
+        digest = request_hash(request)
+        await book.write(
+            TurnIntent(turn=move.turn, tries=move.tries, request_hash=digest, model=self._brief.model)
+        )
+        hold.bench.crash_point("after-turn-intent")
+        began = hold.bench.clock.monotonic()
+        try:
+            reply = await hold.while_held(self._brief.client.complete(request, on_activity=self._show))
+        except ModelFault as fault:
+            await book.write(_failed_step(move, fault))
+            await self._after_fault(fault, move.tries)
+            return
+        await book.write(self._reply_step(move, digest, reply, hold.bench.clock.monotonic() - began))
+        hold.bench.crash_point("after-turn-reply")
+        await self.count()
+
+    async def count(self) -> None:
+        """Put every answered call that the log lacks into it."""
+        for answer in self._book.run.answers:
+            if answer.turn not in self._hold.counted_turns:
+                await self._hold.append(
+                    _called(self._hold, answer), f"{self._hold.claim}-{answer.turn}-{answer.tries}"
+                )
+                self._hold.counted_turns.add(answer.turn)
+
+    def spent(self, worst_call_usd: float | None) -> Spent:
+        """What the attempt has used so far; an unanswered call that may be billed counts at its worst price."""
+        run = self._book.run
+        known, unknown = run.usage().cost_usd, run.unanswered
+        cost: float | None = known
+        if unknown and known is not None:
+            cost = None if worst_call_usd is None else known + unknown * worst_call_usd
+        return Spent(calls=len(run.answers), unknown_calls=unknown, cost_usd=cost)
+
+    def _request(self) -> ModelRequest:
+        brief = self._brief
+        return ModelRequest(
+            model=brief.model,
+            system=brief.system,
+            messages=self._book.run.messages,
+            tools=brief.tools,
+            max_tokens=brief.max_tokens,
+        )
+
+    def _worst_case(self, request: ModelRequest) -> float | None:
+        tokens = math.ceil(len(msgspec.json.encode(request)) / _BYTES_A_TOKEN)
+        price = worst_case_usd(self._brief.model, tokens, request.max_tokens, self._brief.provider)
+        return None if price is None else float(price)
+
+    async def _pass_on_notes(self) -> None:
+        for note in self._hold.notes:
+            if note.seq not in self._book.run.notes:
+                await self._book.write(Nudge(text=note.text, note_seq=note.seq))
+
+    def _show(self, text: str) -> None:
+        self._book.emit("text", text.encode())
+
+    def _reply_step(self, move: CallModel, digest: str, reply: ModelReply, seconds: float) -> TurnReply:
+        price = cost_usd(self._brief.model, reply.usage, self._brief.provider)
+        return TurnReply(
+            turn=move.turn,
+            tries=move.tries,
+            request_hash=digest,
+            model=reply.model,
+            provider=self._brief.provider,
+            stop_reason=reply.stop_reason,
+            content=tuple(reply.content),
+            usage=Usage(
+                calls=1,
+                input_tokens=reply.usage.input_tokens,
+                output_tokens=reply.usage.output_tokens,
+                cache_read_tokens=reply.usage.cache_read_tokens,
+                cache_write_tokens=reply.usage.cache_write_tokens,
+                cost_usd=None if price is None else float(price),
+            ),
+            latency_ms=round(seconds * 1000),
+        )
+
+    async def _after_fault(self, fault: ModelFault, tries: int) -> None:
+        """Wait, so that the same turn is asked again, or end the attempt. Raises `AttemptOver`."""
+        match fault.kind:
+            case "config":
+                raise AttemptOver(Parked(reason="config", detail=fault.message))
+            case "refused":
+                raise AttemptOver(Failed(failure_class="model", reason=fault.message))
+            case "invalid":
+                if tries >= MAX_TRIES - 1:
+                    raise AttemptOver(Failed(failure_class="invalid", reason=fault.message))
+                return
+        wait = fault.retry_after_s if fault.retry_after_s is not None else _FIRST_WAIT_S * 2 ** (tries - 1)
+        if tries >= MAX_TRIES or wait > LONGEST_WAIT_S:
+            until = await self._end_of_rest(fault.retry_after_s)
+            raise AttemptOver(Parked(reason="overload", detail=fault.message, until=until))
+        await self._hold.while_held(self._hold.bench.pause(wait))
+
+    async def _end_of_rest(self, asked_s: float | None) -> datetime:
+        hold, bench = self._hold, self._hold.bench
+        told = await bench.patiently(lambda: bench.events.read(hold.prefix))
+        pause = rest_s(rests_in_a_row(recorded.event for recorded in told), asked_s)
+        return bench.clock.now() + timedelta(seconds=pause * (1 + bench.ids.uniform() / 4))
+
+
+def _failed_step(move: CallModel, fault: ModelFault) -> TurnFailed:
+    return TurnFailed(
+        turn=move.turn,
+        tries=move.tries,
+        may_be_billed=fault.may_be_billed,
+        reason=fault.message[:_REASON_MAX],
+    )
+
+
+def _called(hold: Hold, answer: Answer) -> LlmCalled:
+    usage = answer.usage
+    return LlmCalled(
+        task_id=hold.task_id,
+        attempt=hold.order.attempt,
+        turn=answer.turn,
+        tries=answer.tries,
+        model=answer.model,
+        provider=answer.provider,
+        stop_reason=answer.stop_reason,
+        request_hash=answer.request_hash,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        cost_usd=usage.cost_usd,
+        latency_ms=answer.latency_ms,
+    )

@@ -1,0 +1,173 @@
+"""Who works on an order: the agent's file, the model behind it, and what it may do on this task."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from agenthub_events.agent_types import AgentType, agent_type_of
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.catalogue.values import Plan
+from agenthub_events.context import WorkContext
+from agenthub_events.rules.plan import validate_plan, validate_proposal
+from agenthub_events.task_ids import TaskKind
+from agenthub_runtime.agents.load import (
+    REPOSITORY_FOLDERS,
+    AgentDefinition,
+    Layer,
+    built_in_files,
+    hub_files,
+    load_agents,
+    repository_layers,
+)
+from agenthub_runtime.settings.records import WorkerSettings
+from agenthub_worker.agent.model_calls import Brief
+from agenthub_worker.agent.tool_calls import Permissions, PlanRules
+from agenthub_worker.domain.model import ModelClient
+from agenthub_worker.domain.next_step import Bounds
+from agenthub_worker.domain.prompt import system_prompt
+from agenthub_worker.errors import ProviderMissing
+from agenthub_worker.evidence.layout import given_test_command
+from agenthub_worker.lease.journal import RunBook
+from agenthub_worker.llm.providers import Provider, provider_for
+from agenthub_worker.tools.contract import ToolContext
+from agenthub_worker.tools.registry import definitions
+from agenthub_worker.workspace.workspace import Workplace
+
+log = structlog.get_logger()
+
+_WORK_CALLS = frozenset({"report_result", "ask_human", "request_tasks", "record_knowledge"})
+_CALLS: Mapping[TaskKind, frozenset[str]] = {
+    "plan": frozenset({"submit_plan", "ask_human", "record_knowledge"}),
+    "gate": frozenset({"report_result", "ask_human", "record_knowledge"}),
+}
+_READ_ONLY_KINDS: frozenset[TaskKind] = frozenset({"plan", "gate"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """One agent on one task."""
+
+    brief: Brief
+    permissions: Permissions
+    bounds: Bounds
+    read_only: bool
+
+    def tool_context(self, place: Workplace, context: WorkContext, book: RunBook) -> ToolContext:
+        """Where the agent's tools work."""
+        return ToolContext(
+            workspace=place.path,
+            sandbox=place.hold.bench.sandbox,
+            repository=place.repository,
+            base=context.gate.base if context.gate else place.base,
+            test_command=given_test_command(context.test_command) if context.test_command else None,
+            read_only=self.read_only,
+            on_output=lambda data: book.emit("output", data),
+        )
+
+
+class Crew:
+    """The agents of a worker and the models behind them. Without a provider it can only measure (`noop`)."""
+
+    def __init__(
+        self,
+        provider: Provider | None,
+        client: ModelClient | None,
+        hub_agents: Layer,
+        *,
+        close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._provider = provider
+        self._client = client
+        self._close = close
+        self._layers = (built_in_files(), hub_agents)
+        self._warned: set[tuple[str, str]] = set()
+
+    async def post_for(self, order: TaskEnqueued, context: WorkContext, place: Workplace) -> Post:
+        """The agent for an order. Raises `AgentFileInvalid`, `ProviderMissing`."""
+        if self._provider is None or self._client is None:
+            raise ProviderMissing("this worker has no model", field="AGENTHUB_PROVIDER")
+        agent = await self._agent(order, place)
+        names = frozenset(agent.tools) | _CALLS.get(context.kind, _WORK_CALLS)
+        brief = Brief(
+            client=self._client,
+            provider=self._provider.name,
+            model=self._provider.model_for(agent.type, order.model or agent.model),
+            system=system_prompt(agent.name, agent.type, agent.prompt),
+            tools=definitions(sorted(names)),
+            max_tokens=agent.limits.max_tokens,
+        )
+        return Post(
+            brief=brief,
+            permissions=Permissions(
+                tools=names,
+                plan_rules=_plan_rules(context),
+                needs_verdict=context.gate is not None and context.gate.gate == "review",
+            ),
+            bounds=Bounds(max_turns=agent.limits.max_turns),
+            read_only=not agent.may_edit or context.kind in _READ_ONLY_KINDS,
+        )
+
+    async def aclose(self) -> None:
+        """Close the model's connections."""
+        if self._close is not None:
+            await self._close()
+
+    async def _agent(self, order: TaskEnqueued, place: Workplace) -> AgentDefinition:
+        # Agents of the repository as it was before the goal: nobody on the goal can write its own reviewer.
+        found = await _texts(place, place.branch.imported)
+        agents = load_agents(*self._layers, *repository_layers(found))
+        for problem in agents.problems:
+            log.warning("agent_file_unusable", goal=place.hold.goal_id, problem=problem)
+        agent = agents.find(order.agent, _type_of(order))
+        for warning in agent.warnings:
+            if (agent.sha256, warning) not in self._warned:
+                self._warned.add((agent.sha256, warning))
+                log.warning("agent_file_warning", agent=agent.name, warning=warning)
+        if order.agent_hash not in ("", agent.sha256):
+            log.info("agent_overridden", agent=agent.name, ordered=order.agent_hash, runs=agent.sha256)
+        return agent
+
+
+def open_crew(settings: WorkerSettings, types: Sequence[str]) -> Crew:
+    """The crew that these settings describe. Raises `ProviderMissing` unless all of `types` is `noop`."""
+    hub_agents = hub_files(settings.data_dir)
+    if all(agent_type == "noop" for agent_type in types):
+        return Crew(None, None, hub_agents)
+    from agenthub_worker.llm.client import MessagesClient
+
+    provider = provider_for(settings, types)
+    client = MessagesClient(provider)
+    return Crew(provider, client, hub_agents, close=client.aclose)
+
+
+def _plan_rules(context: WorkContext) -> PlanRules:
+    known = {task.key: task.task_id for task in context.plan.graph} if context.plan else {}
+    count = len(context.requirements)
+
+    def check(plan: Plan) -> None:
+        if known:
+            validate_plan(plan.tasks, existing=known, requirement_count=count, origin="rework")
+        else:
+            validate_proposal(plan, requirement_count=count)
+
+    return check
+
+
+def _type_of(order: TaskEnqueued) -> AgentType:
+    return agent_type_of(order.agent_type)
+
+
+async def _texts(place: Workplace, commit: str) -> dict[str, str]:
+    """The agent files of a commit: path to text."""
+    entries = [
+        entry
+        for entry in await place.repository.files(commit)
+        if entry.path.endswith(".md")
+        and entry.mode.startswith("100")
+        and any(entry.path.startswith(f"{folder}/") for folder in REPOSITORY_FOLDERS)
+    ]
+    contents = await place.repository.contents(entries) if entries else {}
+    return {path: data.decode("utf-8", "replace") for path, data in contents.items()}

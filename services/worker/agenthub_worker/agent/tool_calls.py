@@ -1,0 +1,212 @@
+"""Runs the model's tool calls: intent recorded, run, workspace saved, receipt recorded; answers control calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from agenthub_events.base import Event
+from agenthub_events.catalogue.task import KnowledgeRecorded, TaskProposed, TaskStarted
+from agenthub_events.catalogue.values import Finding, Plan
+from agenthub_events.errors import InvalidPlan
+from agenthub_events.runs import ToolIntent, ToolReceipt
+from agenthub_runtime.repository.errors import WorkspaceRefused
+from agenthub_runtime.telemetry.tracing import OPERATION, TOOL_CALL_ID, TOOL_NAME, mark_failed
+from agenthub_worker.domain.agent_output import HandedIn, Planned, Reported
+from agenthub_worker.domain.outcomes import Blocked
+from agenthub_worker.domain.run import INTERRUPTED, Call
+from agenthub_worker.errors import ToolRefused
+from agenthub_worker.lease.journal import RunBook
+from agenthub_worker.lease.lease import AttemptOver, Hold
+from agenthub_worker.tools.contract import ToolContext, ToolResult
+from agenthub_worker.tools.control import (
+    AskHuman,
+    RecordKnowledge,
+    ReportResult,
+    RequestTasks,
+    SubmitPlan,
+)
+from agenthub_worker.tools.registry import CONTROL, TOOLS, call_tool, decoded
+from agenthub_worker.workspace.workspace import Workplace
+
+PlanRules = Callable[[Plan], None]
+"""Accepts a plan, or raises `InvalidPlan` with every reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permissions:
+    """What the agent of a run may do. `needs_verdict`: its report must approve or request changes."""
+
+    tools: frozenset[str]
+    plan_rules: PlanRules
+    needs_verdict: bool = False
+
+
+class ToolDesk:
+    """The tool calls of one attempt."""
+
+    def __init__(
+        self, hold: Hold, book: RunBook, place: Workplace, context: ToolContext, permissions: Permissions
+    ) -> None:
+        self._hold = hold
+        self._book = book
+        self._place = place
+        self._context = context
+        self._permissions = permissions
+
+    async def run(self, call: Call) -> HandedIn | None:
+        """Run one call. Returns what ends the run; raises `Lost` or `AttemptOver`."""
+        await self._hold.look()
+        if call.name not in CONTROL or call.name not in self._permissions.tools:
+            await self._run_tool(call)
+            return None
+        try:
+            return await self._answer(call, decoded(TOOLS[call.name], call.input))
+        except ToolRefused as refused:
+            await self._book.write(_receipt(call, ToolResult(text=str(refused), is_error=True)))
+            return None
+
+    async def make_up_for(self, intent: ToolIntent) -> None:
+        """Finish a call whose worker is gone: an event of its own is found or made, a tool is reported as lost."""
+        call = Call(turn=intent.turn, tool_use_id=intent.tool_use_id, name=intent.name, input=intent.input)
+        if call.name in CONTROL:
+            await self._append_once(call)
+        else:
+            await self._book.write(_receipt(call, ToolResult(text=INTERRUPTED, is_error=True)))
+
+    async def _run_tool(self, call: Call) -> None:
+        hold, book = self._hold, self._book
+        await book.write(_intent(call))
+        hold.bench.crash_point("after-tool-intent")
+        work = call_tool(self._context, call.name, call.input, self._permissions.tools)
+        attributes = {OPERATION: "execute_tool", TOOL_NAME: call.name, TOOL_CALL_ID: call.tool_use_id}
+        with hold.bench.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
+            result = await hold.while_held(work)
+            if result.is_error:
+                mark_failed(span, result.text)
+        hold.bench.crash_point("after-tool-run")
+        result, saved = await self._save(result)
+        receipt = _receipt(call, result)
+        if saved:
+            receipt = msgspec.structs.replace(
+                receipt, commit=self._place.commit, bundle_ref=self._place.bundle_ref
+            )
+        await book.write(receipt)
+        hold.bench.crash_point("after-tool-receipt")
+
+    async def _save(self, result: ToolResult) -> tuple[ToolResult, bool]:
+        """Save what a tool has changed. What cannot become a commit is told to the model, which can mend it."""
+        try:
+            return result, result.changed_files and await self._place.checkpoint()
+        except WorkspaceRefused as refused:
+            text = f"{result.text}\n\nThe workspace cannot be saved like this: {refused}"
+            return ToolResult(text=text, is_error=True), False
+
+    async def _answer(self, call: Call, given: msgspec.Struct) -> HandedIn | None:
+        match given:
+            case ReportResult():
+                return self._reported(given)
+            case SubmitPlan():
+                return self._planned(given)
+            case AskHuman(question=question, options=options, evidence=evidence):
+                raise AttemptOver(
+                    Blocked(
+                        question=question,
+                        options=options,
+                        evidence=evidence,
+                        reason="question",
+                        tool_use_id=call.tool_use_id,
+                    )
+                )
+            case _:
+                await self._book.write(_intent(call))
+                self._hold.bench.crash_point("after-tool-intent")
+                await self._append_once(call)
+                return None
+
+    def _reported(self, given: ReportResult) -> Reported:
+        if self._permissions.needs_verdict and given.status == "done" and given.verdict is None:
+            raise ToolRefused("A review ends with a `verdict`: `approve` or `request_changes`.")
+        return Reported(
+            done=given.status == "done",
+            summary=given.summary,
+            tests_run=given.tests_run or "N/A",
+            insights=given.insights,
+            findings=tuple(
+                Finding(
+                    message=found.message,
+                    file=found.file,
+                    line=found.line,
+                    severity=found.severity,
+                    source=self._hold.order.agent,
+                )
+                for found in given.findings
+            ),
+            verdict=given.verdict,
+        )
+
+    def _planned(self, given: SubmitPlan) -> Planned:
+        plan = given.plan()
+        try:
+            self._permissions.plan_rules(plan)
+        except InvalidPlan as invalid:
+            listed = "\n".join(f"- {reason}" for reason in invalid.reasons)
+            raise ToolRefused(f"The plan breaks rules; correct it and submit it again:\n{listed}") from None
+        return Planned(plan=plan)
+
+    async def _append_once(self, call: Call) -> None:
+        """The event that the call asks for, unless an earlier claim of this attempt has stored it."""
+        event, said = self._event_of(call)
+        ordinal = f"{self._hold.claim}-{call.tool_use_id}"
+        if not self._stored_earlier(event, call.tool_use_id):
+            await self._hold.append(event, ordinal)
+        self._hold.bench.crash_point("after-event-of-tool")
+        await self._book.write(_receipt(call, ToolResult(text=said)))
+
+    def _event_of(self, call: Call) -> tuple[Event, str]:
+        task_id, attempt = self._hold.task_id, self._hold.order.attempt
+        match decoded(TOOLS[call.name], call.input):
+            case RecordKnowledge(kind=kind, text=text):
+                return KnowledgeRecorded(task_id=task_id, kind=kind, text=text), "Recorded."
+            case RequestTasks() as asked:
+                proposed = asked.plan_tasks()
+                event = TaskProposed(task_id=task_id, attempt=attempt, tasks=proposed, reason=asked.reason)
+                return event, "Proposed; the orchestrator decides. Go on with your own task."
+        raise ToolRefused(f"`{call.name}` makes no event.")
+
+    def _stored_earlier(self, event: Event, tool_use_id: str) -> bool:
+        claims = [
+            recorded.event
+            for recorded in self._hold.earlier
+            if isinstance(recorded.event, TaskStarted) and recorded.event.attempt == self._hold.order.attempt
+        ]
+        ids = {
+            self._hold.draft(event, f"{c.attempt}-{c.delivery}-{c.instance}-{tool_use_id}").event_id
+            for c in claims
+        }
+        stored = {r.event.event_id for r in self._hold.earlier if isinstance(r.event, Event)}
+        return not ids.isdisjoint(stored)
+
+
+def _intent(call: Call) -> ToolIntent:
+    return ToolIntent(
+        turn=call.turn, tool_use_id=call.tool_use_id, name=call.name, input=dict(_object(call.input))
+    )
+
+
+def _object(given: Any) -> Mapping[str, Any]:
+    """A call's input as an object; a model may send anything."""
+    return given if isinstance(given, Mapping) else {"input": given}
+
+
+def _receipt(call: Call, result: ToolResult) -> ToolReceipt:
+    return ToolReceipt(
+        turn=call.turn,
+        tool_use_id=call.tool_use_id,
+        name=call.name,
+        text=result.text,
+        is_error=result.is_error,
+    )

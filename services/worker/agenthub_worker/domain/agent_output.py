@@ -1,0 +1,30 @@
+"""What an agent hands in at the end of its run: its own words, no evidence."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from agenthub_events.catalogue.values import Finding, Plan
+from agenthub_worker.domain.gate_judgement import Verdict
+
+
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """A result by `report_result`. `done` False: the agent says that it could not do the task."""
+
+    done: bool
+    summary: str
+    tests_run: str = "N/A"
+    insights: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    verdict: Verdict | None = None
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan by `submit_plan` that keeps the rules."""
+
+    plan: Plan
+
+
+HandedIn: TypeAlias = Reported | Planned

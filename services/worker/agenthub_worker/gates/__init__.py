@@ -1,0 +1,1 @@
+"""How the system judges a goal: verdicts out of evidence."""

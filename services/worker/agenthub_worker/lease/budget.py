@@ -1,0 +1,89 @@
+"""Keeps an attempt within the budget of its goal: a slice is reserved before the calls that it is for.
+
+Slices are settled by the orchestrator once the attempt is closed: whoever holds an attempt may have lost it
+already, and would give back what its successor uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agenthub_events.base import Draft
+from agenthub_events.catalogue.money import BudgetReserved
+from agenthub_events.ports import Conflict, Recorded
+from agenthub_events.rules.budget import Slice, Spent
+from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_worker.domain.budget import Ledger, Limits, NoRoom, covers, fold, next_slice
+from agenthub_worker.domain.outcomes import Parked
+from agenthub_worker.lease.lease import AttemptOver, Hold
+
+
+class Purse:
+    """The money of one attempt. All events of the ledger are fenced by the goal's `budget` family."""
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._ledger = Ledger()
+        self._known = False
+
+    async def make_room(self, spent: Spent, worst_call_usd: float | None) -> None:
+        """Make sure that one more call is reserved. Raises `AttemptOver` (parked) when nothing is left."""
+        await self._learn()
+        while not covers(self._slices, spent, self._limits, worst_call_usd):
+            wanted = next_slice(
+                self._ledger,
+                self._limits,
+                task_id=self._hold.task_id,
+                attempt=self._hold.order.attempt,
+                worst_call_usd=worst_call_usd,
+            )
+            if isinstance(wanted, NoRoom):
+                raise AttemptOver(
+                    Parked(reason="budget", detail=f"The goal's budget has no room: {wanted.detail}.")
+                )
+            await self._append(wanted)
+
+    @property
+    def _slices(self) -> tuple[Slice, ...]:
+        return self._ledger.of_attempt(self._hold.task_id, self._hold.order.attempt)
+
+    @property
+    def _limits(self) -> Limits:
+        life = self._hold.life
+        return Limits(
+            max_llm_calls=life.max_llm_calls, max_cost_usd=life.max_cost_usd, prices_known=life.money_limit_set
+        )
+
+    @property
+    def _family(self) -> str:
+        return f"{self._hold.goal_id}.{GOAL_AS_A_WHOLE}.budget"
+
+    async def _learn(self) -> None:
+        if not self._known:
+            await self._refold()
+            self._known = True
+
+    async def _refold(self) -> None:
+        bench, after = self._hold.bench, self._ledger.last_seq
+        self._take_in(await bench.patiently(lambda: bench.events.read(self._family, after=after)))
+
+    def _take_in(self, tail: Sequence[Recorded]) -> None:
+        self._ledger = fold(self._ledger, tail)
+
+    async def _append(self, event: BudgetReserved) -> None:
+        hold = self._hold
+        draft = Draft(
+            goal_id=hold.goal_id,
+            task_id=GOAL_AS_A_WHOLE,
+            event=event,
+            ordinal=f"{hold.task_id}-{hold.order.attempt}-{event.slice}",
+            expected=self._ledger.last_seq,
+            version=self._ledger.count + 1,
+        )
+        result = await hold.bench.append((draft,), hold.stamp())
+        if isinstance(result, Conflict):
+            self._take_in(result.tail)
+        elif result.duplicate:
+            await self._refold()
+        else:
+            self._take_in([Recorded(seq=result.seq, subject=draft.subject, event=event)])

@@ -1,0 +1,116 @@
+"""Claims an attempt: appends `task.started` behind the order that this worker holds, or leaves the order alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from agenthub_events.catalogue.task import TaskEnqueued, TaskFailed, TaskStarted
+from agenthub_events.ports import Conflict, Delivery, Recorded, Stored
+from agenthub_worker.domain.claim_decision import (
+    AckAndLeave,
+    Claim,
+    Decision,
+    FailCrashed,
+    NakLater,
+    Place,
+    TakeOver,
+    claim_decision,
+    claims_of,
+)
+from agenthub_worker.lease.lease import Hold
+from agenthub_worker.ports import Bench
+
+log = structlog.get_logger()
+
+
+async def claim(bench: Bench, hold: Hold, delivery: Delivery) -> bool:
+    """Append `task.started` for `hold`. False: the attempt is not ours; its order is acked or handed back.
+
+    Raises `Lost` when the order comes again for an open attempt of a goal that wants no work any more.
+    """
+    order = hold.order
+    tail: Sequence[Recorded] = ()
+    if delivery.num_delivered > 1:
+        tail = await _tail_of(bench, hold, delivery.recorded.seq)
+    while True:
+        decision = claim_decision(
+            order_seq=delivery.recorded.seq,
+            order=order,
+            delivery=delivery.num_delivered,
+            tail=tail,
+            holder_alive=await _holder_alive(bench, hold, tail),
+        )
+        match decision:
+            case Claim(place=place) | TakeOver(place=place):
+                if delivery.num_delivered > 1:
+                    # A claim that ends at once would count as one more dead worker.
+                    await hold.look_at_goal()
+                if await _started(bench, hold, delivery, place, tail):
+                    return True
+            case FailCrashed(place=place, claims=claims):
+                if await _failed(bench, hold, place, claims):
+                    await delivery.ack()
+                    return False
+            case _:
+                await _leave(delivery, decision)
+                return False
+        tail = await _tail_of(bench, hold, delivery.recorded.seq)
+
+
+async def _started(bench: Bench, hold: Hold, delivery: Delivery, place: Place, tail: Sequence[Recorded]) -> bool:
+    event = TaskStarted(
+        task_id=hold.task_id,
+        attempt=hold.order.attempt,
+        worker=bench.worker,
+        agent=hold.order.agent,
+        instance=bench.instance,
+        delivery=delivery.num_delivered,
+        ack_subject=delivery.ack_subject,
+    )
+    hold.begin(place, tail)
+    result = await bench.append((hold.draft(event),), hold.stamp())
+    if isinstance(result, Conflict):
+        return False
+    hold.moved(result.seq)
+    return True
+
+
+async def _failed(bench: Bench, hold: Hold, place: Place, claims: int) -> bool:
+    hold.place = place
+    event = TaskFailed(
+        task_id=hold.task_id,
+        attempt=hold.order.attempt,
+        failure_class="crash",
+        reason=f"{claims} times a worker took this attempt and did not end it; it was not given to another one",
+        worker=bench.worker,
+    )
+    return isinstance(await bench.append((hold.draft(event),), hold.stamp()), Stored)
+
+
+async def _leave(delivery: Delivery, decision: Decision) -> None:
+    match decision:
+        case AckAndLeave(why=why):
+            log.info("order_already_closed", subject=delivery.recorded.subject, closed_by=why)
+            await delivery.ack()
+        case NakLater(delay_s=delay_s, why=why):
+            log.info("order_handed_back", subject=delivery.recorded.subject, why=why, delay_s=delay_s)
+            await delivery.nak(delay_s)
+
+
+async def _tail_of(bench: Bench, hold: Hold, order_seq: int) -> list[Recorded]:
+    return await bench.patiently(lambda: bench.events.read(hold.prefix, after=order_seq))
+
+
+async def _holder_alive(bench: Bench, hold: Hold, tail: Sequence[Recorded]) -> bool:
+    claims = claims_of(tail, hold.order.attempt)
+    if not claims:
+        return False
+    return await bench.fleet.alive(claims[-1].worker, claims[-1].instance, hold.prefix)
+
+
+def order_of(delivery: Delivery) -> TaskEnqueued | None:
+    """The work order in a delivery; None when this version cannot read it."""
+    event = delivery.recorded.event
+    return event if isinstance(event, TaskEnqueued) else None

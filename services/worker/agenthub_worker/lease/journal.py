@@ -1,0 +1,162 @@
+"""Writes the steps of a run: each one is stored before the next thing happens, behind the run's own fence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Literal, NamedTuple
+
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.context import Answered, WorkContext, decode_context
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.ports import StepConflict, Stored, Unavailable
+from agenthub_events.redaction import redact_bytes
+from agenthub_events.runs import RecordedStep, Resumed, RunId, Step
+from agenthub_runtime.jetstream.run_log import closed_steps
+from agenthub_worker.domain.run import Run, fold
+from agenthub_worker.lease.lease import Hold, Lost
+
+_RESUME_TRIES = 5
+
+
+class RunBook:
+    """The run of a held attempt, and the only one who may add to it. Make one with `open_book`."""
+
+    def __init__(self, hold: Hold, run: Run, last_seq: int) -> None:
+        self.hold = hold
+        self.run = run
+        self._last_seq = last_seq
+        self._emitter = _Emitter(hold)
+
+    async def write(self, step: Step) -> None:
+        """Store a step and fold it. Raises `Lost` when somebody else has added to the run."""
+        bench, run_id = self.hold.bench, self.hold.run_id
+
+        async def send() -> Stored | StepConflict:
+            result = await bench.runs.append(run_id, step, expected=self._last_seq)
+            if isinstance(result, Unavailable):
+                raise StoreUnavailable(result.reason)
+            return result
+
+        match await bench.patiently(send):
+            case Stored(seq=seq):
+                self._last_seq = seq
+                self.run.apply(step)
+            case StepConflict():
+                raise Lost("another worker writes to the run")
+
+    def emit(self, kind: Literal["text", "output"], data: bytes) -> None:
+        """Give out a piece of progress; nothing waits for it."""
+        self._emitter.add(kind, data)
+
+
+async def open_book(hold: Hold, context: WorkContext, first: str) -> RunBook:
+    """Fold what is recorded of the attempt, and of those it resumes, and take the run over. Raises `Lost`."""
+    bench = hold.bench
+    earlier = await _earlier_parts(hold)
+    for _ in range(_RESUME_TRIES):
+        run = Run(first)
+        for part in earlier:
+            _begin(run, part.order, part.answered)
+            fold(run, part.steps)
+        _begin(run, hold.order, context.answered)
+        last = fold(run, await bench.patiently(lambda: bench.runs.read(hold.run_id)))
+        if run.closed:
+            raise Lost(f"the run is closed: {run.closed}")
+        book = RunBook(hold, run, last)
+        resumed = Resumed(
+            instance=bench.instance, worker=bench.worker, delivery=hold.delivery, resumes=hold.order.resumes
+        )
+        try:
+            await book.write(resumed)
+        except Lost:
+            # The holder before us may have stored one more step since we read; its claim is gone by now.
+            continue
+        return book
+    raise Lost("the run keeps changing under this worker")
+
+
+class _Part(NamedTuple):
+    """An earlier attempt of the run: its order, the answer that it was given, and what it has recorded."""
+
+    order: TaskEnqueued
+    answered: Answered | None
+    steps: Sequence[RecordedStep]
+
+
+def _begin(run: Run, order: TaskEnqueued, answered: Answered | None) -> None:
+    if order.resumes or answered is not None:
+        run.resume_in(answered=answered, changed=order.changed)
+
+
+async def _earlier_parts(hold: Hold) -> list[_Part]:
+    """The attempts from which this one goes on, the oldest first, as their orders say it.
+
+    An attempt that ended before its first step left no trace in its run; its order still holds the answer.
+    """
+    if not hold.order.resumes:
+        return []
+    bench = hold.bench
+    told = await bench.patiently(lambda: bench.events.read(hold.prefix))
+    orders = {event.attempt: event for recorded in told if isinstance(event := recorded.event, TaskEnqueued)}
+    parts: list[_Part] = []
+    attempt, after = hold.order.resumes, hold.order.attempt
+    while attempt < after and (order := orders.get(attempt)) is not None:
+        run_id = RunId(hold.goal_id, hold.task_id, order.attempt)
+        reason = f"attempt {hold.order.attempt} goes on from here"
+        steps = await bench.patiently(partial(closed_steps, bench.runs, run_id, reason))
+        data = await bench.patiently(partial(bench.artifacts.get, order.context_ref))
+        parts.insert(0, _Part(order, decode_context(data).answered, steps))
+        attempt, after = order.resumes, attempt
+    return parts
+
+
+class _Emitter:
+    """Sends output as it comes; what arrives while one piece is on its way goes with the next.
+
+    A piece ends between words, so that a credential is whole when it is looked for. The last word stays behind
+    until more comes; the step that ends the output holds it anyway. A flood is thinned out: once a second's share
+    has been sent, only the newest piece waits for the next one.
+    """
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._waiting: dict[str, bytearray] = {}
+        self._sending: asyncio.Task[None] | None = None
+        self._second = 0.0
+        self._sent = 0
+
+    def add(self, kind: str, data: bytes) -> None:
+        if not data:
+            return
+        waiting = self._waiting.setdefault(kind, bytearray())
+        waiting.extend(data)
+        del waiting[:-_PIECE]
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.get_running_loop().create_task(self._send())
+
+    async def _send(self) -> None:
+        while (found := self._next_piece()) is not None:
+            kind, piece = found
+            await self._hold.bench.runs.emit(self._hold.run_id, kind, redact_bytes(piece))
+
+    def _next_piece(self) -> tuple[str, bytes] | None:
+        now = self._hold.bench.clock.monotonic()
+        if now - self._second >= 1:
+            self._second, self._sent = now, 0
+        if self._sent >= _A_SECOND:
+            return None
+        for kind, waiting in self._waiting.items():
+            end = max(waiting.rfind(b" ") + 1, waiting.rfind(b"\n") + 1, len(waiting) - _WORD)
+            if end > 0:
+                piece = bytes(waiting[:end])
+                del waiting[:end]
+                self._sent += len(piece)
+                return kind, piece
+        return None
+
+
+_PIECE = 64 << 10
+_A_SECOND = 128 << 10
+_WORD = 512

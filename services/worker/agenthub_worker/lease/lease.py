@@ -1,0 +1,189 @@
+"""An attempt that this worker has claimed: the fence of its events, and the look at what others say meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from agenthub_events.base import Draft, Event
+from agenthub_events.catalogue.money import LlmCalled
+from agenthub_events.catalogue.task import TaskEnqueued, TaskNoted
+from agenthub_events.ports import Conflict, Recorded, Stamp, Stored
+from agenthub_events.rules.goal_aggregate import TERMINAL, evolve, initial
+from agenthub_events.runs import RunId
+from agenthub_events.serialization.codec import Unreadable
+from agenthub_runtime.telemetry.tracing import traceparent
+from agenthub_worker.domain.claim_decision import Place, still_held
+from agenthub_worker.domain.outcomes import Ending, Parked, TimedOut
+from agenthub_worker.ports import Bench
+
+T = TypeVar("T")
+
+LOOK_EVERY_S = 1.0
+
+
+class Lost(Exception):
+    """The attempt is no longer ours, or must not go on: stop everything, acknowledge nothing."""
+
+
+class AttemptOver(Exception):
+    """The attempt ends here, with `ending`."""
+
+    def __init__(self, ending: Ending) -> None:
+        super().__init__(type(ending).__name__)
+        self.ending = ending
+
+
+class Note(msgspec.Struct, frozen=True):
+    """A person's word to the running agent."""
+
+    seq: int
+    text: str
+
+
+class Hold:
+    """A claimed attempt. `claim` distinguishes this claim from every other one of the attempt."""
+
+    def __init__(self, bench: Bench, goal_id: str, order: TaskEnqueued, *, delivery: int, trace: str) -> None:
+        self.bench = bench
+        self.goal_id = goal_id
+        self.task_id = order.task_id
+        self.order = order
+        self.delivery = delivery
+        self.claim = f"{order.attempt}-{delivery}-{bench.instance}"
+        self.run_id = RunId(goal_id, order.task_id, order.attempt)
+        self.place = Place(0, 1)
+        self.notes: list[Note] = []
+        self.counted_turns: set[int] = set()
+        self.earlier: tuple[Recorded, ...] = ()
+        self.life = initial(goal_id)
+        self.traceparent = trace
+        self._deadline = bench.clock.monotonic() + order.timeout_s
+
+    @property
+    def prefix(self) -> str:
+        """The task's aggregate."""
+        return f"{self.goal_id}.{self.task_id}"
+
+    def begin(self, place: Place, tail: Sequence[Recorded]) -> None:
+        """The claim is in the log: `place` is where it stands, `tail` what lay between it and the order."""
+        self.place = place
+        self.earlier = tuple(tail)
+        self._note(tail)
+
+    def stamp(self) -> Stamp:
+        """Time, cause and trace of an event that is written now."""
+        return Stamp(
+            now=self.bench.clock.now(),
+            metadata={
+                "causation_id": self.order.event_id,
+                "correlation_id": self.goal_id,
+                "actor": self.bench.worker,
+                "observed_seq": str(self.place.last_seq),
+            },
+            traceparent=traceparent() or self.traceparent,
+        )
+
+    def draft(self, event: Event, ordinal: str = "") -> Draft:
+        """A draft of the task's next event, fenced by this hold."""
+        return Draft(
+            goal_id=self.goal_id,
+            task_id=self.task_id,
+            event=event,
+            ordinal=ordinal or self.claim,
+            expected=self.place.last_seq,
+            version=self.place.version,
+        )
+
+    async def append(self, event: Event, ordinal: str = "") -> int:
+        """Append an event of the task; its sequence. Raises `Lost` when the attempt is not ours any more."""
+        stamp = self.stamp()
+        while True:
+            match await self.bench.append((self.draft(event, ordinal),), stamp):
+                case Stored(seq=seq):
+                    self.moved(seq)
+                    return seq
+                case Conflict(tail=tail):
+                    self.absorb(tail)
+
+    def moved(self, seq: int) -> None:
+        """An own event was stored at `seq`."""
+        self.place = Place(seq, self.place.version + 1)
+
+    def absorb(self, tail: Sequence[Recorded]) -> None:
+        """Take in what others appended to the task. Raises `Lost` when that ends our claim."""
+        if not still_held(tail, self.bench.instance, self.delivery):
+            last = tail[-1].event if tail else None
+            raise Lost(f"the task moved on without this worker ({last.type if last else 'unknown'})")
+        if tail:
+            self._note(tail)
+            self.place = Place(tail[-1].seq, self.place.version + len(tail))
+
+    async def recall_notes(self) -> None:
+        """Take in what people said during earlier attempts: one that ended early may not have read it."""
+        if self.order.attempt == 1:
+            return
+        told = await self.bench.patiently(lambda: self.bench.events.read(self.prefix))
+        known = {note.seq for note in self.notes}
+        self._note([recorded for recorded in told if recorded.seq not in known])
+        self.notes.sort(key=lambda note: note.seq)
+
+    async def look(self) -> None:
+        """See what others have said about the task and the goal. Raises `Lost` or `AttemptOver`."""
+        if self.bench.stopping.is_set():
+            raise AttemptOver(Parked(reason="restart", detail="the worker is being restarted"))
+        if self.bench.clock.monotonic() >= self._deadline:
+            raise AttemptOver(TimedOut())
+        await asyncio.gather(self._look_at_task(), self.look_at_goal())
+
+    async def while_held(self, work: Awaitable[T]) -> T:
+        """Run `work`, and stop it when the attempt is lost, over or out of time; whatever it started is ended."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self.bench.stopping.wait())
+        try:
+            while not task.done():
+                wait = min(LOOK_EVERY_S, max(self._deadline - self.bench.clock.monotonic(), 0.0))
+                await asyncio.wait({task, stop}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                if not task.done():
+                    await self.look()
+            return task.result()
+        finally:
+            stop.cancel()
+            task.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
+
+    async def _look_at_task(self) -> None:
+        last = await self.bench.patiently(lambda: self.bench.events.last(self.prefix))
+        if last is not None and last.seq > self.place.last_seq:
+            after = self.place.last_seq
+            self.absorb(await self.bench.patiently(lambda: self.bench.events.read(self.prefix, after=after)))
+
+    async def look_at_goal(self) -> None:
+        """See whether the goal still wants work done. Raises `Lost`."""
+        await self._fold_goal()
+        if self.life.phase in TERMINAL:
+            raise Lost(f"the goal is {self.life.phase}")
+        if self.life.paused:
+            raise Lost("the goal is paused")
+
+    async def _fold_goal(self) -> None:
+        family = f"{self.goal_id}._.goal"
+        last = await self.bench.patiently(lambda: self.bench.events.last(family))
+        if last is None or last.seq <= self.life.last_seq:
+            return
+        after = self.life.last_seq
+        for recorded in await self.bench.patiently(lambda: self.bench.events.read(family, after=after)):
+            if isinstance(recorded.event, Unreadable):
+                raise Lost("the goal holds a message that this version cannot read")
+            self.life = evolve(self.life, recorded.seq, recorded.event)
+
+    def _note(self, tail: Sequence[Recorded]) -> None:
+        for recorded in tail:
+            match recorded.event:
+                case TaskNoted(by=by, text=text):
+                    self.notes.append(Note(recorded.seq, f"A note from {by}: {text}"))
+                case LlmCalled(attempt=attempt, turn=turn) if attempt == self.order.attempt:
+                    self.counted_turns.add(turn)

@@ -1,0 +1,100 @@
+"""What every part of a worker works with: the ports, and who this worker is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import structlog
+
+from agenthub_events.base import Draft
+from agenthub_events.errors import StoreUnavailable
+from agenthub_events.ports import Artifacts, Clock, Conflict, EventLog, Ids, RunLog, Stamp, Stored, Unavailable
+from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_runtime.telemetry.tracing import Telemetry
+from agenthub_worker.sandbox.port import Sandbox
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+CrashPoint = Callable[[str], None]
+"""Called with the name of a place between two steps; does nothing but in tests that end the process there."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+
+class Fleet(Protocol):
+    """Who is alive."""
+
+    async def publish(self, status: WorkerStatus) -> None:
+        """Say that this worker is alive."""
+        ...
+
+    async def alive(self, worker: str, instance: str, holding: str) -> bool:
+        """Whether this very instance says that it holds the task `<goal>.<task>`."""
+        ...
+
+
+def no_crash(name: str) -> None:
+    """The crash point of a real worker."""
+    del name
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine."""
+
+    worker: str
+    instance: str
+    events: EventLog
+    runs: RunLog
+    artifacts: Artifacts
+    fleet: Fleet
+    clock: Clock
+    ids: Ids
+    sandbox: Sandbox
+    folder: Path
+    telemetry: Telemetry
+    crash_point: CrashPoint = no_crash
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def workspaces(self) -> Path:
+        """Where this worker, and nobody else, makes workspaces."""
+        return self.folder / "workspaces" / _UNSAFE.sub("-", self.worker)
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask a store again until it answers: one that is away loses nothing."""
+        pause = _PAUSE_S
+        while True:
+            try:
+                return await ask()
+            except StoreUnavailable as error:
+                log.warning("store_unavailable", error=str(error), pause_s=pause)
+            await self.pause(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    async def append(self, drafts: Sequence[Draft], stamp: Stamp) -> Stored | Conflict:
+        """Append one event, or several as one, and send the same bytes again until the log has answered."""
+
+        async def send() -> Stored | Conflict:
+            if len(drafts) == 1:
+                result = await self.events.append(drafts[0], stamp)
+            else:
+                result = await self.events.append_together(drafts, stamp)
+            if isinstance(result, Unavailable):
+                raise StoreUnavailable(result.reason)
+            return result
+
+        return await self.patiently(send)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for `seconds`, spread by up to a quarter so that many workers do not come back at once."""
+        await self.clock.sleep(seconds * (1 + self.ids.uniform() / 4))

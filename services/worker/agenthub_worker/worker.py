@@ -1,0 +1,166 @@
+"""The worker's loop: orders in, attempts side by side, an acknowledgement only after a closing event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.catalogue.values import TaskResult
+from agenthub_events.ports import Delivery, WorkQueue
+from agenthub_events.subjects import parse_subject
+from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_runtime.telemetry.tracing import AGENT_NAME, ATTEMPT, GOAL_ID, OPERATION, TASK_ID
+from agenthub_worker.agent.setup import Crew
+from agenthub_worker.attempt import Attempt, Preparation, prepare
+from agenthub_worker.domain.claim_decision import ACK_WAIT_S
+from agenthub_worker.domain.outcomes import Trace, completed_event
+from agenthub_worker.lease.claiming import claim, order_of
+from agenthub_worker.lease.lease import Hold, Lost
+from agenthub_worker.ports import Bench
+
+log = structlog.get_logger()
+
+STOP_WITHIN_S = 4.0
+_AFTER_A_FAULT_S = 5.0
+
+
+class Runner:
+    """Runs the orders of a queue, `slots` at once. `run` works until it is cancelled; then call `stop`."""
+
+    def __init__(self, bench: Bench, queue: WorkQueue, crew: Crew, *, types: Sequence[str], slots: int) -> None:
+        self._bench = bench
+        self._queue = queue
+        self._crew = crew
+        self._types = tuple(types)
+        self._slots = slots
+        self._held: dict[str, tuple[Hold, str]] = {}
+        # Ordered, so that a simulation can be played again.
+        self._working: dict[asyncio.Task[None], None] = {}
+
+    def held(self) -> dict[str, str]:
+        """The ack subject of each order that is being worked on, by task."""
+        return {key: subject for key, (_, subject) in list(self._held.items())}
+
+    def status(self) -> WorkerStatus:
+        """What this worker says of itself."""
+        return WorkerStatus(
+            worker=self._bench.worker,
+            instance=self._bench.instance,
+            types=self._types,
+            slots=self._slots,
+            holding=tuple(self._held),
+        )
+
+    async def run(self) -> None:
+        """Take orders and work on them, forever."""
+        async for delivery in self._queue.deliveries():
+            task = asyncio.get_running_loop().create_task(self._handle(delivery))
+            self._working[task] = None
+            task.add_done_callback(self._working.pop)
+
+    async def stop(self) -> None:
+        """Park what is being worked on and wait for it; what does not end in time is left to a successor."""
+        self._bench.stopping.set()
+        if self._working:
+            await asyncio.wait(self._working, timeout=STOP_WITHIN_S)
+        for task in self._working:
+            task.cancel()
+        await asyncio.gather(*self._working, return_exceptions=True)
+
+    async def _handle(self, delivery: Delivery) -> None:
+        try:
+            await self._take(delivery)
+        except Lost as lost:
+            # No acknowledgement: whoever holds the task now, or the server's patience, decides about the order.
+            log.info("attempt_left", subject=delivery.recorded.subject, why=str(lost))
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("attempt_broke", subject=delivery.recorded.subject)
+            await delivery.nak(_AFTER_A_FAULT_S)
+        finally:
+            self._queue.release()
+
+    async def _take(self, delivery: Delivery) -> None:
+        order = order_of(delivery)
+        if order is None:
+            log.error("order_unreadable", subject=delivery.recorded.subject, seq=delivery.recorded.seq)
+            await delivery.nak(ACK_WAIT_S)
+            return
+        goal_id = parse_subject(delivery.recorded.subject).goal_id
+        hold = Hold(
+            self._bench,
+            goal_id,
+            order,
+            delivery=delivery.num_delivered,
+            trace=delivery.recorded.headers.get("traceparent", ""),
+        )
+        if order.agent_type == "noop":
+            await self._measure(hold, delivery)
+        elif not self._is_running_here(hold, delivery):
+            await self._work(hold, delivery)
+
+    async def _measure(self, hold: Hold, delivery: Delivery) -> None:
+        """The `noop` agent exists for measuring alone: it claims and completes, with nothing between."""
+        if await claim(self._bench, hold, delivery):
+            result = TaskResult(summary="noop")
+            await hold.append(completed_event(result, hold.order, Trace(worker=self._bench.worker)))
+            await delivery.ack()
+
+    def _is_running_here(self, hold: Hold, delivery: Delivery) -> bool:
+        """The server gave out again what this very process works on: only the ack subject is new."""
+        known = self._held.get(hold.prefix)
+        if known is None or known[0].order.attempt != hold.order.attempt:
+            return False
+        self._held[hold.prefix] = (known[0], delivery.ack_subject)
+        return True
+
+    async def _work(self, hold: Hold, delivery: Delivery) -> None:
+        self._held[hold.prefix] = (hold, delivery.ack_subject)
+        preparing = asyncio.get_running_loop().create_task(self.prepare(hold))
+        try:
+            if await claim(self._bench, hold, delivery):
+                with self._bench.telemetry.span(
+                    f"invoke_agent {hold.order.agent}",
+                    parent=hold.traceparent,
+                    since=(hold.order.timestamp, self._bench.clock.now()),
+                    attributes=_attributes(hold.order, hold.goal_id),
+                ):
+                    await self.attempt(hold, preparing)
+                await delivery.ack()
+        finally:
+            # A later attempt of the same task may already run here.
+            if self._held.get(hold.prefix, (None, ""))[0] is hold:
+                del self._held[hold.prefix]
+            await _dispose(preparing)
+
+    async def prepare(self, hold: Hold) -> Preparation:
+        """Everything that an attempt needs before its first step; begun while the claim is on its way."""
+        return await prepare(hold)
+
+    async def attempt(self, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
+        """One claimed attempt, to its closing event."""
+        await Attempt(hold, self._crew).run(preparing)
+
+
+async def _dispose(preparing: asyncio.Task[Preparation]) -> None:
+    """End a preparation that nobody uses any more, and throw its workspace away: what counts is saved."""
+    preparing.cancel()
+    await asyncio.gather(preparing, return_exceptions=True)
+    if not preparing.cancelled() and preparing.exception() is None:
+        place = preparing.result().place
+        if place is not None:
+            await place.close()
+
+
+def _attributes(order: TaskEnqueued, goal_id: str) -> dict[str, str | int | float | bool]:
+    return {
+        OPERATION: "invoke_agent",
+        AGENT_NAME: order.agent,
+        GOAL_ID: goal_id,
+        TASK_ID: order.task_id,
+        ATTEMPT: order.attempt,
+    }

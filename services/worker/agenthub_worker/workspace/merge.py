@@ -1,0 +1,186 @@
+"""Brings the work of a finished attempt onto the goal's branch, in one batch with the event that ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from agenthub_events.base import Draft
+from agenthub_events.catalogue.task import MergeDone
+from agenthub_events.catalogue.values import TaskResult, TestEvidence
+from agenthub_events.context import WorkContext
+from agenthub_events.ports import Conflict
+from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_runtime.file_lock import try_lock
+from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
+from agenthub_worker.domain.outcomes import ConflictingMerge, Ending, Failed, Trace, completed_event
+from agenthub_worker.evidence.layout import NoTestCommand
+from agenthub_worker.lease.lease import Hold
+from agenthub_worker.workspace.workspace import (
+    Branch,
+    Workplace,
+    has_tests,
+    open_repository,
+    read_branch,
+    run_tests_at,
+    test_command_of,
+)
+
+MERGE_TRIES = 5
+_TURN_PAUSE_S = 0.05
+
+
+class Merging:
+    """The merge of one attempt's work."""
+
+    def __init__(self, hold: Hold, place: Workplace, context: WorkContext) -> None:
+        self._hold = hold
+        self._place = place
+        self._context = context
+
+    async def land(self, done: Committed, result: TaskResult, trace: Trace) -> Ending | None:
+        """Append `merge.done` and `task.completed` together. None: they are in the log; else how it ends instead.
+
+        When the branch moves meanwhile, the merge and its tests are made again. Raises `Lost`.
+        """
+        async with my_turn(self._hold, self._place.repository):
+            for _ in range(MERGE_TRIES):
+                branch = await read_branch(self._hold.bench, self._hold.goal_id)
+                await self._catch_up(branch)
+                merged = await self._merge(branch, done, result)
+                if isinstance(merged, Conflicted):
+                    return await self._conflict(branch, done, merged, result)
+                if await self._commit(branch, done, merged, result, trace):
+                    return None
+        return Failed(
+            failure_class="workspace",
+            reason=f"the branch moved {MERGE_TRIES} times while this work was being merged; it is saved",
+        )
+
+    async def _catch_up(self, branch: Branch) -> None:
+        await self._hold.bench.patiently(partial(self._place.repository.materialise, branch.links))
+
+    async def _conflict(self, branch: Branch, done: Committed, merged: Conflicted, result: TaskResult) -> Ending:
+        return ConflictingMerge(
+            files=merged.files,
+            base=self._place.base,
+            head=branch.head,
+            commit=done.commit,
+            bundle_ref=await self._place.bundle(self._place.base, done.commit),
+            summary=result.summary,
+        )
+
+    async def _merge(self, branch: Branch, done: Committed, result: TaskResult) -> Merged | Conflicted:
+        message = f"Merge {self._hold.task_id}: {self._hold.order.title}\n\n{result.summary}\n"
+        return await self._place.repository.merge(
+            ours=branch.head, theirs=done.commit, message=message, when=self._hold.bench.clock.now()
+        )
+
+    async def _commit(
+        self, branch: Branch, done: Committed, merged: Merged, result: TaskResult, trace: Trace
+    ) -> bool:
+        hold, repository = self._hold, self._place.repository
+        evidence = await self._test(merged)
+        files = tuple(await repository.diffstat(branch.head, merged.commit))
+        final = msgspec.structs.replace(
+            result,
+            commit=merged.commit,
+            files=files,
+            evidence=evidence,
+            tests_run=_tests_run(evidence) or result.tests_run,
+        )
+        moved = MergeDone(
+            task_id=hold.task_id,
+            attempt=hold.order.attempt,
+            base=branch.head,
+            head=merged.commit,
+            commit=done.commit,
+            tree=merged.tree,
+            bundle_ref=await self._place.bundle(branch.head, merged.commit),
+            tests=evidence,
+        )
+        return await _append_both(hold, branch, moved, final, trace)
+
+    async def _test(self, merged: Merged) -> TestEvidence | None:
+        """Run the tests on the tree that the branch gets; a failing test is a result, the gate judges it."""
+        repository, context = self._place.repository, self._context
+        if not await has_tests(repository, merged.commit, context):
+            return None
+        command = await test_command_of(repository, merged.commit, context)
+        if isinstance(command, NoTestCommand):
+            return None
+        _, evidence = await run_tests_at(self._hold, self._place, merged.commit, command)
+        return evidence
+
+
+@contextlib.asynccontextmanager
+async def my_turn(hold: Hold, repository: GoalRepository) -> AsyncIterator[None]:
+    """One merge of a goal at a time on this machine. It only saves work: the fence of the log decides."""
+    lock = os.open(repository.path.with_suffix(".merge"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not try_lock(lock):
+            await hold.look()
+            await hold.bench.pause(_TURN_PAUSE_S)
+        yield
+    finally:
+        os.close(lock)
+
+
+async def land_import(hold: Hold, source: Path, trace: Trace) -> Ending | None:
+    """Bring the repository that a goal works on into its branch. None: done; raises `RepositoryError`."""
+    for _ in range(MERGE_TRIES):
+        branch = await read_branch(hold.bench, hold.goal_id)
+        repository = await open_repository(hold.bench, hold.goal_id, branch)
+        head = await hold.while_held(repository.import_local(source))
+        data = await hold.while_held(repository.bundle(None, head))
+        moved = MergeDone(
+            task_id=hold.task_id,
+            attempt=hold.order.attempt,
+            base=branch.head,
+            head=head,
+            commit=head,
+            tree=await repository.tree_of(head),
+            bundle_ref=await hold.bench.patiently(partial(hold.bench.artifacts.put, data)),
+            origin="prepare",
+        )
+        result = TaskResult(summary=f"Imported {source.name} at {head[:12]}", commit=head)
+        if await _append_both(hold, branch, moved, result, trace):
+            return None
+    return Failed(failure_class="workspace", reason="the branch kept moving while the repository was imported")
+
+
+async def _append_both(hold: Hold, branch: Branch, moved: MergeDone, result: TaskResult, trace: Trace) -> bool:
+    """Move the branch and end the task, both or neither. False: the branch or the task moved; raises `Lost`."""
+    merge_draft = Draft(
+        goal_id=hold.goal_id,
+        task_id=GOAL_AS_A_WHOLE,
+        event=moved,
+        ordinal=f"{hold.task_id}-{hold.claim}",
+        expected=branch.place.last_seq,
+        version=branch.place.version,
+    )
+    hold.bench.crash_point("before-merge-batch")
+    drafts = (merge_draft, hold.draft(completed_event(result, hold.order, trace)))
+    landed = await hold.bench.append(drafts, hold.stamp())
+    if isinstance(landed, Conflict):
+        await hold.look()
+        return False
+    hold.bench.crash_point("after-merge-batch")
+    return True
+
+
+def _tests_run(evidence: TestEvidence | None) -> str:
+    if evidence is None:
+        return ""
+    counts = evidence.counts
+    parts = [f"{counts.passed} passed", f"{counts.failed} failed"]
+    if counts.errors:
+        parts.append(f"{counts.errors} errors")
+    if counts.skipped:
+        parts.append(f"{counts.skipped} skipped")
+    return ", ".join(parts)

@@ -1,0 +1,194 @@
+"""The workspace of one attempt: made from the log's chain of commits, saved after each change, thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from agenthub_events.catalogue.task import MergeDone
+from agenthub_events.catalogue.values import TestEvidence
+from agenthub_events.context import WorkContext
+from agenthub_events.ports import Recorded
+from agenthub_events.redaction import redact_bytes
+from agenthub_runtime.repository.cache import open_kept
+from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
+from agenthub_worker.domain.claim_decision import Place
+from agenthub_worker.evidence.layout import (
+    NoTestCommand,
+    TestCommand,
+    detect_test_command,
+    given_test_command,
+    is_test_file,
+)
+from agenthub_worker.evidence.test_history import NAME_MAX, outcomes_of
+from agenthub_worker.evidence.testing import TestReport, run_tests
+from agenthub_worker.lease.lease import Hold
+from agenthub_worker.ports import Bench
+
+TEST_TIMEOUT_S = 900.0
+_FAILING_KEPT = 500
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True):
+    """The branch of a goal as its `merge.done` events tell it.
+
+    `place` is the end of that family, `imported` the commit before the goal's first change.
+    """
+
+    links: tuple[Link, ...]
+    place: Place
+    imported: str = ROOT_COMMIT
+
+    @property
+    def head(self) -> str:
+        """The commit that the branch is at."""
+        return self.links[-1].head if self.links else ROOT_COMMIT
+
+
+async def read_branch(bench: Bench, goal_id: str) -> Branch:
+    """The goal's branch now."""
+    merges: Sequence[Recorded] = await bench.patiently(lambda: bench.events.read(f"{goal_id}._.merge"))
+    done = [recorded.event for recorded in merges if isinstance(recorded.event, MergeDone)]
+    imported = next((merge.head for merge in done if merge.origin == "prepare"), ROOT_COMMIT)
+    return Branch(
+        links=tuple(Link(merge.bundle_ref, merge.head) for merge in done),
+        place=Place(merges[-1].seq if merges else 0, len(merges) + 1),
+        imported=imported,
+    )
+
+
+async def open_repository(bench: Bench, goal_id: str, branch: Branch) -> GoalRepository:
+    """This machine's repository of the goal, with everything of its branch in it."""
+    repository = await open_kept(bench.folder / "repositories", goal_id, bench.artifacts)
+    await bench.patiently(lambda: repository.materialise(branch.links))
+    return repository
+
+
+class Workplace:
+    """A checked out workspace. `base` is the commit on the branch that the work builds on."""
+
+    def __init__(self, hold: Hold, repository: GoalRepository, branch: Branch, path: Path, base: str) -> None:
+        self.hold = hold
+        self.repository = repository
+        self.branch = branch
+        self.path = path
+        self.base = base
+        self.commit = base
+        self.bundle_ref = ""
+
+    async def restore(self, commit: str, bundle_ref: str) -> None:
+        """Put the workspace to a checkpoint, whoever made it and wherever."""
+        bench = self.hold.bench
+        if not await self.repository.has(commit):
+            await self.repository.absorb(await bench.patiently(lambda: bench.artifacts.get(bundle_ref)))
+        await self.repository.checkout(commit, self.path)
+        self.commit, self.bundle_ref = commit, bundle_ref
+        self.base = await self._base_of(commit)
+
+    async def checkpoint(self) -> bool:
+        """Save the workspace: commit, and its bundle in the object store. False: nothing has changed."""
+        committed = await self._commit(self.commit, f"Checkpoint of {self.hold.task_id}")
+        if not committed.changed:
+            return False
+        self.commit = committed.commit
+        self.bundle_ref = await self.bundle(self.base, committed.commit)
+        return True
+
+    async def finish(self, message: str) -> Committed:
+        """The whole work as one commit on its base."""
+        return await self._commit(self.base, message)
+
+    async def bundle(self, base: str, head: str) -> str:
+        """Store what `head` has beyond `base`; the digest of the bundle."""
+        data = await self.repository.bundle(base, head)
+        return await self.hold.bench.patiently(lambda: self.hold.bench.artifacts.put(data))
+
+    async def close(self) -> None:
+        """Throw the workspace away; what counts is in the log and in the object store."""
+        await self.repository.discard_workspace(self.path)
+
+    async def _commit(self, parent: str, message: str) -> Committed:
+        return await self.repository.commit_workspace(
+            self.path, parent=parent, message=message, when=self.hold.bench.clock.now()
+        )
+
+    async def _base_of(self, commit: str) -> str:
+        for link in reversed(self.branch.links):
+            if await self.repository.is_ancestor(link.head, commit):
+                return link.head
+        return ROOT_COMMIT
+
+
+async def open_workplace(hold: Hold, context: WorkContext) -> Workplace:
+    """The workspace in which the attempt begins: its checkpoint, the commit a gate judges, or the ordered head."""
+    branch = await read_branch(hold.bench, hold.goal_id)
+    repository = await open_repository(hold.bench, hold.goal_id, branch)
+    path = hold.bench.workspaces / f"{hold.goal_id}-{hold.task_id}-{hold.claim}"
+    start = context.gate.commit if context.gate else hold.order.workspace_commit or ROOT_COMMIT
+    place = Workplace(hold, repository, branch, path, start)
+    saved = context.checkpoint
+    try:
+        if saved is not None and saved.commit and hold.order.resumes:
+            await place.restore(saved.commit, saved.bundle_ref)
+        else:
+            await repository.checkout(start, path)
+    except BaseException:
+        await asyncio.shield(place.close())
+        raise
+    return place
+
+
+async def test_command_of(
+    repository: GoalRepository, commit: str, context: WorkContext
+) -> TestCommand | NoTestCommand:
+    """How the goal's tests are run at `commit`."""
+    if context.test_command:
+        return given_test_command(context.test_command)
+    return detect_test_command([entry.path for entry in await repository.files(commit)])
+
+
+async def has_tests(repository: GoalRepository, commit: str, context: WorkContext) -> bool:
+    """Whether running the tests at `commit` can show anything."""
+    return bool(context.test_command) or any(is_test_file(e.path) for e in await repository.files(commit))
+
+
+async def run_system_tests(hold: Hold, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
+    """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
+    bench = hold.bench
+    report = await hold.while_held(run_tests(bench.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
+    log_ref = await bench.patiently(lambda: bench.artifacts.put(redact_bytes(report.log)))
+    outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))
+    report_ref = await bench.patiently(partial(bench.artifacts.put, outcomes))
+    return report, evidence_of(report, log_ref, report_ref)
+
+
+async def run_tests_at(
+    hold: Hold, place: Workplace, commit: str, command: TestCommand
+) -> tuple[TestReport, TestEvidence]:
+    """The same on a clean checkout of another commit, beside the workspace."""
+    path = place.path.with_name(f"{place.path.name}-at-{commit[:12]}")
+    await place.repository.checkout(commit, path)
+    try:
+        return await run_system_tests(hold, path, command)
+    finally:
+        await place.repository.discard_workspace(path)
+
+
+def evidence_of(report: TestReport, log_ref: str, report_ref: str) -> TestEvidence:
+    """What goes into the log of a test run: every number, and as many names as an event has room for.
+
+    The code under test makes up the names of its tests; how many and how long they are is up to it.
+    """
+    return TestEvidence(
+        command=report.command,
+        exit_code=report.exit_code,
+        counts=report.counts,
+        coverage_percent=report.coverage_percent,
+        failing=tuple(name[:NAME_MAX] for name in report.failing[:_FAILING_KEPT]),
+        log_ref=log_ref,
+        report_ref=report_ref,
+    )
