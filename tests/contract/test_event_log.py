@@ -12,8 +12,8 @@ import pytest
 from agenthub_events.base import Draft
 from agenthub_events.ports import Conflict, EventLog, Recorded, Stored
 from agenthub_events.serialization.codec import Unreadable
-from agenthub_runtime.in_memory.event_log import MemoryLog
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.event_samples import (
     GOAL,
     OTHER_GOAL,
@@ -46,7 +46,7 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(params=["jetstream", "memory"])
 async def rig(request: pytest.FixtureRequest, nats_url: str) -> AsyncIterator[Rig]:
     if request.param == "memory":
-        memory = MemoryLog()
+        memory = InMemoryEventLog()
 
         async def keep(subject: str, data: bytes) -> None:
             memory.inject(subject, data)
@@ -59,7 +59,7 @@ async def rig(request: pytest.FixtureRequest, nats_url: str) -> AsyncIterator[Ri
         async def publish(subject: str, data: bytes) -> None:
             await nc.jetstream().publish(subject, data)
 
-        yield Rig(JetStreamStore(nc), publish)
+        yield Rig(JetStreamEventLog(nc), publish)
         await drop_stream(nc, "EVENTS")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Stored, Unavailable
-from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from tests.support.event_samples import GOAL, NOW, STAMP, cancelled, completed, draft, merged, paused
 
 
@@ -20,7 +20,7 @@ async def test_the_gate_is_passed_around_every_effect() -> None:
     async def gate(point: str) -> None:
         passed.append((point, size()))
 
-    log = MemoryLog(gate)
+    log = InMemoryEventLog(gate)
 
     def size() -> int:
         return len(log._messages)
@@ -51,7 +51,7 @@ async def test_a_cut_wire_is_unavailable_whether_or_not_the_event_is_stored(cut:
         if broken and point == cut:
             raise StoreUnavailable("cut")
 
-    log = MemoryLog(gate)
+    log = InMemoryEventLog(gate)
     assert await log.append(draft(paused()), STAMP) == Unavailable("cut")
     assert await log.last_seq() == stored
     broken = False
@@ -66,7 +66,7 @@ async def test_a_task_cancelled_behind_the_effect_leaves_the_event_behind() -> N
             reached.set()
             await asyncio.Event().wait()
 
-    log = MemoryLog(gate)
+    log = InMemoryEventLog(gate)
     writer = asyncio.create_task(log.append(draft(paused()), STAMP))
     await reached.wait()
     writer.cancel()
@@ -76,7 +76,7 @@ async def test_a_task_cancelled_behind_the_effect_leaves_the_event_behind() -> N
 
 
 async def test_ids_are_remembered_for_two_minutes_of_the_writers_time() -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     await log.append(draft(paused()), STAMP)
     soon = msgspec.structs.replace(STAMP, now=NOW + timedelta(seconds=119))
     late = msgspec.structs.replace(STAMP, now=NOW + timedelta(seconds=121))
@@ -92,7 +92,7 @@ async def test_a_gate_may_hold_a_follower_back_while_the_log_grows() -> None:
         if point == "follow":
             await hold.wait()
 
-    log = MemoryLog(gate)
+    log = InMemoryEventLog(gate)
     batches = aiter(log.follow(after=0))
     first = asyncio.ensure_future(anext(batches))
     await log.append(draft(paused()), STAMP)

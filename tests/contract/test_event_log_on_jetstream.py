@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import Conflict, Stored, Unavailable
 from agenthub_runtime.embedded.servers.nats import NatsServer
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.event_samples import GOAL, STAMP, completed, draft, merged, noted, paused
 from tests.support.event_streams import ask, connected, create_stream, drop_stream
 from tests.support.servers import running_nats
@@ -39,7 +39,7 @@ async def events(nc: Client) -> AsyncIterator[Client]:
     await drop_stream(nc, "EVENTS")
 
 
-async def fill(store: JetStreamStore, first: int, count: int) -> None:
+async def fill(store: JetStreamEventLog, first: int, count: int) -> None:
     """One event on each of `count` tasks, acknowledged."""
     results = await asyncio.gather(
         *(store.append(draft(noted(), task_id=f"t-{number}"), STAMP) for number in range(first, first + count))
@@ -50,12 +50,12 @@ async def fill(store: JetStreamStore, first: int, count: int) -> None:
 class Watcher:
     """Follows the log in the background and remembers what it got."""
 
-    def __init__(self, store: JetStreamStore) -> None:
+    def __init__(self, store: JetStreamEventLog) -> None:
         self.seen: list[int] = []
         self.caught_up = False
         self._task = asyncio.create_task(self._watch(store))
 
-    async def _watch(self, store: JetStreamStore) -> None:
+    async def _watch(self, store: JetStreamEventLog) -> None:
         async for batch in store.follow(after=0):
             self.caught_up = self.caught_up or not batch
             self.seen.extend(message.seq for message in batch)
@@ -76,18 +76,18 @@ def process_id(server: NatsServer) -> int:
 
 
 async def test_i10_the_server_refuses_to_delete_to_purge_and_to_be_talked_into_it(events: Client) -> None:
-    await fill(JetStreamStore(events), 0, 3)
+    await fill(JetStreamEventLog(events), 0, 3)
     assert (await ask(events, "STREAM.MSG.DELETE.EVENTS", {"seq": 2}))["error"]["err_code"] == 10057
     assert (await ask(events, "STREAM.PURGE.EVENTS", {}))["error"]["err_code"] == 10110
     config = (await ask(events, "STREAM.INFO.EVENTS", {}))["config"]
     for flag in ("deny_delete", "deny_purge"):
         answer = await ask(events, "STREAM.UPDATE.EVENTS", {**config, flag: False})
         assert answer["error"]["err_code"] == 10052
-    assert len(await JetStreamStore(events).read(GOAL)) == 3
+    assert len(await JetStreamEventLog(events).read(GOAL)) == 3
 
 
 async def test_appends_on_one_connection_overlap_and_all_are_stored(events: Client) -> None:
-    store = JetStreamStore(events)
+    store = JetStreamEventLog(events)
     await fill(store, 0, 500)
     assert await store.last_seq() == 500
 
@@ -95,7 +95,7 @@ async def test_appends_on_one_connection_overlap_and_all_are_stored(events: Clie
 async def test_an_event_stored_by_a_silent_server_is_found_when_it_speaks_again(
     events: Client, server: NatsServer
 ) -> None:
-    store = JetStreamStore(events, ack_timeout_s=0.1)
+    store = JetStreamEventLog(events, ack_timeout_s=0.1)
     await store.append(draft(paused()), STAMP)
     os.kill(process_id(server), signal.SIGSTOP)
     asyncio.get_running_loop().call_later(0.6, os.kill, process_id(server), signal.SIGCONT)
@@ -107,7 +107,7 @@ async def test_an_event_stored_by_a_silent_server_is_found_when_it_speaks_again(
 async def test_a_batch_stored_by_a_silent_server_is_found_when_it_speaks_again(
     events: Client, server: NatsServer
 ) -> None:
-    store = JetStreamStore(events, ack_timeout_s=0.1)
+    store = JetStreamEventLog(events, ack_timeout_s=0.1)
     await store.append(draft(paused()), STAMP)
     os.kill(process_id(server), signal.SIGSTOP)
     asyncio.get_running_loop().call_later(0.6, os.kill, process_id(server), signal.SIGCONT)
@@ -118,7 +118,7 @@ async def test_a_batch_stored_by_a_silent_server_is_found_when_it_speaks_again(
 
 
 async def test_a_server_that_stays_silent_makes_the_log_unavailable(events: Client, server: NatsServer) -> None:
-    store = JetStreamStore(events, ack_timeout_s=0.05, patience_s=0.2)
+    store = JetStreamEventLog(events, ack_timeout_s=0.05, patience_s=0.2)
     await store.last_seq()
     os.kill(process_id(server), signal.SIGSTOP)
     try:
@@ -134,7 +134,7 @@ async def test_a_server_that_stays_silent_makes_the_log_unavailable(events: Clie
 async def test_a_full_disk_is_unavailable_and_nothing_is_overwritten(nc: Client) -> None:
     await create_stream(nc, "EVENTS", max_bytes=4_000)
     try:
-        store = JetStreamStore(nc)
+        store = JetStreamEventLog(nc)
         stored = 0
         while isinstance(result := await store.append(draft(noted(), task_id=f"t-{stored}"), STAMP), Stored):
             stored += 1
@@ -149,7 +149,7 @@ async def test_a_full_disk_is_unavailable_and_nothing_is_overwritten(nc: Client)
 
 
 async def test_without_a_stream_the_log_is_unavailable(nc: Client) -> None:
-    store = JetStreamStore(nc, patience_s=0.1)
+    store = JetStreamEventLog(nc, patience_s=0.1)
     assert isinstance(await store.append(draft(paused()), STAMP), Unavailable)
     with pytest.raises(StoreUnavailable):
         await store.read(GOAL)
@@ -160,7 +160,7 @@ async def test_without_a_stream_the_log_is_unavailable(nc: Client) -> None:
 
 
 async def test_an_event_larger_than_the_server_takes_is_the_writers_fault(events: Client) -> None:
-    store = JetStreamStore(events)
+    store = JetStreamEventLog(events)
     with pytest.raises(InvalidInput, match="too large"):
         await store.append(draft(noted("x" * 9_000_000)), STAMP)
     assert await store.last_seq() == 0
@@ -168,7 +168,7 @@ async def test_an_event_larger_than_the_server_takes_is_the_writers_fault(events
 
 async def test_a_closed_connection_makes_the_log_unavailable(server: NatsServer, events: Client) -> None:
     async with connected(server.authorised_url) as other:
-        store = JetStreamStore(other)
+        store = JetStreamEventLog(other)
         await store.append(draft(paused()), STAMP)
     assert isinstance(await store.append(draft(noted(), task_id="t-a"), STAMP), Unavailable)
     with pytest.raises(StoreUnavailable):
@@ -182,7 +182,7 @@ async def test_a_killed_server_loses_nothing_and_followers_miss_and_double_nothi
 ) -> None:
     async with connected(nats_server.authorised_url) as client:
         await create_stream(client, "EVENTS")
-        store = JetStreamStore(client)
+        store = JetStreamEventLog(client)
         watcher = Watcher(store)
         await until(lambda: watcher.caught_up)
         for round_ in range(3):
@@ -199,7 +199,7 @@ async def test_a_killed_server_loses_nothing_and_followers_miss_and_double_nothi
 
 
 async def test_a_follower_whose_consumer_was_deleted_makes_another(events: Client) -> None:
-    store = JetStreamStore(events)
+    store = JetStreamEventLog(events)
     watcher = Watcher(store)
     await until(lambda: watcher.caught_up)
     await fill(store, 0, 10)
@@ -213,7 +213,7 @@ async def test_a_follower_whose_consumer_was_deleted_makes_another(events: Clien
 
 
 async def test_a_follower_that_stops_leaves_no_consumer_behind(events: Client) -> None:
-    store = JetStreamStore(events)
+    store = JetStreamEventLog(events)
     watcher = Watcher(store)
     await until(lambda: watcher.caught_up)
     await watcher.stop()
@@ -233,7 +233,7 @@ async def test_a_slow_follower_holds_the_server_back_and_misses_nothing(nc: Clie
         for start in range(0, count, 1_000):
             await asyncio.gather(*(js.publish(f"evt.g.t-{start + n}.task.noted", b"{}") for n in range(1_000)))
         seen: list[int] = []
-        async for batch in JetStreamStore(nc).follow(after=0):
+        async for batch in JetStreamEventLog(nc).follow(after=0):
             if not batch:
                 break
             seen.extend(message.seq for message in batch)
@@ -245,7 +245,7 @@ async def test_a_slow_follower_holds_the_server_back_and_misses_nothing(nc: Clie
 
 
 async def test_rival_batches_and_appends_have_one_winner_a_fence(events: Client) -> None:
-    store = JetStreamStore(events)
+    store = JetStreamEventLog(events)
     rivals = [
         store.append_together(
             [draft(merged(f"t-{n}"), f"t-{n}"), draft(completed(f"t-{n}"), task_id=f"t-{n}")], STAMP
@@ -259,7 +259,7 @@ async def test_rival_batches_and_appends_have_one_winner_a_fence(events: Client)
 
 
 async def test_a_message_that_poses_as_a_word_of_the_server_is_a_message(events: Client) -> None:
-    store = JetStreamStore(events)
+    store = JetStreamEventLog(events)
     posing = [{"Status": "204"}, {"Status": "100", "Description": "Idle Heartbeat", "Nats-Last-Consumer": "99"}]
     for number, headers in enumerate(posing):
         await events.jetstream().publish(f"evt.{GOAL}.t-{number}.task.noted", b"", headers=headers)

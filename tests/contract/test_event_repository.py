@@ -25,12 +25,12 @@ from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.errors import CommandRefused
 from agenthub_events.ports import EventLog, Stored
 from agenthub_events.rules import goal_aggregate
-from agenthub_events.rules.goal_aggregate import GoalLife
+from agenthub_events.rules.goal_aggregate import GoalAggregate
 from agenthub_runtime.eventsourcing.factory import JetStreamFactory
 from agenthub_runtime.eventsourcing.recorders import JetStreamApplicationRecorder
 from agenthub_runtime.eventsourcing.repository import AsyncRepository, Loaded
-from agenthub_runtime.in_memory.event_log import MemoryLog
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.event_samples import GOAL, STAMP, draft, noted, paused
 from tests.support.event_streams import connected, create_stream, drop_stream
 from tests.support.servers import running_nats
@@ -45,24 +45,24 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def stored(nats_url: str) -> AsyncIterator[JetStreamStore]:
+async def stored(nats_url: str) -> AsyncIterator[JetStreamEventLog]:
     async with connected(nats_url) as nc:
         await create_stream(nc, "EVENTS")
-        yield JetStreamStore(nc)
+        yield JetStreamEventLog(nc)
         await drop_stream(nc, "EVENTS")
 
 
 @pytest.fixture(params=["jetstream", "memory"])
-def log(request: pytest.FixtureRequest, stored: JetStreamStore) -> EventLog:
-    return stored if request.param == "jetstream" else MemoryLog()
+def log(request: pytest.FixtureRequest, stored: JetStreamEventLog) -> EventLog:
+    return stored if request.param == "jetstream" else InMemoryEventLog()
 
 
 @pytest.fixture
-def goals(log: EventLog) -> AsyncRepository[GoalLife]:
+def goals(log: EventLog) -> AsyncRepository[GoalAggregate]:
     return repository(log)
 
 
-def repository(log: EventLog) -> AsyncRepository[GoalLife]:
+def repository(log: EventLog) -> AsyncRepository[GoalAggregate]:
     return AsyncRepository(log, initial=lambda _: goal_aggregate.initial(GOAL), evolve=goal_aggregate.evolve)
 
 
@@ -74,7 +74,7 @@ def pause(request_id: str) -> goal_aggregate.Pause:
     return goal_aggregate.Pause(by="ada", request_id=request_id)
 
 
-async def test_an_aggregate_is_folded_with_its_fence(goals: AsyncRepository[GoalLife]) -> None:
+async def test_an_aggregate_is_folded_with_its_fence(goals: AsyncRepository[GoalAggregate]) -> None:
     with pytest.raises(AggregateNotFoundError):
         await goals.get(FAMILY)
     await goals.save(accepted(), stamp=STAMP)
@@ -92,7 +92,7 @@ async def test_a_kept_fold_goes_on_with_what_others_wrote(log: EventLog) -> None
     assert (await mine.get(FAMILY)).state.paused
 
 
-async def test_a_stale_save_is_an_integrity_error(goals: AsyncRepository[GoalLife]) -> None:
+async def test_a_stale_save_is_an_integrity_error(goals: AsyncRepository[GoalAggregate]) -> None:
     await goals.save(accepted(), stamp=STAMP)
     with pytest.raises(IntegrityError, match="moved on"):
         await goals.save(draft(paused()), stamp=STAMP)
@@ -104,12 +104,12 @@ async def test_a_command_is_decided_again_when_another_writer_came_first(log: Ev
     seen: list[int] = []
     behind_my_back = draft(GoalPaused(by="bob"), "sneak", expected=1, version=2)
 
-    def decide(loaded: Loaded[GoalLife]) -> list[Draft]:
+    def decide(loaded: Loaded[GoalAggregate]) -> list[Draft]:
         seen.append(loaded.seq)
         return goal_aggregate.decide(loaded.state, pause("request-1"))
 
-    class Sneaky(AsyncRepository[GoalLife]):
-        async def find(self, originator_id: str) -> Loaded[GoalLife]:
+    class Sneaky(AsyncRepository[GoalAggregate]):
+        async def find(self, originator_id: str) -> Loaded[GoalAggregate]:
             loaded = await super().find(originator_id)
             if loaded.seq == 1:
                 await log.append(behind_my_back, STAMP)
@@ -120,23 +120,23 @@ async def test_a_command_is_decided_again_when_another_writer_came_first(log: Ev
     assert seen == [1, 2]
 
 
-async def test_twenty_commands_at_once_on_one_goal_are_all_taken(goals: AsyncRepository[GoalLife]) -> None:
+async def test_twenty_commands_at_once_on_one_goal_are_all_taken(goals: AsyncRepository[GoalAggregate]) -> None:
     await goals.save(accepted(), stamp=STAMP)
 
-    def decide(number: int, loaded: Loaded[GoalLife]) -> list[Draft]:
+    def decide(number: int, loaded: Loaded[GoalAggregate]) -> list[Draft]:
         return [goal_aggregate.draft(loaded.state, GoalPaused(by="ada"), f"request-{number}")]
 
     results = await asyncio.gather(*(goals.handle(FAMILY, partial(decide, number), STAMP) for number in range(20)))
     assert sorted(stored.seq for _, stored in results if stored) == list(range(2, 22))
 
 
-async def test_errors_of_a_decision_pass_through(goals: AsyncRepository[GoalLife]) -> None:
+async def test_errors_of_a_decision_pass_through(goals: AsyncRepository[GoalAggregate]) -> None:
     with pytest.raises(CommandRefused):
         await goals.handle(FAMILY, lambda loaded: goal_aggregate.decide(loaded.state, pause("r")), STAMP)
 
 
 async def test_an_unreadable_event_freezes_the_aggregate() -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     goals = repository(log)
     await goals.save(accepted(), stamp=STAMP)
     log.inject(f"evt.{GOAL}._.goal.levitated", b'{"type":"goal.levitated"}')
@@ -145,7 +145,7 @@ async def test_an_unreadable_event_freezes_the_aggregate() -> None:
 
 
 async def test_the_cache_keeps_the_newest_folds_only() -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     goals = AsyncRepository(
         log, initial=lambda _: goal_aggregate.initial(GOAL), evolve=goal_aggregate.evolve, cache_size=2
     )
@@ -159,7 +159,7 @@ class Hub(Application[str]):
 
 
 @pytest.fixture
-async def hub(stored: JetStreamStore, nats_url: str) -> AsyncIterator[Hub]:
+async def hub(stored: JetStreamEventLog, nats_url: str) -> AsyncIterator[Hub]:
     await stored.append(accepted(), STAMP)
     await stored.append(draft(paused(), expected=1, version=2), STAMP)
     order = TaskEnqueued(
@@ -185,20 +185,20 @@ async def test_the_library_reads_the_hubs_log(hub: Hub) -> None:
 
 
 async def test_the_library_loads_an_aggregate_as_it_was(hub: Hub) -> None:
-    def project(life: GoalLife | None, events: Iterator[Event]) -> GoalLife:
+    def project(aggregate: GoalAggregate | None, events: Iterator[Event]) -> GoalAggregate:
         for event in events:
-            life = goal_aggregate.evolve(life or goal_aggregate.initial(GOAL), 0, event)
-        assert life is not None
-        return life
+            aggregate = goal_aggregate.evolve(aggregate or goal_aggregate.initial(GOAL), 0, event)
+        assert aggregate is not None
+        return aggregate
 
     # The library wants aggregates of its own protocol; it never calls them.
     get: Any = hub.repository.get
-    now: GoalLife = await asyncio.to_thread(get, FAMILY, projector_func=project)
-    then: GoalLife = await asyncio.to_thread(get, FAMILY, version=1, projector_func=project)
+    now: GoalAggregate = await asyncio.to_thread(get, FAMILY, projector_func=project)
+    then: GoalAggregate = await asyncio.to_thread(get, FAMILY, version=1, projector_func=project)
     assert (now.paused, then.paused) == (True, False)
 
 
-async def test_the_library_filters_by_topic_and_follows(hub: Hub, stored: JetStreamStore) -> None:
+async def test_the_library_filters_by_topic_and_follows(hub: Hub, stored: JetStreamEventLog) -> None:
     recorder = hub.recorder
     assert isinstance(recorder, JetStreamApplicationRecorder)
     both = ["task.enqueued", "goal.paused"]
@@ -211,7 +211,7 @@ async def test_the_library_filters_by_topic_and_follows(hub: Hub, stored: JetStr
         assert (await asyncio.to_thread(next, subscription)).id == 5
 
 
-async def test_the_library_writes_where_the_hub_would(hub: Hub, stored: JetStreamStore) -> None:
+async def test_the_library_writes_where_the_hub_would(hub: Hub, stored: JetStreamEventLog) -> None:
     order = draft(
         TaskEnqueued(
             task_id="t-b", agent="qa", agent_type="testing", attempt=1, lane="p1", title="Test it", timeout_s=60

@@ -17,7 +17,7 @@ from agenthub_worker.domain.prompt import first_message, system_prompt
 from agenthub_worker.llm.client import MessagesClient
 from agenthub_worker.llm.providers import ProviderSettings, choose_provider
 from agenthub_worker.rehearsal import wire
-from agenthub_worker.rehearsal.catalog import PACKS, SAMPLE_GOALS, rehearsal_server
+from agenthub_worker.rehearsal.catalog import SAMPLE_GOALS, SCENARIOS, rehearsal_server
 from agenthub_worker.rehearsal.conversation import read_conversation
 from agenthub_worker.rehearsal.scripted import ScriptedModelClient, UnknownGoal, next_turn
 from agenthub_worker.rehearsal.server import ScriptedModelServer
@@ -65,7 +65,7 @@ def bodies() -> Iterator[dict[str, Any]]:
 
 def replies() -> Iterator[dict[str, Any]]:
     for body in bodies():
-        yield wire.message(next_turn((*PACKS, UnknownGoal(())), read_conversation(body)), body)
+        yield wire.message(next_turn((*SCENARIOS, UnknownGoal(())), read_conversation(body)), body)
     for turn in (
         Turn("Words."),
         Turn("", stop_reason="refusal"),
@@ -129,7 +129,7 @@ async def test_an_address_that_does_not_exist_is_not_found(sdk: anthropic.AsyncA
 @pytest.fixture(params=["over HTTP", "in memory"])
 async def client(request: pytest.FixtureRequest, server: ScriptedModelServer) -> AsyncIterator[ModelClient]:
     if request.param == "in memory":
-        yield ScriptedModelClient(PACKS)
+        yield ScriptedModelClient(SCENARIOS)
         return
     real = MessagesClient(choose_provider(ProviderSettings(provider="rehearsal", base_url=server.url)))
     yield real
@@ -143,7 +143,7 @@ async def test_both_clients_give_the_same_reply_to_the_same_request(client: Mode
     )
     activity: list[str] = []
     reply = await client.complete(request, on_activity=activity.append)
-    expected = wire.message(next_turn(PACKS, read_conversation(body)), body)
+    expected = wire.message(next_turn(SCENARIOS, read_conversation(body)), body)
     assert reply.content == expected["content"]
     assert (reply.message_id, reply.stop_reason, reply.model) == (expected["id"], "tool_use", "rehearsal")
     assert reply.usage.output_tokens == expected["usage"]["output_tokens"]

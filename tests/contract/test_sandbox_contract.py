@@ -10,11 +10,11 @@ import pytest
 
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
-from agenthub_worker.sandbox.port import Bind, Limits, Sandbox
+from agenthub_worker.sandbox.port import Bind, ResourceLimits, Sandbox
 from agenthub_worker.sandbox.unsandboxed import Unsandboxed
 from tests.support.until import until
 
-LIMITS = Limits(output_kept=20_000, output_flood=120 << 20)
+LIMITS = ResourceLimits(output_kept=20_000, output_flood=120 << 20)
 
 
 @pytest.fixture(params=["bwrap", "none"])

@@ -20,17 +20,17 @@ from agenthub_events.ports import EventLog, Stamp, StepConflict, Stored
 from agenthub_events.runs import Closed, Nudge, Resumed, RunId, TurnIntent
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.clock import SystemClock
-from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.in_memory.work_queue import (
-    MemoryArtifacts,
-    MemoryBroker,
-    MemoryFleet,
-    MemoryRunLog,
-    MemoryTimers,
-    MemoryWorkQueue,
+    InMemoryArtifacts,
+    InMemoryBroker,
+    InMemoryFleet,
+    InMemoryRunLog,
+    InMemoryTimers,
+    InMemoryWorkQueue,
 )
 from agenthub_runtime.jetstream.artifacts import BUCKET, JetStreamArtifacts
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog, closed_steps
 from agenthub_runtime.jetstream.timers import NatsTimers
@@ -49,19 +49,19 @@ class Ports:
 
     def __init__(self, nc: Client | None) -> None:
         self.nc = nc
-        self.log: EventLog = JetStreamStore(nc) if nc else MemoryLog()
-        self.artifacts = JetStreamArtifacts(nc) if nc else MemoryArtifacts()
-        self.runs = JetStreamRunLog(nc) if nc else MemoryRunLog()
-        self.timers = NatsTimers(nc) if nc else MemoryTimers(CLOCK)
-        self.fleet = NatsFleet(nc) if nc else MemoryFleet(CLOCK)
-        self.broker = None if nc else MemoryBroker(self.log, CLOCK)
+        self.log: EventLog = JetStreamEventLog(nc) if nc else InMemoryEventLog()
+        self.artifacts = JetStreamArtifacts(nc) if nc else InMemoryArtifacts()
+        self.runs = JetStreamRunLog(nc) if nc else InMemoryRunLog()
+        self.timers = NatsTimers(nc) if nc else InMemoryTimers(CLOCK)
+        self.fleet = NatsFleet(nc) if nc else InMemoryFleet(CLOCK)
+        self.broker = None if nc else InMemoryBroker(self.log, CLOCK)
         self.feeder = asyncio.create_task(self.broker.run()) if self.broker else None
 
     def queue(self, *types: str, slots: int, gather_s: float = GATHER_S) -> Any:
         if self.nc:
             return NatsWorkQueue(self.nc, types, slots=slots, gather_s=gather_s)
         assert self.broker is not None
-        return MemoryWorkQueue(self.broker, types, slots=slots)
+        return InMemoryWorkQueue(self.broker, types, slots=slots)
 
     async def enqueue(self, task_id: str, agent_type: str, lane: Lane) -> int:
         event = TaskEnqueued(

@@ -21,7 +21,7 @@ from agenthub_orchestrator.projector.rebuild import verify
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import list_goals, position
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, grown, store, story
@@ -132,7 +132,7 @@ async def test_i2_orchestrator_and_projector_killed_at_random_leave_one_effect(
     bus: Client, database_url: str, services: list[Service]
 ) -> None:
     chance = random.Random(3)
-    log = JetStreamStore(bus)
+    log = JetStreamEventLog(bus)
     async with Database(database_url, name="test") as database, playing(log):
         await started(database)
         begin, *_ = [await store(log, accepted(number)) for number in range(1, 5)]
@@ -151,7 +151,7 @@ async def test_i2_orchestrator_and_projector_killed_at_random_leave_one_effect(
 async def test_both_stop_at_once_and_cleanly_when_they_are_told_to(
     bus: Client, database_url: str, services: list[Service]
 ) -> None:
-    log = JetStreamStore(bus)
+    log = JetStreamEventLog(bus)
     async with Database(database_url, name="test") as database, playing(log):
         await started(database)
         begin = await store(log, accepted(1))
@@ -166,7 +166,7 @@ async def test_both_stop_at_once_and_cleanly_when_they_are_told_to(
 async def test_a_nats_server_killed_in_between_delays_and_nothing_else(
     nats_server: NatsServer, bus: Client, database_url: str, services: list[Service]
 ) -> None:
-    log = JetStreamStore(bus)
+    log = JetStreamEventLog(bus)
     async with Database(database_url, name="test") as database, playing(log):
         await started(database)
         begin = await store(log, accepted(1))
@@ -191,7 +191,7 @@ def own_postgres(tmp_path: Path) -> Iterator[PostgresServer]:
 async def test_a_postgres_killed_in_between_delays_the_read_models_and_nothing_else(
     nats_server: NatsServer, bus: Client, own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    log = JetStreamStore(bus)
+    log = JetStreamEventLog(bus)
     url = own_postgres.authorised_url
     made = [
         Service(module, nats_server.authorised_url, url, tmp_path / "services.log")

@@ -12,7 +12,7 @@ import httpx2
 from agenthub_gateway.app import create_app
 from agenthub_gateway.live.frames import ALIASES, INTERVENTION
 from agenthub_gateway.metrics import RequestFigures
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS
 
 _METHODS = ("get", "post")
@@ -24,7 +24,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 async def _ask() -> dict[str, Any]:
-    app = create_app(cast(Hub, SimpleNamespace(requests=RequestFigures())))
+    app = create_app(cast(GatewayPorts, SimpleNamespace(requests=RequestFigures())))
     transport = httpx2.ASGITransport(app=cast(Any, app))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get("/schema/openapi.json")

@@ -22,7 +22,7 @@ from agenthub_events.catalogue.values import Estimates, PlanTask
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.embedded.servers.nats import NatsServer
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings, write
 from tests.support.running_hub import clean_environment, run_cli
 
@@ -31,12 +31,12 @@ HEARD_S = 12
 
 
 @pytest.fixture
-def log(bus: Client) -> JetStreamStore:
-    return JetStreamStore(bus)
+def log(bus: Client) -> JetStreamEventLog:
+    return JetStreamEventLog(bus)
 
 
 @pytest.fixture
-async def gateway(log: JetStreamStore, nats_server: NatsServer, database_url: str) -> AsyncIterator[Gateway]:
+async def gateway(log: JetStreamEventLog, nats_server: NatsServer, database_url: str) -> AsyncIterator[Gateway]:
     wanted = settings(nats_server.authorised_url, database_url)
     async with running_projector(log, database_url), running_gateway(wanted) as running:
         yield running
@@ -68,7 +68,7 @@ async def watching(gateway: Gateway, goal_id: str) -> AsyncIterator[Callable[[st
         await process.communicate()
 
 
-async def planned_goal(gateway: Gateway, log: JetStreamStore, **body: Any) -> str:
+async def planned_goal(gateway: Gateway, log: JetStreamEventLog, **body: Any) -> str:
     """A goal with a plan of one task; nobody decides about it but the test."""
     goal_id = str((await gateway.submit(**body))["goal_id"])
     tasks = validate_plan([PlanTask(key="only", title="Only", agent="noop")], limits=MANUAL_LIMITS)
@@ -91,7 +91,7 @@ async def test_a_goal_that_nobody_knows_is_not_watched(gateway: Gateway) -> None
 
 
 async def test_who_watches_hears_soon_of_orders_and_that_nobody_takes_them(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     goal_id = await planned_goal(gateway, log)
     async with watching(gateway, goal_id) as heard:
@@ -113,7 +113,7 @@ async def test_who_watches_hears_soon_of_orders_and_that_nobody_takes_them(
 
 
 async def test_a_plan_that_waits_for_approval_ends_the_watch_and_stands_in_the_inbox(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     goal_id = await planned_goal(gateway, log, autonomy="approve_plan")
     watched = await cli(gateway, "goal", "watch", goal_id)
@@ -128,7 +128,7 @@ async def test_a_plan_that_waits_for_approval_ends_the_watch_and_stands_in_the_i
 
 
 async def test_the_inbox_names_the_answer_that_fits_and_an_answer_says_what_it_does(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     goal_id = await planned_goal(gateway, log)
     ids = {}

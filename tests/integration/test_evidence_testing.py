@@ -9,7 +9,7 @@ import pytest
 from agenthub_events.catalogue.values import TestCounts
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.layout import given_test_command
-from agenthub_worker.evidence.test_history import EarlierRun, fresh_skips, lost_tests, outcomes_of
+from agenthub_worker.evidence.test_history import PastTestRun, fresh_skips, lost_tests, outcomes_of
 from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 
@@ -274,7 +274,7 @@ async def test_i6_every_way_to_silence_a_failing_test_shows_when_runs_are_compar
     head = {**SILENCED, "tests/file_renamed.py": BUG, **HONEST, **SETTINGS}
     after = await run(tmp_path / "after", head)
     assert after.green, after.tail(3000)
-    earlier = EarlierRun(when="before", files=base, outcomes=outcomes_of(before.cases or ()))
+    earlier = PastTestRun(when="before", files=base, outcomes=outcomes_of(before.cases or ()))
     lost = {test.id for test in lost_tests(earlier, head, after.cases or ())}
     assert lost == {f"{path}::test_bug" for path in (*SILENCED, "tests/test_file_renamed.py")}
     assert lost_tests(earlier, base, before.cases or ()) == []

@@ -16,10 +16,10 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from agenthub_gateway.log_health import REFUSED, AppendWatch
+from agenthub_gateway.log_health import REFUSED, LogHealth
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.store_watch import StoreWatch
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings
 from tests.support.until import until
 
@@ -31,7 +31,7 @@ async def gateway(
     bus: Client, nats_server: NatsServer, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Gateway]:
     wanted = settings(nats_server.authorised_url, database_url, data_dir=tmp_path, embedded=True)
-    async with running_projector(JetStreamStore(bus), database_url), running_gateway(wanted) as running:
+    async with running_projector(JetStreamEventLog(bus), database_url), running_gateway(wanted) as running:
         yield running
 
 
@@ -122,17 +122,17 @@ async def test_the_disk_alone_limits_the_store(nats_server: NatsServer) -> None:
 
 
 def test_a_failed_append_is_forgotten_after_a_while_and_by_one_that_is_stored() -> None:
-    watch = AppendWatch()
+    watch = LogHealth()
     watch.failed()
     assert watch.trouble() == REFUSED
     watch.works()
     assert watch.trouble() == ""
-    forgetful = AppendWatch(forget_after_s=0)
+    forgetful = LogHealth(forget_after_s=0)
     forgetful.failed()
     assert forgetful.trouble() == ""
 
 
 def test_a_disk_without_room_is_trouble_before_anybody_has_tried(tmp_path: Path) -> None:
-    assert AppendWatch(tmp_path).trouble() == ""
-    assert AppendWatch(tmp_path, least_free=MUCH).trouble() == REFUSED
-    assert AppendWatch(tmp_path / "gone", least_free=MUCH).trouble() == ""
+    assert LogHealth(tmp_path).trouble() == ""
+    assert LogHealth(tmp_path, least_free=MUCH).trouble() == REFUSED
+    assert LogHealth(tmp_path / "gone", least_free=MUCH).trouble() == ""

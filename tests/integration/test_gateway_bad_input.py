@@ -10,7 +10,7 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_runtime.embedded.servers.nats import NatsServer
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.gateway import Gateway, running_gateway, settings
 
 
@@ -18,7 +18,7 @@ from tests.support.gateway import Gateway, running_gateway, settings
 async def gateway(bus: Client, nats_server: NatsServer, database_url: str) -> AsyncIterator[Gateway]:
     async with running_gateway(settings(nats_server.authorised_url, database_url)) as running:
         yield running
-        assert await JetStreamStore(bus).last_seq() == 0, "something entered the log"
+        assert await JetStreamEventLog(bus).last_seq() == 0, "something entered the log"
 
 
 def task(key: str, *depends_on: str, **more: Any) -> dict[str, Any]:

@@ -19,19 +19,19 @@ from agenthub_events.catalogue.goal import GoalAccepted, GoalReadyForReview, Goa
 from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued, TaskNoted, TaskRequeued
 from agenthub_events.catalogue.values import TaskEdits, TaskResult
 from agenthub_runtime.embedded.servers.nats import NatsServer
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.settings.records import GatewaySettings
 from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
 from tests.support.until import until
 
 
 @pytest.fixture
-def log(bus: Client) -> JetStreamStore:
-    return JetStreamStore(bus)
+def log(bus: Client) -> JetStreamEventLog:
+    return JetStreamEventLog(bus)
 
 
 @pytest.fixture
-async def gateway(log: JetStreamStore, nats_server: NatsServer, database_url: str) -> AsyncIterator[Gateway]:
+async def gateway(log: JetStreamEventLog, nats_server: NatsServer, database_url: str) -> AsyncIterator[Gateway]:
     async with (
         running_projector(log, database_url),
         running_gateway(settings(nats_server.authorised_url, database_url)) as running,
@@ -39,7 +39,7 @@ async def gateway(log: JetStreamStore, nats_server: NatsServer, database_url: st
         yield running
 
 
-async def types(log: JetStreamStore, goal_id: str) -> list[str]:
+async def types(log: JetStreamEventLog, goal_id: str) -> list[str]:
     return [recorded.subject.split(".", 3)[3] for recorded in await log.read(goal_id)]
 
 
@@ -49,7 +49,7 @@ async def tell(gateway: Gateway, path: str, body: Any = None, **headers: str) ->
 
 
 async def test_a_goal_of_one_field_is_accepted_and_safely_in_the_log(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     response = await gateway.client.post("/api/v1/goals", json={"goal": "Build auth system"})
     assert response.status_code == 202
@@ -74,7 +74,7 @@ async def test_a_goal_of_one_field_is_accepted_and_safely_in_the_log(
     assert stored.headers["traceparent"].startswith("00-")
 
 
-async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, log: JetStreamEventLog) -> None:
     body = {
         "goal": "Build complete authentication system",
         "requirements": ["Unit tests >80% coverage", "Security audit"],
@@ -125,7 +125,7 @@ async def test_the_short_address_and_the_first_design_s_command_work_as_they_sta
     assert response.status_code == 202
 
 
-async def test_waiting_for_the_plan_answers_with_all_estimates(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_waiting_for_the_plan_answers_with_all_estimates(gateway: Gateway, log: JetStreamEventLog) -> None:
     response = await _submitted_and_then(gateway, log, "_", planned(*(f"task-{n}" for n in range(12))))
     answer = response.json()
     assert (response.status_code, answer["status"], answer["workflow_generated"]) == (
@@ -138,14 +138,14 @@ async def test_waiting_for_the_plan_answers_with_all_estimates(gateway: Gateway,
 
 
 async def test_waiting_for_a_plan_ends_when_the_planner_asks_a_person(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     question = AgentBlocked(question="Which shop?", task_id="plan-1", attempt=1)
     response = await asyncio.wait_for(_submitted_and_then(gateway, log, "plan-1", question), 15)
     assert (response.status_code, response.json()["status"]) == (202, "accepted")
 
 
-async def _submitted_and_then(gateway: Gateway, log: JetStreamStore, task_id: str, event: Event) -> Any:
+async def _submitted_and_then(gateway: Gateway, log: JetStreamEventLog, task_id: str, event: Event) -> Any:
     """The answer to a submission that waits for its plan, while `event` happens to the goal."""
 
     async def happens() -> None:
@@ -158,7 +158,7 @@ async def _submitted_and_then(gateway: Gateway, log: JetStreamStore, task_id: st
     return response
 
 
-async def _first(log: JetStreamStore) -> AsyncIterator[list[Any]]:
+async def _first(log: JetStreamEventLog) -> AsyncIterator[list[Any]]:
     following = log.follow(after=0)
     async for batch in following:
         if batch:
@@ -168,7 +168,7 @@ async def _first(log: JetStreamStore) -> AsyncIterator[list[Any]]:
 
 
 async def test_the_same_key_finds_the_same_goal_and_another_body_is_refused(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     headers = {"Idempotency-Key": "order-66"}
     sent = [
@@ -183,7 +183,9 @@ async def test_the_same_key_finds_the_same_goal_and_another_body_is_refused(
     assert await log.last_seq() == 1
 
 
-async def test_many_submissions_with_one_key_at_once_make_one_goal(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_many_submissions_with_one_key_at_once_make_one_goal(
+    gateway: Gateway, log: JetStreamEventLog
+) -> None:
     responses = await asyncio.gather(
         *(
             gateway.client.post("/api/v1/goals", json={"goal": goal}, headers={"Idempotency-Key": "k"})
@@ -195,14 +197,14 @@ async def test_many_submissions_with_one_key_at_once_make_one_goal(gateway: Gate
     assert await log.last_seq() == 1
 
 
-async def ready_goal(gateway: Gateway, log: JetStreamStore) -> tuple[str, int]:
+async def ready_goal(gateway: Gateway, log: JetStreamEventLog) -> tuple[str, int]:
     goal_id = (await gateway.submit())["goal_id"]
     await write(log, goal_id, "_", planned("a"))
     ready = await write(log, goal_id, "_", GoalReadyForReview(revision=1, head="c" * 40, summary="Done"))
     return goal_id, ready
 
 
-async def test_a_result_is_approved_as_it_was_seen(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_a_result_is_approved_as_it_was_seen(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id, ready = await ready_goal(gateway, log)
     shown = await gateway.get(f"/api/v1/goals/{goal_id}", after=ready)
     assert (shown["status"], shown["ready_seq"]) == ("ready_for_review", ready)
@@ -214,7 +216,7 @@ async def test_a_result_is_approved_as_it_was_seen(gateway: Gateway, log: JetStr
     assert (await types(log, goal_id))[-1] == "goal.approved"
 
 
-async def test_a_result_that_has_changed_is_not_approved(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_a_result_that_has_changed_is_not_approved(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id, ready = await ready_goal(gateway, log)
     newer = await write(log, goal_id, "_", GoalReadyForReview(revision=1, head="d" * 40, summary="Changed"))
     status, problem = await tell(gateway, f"goals/{goal_id}/approve", {"ready_seq": ready})
@@ -222,7 +224,7 @@ async def test_a_result_that_has_changed_is_not_approved(gateway: Gateway, log: 
     assert (await tell(gateway, f"goals/{goal_id}/approve", {"ready_seq": newer}))[0] == 202
 
 
-async def test_approvals_and_reworks_that_race_leave_one_truth(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_approvals_and_reworks_that_race_leave_one_truth(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id, ready = await ready_goal(gateway, log)
     results = await asyncio.gather(
         *(tell(gateway, f"goals/{goal_id}/approve", {"ready_seq": ready}) for _ in range(6)),
@@ -240,7 +242,7 @@ async def test_approvals_and_reworks_that_race_leave_one_truth(gateway: Gateway,
 
 
 async def test_a_rework_is_accepted_with_its_id_and_once_for_each_key(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     goal_id, _ = await ready_goal(gateway, log)
     body = {"feedback": "Please add 2FA support", "priority": "high"}
@@ -257,7 +259,7 @@ async def test_a_rework_is_accepted_with_its_id_and_once_for_each_key(
     assert (await types(log, goal_id)).count("goal.rework_requested") == 1
 
 
-async def test_commands_that_are_already_so_change_nothing(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_commands_that_are_already_so_change_nothing(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     for path in ("pause", "pause", "resume", "resume", "tests", "cancel", "cancel"):
         status, answer = await tell(gateway, f"goals/{goal_id}/{path}")
@@ -273,7 +275,7 @@ async def test_commands_that_are_already_so_change_nothing(gateway: Gateway, log
     assert (status, problem["type"]) == (409, "/problems/goal-closed")
 
 
-async def test_limits_are_only_raised(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_limits_are_only_raised(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit(constraints={"max_cost_usd": 2}))["goal_id"]
     assert (await tell(gateway, f"goals/{goal_id}/budget", {"max_cost_usd": 3, "max_llm_calls": 900}))[0] == 202
     status, problem = await tell(gateway, f"goals/{goal_id}/budget", {"max_cost_usd": 1})
@@ -282,7 +284,7 @@ async def test_limits_are_only_raised(gateway: Gateway, log: JetStreamStore) -> 
     assert (await tell(gateway, f"goals/{goal_id}/priority", {"priority": "urgent"}))[0] == 202
 
 
-async def test_a_plan_is_edited_and_approved_as_it_was_seen(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_a_plan_is_edited_and_approved_as_it_was_seen(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit(autonomy="approve_plan"))["goal_id"]
     await write(log, goal_id, "_", planned("a", "b"))
     tasks = [{"key": "a", "title": "A"}, {"key": "c", "title": "C", "depends_on": ["a"]}]
@@ -314,7 +316,7 @@ def order(attempt: int = 1) -> TaskEnqueued:
     )
 
 
-async def test_a_note_reaches_a_running_task_only(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_a_note_reaches_a_running_task_only(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     await write(log, goal_id, "_", planned("a"))
     note = f"goals/{goal_id}/tasks/t-a/note"
@@ -332,7 +334,7 @@ async def test_a_note_reaches_a_running_task_only(gateway: Gateway, log: JetStre
     assert (await tell(gateway, f"goals/{goal_id}/tasks/t-ghost/note", {"text": "x"}))[0] == 404
 
 
-async def asked(gateway: Gateway, log: JetStreamStore) -> tuple[str, str, int]:
+async def asked(gateway: Gateway, log: JetStreamEventLog) -> tuple[str, str, int]:
     goal_id = (await gateway.submit())["goal_id"]
     await write(log, goal_id, "_", planned("a"))
     await write(log, goal_id, "t-a", order(), "coding", "p2")
@@ -352,7 +354,7 @@ async def asked(gateway: Gateway, log: JetStreamStore) -> tuple[str, str, int]:
 
 
 async def test_a_question_is_answered_once_and_the_second_is_told_by_whom(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     goal_id, question, seq = await asked(gateway, log)
     path = f"interventions/{question}/answer"
@@ -374,7 +376,7 @@ async def test_a_question_is_answered_once_and_the_second_is_told_by_whom(
     assert page["notifications"] == []
 
 
-async def test_of_many_answers_at_once_one_counts(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_of_many_answers_at_once_one_counts(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id, question, _ = await asked(gateway, log)
     results = await asyncio.gather(
         *(
@@ -386,7 +388,7 @@ async def test_of_many_answers_at_once_one_counts(gateway: Gateway, log: JetStre
     assert (await types(log, goal_id)).count("agent.answered") == 1
 
 
-async def test_an_answer_that_nobody_needs_is_told_so(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_an_answer_that_nobody_needs_is_told_so(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id, question, _ = await asked(gateway, log)
     assert (await tell(gateway, f"goals/{goal_id}/cancel"))[0] == 202
     status, problem = await tell(gateway, f"interventions/{question}/answer", {"action": "retry"})
@@ -394,7 +396,7 @@ async def test_an_answer_that_nobody_needs_is_told_so(gateway: Gateway, log: Jet
     assert (await tell(gateway, "interventions/nothing/answer", {"action": "retry"}))[0] == 404
 
 
-async def test_a_dead_letter_is_requeued_with_edits_once(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_a_dead_letter_is_requeued_with_edits_once(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     await write(log, goal_id, "_", planned("a"))
     await write(log, goal_id, "t-a", order(), "coding", "p2")
@@ -415,7 +417,7 @@ async def test_a_dead_letter_is_requeued_with_edits_once(gateway: Gateway, log: 
 
 
 async def test_a_local_repository_is_taken_by_an_embedded_hub_only(
-    log: JetStreamStore, nats_server: NatsServer, database_url: str, tmp_path: Path
+    log: JetStreamEventLog, nats_server: NatsServer, database_url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "repo" / ".git").mkdir(parents=True)
     elsewhere: GatewaySettings = settings(nats_server.authorised_url, database_url)
@@ -438,7 +440,7 @@ async def test_a_goal_that_this_version_cannot_read_takes_no_command(gateway: Ga
 
 
 async def test_keys_name_who_acts_and_nobody_else_gets_in(
-    log: JetStreamStore, nats_server: NatsServer, database_url: str
+    log: JetStreamEventLog, nats_server: NatsServer, database_url: str
 ) -> None:
     keyed = settings(nats_server.authorised_url, database_url, api_keys=("anna:s3cret-one", "s3cret-two"))
     async with running_gateway(keyed) as gateway:
@@ -460,7 +462,7 @@ async def test_keys_name_who_acts_and_nobody_else_gets_in(
             assert (stored.event.submitted_by, stored.event.metadata["actor"]) == (name, name)
 
 
-async def test_commands_go_on_without_postgres(log: JetStreamStore, nats_server: NatsServer) -> None:
+async def test_commands_go_on_without_postgres(log: JetStreamEventLog, nats_server: NatsServer) -> None:
     async with running_gateway(
         settings(nats_server.authorised_url, "postgresql://nobody@127.0.0.1:1/none")
     ) as gateway:

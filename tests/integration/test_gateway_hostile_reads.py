@@ -9,7 +9,7 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_runtime.embedded.servers.nats import NatsServer
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings
 
 DOTS, WILD = "..%2f..%2f..%2fetc%2fpasswd", "%3E"
@@ -26,7 +26,7 @@ async def gateway(
     bus: Client, nats_server: NatsServer, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Gateway]:
     wanted = settings(nats_server.authorised_url, database_url, data_dir=tmp_path / "data")
-    async with running_projector(JetStreamStore(bus), database_url), running_gateway(wanted) as running:
+    async with running_projector(JetStreamEventLog(bus), database_url), running_gateway(wanted) as running:
         yield running
 
 

@@ -16,7 +16,7 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_runtime.embedded.servers.nats import NatsServer
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 
 START_S = 30
 
@@ -66,7 +66,7 @@ async def test_i1_a_goal_that_was_acknowledged_survives_a_kill(nats_server: Nats
 
         await asyncio.gather(*(submit(number) for number in range(200)))
         await process.wait()
-    log = JetStreamStore(bus)
+    log = JetStreamEventLog(bus)
     assert len(acknowledged) >= 20
     for goal_id in acknowledged:
         assert await log.last(goal_id) is not None
@@ -81,7 +81,7 @@ async def test_a_repeated_submission_after_a_kill_finds_the_goal(nats_server: Na
             process.send_signal(signal.SIGKILL)
             await process.wait()
     assert answers[0] == answers[1]
-    assert await JetStreamStore(bus).last_seq() == 1
+    assert await JetStreamEventLog(bus).last_seq() == 1
 
 
 async def test_sigterm_ends_the_gateway_at_once_even_with_listeners(nats_server: NatsServer, bus: Client) -> None:

@@ -17,7 +17,7 @@ from agenthub_events.catalogue.goal import GoalPaused
 from agenthub_events.catalogue.task import KnowledgeRecorded, MergeDone, TaskEnqueued
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
@@ -27,13 +27,13 @@ CODE = "def sign() -> str:\n    return 'signed'\n"
 
 
 @pytest.fixture
-def log(bus: Client) -> JetStreamStore:
-    return JetStreamStore(bus)
+def log(bus: Client) -> JetStreamEventLog:
+    return JetStreamEventLog(bus)
 
 
 @pytest.fixture
 async def gateway(
-    log: JetStreamStore, nats_server: NatsServer, database_url: str, tmp_path: Path
+    log: JetStreamEventLog, nats_server: NatsServer, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Gateway]:
     wanted = settings(nats_server.authorised_url, database_url, data_dir=tmp_path / "data")
     async with running_projector(log, database_url), running_gateway(wanted) as running:
@@ -66,7 +66,7 @@ async def test_a_goal_says_where_it_stands_and_a_reader_sees_what_he_has_written
     assert (missing.status_code, missing.json()["type"]) == (404, "/problems/not-found")
 
 
-async def test_an_answer_that_has_not_changed_is_not_sent_again(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_an_answer_that_has_not_changed_is_not_sent_again(gateway: Gateway, log: JetStreamEventLog) -> None:
     submitted = await gateway.submit()
     path = f"/api/v1/goals/{submitted['goal_id']}"
     first = await gateway.client.get(path, params={"after": submitted["sequence"]})
@@ -85,7 +85,7 @@ async def test_a_reader_ahead_of_the_read_models_is_told_so(gateway: Gateway) ->
     assert response.headers["retry-after"] == "1"
 
 
-async def test_tasks_graph_and_story_of_a_goal(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_tasks_graph_and_story_of_a_goal(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     await write(log, goal_id, "_", planned("a", "b"))
     order = TaskEnqueued(
@@ -115,7 +115,7 @@ async def test_tasks_graph_and_story_of_a_goal(gateway: Gateway, log: JetStreamS
         assert (await gateway.client.get(f"/api/v1/goals/g-ghost/{part}")).status_code == 404, part
 
 
-async def test_events_come_from_the_log_with_their_sequence(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_events_come_from_the_log_with_their_sequence(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     await gateway.submit()
     await write(log, goal_id, "_", planned("a"))
@@ -133,7 +133,7 @@ async def test_events_come_from_the_log_with_their_sequence(gateway: Gateway, lo
     assert [item["sequence"] for item in only["items"]] == [4]
 
 
-async def merged(gateway: Gateway, log: JetStreamStore, bus: Client, tmp_path: Path) -> tuple[str, str]:
+async def merged(gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path: Path) -> tuple[str, str]:
     goal_id = (await gateway.submit())["goal_id"]
     artifacts = JetStreamArtifacts(bus)
     repository = await GoalRepository.open(tmp_path / "worker.git", artifacts)
@@ -160,7 +160,7 @@ async def merged(gateway: Gateway, log: JetStreamStore, bus: Client, tmp_path: P
 
 
 async def test_the_branch_is_shown_as_diff_and_files_and_can_be_cloned(
-    gateway: Gateway, log: JetStreamStore, bus: Client, tmp_path: Path
+    gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path: Path
 ) -> None:
     goal_id, head = await merged(gateway, log, bus, tmp_path)
     base = f"/api/v1/goals/{goal_id}"

@@ -22,7 +22,7 @@ from agenthub_events.runs import RunId
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.frames import Filter
 from agenthub_runtime.embedded.servers.nats import NatsServer
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.settings.records import GatewaySettings
 from tests.support.gateway import Gateway, planned, running_gateway, settings, write
@@ -39,8 +39,8 @@ class Message(NamedTuple):
 
 
 @pytest.fixture
-def log(bus: Client) -> JetStreamStore:
-    return JetStreamStore(bus)
+def log(bus: Client) -> JetStreamEventLog:
+    return JetStreamEventLog(bus)
 
 
 @pytest.fixture
@@ -80,14 +80,14 @@ async def take(stream: AsyncIterator[Message], count: int) -> list[Message]:
         return [await anext(stream) for _ in range(count)]
 
 
-async def toggles(log: JetStreamStore, goal_id: str, count: int) -> list[int]:
+async def toggles(log: JetStreamEventLog, goal_id: str, count: int) -> list[int]:
     return [
         await write(log, goal_id, "_", GoalPaused(by="p") if number % 2 == 0 else GoalResumed(by="p"))
         for number in range(count)
     ]
 
 
-async def test_every_event_arrives_with_its_place_in_the_log(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_every_event_arrives_with_its_place_in_the_log(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     async with aclosing(listen(gateway, {"from": 0})) as stream:
         [first] = await take(stream, 1)
@@ -101,7 +101,7 @@ async def test_every_event_arrives_with_its_place_in_the_log(gateway: Gateway, l
         assert (second.event, second.id) == ("goal.planned", f"{generation}:{seq}")
 
 
-async def test_by_default_the_stream_begins_now(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_by_default_the_stream_begins_now(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     async with gateway.client.stream("GET", "/api/v1/stream") as response:
         assert response.headers["agenthub-position"] == "1"
@@ -116,7 +116,7 @@ async def test_by_default_the_stream_begins_now(gateway: Gateway, log: JetStream
 
 
 async def test_a_listener_resumes_without_gap_after_the_gateway_was_away(
-    wanted: GatewaySettings, log: JetStreamStore
+    wanted: GatewaySettings, log: JetStreamEventLog
 ) -> None:
     async with running_gateway(wanted) as before:
         goal_id = (await before.submit())["goal_id"]
@@ -184,7 +184,7 @@ async def test_a_goal_that_nobody_submitted_is_not_listened_to(gateway: Gateway)
 
 
 async def test_goals_and_types_are_filtered_and_first_names_are_understood(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     one, two = [(await gateway.submit())["goal_id"] for _ in range(2)]
     await write(log, two, "_", GoalCompleted(completion_summary="Done"))
@@ -229,7 +229,7 @@ async def test_a_message_that_nobody_can_read_is_shown_as_such(gateway: Gateway,
     assert message.data["event"] is None
 
 
-async def test_the_websocket_gives_the_same_frames(gateway: Gateway, log: JetStreamStore) -> None:
+async def test_the_websocket_gives_the_same_frames(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     async with connect(f"{gateway.url.replace('http', 'ws')}/api/v1/ws?from=0&goal={goal_id}") as socket:
         async with asyncio.timeout(PATIENCE_S):
@@ -251,7 +251,7 @@ async def test_a_foreign_page_gets_no_websocket(gateway: Gateway) -> None:
 
 
 async def test_a_slow_listener_reads_on_from_the_log_and_misses_nothing(
-    gateway: Gateway, log: JetStreamStore
+    gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     goal_id = (await gateway.submit())["goal_id"]
 
@@ -272,7 +272,7 @@ async def test_a_slow_listener_reads_on_from_the_log_and_misses_nothing(
 
 
 async def test_a_listener_hears_on_after_the_bus_was_away(
-    gateway: Gateway, nats_server: NatsServer, log: JetStreamStore
+    gateway: Gateway, nats_server: NatsServer, log: JetStreamEventLog
 ) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     async with aclosing(listen(gateway, {"from": 0})) as stream:
@@ -285,7 +285,7 @@ async def test_a_listener_hears_on_after_the_bus_was_away(
 
 
 async def test_what_agents_give_out_passes_by_for_those_who_ask(
-    gateway: Gateway, log: JetStreamStore, bus: Client
+    gateway: Gateway, log: JetStreamEventLog, bus: Client
 ) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     runs = JetStreamRunLog(bus)

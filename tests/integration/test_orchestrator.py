@@ -29,7 +29,7 @@ from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.postgres.database import Database
@@ -42,12 +42,12 @@ NewFollower = Callable[..., Follower]
 
 
 @pytest.fixture
-def log(bus: Client) -> JetStreamStore:
-    return JetStreamStore(bus)
+def log(bus: Client) -> JetStreamEventLog:
+    return JetStreamEventLog(bus)
 
 
 @pytest.fixture
-def follower(bus: Client, log: JetStreamStore) -> NewFollower:
+def follower(bus: Client, log: JetStreamEventLog) -> NewFollower:
     def make(policy: Policy | None = None, start: Start | None = None) -> Follower:
         return Follower(
             log=log,
@@ -112,7 +112,7 @@ def of(messages: list[Recorded], kind: type[Event]) -> list[Recorded]:
 
 
 async def test_a_manual_workflow_of_twelve_tasks_reaches_its_end(
-    log: JetStreamStore, follower: NewFollower
+    log: JetStreamEventLog, follower: NewFollower
 ) -> None:
     async def in_company(order: TaskEnqueued) -> Event:
         await until(lambda: worker.most_at_once >= 2, 20, "two tasks have been at work at once")
@@ -132,7 +132,7 @@ async def test_a_manual_workflow_of_twelve_tasks_reaches_its_end(
 
 
 async def test_a_follower_killed_again_and_again_leaves_the_log_of_an_undisturbed_run(
-    log: JetStreamStore, follower: NewFollower
+    log: JetStreamEventLog, follower: NewFollower
 ) -> None:
     chance = random.Random(7)
     await store(log, accepted(1))
@@ -159,7 +159,7 @@ async def test_a_follower_killed_again_and_again_leaves_the_log_of_an_undisturbe
     assert shape(disturbed) == shape(undisturbed)
 
 
-async def test_i12_two_orchestrators_have_one_effect(log: JetStreamStore, follower: NewFollower) -> None:
+async def test_i12_two_orchestrators_have_one_effect(log: JetStreamEventLog, follower: NewFollower) -> None:
     async with running(follower(), follower(), ScriptedWorker(log), ScriptedWorker(log)):
         for number in range(1, 6):
             await store(log, accepted(number))
@@ -173,7 +173,9 @@ async def test_i12_two_orchestrators_have_one_effect(log: JetStreamStore, follow
         assert len(of(messages, TaskStarted)) == len(TWELVE)
 
 
-async def test_nothing_is_due_any_more_when_the_follower_rests(log: JetStreamStore, follower: NewFollower) -> None:
+async def test_nothing_is_due_any_more_when_the_follower_rests(
+    log: JetStreamEventLog, follower: NewFollower
+) -> None:
     async with running(follower(), ScriptedWorker(log)):
         await store(log, accepted())
         await until(ready(log), 20, "ready for review")
@@ -185,7 +187,7 @@ async def test_nothing_is_due_any_more_when_the_follower_rests(log: JetStreamSto
 
 
 async def test_a_failed_attempt_is_repeated_when_its_timer_fires(
-    log: JetStreamStore, follower: NewFollower
+    log: JetStreamEventLog, follower: NewFollower
 ) -> None:
     async def fails_once(order: TaskEnqueued) -> Event:
         if order.attempt > 1:
@@ -204,7 +206,7 @@ async def test_a_failed_attempt_is_repeated_when_its_timer_fires(
 
 
 async def test_a_new_follower_sets_the_open_timers_again(
-    bus: Client, log: JetStreamStore, follower: NewFollower
+    bus: Client, log: JetStreamEventLog, follower: NewFollower
 ) -> None:
     async def fails(order: TaskEnqueued) -> Event:
         return TaskFailed(
@@ -229,7 +231,7 @@ async def test_a_new_follower_sets_the_open_timers_again(
 
 
 async def test_a_follower_that_starts_late_skips_what_had_ended_and_knows_what_comes_back(
-    log: JetStreamStore, follower: NewFollower
+    log: JetStreamEventLog, follower: NewFollower
 ) -> None:
     async with running(follower(), ScriptedWorker(log)):
         await store(log, accepted(1))
@@ -243,14 +245,14 @@ async def test_a_follower_that_starts_late_skips_what_had_ended_and_knows_what_c
 
 
 async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_too(
-    log: JetStreamStore, follower: NewFollower, database_url: str
+    log: JetStreamEventLog, follower: NewFollower, database_url: str
 ) -> None:
     async with running(follower()):
         await store(log, accepted(1))
         await until(lambda: log.last(f"{goal_id(1)}.t-design-architecture"), 10, "a task is enqueued")
     # Nobody decides while a person cancels, and the read models know it before an orchestrator starts.
-    life = (await fold(log)).life
-    for draft in goal_aggregate.decide(life, goal_aggregate.Cancel(by="me", request_id="r1")):
+    aggregate = (await fold(log)).aggregate
+    for draft in goal_aggregate.decide(aggregate, goal_aggregate.Cancel(by="me", request_id="r1")):
         await store(log, draft)
     async with Database(database_url, name="test") as database:
         await prepare_database(database)
@@ -286,11 +288,11 @@ async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_to
 
 
 async def test_an_order_that_the_server_gave_up_on_becomes_a_dead_letter_and_a_question(
-    bus: Client, log: JetStreamStore, follower: NewFollower
+    bus: Client, log: JetStreamEventLog, follower: NewFollower
 ) -> None:
     async def hears(one: Follower) -> None:
         async for advisory in advisories(bus):
-            await one.hear(advisory)
+            await one.receive(advisory)
 
     one = follower()
     hearing = asyncio.ensure_future(hears(one))
@@ -312,7 +314,7 @@ async def test_an_order_that_the_server_gave_up_on_becomes_a_dead_letter_and_a_q
 
 
 async def test_a_foreign_message_among_a_goals_own_breaks_nothing(
-    bus: Client, log: JetStreamStore, follower: NewFollower
+    bus: Client, log: JetStreamEventLog, follower: NewFollower
 ) -> None:
     async with running(follower(), ScriptedWorker(log)):
         await bus.jetstream().publish(f"evt.{goal_id(1)}.x", b"not of ours")
@@ -322,7 +324,7 @@ async def test_a_foreign_message_among_a_goals_own_breaks_nothing(
         await until(ready(log), 20, "ready for review")
 
 
-async def test_a_goal_is_one_trace(bus: Client, log: JetStreamStore) -> None:
+async def test_a_goal_is_one_trace(bus: Client, log: JetStreamEventLog) -> None:
     one = Follower(
         log=log,
         runs=JetStreamRunLog(bus),

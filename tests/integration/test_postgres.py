@@ -10,7 +10,7 @@ import structlog
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from agenthub_runtime.errors import DatabaseUnavailable
-from agenthub_runtime.postgres.database import Connection, Database, losses_told
+from agenthub_runtime.postgres.database import Connection, Database, on_loss
 from agenthub_runtime.readmodels import CHANNEL, PositionWatch
 from tests.support.until import until
 
@@ -62,7 +62,7 @@ async def test_a_connection_of_ones_own_that_is_killed_is_told_as_a_lost_server(
     database: Database, other: Connection
 ) -> None:
     connection = await database.alone()
-    with pytest.raises(DatabaseUnavailable), losses_told(connection):
+    with pytest.raises(DatabaseUnavailable), on_loss(connection):
         await use_after_kill(connection, other)
 
 

@@ -24,9 +24,9 @@ from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.in_memory.event_log import MemoryLog
-from agenthub_runtime.in_memory.work_queue import MemoryArtifacts, MemoryRunLog, MemoryTimers
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
+from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts, InMemoryRunLog, InMemoryTimers
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Connection, Database
 from agenthub_runtime.projections import AsyncProjectionRunner, Changes
 from agenthub_runtime.readmodels import (
@@ -62,11 +62,11 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def played(log: EventLog, goals: int) -> None:
     """Play some goals of twelve tasks to their end on `log`."""
     clock = SystemClock()
-    timers = MemoryTimers(clock)
+    timers = InMemoryTimers(clock)
     follower = Follower(
         log=log,
-        runs=MemoryRunLog(),
-        artifacts=MemoryArtifacts(),
+        runs=InMemoryRunLog(),
+        artifacts=InMemoryArtifacts(),
         timers=timers,
         clock=clock,
         ids=SystemIds(),
@@ -125,7 +125,7 @@ async def expected_contents(log: EventLog, database: Database) -> dict[str, list
 
 
 async def test_a_goal_is_projected_into_rows_that_readers_understand(bus: Client, database: Database) -> None:
-    log = JetStreamStore(bus)
+    log = JetStreamEventLog(bus)
     projector = asyncio.ensure_future(project(log, database))
     try:
         await played(log, 2)
@@ -191,7 +191,7 @@ class CrashingChanges:
 
 
 async def test_the_projector_writes_every_event_once_however_often_it_dies(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     await played(log, 6)
     end = await log.last_seq()
     async with database.connection() as connection:
@@ -211,7 +211,7 @@ async def test_the_projector_writes_every_event_once_however_often_it_dies(datab
     assert await contents(database) == await expected_contents(log, database)
 
 
-class SmallBatches(MemoryLog):
+class SmallBatches(InMemoryEventLog):
     """The same log, in batches of random size."""
 
     def __init__(self, log: EventLog, chance: random.Random) -> None:
@@ -231,7 +231,7 @@ class SmallBatches(MemoryLog):
 
 
 async def test_i12_two_projectors_write_the_same_rows_as_one(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     projectors = [asyncio.ensure_future(project(log, database)) for _ in range(2)]
     try:
         await played(log, 4)
@@ -249,7 +249,7 @@ async def test_i12_two_projectors_write_the_same_rows_as_one(database: Database)
 
 
 async def test_i3_projections_rebuilt_from_zero_equal_the_live_ones(bus: Client, database: Database) -> None:
-    log = JetStreamStore(bus)
+    log = JetStreamEventLog(bus)
     projector = asyncio.ensure_future(project(log, database))
     try:
         await played(log, 3)
@@ -272,7 +272,7 @@ async def test_i3_projections_rebuilt_from_zero_equal_the_live_ones(bus: Client,
         await asyncio.gather(projector, return_exceptions=True)
 
 
-def eventful(goals: int, chance: random.Random) -> MemoryLog:
+def eventful(goals: int, chance: random.Random) -> InMemoryEventLog:
     """A log of goals with everything that workers, people and timers do to them, unreadable messages included."""
     games = []
     for number in range(1, goals + 1):
@@ -280,7 +280,7 @@ def eventful(goals: int, chance: random.Random) -> MemoryLog:
         hub.accepted(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))
         Driver(hub, [chance.randrange(2**16) for _ in range(400)], hostile=number % 3 == 0).play()
         games.append(list(hub.log))
-    log = MemoryLog()
+    log = InMemoryEventLog()
     while games := [game for game in games if game]:
         recorded = chance.choice(games).pop(0)
         event = recorded.event
@@ -304,7 +304,7 @@ async def test_i3_rows_of_eventful_goals_do_not_depend_on_batches_and_evictions(
 
 
 async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     await played(log, 1)
     await projected(log, database)
     before = await contents(database)
@@ -326,7 +326,7 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(databa
 
 
 async def test_a_database_that_no_projector_has_seen_can_be_rebuilt(database_url: str) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     await played(log, 1)
     async with Database(database_url, name="test") as untouched:
         assert (await rebuild(log, untouched)).position == await log.last_seq()
@@ -334,15 +334,15 @@ async def test_a_database_that_no_projector_has_seen_can_be_rebuilt(database_url
 
 
 async def test_read_models_of_another_log_are_refused(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     await played(log, 1)
     await projected(log, database)
     with pytest.raises(ReadModelsForeign, match="another log"):
-        await project(MemoryLog(), database)
+        await project(InMemoryEventLog(), database)
 
 
 async def test_verify_names_the_row_that_somebody_changed(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     await played(log, 1)
     projector = asyncio.ensure_future(project(log, database))
     try:
@@ -363,7 +363,7 @@ async def test_verify_names_the_row_that_somebody_changed(database: Database) ->
 
 
 async def test_a_poison_event_parks_its_aggregate_and_nothing_else(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     await store(log, accepted(1))
     poison = log.inject(
         f"evt.{goal_id(1)}.t-integrate.task.exploded", b'{"type": "task.exploded", "n": "\\u0000"}'
@@ -408,7 +408,7 @@ async def test_a_poison_event_parks_its_aggregate_and_nothing_else(database: Dat
 
 
 async def test_a_question_is_listed_until_it_is_answered(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     asked_at = await store(log, accepted(1))
     question = AgentBlocked(question="Which database?", options=("Postgres", "SQLite"), reason="plan")
     blocked = Draft(goal_id=goal_id(1), task_id="_", event=question, ordinal="plan-1", expected=0, version=1)
@@ -441,7 +441,7 @@ async def test_a_question_is_listed_until_it_is_answered(database: Database) -> 
 
 
 async def test_readers_can_wait_for_an_event_to_be_projected(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     projector = asyncio.ensure_future(project(log, database))
     alone = await database.alone()
     try:
@@ -474,7 +474,7 @@ def test_a_projector_that_is_told_of_no_database_refuses_by_the_settings_name() 
 
 
 async def test_a_note_of_the_position_is_sent_with_each_commit(database: Database) -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     heard: list[str] = []
     alone = await database.alone()
     await alone.add_listener(CHANNEL, lambda *note: heard.append(str(note[3])))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agenthub_events.errors import ArtifactMissing
-from agenthub_runtime.in_memory.work_queue import MemoryArtifacts
+from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
 from agenthub_runtime.repository.errors import (
     BundleInvalid,
     CommitMissing,
@@ -28,12 +28,12 @@ LATER = datetime(2026, 5, 4, 13, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def artifacts() -> MemoryArtifacts:
-    return MemoryArtifacts()
+def artifacts() -> InMemoryArtifacts:
+    return InMemoryArtifacts()
 
 
 @pytest.fixture
-async def repository(tmp_path: Path, artifacts: MemoryArtifacts) -> GoalRepository:
+async def repository(tmp_path: Path, artifacts: InMemoryArtifacts) -> GoalRepository:
     return await GoalRepository.open(tmp_path / "goal.git", artifacts)
 
 
@@ -57,7 +57,7 @@ def write_files(folder: Path, files: dict[str, str | None]) -> None:
             path.write_text(text)
 
 
-async def test_the_root_commit_is_the_same_everywhere(tmp_path: Path, artifacts: MemoryArtifacts) -> None:
+async def test_the_root_commit_is_the_same_everywhere(tmp_path: Path, artifacts: InMemoryArtifacts) -> None:
     assert ROOT_COMMIT == "94f9702636ea142eadff7e880a528dca988509f6"
     for name in ("a", "b"):
         repository = await GoalRepository.open(tmp_path / name / "goal.git", artifacts)
@@ -66,7 +66,7 @@ async def test_the_root_commit_is_the_same_everywhere(tmp_path: Path, artifacts:
 
 
 async def test_equal_workspaces_become_equal_commits_on_two_machines(
-    tmp_path: Path, artifacts: MemoryArtifacts
+    tmp_path: Path, artifacts: InMemoryArtifacts
 ) -> None:
     made = set()
     for name in ("a", "b"):
@@ -171,7 +171,7 @@ async def test_a_change_that_is_too_large_to_travel_is_refused_by_name(
 
 
 async def test_a_branch_travels_as_bundles_to_another_machine(
-    repository: GoalRepository, tmp_path: Path, artifacts: MemoryArtifacts
+    repository: GoalRepository, tmp_path: Path, artifacts: InMemoryArtifacts
 ) -> None:
     links, parent = [], ROOT_COMMIT
     for number in range(3):
@@ -188,7 +188,7 @@ async def test_a_branch_travels_as_bundles_to_another_machine(
 
 
 async def test_concurrent_callers_on_one_folder_are_safe(
-    repository: GoalRepository, tmp_path: Path, artifacts: MemoryArtifacts
+    repository: GoalRepository, tmp_path: Path, artifacts: InMemoryArtifacts
 ) -> None:
     links, parent = [], ROOT_COMMIT
     for number in range(4):
@@ -206,7 +206,7 @@ async def test_concurrent_callers_on_one_folder_are_safe(
 
 
 async def test_a_bundle_without_its_base_is_refused(
-    repository: GoalRepository, tmp_path: Path, artifacts: MemoryArtifacts
+    repository: GoalRepository, tmp_path: Path, artifacts: InMemoryArtifacts
 ) -> None:
     first = await commit_files(repository, tmp_path / "w", ROOT_COMMIT, {"a.txt": "a\n"})
     second = await commit_files(repository, tmp_path / "w", first, {"b.txt": "b\n"})
@@ -219,7 +219,7 @@ async def test_a_bundle_without_its_base_is_refused(
 
 
 async def test_a_bundle_that_leads_elsewhere_or_is_missing_is_named(
-    repository: GoalRepository, tmp_path: Path, artifacts: MemoryArtifacts
+    repository: GoalRepository, tmp_path: Path, artifacts: InMemoryArtifacts
 ) -> None:
     first = await commit_files(repository, tmp_path / "w", ROOT_COMMIT, {"a.txt": "a\n"})
     digest = await artifacts.put(await repository.bundle(ROOT_COMMIT, first))
@@ -248,7 +248,7 @@ async def test_a_full_bundle_can_be_cloned(repository: GoalRepository, tmp_path:
 
 
 async def test_merging_two_sides_is_clean_and_reproducible(
-    repository: GoalRepository, tmp_path: Path, artifacts: MemoryArtifacts
+    repository: GoalRepository, tmp_path: Path, artifacts: InMemoryArtifacts
 ) -> None:
     base = await commit_files(repository, tmp_path / "w", ROOT_COMMIT, {"a.txt": "1\n2\n3\n4\n5\n"})
     ours = await commit_files(repository, tmp_path / "w", base, {"a.txt": "one\n2\n3\n4\n5\n"})

@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agenthub_runtime.in_memory.work_queue import MemoryArtifacts
+from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
 from agenthub_runtime.repository.cache import UNUSED_S, open_kept, remove_unused
 from agenthub_runtime.repository.goal import GONE, ROOT_COMMIT, GoalRepository, Link
 
@@ -27,7 +27,7 @@ def left_alone(folder: Path, *names: str) -> None:
 
 
 async def test_a_new_repository_makes_room_by_those_that_nobody_has_used_for_a_week(tmp_path: Path) -> None:
-    artifacts = MemoryArtifacts()
+    artifacts = InMemoryArtifacts()
     for name in ("g-old", "g-used", "g-young"):
         await open_kept(tmp_path, name, artifacts)
     left_alone(tmp_path, "g-old", "g-used")
@@ -39,7 +39,7 @@ async def test_a_new_repository_makes_room_by_those_that_nobody_has_used_for_a_w
 
 
 async def test_a_repository_that_was_removed_is_made_again_with_all_its_commits(tmp_path: Path) -> None:
-    artifacts = MemoryArtifacts()
+    artifacts = InMemoryArtifacts()
     repository = await open_kept(tmp_path / "kept", "g-a", artifacts)
     workspace = tmp_path / "workspace"
     await repository.checkout(ROOT_COMMIT, workspace)
@@ -55,7 +55,7 @@ async def test_a_repository_that_was_removed_is_made_again_with_all_its_commits(
 
 
 async def test_one_that_is_opened_while_it_is_to_be_removed_stays_or_is_made_again(tmp_path: Path) -> None:
-    artifacts = MemoryArtifacts()
+    artifacts = InMemoryArtifacts()
     path = tmp_path / "g-a.git"
     for _ in range(10):
         await GoalRepository.open(path, artifacts)

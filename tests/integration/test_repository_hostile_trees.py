@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_runtime.in_memory.work_queue import MemoryArtifacts
+from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
 from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Merged
 
@@ -49,7 +49,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> Bench:
-    repository = await GoalRepository.open(tmp_path / "goal.git", MemoryArtifacts())
+    repository = await GoalRepository.open(tmp_path / "goal.git", InMemoryArtifacts())
     workspace = tmp_path / "w"
     await repository.checkout(ROOT_COMMIT, workspace)
     (workspace / "a.txt").write_text("one\n")
@@ -284,7 +284,7 @@ async def test_the_machines_own_git_settings_have_no_say(
         monkeypatch.setenv(name, value)
     (bench.workspace / ".gitattributes").write_text(ATTRIBUTES)
     await bench.exercise()
-    fresh = await GoalRepository.open(tmp_path / "fresh.git", MemoryArtifacts())
+    fresh = await GoalRepository.open(tmp_path / "fresh.git", InMemoryArtifacts())
     assert await fresh.has(ROOT_COMMIT)
 
 

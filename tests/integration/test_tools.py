@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agenthub_runtime.in_memory.work_queue import MemoryArtifacts
+from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.evidence.layout import given_test_command
@@ -36,7 +36,7 @@ def replaced(context: ToolContext, **changes: Any) -> ToolContext:
 
 @pytest.fixture
 async def context(tmp_path: Path) -> ToolContext:
-    repository = await GoalRepository.open(tmp_path / "goal.git", MemoryArtifacts())
+    repository = await GoalRepository.open(tmp_path / "goal.git", InMemoryArtifacts())
     workspace = tmp_path / "w"
     await repository.checkout(ROOT_COMMIT, workspace)
     for name, text in FILES.items():

@@ -71,10 +71,10 @@ def _fences(log: Sequence[Recorded]) -> Iterator[Violated]:
     """Versions of an aggregate are counted without a gap, and no event is there twice (I12)."""
     versions: Counter[str] = Counter()
     seen: dict[str, int] = {}
-    for place, recorded in enumerate(log, start=1):
+    for workspace, recorded in enumerate(log, start=1):
         event = recorded.event
-        if recorded.seq != place:
-            yield Violated("I10 order", f"message {place} has sequence {recorded.seq}")
+        if recorded.seq != workspace:
+            yield Violated("I10 order", f"message {workspace} has sequence {recorded.seq}")
         if not isinstance(event, Event):
             yield Violated("readable", f"message {recorded.seq} cannot be read: {event.reason}")
             continue
@@ -214,11 +214,15 @@ def of_rest(state: GoalState, now: datetime, policy: Policy) -> Iterator[Violate
     dues = decide(state, now=now, policy=policy)
     if dues:
         yield Violated("law", f"due and not written: {[due.draft.subject for due in dues]}")
-    life = state.life
-    waits = life.paused or state.questions or life.phase not in ("open", "approved") or not state.plan_stands
+    aggregate = state.aggregate
+    waits = (
+        aggregate.paused or state.questions or aggregate.phase not in ("open", "approved") or not state.plan_stands
+    )
     if not waits or is_moving(state):
         open_ = {task_id: state.tasks[task_id].word for task_id in state.unended}
-        yield Violated("I11 no silent stall", f"{state.goal_id} is {life.phase} and stands still with {open_}")
+        yield Violated(
+            "I11 no silent stall", f"{state.goal_id} is {aggregate.phase} and stands still with {open_}"
+        )
 
 
 def of_fold(log: Sequence[Recorded], known: GoalState) -> Iterator[Violated]:
@@ -244,4 +248,4 @@ def effect_of(log: Sequence[Recorded], state: GoalState) -> Effect:
     mine = [recorded.event for recorded in log if recorded.subject.split(".")[1] == state.goal_id]
     ends = {(event.task_id, event.type) for event in mine if isinstance(event, _ENDS)}
     changes = {file.path for event in mine if isinstance(event, TaskCompleted) for file in event.result.files}
-    return Effect(state.life.phase, frozenset(ends), frozenset(changes))
+    return Effect(state.aggregate.phase, frozenset(ends), frozenset(changes))

@@ -24,9 +24,9 @@ from agenthub_events.rules.goal_aggregate import (
     Rework,
 )
 from agenthub_gateway.commands.aggregate import Target
-from agenthub_gateway.commands.append import Intent, Outcome, Writer
+from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
 from agenthub_gateway.commands.goal import command_goal
-from agenthub_gateway.commands.questions import Answer, Question, answer_question
+from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
 from agenthub_orchestrator.domain import GoalState
@@ -36,7 +36,7 @@ from tests.simulation.script import Script
 ME = "people"
 _PRIORITIES: tuple[Priority, ...] = ("low", "high", "urgent")
 
-Send = Callable[[Writer, Intent], Awaitable[Outcome]]
+Send = Callable[[Writer, Intent], Awaitable[CommandOutcome]]
 
 
 class Acknowledged(NamedTuple):
@@ -95,9 +95,9 @@ class People:
     def _asked(self, state: GoalState) -> Iterator[Send]:
         """An answer to every open question."""
         for question in list(state.questions.values()):
-            place = Question(state.goal_id, question.task_id or "_", question.seq)
+            workspace = OpenQuestion(state.goal_id, question.task_id or "_", question.seq)
             answer = self._answer(question.asked.reason, question.asked.options, bool(question.asked.worker))
-            yield partial(_answer, place, answer)
+            yield partial(_answer, workspace, answer)
 
     def _answer(self, reason: str, options: tuple[str, ...], by_agent: bool) -> Answer:
         if by_agent:
@@ -127,9 +127,9 @@ class People:
             lambda r: RequestTests(by=ME, request_id=r),
             lambda r: Rework(by=ME, request_id=r, feedback="Another feature"),
             lambda r: Reprioritize(by=ME, request_id=r, priority=priority),
-            partial(_raise_budget, state.life.max_llm_calls + 5),
-            lambda r: Approve(by=ME, request_id=r, ready_seq=state.life.ready_seq),
-            lambda r: ApprovePlan(by=ME, request_id=r, revision=state.life.revision),
+            partial(_raise_budget, state.aggregate.max_llm_calls + 5),
+            lambda r: Approve(by=ME, request_id=r, ready_seq=state.aggregate.ready_seq),
+            lambda r: ApprovePlan(by=ME, request_id=r, revision=state.aggregate.revision),
         ]
         if self._chance.random() < 0.05:
             return self._command(goal, lambda r: Cancel(by=ME, request_id=r))
@@ -139,31 +139,35 @@ class People:
         return self._command(goal, self._chance.choice(commands))
 
     def _wanted(self, state: GoalState) -> list[tuple[str, Send]]:
-        life, goal = state.life, state.goal_id
+        aggregate, goal = state.aggregate, state.goal_id
         wanted: list[tuple[str, Send]] = []
         if not state.alive:
             return wanted
-        if life.paused:
+        if aggregate.paused:
             wanted.append(self._command(goal, lambda r: Resume(by=ME, request_id=r)))
-        if life.planned and not state.plan_stands:
-            wanted.append(self._command(goal, lambda r: ApprovePlan(by=ME, request_id=r, revision=life.revision)))
+        if aggregate.planned and not state.plan_stands:
+            wanted.append(
+                self._command(goal, lambda r: ApprovePlan(by=ME, request_id=r, revision=aggregate.revision))
+            )
         for question in state.questions.values():
             if question.asked.reason == "budget":
-                wanted.append(self._command(goal, partial(_raise_budget, life.max_llm_calls + 40)))
+                wanted.append(self._command(goal, partial(_raise_budget, aggregate.max_llm_calls + 40)))
         wanted.extend(("answer", send) for send in self._asked(state))
         wanted.extend(("letter", send) for send in self._letters(state))
-        if life.phase == "ready":
-            wanted.append(self._command(goal, lambda r: Approve(by=ME, request_id=r, ready_seq=life.ready_seq)))
+        if aggregate.phase == "ready":
+            wanted.append(
+                self._command(goal, lambda r: Approve(by=ME, request_id=r, ready_seq=aggregate.ready_seq))
+            )
         return wanted
 
     def _letters(self, state: GoalState) -> Iterator[Send]:
         for task in state.tasks.values():
-            if task.word == "dead_lettered" and task.decision is None:
+            if task.word == "dead_lettered" and task.answer is None:
                 letter = DeadLetter(state.goal_id, task.task_id, task.closed_seq)
                 yield partial(_requeue if self._chance.random() < 0.7 else _discard, letter)
 
     def _command(self, goal_id: str, make: Callable[[str], GoalCommand]) -> tuple[str, Send]:
-        def send(writer: Writer, intent: Intent) -> Awaitable[Outcome]:
+        def send(writer: Writer, intent: Intent) -> Awaitable[CommandOutcome]:
             return command_goal(writer, goal_id, make(intent.request_id), intent)
 
         return type(make("r")).__name__, send
@@ -195,7 +199,7 @@ class People:
             if self._chance.random() < 0.9:
                 return
 
-    async def _ask(self, send: Send, intent: Intent) -> Outcome:
+    async def _ask(self, send: Send, intent: Intent) -> CommandOutcome:
         return await send(self._writer(), intent)
 
 
@@ -203,13 +207,13 @@ def _raise_budget(calls: int, request_id: str) -> GoalCommand:
     return RaiseBudget(by=ME, request_id=request_id, max_llm_calls=calls)
 
 
-def _answer(place: Question, answer: Answer, writer: Writer, intent: Intent) -> Awaitable[Outcome]:
-    return answer_question(writer, place, answer, intent)
+def _answer(workspace: OpenQuestion, answer: Answer, writer: Writer, intent: Intent) -> Awaitable[CommandOutcome]:
+    return answer_question(writer, workspace, answer, intent)
 
 
-def _requeue(letter: DeadLetter, writer: Writer, intent: Intent) -> Awaitable[Outcome]:
+def _requeue(letter: DeadLetter, writer: Writer, intent: Intent) -> Awaitable[CommandOutcome]:
     return requeue(writer, letter, TaskEdits(), intent)
 
 
-def _discard(letter: DeadLetter, writer: Writer, intent: Intent) -> Awaitable[Outcome]:
+def _discard(letter: DeadLetter, writer: Writer, intent: Intent) -> Awaitable[CommandOutcome]:
     return discard(writer, letter, "no use", intent)

@@ -10,16 +10,16 @@ from functools import partial
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded, StepResult, Unavailable
 from agenthub_events.runs import RecordedStep, RunId, Step
-from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.in_memory.work_queue import (
-    MemoryArtifacts,
-    MemoryBroker,
-    MemoryDelivery,
-    MemoryFiredTimer,
-    MemoryFleet,
-    MemoryRunLog,
-    MemoryTimers,
-    MemoryWorkQueue,
+    InMemoryArtifacts,
+    InMemoryBroker,
+    InMemoryDelivery,
+    InMemoryFiredTimer,
+    InMemoryFleet,
+    InMemoryRunLog,
+    InMemoryTimers,
+    InMemoryWorkQueue,
 )
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from tests.simulation.faults import Adversary
@@ -27,7 +27,7 @@ from tests.simulation.process import at_server
 from tests.support.virtual_time import VirtualClock
 
 
-class SeenLog(MemoryLog):
+class SeenLog(InMemoryEventLog):
     """The event log, which the world can look into without asking."""
 
     @property
@@ -49,7 +49,7 @@ class SkewedClock(VirtualClock):
 class GatedRunLog:
     """RUNS, over a wire."""
 
-    def __init__(self, inner: MemoryRunLog, adversary: Adversary) -> None:
+    def __init__(self, inner: InMemoryRunLog, adversary: Adversary) -> None:
         self._inner = inner
         self._gate = adversary.gate
 
@@ -73,7 +73,7 @@ class GatedRunLog:
 class GatedArtifacts:
     """The object store, over a wire."""
 
-    def __init__(self, inner: MemoryArtifacts, adversary: Adversary) -> None:
+    def __init__(self, inner: InMemoryArtifacts, adversary: Adversary) -> None:
         self._inner = inner
         self._gate = adversary.gate
 
@@ -91,7 +91,7 @@ class GatedArtifacts:
 class GatedTimer:
     """A due timer, whose acknowledgement may not arrive."""
 
-    def __init__(self, inner: MemoryFiredTimer, adversary: Adversary) -> None:
+    def __init__(self, inner: InMemoryFiredTimer, adversary: Adversary) -> None:
         self.kind = inner.kind
         self.goal_id = inner.goal_id
         self.task_id = inner.task_id
@@ -109,7 +109,7 @@ class GatedTimer:
 class GatedTimers:
     """TIMERS, over a wire. A due timer goes to one orchestrator, and to another one when that one dies."""
 
-    def __init__(self, inner: MemoryTimers, adversary: Adversary) -> None:
+    def __init__(self, inner: InMemoryTimers, adversary: Adversary) -> None:
         self._inner = inner
         self._adversary = adversary
 
@@ -129,7 +129,7 @@ class GatedTimers:
 class GatedDelivery:
     """An order in a worker's hands. Acknowledgements are not answered: one that is lost is not missed."""
 
-    def __init__(self, inner: MemoryDelivery, adversary: Adversary) -> None:
+    def __init__(self, inner: InMemoryDelivery, adversary: Adversary) -> None:
         self.recorded = inner.recorded
         self.num_delivered = inner.num_delivered
         self.ack_subject = inner.ack_subject
@@ -157,10 +157,10 @@ class GatedDelivery:
 class GatedWorkQueue:
     """One worker's pulls. `held` are the orders that were given to it, by the sequence of the order."""
 
-    def __init__(self, broker: MemoryBroker, types: Sequence[str], adversary: Adversary, *, slots: int) -> None:
-        self._inner = MemoryWorkQueue(broker, types, slots=slots)
+    def __init__(self, broker: InMemoryBroker, types: Sequence[str], adversary: Adversary, *, slots: int) -> None:
+        self._inner = InMemoryWorkQueue(broker, types, slots=slots)
         self._adversary = adversary
-        self.held: dict[int, MemoryDelivery] = {}
+        self.held: dict[int, InMemoryDelivery] = {}
         self._given = asyncio.Event()
 
     async def given(self) -> None:
@@ -192,7 +192,7 @@ class GatedWorkQueue:
 class GatedFleet:
     """Who is alive, as far as one hears."""
 
-    def __init__(self, inner: MemoryFleet, adversary: Adversary) -> None:
+    def __init__(self, inner: InMemoryFleet, adversary: Adversary) -> None:
         self._inner = inner
         self._adversary = adversary
 

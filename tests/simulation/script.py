@@ -13,7 +13,7 @@ from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import PlanTask, TestCounts
 from agenthub_events.context import GateOrder, WorkContext
 from agenthub_events.task_ids import kind_of
-from agenthub_worker.domain.model import FaultKind, ModelFault, ModelReply, ModelRequest, Usage
+from agenthub_worker.domain.model import FaultKind, ModelFault, ModelReply, ModelRequest, TokenUsage
 from agenthub_worker.domain.run import INTERRUPTED, NOT_BEGUN
 from tests.simulation.branch import CLASH, SOLVED
 
@@ -180,7 +180,7 @@ class ScriptedModel:
         return ModelReply(
             content=[{**step, "id": f"call-{turn}"}],
             stop_reason="tool_use",
-            usage=Usage(input_tokens=10, output_tokens=5),
+            usage=TokenUsage(input_tokens=10, output_tokens=5),
             model="scripted",
             message_id=f"message-{turn}",
         )

@@ -22,9 +22,9 @@ from agenthub_events.runs import Step, TurnReply
 from agenthub_gateway.commands.append import Intent, Origin, Writer
 from agenthub_orchestrator.domain import Due
 from agenthub_orchestrator.follower import Follower
-from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_worker.attempt import Preparation
-from agenthub_worker.lease.lease import Hold
+from agenthub_worker.lease.lease import Lease
 from tests.simulation.faults import CALM
 from tests.simulation.seeds import run_seeds, told
 from tests.simulation.workers import ScriptedRunner
@@ -91,8 +91,8 @@ def _worker_ignores_that_it_is_fenced(patch: pytest.MonkeyPatch) -> None:
 
 
 def _worker_acknowledges_without_an_end(patch: pytest.MonkeyPatch) -> None:
-    async def nothing(_: ScriptedRunner, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
-        del hold, preparing
+    async def nothing(_: ScriptedRunner, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
+        del lease, preparing
 
     patch.setattr(ScriptedRunner, "attempt", nothing)
 
@@ -102,11 +102,11 @@ def _worker_calls_without_a_slice(patch: pytest.MonkeyPatch) -> None:
 
 
 def _worker_forgets_what_was_said_before_it_took_over(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("agenthub_worker.agent.tool_calls.ToolDesk._stored_earlier", lambda *_: False)
+    patch.setattr("agenthub_worker.agent.tool_calls.ToolCalls._stored_earlier", lambda *_: False)
 
 
 def _merge_and_completion_are_two_steps(patch: pytest.MonkeyPatch) -> None:
-    async def one_by_one(log: MemoryLog, drafts: Sequence[Draft], stamp: Stamp) -> AppendResult:
+    async def one_by_one(log: InMemoryEventLog, drafts: Sequence[Draft], stamp: Stamp) -> AppendResult:
         result: AppendResult = Stored(0)
         for draft in drafts:
             result = await log.append(draft, stamp)
@@ -114,7 +114,7 @@ def _merge_and_completion_are_two_steps(patch: pytest.MonkeyPatch) -> None:
                 return result
         return result
 
-    patch.setattr(MemoryLog, "append_together", one_by_one)
+    patch.setattr(InMemoryEventLog, "append_together", one_by_one)
 
 
 def _orchestrator_writes_without_a_fence(patch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def _orchestrator_charges_only_what_was_answered(patch: pytest.MonkeyPatch) -> N
 
 
 def _orchestrator_forgets_what_failed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(import_module("agenthub_orchestrator.domain.rules.decide"), "climb", lambda _: None)
+    patch.setattr(import_module("agenthub_orchestrator.domain.rules.decide"), "decide_retries", lambda _: None)
 
 
 def _gateway_says_yes_to_what_was_not_stored(patch: pytest.MonkeyPatch) -> None:

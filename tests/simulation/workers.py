@@ -16,20 +16,20 @@ from agenthub_events.context import WorkContext, decode_context
 from agenthub_runtime.agents.load import AgentDefinition, Agents, built_in_files, load_agents
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.telemetry.tracing import Telemetry
-from agenthub_worker.agent.setup import Crew, Post
+from agenthub_worker.agent.setup import AgentConfig, AgentSetup
 from agenthub_worker.attempt import Attempt, Preparation
 from agenthub_worker.domain.agent_output import Reported
 from agenthub_worker.domain.model import ModelReply, ModelRequest
-from agenthub_worker.domain.outcomes import Ending, Judged
+from agenthub_worker.domain.outcomes import AttemptOutcome, Judged
 from agenthub_worker.domain.prompt import first_message
 from agenthub_worker.heartbeat import ORDER_BEAT_S
-from agenthub_worker.lease.lease import Hold
+from agenthub_worker.lease.lease import Lease
 from agenthub_worker.llm.providers import Provider as ProviderRecord
-from agenthub_worker.ports import Bench
+from agenthub_worker.ports import WorkerPorts
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
-from agenthub_worker.worker import Runner
-from agenthub_worker.workspace.workspace import Workplace, read_branch
+from agenthub_worker.worker import Worker
+from agenthub_worker.workspace.workspace import Workspace, read_branch
 from tests.simulation.branch import ChangeSets, Disk
 from tests.simulation.faults import Adversary
 from tests.simulation.ports import GatedFleet, GatedWorkQueue
@@ -54,23 +54,23 @@ class Stage:
             self.disk.workspaces[command.workspace].update(words)
         return ExecResult(exit_code=0, output=" ".join(words).encode())
 
-    async def prepare(self, hold: Hold) -> Preparation:
+    async def prepare(self, lease: Lease) -> Preparation:
         """What the worker's own preparation does, without git."""
-        bench, order = hold.bench, hold.order
-        data = await bench.patiently(lambda: bench.artifacts.get(order.context_ref))
+        ports, order = lease.ports, lease.order
+        data = await ports.patiently(lambda: ports.artifacts.get(order.context_ref))
         context = decode_context(data)
-        branch = await read_branch(bench, hold.goal_id)
-        repository = ChangeSets(bench.folder / f"{bench.instance}-{hold.goal_id}.git", self.disk, bench.artifacts)
-        await bench.patiently(lambda: repository.materialise(branch.links))
-        path = bench.workspaces / f"{hold.goal_id}-{hold.task_id}-{hold.claim}"
+        branch = await read_branch(ports, lease.goal_id)
+        repository = ChangeSets(ports.folder / f"{ports.instance}-{lease.goal_id}.git", self.disk, ports.artifacts)
+        await ports.patiently(lambda: repository.materialise(branch.links))
+        path = ports.workspaces / f"{lease.goal_id}-{lease.task_id}-{lease.claim}"
         start = context.gate.commit if context.gate else order.workspace_commit
-        place = Workplace(hold, repository, branch, path, start or ROOT_COMMIT)  # type: ignore[arg-type]
+        workspace = Workspace(lease, repository, branch, path, start or ROOT_COMMIT)  # type: ignore[arg-type]
         saved = context.checkpoint
         if saved is not None and saved.commit and order.resumes:
-            await place.restore(saved.commit, saved.bundle_ref)
+            await workspace.restore(saved.commit, saved.bundle_ref)
         else:
-            await repository.checkout(place.base, path)
-        return Preparation(context, place)
+            await repository.checkout(workspace.base, path)
+        return Preparation(context, workspace)
 
 
 class _Nobody:
@@ -80,7 +80,7 @@ class _Nobody:
         raise AssertionError("a model was asked for no order")
 
 
-class ScriptedCrew(Crew):
+class ScriptedCrew(AgentSetup):
     """The built-in agents with a scripted model behind each."""
 
     def __init__(self, stage: Stage) -> None:
@@ -88,15 +88,15 @@ class ScriptedCrew(Crew):
         super().__init__(record, _Nobody(), {})
         self._stage = stage
 
-    async def post_for(self, order: TaskEnqueued, context: WorkContext, place: Workplace) -> Post:
+    async def config_for(self, order: TaskEnqueued, context: WorkContext, workspace: Workspace) -> AgentConfig:
         """The post of the agent, on the model that plays this order."""
-        post = await super().post_for(order, context, place)
-        goal_id = place.hold.goal_id
+        post = await super().config_for(order, context, workspace)
+        goal_id = workspace.lease.goal_id
         part = self._stage.scripts[goal_id].part_of(order, context)
         model = ScriptedModel(self._stage.provider, goal_id, order, part)
         return dataclasses.replace(post, brief=dataclasses.replace(post.brief, client=model, tools=(), system=""))
 
-    async def _agent(self, order: TaskEnqueued, place: Workplace) -> AgentDefinition:
+    async def _agent(self, order: TaskEnqueued, workspace: Workspace) -> AgentDefinition:
         return _built_in().find(order.agent, agent_type_of(order.agent_type))
 
 
@@ -108,36 +108,36 @@ def _built_in() -> Agents:
 class ScriptedAttempt(Attempt):
     """An attempt whose tests and scanners are scripted; everything else is the worker's own."""
 
-    def __init__(self, hold: Hold, crew: Crew, stage: Stage) -> None:
-        super().__init__(hold, crew)
-        self._script = stage.scripts[hold.goal_id]
+    def __init__(self, lease: Lease, agent_setup: AgentSetup, stage: Stage) -> None:
+        super().__init__(lease, agent_setup)
+        self._script = stage.scripts[lease.goal_id]
 
-    async def _work(self, context: WorkContext, place: Workplace) -> Ending | None:
-        gate, hold = context.gate, self._hold
+    async def _work(self, context: WorkContext, workspace: Workspace) -> AttemptOutcome | None:
+        gate, lease = context.gate, self._lease
         if gate is not None and gate.gate == "tests":
-            await hold.while_held(hold.bench.clock.sleep(1.0))
-            return Judged(verdict=self._script.tests_verdict(hold.order, gate, hold.bench.worker))
+            await lease.while_held(lease.ports.clock.sleep(1.0))
+            return Judged(verdict=self._script.tests_verdict(lease.order, gate, lease.ports.worker))
         if gate is not None and gate.gate == "security":
-            report = await self._agent(context, place, first_message(context))
+            report = await self._agent(context, workspace, first_message(context))
             assert isinstance(report, Reported)
             return self._judge(gate, (), report)
-        return await super()._work(context, place)
+        return await super()._work(context, workspace)
 
 
-class ScriptedRunner(Runner):
+class ScriptedRunner(Worker):
     """The worker's loop over scripted attempts."""
 
-    def __init__(self, bench: Bench, queue: GatedWorkQueue, stage: Stage, *, slots: int) -> None:
-        super().__init__(bench, queue, ScriptedCrew(stage), types=TYPES, slots=slots)
+    def __init__(self, ports: WorkerPorts, queue: GatedWorkQueue, stage: Stage, *, slots: int) -> None:
+        super().__init__(ports, queue, ScriptedCrew(stage), types=TYPES, slots=slots)
         self._stage = stage
 
-    async def prepare(self, hold: Hold) -> Preparation:
+    async def prepare(self, lease: Lease) -> Preparation:
         """What the stage has ready for the attempt."""
-        return await self._stage.prepare(hold)
+        return await self._stage.prepare(lease)
 
-    async def attempt(self, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
+    async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
         """One claimed attempt, to its closing event."""
-        await ScriptedAttempt(hold, self._crew, self._stage).run(preparing)
+        await ScriptedAttempt(lease, self._agent_setup, self._stage).run(preparing)
 
 
 class Silent(Telemetry):
@@ -155,7 +155,7 @@ class Silent(Telemetry):
 SILENT = Silent()
 
 
-async def beat(runner: Runner, queue: GatedWorkQueue, fleet: GatedFleet, adversary: Adversary) -> None:
+async def beat(runner: Worker, queue: GatedWorkQueue, fleet: GatedFleet, adversary: Adversary) -> None:
     """The heartbeat of a worker until it is told to stop."""
     process = current()
     assert process is not None

@@ -19,14 +19,14 @@ from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
 from agenthub_runtime.in_memory.work_queue import (
-    MemoryArtifacts,
-    MemoryBroker,
-    MemoryFleet,
-    MemoryRunLog,
-    MemoryTimers,
+    InMemoryArtifacts,
+    InMemoryBroker,
+    InMemoryFleet,
+    InMemoryRunLog,
+    InMemoryTimers,
 )
 from agenthub_runtime.jetstream.fleet import WorkerStatus
-from agenthub_worker.ports import Bench
+from agenthub_worker.ports import WorkerPorts
 from tests.simulation import checks
 from tests.simulation.checks import Effect, Violated
 from tests.simulation.faults import CALM, Adversary, Fault, Weather, weather_of
@@ -94,11 +94,11 @@ class World:
         self.adversary = Adversary(seed, drawn if weather is None else weather)
         self._clock = VirtualClock()
         self._log = SeenLog(self.adversary.gate)
-        self._runs = MemoryRunLog()
-        self._artifacts = MemoryArtifacts()
-        self._timers = MemoryTimers(self._clock)
-        self._fleet = MemoryFleet(self._clock)
-        self._broker = MemoryBroker(self._log, self._clock)
+        self._runs = InMemoryRunLog()
+        self._artifacts = InMemoryArtifacts()
+        self._timers = InMemoryTimers(self._clock)
+        self._fleet = InMemoryFleet(self._clock)
+        self._broker = InMemoryBroker(self._log, self._clock)
         self._tables = Tables()
         self._ids = itertools.count(1)
         self._servers: list[asyncio.Task[None]] = []
@@ -169,7 +169,7 @@ class World:
         queue = GatedWorkQueue(self._broker, types_of(process.name), self.adversary, slots=2)
         fleet = GatedFleet(self._fleet, self.adversary)
         number = next(self._ids)
-        bench = Bench(
+        ports = WorkerPorts(
             worker=process.name,
             instance=f"i{number}",
             events=self._log,
@@ -182,7 +182,7 @@ class World:
             folder=self._folder,
             telemetry=SILENT,
         )
-        runner = ScriptedRunner(bench, queue, stage, slots=2)
+        runner = ScriptedRunner(ports, queue, stage, slots=2)
         self._serve(self._hand_over(process, queue))
         pulling = asyncio.get_running_loop().create_task(runner.run())
         await beat(runner, queue, fleet, self.adversary)

@@ -12,7 +12,7 @@ from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
 
@@ -21,7 +21,7 @@ from agenthub_runtime.jetstream.timers import NatsTimers
 async def deciding(nc: Client, policy: Policy | None = None) -> AsyncIterator[Follower]:
     """Decide for every goal while the block runs."""
     follower = Follower(
-        log=JetStreamStore(nc),
+        log=JetStreamEventLog(nc),
         runs=JetStreamRunLog(nc),
         artifacts=JetStreamArtifacts(nc),
         timers=NatsTimers(nc),

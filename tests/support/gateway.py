@@ -18,7 +18,7 @@ from agenthub_events.ports import EventLog, Stamp, Stored
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.app import create_app, make_server, open_hub
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 from agenthub_orchestrator.projector.app import project
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.settings.records import GatewaySettings, LogSettings
@@ -46,7 +46,7 @@ def settings(nats_url: str, database_url: str, **more: Any) -> GatewaySettings:
 class Gateway:
     """A running gateway: its address, a client for it, and what it works with."""
 
-    def __init__(self, url: str, client: httpx2.AsyncClient, hub: Hub) -> None:
+    def __init__(self, url: str, client: httpx2.AsyncClient, hub: GatewayPorts) -> None:
         self.url = url
         self.client = client
         self.hub = hub

@@ -27,7 +27,7 @@ from agenthub_orchestrator.domain import (
     GoalState,
     Policy,
     TaskState,
-    TimerWish,
+    TimerRequest,
     apply,
     charged,
     decide,
@@ -60,7 +60,7 @@ class MiniHub:
         self.runs: defaultdict[RunId, list[Step]] = defaultdict(list)
         self.fired: set[Fired] = set()
         self.fenced = 0
-        self._seen: dict[TimerWish, datetime] = {}
+        self._seen: dict[TimerRequest, datetime] = {}
         self._fences: dict[str, tuple[int, int]] = {}
         self._ids: set[str] = set()
         self._requests = count(1)
@@ -115,7 +115,7 @@ class MiniHub:
 
     def command(self, command: goal_aggregate.GoalCommand) -> None:
         """Let a person's command through the goal family's decider."""
-        self.store(*goal_aggregate.decide(self.truth.life, command))
+        self.store(*goal_aggregate.decide(self.truth.aggregate, command))
 
     def request_id(self) -> str:
         """A fresh id of a person's request."""
@@ -127,7 +127,7 @@ class MiniHub:
 
     # deciding ------------------------------------------------------------------------------------------------
 
-    def hear(self, most: int = 1_000_000) -> None:
+    def receive(self, most: int = 1_000_000) -> None:
         """Let the orchestrator fold up to `most` further messages."""
         known = self.mind.last_seq
         for recorded in self.log[known : known + most]:
@@ -167,7 +167,7 @@ class MiniHub:
     def run(self, rounds: int = 200) -> MiniHub:
         """Fold and decide until nothing is due."""
         for _ in range(rounds):
-            self.hear()
+            self.receive()
             dues = self.due()
             if not dues:
                 return self
@@ -178,32 +178,32 @@ class MiniHub:
 
     # timers --------------------------------------------------------------------------------------------------
 
-    def wishes(self) -> dict[TimerWish, datetime]:
+    def requests(self) -> dict[TimerRequest, datetime]:
         """The timers that the orchestrator wishes for, and when each is due."""
-        current: dict[TimerWish, datetime] = {}
-        for wish in timers_of(self.mind, self.policy):
-            seen = self._seen.setdefault(wish, self.now)
-            current[wish] = wish.due or seen + timedelta(seconds=wish.after_s or 0.0)
-        self._seen = {wish: seen for wish, seen in self._seen.items() if wish in current}
+        current: dict[TimerRequest, datetime] = {}
+        for request in timers_of(self.mind, self.policy):
+            seen = self._seen.setdefault(request, self.now)
+            current[request] = request.due or seen + timedelta(seconds=request.after_s or 0.0)
+        self._seen = {request: seen for request, seen in self._seen.items() if request in current}
         return current
 
-    def watchdogs(self) -> list[TimerWish]:
+    def watchdogs(self) -> list[TimerRequest]:
         """What is wished for beside the deadline, which every open goal has."""
-        return [wish for wish in self.wishes() if wish.kind != "deadline"]
+        return [request for request in self.requests() if request.kind != "deadline"]
 
-    def fire(self, wish: TimerWish) -> None:
+    def fire(self, request: TimerRequest) -> None:
         """Let time pass until this timer is due, and let it fire."""
-        self.now = max(self.now, self.wishes()[wish])
-        self.fired.add(Fired(wish.kind, wish.task_id, wish.ref))
+        self.now = max(self.now, self.requests()[request])
+        self.fired.add(Fired(request.kind, request.task_id, request.ref))
 
-    def fire_next(self, *kinds: str) -> TimerWish:
+    def fire_next(self, *kinds: str) -> TimerRequest:
         """Let the timer that is due first fire (of these kinds, if any are named) and let everything settle."""
-        wishes = {wish: due for wish, due in self.wishes().items() if not kinds or wish.kind in kinds}
-        assert wishes, f"no timer of {kinds}: {list(self.wishes())}"
-        wish = min(wishes, key=lambda known: (wishes[known], known.kind, known.task_id))
-        self.fire(wish)
+        requests = {request: due for request, due in self.requests().items() if not kinds or request.kind in kinds}
+        assert requests, f"no timer of {kinds}: {list(self.requests())}"
+        request = min(requests, key=lambda known: (requests[known], known.kind, known.task_id))
+        self.fire(request)
         self.run()
-        return wish
+        return request
 
     # looking -------------------------------------------------------------------------------------------------
 

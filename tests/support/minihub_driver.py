@@ -35,7 +35,7 @@ class Driver:
         self.numbers = list(numbers)
         self.twin = initial(hub.goal_id)
         self.moves: list[Callable[[], None]] = [
-            *[self.hear, self.decide, self.twin_decides] * 3,
+            *[self.receive, self.decide, self.twin_decides] * 3,
             *[self.work] * 8,
             *[self.timer] * 2,
             self.answer,
@@ -55,8 +55,8 @@ class Driver:
 
     # orchestrators -------------------------------------------------------------------------------------------
 
-    def hear(self) -> None:
-        self.hub.hear(self.pick((1, 2, 5, 50)))
+    def receive(self) -> None:
+        self.hub.receive(self.pick((1, 2, 5, 50)))
 
     def decide(self) -> None:
         dues = self.hub.due()
@@ -70,9 +70,9 @@ class Driver:
         self.hub.act(decide(self.twin, now=self.hub.now, policy=self.hub.policy))
 
     def timer(self) -> None:
-        wishes = sorted(self.hub.wishes(), key=lambda wish: (wish.kind, wish.task_id))
-        if wishes:
-            self.hub.fire(self.pick(wishes))
+        requests = sorted(self.hub.requests(), key=lambda request: (request.kind, request.task_id))
+        if requests:
+            self.hub.fire(self.pick(requests))
 
     # workers -------------------------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class Driver:
     def _reserve(self, task: TaskState) -> None:
         number = 1 + sum(1 for key in self.hub.truth.ledger.open if key[:2] == (task.task_id, task.attempt))
         event = m.BudgetReserved(task_id=task.task_id, attempt=task.attempt, slice=number, calls=3)
-        if self.hub.truth.ledger.held_calls + 3 <= self.hub.truth.life.max_llm_calls:
+        if self.hub.truth.ledger.held_calls + 3 <= self.hub.truth.aggregate.max_llm_calls:
             self.hub.tell(GOAL_AS_A_WHOLE, event)
 
     def _learn(self, task: TaskState) -> None:
@@ -212,9 +212,9 @@ class Driver:
             goal_aggregate.Resume(by=by, request_id=request),
             goal_aggregate.RequestTests(by=by, request_id=request),
             goal_aggregate.Rework(by=by, request_id=request, feedback="more"),
-            goal_aggregate.Approve(by=by, request_id=request, ready_seq=self.hub.truth.life.ready_seq),
+            goal_aggregate.Approve(by=by, request_id=request, ready_seq=self.hub.truth.aggregate.ready_seq),
             goal_aggregate.RaiseBudget(by=by, request_id=request, max_llm_calls=1_000),
-            goal_aggregate.ApprovePlan(by=by, request_id=request, revision=self.hub.truth.life.revision),
+            goal_aggregate.ApprovePlan(by=by, request_id=request, revision=self.hub.truth.aggregate.revision),
         )
         # Few goals are called off; a game that always ends early shows little.
         given_up = self.pick(range(60)) == 59
@@ -259,14 +259,14 @@ class Driver:
         return True
 
     def _wake_one(self) -> bool:
-        wishes = [wish for wish in self.hub.wishes() if wish.kind in ("retry", "park", "stall")]
-        if wishes:
-            self.hub.fire(wishes[0])
-        return bool(wishes)
+        requests = [request for request in self.hub.requests() if request.kind in ("retry", "park", "stall")]
+        if requests:
+            self.hub.fire(requests[0])
+        return bool(requests)
 
 
 def is_at_rest(state: GoalState) -> bool:
     """Whether the goal has ended, is paused, offered, or a person has been asked: nothing else may be quiet."""
-    waits_for_plan = state.life.planned and not state.plan_stands
-    over = state.life.phase in ("completed", "failed", "cancelled", "ready")
-    return over or state.life.paused or bool(state.questions) or bool(state.unreadable) or waits_for_plan
+    waits_for_plan = state.aggregate.planned and not state.plan_stands
+    over = state.aggregate.phase in ("completed", "failed", "cancelled", "ready")
+    return over or state.aggregate.paused or bool(state.questions) or bool(state.unreadable) or waits_for_plan

@@ -7,19 +7,19 @@ from collections.abc import Iterable
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.serialization.codec import Unreadable, encode
 from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
-from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.projections import AsyncProjectionRunner
 
 
-def log_of(messages: Iterable[Recorded]) -> MemoryLog:
+def log_of(messages: Iterable[Recorded]) -> InMemoryEventLog:
     """A log that holds these messages, with fresh sequences."""
-    log = MemoryLog()
+    log = InMemoryEventLog()
     put(log, messages)
     return log
 
 
-def put(log: MemoryLog, messages: Iterable[Recorded]) -> None:
+def put(log: InMemoryEventLog, messages: Iterable[Recorded]) -> None:
     """Add these messages to the end of the log."""
     for recorded in messages:
         event = recorded.event

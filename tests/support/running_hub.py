@@ -21,8 +21,8 @@ from agenthub_events.ports import Recorded
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from agenthub_runtime.jetstream.connection import connect
-from agenthub_runtime.jetstream.event_log import JetStreamStore
-from agenthub_runtime.timeline.narrator import tell_all
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.timeline.renderer import render_all
 from tests.support.until import until
 
 E = TypeVar("E", bound=Event)
@@ -121,11 +121,11 @@ class RunningHub:
     # -- in the log
 
     @asynccontextmanager
-    async def log(self) -> AsyncIterator[JetStreamStore]:
+    async def log(self) -> AsyncIterator[JetStreamEventLog]:
         """The event log, over a connection of the test's own that outlives a restart of the server."""
         nc = await connect(self.ready.nats_url, "test", give_up_after_s=10)
         try:
-            yield JetStreamStore(nc)
+            yield JetStreamEventLog(nc)
         finally:
             await nc.close()
 
@@ -160,7 +160,7 @@ class RunningHub:
 
     async def told(self, goal_id: str) -> list[str]:
         """The goal's story in plain lines, without their times."""
-        lines = tell_all({}, await self.events(goal_id))
+        lines = render_all({}, await self.events(goal_id))
         return [f"{line.component}: {line.text}" for line in lines]
 
     # -- its processes

@@ -16,7 +16,7 @@ from agenthub_events.agent_types import AgentType
 from agenthub_events.context import PlanOrder, WorkContext
 from agenthub_events.task_ids import kind_of
 from agenthub_runtime.agents.load import AgentDefinition, built_in_files, load_agents
-from agenthub_runtime.in_memory.work_queue import MemoryArtifacts
+from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from agenthub_worker.domain.model import ModelClient, ModelReply, ModelRequest
 from agenthub_worker.domain.prompt import first_message, system_prompt
@@ -29,7 +29,7 @@ AGENTS = load_agents(built_in_files())
 _ENDINGS = {"report_result", "ask_human", "submit_plan"}
 
 
-class Ending(msgspec.Struct, frozen=True):
+class AttemptOutcome(msgspec.Struct, frozen=True):
     """How a task ended: the control tool, its input, and every reply on the way."""
 
     tool: str
@@ -53,7 +53,7 @@ class Stage:
     @classmethod
     async def open(cls, client: ModelClient, folder: Path, goal: str, requirements: tuple[str, ...]) -> Self:
         """A stage with an empty workspace, in a folder of its own."""
-        repository = await GoalRepository.open(folder / "goal.git", MemoryArtifacts())
+        repository = await GoalRepository.open(folder / "goal.git", InMemoryArtifacts())
         await repository.checkout(ROOT_COMMIT, folder / "workspace")
         context = ToolContext(
             workspace=folder / "workspace", sandbox=Bubblewrap(), repository=repository, base=ROOT_COMMIT
@@ -67,7 +67,7 @@ class Stage:
         *,
         plan: PlanOrder | None = None,
         answers: tuple[str, ...] = (),
-    ) -> Ending:
+    ) -> AttemptOutcome:
         """Run a task until it reports, submits, or asks with no answer left."""
         definition = AGENTS.find(agent, agent)
         left = list(answers)
@@ -87,7 +87,7 @@ class Stage:
             if ended is not None:
                 decoded(TOOLS[ended["name"]], ended["input"])
                 if ended["name"] != "ask_human" or not left:
-                    return Ending(ended["name"], ended["input"], replies)
+                    return AttemptOutcome(ended["name"], ended["input"], replies)
             results = [await self._result(call, left, definition) for call in reply.tool_calls]
             messages += [{"role": "assistant", "content": reply.content}, {"role": "user", "content": results}]
         raise AssertionError(f"{task_id} did not end within {MOST_TURNS} turns")

@@ -26,19 +26,19 @@ from agenthub_events.runs import RecordedStep, RunId
 from agenthub_events.task_ids import kind_of
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.telemetry.tracing import Telemetry, traceparent
-from agenthub_worker.agent.setup import Crew
+from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.llm.client import MessagesClient
 from agenthub_worker.llm.providers import ProviderSettings, choose_provider
-from agenthub_worker.ports import Bench, CrashPoint, no_crash
+from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
-from agenthub_worker.worker import Runner
+from agenthub_worker.worker import Worker
 from tests.support.until import until
 
 E = TypeVar("E", bound=Event)
@@ -49,7 +49,7 @@ class Desk:
 
     def __init__(self, nc: Client) -> None:
         self.nc = nc
-        self.log = JetStreamStore(nc)
+        self.log = JetStreamEventLog(nc)
         self.artifacts = JetStreamArtifacts(nc)
         self.runs = JetStreamRunLog(nc)
         self.goal_id = f"g-{SystemIds().token()}"
@@ -190,7 +190,7 @@ async def running_worker(
     priced_as: str = "",
     clock: Clock | None = None,
     telemetry: Telemetry | None = None,
-) -> AsyncIterator[Runner]:
+) -> AsyncIterator[Worker]:
     """A worker in this process, on `nc`, with everything real but the model's mind; without a heartbeat.
 
     `priced_as`: what the model charges as, for a rehearsal costs nothing.
@@ -199,10 +199,10 @@ async def running_worker(
     provider = choose_provider(chosen)
     client = MessagesClient(provider, idle_timeout_s=idle_timeout_s)
     ids = SystemIds()
-    bench = Bench(
+    ports = WorkerPorts(
         worker=name,
         instance=ids.token()[-12:],
-        events=JetStreamStore(nc),
+        events=JetStreamEventLog(nc),
         runs=JetStreamRunLog(nc),
         artifacts=JetStreamArtifacts(nc),
         fleet=NatsFleet(nc),
@@ -214,7 +214,7 @@ async def running_worker(
         crash_point=crash_point,
     )
     queue = NatsWorkQueue(nc, types, slots=slots)
-    runner = Runner(bench, queue, Crew(provider, client, {}), types=types, slots=slots)
+    runner = Worker(ports, queue, AgentSetup(provider, client, {}), types=types, slots=slots)
     working = asyncio.create_task(runner.run())
     try:
         yield runner

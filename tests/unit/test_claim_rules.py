@@ -10,7 +10,7 @@ from agenthub_worker.domain.claim_decision import (
     ACK_WAIT_S,
     AckAndLeave,
     Claim,
-    Decision,
+    ClaimDecision,
     FailCrashed,
     NakLater,
     Place,
@@ -41,7 +41,7 @@ def started(delivery: int, instance: str = "a", attempt: int = 2) -> TaskStarted
     )
 
 
-def decide(*events: Event | Unreadable, delivery: int = 1, alive: bool = False) -> Decision:
+def decide(*events: Event | Unreadable, delivery: int = 1, alive: bool = False) -> ClaimDecision:
     return claim_decision(order_seq=10, order=ORDER, delivery=delivery, tail=tail(*events), holder_alive=alive)
 
 

@@ -147,7 +147,7 @@ def test_a_result_that_a_person_accepts_as_it_is_goes_on_and_says_so() -> None:
     goal.answered(goal.question("rounds"), option="Accept it as it is")
     assert goal.open() == ["gate-security-1"]
     goal.gates_pass()
-    goal.command(goal_aggregate.Approve(by="ada", request_id="1", ready_seq=goal.truth.life.ready_seq))
+    goal.command(goal_aggregate.Approve(by="ada", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
     goal.settled()
     (completed,) = goal.events(GoalCompleted)
     assert isinstance(completed, GoalCompleted)
@@ -205,19 +205,19 @@ def test_tests_that_a_person_asks_for_on_a_finished_result_leave_it_on_offer_whe
 
 def test_a_finished_result_whose_tests_fail_later_is_no_longer_on_offer() -> None:
     goal = built().gates_pass()
-    offered = goal.truth.life.ready_seq
+    offered = goal.truth.aggregate.ready_seq
     goal.command(goal_aggregate.RequestTests(by="ada", request_id="1"))
     goal.settled().judged("gate-tests-2", passed=False, failing=("flaky",))
     assert goal.status == "running"
     goal.done("debug-tests-2").done("fix-tests-2-1", changes=True).gates_pass()
     assert goal.status == "ready_for_review"
-    assert goal.truth.life.ready_seq > offered
+    assert goal.truth.aggregate.ready_seq > offered
 
 
 def test_a_goal_that_measures_only_has_no_gates() -> None:
     goal = a_goal(step("n", agent="noop")).done("t-n")
     assert goal.status == "ready_for_review"
-    goal.command(goal_aggregate.Approve(by="bench", request_id="1", ready_seq=goal.truth.life.ready_seq))
+    goal.command(goal_aggregate.Approve(by="bench", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
     (completed,) = goal.settled().events(GoalCompleted)
     assert isinstance(completed, GoalCompleted)
     assert completed.completion_summary == "All tasks completed"

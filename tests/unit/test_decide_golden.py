@@ -26,7 +26,7 @@ def built_goal() -> Scenario:
 
 def approved_goal() -> Scenario:
     goal = built_goal().gates_pass()
-    goal.command(goal_aggregate.Approve(by="ada", request_id="approve", ready_seq=goal.truth.life.ready_seq))
+    goal.command(goal_aggregate.Approve(by="ada", request_id="approve", ready_seq=goal.truth.aggregate.ready_seq))
     return goal.settled()
 
 
@@ -164,7 +164,7 @@ def test_x6_a_goal_passes_through_the_promised_words() -> None:
     words.append(goal.status)
     goal.gates_pass()
     words.append(goal.status)
-    goal.command(goal_aggregate.Approve(by="ada", request_id="1", ready_seq=goal.truth.life.ready_seq))
+    goal.command(goal_aggregate.Approve(by="ada", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
     words.append(goal.settled().status)
     goal.command(goal_aggregate.Rework(by="ada", request_id="2", feedback="more"))
     words.append(goal.settled().status)

@@ -35,7 +35,7 @@ def test_an_aggregate_in_flight_takes_no_second_draft() -> None:
     goal.claimed("t-b")
     goal.tell("t-b", goal_done("t-b"), "1-1-i")
     in_flight = frozenset({f"{goal.goal_id}.t-c"})
-    goal.hear()
+    goal.receive()
     assert decide(goal.mind, now=goal.now, policy=goal.policy, in_flight=in_flight) == []
     assert [due.draft.task_id for due in goal.due()] == ["t-c"]
 

@@ -74,7 +74,7 @@ def test_i11_every_goal_ends_is_paused_is_offered_or_has_an_open_question(
     state = driver.hub.truth
     assert is_at_rest(state), driver.hub.story()[-20:]
     assert not driver.hub.events(g.GoalStalled), "the watchdog had to bark"
-    if state.life.phase in ("completed", "cancelled", "failed"):
+    if state.aggregate.phase in ("completed", "cancelled", "failed"):
         assert not state.unended
 
 
@@ -87,7 +87,7 @@ def test_i11_messages_that_nobody_can_read_end_in_a_question_and_never_in_silenc
     driver.finish()
     state = driver.hub.truth
     assert is_at_rest(state), driver.hub.story()[-20:]
-    if state.questions and state.life.phase == "open" and not state.life.paused:
+    if state.questions and state.aggregate.phase == "open" and not state.aggregate.paused:
         assert derived_status(state) == "awaiting_human"
 
 
@@ -97,14 +97,14 @@ def test_what_was_decided_and_folded_is_never_decided_again(
     workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
 ) -> None:
     hub = played(workflow, constraints, autonomy, repository, moves=moves, hostile=True).hub
-    hub.hear()
+    hub.receive()
     for _ in range(200):
         dues = hub.due()
         if not dues:
             return
         decided = {due.draft.event_id for due in dues}
         hub.act(dues)
-        hub.hear()
+        hub.receive()
         again = {due.draft.event_id for due in hub.due()}
         assert not decided & again
     raise AssertionError("deciding never comes to rest")
@@ -177,7 +177,7 @@ def test_after_a_cancellation_or_a_pause_nothing_stays_open(
 ) -> None:
     hub = played(workflow, constraints, autonomy, repository, moves=moves).hub
     hub.run()
-    if hub.truth.life.paused or hub.truth.life.phase in ("cancelled", "failed", "completed"):
+    if hub.truth.aggregate.paused or hub.truth.aggregate.phase in ("cancelled", "failed", "completed"):
         assert hub.open() == []
 
 
@@ -189,8 +189,8 @@ def test_a_fired_timer_is_answered_or_settled_once_everything_is_folded(
     driver = played(workflow, constraints, "full", "", moves=moves, hostile=True)
     hub = driver.hub
     hub.run()
-    for wish in list(hub.wishes()):
-        hub.fire(wish)
+    for request in list(hub.requests()):
+        hub.fire(request)
     asked = set(hub.fired)
     hub.run()
     assert {timer for timer in asked if not is_settled_by(timer, hub.truth)} == set()

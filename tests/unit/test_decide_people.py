@@ -72,7 +72,7 @@ def test_a_resumed_goal_goes_on_where_it_was() -> None:
 def test_an_order_that_slipped_through_a_pause_is_parked_as_well() -> None:
     goal = a_goal(step("a"), step("b", "a"))
     goal.claimed("t-a")
-    goal.hear()
+    goal.receive()
     late = goal.done("t-a").due()
     assert late == []
     pause(goal)
@@ -121,14 +121,14 @@ def test_a_completed_goal_keeps_no_open_task() -> None:
     goal = a_goal(step("a")).done("t-a", changes=True).gates_pass()
     goal.command(goal_aggregate.RequestTests(by="ada", request_id="1"))
     goal.settled()
-    goal.command(goal_aggregate.Approve(by="ada", request_id="2", ready_seq=goal.truth.life.ready_seq))
+    goal.command(goal_aggregate.Approve(by="ada", request_id="2", ready_seq=goal.truth.aggregate.ready_seq))
     assert goal.settled().status == "completed"
     assert goal.open() == []
 
 
 def test_a_goal_whose_time_is_over_starts_nothing_new_until_a_person_decides() -> None:
     goal = a_goal(step("a"), step("b", "a"), constraints=Constraints(max_time_s=3_600))
-    (deadline,) = goal.wishes()
+    (deadline,) = goal.requests()
     assert deadline.kind == "deadline"
     goal.fire_next("deadline")
     (passed,) = goal.events(GoalDeadlinePassed)
@@ -140,23 +140,23 @@ def test_a_goal_whose_time_is_over_starts_nothing_new_until_a_person_decides() -
     assert why_waiting(goal.truth, "t-b") == "the goal's time is over: a person decides"
     goal.answered(goal.question("deadline"), option="Give it the same time again")
     assert goal.open() == ["t-b"]
-    assert [wish.kind for wish in goal.wishes()] == ["deadline"], "no limit is ever lifted for good"
+    assert [request.kind for request in goal.requests()] == ["deadline"], "no limit is ever lifted for good"
 
 
 @pytest.mark.parametrize("given", [None, 0])
 def test_a_goal_without_a_limit_of_time_has_a_week(given: int | None) -> None:
     goal = a_goal(step("a"), constraints=Constraints(max_time_s=given))
-    wish = goal.fire_next("deadline")
-    assert wish.due == goal.truth.clock_from + timedelta(days=7)
+    request = goal.fire_next("deadline")
+    assert request.due == goal.truth.clock_from + timedelta(days=7)
     assert goal.asked("deadline").options[0] == "Give it the same time again"
 
 
 def test_a_deadline_that_fires_on_a_finished_goal_is_settled() -> None:
     goal = a_goal(step("n", agent="noop"), constraints=Constraints(max_time_s=60))
-    (wish,) = goal.wishes()
+    (request,) = goal.requests()
     goal.done("t-n")
-    assert is_settled_by(Fired(wish.kind, wish.task_id, wish.ref), goal.truth)
-    assert not goal.wishes()
+    assert is_settled_by(Fired(request.kind, request.task_id, request.ref), goal.truth)
+    assert not goal.requests()
 
 
 def settled_slices(goal: Scenario) -> list[tuple[int, int]]:
@@ -204,9 +204,9 @@ def test_a_slice_of_which_nothing_was_used_is_given_back_whole() -> None:
 def test_i7_a_settlement_charges_the_whole_slice_until_the_run_has_been_read() -> None:
     goal = a_goal(step("a")).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0).called("t-a", 1)
     goal.command(goal_aggregate.Pause(by="ada", request_id="1"))
-    goal.hear()
+    goal.receive()
     goal.act(goal.due())
-    goal.hear()
+    goal.receive()
     (due,) = [due for due in goal.due() if due.charge is not None]
     assert isinstance(due.draft.event, BudgetSettled)
     assert (due.draft.event.unknown_calls, due.draft.event.cost_usd) == (10, 1.0)
@@ -350,15 +350,15 @@ def test_what_is_offered_for_review_is_sealed_over_every_message_before() -> Non
     goal = a_goal(step("n", agent="noop")).done("t-n")
     (seal,) = goal.events(SealRecorded)
     assert isinstance(seal, SealRecorded)
-    assert seal.messages == seal.up_to_seq == goal.truth.life.ready_seq
+    assert seal.messages == seal.up_to_seq == goal.truth.aggregate.ready_seq
     lines = [f"{m.seq} {m.subject} {m.sha256}\n" for m in goal.log if m.seq <= seal.up_to_seq]
     assert seal.sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def test_a_goal_on_which_nothing_can_happen_is_stalled_with_a_diagnosis_and_asked_about() -> None:
     goal = stalled_goal()
-    (wish,) = goal.watchdogs()
-    assert (wish.kind, wish.after_s) == ("stall", 60.0)
+    (request,) = goal.watchdogs()
+    assert (request.kind, request.after_s) == ("stall", 60.0)
     goal.fire_next("stall")
     (stalled,) = goal.events(GoalStalled)
     assert isinstance(stalled, GoalStalled)
@@ -390,8 +390,8 @@ def test_x27_a_dependency_that_nobody_knows_is_never_met() -> None:
 
 def test_a_stall_timer_is_settled_as_soon_as_anything_happens() -> None:
     goal = stalled_goal()
-    (wish,) = goal.watchdogs()
-    fired = Fired(wish.kind, wish.task_id, wish.ref)
+    (request,) = goal.watchdogs()
+    fired = Fired(request.kind, request.task_id, request.ref)
     assert not is_settled_by(fired, goal.truth)
     goal.command(goal_aggregate.Pause(by="ada", request_id="1"))
     assert is_settled_by(fired, goal.truth)
@@ -400,5 +400,5 @@ def test_a_stall_timer_is_settled_as_soon_as_anything_happens() -> None:
 def test_a_goal_of_which_nothing_is_known_needs_nothing() -> None:
     goal = Scenario(Policy())
     assert goal.due() == []
-    assert not goal.wishes()
+    assert not goal.requests()
     assert derived_status(initial(GOAL)) == "accepted"

@@ -15,8 +15,8 @@ from agenthub_events.ports import Recorded
 from agenthub_events.rules import goal_aggregate
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
-from agenthub_runtime.in_memory.event_log import MemoryLog
-from agenthub_runtime.in_memory.work_queue import MemoryArtifacts, MemoryRunLog, MemoryTimers
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
+from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts, InMemoryRunLog, InMemoryTimers
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
@@ -27,10 +27,10 @@ class Hub:
     def __init__(self, seed: int = 0, *, weather: bool = False) -> None:
         self.chance = Random(seed)
         self.clock = VirtualClock()
-        self.log = MemoryLog(self._gate) if weather else MemoryLog()
-        self.timers = MemoryTimers(self.clock)
-        self.runs = MemoryRunLog()
-        self.artifacts = MemoryArtifacts()
+        self.log = InMemoryEventLog(self._gate) if weather else InMemoryEventLog()
+        self.timers = InMemoryTimers(self.clock)
+        self.runs = InMemoryRunLog()
+        self.artifacts = InMemoryArtifacts()
         self.ids = SeededIds(seed)
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -87,8 +87,8 @@ def test_i12_followers_that_die_and_twins_in_bad_weather_have_one_effect(seed: i
         while not ready.done():
             lives = [asyncio.ensure_future(hub.follower().run()) for _ in range(hub.chance.choice((1, 2)))]
             await asyncio.wait([ready], timeout=hub.chance.choice((0.001, 0.01, 0.1, 60.0)))
-            for life in lives:
-                life.cancel()
+            for aggregate in lives:
+                aggregate.cancel()
             await asyncio.gather(*lives, return_exceptions=True)
         await ready
         for number in (1, 2):
@@ -185,11 +185,11 @@ def test_a_finished_goal_comes_back_when_a_person_asks_for_changes() -> None:
         return (await hub.messages(GoalReadyForReview))[-1].seq
 
     async def command(hub: Hub, wish: goal_aggregate.GoalCommand) -> None:
-        life = goal_aggregate.initial(goal_id(1))
+        aggregate = goal_aggregate.initial(goal_id(1))
         for recorded in await hub.log.read(f"{goal_id(1)}._.goal"):
             assert isinstance(recorded.event, Event)
-            life = goal_aggregate.evolve(life, recorded.seq, recorded.event)
-        for draft in goal_aggregate.decide(life, wish):
+            aggregate = goal_aggregate.evolve(aggregate, recorded.seq, recorded.event)
+        for draft in goal_aggregate.decide(aggregate, wish):
             await store(hub.log, draft)
 
     run_virtually(play())

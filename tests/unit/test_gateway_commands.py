@@ -29,12 +29,12 @@ from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.commands.aggregate import Target
 from agenthub_gateway.commands.append import Intent, Writer
 from agenthub_gateway.commands.goal import command_goal
-from agenthub_gateway.commands.questions import Answer, Question, answer_question
+from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
 from agenthub_gateway.errors import KeyReused
 from agenthub_runtime.clock import SystemClock
-from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.telemetry.tracing import Telemetry
 
 GOAL = "g-" + "1" * 26
@@ -52,7 +52,7 @@ class Scene:
     def __init__(self) -> None:
         self.meanwhile: Meanwhile | None = None
         self.lost_answers = 0
-        self.log = MemoryLog(self._gate)
+        self.log = InMemoryEventLog(self._gate)
         self.writer = Writer(self.log, SystemClock(), Telemetry("test"))
 
     async def _gate(self, point: str) -> None:
@@ -167,7 +167,7 @@ async def test_an_escalation_meanwhile_does_not_hold_an_answer_up(scene: Scene) 
     asked = await scene.write(AgentBlocked(question="Which?", task_id="t-a", attempt=1), "t-a")
     scene.meanwhile = lambda: scene.write(AgentEscalated(level=1, blocked_seq=asked, task_id="t-a"), "t-a")
     answer = Answer(action="answer", text="This")
-    await answer_question(scene.writer, Question(GOAL, "t-a", asked), answer, intent())
+    await answer_question(scene.writer, OpenQuestion(GOAL, "t-a", asked), answer, intent())
     assert (await scene.types())[-2:] == ["agent.escalated", "agent.answered"]
     await scene.check_versions()
 
@@ -175,7 +175,7 @@ async def test_an_escalation_meanwhile_does_not_hold_an_answer_up(scene: Scene) 
 async def test_of_two_answers_the_second_is_told_who_was_first(scene: Scene) -> None:
     await scene.write(ORDER, "t-a", "coding", "p2")
     asked = await scene.write(AgentBlocked(question="Which?", task_id="t-a", attempt=1), "t-a")
-    question = Question(GOAL, "t-a", asked)
+    question = OpenQuestion(GOAL, "t-a", asked)
     first = Answer(action="answer", text="This")
     scene.meanwhile = lambda: answer_question(scene.writer, question, first, intent("r-2", actor="bert"))
     with pytest.raises(CommandRefused, match="Answered by bert") as refused:
@@ -186,10 +186,10 @@ async def test_of_two_answers_the_second_is_told_who_was_first(scene: Scene) -> 
 async def test_questions_about_a_goal_stand_side_by_side(scene: Scene) -> None:
     money = await scene.write(AgentBlocked(question="More money?", reason="budget"))
     rounds = await scene.write(AgentBlocked(question="Go on?", reason="rounds", task_id="gate-tests-3"))
-    other = Question(GOAL, "_", rounds, "gate-tests-3")
+    other = OpenQuestion(GOAL, "_", rounds, "gate-tests-3")
     answer = Answer(action="answer", text="Yes")
     await answer_question(scene.writer, other, answer, intent("r-1"))
-    await answer_question(scene.writer, Question(GOAL, "_", money), answer, intent("r-2"))
+    await answer_question(scene.writer, OpenQuestion(GOAL, "_", money), answer, intent("r-2"))
     stored = [r.event for r in await scene.log.read(f"{GOAL}._.agent") if isinstance(r.event, AgentAnswered)]
     assert [(event.blocked_seq, event.task_id) for event in stored] == [(rounds, "gate-tests-3"), (money, "")]
     with pytest.raises(CommandRefused) as refused:

@@ -10,7 +10,7 @@ import structlog
 from agenthub_gateway.live.broadcaster import Broadcaster, Listener
 from agenthub_gateway.live.frames import Filter
 from agenthub_gateway.live.outputs import RunOutputs
-from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.jetstream.wire import RawMessage
 from tests.support.scripted import accepted, store
 from tests.support.until import until
@@ -37,7 +37,7 @@ async def test_the_feed_goes_on_after_an_error_that_nobody_foresaw() -> None:
             broken.remove(point)
             raise ZeroDivisionError
 
-    log = MemoryLog(gate)
+    log = InMemoryEventLog(gate)
     with structlog.testing.capture_logs() as lines:
         async with Broadcaster(log, generation) as feed:
             listener = feed.listen(after=0, wanted=Filter())
@@ -49,7 +49,7 @@ async def test_the_feed_goes_on_after_an_error_that_nobody_foresaw() -> None:
 
 
 async def test_the_feed_holds_no_more_than_its_bytes_and_a_listener_misses_nothing() -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     async with Broadcaster(log, generation, ring_bytes=10_000) as feed:
         await until(lambda: feed.started, what="the feed follows")
         for number in range(1, 21):
@@ -64,7 +64,7 @@ async def test_the_feed_holds_no_more_than_its_bytes_and_a_listener_misses_nothi
 
 
 async def test_a_message_larger_than_the_feed_may_hold_still_reaches_everybody() -> None:
-    log = MemoryLog()
+    log = InMemoryEventLog()
     async with Broadcaster(log, generation, ring_bytes=10) as feed:
         await until(lambda: feed.started, what="the feed follows")
         listener = feed.listen(after=0, wanted=Filter())

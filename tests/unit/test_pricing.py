@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from agenthub_worker.domain.model import Usage
+from agenthub_worker.domain.model import TokenUsage
 from agenthub_worker.llm.pricing import PRICES, PRICES_AS_OF, cost_usd, worst_case_usd
 from agenthub_worker.llm.providers import DEFAULT_MODELS, MODEL_ALIASES
 
@@ -17,36 +17,36 @@ MILLION = 1_000_000
 @pytest.mark.parametrize(
     ("usage", "cost"),
     [
-        (Usage(input_tokens=MILLION), "2"),
-        (Usage(output_tokens=MILLION), "10"),
-        (Usage(cache_read_tokens=MILLION), "0.10"),
-        (Usage(cache_write_tokens=MILLION), "2.5"),
-        (Usage(input_tokens=1_000, output_tokens=500, cache_read_tokens=20_000), "0.009"),
-        (Usage(), "0"),
+        (TokenUsage(input_tokens=MILLION), "2"),
+        (TokenUsage(output_tokens=MILLION), "10"),
+        (TokenUsage(cache_read_tokens=MILLION), "0.10"),
+        (TokenUsage(cache_write_tokens=MILLION), "2.5"),
+        (TokenUsage(input_tokens=1_000, output_tokens=500, cache_read_tokens=20_000), "0.009"),
+        (TokenUsage(), "0"),
     ],
 )
-def test_each_kind_of_token_has_its_own_price(usage: Usage, cost: str) -> None:
+def test_each_kind_of_token_has_its_own_price(usage: TokenUsage, cost: str) -> None:
     assert cost_usd("claude-sonnet-5-5", usage, "anthropic") == Decimal(cost)
 
 
 def test_a_long_prompt_costs_the_higher_rate_for_all_of_it() -> None:
-    short = Usage(input_tokens=60_000, cache_read_tokens=40_000)
-    long = Usage(input_tokens=60_001, cache_read_tokens=40_000)
+    short = TokenUsage(input_tokens=60_000, cache_read_tokens=40_000)
+    long = TokenUsage(input_tokens=60_001, cache_read_tokens=40_000)
     assert cost_usd("claude-haiku-5-5", short, "anthropic") == Decimal("0.0064")
     assert cost_usd("claude-haiku-5-5", long, "anthropic") == Decimal("0.0320005")
 
 
 def test_an_unknown_model_costs_an_unknown_amount() -> None:
-    assert cost_usd("llama-next", Usage(input_tokens=5), "local") is None
+    assert cost_usd("llama-next", TokenUsage(input_tokens=5), "local") is None
     assert worst_case_usd("llama-next", 5, 5, "local") is None
 
 
 def test_a_rehearsal_costs_nothing() -> None:
-    assert cost_usd("rehearsal", Usage(input_tokens=5), "rehearsal") == 0
+    assert cost_usd("rehearsal", TokenUsage(input_tokens=5), "rehearsal") == 0
 
 
 def test_a_dated_name_has_the_price_of_its_model() -> None:
-    usage = Usage(output_tokens=MILLION)
+    usage = TokenUsage(output_tokens=MILLION)
     assert cost_usd("claude-opus-5-5-20260901", usage, "anthropic") == Decimal(20)
 
 
@@ -55,7 +55,7 @@ def test_no_call_costs_more_than_its_worst_case() -> None:
         worst = worst_case_usd(model, 50_000, 8_000, "anthropic")
         assert worst is not None
         for split in ((50_000, 0, 0), (0, 50_000, 0), (0, 0, 50_000), (20_000, 20_000, 10_000)):
-            usage = Usage(
+            usage = TokenUsage(
                 input_tokens=split[0], cache_read_tokens=split[1], cache_write_tokens=split[2], output_tokens=8_000
             )
             cost = cost_usd(model, usage, "anthropic")

@@ -13,7 +13,7 @@ from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import parse_subject
 from agenthub_orchestrator.projector.upsert import TABLES
-from agenthub_orchestrator.projector.view import GoalView
+from agenthub_orchestrator.projector.view import GoalProjection
 from agenthub_runtime.readmodels import Row
 from tests.support.minihub import GOAL, MiniHub
 from tests.support.minihub_driver import Driver
@@ -41,8 +41,8 @@ def played(workflow: tuple[PlanTask, ...], autonomy: str, numbers: list[int], *,
     return hub
 
 
-def view_of(log: list[Recorded]) -> GoalView:
-    view = GoalView(GOAL)
+def view_of(log: list[Recorded]) -> GoalProjection:
+    view = GoalProjection(GOAL)
     for recorded in log:
         view.apply(recorded)
     return view
@@ -50,7 +50,7 @@ def view_of(log: list[Recorded]) -> GoalView:
 
 def rows_of(log: list[Recorded], cuts: set[int]) -> dict[Key, str]:
     """The tables after feeding a view, drained wherever `cuts` says."""
-    view = GoalView(GOAL)
+    view = GoalProjection(GOAL)
     rows: dict[Key, str] = {}
 
     def write(changed: list[Row]) -> None:

@@ -29,7 +29,7 @@ from agenthub_worker.domain.next_step import (
     RunTool,
     Say,
     TellInterrupted,
-    next_move,
+    next_step,
 )
 from agenthub_worker.domain.run import CUT_OFF, INTERRUPTED, REPAIR, UNSTICK, Run
 
@@ -72,13 +72,13 @@ def used_tool(turn: int, *, text: str = "ok", **fields: Any) -> tuple[Step, ...]
 
 def test_a_fresh_run_asks_the_model_for_its_first_turn() -> None:
     run = folded()
-    assert next_move(run, BOUNDS) == CallModel(1, 1)
+    assert next_step(run, BOUNDS) == CallModel(1, 1)
     assert run.messages == ({"role": "user", "content": [{"type": "text", "text": "first"}]},)
 
 
 def test_a_turn_without_a_reply_is_asked_again_and_counts_as_maybe_billed() -> None:
     run = folded(intent(1))
-    assert next_move(run, BOUNDS) == CallModel(1, 2)
+    assert next_step(run, BOUNDS) == CallModel(1, 2)
     assert run.unanswered == 1
 
 
@@ -86,7 +86,7 @@ def test_a_try_that_was_turned_down_is_asked_again_without_counting_as_billed() 
     turned_down = TurnFailed(turn=1, tries=1, may_be_billed=False, reason="529")
     cut = TurnFailed(turn=1, tries=2, may_be_billed=True, reason="cut")
     run = folded(intent(1), turned_down)
-    assert next_move(run, BOUNDS) == CallModel(1, 2)
+    assert next_step(run, BOUNDS) == CallModel(1, 2)
     assert run.unanswered == 0
     run = folded(intent(1), turned_down, intent(1, 2), cut, intent(1, 3), reply(1, "bash", tries=3))
     assert run.unanswered == 1
@@ -115,14 +115,14 @@ def test_results_of_a_turn_come_before_a_note() -> None:
 def test_a_tool_that_was_begun_and_not_finished_is_told_as_interrupted() -> None:
     begun = ToolIntent(turn=1, tool_use_id="u1-0", name="bash", input={})
     run = folded(intent(1), reply(1, "bash"), begun)
-    assert next_move(run, BOUNDS) == TellInterrupted(begun)
+    assert next_step(run, BOUNDS) == TellInterrupted(begun)
     run.apply(receipt(1, text=INTERRUPTED, is_error=True))
-    assert next_move(run, BOUNDS) == CallModel(2, 1)
+    assert next_step(run, BOUNDS) == CallModel(2, 1)
 
 
 def test_tool_calls_of_a_reply_that_was_cut_off_are_not_run() -> None:
     run = folded(intent(1), reply(1, "bash", stop="max_tokens"))
-    assert next_move(run, BOUNDS) == CallModel(2, 1)
+    assert next_step(run, BOUNDS) == CallModel(2, 1)
     blocks = run.messages[-1]["content"]
     assert blocks[0]["is_error"]
     assert blocks[0]["tool_use_id"] == "u1-0"
@@ -131,23 +131,23 @@ def test_tool_calls_of_a_reply_that_was_cut_off_are_not_run() -> None:
 
 def test_a_refusal_fails_the_run_as_the_models_doing() -> None:
     run = folded(intent(1), reply(1, stop="refusal", text=""))
-    move = next_move(run, BOUNDS)
+    move = next_step(run, BOUNDS)
     assert isinstance(move, Fail)
     assert move.failure_class == "model"
 
 
 def test_an_unknown_stop_reason_stops_and_runs_nothing() -> None:
-    move = next_move(folded(intent(1), reply(1, "bash", stop="solar_flare")), BOUNDS)
+    move = next_step(folded(intent(1), reply(1, "bash", stop="solar_flare")), BOUNDS)
     assert isinstance(move, Fail)
     assert "solar_flare" in move.reason
 
 
 def test_an_end_without_a_report_is_repaired_once_and_then_fails() -> None:
     run = folded(intent(1), reply(1))
-    assert next_move(run, BOUNDS) == Say(REPAIR)
+    assert next_step(run, BOUNDS) == Say(REPAIR)
     for step in (Nudge(text=REPAIR), intent(2), reply(2)):
         run.apply(step)
-    move = next_move(run, BOUNDS)
+    move = next_step(run, BOUNDS)
     assert isinstance(move, Fail)
     assert move.failure_class == "invalid"
 
@@ -155,22 +155,22 @@ def test_an_end_without_a_report_is_repaired_once_and_then_fails() -> None:
 def test_the_same_call_with_the_same_result_is_warned_about_once_then_a_person_is_asked() -> None:
     steps = [step for turn in range(1, 5) for step in used_tool(turn, text=f"0 found in 0.{turn} s")]
     run = folded(*steps)
-    assert next_move(run, BOUNDS) == Say(UNSTICK)
+    assert next_step(run, BOUNDS) == Say(UNSTICK)
     run.apply(Nudge(text=UNSTICK))
-    assert next_move(run, BOUNDS) == CallModel(5, 1)
+    assert next_step(run, BOUNDS) == CallModel(5, 1)
     for step in used_tool(5, text="0 found in 0.9 s"):
         run.apply(step)
-    assert isinstance(next_move(run, BOUNDS), GetHelp)
+    assert isinstance(next_step(run, BOUNDS), GetHelp)
 
 
 def test_a_loop_that_changes_the_workspace_is_no_loop() -> None:
     steps = [s for turn in range(1, 9) for s in used_tool(turn, commit=f"{turn:040d}", bundle_ref="b")]
-    assert next_move(folded(*steps), BOUNDS) == CallModel(9, 1)
+    assert next_step(folded(*steps), BOUNDS) == CallModel(9, 1)
 
 
 def test_failing_tools_in_a_row_end_the_run() -> None:
     steps = [s for turn in range(1, 6) for s in used_tool(turn, text=f"no {turn}", is_error=True)]
-    move = next_move(folded(*steps), BOUNDS)
+    move = next_step(folded(*steps), BOUNDS)
     assert isinstance(move, Fail)
     assert move.failure_class == "tool"
 
@@ -178,11 +178,11 @@ def test_failing_tools_in_a_row_end_the_run() -> None:
 def test_turns_and_tokens_are_bounded() -> None:
     few = Bounds(max_turns=2, max_errors=9, max_total_tokens=10_000)
     run = folded(*used_tool(1, text="a"), *used_tool(2, text="b"))
-    move = next_move(run, few)
+    move = next_step(run, few)
     assert isinstance(move, Fail)
     assert move.failure_class == "limit"
     little = Bounds(max_turns=9, max_errors=9, max_total_tokens=30)
-    assert isinstance(next_move(run, little), Fail)
+    assert isinstance(next_step(run, little), Fail)
 
 
 def test_a_refused_report_may_be_repaired_once_and_a_plan_twice() -> None:
@@ -195,10 +195,10 @@ def test_a_refused_report_may_be_repaired_once_and_a_plan_twice() -> None:
             )
         )
 
-    assert isinstance(next_move(refused("report_result", 1), BOUNDS), CallModel)
-    assert isinstance(next_move(refused("report_result", 2), BOUNDS), Fail)
-    assert isinstance(next_move(refused("submit_plan", 2), BOUNDS), CallModel)
-    assert isinstance(next_move(refused("submit_plan", 3), BOUNDS), Fail)
+    assert isinstance(next_step(refused("report_result", 1), BOUNDS), CallModel)
+    assert isinstance(next_step(refused("report_result", 2), BOUNDS), Fail)
+    assert isinstance(next_step(refused("submit_plan", 2), BOUNDS), CallModel)
+    assert isinstance(next_step(refused("submit_plan", 3), BOUNDS), Fail)
 
 
 def test_a_tool_call_id_that_comes_twice_ends_the_run() -> None:
@@ -214,7 +214,7 @@ def test_a_tool_call_id_that_comes_twice_ends_the_run() -> None:
             content=({"type": "tool_use", "id": "u1-0", "name": "bash", "input": {}},),
         )
     )
-    assert isinstance(next_move(run, BOUNDS), Fail)
+    assert isinstance(next_step(run, BOUNDS), Fail)
 
 
 def test_an_answer_becomes_the_result_of_the_question() -> None:
@@ -222,7 +222,7 @@ def test_an_answer_becomes_the_result_of_the_question() -> None:
     run.resume_in(answered=Answered(tool_use_id="u1-0", question="Up or even?", answer="even"), changed=())
     block = run.messages[-1]["content"][0]
     assert (block["tool_use_id"], block["content"], "is_error" in block) == ("u1-0", "even", False)
-    assert next_move(run, BOUNDS) == CallModel(1, 1)
+    assert next_step(run, BOUNDS) == CallModel(1, 1)
 
 
 def test_an_answer_to_a_question_that_no_call_asked_is_said_in_words() -> None:
@@ -242,7 +242,7 @@ def test_a_resumed_attempt_keeps_the_conversation_and_counts_its_own_turns() -> 
 
 
 def test_nobody_adds_to_a_closed_run() -> None:
-    assert next_move(folded(Closed(reason="timed out")), BOUNDS) == Abandon("timed out")
+    assert next_step(folded(Closed(reason="timed out")), BOUNDS) == Abandon("timed out")
 
 
 # A whole run of a model that uses tools, is interrupted, and goes on: every prefix must resume at the same place.
@@ -270,7 +270,7 @@ def test_any_prefix_of_a_run_resumes_at_the_same_next_step(steps: list[Step], da
     cut = data.draw(st.integers(0, len(steps)))
     whole, resumed = folded(*steps[:cut]), folded(*steps[:cut])
     resumed.apply(Resumed(instance="other", worker="w2", delivery=2))
-    assert next_move(resumed, BOUNDS) == next_move(whole, BOUNDS)
+    assert next_step(resumed, BOUNDS) == next_step(whole, BOUNDS)
     assert resumed.messages == whole.messages
     for step in steps[cut:]:
         whole.apply(step)
@@ -289,7 +289,7 @@ def test_no_recorded_turn_is_asked_again_and_no_finished_call_is_run_again(steps
             answered.add(step.turn)
         if isinstance(step, ToolReceipt):
             finished.add(step.tool_use_id)
-        move = next_move(run, BOUNDS)
+        move = next_step(run, BOUNDS)
         if isinstance(move, CallModel):
             assert move.turn not in answered
         if isinstance(move, RunTool):
@@ -303,7 +303,7 @@ def test_every_tool_call_in_the_messages_has_exactly_one_result_before_the_model
     run = Run("first")
     for step in steps:
         run.apply(step)
-        if not isinstance(next_move(run, BOUNDS), CallModel):
+        if not isinstance(next_step(run, BOUNDS), CallModel):
             continue
         blocks = [block for message in run.messages for block in message["content"]]
         asked = [block["id"] for block in blocks if block["type"] == "tool_use"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agenthub_worker.sandbox.bubblewrap import limited
 from agenthub_worker.sandbox.capture import HeadTail
-from agenthub_worker.sandbox.port import ExecResult, Limits
+from agenthub_worker.sandbox.port import ExecResult, ResourceLimits
 from agenthub_worker.sandbox.scripted import ScriptedSandbox
 
 
@@ -38,8 +38,8 @@ def test_capture_of_a_flood_stays_small_in_memory() -> None:
 
 
 def test_a_text_goes_to_bash_and_a_list_is_run_as_it_is() -> None:
-    assert limited("echo $HOME", Limits())[-3:] == ["/bin/bash", "-c", "echo $HOME"]
-    assert limited(["printf", "a b"], Limits())[-2:] == ["printf", "a b"]
+    assert limited("echo $HOME", ResourceLimits())[-3:] == ["/bin/bash", "-c", "echo $HOME"]
+    assert limited(["printf", "a b"], ResourceLimits())[-2:] == ["printf", "a b"]
 
 
 async def test_the_scripted_sandbox_answers_and_remembers(tmp_path: Path) -> None:

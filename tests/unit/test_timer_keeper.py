@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from agenthub_orchestrator.domain import TimerWish
+from agenthub_orchestrator.domain import TimerRequest
 from agenthub_orchestrator.timer_keeper import TimerKeeper
-from agenthub_runtime.in_memory.work_queue import MemoryTimers
+from agenthub_runtime.in_memory.work_queue import InMemoryTimers
 from tests.support.virtual_time import BEGIN, VirtualClock, run_virtually
 
 
-class FiringTimers(MemoryTimers):
+class FiringTimers(InMemoryTimers):
     """While one timer is being set, another one fires."""
 
     def __init__(self, clock: VirtualClock) -> None:
@@ -30,8 +30,8 @@ def test_a_timer_that_fires_while_another_is_being_set_stops_nothing() -> None:
     async def play() -> None:
         clock = VirtualClock()
         timers = FiringTimers(clock)
-        wishes = [TimerWish(kind="retry", goal_id="g", task_id=f"t-{x}", ref="1", due=BEGIN) for x in "abc"]
-        timers.keeper = TimerKeeper(timers, clock, lambda _: wishes)
+        requests = [TimerRequest(kind="retry", goal_id="g", task_id=f"t-{x}", ref="1", due=BEGIN) for x in "abc"]
+        timers.keeper = TimerKeeper(timers, clock, lambda _: requests)
         running = asyncio.ensure_future(timers.keeper.run())
         timers.keeper.touch("g")
         await asyncio.sleep(1.0)

@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-async def until_told_to_stop(work: Coroutine[Any, Any, None]) -> None:
+async def until_asked_to_stop(work: Coroutine[Any, Any, None]) -> None:
     """Await `work`; on SIGTERM or SIGINT cancel it and return."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)

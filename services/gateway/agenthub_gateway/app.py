@@ -29,10 +29,10 @@ from agenthub_gateway.api.goals import submit
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
-from agenthub_gateway.log_health import AppendWatch
+from agenthub_gateway.log_health import LogHealth
 from agenthub_gateway.metrics import Metered, RequestFigures
 from agenthub_gateway.openapi import openapi_config
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.queues import log_generation, read_queues
 from agenthub_gateway.security import Guard, Keys
@@ -40,7 +40,7 @@ from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
 from agenthub_runtime.postgres.database import Database
@@ -58,7 +58,7 @@ _GRACE_S = 3
 _PATIENCE_S = 4.0
 
 
-def create_app(hub: Hub, *, api_keys: Sequence[str] = (), allowed_hosts: Sequence[str] = ()) -> ASGIApp:
+def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hosts: Sequence[str] = ()) -> ASGIApp:
     """The ASGI application on the hub's collaborators."""
     app = Litestar(
         route_handlers=[
@@ -71,20 +71,20 @@ def create_app(hub: Hub, *, api_keys: Sequence[str] = (), allowed_hosts: Sequenc
             *system.HANDLERS,
             *pages.HANDLERS,
         ],
-        dependencies={"hub": Provide(lambda: hub, sync_to_thread=False)},
+        dependencies={"hub": Provide(lambda: ports, sync_to_thread=False)},
         exception_handlers={Exception: _as_problem},
         openapi_config=openapi_config(version("agenthub")),
         request_max_body_size=BODY_MAX,
         logging_config=None,
     )
-    return Guard(Metered(app, hub.requests), keys=Keys(api_keys), allowed_hosts=allowed_hosts)
+    return Guard(Metered(app, ports.requests), keys=Keys(api_keys), allowed_hosts=allowed_hosts)
 
 
 @contextlib.asynccontextmanager
-async def open_hub(settings: GatewaySettings) -> AsyncIterator[Hub]:
+async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
     """Connect to everything that the gateway needs; waits for NATS, not for Postgres."""
     telemetry = configure_telemetry(settings.log, service=SERVICE)
-    appends = AppendWatch(settings.data_dir if settings.embedded else None)
+    appends = LogHealth(settings.data_dir if settings.embedded else None)
     nc = await connect(settings.nats_url, SERVICE, on_reconnect=appends.works)
     try:
         async with contextlib.AsyncExitStack() as stack:
@@ -98,10 +98,10 @@ async def _assembled(
     settings: GatewaySettings,
     nc: Client,
     telemetry: Telemetry,
-    appends: AppendWatch,
+    appends: LogHealth,
     stack: contextlib.AsyncExitStack,
-) -> Hub:
-    log = JetStreamStore(nc, patience_s=_PATIENCE_S)
+) -> GatewayPorts:
+    log = JetStreamEventLog(nc, patience_s=_PATIENCE_S)
     clock = SystemClock()
     database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE))
     position = await stack.enter_async_context(PositionWatch(database))
@@ -110,7 +110,7 @@ async def _assembled(
     folder = settings.data_dir
     if folder is None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agenthub-gateway-")))
-    return Hub(
+    return GatewayPorts(
         log=log,
         writer=Writer(log, clock, telemetry, appends),
         database=database,
@@ -132,10 +132,10 @@ async def run_gateway(settings: GatewaySettings) -> None:
     """Serve until SIGTERM or SIGINT."""
     listening = _listen(settings.host, settings.port)
     with contextlib.closing(listening):
-        async with open_hub(settings) as hub:
-            app = create_app(hub, api_keys=settings.api_keys, allowed_hosts=settings.allowed_hosts)
+        async with open_hub(settings) as ports:
+            app = create_app(ports, api_keys=settings.api_keys, allowed_hosts=settings.allowed_hosts)
             server = make_server(app)
-            stop_on_signals(server, hub)
+            stop_on_signals(server, ports)
             host, port = listening.getsockname()[:2]
             _log.info("gateway_listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}")
             await server.serve(sockets=[listening])
@@ -166,11 +166,11 @@ def make_server(app: ASGIApp) -> Server:
     return Server(config)
 
 
-def stop_on_signals(server: Server, hub: Hub) -> None:
+def stop_on_signals(server: Server, ports: GatewayPorts) -> None:
     """End the live feed, then the server, at the first SIGTERM or SIGINT."""
 
     def stop() -> None:
-        hub.feed.close()
+        ports.feed.close()
         server.should_exit = True
 
     loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ FORGET_AFTER_S = 30.0
 LEAST_FREE = 1024 * 1024
 
 
-class AppendWatch:
+class LogHealth:
     """What became of the latest append, and whether there is room for another one.
 
     A server whose disk is full stays connected and answers every question; only appends fail. `folder` lies on the

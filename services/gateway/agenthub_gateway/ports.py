@@ -17,7 +17,7 @@ from agenthub_runtime.readmodels import PositionWatch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Hub:
+class GatewayPorts:
     """The collaborators of the handlers.
 
     `queues` tells what waits in the work queues, `requests` counts what came over HTTP.

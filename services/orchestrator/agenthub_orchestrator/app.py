@@ -24,14 +24,14 @@ from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import create_missing, keep_declared
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings.records import OrchestratorSettings
-from agenthub_runtime.shutdown import until_told_to_stop
+from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.tracing import configure_telemetry
 
@@ -51,7 +51,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
     try:
         await create_missing(nats)
         async with Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database:
-            event_log = JetStreamStore(nats)
+            event_log = JetStreamEventLog(nats)
             follower = Follower(
                 log=event_log,
                 runs=JetStreamRunLog(nats),
@@ -63,12 +63,12 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 start=await start_of(event_log, database),
                 telemetry=telemetry,
             )
-            await until_told_to_stop(
+            await until_asked_to_stop(
                 _together(
                     follower.run(),
                     keep_declared(nats, reconnected),
                     _learn_durations(follower, database),
-                    _hear_advisories(follower, nats),
+                    _receive_advisories(follower, nats),
                 )
             )
     finally:
@@ -107,12 +107,12 @@ async def _learn_durations(follower: Follower, database: Database) -> None:
         await asyncio.sleep(_HISTORY_EVERY_S)
 
 
-async def _hear_advisories(follower: Follower, nats: Client) -> None:
+async def _receive_advisories(follower: Follower, nats: Client) -> None:
     while True:
         try:
             async with closing(advisories(nats)) as heard:
                 async for advisory in heard:
-                    await follower.hear(advisory)
+                    await follower.receive(advisory)
         except StoreUnavailable as error:
             log.warning("advisories_wait", reason=str(error))
             await asyncio.sleep(_ADVISORIES_AGAIN_S)

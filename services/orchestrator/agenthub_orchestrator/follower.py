@@ -43,7 +43,7 @@ from agenthub_orchestrator.domain import (
     Fired,
     GoalState,
     Policy,
-    TimerWish,
+    TimerRequest,
     apply,
     charged,
     decide,
@@ -116,7 +116,7 @@ class Follower:
         self._ids = ids
         self._start = start or Start()
         self._telemetry = telemetry
-        self._keeper = TimerKeeper(timers, clock, self._wishes_of)
+        self._keeper = TimerKeeper(timers, clock, self._timer_requests_of)
         self._goals: dict[str, _Goal] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._loading = asyncio.Lock()
@@ -140,7 +140,7 @@ class Follower:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def hear(self, timer: FiredTimer) -> None:
+    async def receive(self, timer: FiredTimer) -> None:
         """Take a timer that has fired into the decisions; it is acknowledged when the fold has its answer.
 
         Raises `StoreUnavailable` when its goal is not held and cannot be read.
@@ -166,7 +166,7 @@ class Follower:
             try:
                 async with closing(self._timers.fired()) as fired:
                     async for timer in fired:
-                        await self.hear(timer)
+                        await self.receive(timer)
             except StoreUnavailable as error:
                 log.warning("timers_wait", reason=str(error))
                 await self._back_off()
@@ -343,7 +343,7 @@ class Follower:
             # It comes again and is settled again.
             log.warning("timer_not_acknowledged", kind=timer.kind, goal_id=timer.goal_id, reason=str(error))
 
-    def _wishes_of(self, goal_id: str) -> Sequence[TimerWish]:
+    def _timer_requests_of(self, goal_id: str) -> Sequence[TimerRequest]:
         goal = self._goals.get(goal_id)
         if goal is None or goal.broken:
             return ()
@@ -372,7 +372,7 @@ class Follower:
 
 def _rests(goal: _Goal) -> bool:
     """Whether nothing is to be decided any more, or never was: foreign messages make no goal."""
-    over = goal.state.life.phase in TERMINAL or goal.state.life.phase == "unknown"
+    over = goal.state.aggregate.phase in TERMINAL or goal.state.aggregate.phase == "unknown"
     return over and not (goal.in_flight or goal.fired)
 
 

@@ -11,7 +11,7 @@ import structlog
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock, Timers
-from agenthub_orchestrator.domain import TimerWish
+from agenthub_orchestrator.domain import TimerRequest
 
 log = structlog.get_logger(__name__)
 
@@ -30,16 +30,16 @@ class _Known(msgspec.Struct):
 
 
 class TimerKeeper:
-    """Keeps the durable timers as `wishes_of` has them.
+    """Keeps the durable timers as `requests_of` has them.
 
-    `wishes_of` gives the wishes of a goal, nothing when the goal is held no more. What was set is known in memory
-    only, so that a new process sets every open timer again.
+    `requests_of` gives the timers that a goal wants, none when it is held no more. What was set is known in
+    memory only, so that a new process sets every open timer again.
     """
 
-    def __init__(self, timers: Timers, clock: Clock, wishes_of: Callable[[str], Iterable[TimerWish]]) -> None:
+    def __init__(self, timers: Timers, clock: Clock, requests_of: Callable[[str], Iterable[TimerRequest]]) -> None:
         self._timers = timers
         self._clock = clock
-        self._wishes_of = wishes_of
+        self._timer_requests_of = requests_of
         self._known: dict[str, dict[tuple[str, str], _Known]] = {}
         # Ordered, so that a simulation can be played again.
         self._touched: dict[str, None] = {}
@@ -88,11 +88,11 @@ class TimerKeeper:
     async def _fulfil(self, goal_id: str) -> None:
         before = self._known.pop(goal_id, {})
         now: dict[tuple[str, str], _Known] = {}
-        for wish in self._wishes_of(goal_id):
-            key = (wish.kind, wish.task_id)
+        for request in self._timer_requests_of(goal_id):
+            key = (request.kind, request.task_id)
             known = before.get(key)
-            if known is None or known.ref != wish.ref:
-                known = self._first_seen(wish)
+            if known is None or known.ref != request.ref:
+                known = self._first_seen(request)
             now[key] = known
         if now:
             self._known[goal_id] = now
@@ -107,10 +107,10 @@ class TimerKeeper:
             await self._timers.set(kind, goal_id, task_id, due=known.due, ref=known.ref)
             known.is_set = True
 
-    def _first_seen(self, wish: TimerWish) -> _Known:
+    def _first_seen(self, request: TimerRequest) -> _Known:
         now = self._clock.now()
-        due = wish.due if wish.due is not None else now + timedelta(seconds=wish.after_s or 0.0)
-        return _Known(wish.ref, due, self._clock.monotonic())
+        due = request.due if request.due is not None else now + timedelta(seconds=request.after_s or 0.0)
+        return _Known(request.ref, due, self._clock.monotonic())
 
     def _may_wait(self, known: _Known) -> bool:
         shown_for = self._clock.monotonic() - known.since

@@ -18,20 +18,20 @@ from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.embedded.data_folder import default_data_dir
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.repository.workspaces import remove_workspace
 from agenthub_runtime.settings.records import WorkerSettings, read_worker_settings
-from agenthub_runtime.shutdown import until_told_to_stop
+from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
-from agenthub_worker.agent.setup import open_crew
+from agenthub_worker.agent.setup import open_agent_setup
 from agenthub_worker.heartbeat import Heartbeat
-from agenthub_worker.ports import Bench, CrashPoint, no_crash
+from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
 from agenthub_worker.sandbox.port import Sandbox
-from agenthub_worker.worker import Runner
+from agenthub_worker.worker import Worker
 
 log = structlog.get_logger()
 
@@ -44,42 +44,42 @@ async def run_worker(
     Raises `ProviderMissing` or `SandboxUnavailable` at once when this worker could not do its work.
     """
     real_work = any(agent_type != "noop" for agent_type in types)
-    crew = open_crew(settings, types)
+    agent_setup = open_agent_setup(settings, types)
     sandbox = await _sandbox(settings, probed=real_work)
     telemetry = configure_telemetry(settings.log, service="worker")
     nats = await connect(settings.nats_url, _name(settings))
     try:
-        bench = _bench(settings, nats, sandbox, telemetry, crash_point)
+        ports = _ports(settings, nats, sandbox, telemetry, crash_point)
         queue = NatsWorkQueue(nats, types, slots=settings.slots)
-        runner = Runner(bench, queue, crew, types=types, slots=settings.slots)
+        runner = Worker(ports, queue, agent_setup, types=types, slots=settings.slots)
         await asyncio.to_thread(
-            remove_workspace, bench.workspaces
+            remove_workspace, ports.workspaces
         )  # what a process of this name left when it died
-        await bench.fleet.publish(runner.status())
+        await ports.fleet.publish(runner.status())
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         heartbeat.start()
         try:
             log.info(
-                "worker_ready", worker=bench.worker, types=list(types), slots=settings.slots, sandbox=sandbox.name
+                "worker_ready", worker=ports.worker, types=list(types), slots=settings.slots, sandbox=sandbox.name
             )
-            await until_told_to_stop(runner.run())
+            await until_asked_to_stop(runner.run())
         finally:
             await runner.stop()
             await heartbeat.stop()
     finally:
-        await crew.aclose()
+        await agent_setup.aclose()
         await nats.drain()
         telemetry.shutdown()
 
 
-def _bench(
+def _ports(
     settings: WorkerSettings, nats: Client, sandbox: Sandbox, telemetry: Telemetry, crash_point: CrashPoint
-) -> Bench:
+) -> WorkerPorts:
     ids = SystemIds()
-    return Bench(
+    return WorkerPorts(
         worker=_name(settings),
         instance=ids.token()[-12:],
-        events=JetStreamStore(nats),
+        events=JetStreamEventLog(nats),
         runs=JetStreamRunLog(nats),
         artifacts=JetStreamArtifacts(nats),
         fleet=NatsFleet(nats),

@@ -15,19 +15,27 @@ from agenthub_events.errors import AgenthubError
 from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.agent.loop import run_agent
-from agenthub_worker.agent.model_calls import ModelDesk
-from agenthub_worker.agent.setup import Crew
-from agenthub_worker.agent.tool_calls import ToolDesk
-from agenthub_worker.domain.agent_output import HandedIn, Planned, Reported
-from agenthub_worker.domain.outcomes import Completed, Ending, Failed, Judged, Parked, Trace, closing_event
+from agenthub_worker.agent.model_calls import ModelCalls
+from agenthub_worker.agent.setup import AgentSetup
+from agenthub_worker.agent.tool_calls import ToolCalls
+from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
+from agenthub_worker.domain.outcomes import (
+    AttemptOutcome,
+    Completed,
+    Failed,
+    Judged,
+    Parked,
+    RunSummary,
+    closing_event,
+)
 from agenthub_worker.domain.prompt import first_message
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.gates.verdicts import review_verdict, scan_change, security_verdict, tests_verdict
-from agenthub_worker.lease.budget import Purse
-from agenthub_worker.lease.journal import RunBook, open_book
-from agenthub_worker.lease.lease import AttemptOver, Hold
+from agenthub_worker.lease.budget import AttemptBudget
+from agenthub_worker.lease.journal import Journal, open_journal
+from agenthub_worker.lease.lease import AttemptOver, Lease
 from agenthub_worker.workspace.merge import Merging, land_import
-from agenthub_worker.workspace.workspace import Workplace, open_workplace
+from agenthub_worker.workspace.workspace import Workspace, open_workspace
 
 log = structlog.get_logger()
 
@@ -39,17 +47,17 @@ class Preparation(msgspec.Struct, frozen=True):
     """What can be made ready while the claim is on its way: nothing in it has an effect outside this machine."""
 
     context: WorkContext
-    place: Workplace | None
+    workspace: Workspace | None
 
 
-async def prepare(hold: Hold) -> Preparation:
+async def prepare(lease: Lease) -> Preparation:
     """Read the context and make the workspace. Raises `AgenthubError`."""
-    bench, order = hold.bench, hold.order
-    data = await bench.patiently(lambda: bench.artifacts.get(order.context_ref))
+    ports, order = lease.ports, lease.order
+    data = await ports.patiently(lambda: ports.artifacts.get(order.context_ref))
     context = _on_a_named_commit(decode_context(data))
     if context.kind == "prepare":
         return Preparation(context, None)
-    return Preparation(context, await open_workplace(hold, context))
+    return Preparation(context, await open_workspace(lease, context))
 
 
 def _on_a_named_commit(context: WorkContext) -> WorkContext:
@@ -64,74 +72,80 @@ def _on_a_named_commit(context: WorkContext) -> WorkContext:
 class Attempt:
     """A claimed attempt of real work."""
 
-    def __init__(self, hold: Hold, crew: Crew) -> None:
-        self._hold = hold
-        self._crew = crew
-        self._book: RunBook | None = None
-        self._models: ModelDesk | None = None
+    def __init__(self, lease: Lease, agent_setup: AgentSetup) -> None:
+        self._lease = lease
+        self._agent_setup = agent_setup
+        self._journal: Journal | None = None
+        self._models: ModelCalls | None = None
 
     async def run(self, preparing: asyncio.Task[Preparation]) -> None:
         """Work until a closing event of this attempt is in the log. Raises `Lost` when that is not ours to say."""
-        ending = await self._outcome(preparing)
-        if ending is not None:
+        outcome = await self._outcome(preparing)
+        if outcome is not None:
             await self._count()
-            self._hold.bench.crash_point("before-closing-event")
-            await self._hold.append(closing_event(ending, self._hold.order, self._trace()))
-        self._hold.bench.crash_point("after-closing-event")
+            self._lease.ports.crash_point("before-closing-event")
+            await self._lease.append(closing_event(outcome, self._lease.order, self._run_summary()))
+        self._lease.ports.crash_point("after-closing-event")
 
-    async def _outcome(self, preparing: asyncio.Task[Preparation]) -> Ending | None:
+    async def _outcome(self, preparing: asyncio.Task[Preparation]) -> AttemptOutcome | None:
         try:
-            await self._hold.look()
-            ready = await self._hold.while_held(preparing)
-            if ready.place is None:
-                return await land_import(self._hold, Path(ready.context.repository), self._trace())
-            return await self._work(ready.context, ready.place)
+            await self._lease.look()
+            ready = await self._lease.while_held(preparing)
+            if ready.workspace is None:
+                return await land_import(self._lease, Path(ready.context.repository), self._run_summary())
+            return await self._work(ready.context, ready.workspace)
         except AttemptOver as over:
-            return over.ending
+            return over.outcome
         except (ProviderMissing, SandboxUnavailable) as error:
             return Parked(reason="config", detail=str(error))
         except (AgenthubError, msgspec.DecodeError) as error:
-            log.warning("attempt_failed", goal=self._hold.goal_id, task=self._hold.task_id, error=str(error))
+            log.warning("attempt_failed", goal=self._lease.goal_id, task=self._lease.task_id, error=str(error))
             return Failed(failure_class="workspace", reason=str(error))
 
-    async def _work(self, context: WorkContext, place: Workplace) -> Ending | None:
-        hold, gate = self._hold, context.gate
+    async def _work(self, context: WorkContext, workspace: Workspace) -> AttemptOutcome | None:
+        lease, gate = self._lease, context.gate
         if gate is None:
-            handed_in = await self._agent(
-                context, place, first_message(context, other_side=await _other_side(place, context))
+            agent_output = await self._agent(
+                context, workspace, first_message(context, other_side=await _other_side(workspace, context))
             )
-            if isinstance(handed_in, Planned):
-                result = TaskResult(summary=_plan_summary(handed_in), commit=place.base, plan=handed_in.plan)
+            if isinstance(agent_output, Planned):
+                result = TaskResult(
+                    summary=_plan_summary(agent_output), commit=workspace.base, plan=agent_output.plan
+                )
                 return Completed(result=result)
-            return await self._deliver(context, place, handed_in)
+            return await self._deliver(context, workspace, agent_output)
         if gate.gate == "tests":
-            return Judged(verdict=await tests_verdict(hold, place, context, gate))
-        scanned = await scan_change(hold, place, gate) if gate.gate == "security" else ()
-        report = await self._agent(context, place, first_message(context, scanned=scanned))
+            return Judged(verdict=await tests_verdict(lease, workspace, context, gate))
+        scanned = await scan_change(lease, workspace, gate) if gate.gate == "security" else ()
+        report = await self._agent(context, workspace, first_message(context, scanned=scanned))
         if isinstance(report, Planned):
             return Failed(failure_class="invalid", reason="the agent of a gate handed in a plan")
         return self._judge(gate, scanned, report)
 
-    def _judge(self, gate: GateOrder, scanned: Sequence[Finding], report: Reported) -> Ending:
-        hold, usage = self._hold, self._trace().usage
+    def _judge(self, gate: GateOrder, scanned: Sequence[Finding], report: Reported) -> AttemptOutcome:
+        lease, usage = self._lease, self._run_summary().usage
         if gate.gate == "security":
-            return Judged(verdict=security_verdict(hold, gate, report, scanned=scanned, usage=usage))
-        read_diff = self._book is not None and self._book.run.read_diff
-        return Judged(verdict=review_verdict(hold, gate, report, read_diff=read_diff, usage=usage))
+            return Judged(verdict=security_verdict(lease, gate, report, scanned=scanned, usage=usage))
+        read_diff = self._journal is not None and self._journal.run.read_diff
+        return Judged(verdict=review_verdict(lease, gate, report, read_diff=read_diff, usage=usage))
 
-    async def _agent(self, context: WorkContext, place: Workplace, first: str) -> HandedIn:
+    async def _agent(self, context: WorkContext, workspace: Workspace, first: str) -> AgentOutput:
         """Run the agent of the order, from where its recorded steps stop."""
-        hold = self._hold
-        post = await self._crew.post_for(hold.order, context, place)
-        book = self._book = await open_book(hold, context, first)
-        await hold.recall_notes()
-        if book.run.commit and book.run.commit != place.commit:
-            await place.restore(book.run.commit, book.run.bundle_ref)
-        models = self._models = ModelDesk(hold, book, Purse(hold), post.brief)
-        tools = ToolDesk(hold, book, place, post.tool_context(place, context, book), post.permissions)
-        return await run_agent(book, models, tools, post.bounds)
+        lease = self._lease
+        post = await self._agent_setup.config_for(lease.order, context, workspace)
+        journal = self._journal = await open_journal(lease, context, first)
+        await lease.recall_notes()
+        if journal.run.commit and journal.run.commit != workspace.commit:
+            await workspace.restore(journal.run.commit, journal.run.bundle_ref)
+        models = self._models = ModelCalls(lease, journal, AttemptBudget(lease), post.brief)
+        tools = ToolCalls(
+            lease, journal, workspace, post.tool_context(workspace, context, journal), post.permissions
+        )
+        return await run_agent(journal, models, tools, post.bounds)
 
-    async def _deliver(self, context: WorkContext, place: Workplace, report: Reported) -> Ending | None:
+    async def _deliver(
+        self, context: WorkContext, workspace: Workspace, report: Reported
+    ) -> AttemptOutcome | None:
         """What a report means for a task that works on files: nothing counts but what is in the workspace."""
         if not report.done:
             return Failed(failure_class="model", reason=f"The agent could not do it: {report.summary}")
@@ -140,38 +154,38 @@ class Attempt:
             tests_run=report.tests_run,
             insights=report.insights,
             findings=report.findings,
-            commit=place.base,
+            commit=workspace.base,
         )
         if context.kind in _KEEPS_NOTHING:
             return Completed(result=result)
-        order = self._hold.order
-        finished = await place.finish(f"{order.title}\n\n{report.summary}\n\nTask: {order.task_id}\n")
+        order = self._lease.order
+        finished = await workspace.finish(f"{order.title}\n\n{report.summary}\n\nTask: {order.task_id}\n")
         if not finished.changed:
             return Completed(result=result)
         await self._count()
-        return await Merging(self._hold, place, context).land(finished, result, self._trace())
+        return await Merging(self._lease, workspace, context).land(finished, result, self._run_summary())
 
     async def _count(self) -> None:
         if self._models is not None:
             await self._models.count()
 
-    def _trace(self) -> Trace:
-        worker = self._hold.bench.worker
-        if self._book is None:
-            return Trace(worker=worker)
-        run = self._book.run
-        return Trace(worker=worker, checkpoint=run.commit, bundle_ref=run.bundle_ref, usage=run.usage())
+    def _run_summary(self) -> RunSummary:
+        worker = self._lease.ports.worker
+        if self._journal is None:
+            return RunSummary(worker=worker)
+        run = self._journal.run
+        return RunSummary(worker=worker, checkpoint=run.commit, bundle_ref=run.bundle_ref, usage=run.usage())
 
 
-async def _other_side(place: Workplace, context: WorkContext) -> str:
+async def _other_side(workspace: Workspace, context: WorkContext) -> str:
     """For a merge task: the change that did not fit, as a patch."""
     order = context.merge
     if order is None:
         return ""
-    bench = place.hold.bench
-    if not await place.repository.has(order.commit):
-        await place.repository.absorb(await bench.patiently(lambda: bench.artifacts.get(order.bundle_ref)))
-    return await place.repository.diff(order.base, order.commit)
+    ports = workspace.lease.ports
+    if not await workspace.repository.has(order.commit):
+        await workspace.repository.absorb(await ports.patiently(lambda: ports.artifacts.get(order.bundle_ref)))
+    return await workspace.repository.diff(order.base, order.commit)
 
 
 def _plan_summary(planned: Planned) -> str:

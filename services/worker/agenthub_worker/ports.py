@@ -48,7 +48,7 @@ def no_crash(name: str) -> None:
 
 
 @dataclass(frozen=True)
-class Bench:
+class WorkerPorts:
     """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine."""
 
     worker: str

@@ -13,13 +13,13 @@ from agenthub_events.ports import Delivery, WorkQueue
 from agenthub_events.subjects import parse_subject
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.telemetry.tracing import AGENT_NAME, ATTEMPT, GOAL_ID, OPERATION, TASK_ID
-from agenthub_worker.agent.setup import Crew
+from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.attempt import Attempt, Preparation, prepare
 from agenthub_worker.domain.claim_decision import ACK_WAIT_S
-from agenthub_worker.domain.outcomes import Trace, completed_event
+from agenthub_worker.domain.outcomes import RunSummary, completed_event
 from agenthub_worker.lease.claiming import claim, order_of
-from agenthub_worker.lease.lease import Hold, Lost
-from agenthub_worker.ports import Bench
+from agenthub_worker.lease.lease import Lease, Lost
+from agenthub_worker.ports import WorkerPorts
 
 log = structlog.get_logger()
 
@@ -27,16 +27,18 @@ STOP_WITHIN_S = 4.0
 _AFTER_A_FAULT_S = 5.0
 
 
-class Runner:
+class Worker:
     """Runs the orders of a queue, `slots` at once. `run` works until it is cancelled; then call `stop`."""
 
-    def __init__(self, bench: Bench, queue: WorkQueue, crew: Crew, *, types: Sequence[str], slots: int) -> None:
-        self._bench = bench
+    def __init__(
+        self, ports: WorkerPorts, queue: WorkQueue, agent_setup: AgentSetup, *, types: Sequence[str], slots: int
+    ) -> None:
+        self._ports = ports
         self._queue = queue
-        self._crew = crew
+        self._agent_setup = agent_setup
         self._types = tuple(types)
         self._slots = slots
-        self._held: dict[str, tuple[Hold, str]] = {}
+        self._held: dict[str, tuple[Lease, str]] = {}
         # Ordered, so that a simulation can be played again.
         self._working: dict[asyncio.Task[None], None] = {}
 
@@ -47,8 +49,8 @@ class Runner:
     def status(self) -> WorkerStatus:
         """What this worker says of itself."""
         return WorkerStatus(
-            worker=self._bench.worker,
-            instance=self._bench.instance,
+            worker=self._ports.worker,
+            instance=self._ports.instance,
             types=self._types,
             slots=self._slots,
             holding=tuple(self._held),
@@ -63,7 +65,7 @@ class Runner:
 
     async def stop(self) -> None:
         """Park what is being worked on and wait for it; what does not end in time is left to a successor."""
-        self._bench.stopping.set()
+        self._ports.stopping.set()
         if self._working:
             await asyncio.wait(self._working, timeout=STOP_WITHIN_S)
         for task in self._working:
@@ -91,59 +93,59 @@ class Runner:
             await delivery.nak(ACK_WAIT_S)
             return
         goal_id = parse_subject(delivery.recorded.subject).goal_id
-        hold = Hold(
-            self._bench,
+        lease = Lease(
+            self._ports,
             goal_id,
             order,
             delivery=delivery.num_delivered,
             trace=delivery.recorded.headers.get("traceparent", ""),
         )
         if order.agent_type == "noop":
-            await self._measure(hold, delivery)
-        elif not self._is_running_here(hold, delivery):
-            await self._work(hold, delivery)
+            await self._measure(lease, delivery)
+        elif not self._is_running_here(lease, delivery):
+            await self._work(lease, delivery)
 
-    async def _measure(self, hold: Hold, delivery: Delivery) -> None:
+    async def _measure(self, lease: Lease, delivery: Delivery) -> None:
         """The `noop` agent exists for measuring alone: it claims and completes, with nothing between."""
-        if await claim(self._bench, hold, delivery):
+        if await claim(self._ports, lease, delivery):
             result = TaskResult(summary="noop")
-            await hold.append(completed_event(result, hold.order, Trace(worker=self._bench.worker)))
+            await lease.append(completed_event(result, lease.order, RunSummary(worker=self._ports.worker)))
             await delivery.ack()
 
-    def _is_running_here(self, hold: Hold, delivery: Delivery) -> bool:
+    def _is_running_here(self, lease: Lease, delivery: Delivery) -> bool:
         """The server gave out again what this very process works on: only the ack subject is new."""
-        known = self._held.get(hold.prefix)
-        if known is None or known[0].order.attempt != hold.order.attempt:
+        known = self._held.get(lease.prefix)
+        if known is None or known[0].order.attempt != lease.order.attempt:
             return False
-        self._held[hold.prefix] = (known[0], delivery.ack_subject)
+        self._held[lease.prefix] = (known[0], delivery.ack_subject)
         return True
 
-    async def _work(self, hold: Hold, delivery: Delivery) -> None:
-        self._held[hold.prefix] = (hold, delivery.ack_subject)
-        preparing = asyncio.get_running_loop().create_task(self.prepare(hold))
+    async def _work(self, lease: Lease, delivery: Delivery) -> None:
+        self._held[lease.prefix] = (lease, delivery.ack_subject)
+        preparing = asyncio.get_running_loop().create_task(self.prepare(lease))
         try:
-            if await claim(self._bench, hold, delivery):
-                with self._bench.telemetry.span(
-                    f"invoke_agent {hold.order.agent}",
-                    parent=hold.traceparent,
-                    since=(hold.order.timestamp, self._bench.clock.now()),
-                    attributes=_attributes(hold.order, hold.goal_id),
+            if await claim(self._ports, lease, delivery):
+                with self._ports.telemetry.span(
+                    f"invoke_agent {lease.order.agent}",
+                    parent=lease.traceparent,
+                    since=(lease.order.timestamp, self._ports.clock.now()),
+                    attributes=_attributes(lease.order, lease.goal_id),
                 ):
-                    await self.attempt(hold, preparing)
+                    await self.attempt(lease, preparing)
                 await delivery.ack()
         finally:
             # A later attempt of the same task may already run here.
-            if self._held.get(hold.prefix, (None, ""))[0] is hold:
-                del self._held[hold.prefix]
+            if self._held.get(lease.prefix, (None, ""))[0] is lease:
+                del self._held[lease.prefix]
             await _dispose(preparing)
 
-    async def prepare(self, hold: Hold) -> Preparation:
+    async def prepare(self, lease: Lease) -> Preparation:
         """Everything that an attempt needs before its first step; begun while the claim is on its way."""
-        return await prepare(hold)
+        return await prepare(lease)
 
-    async def attempt(self, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
+    async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
         """One claimed attempt, to its closing event."""
-        await Attempt(hold, self._crew).run(preparing)
+        await Attempt(lease, self._agent_setup).run(preparing)
 
 
 async def _dispose(preparing: asyncio.Task[Preparation]) -> None:
@@ -151,9 +153,9 @@ async def _dispose(preparing: asyncio.Task[Preparation]) -> None:
     preparing.cancel()
     await asyncio.gather(preparing, return_exceptions=True)
     if not preparing.cancelled() and preparing.exception() is None:
-        place = preparing.result().place
-        if place is not None:
-            await place.close()
+        workspace = preparing.result().workspace
+        if workspace is not None:
+            await workspace.close()
 
 
 def _attributes(order: TaskEnqueued, goal_id: str) -> dict[str, str | int | float | bool]:

@@ -24,7 +24,7 @@ Phase: TypeAlias = Literal["unknown", "open", "ready", "approved", "completed", 
 TERMINAL: frozenset[Phase] = frozenset({"completed", "failed", "cancelled"})
 
 
-class GoalLife(msgspec.Struct, frozen=True, kw_only=True):
+class GoalAggregate(msgspec.Struct, frozen=True, kw_only=True):
     """The fold of a goal's own family. `last_seq` and `count` are the fence of the next event.
 
     `seen` holds the ids of all its events, by which a command that comes again is known. `money_limit_set` says
@@ -155,20 +155,20 @@ EVENT_OF: Mapping[type[GoalCommand], type[Event]] = {
 """What each command becomes in the log."""
 
 
-def initial(goal_id: str) -> GoalLife:
+def initial(goal_id: str) -> GoalAggregate:
     """A goal of which nothing is known."""
-    return GoalLife(goal_id=goal_id)
+    return GoalAggregate(goal_id=goal_id)
 
 
-def evolve(life: GoalLife, seq: int, event: Event) -> GoalLife:
+def evolve(aggregate: GoalAggregate, seq: int, event: Event) -> GoalAggregate:
     """The goal after one more event of its family, stored at stream sequence `seq`."""
-    seen = life.seen | {event.event_id}
-    moved = msgspec.structs.replace(life, last_seq=seq, count=life.count + 1, seen=seen)
+    seen = aggregate.seen | {event.event_id}
+    moved = msgspec.structs.replace(aggregate, last_seq=seq, count=aggregate.count + 1, seen=seen)
     changes = _changes(moved, seq, event)
     return msgspec.structs.replace(moved, **changes) if changes else moved
 
 
-def _changes(life: GoalLife, seq: int, event: Event) -> dict[str, object]:  # noqa: C901, PLR0912  one line a fact
+def _changes(aggregate: GoalAggregate, seq: int, event: Event) -> dict[str, object]:  # noqa: C901, PLR0912  one line a fact
     match event:
         case g.GoalAccepted(constraints=bounds):
             return {
@@ -184,7 +184,7 @@ def _changes(life: GoalLife, seq: int, event: Event) -> dict[str, object]:  # no
             return {"planned": True, "revision": revision}
         case g.GoalReplanned(revision=revision):
             # Whoever looks at what was ready before now looks at something else.
-            return {"revision": revision, "phase": "open" if life.phase == "ready" else life.phase}
+            return {"revision": revision, "phase": "open" if aggregate.phase == "ready" else aggregate.phase}
         case g.GoalPlanApproved():
             return {"plan_approved": True}
         case g.GoalReadyForReview(head=head):
@@ -192,7 +192,7 @@ def _changes(life: GoalLife, seq: int, event: Event) -> dict[str, object]:  # no
         case g.GoalApproved():
             return {"phase": "approved", "closing_seq": seq}
         case g.GoalReworkRequested():
-            return {"phase": "open", "rework_round": life.rework_round + 1, "priority": event.priority}
+            return {"phase": "open", "rework_round": aggregate.rework_round + 1, "priority": event.priority}
         case g.GoalCompleted():
             return {"phase": "completed", "closing_seq": seq}
         case g.GoalFailed():
@@ -204,45 +204,45 @@ def _changes(life: GoalLife, seq: int, event: Event) -> dict[str, object]:  # no
         case g.GoalResumed():
             return {"paused": False, "paused_by": ""}
         case g.GoalBudgetRaised():
-            return _raised(life, event)
+            return _raised(aggregate, event)
         case g.GoalReprioritized(priority=priority):
             return {"priority": priority}
         case _:
             return {}
 
 
-def _raised(life: GoalLife, event: g.GoalBudgetRaised) -> dict[str, object]:
+def _raised(aggregate: GoalAggregate, event: g.GoalBudgetRaised) -> dict[str, object]:
     changes: dict[str, object] = {}
     if event.max_llm_calls is not None:
-        changes["max_llm_calls"] = max(life.max_llm_calls, event.max_llm_calls)
+        changes["max_llm_calls"] = max(aggregate.max_llm_calls, event.max_llm_calls)
     if event.max_cost_usd is not None:
-        changes["max_cost_usd"] = max(life.max_cost_usd, event.max_cost_usd)
+        changes["max_cost_usd"] = max(aggregate.max_cost_usd, event.max_cost_usd)
     return changes
 
 
-def draft(life: GoalLife, event: Event, ordinal: str) -> Draft:
-    """A draft of the goal's next own event, fenced by what `life` has folded."""
+def draft(aggregate: GoalAggregate, event: Event, ordinal: str) -> Draft:
+    """A draft of the goal's next own event, fenced by what `aggregate` has folded."""
     return Draft(
-        goal_id=life.goal_id,
+        goal_id=aggregate.goal_id,
         task_id=GOAL_AS_A_WHOLE,
         event=event,
         ordinal=ordinal,
-        expected=life.last_seq,
-        version=life.count + 1,
+        expected=aggregate.last_seq,
+        version=aggregate.count + 1,
     )
 
 
-def decide(life: GoalLife, command: GoalCommand) -> list[Draft]:
+def decide(aggregate: GoalAggregate, command: GoalCommand) -> list[Draft]:
     """What a person's command means now; nothing when this very request was carried out before.
 
     Raises `CommandRefused` when it does not fit.
     """
-    if asked_id(life.goal_id, command) in life.seen:
+    if asked_id(aggregate.goal_id, command) in aggregate.seen:
         return []
-    if life.phase == "unknown":
-        raise CommandRefused("goal-unknown", f"There is no goal `{life.goal_id}`")
-    event = _answer(life, command)
-    return [] if event is None else [draft(life, event, command.request_id)]
+    if aggregate.phase == "unknown":
+        raise CommandRefused("goal-unknown", f"There is no goal `{aggregate.goal_id}`")
+    event = _answer(aggregate, command)
+    return [] if event is None else [draft(aggregate, event, command.request_id)]
 
 
 def asked_id(goal_id: str, command: GoalCommand) -> str:
@@ -251,123 +251,132 @@ def asked_id(goal_id: str, command: GoalCommand) -> str:
     return event_id(aggregate_of(goal_id, GOAL_AS_A_WHOLE, kind), kind, command.request_id)
 
 
-def _answer(life: GoalLife, command: GoalCommand) -> Event | None:  # noqa: C901  one line a command
+def _answer(aggregate: GoalAggregate, command: GoalCommand) -> Event | None:  # noqa: C901  one line a command
     match command:
         case Approve():
-            return _approve(life, command)
+            return _approve(aggregate, command)
         case Rework():
-            return _rework(life, command)
+            return _rework(aggregate, command)
         case Cancel():
-            return _cancel(life, command)
+            return _cancel(aggregate, command)
         case Pause():
-            return _pause(life, command)
+            return _pause(aggregate, command)
         case Resume():
-            _must_be_open(life, "resume")
-            return g.GoalResumed(by=command.by) if life.paused else None
+            _must_be_open(aggregate, "resume")
+            return g.GoalResumed(by=command.by) if aggregate.paused else None
         case RequestTests():
-            return _request_tests(life, command)
+            return _request_tests(aggregate, command)
         case RaiseBudget():
-            return _raise_budget(life, command)
+            return _raise_budget(aggregate, command)
         case Reprioritize():
-            _must_be_open(life, "reprioritize")
-            if life.priority == command.priority:
+            _must_be_open(aggregate, "reprioritize")
+            if aggregate.priority == command.priority:
                 return None
             return g.GoalReprioritized(by=command.by, priority=command.priority)
         case ApprovePlan():
-            return _approve_plan(life, command)
+            return _approve_plan(aggregate, command)
         case EditPlan():
-            return _edit_plan(life, command)
+            return _edit_plan(aggregate, command)
         case _:
             assert_never(command)
 
 
-def _must_be_open(life: GoalLife, verb: str) -> None:
-    if life.phase in TERMINAL:
-        raise CommandRefused("goal-closed", f"Goal `{life.goal_id}` is {life.phase}: there is nothing to {verb}")
+def _must_be_open(aggregate: GoalAggregate, verb: str) -> None:
+    if aggregate.phase in TERMINAL:
+        raise CommandRefused(
+            "goal-closed", f"Goal `{aggregate.goal_id}` is {aggregate.phase}: there is nothing to {verb}"
+        )
 
 
-def _approve(life: GoalLife, command: Approve) -> Event | None:
-    if life.phase in ("approved", "completed"):
+def _approve(aggregate: GoalAggregate, command: Approve) -> Event | None:
+    if aggregate.phase in ("approved", "completed"):
         return None
-    _must_be_open(life, "approve")
-    if not life.ready_seq:
+    _must_be_open(aggregate, "approve")
+    if not aggregate.ready_seq:
         raise CommandRefused(
             "not-ready",
-            f"Goal `{life.goal_id}` is not ready for review: nothing has been offered for approval yet",
+            f"Goal `{aggregate.goal_id}` is not ready for review: nothing has been offered for approval yet",
         )
-    if life.phase != "ready" or life.ready_seq != command.ready_seq:
+    if aggregate.phase != "ready" or aggregate.ready_seq != command.ready_seq:
         raise CommandRefused(
-            "changed-since", f"Goal `{life.goal_id}` has changed since you looked: look again, then approve"
+            "changed-since", f"Goal `{aggregate.goal_id}` has changed since you looked: look again, then approve"
         )
-    if life.paused:
+    if aggregate.paused:
         raise CommandRefused(
-            "changed-since", f"Goal `{life.goal_id}` was paused by {life.paused_by}: resume it, then approve"
+            "changed-since",
+            f"Goal `{aggregate.goal_id}` was paused by {aggregate.paused_by}: resume it, then approve",
         )
     return g.GoalApproved(by=command.by, ready_seq=command.ready_seq)
 
 
-def _rework(life: GoalLife, command: Rework) -> Event:
-    if life.phase in ("cancelled", "failed"):
-        raise CommandRefused("goal-closed", f"Goal `{life.goal_id}` is {life.phase}: submit a new goal instead")
-    if not life.planned:
+def _rework(aggregate: GoalAggregate, command: Rework) -> Event:
+    if aggregate.phase in ("cancelled", "failed"):
         raise CommandRefused(
-            "not-planned", f"Goal `{life.goal_id}` has no plan yet: wait for it, or cancel the goal"
+            "goal-closed", f"Goal `{aggregate.goal_id}` is {aggregate.phase}: submit a new goal instead"
+        )
+    if not aggregate.planned:
+        raise CommandRefused(
+            "not-planned", f"Goal `{aggregate.goal_id}` has no plan yet: wait for it, or cancel the goal"
         )
     return g.GoalReworkRequested(
         rework_id=command.request_id,
         feedback=command.feedback,
         by=command.by,
-        priority=command.priority or life.priority,
+        priority=command.priority or aggregate.priority,
     )
 
 
-def _cancel(life: GoalLife, command: Cancel) -> Event | None:
-    if life.phase == "cancelled":
+def _cancel(aggregate: GoalAggregate, command: Cancel) -> Event | None:
+    if aggregate.phase == "cancelled":
         return None
-    if life.phase in ("completed", "failed"):
-        raise CommandRefused("goal-closed", f"Goal `{life.goal_id}` is {life.phase}: there is nothing to cancel")
+    if aggregate.phase in ("completed", "failed"):
+        raise CommandRefused(
+            "goal-closed", f"Goal `{aggregate.goal_id}` is {aggregate.phase}: there is nothing to cancel"
+        )
     return g.GoalCancelled(by=command.by, reason=command.reason)
 
 
-def _pause(life: GoalLife, command: Pause) -> Event | None:
-    _must_be_open(life, "pause")
-    return None if life.paused else g.GoalPaused(by=command.by, reason=command.reason)
+def _pause(aggregate: GoalAggregate, command: Pause) -> Event | None:
+    _must_be_open(aggregate, "pause")
+    return None if aggregate.paused else g.GoalPaused(by=command.by, reason=command.reason)
 
 
-def _request_tests(life: GoalLife, command: RequestTests) -> Event:
-    _must_be_open(life, "test")
-    workflow = life.accepted.workflow if life.accepted else None
+def _request_tests(aggregate: GoalAggregate, command: RequestTests) -> Event:
+    _must_be_open(aggregate, "test")
+    workflow = aggregate.accepted.workflow if aggregate.accepted else None
     if workflow and all(task.agent == "noop" for task in workflow):
         raise CommandRefused(
             "nothing-to-test",
-            f"Goal `{life.goal_id}` has only `noop` tasks: there is nothing to test",
+            f"Goal `{aggregate.goal_id}` has only `noop` tasks: there is nothing to test",
         )
     return g.GoalTestsRequested(by=command.by)
 
 
-def _raise_budget(life: GoalLife, command: RaiseBudget) -> Event | None:
-    _must_be_open(life, "raise")
+def _raise_budget(aggregate: GoalAggregate, command: RaiseBudget) -> Event | None:
+    _must_be_open(aggregate, "raise")
     calls, cost = command.max_llm_calls, command.max_cost_usd
-    if calls is not None and calls < life.max_llm_calls:
-        raise CommandRefused("budget-lowered", f"max_llm_calls is {life.max_llm_calls}: it can only be raised")
-    if cost is not None and cost < life.max_cost_usd:
-        raise CommandRefused("budget-lowered", f"max_cost_usd is {life.max_cost_usd}: it can only be raised")
-    if calls in (None, life.max_llm_calls) and cost in (None, life.max_cost_usd):
+    if calls is not None and calls < aggregate.max_llm_calls:
+        raise CommandRefused(
+            "budget-lowered", f"max_llm_calls is {aggregate.max_llm_calls}: it can only be raised"
+        )
+    if cost is not None and cost < aggregate.max_cost_usd:
+        raise CommandRefused("budget-lowered", f"max_cost_usd is {aggregate.max_cost_usd}: it can only be raised")
+    if calls in (None, aggregate.max_llm_calls) and cost in (None, aggregate.max_cost_usd):
         return None
     return g.GoalBudgetRaised(by=command.by, max_cost_usd=cost, max_llm_calls=calls)
 
 
-def _approve_plan(life: GoalLife, command: ApprovePlan) -> Event | None:
-    _plan_stands(life, command.revision)
-    return None if life.plan_approved else g.GoalPlanApproved(revision=command.revision, by=command.by)
+def _approve_plan(aggregate: GoalAggregate, command: ApprovePlan) -> Event | None:
+    _plan_stands(aggregate, command.revision)
+    return None if aggregate.plan_approved else g.GoalPlanApproved(revision=command.revision, by=command.by)
 
 
-def _edit_plan(life: GoalLife, command: EditPlan) -> Event:
-    _plan_stands(life, command.revision)
-    if life.plan_approved:
+def _edit_plan(aggregate: GoalAggregate, command: EditPlan) -> Event:
+    _plan_stands(aggregate, command.revision)
+    if aggregate.plan_approved:
         raise CommandRefused("plan-approved", "The plan is approved: ask for changes with a rework")
     return g.GoalReplanned(
-        revision=life.revision + 1,
+        revision=aggregate.revision + 1,
         added=command.tasks,
         dropped=command.dropped,
         origin="human",
@@ -376,13 +385,13 @@ def _edit_plan(life: GoalLife, command: EditPlan) -> Event:
     )
 
 
-def _plan_stands(life: GoalLife, revision: int) -> None:
-    _must_be_open(life, "plan")
-    if not life.planned:
-        raise CommandRefused("not-planned", f"Goal `{life.goal_id}` has no plan yet")
-    if life.accepted is None or life.accepted.autonomy != "approve_plan":
+def _plan_stands(aggregate: GoalAggregate, revision: int) -> None:
+    _must_be_open(aggregate, "plan")
+    if not aggregate.planned:
+        raise CommandRefused("not-planned", f"Goal `{aggregate.goal_id}` has no plan yet")
+    if aggregate.accepted is None or aggregate.accepted.autonomy != "approve_plan":
         raise CommandRefused("plan-approved", "This goal's plan needs no approval")
-    if revision != life.revision:
+    if revision != aggregate.revision:
         raise CommandRefused(
-            "changed-since", f"The plan is at revision {life.revision}, you saw {revision}: look again"
+            "changed-since", f"The plan is at revision {aggregate.revision}, you saw {revision}: look again"
         )

@@ -30,14 +30,14 @@ _NAK = b"-NAK"
 _LATE_CLAIMS_S = 0.1
 
 
-class Claim(msgspec.Struct, frozen=True):
+class OpenAttempt(msgspec.Struct, frozen=True):
     """What the log says of a running attempt: who holds it, and where its order is answered."""
 
     worker: str
     ack_subject: str
 
 
-_DECODER = msgspec.json.Decoder(Claim)
+_DECODER = msgspec.json.Decoder(OpenAttempt)
 
 
 class Handover:
@@ -49,7 +49,7 @@ class Handover:
     def __init__(self, nc: Client, workers: Collection[str]) -> None:
         self._nc = nc
         self._workers = frozenset(workers)
-        self.held: dict[tuple[str, str], Claim] = {}
+        self.held: dict[tuple[str, str], OpenAttempt] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:

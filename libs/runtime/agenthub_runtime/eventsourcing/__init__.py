@@ -4,6 +4,6 @@
 """
 
 from agenthub_runtime.eventsourcing.factory import JetStreamFactory
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 
-__all__ = ["JetStreamFactory", "JetStreamStore"]
+__all__ = ["JetStreamEventLog", "JetStreamFactory"]

@@ -32,7 +32,7 @@ async def open_gate(point: str) -> None:
     del point
 
 
-class MemoryLog:
+class InMemoryEventLog:
     """A log in this process.
 
     `gate` is awaited with `append.before` and `append.after` (around the effect of both kinds of append), `read`,

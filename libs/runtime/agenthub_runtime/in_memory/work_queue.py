@@ -22,7 +22,7 @@ ACK_WAIT_S = 10.0
 _SWEEP_LEAST_S = 0.1
 
 
-class MemoryArtifacts:
+class InMemoryArtifacts:
     """The `Artifacts` port in memory."""
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class MemoryArtifacts:
             raise ArtifactMissing(f"No object `{digest}` is stored") from None
 
 
-class MemoryRunLog:
+class InMemoryRunLog:
     """The `RunLog` port in memory."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class MemoryRunLog:
         """Nothing keeps what only passes by."""
 
 
-class MemoryFleet:
+class InMemoryFleet:
     """The fleet in memory: a status counts for 15 s of the given clock."""
 
     TTL_S = 15.0
@@ -92,8 +92,8 @@ class MemoryFleet:
         return status.instance == instance and holding in status.holding
 
 
-class MemoryFiredTimer:
-    """A due timer of `MemoryTimers`."""
+class InMemoryFiredTimer:
+    """A due timer of `InMemoryTimers`."""
 
     def __init__(self, *, kind: str, goal_id: str, task_id: str, due: datetime, ref: str) -> None:
         self.kind = kind
@@ -108,23 +108,23 @@ class MemoryFiredTimer:
         self.acked = True
 
 
-class MemoryTimers:
+class InMemoryTimers:
     """The `Timers` port in memory; what is not acknowledged comes again after `ACK_WAIT_S`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._waiting: dict[tuple[str, str, str], asyncio.Task[None]] = {}
-        self._due: asyncio.Queue[MemoryFiredTimer] = asyncio.Queue()
+        self._due: asyncio.Queue[InMemoryFiredTimer] = asyncio.Queue()
 
     async def set(self, kind: str, goal_id: str, task_id: str, *, due: datetime, ref: str) -> None:
         """Let the timer fire at `due`; setting it again moves it."""
         key = (kind, goal_id, task_id)
         if before := self._waiting.pop(key, None):
             before.cancel()
-        timer = MemoryFiredTimer(kind=kind, goal_id=goal_id, task_id=task_id, due=due, ref=ref)
+        timer = InMemoryFiredTimer(kind=kind, goal_id=goal_id, task_id=task_id, due=due, ref=ref)
         self._waiting[key] = asyncio.get_running_loop().create_task(self._fire(timer))
 
-    async def fired(self) -> AsyncIterator[MemoryFiredTimer]:
+    async def fired(self) -> AsyncIterator[InMemoryFiredTimer]:
         """Due timers, forever."""
         while True:
             timer = await self._due.get()
@@ -138,11 +138,11 @@ class MemoryTimers:
         for task in self._waiting.values():
             task.cancel()
 
-    async def _fire(self, timer: MemoryFiredTimer) -> None:
+    async def _fire(self, timer: InMemoryFiredTimer) -> None:
         await self._clock.sleep(max((timer.due - self._clock.now()).total_seconds(), 0.0))
         self._due.put_nowait(timer)
 
-    async def _again(self, timer: MemoryFiredTimer) -> None:
+    async def _again(self, timer: InMemoryFiredTimer) -> None:
         await self._clock.sleep(ACK_WAIT_S)
         if not timer.acked:
             self._due.put_nowait(timer)
@@ -158,10 +158,10 @@ class _Order:
         self.acked = False
 
 
-class MemoryDelivery:
+class InMemoryDelivery:
     """One delivery of an order; like the server, the broker accepts a stale ack or nak."""
 
-    def __init__(self, broker: MemoryBroker, order: _Order) -> None:
+    def __init__(self, broker: InMemoryBroker, order: _Order) -> None:
         self.recorded = order.recorded
         self.num_delivered = order.delivered
         self.ack_subject = f"$JS.ACK.EVENTS.work-{order.key}.{order.delivered}.{order.recorded.seq}"
@@ -177,7 +177,7 @@ class MemoryDelivery:
         self._broker.hand_back(self._order, delay_s)
 
 
-class MemoryBroker:
+class InMemoryBroker:
     """All work lanes in memory, fed by following an event log."""
 
     def __init__(self, log: EventLog, clock: Clock) -> None:
@@ -201,7 +201,7 @@ class MemoryBroker:
         finally:
             sweeper.cancel()
 
-    def take(self, types: Sequence[str], *, lowest: bool = False) -> MemoryDelivery | None:
+    def take(self, types: Sequence[str], *, lowest: bool = False) -> InMemoryDelivery | None:
         """The next order for one of `types`, out of the highest lane that has one, or out of the lowest."""
         for lane in reversed(LANES) if lowest else LANES:
             for agent_type in types:
@@ -237,11 +237,11 @@ class MemoryBroker:
         if seq in self._held:
             self._held[seq] = (self._held[seq][0], self._clock.monotonic() + ACK_WAIT_S)
 
-    def _deliver(self, order: _Order) -> MemoryDelivery:
+    def _deliver(self, order: _Order) -> InMemoryDelivery:
         order.delivered += 1
         self._held[order.recorded.seq] = (order, self._clock.monotonic() + ACK_WAIT_S)
         self._holding.set()
-        return MemoryDelivery(self, order)
+        return InMemoryDelivery(self, order)
 
     async def _return_later(self, order: _Order, delay_s: float) -> None:
         await self._clock.sleep(delay_s)
@@ -270,10 +270,10 @@ class MemoryBroker:
         self._news = asyncio.Event()
 
 
-class MemoryWorkQueue:
-    """The `WorkQueue` port on a `MemoryBroker`."""
+class InMemoryWorkQueue:
+    """The `WorkQueue` port on a `InMemoryBroker`."""
 
-    def __init__(self, broker: MemoryBroker, types: Sequence[str], *, slots: int) -> None:
+    def __init__(self, broker: InMemoryBroker, types: Sequence[str], *, slots: int) -> None:
         self._broker = broker
         self._types = tuple(types)
         self._free = slots
@@ -281,7 +281,7 @@ class MemoryWorkQueue:
         self._grants = 0
         self._freed = asyncio.Event()
 
-    async def deliveries(self) -> AsyncIterator[MemoryDelivery]:
+    async def deliveries(self) -> AsyncIterator[InMemoryDelivery]:
         """Orders, never more at once than there are free slots."""
         while True:
             if self._free <= 0:

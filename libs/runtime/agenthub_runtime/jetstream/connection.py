@@ -58,7 +58,7 @@ class _Watch:
     def __init__(self, client: Client, name: str, on_reconnect: Callable[[], None] | None) -> None:
         self._client = client
         self._name = name
-        self._told = on_reconnect
+        self._on_reconnect = on_reconnect
         self._last_error = ""
         self.refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -80,8 +80,8 @@ class _Watch:
     async def on_reconnect(self) -> None:
         self._last_error = ""
         _log.info("nats_reconnected", connection=self._name)
-        if self._told is not None:
-            self._told()
+        if self._on_reconnect is not None:
+            self._on_reconnect()
 
 
 async def _connect(client: Client, nats_url: str, name: str, watch: _Watch) -> None:

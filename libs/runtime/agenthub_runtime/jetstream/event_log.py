@@ -23,7 +23,7 @@ from agenthub_runtime.jetstream.fenced_stream import (
 from agenthub_runtime.jetstream.wire import TRACEPARENT, RawMessage
 
 
-class JetStreamStore:
+class JetStreamEventLog:
     """The hub's log on one NATS connection; calls may overlap, and concurrent appends are pipelined.
 
     `ack_timeout_s` is how long one acknowledgement may take, `patience_s` how long a call keeps trying before it

@@ -22,7 +22,7 @@ from nats.nuid import NUID
 
 from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import Stored, Unavailable
-from agenthub_runtime.jetstream.ordered_consumer import Follower
+from agenthub_runtime.jetstream.ordered_consumer import OrderedConsumer
 from agenthub_runtime.jetstream.replies import Replies
 from agenthub_runtime.jetstream.wire import (
     MSG_ID,
@@ -153,7 +153,7 @@ class FencedStream:
 
     def follow(self, subject_filters: Sequence[str], *, after: int) -> AsyncGenerator[list[RawMessage], None]:
         """Batches of what is pending, forever, without gap; the first empty one means caught up."""
-        return Follower(self._nc, self.name, subject_filters, after).batches()
+        return OrderedConsumer(self._nc, self.name, subject_filters, after).batches()
 
     async def _publish(self, messages: Sequence[Message]) -> Verdict:
         try:

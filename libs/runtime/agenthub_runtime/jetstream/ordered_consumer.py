@@ -35,7 +35,7 @@ log = structlog.get_logger()
 _names = NUID()
 
 
-class Follower:
+class OrderedConsumer:
     """One reader of a stream, from behind sequence `after`."""
 
     def __init__(self, nc: Client, stream: str, subject_filters: Sequence[str], after: int) -> None:

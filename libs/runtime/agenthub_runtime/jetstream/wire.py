@@ -64,7 +64,7 @@ class _PubAck(msgspec.Struct, frozen=True):
     error: ApiError | None = None
 
 
-class Position(msgspec.Struct, frozen=True):
+class StreamPosition(msgspec.Struct, frozen=True):
     """Where a pushed message stands: sequence in the stream and in its consumer."""
 
     stream_seq: int
@@ -160,7 +160,7 @@ def raw_from_stored(stored: _StoredMessage) -> RawMessage:
     return RawMessage(stored.seq, stored.subject, data, kept({key: value.strip() for key, _, value in pairs}))
 
 
-def position_of(reply: str) -> Position:
+def position_of(reply: str) -> StreamPosition:
     """The place of a pushed message, from its reply subject.
 
     `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>`; with a domain two
@@ -168,7 +168,7 @@ def position_of(reply: str) -> Position:
     """
     tokens = reply.split(".")
     end = len(tokens) - 1 if len(tokens) >= _TOKENS_WITH_DOMAIN else len(tokens)
-    return Position(int(tokens[end - 4]), int(tokens[end - 3]))
+    return StreamPosition(int(tokens[end - 4]), int(tokens[end - 3]))
 
 
 def kept(headers: Mapping[str, str] | None) -> Mapping[str, str]:

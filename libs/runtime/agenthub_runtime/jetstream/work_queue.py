@@ -150,7 +150,7 @@ class NatsWorkQueue:
                 if lost or loop.time() - lane.asked_at > EXPIRES_S + _GRACE_S:
                     lane.open = 0
             if self._nc.is_connected:
-                await self._told(self._ask())
+                await self._logged(self._ask())
             await asyncio.sleep(_LOOK_S)
 
     async def _ask(self) -> None:
@@ -225,11 +225,11 @@ class NatsWorkQueue:
             self._start(self._ask())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(self._told(work))
+        task = asyncio.get_running_loop().create_task(self._logged(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _logged(self, work: Coroutine[Any, Any, None]) -> None:
         """What could not be sent is not lost: orders that go back come again by themselves, pulls are repeated."""
         try:
             await work

@@ -59,14 +59,14 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection from the pool. Raises `DatabaseUnavailable`, also for what the body loses on the way."""
-        with losses_told():
+        with on_loss():
             pool = await self._opened()
             connection = await pool.acquire(timeout=CONNECT_TIMEOUT_S)
         try:
-            with losses_told(connection):
+            with on_loss(connection):
                 yield connection
         finally:
-            with losses_told():
+            with on_loss():
                 await pool.release(connection)
 
     @asynccontextmanager
@@ -80,7 +80,7 @@ class Database:
 
         Raises `DatabaseUnavailable`.
         """
-        with losses_told():
+        with on_loss():
             connection = await asyncpg.connect(
                 self._url, timeout=CONNECT_TIMEOUT_S, server_settings={"application_name": self._name}
             )
@@ -109,7 +109,7 @@ class Database:
 
 
 @contextmanager
-def losses_told(connection: Connection | None = None) -> Iterator[None]:
+def on_loss(connection: Connection | None = None) -> Iterator[None]:
     """Let what the body loses on `connection` come out as `DatabaseUnavailable`; without one it only connects."""
     try:
         yield

@@ -17,7 +17,7 @@ from eventsourcing.persistence import IntegrityError, Tracking
 
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.postgres.database import Connection, Database, losses_told
+from agenthub_runtime.postgres.database import Connection, Database, on_loss
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
 
 log = structlog.get_logger(__name__)
@@ -85,7 +85,7 @@ class AsyncProjectionRunner:
         self._projection.forget()
         connection = await self._database.alone()
         try:
-            with losses_told(connection):
+            with on_loss(connection):
                 await self._follow(connection, until)
         finally:
             self._projection.forget()

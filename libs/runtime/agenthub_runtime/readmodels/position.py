@@ -11,7 +11,7 @@ import structlog
 
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.errors import DatabaseUnavailable
-from agenthub_runtime.postgres.database import Connection, Database, losses_told
+from agenthub_runtime.postgres.database import Connection, Database, on_loss
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ class PositionWatch:
 
         connection.add_termination_listener(end)
         try:
-            with losses_told(connection):
+            with on_loss(connection):
                 await connection.add_listener(CHANNEL, wake)
                 if self._lost:
                     log.info("position_watch_back")

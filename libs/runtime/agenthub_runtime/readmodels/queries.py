@@ -60,7 +60,7 @@ class Graph(msgspec.Struct, frozen=True):
     dependencies: list[DependencyRow]
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class UsageSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a goal has used, whole and by task and model. `cost_usd` leaves out `unpriced_calls`."""
 
     calls: int
@@ -193,7 +193,7 @@ async def get_intervention(connection: Connection, intervention_id: str) -> Inte
     return _row(rows[0], InterventionRow) if rows else None
 
 
-async def get_usage(connection: Connection, goal_id: str) -> Usage:
+async def get_usage(connection: Connection, goal_id: str) -> UsageSummary:
     """Model calls, tokens and cost of a goal."""
     rows = await _fetch(
         connection,
@@ -201,7 +201,7 @@ async def get_usage(connection: Connection, goal_id: str) -> Usage:
         goal_id,
     )
     items = _rows(rows, UsageRow)
-    return Usage(
+    return UsageSummary(
         calls=sum(item.calls for item in items),
         input_tokens=sum(item.input_tokens for item in items),
         output_tokens=sum(item.output_tokens for item in items),

@@ -18,7 +18,7 @@ _STOP_S = 15.0
 _LAST_WORDS = 2_000
 
 
-class OwnHub(msgspec.Struct, frozen=True):
+class ChildHub(msgspec.Struct, frozen=True):
     """A hub that is ready."""
 
     url: str
@@ -34,7 +34,9 @@ class _Ready(msgspec.Struct):
 
 
 @contextmanager
-def own_hub(folder: Path, *, workers: str | None = None, env: Mapping[str, str] | None = None) -> Iterator[OwnHub]:
+def child_hub(
+    folder: Path, *, workers: str | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[ChildHub]:
     """Start a hub on `folder`. Raises `CommandFailed` with its last words when it does not come up."""
     command = [sys.executable, "-m", "agenthub_cli.main", "up", "--json", "--port", "0", "--data-dir", str(folder)]
     if workers is not None:
@@ -56,14 +58,14 @@ def own_hub(folder: Path, *, workers: str | None = None, env: Mapping[str, str] 
             log_path.unlink()
 
 
-def _await_ready(process: subprocess.Popen[bytes], folder: Path, log_path: Path) -> OwnHub:
+def _await_ready(process: subprocess.Popen[bytes], folder: Path, log_path: Path) -> ChildHub:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
         last = log_path.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:].strip()
         raise CommandFailed(f"The hub did not start: {last}", hint="`agenthub doctor` looks for the reason")
     ready = msgspec.json.decode(line, type=_Ready)
-    return OwnHub(ready.url, ready.nats_url, folder, process.pid)
+    return ChildHub(ready.url, ready.nats_url, folder, process.pid)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -34,7 +34,7 @@ DataDirOption: TypeAlias = Annotated[
 ]
 
 
-class Frame(msgspec.Struct, frozen=True):
+class ServerSentEvent(msgspec.Struct, frozen=True):
     """One server-sent event."""
 
     id: str
@@ -42,11 +42,11 @@ class Frame(msgspec.Struct, frozen=True):
     data: str
 
 
-IDLE = Frame("", "idle", "")
-PING = Frame("", "ping", "")
+IDLE = ServerSentEvent("", "idle", "")
+PING = ServerSentEvent("", "ping", "")
 
 
-class Hub:
+class HubClient:
     """A hub's HTTP interface. Every method raises `CommandFailed` with the hub's own words."""
 
     def __init__(self, url: str | None = None) -> None:
@@ -92,7 +92,7 @@ class Hub:
         start: int | None = None,
         last_id: str = "",
         idle_s: float | None = None,
-    ) -> Iterator[Iterator[Frame]]:
+    ) -> Iterator[Iterator[ServerSentEvent]]:
         """Server-sent events of a goal and a type, behind sequence `start` (None: from now on).
 
         `last_id` goes on after a frame that was seen. With `idle_s` the frame `IDLE` comes up whenever nothing
@@ -140,7 +140,7 @@ class _Reader:
 
     def __init__(self, response: httpx2.Response) -> None:
         self._response = response
-        self._read: queue.SimpleQueue[Frame | Exception | None] = queue.SimpleQueue()
+        self._read: queue.SimpleQueue[ServerSentEvent | Exception | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="stream", daemon=True)
 
     def __enter__(self) -> _Reader:
@@ -154,7 +154,7 @@ class _Reader:
             connection.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
-    def frames(self, idle_s: float) -> Iterator[Frame]:
+    def frames(self, idle_s: float) -> Iterator[ServerSentEvent]:
         while True:
             try:
                 found = self._read.get(timeout=idle_s)
@@ -176,14 +176,14 @@ class _Reader:
             self._read.put(error)
 
 
-def _frames(lines: Iterator[str]) -> Iterator[Frame]:
+def _frames(lines: Iterator[str]) -> Iterator[ServerSentEvent]:
     fields = {"id": "", "event": "message", "data": ""}
     for line in lines:
         if line.startswith(":"):
             yield PING
         elif not line:
             if fields["data"]:
-                yield Frame(**fields)
+                yield ServerSentEvent(**fields)
             fields = {"id": "", "event": "message", "data": ""}
         else:
             name, _, value = line.partition(":")

@@ -6,11 +6,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from agenthub_cli.client.hub_client import Hub
+from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.errors import CommandFailed
 
 
-def pull_goal(hub: Hub, goal_id: str, folder: Path) -> Path:
+def pull_goal(hub: HubClient, goal_id: str, folder: Path) -> Path:
     """Clone `goal/<id>` into `folder`, which must not exist yet or be empty. Raises `CommandFailed`."""
     target = folder.resolve()
     if target.exists() and any(target.iterdir()):

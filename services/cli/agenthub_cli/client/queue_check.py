@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from agenthub_cli.client.hub_client import Hub
+from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.terminal.output import program
 
 
-def unserved_types(hub: Hub, goal_id: str) -> list[str]:
+def unserved_types(hub: HubClient, goal_id: str) -> list[str]:
     """The agent types that the goal's orders wait for and that nobody serves; none while that cannot be told."""
     try:
         return _unserved(hub, goal_id)
@@ -17,7 +17,7 @@ def unserved_types(hub: Hub, goal_id: str) -> list[str]:
         return []
 
 
-def _unserved(hub: Hub, goal_id: str) -> list[str]:
+def _unserved(hub: HubClient, goal_id: str) -> list[str]:
     waiting: Counter[str] = Counter()
     served: Counter[str] = Counter()
     for lane in hub.get("/queues")["items"]:

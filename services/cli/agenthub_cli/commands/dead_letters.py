@@ -6,8 +6,8 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
-from agenthub_cli.client.hub_client import Hub, Json, Url
-from agenthub_cli.options.edit_options import AS_IT_IS, Edits
+from agenthub_cli.client.hub_client import HubClient, Json, Url
+from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.output import print_json, print_rows
 
 LetterId: TypeAlias = Annotated[str, Parameter(help="Id of the dead letter (`agenthub dead-letters list`)")]
@@ -19,7 +19,7 @@ app = App(name="dead-letters", help="List dead letters, send them back to work, 
 @app.default
 def list_(*, url: Url = None, json: Json = False) -> None:
     """List dead letters."""
-    rows = Hub(url).pages("/dead-letters")
+    rows = HubClient(url).pages("/dead-letters")
     if json:
         for row in rows:
             print_json(row)
@@ -31,12 +31,12 @@ def list_(*, url: Url = None, json: Json = False) -> None:
 def requeue(
     letter: LetterId,
     *,
-    edits: Edits = AS_IT_IS,
+    edits: EditOptions = AS_IT_IS,
     url: Url = None,
     json: Json = False,
 ) -> None:
     """Send a dead letter back to work, with the changes that you give."""
-    answer = Hub(url).post(f"/dead-letters/{letter}/requeue", edits.body())
+    answer = HubClient(url).post(f"/dead-letters/{letter}/requeue", edits.body())
     print_json(answer) if json else print(f"{letter} is queued again")
 
 
@@ -49,5 +49,5 @@ def discard(
     json: Json = False,
 ) -> None:
     """Give a dead letter up."""
-    answer = Hub(url).post(f"/dead-letters/{letter}/discard", {"reason": reason} if reason else {})
+    answer = HubClient(url).post(f"/dead-letters/{letter}/discard", {"reason": reason} if reason else {})
     print_json(answer) if json else print(f"{letter} is discarded")

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
-from agenthub_cli.client.child_hub import own_hub
-from agenthub_cli.client.hub_client import Hub, Json
+from agenthub_cli.client.child_hub import child_hub
+from agenthub_cli.client.hub_client import HubClient, Json
 from agenthub_cli.client.pull import pull_goal
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.terminal.goal_watch import Story, follow_to_rest
+from agenthub_cli.terminal.goal_watch import TimelinePrinter, follow_to_rest
 from agenthub_cli.terminal.output import print_json, program
 
 REHEARSAL = (
@@ -43,13 +43,13 @@ def demo(
     print(REHEARSAL, file=aside)
     print(f"Starting nats-server, PostgreSQL and the services on {home} …", file=aside, flush=True)
     began = time.monotonic()
-    with own_hub(
+    with child_hub(
         home, env={"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_API_KEY": "", "AGENTHUB_API_KEYS": ""}
     ) as own:
         print(f"Ready at {own.url} after {time.monotonic() - began:.1f} s\n", file=aside, flush=True)
-        hub = Hub(own.url)
+        hub = HubClient(own.url)
         accepted = hub.post("/goals", {"goal": sample.goal, "requirements": list(sample.requirements)})
-        goal = follow_to_rest(hub, accepted["goal_id"], Story(json=json), timeout_s=_DEADLINE_S)
+        goal = follow_to_rest(hub, accepted["goal_id"], TimelinePrinter(json=json), timeout_s=_DEADLINE_S)
         if goal["status"] != "ready_for_review":
             raise CommandFailed(
                 f"The sample goal ended as `{goal['status']}`", hint=f"the logs are in {home / 'logs'}"
@@ -63,7 +63,7 @@ def demo(
     return exit_codes.OK
 
 
-def _summary(hub: Hub, goal: dict[str, Any], result: Path, seconds: float) -> dict[str, Any]:
+def _summary(hub: HubClient, goal: dict[str, Any], result: Path, seconds: float) -> dict[str, Any]:
     goal_id = goal["goal_id"]
     tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
     return {

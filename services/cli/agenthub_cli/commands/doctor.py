@@ -24,7 +24,7 @@ _LEAST_FREE_GB = 2.0
 _SLOW_FSYNC_MS = 10.0
 
 
-class Check(msgspec.Struct, frozen=True):
+class DoctorCheck(msgspec.Struct, frozen=True):
     """One thing that was looked at: `ok`, `warning` or `failed`, and in words what was found and what to do."""
 
     name: str
@@ -32,7 +32,7 @@ class Check(msgspec.Struct, frozen=True):
     found: str
 
 
-Probe: TypeAlias = Callable[[], Awaitable[Check]]
+Probe: TypeAlias = Callable[[], Awaitable[DoctorCheck]]
 
 
 def doctor(*, url: Url = None, data_dir: DataDirOption = None, json: Json = False) -> int:
@@ -46,11 +46,11 @@ def doctor(*, url: Url = None, data_dir: DataDirOption = None, json: Json = Fals
     return exit_codes.FAILED if any(check.state == "failed" for check in checks) else exit_codes.OK
 
 
-async def _run(url: str | None, data_dir: Path | None) -> list[Check]:
+async def _run(url: str | None, data_dir: Path | None) -> list[DoctorCheck]:
     from agenthub_runtime.embedded.data_folder import default_data_dir
 
     root = data_dir or default_data_dir()
-    probes: tuple[tuple[str, Callable[[], Awaitable[Check]]], ...] = (
+    probes: tuple[tuple[str, Callable[[], Awaitable[DoctorCheck]]], ...] = (
         ("python", _python),
         ("git", _git),
         ("nats-server", _nats_server),
@@ -64,75 +64,77 @@ async def _run(url: str | None, data_dir: Path | None) -> list[Check]:
     return [await _guarded(name, probe) for name, probe in probes]
 
 
-async def _guarded(name: str, probe: Probe) -> Check:
+async def _guarded(name: str, probe: Probe) -> DoctorCheck:
     try:
         return await probe()
     except (AgenthubError, OSError) as error:
-        return Check(name, "failed", str(error))
+        return DoctorCheck(name, "failed", str(error))
 
 
-async def _python() -> Check:
-    return Check("python", "ok", sys.version.split()[0])
+async def _python() -> DoctorCheck:
+    return DoctorCheck("python", "ok", sys.version.split()[0])
 
 
-async def _git() -> Check:
+async def _git() -> DoctorCheck:
     if shutil.which("git") is None:
-        return Check("git", "failed", "git is not on PATH: install it")
+        return DoctorCheck("git", "failed", "git is not on PATH: install it")
     process = await asyncio.create_subprocess_exec("git", "--version", stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     version = out.decode().split()[2]
     major, minor = (int(part) for part in version.split(".")[:2])
     if (major, minor) < (2, 38):
-        return Check("git", "failed", f"{version}: merging needs git 2.38 or newer")
-    return Check("git", "ok", version)
+        return DoctorCheck("git", "failed", f"{version}: merging needs git 2.38 or newer")
+    return DoctorCheck("git", "ok", version)
 
 
-async def _nats_server() -> Check:
+async def _nats_server() -> DoctorCheck:
     from agenthub_runtime.embedded.servers.nats import find_nats_server
 
-    return Check("nats-server", "ok", str(find_nats_server()))
+    return DoctorCheck("nats-server", "ok", str(find_nats_server()))
 
 
-async def _postgres() -> Check:
+async def _postgres() -> DoctorCheck:
     from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, major_version
     from agenthub_runtime.settings.records import read_hub_settings
 
     programs = find_pg_bin(read_hub_settings(os.environ).pg_bin)
-    return Check("postgres", "ok", f"{await major_version(programs)} in {programs}")
+    return DoctorCheck("postgres", "ok", f"{await major_version(programs)} in {programs}")
 
 
-async def _sandbox() -> Check:
+async def _sandbox() -> DoctorCheck:
     from agenthub_worker.sandbox.bubblewrap import Bubblewrap
     from agenthub_worker.sandbox.probe import probe
 
     await probe(Bubblewrap())
-    return Check("sandbox", "ok", "closed: no network, no host files, no environment")
+    return DoctorCheck("sandbox", "ok", "closed: no network, no host files, no environment")
 
 
-async def _disk(root: Path) -> Check:
+async def _disk(root: Path) -> DoctorCheck:
     from agenthub_cli.commands.bench.floor import fdatasync_ms
 
     place = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(place).free / 1e9
     if free < _LEAST_FREE_GB:
-        return Check("disk", "failed", f"{free:.1f} GB free at {place}: a full disk stops every goal")
+        return DoctorCheck("disk", "failed", f"{free:.1f} GB free at {place}: a full disk stops every goal")
     with tempfile.TemporaryDirectory(dir=place if os.access(place, os.W_OK) else None) as folder:
         sync = fdatasync_ms(Path(folder))
     state = "ok" if sync < _SLOW_FSYNC_MS else "warning"
-    return Check("disk", state, f"{free:.0f} GB free, fdatasync {sync:.2f} ms (each event waits for one)")
+    return DoctorCheck("disk", state, f"{free:.0f} GB free, fdatasync {sync:.2f} ms (each event waits for one)")
 
 
-async def _model() -> Check:
+async def _model() -> DoctorCheck:
     from agenthub_runtime.settings.records import read_hub_settings
 
     settings = read_hub_settings(os.environ)
     if rehearses(settings):
-        return Check("model", "warning", "rehearsal only: set ANTHROPIC_API_KEY to work on goals of your own")
+        return DoctorCheck(
+            "model", "warning", "rehearsal only: set ANTHROPIC_API_KEY to work on goals of your own"
+        )
     provider = provider_of(settings)
-    return Check("model", "ok", f"{provider.label} is configured (not called)")
+    return DoctorCheck("model", "ok", f"{provider.label} is configured (not called)")
 
 
-async def _hub(url: str | None, data_dir: Path | None) -> Check:
+async def _hub(url: str | None, data_dir: Path | None) -> DoctorCheck:
     import httpx2
 
     from agenthub_cli.client.hub_client import running_url
@@ -142,23 +144,23 @@ async def _hub(url: str | None, data_dir: Path | None) -> Check:
         async with httpx2.AsyncClient(timeout=5) as client:
             answer = await client.get(f"{address}/health/ready")
     except httpx2.TransportError:
-        return Check("hub", "warning", f"none answers at {address}: start one with `agenthub up`")
+        return DoctorCheck("hub", "warning", f"none answers at {address}: start one with `agenthub up`")
     if answer.is_error:
-        return Check("hub", "failed", f"{address} is not ready: {answer.text[:300]}")
-    return Check("hub", "ok", f"ready at {address}")
+        return DoctorCheck("hub", "failed", f"{address} is not ready: {answer.text[:300]}")
+    return DoctorCheck("hub", "ok", f"ready at {address}")
 
 
-async def processes(root: Path) -> Check:
+async def processes(root: Path) -> DoctorCheck:
     """What the supervisor of the hub on this folder has noted of its processes."""
     from agenthub_runtime.embedded.data_folder import DataDir
     from agenthub_runtime.embedded.supervisor import keeps_dying, read_states
 
     data = DataDir(root)
     if data.running_hub() is None:
-        return Check("processes", "ok", f"no hub runs on {data.root}")
+        return DoctorCheck("processes", "ok", f"no hub runs on {data.root}")
     units = read_states(data.run / "services.json")
     now = datetime.now(UTC)
     dying = [f"{name} ({unit.restarts} times)" for name, unit in units.items() if keeps_dying(unit, now)]
     if dying:
-        return Check("processes", "warning", f"started again and again: {', '.join(dying)}; see {data.logs}")
-    return Check("processes", "ok", f"{len(units)} run")
+        return DoctorCheck("processes", "warning", f"started again and again: {', '.join(dying)}; see {data.logs}")
+    return DoctorCheck("processes", "ok", f"{len(units)} run")

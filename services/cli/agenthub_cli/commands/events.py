@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
-from agenthub_cli.client.hub_client import Hub, Json, Url
+from agenthub_cli.client.hub_client import HubClient, Json, Url
 from agenthub_cli.terminal.output import print_json
 
 app = App(name="events", help="Read the event log.")
@@ -25,7 +25,7 @@ def tail(
     json: Json = False,
 ) -> None:
     """Follow the log live; Ctrl-C ends it."""
-    with Hub(url).stream(goal=goal, kind=type, start=from_seq) as frames:
+    with HubClient(url).stream(goal=goal, kind=type, start=from_seq) as frames:
         for frame in frames:
             # Comments that keep the connection open, and output of runs, are no events of the log.
             if frame.id:
@@ -42,7 +42,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Show the history of one goal."""
-    for item in Hub(url).pages(f"/goals/{goal_id}/events", limit=limit, type=type):
+    for item in HubClient(url).pages(f"/goals/{goal_id}/events", limit=limit, type=type):
         _print(item, json=json)
 
 

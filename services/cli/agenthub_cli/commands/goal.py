@@ -8,11 +8,17 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
-from agenthub_cli.client.hub_client import Hub, Json, Key, Url
+from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.client.queue_check import sentence, unserved_types
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.options.submit_options import NO_WISHES, PriorityWord, Wishes
-from agenthub_cli.terminal.goal_watch import beginning, follow_command, next_step, waits_for_approval, watch_goal
+from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
+from agenthub_cli.terminal.goal_watch import (
+    beginning,
+    follow_command,
+    next_command,
+    waits_for_approval,
+    watch_goal,
+)
 from agenthub_cli.terminal.output import print_json, print_rows, program
 
 GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
@@ -25,7 +31,7 @@ app = App(name="goal", help="Submit goals, watch them, and decide about their re
 def submit(
     goal: Annotated[str, Parameter(help="What is to be reached, in plain words")],
     *,
-    wishes: Wishes = NO_WISHES,
+    options: SubmitOptions = NO_SUBMIT_OPTIONS,
     watch: Annotated[
         bool, Parameter(negative="", help="Follow the goal until it needs nobody or somebody")
     ] = False,
@@ -40,8 +46,8 @@ def submit(
             hint='say what is to be reached: `agenthub goal submit "Build a parser for dates"`',
             code=exit_codes.USAGE,
         )
-    hub = Hub(url)
-    answer = hub.post("/goals", {"goal": goal, **wishes.body()}, key=key)
+    hub = HubClient(url)
+    answer = hub.post("/goals", {"goal": goal, **options.body()}, key=key)
     if json and not watch:
         print_json(answer)
     elif not json:
@@ -62,7 +68,7 @@ def list_(
     json: Json = False,
 ) -> None:
     """List goals, the newest first."""
-    rows = Hub(url).pages("/goals", limit=limit, status=status)
+    rows = HubClient(url).pages("/goals", limit=limit, status=status)
     empty = f"No goal is {status}" if status else f'No goals yet: `{program()} goal submit "…"`'
     if json:
         for row in rows:
@@ -74,7 +80,7 @@ def list_(
 @app.command
 def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     """Show one goal with its tasks and gates."""
-    hub = Hub(url)
+    hub = HubClient(url)
     goal = hub.get(f"/goals/{goal_id}")
     tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
     gates = list(hub.pages(f"/goals/{goal_id}/gates"))
@@ -90,7 +96,7 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     for agent_type in unserved:
         print(f"\n{sentence(agent_type)}")
     if waits_for_approval(goal):
-        print(f"\n{next_step(goal)}")
+        print(f"\n{next_command(goal)}")
 
 
 @app.command
@@ -106,17 +112,17 @@ def watch(
     json: Json = False,
 ) -> int:
     """Follow a goal live until it is finished or waits for a person."""
-    hub = Hub(url)
+    hub = HubClient(url)
     return watch_goal(hub, goal_id, json=json, timeout_s=timeout, start=beginning(hub, goal_id, from_))
 
 
 @app.command
 def approve(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
     """Accept the result of a goal that is ready for review."""
-    hub = Hub(url)
+    hub = HubClient(url)
     goal = hub.get(f"/goals/{goal_id}")
     body = _given(ready_seq=goal.get("ready_seq"))
-    _told(hub.post(f"/goals/{goal_id}/approve", body, key=key), f"Goal {goal_id} is approved", json=json)
+    _print_result(hub.post(f"/goals/{goal_id}/approve", body, key=key), f"Goal {goal_id} is approved", json=json)
 
 
 @app.command
@@ -131,8 +137,8 @@ def rework(
 ) -> None:
     """Ask for changes; the goal goes on, on the same branch."""
     body = _given(feedback=feedback, priority=priority)
-    answer = Hub(url).post(f"/goals/{goal_id}/rework", body, key=key)
-    _told(
+    answer = HubClient(url).post(f"/goals/{goal_id}/rework", body, key=key)
+    _print_result(
         answer,
         f"Rework {answer['rework_id']} is accepted\nFollow it with: {follow_command(answer)}",
         json=json,
@@ -142,9 +148,11 @@ def rework(
 @app.command
 def approve_plan(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
     """Let the plan of a goal begin that was submitted with `--autonomy approve_plan`."""
-    hub = Hub(url)
+    hub = HubClient(url)
     body = {"action": "approve", "revision": hub.get(f"/goals/{goal_id}")["revision"]}
-    _told(hub.post(f"/goals/{goal_id}/plan", body, key=key), f"The plan of {goal_id} is approved", json=json)
+    _print_result(
+        hub.post(f"/goals/{goal_id}/plan", body, key=key), f"The plan of {goal_id} is approved", json=json
+    )
 
 
 @app.command
@@ -159,8 +167,10 @@ def budget(
 ) -> None:
     """Raise what a goal may spend; a limit is never lowered."""
     body = _given(max_llm_calls=max_llm_calls, max_cost_usd=max_cost_usd)
-    _told(
-        Hub(url).post(f"/goals/{goal_id}/budget", body, key=key), f"The budget of {goal_id} is raised", json=json
+    _print_result(
+        HubClient(url).post(f"/goals/{goal_id}/budget", body, key=key),
+        f"The budget of {goal_id} is raised",
+        json=json,
     )
 
 
@@ -175,28 +185,30 @@ def note(
     json: Json = False,
 ) -> None:
     """Say a word to a running agent."""
-    answer = Hub(url).post(f"/goals/{goal_id}/tasks/{task_id}/note", {"text": text}, key=key)
-    _told(answer, f"{task_id} reads it at its next step", json=json)
+    answer = HubClient(url).post(f"/goals/{goal_id}/tasks/{task_id}/note", {"text": text}, key=key)
+    _print_result(answer, f"{task_id} reads it at its next step", json=json)
 
 
 @app.command
 def cancel(goal_id: GoalId, *, reason: Reason = "", key: Key = None, url: Url = None, json: Json = False) -> None:
     """Stop a goal for good."""
-    answer = Hub(url).post(f"/goals/{goal_id}/cancel", _given(reason=reason or None), key=key)
-    _told(answer, f"Goal {goal_id} is cancelled", json=json)
+    answer = HubClient(url).post(f"/goals/{goal_id}/cancel", _given(reason=reason or None), key=key)
+    _print_result(answer, f"Goal {goal_id} is cancelled", json=json)
 
 
 @app.command
 def pause(goal_id: GoalId, *, reason: Reason = "", key: Key = None, url: Url = None, json: Json = False) -> None:
     """Start nothing new on a goal; running work is put aside and kept."""
-    answer = Hub(url).post(f"/goals/{goal_id}/pause", _given(reason=reason or None), key=key)
-    _told(answer, f"Goal {goal_id} is paused; go on with: {program()} goal resume {goal_id}", json=json)
+    answer = HubClient(url).post(f"/goals/{goal_id}/pause", _given(reason=reason or None), key=key)
+    _print_result(answer, f"Goal {goal_id} is paused; go on with: {program()} goal resume {goal_id}", json=json)
 
 
 @app.command
 def resume(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Json = False) -> None:
     """Go on with a paused goal."""
-    _told(Hub(url).post(f"/goals/{goal_id}/resume", {}, key=key), f"Goal {goal_id} goes on", json=json)
+    _print_result(
+        HubClient(url).post(f"/goals/{goal_id}/resume", {}, key=key), f"Goal {goal_id} goes on", json=json
+    )
 
 
 @app.command
@@ -210,11 +222,11 @@ def pull(
     """Clone the branch of a goal into a new git repository."""
     from agenthub_cli.client.pull import pull_goal
 
-    target = pull_goal(Hub(url), goal_id, folder or Path(goal_id))
-    _told({"goal_id": goal_id, "path": str(target)}, f"The result is in {target}", json=json)
+    target = pull_goal(HubClient(url), goal_id, folder or Path(goal_id))
+    _print_result({"goal_id": goal_id, "path": str(target)}, f"The result is in {target}", json=json)
 
 
-def _told(answer: Any, sentence: str, *, json: bool) -> None:
+def _print_result(answer: Any, sentence: str, *, json: bool) -> None:
     if json:
         print_json(answer)
     else:

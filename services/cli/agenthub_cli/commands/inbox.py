@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from agenthub_cli.client.hub_client import Hub, Json, Key, Url
-from agenthub_cli.options.edit_options import AS_IT_IS, Edits
+from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
+from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.goal_watch import follow_command, waits_for_approval
 from agenthub_cli.terminal.output import print_json, program
 
@@ -30,7 +30,7 @@ _OF_GOAL = {
 
 def inbox(*, url: Url = None, json: Json = False) -> None:
     """Show every open question, every plan that waits for approval, and every result that waits for review."""
-    hub = Hub(url)
+    hub = HubClient(url)
     waiting = list(hub.pages("/interventions", state="open"))
     goals = [found for goal in hub.pages("/goals", needs_you=True) if (found := _waits_for(goal)) is not None]
     if json:
@@ -76,7 +76,7 @@ def answer(
         Literal["answer", "retry", "skip", "edit", "take_over", "cancel"],
         Parameter(help="What is to happen with the task"),
     ] = "answer",
-    edits: Edits = AS_IT_IS,
+    edits: EditOptions = AS_IT_IS,
     key: Key = None,
     url: Url = None,
     json: Json = False,
@@ -85,7 +85,7 @@ def answer(
 
     `--action edit` changes the task first: give what is to change.
     """
-    hub = Hub(url)
+    hub = HubClient(url)
     question = _asked(hub, intervention)
     body: dict[str, Any] = {"action": action, **edits.body()}
     if text is not None:
@@ -99,7 +99,7 @@ def answer(
     print(f"{_outcome(question, body)}\nFollow it with: {follow_command(told)}")
 
 
-def _asked(hub: Hub, intervention: str) -> dict[str, Any]:
+def _asked(hub: HubClient, intervention: str) -> dict[str, Any]:
     """The question; one that is answered already may be answered again with the same key."""
     for state in ("open", "all"):
         for item in hub.pages("/interventions", state=state):

@@ -18,7 +18,7 @@ from agenthub_cli.commands.nats_assets import NatsUrl
 from agenthub_cli.terminal.output import print_json, print_rows
 
 if TYPE_CHECKING:
-    from agenthub_runtime.jetstream.event_log import JetStreamStore
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
     from agenthub_runtime.postgres.database import Database
 
 
@@ -67,13 +67,13 @@ async def _rebuild(nats_url: str | None, database_url: str | None, data_dir: Pat
 @asynccontextmanager
 async def _stores(
     nats_url: str | None, database_url: str | None, data_dir: Path | None
-) -> AsyncIterator[tuple[JetStreamStore, Database]]:
-    from agenthub_runtime.jetstream.event_log import JetStreamStore
+) -> AsyncIterator[tuple[JetStreamEventLog, Database]]:
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
     from agenthub_runtime.postgres.database import Database
 
     address = postgres_address(database_url, data_dir)
     async with nats_connection(nats_url, data_dir) as nc, Database(address, name="agenthub-cli") as database:
-        yield JetStreamStore(nc), database
+        yield JetStreamEventLog(nc), database
 
 
 def _plain(report: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Edits:
+class EditOptions:
     """Changed fields of the task; what is not given stays as it is."""
 
     title: Annotated[str | None, Parameter(help="New title of the task")] = None
@@ -24,4 +24,4 @@ class Edits:
         return {"edits": given} if given else {}
 
 
-AS_IT_IS = Edits()
+AS_IT_IS = EditOptions()

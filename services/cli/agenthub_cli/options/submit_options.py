@@ -19,7 +19,7 @@ _LIMITS = ("max_time", "max_cost_usd", "max_llm_calls")
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class SubmitOptions:
     """What is not given is left to the hub's defaults."""
 
     requirements: Annotated[
@@ -49,7 +49,7 @@ class Wishes:
         return {**given, "constraints": limits} if limits else given
 
 
-NO_WISHES = Wishes()
+NO_SUBMIT_OPTIONS = SubmitOptions()
 
 
 def _task_list(path: Path) -> Any:

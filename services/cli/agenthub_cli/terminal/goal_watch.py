@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from agenthub_cli import exit_codes
-from agenthub_cli.client.hub_client import IDLE, PING, Frame, Hub
+from agenthub_cli.client.hub_client import IDLE, PING, HubClient, ServerSentEvent
 from agenthub_cli.client.queue_check import sentence, unserved_types
 from agenthub_cli.errors import CommandFailed, HubUnreachable
 from agenthub_cli.terminal.output import print_json, program
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import decode
-from agenthub_runtime.timeline.narrator import Line, Narrator, format_line
+from agenthub_runtime.timeline.renderer import Line, TimelineRenderer, format_line
 
 _PAUSE_S = 0.5
 _PATIENCE_S = 30.0
@@ -40,15 +40,15 @@ _RESTS: dict[str, tuple[int, tuple[str, ...]]] = {
 }
 
 
-class Story:
+class TimelinePrinter:
     """Prints a goal's lines in order; tasks that are enqueued together share one."""
 
     def __init__(self, *, json: bool = False) -> None:
-        self._narrator = Narrator()
+        self._narrator = TimelineRenderer()
         self._json = json
         self._pending: Line | None = None
 
-    def take(self, frame: Frame) -> Recorded:
+    def take(self, frame: ServerSentEvent) -> Recorded:
         """Tell one event."""
         body = msgspec.json.decode(frame.data)
         recorded = Recorded(
@@ -87,7 +87,7 @@ class Story:
 class _Rest:
     """Finds out when a goal has come to rest, and whether its story has been told up to there."""
 
-    def __init__(self, hub: Hub, goal_id: str) -> None:
+    def __init__(self, hub: HubClient, goal_id: str) -> None:
         self._hub = hub
         self._goal_id = goal_id
         self._goal: dict[str, Any] | None = None
@@ -118,11 +118,11 @@ class _Rest:
 class _Silence:
     """Says what it may mean when nothing happens: orders for agents that nobody runs."""
 
-    def __init__(self, hub: Hub, goal_id: str, story: Story) -> None:
+    def __init__(self, hub: HubClient, goal_id: str, story: TimelinePrinter) -> None:
         self._hub = hub
         self._goal_id = goal_id
         self._story = story
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self.ends()
 
     def ends(self) -> None:
@@ -137,22 +137,22 @@ class _Silence:
         self._pause_s = min(2 * self._pause_s, _SILENCE_MAX_S)
         self._due = time.monotonic() + self._pause_s
         for agent_type in unserved_types(self._hub, self._goal_id):
-            if agent_type not in self._told:
-                self._told.add(agent_type)
+            if agent_type not in self._reported:
+                self._reported.add(agent_type)
                 self._story.remark(sentence(agent_type))
 
 
 def watch_goal(
-    hub: Hub, goal_id: str, *, json: bool = False, timeout_s: float | None = None, start: int = 0
+    hub: HubClient, goal_id: str, *, json: bool = False, timeout_s: float | None = None, start: int = 0
 ) -> int:
     """Follow a goal until it is finished or waits for a person; returns the exit code."""
-    goal = follow_to_rest(hub, goal_id, Story(json=json), timeout_s=timeout_s, start=start)
+    goal = follow_to_rest(hub, goal_id, TimelinePrinter(json=json), timeout_s=timeout_s, start=start)
     if not json:
-        print(next_step(goal))
+        print(next_command(goal))
     return _RESTS[goal["status"]][0]
 
 
-def beginning(hub: Hub, goal_id: str, given: str | None) -> int:
+def beginning(hub: HubClient, goal_id: str, given: str | None) -> int:
     """Behind which sequence to begin: `given` is a number, `now`, or None for the goal's first event.
 
     Raises `CommandFailed` when there is no such beginning.
@@ -169,9 +169,9 @@ def beginning(hub: Hub, goal_id: str, given: str | None) -> int:
 
 
 def follow_to_rest(
-    hub: Hub,
+    hub: HubClient,
     goal_id: str,
-    story: Story,
+    story: TimelinePrinter,
     *,
     timeout_s: float | None = None,
     start: int = 0,
@@ -213,7 +213,7 @@ def follow_to_rest(
         time.sleep(_PAUSE_S)
 
 
-def _until(frames: Iterator[Frame], deadline: float | None, goal_id: str) -> Iterator[Frame]:
+def _until(frames: Iterator[ServerSentEvent], deadline: float | None, goal_id: str) -> Iterator[ServerSentEvent]:
     for frame in frames:
         if deadline is not None and time.monotonic() > deadline:
             raise CommandFailed(
@@ -236,7 +236,7 @@ def follow_command(answer: dict[str, Any]) -> str:
     return f"{program()} goal watch {answer['goal_id']} --from {answer['sequence'] - 1}"
 
 
-def next_step(goal: dict[str, Any]) -> str:
+def next_command(goal: dict[str, Any]) -> str:
     """What a person can do with a goal that rests."""
     goal_id, agenthub = goal["goal_id"], program()
     words = {

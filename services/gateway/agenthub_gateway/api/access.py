@@ -15,15 +15,15 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, ParameterKwarg, QueryParameter, SkipValidation
 
 from agenthub_gateway.api.payloads.decoding import body_hash
-from agenthub_gateway.commands.append import Intent, Outcome, request_id_for
+from agenthub_gateway.commands.append import CommandOutcome, Intent, request_id_for
 from agenthub_gateway.errors import NotFound, ProjectionBehind
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.security import LOCAL_PRINCIPAL, PRINCIPAL
 from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels import Position, position
 
 AnyRequest = Request[Any, Any, Any]
-HubParam = SkipValidation[NamedDependency[Hub]]
+PortsParam = SkipValidation[NamedDependency[GatewayPorts]]
 KeyHeader = Annotated[
     str | None,
     HeaderParameter(
@@ -67,20 +67,20 @@ def principal_of(request: AnyRequest) -> str:
     return str(request.scope["state"].get(PRINCIPAL, LOCAL_PRINCIPAL))
 
 
-def intent_of(request: AnyRequest, hub: Hub, key: str | None, body: msgspec.Struct) -> Intent:
+def intent_of(request: AnyRequest, ports: GatewayPorts, key: str | None, body: msgspec.Struct) -> Intent:
     """The envelope of the command in a request. Raises `InvalidInput` for a key that cannot be used."""
     actor = principal_of(request)
     trace = request.headers.get("traceparent", "")
     return Intent(
         actor=actor,
-        request_id=f"r-{hub.ids.token()}" if key is None else request_id_for(actor, key),
+        request_id=f"r-{ports.ids.token()}" if key is None else request_id_for(actor, key),
         body_hash=body_hash(body),
         keyed=key is not None,
         traceparent=trace if _TRACEPARENT.fullmatch(trace) else "",
     )
 
 
-def accepted_headers(outcome: Outcome, location: str) -> dict[str, str]:
+def accepted_headers(outcome: CommandOutcome, location: str) -> dict[str, str]:
     """The headers of a 202."""
     headers = {"Location": location}
     if outcome.replayed:
@@ -89,18 +89,18 @@ def accepted_headers(outcome: Outcome, location: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def snapshot(hub: Hub, after: int | None) -> AsyncIterator[tuple[Connection, Position | None]]:
+async def snapshot(ports: GatewayPorts, after: int | None) -> AsyncIterator[tuple[Connection, Position | None]]:
     """One consistent view of the read models, not older than the event `after`.
 
     Raises `ProjectionBehind` and `DatabaseUnavailable`.
     """
-    if after and not await hub.position.wait(after, WAIT_S):
-        current = hub.position.current
+    if after and not await ports.position.wait(after, WAIT_S):
+        current = ports.position.current
         raise ProjectionBehind(
             f"The read models hold events up to {current.seq if current else 0}, you asked for {after}"
         )
     async with (
-        hub.database.connection() as connection,
+        ports.database.connection() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         yield connection, await position(connection)

@@ -21,8 +21,8 @@ from agenthub_events.rules.goal_aggregate import (
 )
 from agenthub_gateway.api.access import (
     AnyRequest,
-    HubParam,
     KeyHeader,
+    PortsParam,
     accepted_headers,
     intent_of,
     no_goal,
@@ -42,11 +42,11 @@ from agenthub_gateway.api.payloads.requests import (
 from agenthub_gateway.api.payloads.responses import CommandAccepted, ReworkAccepted
 from agenthub_gateway.api.payloads.submission import plan_tasks
 from agenthub_gateway.commands.aggregate import Target
-from agenthub_gateway.commands.append import Intent, Outcome
+from agenthub_gateway.commands.append import CommandOutcome, Intent
 from agenthub_gateway.commands.goal import command_goal
 from agenthub_gateway.commands.plan import approve_plan, edit_plan
 from agenthub_gateway.commands.tasks import note_task
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 from agenthub_runtime.readmodels import get_goal
 
 OptionalApprove = JSONBody[ApproveBody | None]
@@ -70,13 +70,13 @@ async def rework(
     *,
     data: JSONBody[ReworkBody],
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     key: KeyHeader = None,
 ) -> Response[ReworkAccepted]:
     """Opens the goal again, on the same branch; also while it still runs."""
-    intent = intent_of(request, hub, key, data)
+    intent = intent_of(request, ports, key, data)
     command = Rework(by=intent.actor, request_id=intent.request_id, feedback=data.feedback, priority=data.priority)
-    outcome = await command_goal(hub.writer, goal_id, command, intent)
+    outcome = await command_goal(ports.writer, goal_id, command, intent)
     body = ReworkAccepted(
         goal_id=goal_id,
         rework_id=intent.request_id,
@@ -98,16 +98,16 @@ async def approve(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     data: OptionalApprove = None,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """Holds for the result that you saw: a goal that has changed since is refused."""
     body = data or ApproveBody()
-    intent = intent_of(request, hub, key, body)
-    seen = body.ready_seq or await _shown_ready_seq(hub, goal_id)
-    return await _told(
-        hub, goal_id, Approve(by=intent.actor, request_id=intent.request_id, ready_seq=seen), intent
+    intent = intent_of(request, ports, key, body)
+    seen = body.ready_seq or await _shown_ready_seq(ports, goal_id)
+    return await _command(
+        ports, goal_id, Approve(by=intent.actor, request_id=intent.request_id, ready_seq=seen), intent
     )
 
 
@@ -123,15 +123,15 @@ async def cancel(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     data: OptionalReason = None,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """Work under way is stopped; what has been merged stays."""
     body = data or ReasonBody()
-    intent = intent_of(request, hub, key, body)
-    return await _told(
-        hub, goal_id, Cancel(by=intent.actor, request_id=intent.request_id, reason=body.reason), intent
+    intent = intent_of(request, ports, key, body)
+    return await _command(
+        ports, goal_id, Cancel(by=intent.actor, request_id=intent.request_id, reason=body.reason), intent
     )
 
 
@@ -147,15 +147,15 @@ async def pause(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     data: OptionalReason = None,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """Running work is put aside, with its progress kept."""
     body = data or ReasonBody()
-    intent = intent_of(request, hub, key, body)
-    return await _told(
-        hub, goal_id, Pause(by=intent.actor, request_id=intent.request_id, reason=body.reason), intent
+    intent = intent_of(request, ports, key, body)
+    return await _command(
+        ports, goal_id, Pause(by=intent.actor, request_id=intent.request_id, reason=body.reason), intent
     )
 
 
@@ -171,13 +171,13 @@ async def resume(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     data: Nothing = None,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """Ends a pause."""
-    intent = intent_of(request, hub, key, data or EmptyBody())
-    return await _told(hub, goal_id, Resume(by=intent.actor, request_id=intent.request_id), intent)
+    intent = intent_of(request, ports, key, data or EmptyBody())
+    return await _command(ports, goal_id, Resume(by=intent.actor, request_id=intent.request_id), intent)
 
 
 @post(
@@ -192,13 +192,13 @@ async def retest(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     data: Nothing = None,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """On the head of the goal's branch."""
-    intent = intent_of(request, hub, key, data or EmptyBody())
-    return await _told(hub, goal_id, RequestTests(by=intent.actor, request_id=intent.request_id), intent)
+    intent = intent_of(request, ports, key, data or EmptyBody())
+    return await _command(ports, goal_id, RequestTests(by=intent.actor, request_id=intent.request_id), intent)
 
 
 @post(
@@ -214,20 +214,20 @@ async def budget(
     *,
     data: JSONBody[BudgetBody],
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """A limit can only be raised."""
     if data == BudgetBody():
         raise InvalidInput("Give max_cost_usd, max_llm_calls, or both", field="max_llm_calls")
-    intent = intent_of(request, hub, key, data)
+    intent = intent_of(request, ports, key, data)
     command = RaiseBudget(
         by=intent.actor,
         request_id=intent.request_id,
         max_cost_usd=data.max_cost_usd,
         max_llm_calls=data.max_llm_calls,
     )
-    return await _told(hub, goal_id, command, intent)
+    return await _command(ports, goal_id, command, intent)
 
 
 @post(
@@ -243,13 +243,13 @@ async def priority(
     *,
     data: JSONBody[PriorityBody],
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """Counts for the goal's next tasks."""
-    intent = intent_of(request, hub, key, data)
+    intent = intent_of(request, ports, key, data)
     command = Reprioritize(by=intent.actor, request_id=intent.request_id, priority=data.priority)
-    return await _told(hub, goal_id, command, intent)
+    return await _command(ports, goal_id, command, intent)
 
 
 @post(
@@ -261,15 +261,20 @@ async def priority(
     response_description=_EVENT,
 )
 async def plan(
-    goal_id: FromPath[str], *, data: JSONBody[PlanBody], request: AnyRequest, hub: HubParam, key: KeyHeader = None
+    goal_id: FromPath[str],
+    *,
+    data: JSONBody[PlanBody],
+    request: AnyRequest,
+    ports: PortsParam,
+    key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """Holds for the revision that you saw; a plan that has changed since comes back with the refusal."""
-    intent = intent_of(request, hub, key, data)
+    intent = intent_of(request, ports, key, data)
     if data.action == "approve":
-        return _accepted(goal_id, await approve_plan(hub.writer, goal_id, data.revision, intent))
+        return _accepted(goal_id, await approve_plan(ports.writer, goal_id, data.revision, intent))
     if data.tasks is None:
         raise InvalidInput("An edit needs the whole list of tasks", field="tasks")
-    outcome = await edit_plan(hub.writer, goal_id, data.revision, plan_tasks(data.tasks), intent)
+    outcome = await edit_plan(ports.writer, goal_id, data.revision, plan_tasks(data.tasks), intent)
     return _accepted(goal_id, outcome)
 
 
@@ -287,20 +292,22 @@ async def note(
     *,
     data: JSONBody[NoteBody],
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """It reads the note before its next step."""
-    intent = intent_of(request, hub, key, data)
-    outcome = await note_task(hub.writer, Target(goal_id, task_id), data.text, intent)
+    intent = intent_of(request, ports, key, data)
+    outcome = await note_task(ports.writer, Target(goal_id, task_id), data.text, intent)
     return _accepted(goal_id, outcome)
 
 
-async def _told(hub: Hub, goal_id: str, command: GoalCommand, intent: Intent) -> Response[CommandAccepted]:
-    return _accepted(goal_id, await command_goal(hub.writer, goal_id, command, intent))
+async def _command(
+    ports: GatewayPorts, goal_id: str, command: GoalCommand, intent: Intent
+) -> Response[CommandAccepted]:
+    return _accepted(goal_id, await command_goal(ports.writer, goal_id, command, intent))
 
 
-def _accepted(goal_id: str, outcome: Outcome) -> Response[CommandAccepted]:
+def _accepted(goal_id: str, outcome: CommandOutcome) -> Response[CommandAccepted]:
     body = CommandAccepted(goal_id=goal_id, event_id=outcome.event_id or None, sequence=outcome.sequence)
     return Response(body, status_code=202, headers=accepted_headers(outcome, _goal(goal_id)))
 
@@ -309,8 +316,8 @@ def _goal(goal_id: str) -> str:
     return f"/api/v1/goals/{goal_id}"
 
 
-async def _shown_ready_seq(hub: Hub, goal_id: str) -> int:
-    async with snapshot(hub, None) as (connection, _):
+async def _shown_ready_seq(ports: GatewayPorts, goal_id: str) -> int:
+    async with snapshot(ports, None) as (connection, _):
         row = await get_goal(connection, goal_id)
     if row is None:
         raise no_goal(goal_id)

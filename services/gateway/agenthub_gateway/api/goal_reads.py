@@ -16,8 +16,8 @@ from agenthub_gateway.api.access import (
     After,
     AnyRequest,
     Cursor,
-    HubParam,
     Limit,
+    PortsParam,
     answer,
     no_goal,
     says,
@@ -41,7 +41,7 @@ from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels import (
     GoalFilter,
     Graph,
-    Usage,
+    UsageSummary,
     cursor_number,
     get_goal,
     get_task,
@@ -73,7 +73,7 @@ class EventPage(msgspec.Struct, frozen=True):
 async def goals(
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     status: FromQuery[list[str] | None] = None,
     priority: FromQuery[str | None] = None,
     needs_you: FromQuery[bool | None] = None,
@@ -86,17 +86,17 @@ async def goals(
     _known("status", status or (), GOAL_STATES)
     _known("priority", () if priority is None else (priority,), get_args(Priority))
     filters = GoalFilter(status=status, priority=priority, needs_you=needs_you, text=text)
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         page = await list_goals(connection, cursor, limit, filters)
     return answer(request, GoalPage([goal_view(row) for row in page.items], page.next_cursor), at)
 
 
 @get("/api/v1/goals/{goal_id:str}", responses=says(GoalView), tags=_TAGS, summary="Show a goal")
 async def goal(
-    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
 ) -> Response[bytes]:
     """State, progress, estimates, cost, and whether somebody has to do something."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         row = await get_goal(connection, goal_id)
     if row is None:
         raise no_goal(goal_id)
@@ -108,13 +108,13 @@ async def tasks(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     cursor: Cursor = None,
     limit: Limit = 500,
     after: After = None,
 ) -> Response[bytes]:
     """In the order in which they came up, planned and made on the way."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_tasks(connection, goal_id, cursor, limit)
     return answer(request, page, at)
@@ -127,10 +127,10 @@ async def tasks(
     summary="Show a task",
 )
 async def task(
-    goal_id: FromPath[str], task_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+    goal_id: FromPath[str], task_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
 ) -> Response[bytes]:
     """The task and each of its attempts."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         row = await get_task(connection, goal_id, task_id)
         attempts = await list_attempts(connection, goal_id, task_id)
     if row is None:
@@ -140,10 +140,10 @@ async def task(
 
 @get("/api/v1/goals/{goal_id:str}/graph", responses=says(Graph), tags=_TAGS, summary="Show a goal's task graph")
 async def task_graph(
-    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
 ) -> Response[bytes]:
     """Every task, and who waits for whom."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         await must_exist(connection, goal_id)
         found = await graph(connection, goal_id)
     return answer(request, found, at)
@@ -151,21 +151,26 @@ async def task_graph(
 
 @get("/api/v1/goals/{goal_id:str}/gates", responses=says(GateList), tags=_TAGS, summary="List gate rounds")
 async def gates(
-    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
 ) -> Response[bytes]:
     """Each round with its evidence: command, exit code, counts, coverage, findings."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         await must_exist(connection, goal_id)
         rows = await list_gates(connection, goal_id)
     return answer(request, GateList(rows), at)
 
 
-@get("/api/v1/goals/{goal_id:str}/usage", responses=says(Usage), tags=_TAGS, summary="Show model calls and cost")
+@get(
+    "/api/v1/goals/{goal_id:str}/usage",
+    responses=says(UsageSummary),
+    tags=_TAGS,
+    summary="Show model calls and cost",
+)
 async def usage(
-    goal_id: FromPath[str], *, request: AnyRequest, hub: HubParam, after: After = None
+    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
 ) -> Response[bytes]:
     """Whole, and by task and model."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         await must_exist(connection, goal_id)
         found = await get_usage(connection, goal_id)
     return answer(request, found, at)
@@ -176,13 +181,13 @@ async def knowledge(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     cursor: Cursor = None,
     limit: Limit = 200,
     after: After = None,
 ) -> Response[bytes]:
     """Decisions, interfaces, facts and insights that agents left for each other."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_knowledge(connection, goal_id, cursor, limit)
     return answer(request, page, at)
@@ -195,13 +200,13 @@ async def timeline(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     cursor: Cursor = None,
     limit: Limit = 200,
     after: After = None,
 ) -> Response[bytes]:
     """Line by line from the beginning, in words for people."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_timeline(connection, goal_id, cursor, limit)
     return answer(request, page, at)
@@ -217,7 +222,7 @@ async def events(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     kinds: TypeQuery = None,
     cursor: Cursor = None,
     limit: Limit = 200,
@@ -225,8 +230,8 @@ async def events(
     """Straight from the log, each with its sequence. Aliases of types are understood."""
     wanted = Filter(types=parse_types(kinds or ()))
     start = cursor_number(cursor)
-    records = await hub.log.read(goal_id, after=start, limit=limit) if is_goal_id(goal_id) else []
-    if not records and not (is_goal_id(goal_id) and await hub.log.last(goal_id)):
+    records = await ports.log.read(goal_id, after=start, limit=limit) if is_goal_id(goal_id) else []
+    if not records and not (is_goal_id(goal_id) and await ports.log.last(goal_id)):
         raise no_goal(goal_id)
     views = [view for view in map(view_of, records) if _wants(wanted, view)]
     more = str(records[-1].seq) if len(records) == limit else None

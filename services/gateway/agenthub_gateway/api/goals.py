@@ -12,8 +12,8 @@ from agenthub_events.catalogue.goal import GoalPlanned
 from agenthub_events.subjects import goal_id_for_key, goal_id_from_token
 from agenthub_gateway.api.access import (
     AnyRequest,
-    HubParam,
     KeyHeader,
+    PortsParam,
     accepted_headers,
     intent_of,
     principal_of,
@@ -22,11 +22,11 @@ from agenthub_gateway.api.payloads.decoding import strict_body
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GoalSubmitted, duration_of, in_words
 from agenthub_gateway.api.payloads.submission import accepted_from
-from agenthub_gateway.commands.append import Outcome, check_key
-from agenthub_gateway.commands.goal_events import Family, load_family
+from agenthub_gateway.commands.append import CommandOutcome, check_key
+from agenthub_gateway.commands.goal_events import GoalEvents, load_goal_events
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.live.frames import Filter
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 
 PLAN_WAIT_S = 30.0
 # With any of these there is a plan, or nothing that brings one by itself.
@@ -49,20 +49,20 @@ Wait = Annotated[
 async def submit(
     data: JSONBody[SubmitBody],
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     key: KeyHeader = None,
     wait: Wait = None,
 ) -> Response[GoalSubmitted]:
     """Answers once the goal is safely in the event log; planning and work begin by themselves."""
-    accepted = await accepted_from(data, local_repositories=hub.accepts_local_repositories)
+    accepted = await accepted_from(data, local_repositories=ports.accepts_local_repositories)
     if key is None:
-        goal_id = goal_id_from_token(hub.ids.token())
+        goal_id = goal_id_from_token(ports.ids.token())
     else:
         goal_id = goal_id_for_key(principal_of(request), check_key(key))
-    outcome = await submit_goal(hub.writer, goal_id, accepted, intent_of(request, hub, key, data))
+    outcome = await submit_goal(ports.writer, goal_id, accepted, intent_of(request, ports, key, data))
     if wait == "plan":
-        await _until_planned(hub, outcome)
-    family = await load_family(hub.log, goal_id) if wait or outcome.replayed else None
+        await _until_planned(ports, outcome)
+    family = await load_goal_events(ports.log, goal_id) if wait or outcome.replayed else None
     return Response(
         _submitted(outcome, family),
         status_code=202,
@@ -70,7 +70,7 @@ async def submit(
     )
 
 
-def _submitted(outcome: Outcome, family: Family | None) -> GoalSubmitted:
+def _submitted(outcome: CommandOutcome, family: GoalEvents | None) -> GoalSubmitted:
     found = family.last_of(GoalPlanned) if family else None
     planned = found.event if found else None
     if not isinstance(planned, GoalPlanned):
@@ -97,8 +97,8 @@ def _submitted(outcome: Outcome, family: Family | None) -> GoalSubmitted:
     )
 
 
-async def _until_planned(hub: Hub, outcome: Outcome) -> None:
-    listener = hub.feed.listen(after=outcome.sequence, wanted=Filter(outcome.goal_id, _DECIDED))
+async def _until_planned(ports: GatewayPorts, outcome: CommandOutcome) -> None:
+    listener = ports.feed.listen(after=outcome.sequence, wanted=Filter(outcome.goal_id, _DECIDED))
     try:
         async with asyncio.timeout(PLAN_WAIT_S):
             while (frames := await listener.next(PLAN_WAIT_S)) is not None and not frames:

@@ -15,9 +15,9 @@ from agenthub_gateway.api.access import (
     After,
     AnyRequest,
     Cursor,
-    HubParam,
     KeyHeader,
     Limit,
+    PortsParam,
     accepted_headers,
     answer,
     intent_of,
@@ -34,12 +34,12 @@ from agenthub_gateway.api.payloads.responses import (
     dead_letter_view,
     intervention_view,
 )
-from agenthub_gateway.commands.append import Outcome
-from agenthub_gateway.commands.questions import Answer, Question, answer_question
+from agenthub_gateway.commands.append import CommandOutcome
+from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
 from agenthub_gateway.commands.tasks import DeadLetter, discard, requeue
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import BlockedTask, InterventionRequired, blocker_reason
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 from agenthub_runtime.readmodels import (
     DeadLetterRow,
     InterventionRow,
@@ -61,14 +61,14 @@ LetterState = Annotated[Literal["open", "requeued", "discarded", "all"], QueryPa
 async def interventions(
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     which: QuestionState = "open",
     cursor: Cursor = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[bytes]:
     """The oldest first, of every goal."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         page = await list_interventions(connection, None, None if which == "all" else which, cursor, limit)
     return answer(request, _with_notifications(page), at)
 
@@ -83,14 +83,14 @@ async def goal_interventions(
     goal_id: FromPath[str],
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     which: QuestionState = "all",
     cursor: Cursor = None,
     limit: Limit = 100,
     after: After = None,
 ) -> Response[bytes]:
     """Open, answered and gone ones."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_interventions(connection, goal_id, None if which == "all" else which, cursor, limit)
     return answer(request, _with_notifications(page), at)
@@ -109,20 +109,20 @@ async def answer_intervention(
     *,
     data: JSONBody[AnswerBody],
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """The first answer counts; a second one is told who was first."""
-    async with snapshot(hub, None) as (connection, _):
+    async with snapshot(ports, None) as (connection, _):
         row = await get_intervention(connection, intervention_id)
     if row is None:
         raise NotFound(f"There is no question `{intervention_id[:80]}`")
     given = Answer(action=data.action, text=data.text, option=data.option, edits=_edits(data.edits))
     outcome = await answer_question(
-        hub.writer,
-        Question(row.goal_id, row.task_id, row.blocked_seq, row.about),
+        ports.writer,
+        OpenQuestion(row.goal_id, row.task_id, row.blocked_seq, row.about),
         given,
-        intent_of(request, hub, key, data),
+        intent_of(request, ports, key, data),
     )
     return _accepted(outcome)
 
@@ -131,7 +131,7 @@ async def answer_intervention(
 async def dead_letters(
     *,
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     goal_id: Annotated[str | None, QueryParameter(name="goal")] = None,
     which: LetterState = "open",
     cursor: Cursor = None,
@@ -139,7 +139,7 @@ async def dead_letters(
     after: After = None,
 ) -> Response[bytes]:
     """Work that was given up, and messages that nobody can read; the oldest first."""
-    async with snapshot(hub, after) as (connection, at):
+    async with snapshot(ports, after) as (connection, at):
         page = await list_dead_letters(connection, goal_id, None if which == "all" else which, cursor, limit)
     return answer(request, DeadLetterPage([dead_letter_view(row) for row in page.items], page.next_cursor), at)
 
@@ -155,14 +155,14 @@ async def dead_letters(
 async def requeue_letter(
     dead_letter_id: FromPath[str],
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     data: JSONBody[RequeueBody | None] = None,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """As it was, or with changes."""
     body = data or RequeueBody()
-    letter = await _letter(hub, dead_letter_id)
-    outcome = await requeue(hub.writer, letter, _edits(body.edits), intent_of(request, hub, key, body))
+    letter = await _letter(ports, dead_letter_id)
+    outcome = await requeue(ports.writer, letter, _edits(body.edits), intent_of(request, ports, key, body))
     return _accepted(outcome)
 
 
@@ -177,19 +177,19 @@ async def requeue_letter(
 async def discard_letter(
     dead_letter_id: FromPath[str],
     request: AnyRequest,
-    hub: HubParam,
+    ports: PortsParam,
     data: JSONBody[ReasonBody | None] = None,
     key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """The goal goes on without it, as far as it can."""
     body = data or ReasonBody()
-    letter = await _letter(hub, dead_letter_id)
-    outcome = await discard(hub.writer, letter, body.reason, intent_of(request, hub, key, body))
+    letter = await _letter(ports, dead_letter_id)
+    outcome = await discard(ports.writer, letter, body.reason, intent_of(request, ports, key, body))
     return _accepted(outcome)
 
 
-async def _letter(hub: Hub, dead_letter_id: str) -> DeadLetter:
-    async with snapshot(hub, None) as (connection, _):
+async def _letter(ports: GatewayPorts, dead_letter_id: str) -> DeadLetter:
+    async with snapshot(ports, None) as (connection, _):
         row: DeadLetterRow | None = await get_dead_letter(connection, dead_letter_id)
     if row is None:
         raise NotFound(f"There is no dead letter `{dead_letter_id[:80]}`")
@@ -198,7 +198,7 @@ async def _letter(hub: Hub, dead_letter_id: str) -> DeadLetter:
     return DeadLetter(row.goal_id, row.task_id, row.seq)
 
 
-def _accepted(outcome: Outcome) -> Response[CommandAccepted]:
+def _accepted(outcome: CommandOutcome) -> Response[CommandAccepted]:
     body = CommandAccepted(goal_id=outcome.goal_id, event_id=outcome.event_id, sequence=outcome.sequence)
     location = f"/api/v1/goals/{outcome.goal_id}"
     return Response(body, status_code=202, headers=accepted_headers(outcome, location))

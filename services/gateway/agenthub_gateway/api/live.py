@@ -10,12 +10,12 @@ from litestar.params import HeaderParameter, QueryParameter
 from litestar.response import ServerSentEvent
 
 from agenthub_events.errors import AgenthubError, InvalidInput
-from agenthub_gateway.api.access import HubParam, no_goal
+from agenthub_gateway.api.access import PortsParam, no_goal
 from agenthub_gateway.api.goal_reads import TypeQuery, is_goal_id
 from agenthub_gateway.live.frames import Filter, parse_types
 from agenthub_gateway.live.resume_position import starting_place
 from agenthub_gateway.live.streams import Source, serve_socket, sse_messages
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 
 GoalQuery = Annotated[str | None, QueryParameter(name="goal", description="Only frames of this goal.")]
 Runs = Annotated[
@@ -32,7 +32,7 @@ Beginning = Annotated[
 
 @get("/api/v1/stream", tags=["Live"], summary="Follow events (Server-Sent Events)", media_type="text/event-stream")
 async def stream(
-    hub: HubParam,
+    ports: PortsParam,
     *,
     goal_id: GoalQuery = None,
     kinds: TypeQuery = None,
@@ -41,11 +41,11 @@ async def stream(
     runs: Runs = False,
 ) -> ServerSentEvent:
     """Each event with `id: <generation>:<sequence>`; a client that comes back with it misses nothing."""
-    wanted = await _filter(hub, goal_id, kinds)
+    wanted = await _filter(ports, goal_id, kinds)
     place, generation, first = await starting_place(
-        hub.feed, last_event_id=last_event_id, from_sequence=from_sequence
+        ports.feed, last_event_id=last_event_id, from_sequence=from_sequence
     )
-    listener = Source(hub.feed, place, wanted, hub.outputs if runs else None)
+    listener = Source(ports.feed, place, wanted, ports.outputs if runs else None)
     return ServerSentEvent(
         sse_messages(listener, wanted, generation, first), headers={"Agenthub-Position": str(place)}
     )
@@ -54,7 +54,7 @@ async def stream(
 @websocket("/api/v1/ws")
 async def socket_stream(
     socket: WebSocket[Any, Any, Any],
-    hub: HubParam,
+    ports: PortsParam,
     *,
     goal_id: GoalQuery = None,
     kinds: TypeQuery = None,
@@ -63,13 +63,13 @@ async def socket_stream(
 ) -> None:
     """The same frames over a WebSocket, one JSON object each."""
     try:
-        wanted = await _filter(hub, goal_id, kinds)
-        await serve_socket(socket, hub.feed, wanted, from_sequence, hub.outputs if runs else None)
+        wanted = await _filter(ports, goal_id, kinds)
+        await serve_socket(socket, ports.feed, wanted, from_sequence, ports.outputs if runs else None)
     except AgenthubError as error:
         raise WebSocketException(code=1008, detail=str(error)[:120]) from error
 
 
-async def _filter(hub: Hub, goal_id: str | None, kinds: list[str] | None) -> Filter:
+async def _filter(ports: GatewayPorts, goal_id: str | None, kinds: list[str] | None) -> Filter:
     """Raises `InvalidInput` for what is no type or goal id, and `NotFound` for a goal that nobody submitted."""
     wanted = Filter(goal_id, parse_types(kinds or ()))
     if goal_id is not None:
@@ -77,7 +77,7 @@ async def _filter(hub: Hub, goal_id: str | None, kinds: list[str] | None) -> Fil
             raise InvalidInput(
                 f"`{goal_id[:60]}` is no goal id: expected `g-` and 26 letters or digits", field="goal"
             )
-        if await hub.log.last(goal_id) is None:
+        if await ports.log.last(goal_id) is None:
             raise no_goal(goal_id)
     return wanted
 

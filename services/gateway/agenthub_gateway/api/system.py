@@ -10,10 +10,10 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from agenthub_events.errors import AgenthubError
-from agenthub_gateway.api.access import HubParam
+from agenthub_gateway.api.access import PortsParam
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.metrics import CONTENT_TYPE, hub_lines
-from agenthub_gateway.ports import Hub
+from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS, Kind
 from agenthub_gateway.queues import QueueView
 from agenthub_runtime.readmodels import Position, position
@@ -66,9 +66,9 @@ async def live() -> Live:
 
 
 @get(["/health/ready", "/ready"], tags=["System"], summary="Can the gateway work")
-async def ready(hub: HubParam) -> Response[Ready]:
+async def ready(ports: PortsParam) -> Response[Ready]:
     """Looks at NATS, Postgres and the projector; 503 when one is missing, or the log lately took no event."""
-    (log, newest), (models, at) = await asyncio.gather(_log(hub), _read_models(hub))
+    (log, newest), (models, at) = await asyncio.gather(_log(ports), _read_models(ports))
     checks = {"nats": log, "postgres": models, "projection": Check(ok=at is not None)}
     if at is None and models.ok:
         checks["projection"] = Check(ok=False, detail="The projector has not run yet")
@@ -84,16 +84,16 @@ async def ready(hub: HubParam) -> Response[Ready]:
 
 
 @get("/api/v1/queues", tags=["System"], summary="What waits in the work queues")
-async def queues(hub: HubParam) -> QueueList:
+async def queues(ports: PortsParam) -> QueueList:
     """By agent type and lane, asked of the server at this moment."""
-    return QueueList(await hub.queues())
+    return QueueList(await ports.queues())
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics(hub: HubParam) -> Response[str]:
+async def metrics(ports: PortsParam) -> Response[str]:
     """Figures for Prometheus; what does not answer is left out."""
-    (_, newest), (_, at), waiting = await asyncio.gather(_log(hub), _read_models(hub), _queues(hub))
-    lines = [*hub.requests.lines(), *hub_lines(newest, at.seq if at else None, waiting)]
+    (_, newest), (_, at), waiting = await asyncio.gather(_log(ports), _read_models(ports), _queues(ports))
+    lines = [*ports.requests.lines(), *hub_lines(newest, at.seq if at else None, waiting)]
     return Response("\n".join(lines) + "\n", media_type=CONTENT_TYPE)
 
 
@@ -115,29 +115,29 @@ def _kind(slug: str, kind: Kind) -> ProblemKind:
     return ProblemKind(type=f"/problems/{slug}", status=kind.status, title=kind.title, remedy=kind.remedy)
 
 
-async def _log(hub: Hub) -> tuple[Check, int | None]:
-    if not hub.connected():
+async def _log(ports: GatewayPorts) -> tuple[Check, int | None]:
+    if not ports.connected():
         return Check(ok=False, detail="No connection to NATS"), None
     try:
         async with asyncio.timeout(_PING_S):
-            newest = await hub.log.last_seq()
+            newest = await ports.log.last_seq()
     except (AgenthubError, TimeoutError) as error:
         return Check(ok=False, detail=str(error) or "No answer"), None
-    trouble = hub.writer.appends.trouble()
+    trouble = ports.writer.appends.trouble()
     return Check(ok=not trouble, detail=trouble), newest
 
 
-async def _queues(hub: Hub) -> list[QueueView]:
+async def _queues(ports: GatewayPorts) -> list[QueueView]:
     try:
         async with asyncio.timeout(_PING_S):
-            return await hub.queues()
+            return await ports.queues()
     except (AgenthubError, TimeoutError):
         return []
 
 
-async def _read_models(hub: Hub) -> tuple[Check, Position | None]:
+async def _read_models(ports: GatewayPorts) -> tuple[Check, Position | None]:
     try:
-        async with asyncio.timeout(_PING_S), hub.database.connection() as connection:
+        async with asyncio.timeout(_PING_S), ports.database.connection() as connection:
             return Check(ok=True), await position(connection)
     except (AgenthubError, TimeoutError) as error:
         return Check(ok=False, detail=str(error) or "No answer"), None

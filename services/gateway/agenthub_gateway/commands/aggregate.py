@@ -9,7 +9,15 @@ import msgspec
 from agenthub_events.base import Draft, Event
 from agenthub_events.ports import Conflict, EventLog, Recorded
 from agenthub_events.subjects import aggregate_of
-from agenthub_gateway.commands.append import TRIES, Intent, Origin, Outcome, Writer, earlier_outcome, too_busy
+from agenthub_gateway.commands.append import (
+    TRIES,
+    CommandOutcome,
+    Intent,
+    Origin,
+    Writer,
+    earlier_outcome,
+    too_busy,
+)
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -26,7 +34,7 @@ async def append_after(
     event: Event,
     intent: Intent,
     check: Callable[[Sequence[Recorded]], None],
-) -> Outcome:
+) -> CommandOutcome:
     """Append `event` at the end of its aggregate while `check` finds nothing against it there.
 
     `check` gets every message of the aggregate and raises what `Conflict` means to the caller. Raises also
@@ -47,7 +55,7 @@ async def append_after(
         check(records)
         result = await writer.append(draft, intent, target.origin)
         if not isinstance(result, Conflict):
-            return Outcome(
+            return CommandOutcome(
                 goal_id=target.goal_id,
                 event_id=draft.event_id,
                 sequence=result.seq,

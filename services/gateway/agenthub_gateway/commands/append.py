@@ -13,7 +13,7 @@ from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import Clock, Conflict, EventLog, Recorded, Stamp, Stored, Unavailable
 from agenthub_events.subjects import uuid5
 from agenthub_gateway.errors import KeyReused
-from agenthub_gateway.log_health import AppendWatch
+from agenthub_gateway.log_health import LogHealth
 from agenthub_runtime.telemetry.tracing import GOAL_ID, TASK_ID, Telemetry, traceparent
 
 TRIES = 16
@@ -35,7 +35,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str = ""
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Where the command's event stands in the log. `event_id` is empty when nothing had to happen."""
 
     goal_id: str
@@ -67,10 +67,10 @@ class Writer:
     """Appends a command's event."""
 
     def __init__(
-        self, log: EventLog, clock: Clock, telemetry: Telemetry, appends: AppendWatch | None = None
+        self, log: EventLog, clock: Clock, telemetry: Telemetry, appends: LogHealth | None = None
     ) -> None:
         self.log = log
-        self.appends = appends or AppendWatch()
+        self.appends = appends or LogHealth()
         self._clock = clock
         self._telemetry = telemetry
 
@@ -107,14 +107,16 @@ def _metadata(draft: Draft, intent: Intent) -> Metadata:
     }
 
 
-def earlier_outcome(goal_id: str, event_id: str, records: Sequence[Recorded], intent: Intent) -> Outcome | None:
+def earlier_outcome(
+    goal_id: str, event_id: str, records: Sequence[Recorded], intent: Intent
+) -> CommandOutcome | None:
     """The outcome of an earlier sending of the same request. Raises `KeyReused` when it said something else."""
     found = next((recorded for recorded in records if event_id_of(recorded) == event_id), None)
     if found is None:
         return None
     if getattr(found.event, "metadata", {}).get(BODY_HASH, intent.body_hash) != intent.body_hash:
         raise KeyReused("This Idempotency-Key came with another body before: take a new key for a new request")
-    return Outcome(goal_id=goal_id, event_id=event_id, sequence=found.seq, replayed=True)
+    return CommandOutcome(goal_id=goal_id, event_id=event_id, sequence=found.seq, replayed=True)
 
 
 def event_id_of(recorded: Recorded) -> str:

@@ -12,23 +12,23 @@ from agenthub_events.catalogue.values import PlannedTask
 from agenthub_events.errors import CommandRefused, InvalidSubject
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.rules import goal_aggregate
-from agenthub_events.rules.goal_aggregate import GoalLife
+from agenthub_events.rules.goal_aggregate import GoalAggregate
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, check_goal_id
 from agenthub_gateway.commands.append import Origin
 from agenthub_gateway.errors import NotFound
 
 
-class Family(msgspec.Struct, frozen=True):
+class GoalEvents(msgspec.Struct, frozen=True):
     """The messages of `evt.<goal>._.goal.>` and their fold."""
 
-    life: GoalLife
+    aggregate: GoalAggregate
     records: tuple[Recorded, ...] = ()
 
     @property
     def goal_id(self) -> str:
         """The goal."""
-        return self.life.goal_id
+        return self.aggregate.goal_id
 
     @property
     def origin(self) -> Origin:
@@ -37,9 +37,9 @@ class Family(msgspec.Struct, frozen=True):
         since = first.event.timestamp if isinstance(first.event, Event) else UNWRITTEN
         return Origin(first.headers.get("traceparent", ""), since)
 
-    def extended(self, tail: Sequence[Recorded]) -> Family:
+    def extended(self, tail: Sequence[Recorded]) -> GoalEvents:
         """The family after more messages. Raises `CommandRefused` when one cannot be read."""
-        life = self.life
+        aggregate = self.aggregate
         for recorded in tail:
             if isinstance(recorded.event, Unreadable):
                 raise CommandRefused(
@@ -47,8 +47,8 @@ class Family(msgspec.Struct, frozen=True):
                     f"Event {recorded.seq} of goal `{self.goal_id}` cannot be read ({recorded.event.reason}): "
                     "nothing is decided about this goal until it can",
                 )
-            life = goal_aggregate.evolve(life, recorded.seq, recorded.event)
-        return Family(life, (*self.records, *tail))
+            aggregate = goal_aggregate.evolve(aggregate, recorded.seq, recorded.event)
+        return GoalEvents(aggregate, (*self.records, *tail))
 
     def tasks(self) -> dict[str, PlannedTask]:
         """The planned graph as it stands: task id to task."""
@@ -69,7 +69,7 @@ class Family(msgspec.Struct, frozen=True):
         return next((r for r in reversed(self.records) if getattr(r.event, "type", "") == name), None)
 
 
-async def load_family(log: EventLog, goal_id: str) -> Family:
+async def load_goal_events(log: EventLog, goal_id: str) -> GoalEvents:
     """Read a goal's own events. Raises `NotFound`, and `CommandRefused` when the goal is frozen."""
     unknown = NotFound(f"There is no goal `{goal_id[:60]}`")
     try:
@@ -79,4 +79,4 @@ async def load_family(log: EventLog, goal_id: str) -> Family:
     records = await log.read(f"{goal_id}.{GOAL_AS_A_WHOLE}.goal")
     if not records:
         raise unknown
-    return Family(goal_aggregate.initial(goal_id)).extended(records)
+    return GoalEvents(goal_aggregate.initial(goal_id)).extended(records)

@@ -13,12 +13,12 @@ from agenthub_events.ports import Recorded
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_gateway.commands.aggregate import Target, append_after
-from agenthub_gateway.commands.append import Intent, Outcome, Writer
-from agenthub_gateway.commands.goal_events import load_family
+from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
+from agenthub_gateway.commands.goal_events import load_goal_events
 from agenthub_gateway.errors import NotFound
 
 
-class Question(msgspec.Struct, frozen=True):
+class OpenQuestion(msgspec.Struct, frozen=True):
     """Where a question stands in the log: `task_id` is `_` for one about the goal as a whole, which may be
     `about` one of its tasks."""
 
@@ -37,13 +37,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     edits: TaskEdits = TaskEdits()
 
 
-async def answer_question(writer: Writer, question: Question, answer: Answer, intent: Intent) -> Outcome:
+async def answer_question(
+    writer: Writer, question: OpenQuestion, answer: Answer, intent: Intent
+) -> CommandOutcome:
     """Put an answer into the log.
 
     Raises `NotFound`, `InvalidInput` (the answer does not fit the question), `CommandRefused` (answered by
     somebody, or gone), `KeyReused` or `StoreUnavailable`.
     """
-    family = await load_family(writer.log, question.goal_id)
+    family = await load_goal_events(writer.log, question.goal_id)
     whole = question.task_id == GOAL_AS_A_WHOLE
     event = AgentAnswered(
         action=answer.action,
@@ -60,22 +62,22 @@ async def answer_question(writer: Writer, question: Question, answer: Answer, in
         for later in records:
             if later.seq > question.blocked_seq:
                 _still_open(question, later, whole)
-        if family.life.phase in TERMINAL:
-            raise CommandRefused("question-gone", f"Goal `{question.goal_id}` is {family.life.phase}")
+        if family.aggregate.phase in TERMINAL:
+            raise CommandRefused("question-gone", f"Goal `{question.goal_id}` is {family.aggregate.phase}")
         _fits(answer, asked)
 
     target = Target(question.goal_id, question.task_id, family.origin)
     return await append_after(writer, target, event, intent, check)
 
 
-def _asked(question: Question, records: Sequence[Recorded]) -> AgentBlocked:
+def _asked(question: OpenQuestion, records: Sequence[Recorded]) -> AgentBlocked:
     for recorded in records:
         if recorded.seq == question.blocked_seq and isinstance(recorded.event, AgentBlocked):
             return recorded.event
     raise NotFound(f"Event {question.blocked_seq} of goal `{question.goal_id}` is no question")
 
 
-def _still_open(question: Question, later: Recorded, whole: bool) -> None:
+def _still_open(question: OpenQuestion, later: Recorded, whole: bool) -> None:
     event = later.event
     if isinstance(event, AgentAnswered) and event.blocked_seq == question.blocked_seq:
         raise CommandRefused(

@@ -9,11 +9,11 @@ from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.ports import Conflict, Recorded
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_gateway.commands.append import Intent, Outcome, Writer, event_id_of
+from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer, event_id_of
 from agenthub_gateway.errors import KeyReused
 
 
-async def submit_goal(writer: Writer, goal_id: str, accepted: GoalAccepted, intent: Intent) -> Outcome:
+async def submit_goal(writer: Writer, goal_id: str, accepted: GoalAccepted, intent: Intent) -> CommandOutcome:
     """Put a goal into the log, once: the same key and body find the goal that is there.
 
     Raises `KeyReused` for another body under the same key and `StoreUnavailable`.
@@ -30,7 +30,7 @@ async def submit_goal(writer: Writer, goal_id: str, accepted: GoalAccepted, inte
     result = await writer.append(draft, intent)
     if isinstance(result, Conflict):
         return _replayed(goal_id, result.tail, intent)
-    return Outcome(
+    return CommandOutcome(
         goal_id=goal_id,
         event_id=draft.event_id,
         sequence=result.seq,
@@ -38,11 +38,11 @@ async def submit_goal(writer: Writer, goal_id: str, accepted: GoalAccepted, inte
     )
 
 
-def _replayed(goal_id: str, tail: tuple[Recorded, ...], intent: Intent) -> Outcome:
+def _replayed(goal_id: str, tail: tuple[Recorded, ...], intent: Intent) -> CommandOutcome:
     first = tail[0]
     if isinstance(first.event, Unreadable) or getattr(first.event, "body_hash", "") != intent.body_hash:
         raise KeyReused(
             f"This Idempotency-Key belongs to goal `{goal_id}`, which was submitted with another body: "
             "take a new key for a new goal"
         )
-    return Outcome(goal_id=goal_id, event_id=event_id_of(first), sequence=first.seq, replayed=True)
+    return CommandOutcome(goal_id=goal_id, event_id=event_id_of(first), sequence=first.seq, replayed=True)

@@ -20,8 +20,8 @@ from agenthub_events.errors import CommandRefused, InvalidSubject
 from agenthub_events.ports import Recorded
 from agenthub_events.subjects import check_task_id
 from agenthub_gateway.commands.aggregate import Target, append_after, read_aggregate
-from agenthub_gateway.commands.append import Intent, Outcome, Writer
-from agenthub_gateway.commands.goal_events import load_family
+from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
+from agenthub_gateway.commands.goal_events import load_goal_events
 from agenthub_gateway.errors import NotFound
 
 
@@ -33,12 +33,12 @@ class DeadLetter(msgspec.Struct, frozen=True):
     seq: int
 
 
-async def note_task(writer: Writer, target: Target, text: str, intent: Intent) -> Outcome:
+async def note_task(writer: Writer, target: Target, text: str, intent: Intent) -> CommandOutcome:
     """Say something to the agent that works on the task.
 
     Raises `NotFound`, `CommandRefused` (no attempt is open), `KeyReused` or `StoreUnavailable`.
     """
-    family = await load_family(writer.log, target.goal_id)
+    family = await load_goal_events(writer.log, target.goal_id)
     try:
         check_task_id(target.task_id)
     except InvalidSubject:
@@ -50,13 +50,13 @@ async def note_task(writer: Writer, target: Target, text: str, intent: Intent) -
     return await append_after(writer, traced, event, intent, lambda records: _must_run(target, records))
 
 
-async def requeue(writer: Writer, letter: DeadLetter, edits: TaskEdits, intent: Intent) -> Outcome:
+async def requeue(writer: Writer, letter: DeadLetter, edits: TaskEdits, intent: Intent) -> CommandOutcome:
     """Send a given-up task back to work. Raises as `note_task` does."""
     event = TaskRequeued(task_id=letter.task_id, by=intent.actor, edits=edits)
     return await _decide_letter(writer, letter, event, intent)
 
 
-async def discard(writer: Writer, letter: DeadLetter, reason: str, intent: Intent) -> Outcome:
+async def discard(writer: Writer, letter: DeadLetter, reason: str, intent: Intent) -> CommandOutcome:
     """Give a task up for good. Raises as `note_task` does."""
     event = TaskDiscarded(task_id=letter.task_id, by=intent.actor, reason=reason)
     return await _decide_letter(writer, letter, event, intent)
@@ -64,8 +64,8 @@ async def discard(writer: Writer, letter: DeadLetter, reason: str, intent: Inten
 
 async def _decide_letter(
     writer: Writer, letter: DeadLetter, event: TaskRequeued | TaskDiscarded, intent: Intent
-) -> Outcome:
-    family = await load_family(writer.log, letter.goal_id)
+) -> CommandOutcome:
+    family = await load_goal_events(writer.log, letter.goal_id)
     target = Target(letter.goal_id, letter.task_id, family.origin)
     return await append_after(writer, target, event, intent, lambda records: _still_dead(letter, records))
 

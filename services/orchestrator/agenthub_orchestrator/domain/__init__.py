@@ -9,7 +9,7 @@
 `Draft.originator_id`: an event of theirs was sent and has not come back) are left out, to save work only.
 """
 
-from agenthub_orchestrator.domain.due import Charge, Due, Fired, TimerKind, TimerWish
+from agenthub_orchestrator.domain.due import Charge, Due, Fired, TimerKind, TimerRequest
 from agenthub_orchestrator.domain.orders.lanes import lane
 from agenthub_orchestrator.domain.policy import Policy
 from agenthub_orchestrator.domain.rules.budget import charged
@@ -31,7 +31,7 @@ __all__ = [
     "TaskState",
     "TaskWord",
     "TimerKind",
-    "TimerWish",
+    "TimerRequest",
     "apply",
     "charged",
     "decide",

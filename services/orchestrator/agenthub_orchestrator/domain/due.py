@@ -49,7 +49,7 @@ class Fired(msgspec.Struct, frozen=True):
     ref: str
 
 
-class TimerWish(msgspec.Struct, frozen=True, kw_only=True):
+class TimerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A timer that should be set. Either `due` is a date, or the timer is to run `after_s` seconds from now on.
 
     There is at most one wish for each (kind, task); a changed `ref` means that the timer has to be moved. A

@@ -14,12 +14,12 @@ from agenthub_orchestrator.projector.projection import VERSION, ReadModels, gene
 from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.jetstream.connection import connect
-from agenthub_runtime.jetstream.event_log import JetStreamStore
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.projections import AsyncProjectionRunner, Generation, Generations
 from agenthub_runtime.readmodels import CHANNEL, position
 from agenthub_runtime.settings.records import ProjectorSettings
-from agenthub_runtime.shutdown import until_told_to_stop
+from agenthub_runtime.shutdown import until_asked_to_stop
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
     nats = await connect(settings.nats_url, "projector")
     try:
         async with Database(settings.database_url, name="agenthub-projector") as database:
-            await until_told_to_stop(project(JetStreamStore(nats), database))
+            await until_asked_to_stop(project(JetStreamEventLog(nats), database))
     finally:
         await nats.close()
 

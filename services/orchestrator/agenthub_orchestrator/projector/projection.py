@@ -11,7 +11,7 @@ import agenthub_orchestrator
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_orchestrator.projector.upsert import RowChanges
-from agenthub_orchestrator.projector.view import GoalView
+from agenthub_orchestrator.projector.view import GoalProjection
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.postgres.migrations import migrate
 from agenthub_runtime.projections import AsyncProjection, Generations
@@ -52,11 +52,11 @@ class ReadModels(AsyncProjection):
         self._log = log
         self._schema = schema
         self._kept = kept
-        self._views: OrderedDict[str, GoalView] = OrderedDict()
+        self._views: OrderedDict[str, GoalProjection] = OrderedDict()
 
     async def process_events(self, batch: Sequence[Recorded], *, position: int) -> RowChanges:
         """Fold a batch in; the changed rows. Raises `StoreUnavailable` when an old goal cannot be read."""
-        touched: dict[str, GoalView] = {}
+        touched: dict[str, GoalProjection] = {}
         for recorded in batch:
             goal_id = _goal_id(recorded)
             view = touched.get(goal_id)
@@ -72,17 +72,17 @@ class ReadModels(AsyncProjection):
         """Make every fold again from the log when it is needed."""
         self._views.clear()
 
-    async def _view(self, goal_id: str, recorded: Recorded, position: int) -> GoalView:
+    async def _view(self, goal_id: str, recorded: Recorded, position: int) -> GoalProjection:
         view = self._views.get(goal_id)
         if view is None:
-            view = GoalView(goal_id)
+            view = GoalProjection(goal_id)
             if not _is_birth(recorded):
                 await self._refold(view, goal_id, position)
             self._views[goal_id] = view
         self._views.move_to_end(goal_id)
         return view
 
-    async def _refold(self, view: GoalView, goal_id: str, position: int) -> None:
+    async def _refold(self, view: GoalProjection, goal_id: str, position: int) -> None:
         after = 0
         while after < position:
             page = await self._log.read(goal_id, after=after, limit=_PAGE)

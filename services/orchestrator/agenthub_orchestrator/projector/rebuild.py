@@ -16,7 +16,7 @@ from agenthub_orchestrator.errors import ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.upsert import TABLES
 from agenthub_runtime.errors import ReadModelsMissing
-from agenthub_runtime.postgres.database import Database, losses_told
+from agenthub_runtime.postgres.database import Database, on_loss
 from agenthub_runtime.projections import (
     AsyncpgTrackingRecorder,
     AsyncProjectionRunner,
@@ -92,7 +92,7 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
     sets = generations()
     scratch = f"verify_{os.getpid()}"
     live_side = await database.alone()
-    with losses_told(live_side):
+    with on_loss(live_side):
         try:
             async with live_side.transaction(isolation="repeatable_read", readonly=True):
                 live = await sets.live(live_side)

@@ -12,7 +12,7 @@ from agenthub_orchestrator.domain import apply, decide, derived_status
 from agenthub_orchestrator.projector import on_goal, on_task
 from agenthub_orchestrator.projector.rows import ID_MAX, GoalRows, Handlers
 from agenthub_runtime.readmodels.rows import DeadLetterRow, Row, TimelineRow
-from agenthub_runtime.timeline.narrator import Narrator
+from agenthub_runtime.timeline.renderer import TimelineRenderer
 
 BODY_MAX = 64_000
 
@@ -30,7 +30,7 @@ _COUNTED = {
 }
 
 
-class GoalView(GoalRows):
+class GoalProjection(GoalRows):
     """Everything that readers see of one goal. `apply` takes events in, `drain` gives the changed rows out.
 
     A message that cannot be read, or that the fold cannot take, parks its aggregate: it becomes a dead letter, and
@@ -39,7 +39,7 @@ class GoalView(GoalRows):
 
     def __init__(self, goal_id: str) -> None:
         super().__init__(goal_id)
-        self._narrator = Narrator()
+        self._narrator = TimelineRenderer()
 
     def apply(self, recorded: Recorded) -> None:
         """Take one more message of the goal in, in the order of the log."""
@@ -117,21 +117,21 @@ class GoalView(GoalRows):
                 self.touch(row)
 
     def _sum_up(self) -> None:
-        goal, life = self.goal, self.state.life
+        goal, aggregate = self.goal, self.state.aggregate
         goal.status = derived_status(self.state)
-        goal.paused_by = life.paused_by
-        goal.revision = life.revision
-        goal.plan_approved = life.plan_approved
-        goal.ready_seq = life.ready_seq
-        goal.rework_round = life.rework_round
-        goal.priority = life.priority
-        goal.max_llm_calls = life.max_llm_calls
-        goal.max_cost_usd = life.max_cost_usd
+        goal.paused_by = aggregate.paused_by
+        goal.revision = aggregate.revision
+        goal.plan_approved = aggregate.plan_approved
+        goal.ready_seq = aggregate.ready_seq
+        goal.rework_round = aggregate.rework_round
+        goal.priority = aggregate.priority
+        goal.max_llm_calls = aggregate.max_llm_calls
+        goal.max_cost_usd = aggregate.max_cost_usd
         goal.head = self.state.head
         goal.open_questions = len(self.questions)
         # A goal that has ended may still hold work to cancel or money to return.
-        goal.settled = life.phase in TERMINAL and not decide(self.state, now=self.state.last_at)
-        waits = goal.autonomy == "approve_plan" and life.planned and not life.plan_approved
+        goal.settled = aggregate.phase in TERMINAL and not decide(self.state, now=self.state.last_at)
+        waits = goal.autonomy == "approve_plan" and aggregate.planned and not aggregate.plan_approved
         goal.needs_you = goal.status == "ready_for_review" or (
             self.state.alive and (waits or bool(self.questions))
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agenthub_events.runs import Nudge
-from agenthub_worker.agent.model_calls import ModelDesk
-from agenthub_worker.agent.tool_calls import ToolDesk
-from agenthub_worker.domain.agent_output import HandedIn
+from agenthub_worker.agent.model_calls import ModelCalls
+from agenthub_worker.agent.tool_calls import ToolCalls
+from agenthub_worker.domain.agent_output import AgentOutput
 from agenthub_worker.domain.next_step import (
     Abandon,
     Bounds,
@@ -15,29 +15,29 @@ from agenthub_worker.domain.next_step import (
     RunTool,
     Say,
     TellInterrupted,
-    next_move,
+    next_step,
 )
 from agenthub_worker.domain.outcomes import Blocked, Failed
-from agenthub_worker.lease.journal import RunBook
+from agenthub_worker.lease.journal import Journal
 from agenthub_worker.lease.lease import AttemptOver, Lost
 
 
-async def run_agent(book: RunBook, models: ModelDesk, tools: ToolDesk, bounds: Bounds) -> HandedIn:
-    """Go on from what `book` holds to the end. Raises `Lost`, and `AttemptOver` for every end without a result."""
+async def run_agent(journal: Journal, models: ModelCalls, tools: ToolCalls, bounds: Bounds) -> AgentOutput:
+    """Go on from where `journal` stops. Raises `Lost`, and `AttemptOver` for every end without a result."""
     await models.count()
     while True:
-        move = next_move(book.run, bounds)
-        match move:
+        step = next_step(journal.run, bounds)
+        match step:
             case CallModel():
-                await models.ask(move)
+                await models.ask(step)
             case RunTool(call=call):
-                handed_in = await tools.run(call)
-                if handed_in is not None:
-                    return handed_in
+                agent_output = await tools.run(call)
+                if agent_output is not None:
+                    return agent_output
             case TellInterrupted(intent=intent):
                 await tools.make_up_for(intent)
             case Say(text=text):
-                await book.write(Nudge(text=text))
+                await journal.write(Nudge(text=text))
             case Fail(failure_class=kind, reason=reason):
                 raise AttemptOver(Failed(failure_class=kind, reason=reason))
             case GetHelp(question=question, evidence=evidence):

@@ -14,14 +14,14 @@ from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import Usage
 from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
-from agenthub_worker.domain.backoff import rest_s, rests_in_a_row
+from agenthub_worker.domain.backoff import backoff_s, overloads_in_a_row
 from agenthub_worker.domain.model import ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
 from agenthub_worker.domain.next_step import CallModel
 from agenthub_worker.domain.outcomes import Failed, Parked
-from agenthub_worker.domain.run import Answer
-from agenthub_worker.lease.budget import Purse
-from agenthub_worker.lease.journal import RunBook
-from agenthub_worker.lease.lease import AttemptOver, Hold
+from agenthub_worker.domain.run import ToolAnswer
+from agenthub_worker.lease.budget import AttemptBudget
+from agenthub_worker.lease.journal import Journal
+from agenthub_worker.lease.lease import AttemptOver, Lease
 from agenthub_worker.llm.pricing import cost_usd, worst_case_usd
 
 MAX_TRIES = 4
@@ -34,7 +34,7 @@ _REASON_MAX = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Brief:
+class ModelConfig:
     """What every call of a run has in common. `tools` in the shape of the Messages API."""
 
     client: ModelClient
@@ -45,51 +45,51 @@ class Brief:
     max_tokens: int
 
 
-class ModelDesk:
+class ModelCalls:
     """The model calls of one attempt."""
 
-    def __init__(self, hold: Hold, book: RunBook, purse: Purse, brief: Brief) -> None:
-        self._hold = hold
-        self._book = book
-        self._purse = purse
+    def __init__(self, lease: Lease, journal: Journal, budget: AttemptBudget, brief: ModelConfig) -> None:
+        self._lease = lease
+        self._journal = journal
+        self._budget = budget
         self._brief = brief
 
     async def ask(self, move: CallModel) -> None:
         """One call and its reply as steps of the run. Raises `Lost` or `AttemptOver`."""
-        hold, book = self._hold, self._book
-        await hold.look()
+        lease, journal = self._lease, self._journal
+        await lease.look()
         await self._pass_on_notes()
         request = self._request()
         worst = self._worst_case(request)
-        await self._purse.make_room(self.spent(worst), worst)
+        await self._budget.make_room(self.spent(worst), worst)
         digest = request_hash(request)
-        await book.write(
+        await journal.write(
             TurnIntent(turn=move.turn, tries=move.tries, request_hash=digest, model=self._brief.model)
         )
-        hold.bench.crash_point("after-turn-intent")
-        began = hold.bench.clock.monotonic()
+        lease.ports.crash_point("after-turn-intent")
+        began = lease.ports.clock.monotonic()
         try:
-            reply = await hold.while_held(self._brief.client.complete(request, on_activity=self._show))
+            reply = await lease.while_held(self._brief.client.complete(request, on_activity=self._show))
         except ModelFault as fault:
-            await book.write(_failed_step(move, fault))
+            await journal.write(_failed_step(move, fault))
             await self._after_fault(fault, move.tries)
             return
-        await book.write(self._reply_step(move, digest, reply, hold.bench.clock.monotonic() - began))
-        hold.bench.crash_point("after-turn-reply")
+        await journal.write(self._reply_step(move, digest, reply, lease.ports.clock.monotonic() - began))
+        lease.ports.crash_point("after-turn-reply")
         await self.count()
 
     async def count(self) -> None:
         """Put every answered call that the log lacks into it."""
-        for answer in self._book.run.answers:
-            if answer.turn not in self._hold.counted_turns:
-                await self._hold.append(
-                    _called(self._hold, answer), f"{self._hold.claim}-{answer.turn}-{answer.tries}"
+        for answer in self._journal.run.answers:
+            if answer.turn not in self._lease.counted_turns:
+                await self._lease.append(
+                    _called(self._lease, answer), f"{self._lease.claim}-{answer.turn}-{answer.tries}"
                 )
-                self._hold.counted_turns.add(answer.turn)
+                self._lease.counted_turns.add(answer.turn)
 
     def spent(self, worst_call_usd: float | None) -> Spent:
         """What the attempt has used so far; an unanswered call that may be billed counts at its worst price."""
-        run = self._book.run
+        run = self._journal.run
         known, unknown = run.usage().cost_usd, run.unanswered
         cost: float | None = known
         if unknown and known is not None:
@@ -101,7 +101,7 @@ class ModelDesk:
         return ModelRequest(
             model=brief.model,
             system=brief.system,
-            messages=self._book.run.messages,
+            messages=self._journal.run.messages,
             tools=brief.tools,
             max_tokens=brief.max_tokens,
         )
@@ -112,12 +112,12 @@ class ModelDesk:
         return None if price is None else float(price)
 
     async def _pass_on_notes(self) -> None:
-        for note in self._hold.notes:
-            if note.seq not in self._book.run.notes:
-                await self._book.write(Nudge(text=note.text, note_seq=note.seq))
+        for note in self._lease.notes:
+            if note.seq not in self._journal.run.notes:
+                await self._journal.write(Nudge(text=note.text, note_seq=note.seq))
 
     def _show(self, text: str) -> None:
-        self._book.emit("text", text.encode())
+        self._journal.emit("text", text.encode())
 
     def _reply_step(self, move: CallModel, digest: str, reply: ModelReply, seconds: float) -> TurnReply:
         price = cost_usd(self._brief.model, reply.usage, self._brief.provider)
@@ -155,13 +155,13 @@ class ModelDesk:
         if tries >= MAX_TRIES or wait > LONGEST_WAIT_S:
             until = await self._end_of_rest(fault.retry_after_s)
             raise AttemptOver(Parked(reason="overload", detail=fault.message, until=until))
-        await self._hold.while_held(self._hold.bench.pause(wait))
+        await self._lease.while_held(self._lease.ports.pause(wait))
 
     async def _end_of_rest(self, asked_s: float | None) -> datetime:
-        hold, bench = self._hold, self._hold.bench
-        told = await bench.patiently(lambda: bench.events.read(hold.prefix))
-        pause = rest_s(rests_in_a_row(recorded.event for recorded in told), asked_s)
-        return bench.clock.now() + timedelta(seconds=pause * (1 + bench.ids.uniform() / 4))
+        lease, ports = self._lease, self._lease.ports
+        told = await ports.patiently(lambda: ports.events.read(lease.prefix))
+        pause = backoff_s(overloads_in_a_row(recorded.event for recorded in told), asked_s)
+        return ports.clock.now() + timedelta(seconds=pause * (1 + ports.ids.uniform() / 4))
 
 
 def _failed_step(move: CallModel, fault: ModelFault) -> TurnFailed:
@@ -173,11 +173,11 @@ def _failed_step(move: CallModel, fault: ModelFault) -> TurnFailed:
     )
 
 
-def _called(hold: Hold, answer: Answer) -> LlmCalled:
+def _called(lease: Lease, answer: ToolAnswer) -> LlmCalled:
     usage = answer.usage
     return LlmCalled(
-        task_id=hold.task_id,
-        attempt=hold.order.attempt,
+        task_id=lease.task_id,
+        attempt=lease.order.attempt,
         turn=answer.turn,
         tries=answer.tries,
         model=answer.model,

@@ -23,18 +23,18 @@ from agenthub_runtime.agents.load import (
     repository_layers,
 )
 from agenthub_runtime.settings.records import WorkerSettings
-from agenthub_worker.agent.model_calls import Brief
+from agenthub_worker.agent.model_calls import ModelConfig
 from agenthub_worker.agent.tool_calls import Permissions, PlanRules
 from agenthub_worker.domain.model import ModelClient
 from agenthub_worker.domain.next_step import Bounds
 from agenthub_worker.domain.prompt import system_prompt
 from agenthub_worker.errors import ProviderMissing
 from agenthub_worker.evidence.layout import given_test_command
-from agenthub_worker.lease.journal import RunBook
+from agenthub_worker.lease.journal import Journal
 from agenthub_worker.llm.providers import Provider, provider_for
 from agenthub_worker.tools.contract import ToolContext
 from agenthub_worker.tools.registry import definitions
-from agenthub_worker.workspace.workspace import Workplace
+from agenthub_worker.workspace.workspace import Workspace
 
 log = structlog.get_logger()
 
@@ -47,28 +47,28 @@ _READ_ONLY_KINDS: frozenset[TaskKind] = frozenset({"plan", "gate"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Post:
+class AgentConfig:
     """One agent on one task."""
 
-    brief: Brief
+    brief: ModelConfig
     permissions: Permissions
     bounds: Bounds
     read_only: bool
 
-    def tool_context(self, place: Workplace, context: WorkContext, book: RunBook) -> ToolContext:
+    def tool_context(self, workspace: Workspace, context: WorkContext, journal: Journal) -> ToolContext:
         """Where the agent's tools work."""
         return ToolContext(
-            workspace=place.path,
-            sandbox=place.hold.bench.sandbox,
-            repository=place.repository,
-            base=context.gate.base if context.gate else place.base,
+            workspace=workspace.path,
+            sandbox=workspace.lease.ports.sandbox,
+            repository=workspace.repository,
+            base=context.gate.base if context.gate else workspace.base,
             test_command=given_test_command(context.test_command) if context.test_command else None,
             read_only=self.read_only,
-            on_output=lambda data: book.emit("output", data),
+            on_output=lambda data: journal.emit("output", data),
         )
 
 
-class Crew:
+class AgentSetup:
     """The agents of a worker and the models behind them. Without a provider it can only measure (`noop`)."""
 
     def __init__(
@@ -85,13 +85,13 @@ class Crew:
         self._layers = (built_in_files(), hub_agents)
         self._warned: set[tuple[str, str]] = set()
 
-    async def post_for(self, order: TaskEnqueued, context: WorkContext, place: Workplace) -> Post:
+    async def config_for(self, order: TaskEnqueued, context: WorkContext, workspace: Workspace) -> AgentConfig:
         """The agent for an order. Raises `AgentFileInvalid`, `ProviderMissing`."""
         if self._provider is None or self._client is None:
             raise ProviderMissing("this worker has no model", field="AGENTHUB_PROVIDER")
-        agent = await self._agent(order, place)
+        agent = await self._agent(order, workspace)
         names = frozenset(agent.tools) | _CALLS.get(context.kind, _WORK_CALLS)
-        brief = Brief(
+        brief = ModelConfig(
             client=self._client,
             provider=self._provider.name,
             model=self._provider.model_for(agent.type, order.model or agent.model),
@@ -99,7 +99,7 @@ class Crew:
             tools=definitions(sorted(names)),
             max_tokens=agent.limits.max_tokens,
         )
-        return Post(
+        return AgentConfig(
             brief=brief,
             permissions=Permissions(
                 tools=names,
@@ -115,12 +115,12 @@ class Crew:
         if self._close is not None:
             await self._close()
 
-    async def _agent(self, order: TaskEnqueued, place: Workplace) -> AgentDefinition:
+    async def _agent(self, order: TaskEnqueued, workspace: Workspace) -> AgentDefinition:
         # Agents of the repository as it was before the goal: nobody on the goal can write its own reviewer.
-        found = await _texts(place, place.branch.imported)
+        found = await _texts(workspace, workspace.branch.imported)
         agents = load_agents(*self._layers, *repository_layers(found))
         for problem in agents.problems:
-            log.warning("agent_file_unusable", goal=place.hold.goal_id, problem=problem)
+            log.warning("agent_file_unusable", goal=workspace.lease.goal_id, problem=problem)
         agent = agents.find(order.agent, _type_of(order))
         for warning in agent.warnings:
             if (agent.sha256, warning) not in self._warned:
@@ -131,16 +131,16 @@ class Crew:
         return agent
 
 
-def open_crew(settings: WorkerSettings, types: Sequence[str]) -> Crew:
+def open_agent_setup(settings: WorkerSettings, types: Sequence[str]) -> AgentSetup:
     """The crew that these settings describe. Raises `ProviderMissing` unless all of `types` is `noop`."""
     hub_agents = hub_files(settings.data_dir)
     if all(agent_type == "noop" for agent_type in types):
-        return Crew(None, None, hub_agents)
+        return AgentSetup(None, None, hub_agents)
     from agenthub_worker.llm.client import MessagesClient
 
     provider = provider_for(settings, types)
     client = MessagesClient(provider)
-    return Crew(provider, client, hub_agents, close=client.aclose)
+    return AgentSetup(provider, client, hub_agents, close=client.aclose)
 
 
 def _plan_rules(context: WorkContext) -> PlanRules:
@@ -160,14 +160,14 @@ def _type_of(order: TaskEnqueued) -> AgentType:
     return agent_type_of(order.agent_type)
 
 
-async def _texts(place: Workplace, commit: str) -> dict[str, str]:
+async def _texts(workspace: Workspace, commit: str) -> dict[str, str]:
     """The agent files of a commit: path to text."""
     entries = [
         entry
-        for entry in await place.repository.files(commit)
+        for entry in await workspace.repository.files(commit)
         if entry.path.endswith(".md")
         and entry.mode.startswith("100")
         and any(entry.path.startswith(f"{folder}/") for folder in REPOSITORY_FOLDERS)
     ]
-    contents = await place.repository.contents(entries) if entries else {}
+    contents = await workspace.repository.contents(entries) if entries else {}
     return {path: data.decode("utf-8", "replace") for path, data in contents.items()}

@@ -15,12 +15,12 @@ from agenthub_events.errors import InvalidPlan
 from agenthub_events.runs import ToolIntent, ToolReceipt
 from agenthub_runtime.repository.errors import WorkspaceRefused
 from agenthub_runtime.telemetry.tracing import OPERATION, TOOL_CALL_ID, TOOL_NAME, mark_failed
-from agenthub_worker.domain.agent_output import HandedIn, Planned, Reported
+from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
 from agenthub_worker.domain.outcomes import Blocked
 from agenthub_worker.domain.run import INTERRUPTED, Call
 from agenthub_worker.errors import ToolRefused
-from agenthub_worker.lease.journal import RunBook
-from agenthub_worker.lease.lease import AttemptOver, Hold
+from agenthub_worker.lease.journal import Journal
+from agenthub_worker.lease.lease import AttemptOver, Lease
 from agenthub_worker.tools.contract import ToolContext, ToolResult
 from agenthub_worker.tools.control import (
     AskHuman,
@@ -30,7 +30,7 @@ from agenthub_worker.tools.control import (
     SubmitPlan,
 )
 from agenthub_worker.tools.registry import CONTROL, TOOLS, call_tool, decoded
-from agenthub_worker.workspace.workspace import Workplace
+from agenthub_worker.workspace.workspace import Workspace
 
 PlanRules = Callable[[Plan], None]
 """Accepts a plan, or raises `InvalidPlan` with every reason."""
@@ -45,28 +45,28 @@ class Permissions:
     needs_verdict: bool = False
 
 
-class ToolDesk:
+class ToolCalls:
     """The tool calls of one attempt."""
 
     def __init__(
-        self, hold: Hold, book: RunBook, place: Workplace, context: ToolContext, permissions: Permissions
+        self, lease: Lease, journal: Journal, workspace: Workspace, context: ToolContext, permissions: Permissions
     ) -> None:
-        self._hold = hold
-        self._book = book
-        self._place = place
+        self._lease = lease
+        self._journal = journal
+        self._workspace = workspace
         self._context = context
         self._permissions = permissions
 
-    async def run(self, call: Call) -> HandedIn | None:
+    async def run(self, call: Call) -> AgentOutput | None:
         """Run one call. Returns what ends the run; raises `Lost` or `AttemptOver`."""
-        await self._hold.look()
+        await self._lease.look()
         if call.name not in CONTROL or call.name not in self._permissions.tools:
             await self._run_tool(call)
             return None
         try:
             return await self._answer(call, decoded(TOOLS[call.name], call.input))
         except ToolRefused as refused:
-            await self._book.write(_receipt(call, ToolResult(text=str(refused), is_error=True)))
+            await self._journal.write(_receipt(call, ToolResult(text=str(refused), is_error=True)))
             return None
 
     async def make_up_for(self, intent: ToolIntent) -> None:
@@ -75,37 +75,37 @@ class ToolDesk:
         if call.name in CONTROL:
             await self._append_once(call)
         else:
-            await self._book.write(_receipt(call, ToolResult(text=INTERRUPTED, is_error=True)))
+            await self._journal.write(_receipt(call, ToolResult(text=INTERRUPTED, is_error=True)))
 
     async def _run_tool(self, call: Call) -> None:
-        hold, book = self._hold, self._book
-        await book.write(_intent(call))
-        hold.bench.crash_point("after-tool-intent")
+        lease, journal = self._lease, self._journal
+        await journal.write(_intent(call))
+        lease.ports.crash_point("after-tool-intent")
         work = call_tool(self._context, call.name, call.input, self._permissions.tools)
         attributes = {OPERATION: "execute_tool", TOOL_NAME: call.name, TOOL_CALL_ID: call.tool_use_id}
-        with hold.bench.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
-            result = await hold.while_held(work)
+        with lease.ports.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
+            result = await lease.while_held(work)
             if result.is_error:
                 mark_failed(span, result.text)
-        hold.bench.crash_point("after-tool-run")
+        lease.ports.crash_point("after-tool-run")
         result, saved = await self._save(result)
         receipt = _receipt(call, result)
         if saved:
             receipt = msgspec.structs.replace(
-                receipt, commit=self._place.commit, bundle_ref=self._place.bundle_ref
+                receipt, commit=self._workspace.commit, bundle_ref=self._workspace.bundle_ref
             )
-        await book.write(receipt)
-        hold.bench.crash_point("after-tool-receipt")
+        await journal.write(receipt)
+        lease.ports.crash_point("after-tool-receipt")
 
     async def _save(self, result: ToolResult) -> tuple[ToolResult, bool]:
         """Save what a tool has changed. What cannot become a commit is told to the model, which can mend it."""
         try:
-            return result, result.changed_files and await self._place.checkpoint()
+            return result, result.changed_files and await self._workspace.checkpoint()
         except WorkspaceRefused as refused:
             text = f"{result.text}\n\nThe workspace cannot be saved like this: {refused}"
             return ToolResult(text=text, is_error=True), False
 
-    async def _answer(self, call: Call, given: msgspec.Struct) -> HandedIn | None:
+    async def _answer(self, call: Call, given: msgspec.Struct) -> AgentOutput | None:
         match given:
             case ReportResult():
                 return self._reported(given)
@@ -122,8 +122,8 @@ class ToolDesk:
                     )
                 )
             case _:
-                await self._book.write(_intent(call))
-                self._hold.bench.crash_point("after-tool-intent")
+                await self._journal.write(_intent(call))
+                self._lease.ports.crash_point("after-tool-intent")
                 await self._append_once(call)
                 return None
 
@@ -141,7 +141,7 @@ class ToolDesk:
                     file=found.file,
                     line=found.line,
                     severity=found.severity,
-                    source=self._hold.order.agent,
+                    source=self._lease.order.agent,
                 )
                 for found in given.findings
             ),
@@ -160,14 +160,14 @@ class ToolDesk:
     async def _append_once(self, call: Call) -> None:
         """The event that the call asks for, unless an earlier claim of this attempt has stored it."""
         event, said = self._event_of(call)
-        ordinal = f"{self._hold.claim}-{call.tool_use_id}"
+        ordinal = f"{self._lease.claim}-{call.tool_use_id}"
         if not self._stored_earlier(event, call.tool_use_id):
-            await self._hold.append(event, ordinal)
-        self._hold.bench.crash_point("after-event-of-tool")
-        await self._book.write(_receipt(call, ToolResult(text=said)))
+            await self._lease.append(event, ordinal)
+        self._lease.ports.crash_point("after-event-of-tool")
+        await self._journal.write(_receipt(call, ToolResult(text=said)))
 
     def _event_of(self, call: Call) -> tuple[Event, str]:
-        task_id, attempt = self._hold.task_id, self._hold.order.attempt
+        task_id, attempt = self._lease.task_id, self._lease.order.attempt
         match decoded(TOOLS[call.name], call.input):
             case RecordKnowledge(kind=kind, text=text):
                 return KnowledgeRecorded(task_id=task_id, kind=kind, text=text), "Recorded."
@@ -180,14 +180,14 @@ class ToolDesk:
     def _stored_earlier(self, event: Event, tool_use_id: str) -> bool:
         claims = [
             recorded.event
-            for recorded in self._hold.earlier
-            if isinstance(recorded.event, TaskStarted) and recorded.event.attempt == self._hold.order.attempt
+            for recorded in self._lease.earlier
+            if isinstance(recorded.event, TaskStarted) and recorded.event.attempt == self._lease.order.attempt
         ]
         ids = {
-            self._hold.draft(event, f"{c.attempt}-{c.delivery}-{c.instance}-{tool_use_id}").event_id
+            self._lease.draft(event, f"{c.attempt}-{c.delivery}-{c.instance}-{tool_use_id}").event_id
             for c in claims
         }
-        stored = {r.event.event_id for r in self._hold.earlier if isinstance(r.event, Event)}
+        stored = {r.event.event_id for r in self._lease.earlier if isinstance(r.event, Event)}
         return not ids.isdisjoint(stored)
 
 

@@ -27,4 +27,4 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
 
 
-HandedIn: TypeAlias = Reported | Planned
+AgentOutput: TypeAlias = Reported | Planned

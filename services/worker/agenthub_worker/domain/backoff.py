@@ -9,11 +9,11 @@ from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskParked
 from agenthub_events.serialization.codec import Unreadable
 
-FIRST_REST_S = 20.0
-LONGEST_REST_S = 900.0
+FIRST_BACKOFF_S = 20.0
+LONGEST_BACKOFF_S = 900.0
 
 
-def rests_in_a_row(told: Iterable[Event | Unreadable]) -> int:
+def overloads_in_a_row(told: Iterable[Event | Unreadable]) -> int:
     """How often the task of these events was parked for overload since a model last answered it."""
     rests = 0
     for event in told:
@@ -25,7 +25,7 @@ def rests_in_a_row(told: Iterable[Event | Unreadable]) -> int:
     return rests
 
 
-def rest_s(rests: int, asked_s: float | None) -> float:
+def backoff_s(rests: int, asked_s: float | None) -> float:
     """Seconds to rest after `rests` rests in a row; a longer wait that the provider asks for is granted."""
-    doubled: float = FIRST_REST_S * 2.0 ** min(rests, 16)
-    return max(asked_s or 0.0, min(doubled, LONGEST_REST_S))
+    doubled: float = FIRST_BACKOFF_S * 2.0 ** min(rests, 16)
+    return max(asked_s or 0.0, min(doubled, LONGEST_BACKOFF_S))

@@ -57,12 +57,12 @@ class FailCrashed(msgspec.Struct, frozen=True):
     claims: int
 
 
-Decision: TypeAlias = Claim | TakeOver | AckAndLeave | NakLater | FailCrashed
+ClaimDecision: TypeAlias = Claim | TakeOver | AckAndLeave | NakLater | FailCrashed
 
 
 def claim_decision(
     *, order_seq: int, order: TaskEnqueued, delivery: int, tail: Sequence[Recorded], holder_alive: bool
-) -> Decision:
+) -> ClaimDecision:
     """What to do with an order, given the messages of its aggregate after it (`tail`).
 
     `delivery` is the number of times the order was handed out, `holder_alive` whether the last claimant says of

@@ -32,7 +32,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     extra: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens as the provider counts them; the whole input is input + cache_read + cache_write."""
 
     input_tokens: int = 0
@@ -51,7 +51,7 @@ class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
 
     content: list[Block]
     stop_reason: str
-    usage: Usage
+    usage: TokenUsage
     model: str
     message_id: str
 

@@ -67,10 +67,10 @@ class Abandon(msgspec.Struct, frozen=True):
     reason: str
 
 
-Move: TypeAlias = CallModel | RunTool | TellInterrupted | Say | Fail | GetHelp | Abandon
+NextStep: TypeAlias = CallModel | RunTool | TellInterrupted | Say | Fail | GetHelp | Abandon
 
 
-def next_move(run: Run, bounds: Bounds) -> Move:
+def next_step(run: Run, bounds: Bounds) -> NextStep:
     """The next step of the run."""
     if run.closed:
         return Abandon(run.closed)
@@ -81,7 +81,7 @@ def next_move(run: Run, bounds: Bounds) -> Move:
     if run.calls:
         return RunTool(run.calls[0])
     if run.repeats >= SAME_CALLS:
-        return _circling(run)
+        return _stuck(run)
     if run.needs_repair:
         if run.repaired:
             return Fail("invalid", "The agent ended its turn twice without handing in a result.")
@@ -115,7 +115,7 @@ def _stop_failure(reason: str) -> Fail:
             return Fail("model", f"The model stopped for a reason that this version does not know: {reason[:80]}.")
 
 
-def _circling(run: Run) -> Move:
+def _stuck(run: Run) -> NextStep:
     if not run.unstuck:
         return Say(UNSTICK)
     return GetHelp(

@@ -72,10 +72,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Event
 
 
-Ending: TypeAlias = Completed | Failed | Parked | TimedOut | Blocked | ConflictingMerge | Judged
+AttemptOutcome: TypeAlias = Completed | Failed | Parked | TimedOut | Blocked | ConflictingMerge | Judged
 
 
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What every closing event carries of the attempt: who ran it, where its work is saved, what it used."""
 
     worker: str
@@ -84,18 +84,18 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
 
 
-def closing_event(ending: Ending, order: TaskEnqueued, trace: Trace) -> Event:
+def closing_event(outcome: AttemptOutcome, order: TaskEnqueued, run_summary: RunSummary) -> Event:
     """The event that closes the attempt of `order`."""
     saved: dict[str, Any] = {
-        "worker": trace.worker,
-        "checkpoint": trace.checkpoint,
-        "bundle_ref": trace.bundle_ref,
-        "usage": trace.usage,
+        "worker": run_summary.worker,
+        "checkpoint": run_summary.checkpoint,
+        "bundle_ref": run_summary.bundle_ref,
+        "usage": run_summary.usage,
     }
     task_id, attempt = order.task_id, order.attempt
-    match ending:
+    match outcome:
         case Completed(result=result):
-            return completed_event(result, order, trace)
+            return completed_event(result, order, run_summary)
         case Failed(failure_class=kind, reason=reason):
             return TaskFailed(task_id=task_id, attempt=attempt, failure_class=kind, reason=reason, **saved)
         case Parked(reason=why, detail=detail, until=until):
@@ -107,39 +107,39 @@ def closing_event(ending: Ending, order: TaskEnqueued, trace: Trace) -> Event:
                 task_id=task_id,
                 attempt=attempt,
                 retry_count=order.retry_count,
-                question=ending.question,
-                options=ending.options,
-                evidence=ending.evidence,
-                reason=ending.reason,
-                tool_use_id=ending.tool_use_id,
+                question=outcome.question,
+                options=outcome.options,
+                evidence=outcome.evidence,
+                reason=outcome.reason,
+                tool_use_id=outcome.tool_use_id,
                 **saved,
             )
         case ConflictingMerge():
             return MergeConflicted(
                 task_id=task_id,
                 attempt=attempt,
-                files=ending.files,
-                base=ending.base,
-                head=ending.head,
-                commit=ending.commit,
-                bundle_ref=ending.bundle_ref,
-                worker=trace.worker,
-                summary=ending.summary,
-                usage=trace.usage,
+                files=outcome.files,
+                base=outcome.base,
+                head=outcome.head,
+                commit=outcome.commit,
+                bundle_ref=outcome.bundle_ref,
+                worker=run_summary.worker,
+                summary=outcome.summary,
+                usage=run_summary.usage,
             )
         case Judged(verdict=verdict):
             return verdict
         case _:
-            assert_never(ending)
+            assert_never(outcome)
 
 
-def completed_event(result: TaskResult, order: TaskEnqueued, trace: Trace) -> TaskCompleted:
+def completed_event(result: TaskResult, order: TaskEnqueued, run_summary: RunSummary) -> TaskCompleted:
     """`task.completed` for the attempt of `order`."""
     return TaskCompleted(
         task_id=order.task_id,
         agent=order.agent,
         attempt=order.attempt,
         result=result,
-        worker=trace.worker,
-        usage=trace.usage,
+        worker=run_summary.worker,
+        usage=run_summary.usage,
     )

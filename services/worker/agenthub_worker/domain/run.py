@@ -60,7 +60,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     input: Mapping[str, Any]
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """An answered model call of the current attempt, as far as the ledger needs it."""
 
     turn: int
@@ -97,7 +97,7 @@ class Run:
         self.tries = 0
         self.intents = 0
         self.unbilled = 0
-        self.answers: list[Answer] = []
+        self.answers: list[ToolAnswer] = []
         self.errors = 0
         self.bad_calls: Counter[str] = Counter()
         self.last_error = ""
@@ -174,7 +174,7 @@ class Run:
     def _reply(self, step: TurnReply) -> None:
         self.turn, self.tries = step.turn, 0
         self.answers.append(
-            Answer(
+            ToolAnswer(
                 turn=step.turn,
                 tries=step.tries,
                 model=step.model,

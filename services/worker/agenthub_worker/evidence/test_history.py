@@ -29,7 +29,7 @@ _REMEDY = (
 )
 
 
-class EarlierRun(msgspec.Struct, frozen=True, kw_only=True):
+class PastTestRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run of the tests before the one that is judged.
 
     `when` ends a sentence ("in round 1"); `files` are the test files as they were then. `draft`: the work was not
@@ -65,7 +65,7 @@ def outcomes_of(cases: Iterable[Case]) -> dict[str, Outcome]:
     return {_storable(case.id): case.outcome for case in cases}
 
 
-def lost_tests(run: EarlierRun, files: Mapping[str, str], cases: Iterable[Case]) -> list[LostTest]:
+def lost_tests(run: PastTestRun, files: Mapping[str, str], cases: Iterable[Case]) -> list[LostTest]:
     """Tests of an earlier run that the run `cases` of `files` did not execute.
 
     Cases of one test may change their names as long as they do not become fewer, and a test may move or be renamed
@@ -90,7 +90,7 @@ def lost_tests(run: EarlierRun, files: Mapping[str, str], cases: Iterable[Case])
     return found
 
 
-def all_lost(runs: Iterable[EarlierRun], files: Mapping[str, str], cases: Sequence[Case]) -> list[LostTest]:
+def all_lost(runs: Iterable[PastTestRun], files: Mapping[str, str], cases: Sequence[Case]) -> list[LostTest]:
     """The lost tests of several runs, each once, as the first of the runs knows it."""
     found: dict[str, LostTest] = {}
     for run in runs:
@@ -154,7 +154,7 @@ class _Run:
         return next((entry for entry in entries if entry is not None and entry.outcome == "skipped"), None)
 
 
-def _that_ran(run: EarlierRun, functions: Mapping[str, TestFunction]) -> dict[str, dict[str, Outcome]]:
+def _that_ran(run: PastTestRun, functions: Mapping[str, TestFunction]) -> dict[str, dict[str, Outcome]]:
     """What ran, by test. A file that could not be imported stands for every test that is written in it."""
     found: dict[str, dict[str, Outcome]] = {}
     broken = set()

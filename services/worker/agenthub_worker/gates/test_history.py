@@ -16,24 +16,24 @@ from agenthub_events.task_ids import gate_task_id
 from agenthub_runtime.repository.history import FileEntry, History
 from agenthub_worker.evidence.layout import NoTestCommand, bears_on_tests, belongs_to_tests
 from agenthub_worker.evidence.reports import Outcome
-from agenthub_worker.evidence.test_history import EarlierRun, Outcomes
-from agenthub_worker.lease.lease import Hold
-from agenthub_worker.workspace.workspace import Workplace, run_tests_at, test_command_of
+from agenthub_worker.evidence.test_history import Outcomes, PastTestRun
+from agenthub_worker.lease.lease import Lease
+from agenthub_worker.workspace.workspace import Workspace, run_tests_at, test_command_of
 
 
 class Base(msgspec.Struct, frozen=True):
     """What the tests of the goal's base showed; `report_ref` is empty, and `run` None, when it has none."""
 
-    run: EarlierRun | None = None
+    run: PastTestRun | None = None
     report_ref: str = ""
 
 
-class EarlierRuns:
+class TestHistory:
     """What speaks for the tests of one gate order: `rounds` since the gate last passed, that one included."""
 
-    def __init__(self, hold: Hold, place: Workplace, order: GateOrder) -> None:
-        self._hold = hold
-        self._place = place
+    def __init__(self, lease: Lease, workspace: Workspace, order: GateOrder) -> None:
+        self._lease = lease
+        self._workspace = workspace
         self._order = order
         self._rounds: list[tuple[int, GateVerdict]] = []
 
@@ -56,28 +56,28 @@ class EarlierRuns:
         """Commits of the rounds that failed since the gate last passed, the newest first."""
         return [verdict.commit for _, verdict in self._rounds if not isinstance(verdict, GatePassed)]
 
-    async def of_rounds(self) -> list[EarlierRun]:
+    async def of_rounds(self) -> list[PastTestRun]:
         """The runs of the rounds, the newest first."""
         return [
-            EarlierRun(
+            PastTestRun(
                 when=f"in round {verdict.round}",
-                files=await test_texts(self._place.repository, verdict.commit),
+                files=await test_texts(self._workspace.repository, verdict.commit),
                 outcomes=await self._outcomes(verdict.report_ref, verdict.failing),
             )
             for _, verdict in self._rounds
         ]
 
-    async def of_merges(self) -> list[EarlierRun]:
+    async def of_merges(self) -> list[PastTestRun]:
         """The runs at the merges since the gate last passed, the newest first."""
         since = next((seq for seq, verdict in self._rounds if isinstance(verdict, GatePassed)), 0)
-        recorded = await self._read(f"{self._hold.goal_id}._.merge")
+        recorded = await self._read(f"{self._lease.goal_id}._.merge")
         found = []
         for message in reversed(recorded):
             merge = message.event
             if message.seq > since and isinstance(merge, MergeDone) and merge.tests is not None:
-                run = EarlierRun(
+                run = PastTestRun(
                     when=f"when {merge.task_id} was merged",
-                    files=await test_texts(self._place.repository, merge.head),
+                    files=await test_texts(self._workspace.repository, merge.head),
                     outcomes=await self._outcomes(merge.tests.report_ref, merge.tests.failing),
                     draft=True,
                 )
@@ -86,7 +86,7 @@ class EarlierRuns:
 
     async def of_base(self, context: WorkContext) -> Base:
         """The run of the goal's base: the stored one, else it is run now."""
-        repository, commit = self._place.repository, self._order.base
+        repository, commit = self._workspace.repository, self._order.base
         files = await test_texts(repository, commit)
         if not any(belongs_to_tests(entry.path) for entry in await repository.files(commit)):
             return Base()
@@ -96,13 +96,13 @@ class EarlierRuns:
             command = await test_command_of(repository, commit, context)
             if isinstance(command, NoTestCommand):
                 return Base()
-            _, evidence = await run_tests_at(self._hold, self._place, commit, command)
+            _, evidence = await run_tests_at(self._lease, self._workspace, commit, command)
             reference = evidence.report_ref
             outcomes = await self._outcomes(reference, ())
-        return Base(EarlierRun(when="before this goal", files=files, outcomes=outcomes), reference)
+        return Base(PastTestRun(when="before this goal", files=files, outcomes=outcomes), reference)
 
     async def _verdict(self, round_: int) -> tuple[int, GateVerdict] | None:
-        recorded = await self._read(f"{self._hold.goal_id}.{gate_task_id(self._order.gate, round_)}")
+        recorded = await self._read(f"{self._lease.goal_id}.{gate_task_id(self._order.gate, round_)}")
         verdicts = ((m.seq, m.event) for m in reversed(recorded) if isinstance(m.event, GateVerdict))
         return next(verdicts, None)
 
@@ -113,13 +113,13 @@ class EarlierRuns:
 
     async def _stored(self, reference: str) -> Mapping[str, Outcome] | None:
         try:
-            data = await self._hold.bench.patiently(partial(self._hold.bench.artifacts.get, reference))
+            data = await self._lease.ports.patiently(partial(self._lease.ports.artifacts.get, reference))
         except ArtifactMissing:
             return None
         return msgspec.json.decode(data, type=dict[str, Outcome])
 
     async def _read(self, prefix: str) -> list[Recorded]:
-        return list(await self._hold.bench.patiently(partial(self._hold.bench.events.read, prefix)))
+        return list(await self._lease.ports.patiently(partial(self._lease.ports.events.read, prefix)))
 
 
 async def test_texts(repository: History, commit: str) -> dict[str, str]:

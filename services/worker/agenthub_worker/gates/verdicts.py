@@ -20,9 +20,9 @@ from agenthub_worker.evidence.scan import security_scan
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import LostTest, all_lost, fresh_skips, refusals_of
 from agenthub_worker.evidence.testing import TestReport
-from agenthub_worker.gates.test_history import Base, EarlierRuns, other_texts, test_texts
-from agenthub_worker.lease.lease import Hold
-from agenthub_worker.workspace.workspace import Workplace, run_system_tests, test_command_of
+from agenthub_worker.gates.test_history import Base, TestHistory, other_texts, test_texts
+from agenthub_worker.lease.lease import Lease
+from agenthub_worker.workspace.workspace import Workspace, run_system_tests, test_command_of
 
 _SCAN_TIMEOUT_S = 300.0
 _FINDINGS_KEPT = 500
@@ -41,13 +41,13 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True):
     base_report_ref: str
 
 
-async def tests_verdict(hold: Hold, place: Workplace, context: WorkContext, order: GateOrder) -> Event:
+async def tests_verdict(lease: Lease, workspace: Workspace, context: WorkContext, order: GateOrder) -> Event:
     """Run the tests of the ordered commit and judge what they showed; no model is asked."""
-    command = await test_command_of(place.repository, order.commit, context)
+    command = await test_command_of(workspace.repository, order.commit, context)
     if isinstance(command, NoTestCommand):
-        return _verdict(hold, order, Judgement(False, f"No tests could be run. {command.reason}"))
-    report, evidence = await run_system_tests(hold, place.path, command)
-    weighed = await _weigh(hold, place, context, order, report)
+        return _verdict(lease, order, Judgement(False, f"No tests could be run. {command.reason}"))
+    report, evidence = await run_system_tests(lease, workspace.path, command)
+    weighed = await _weigh(lease, workspace, context, order, report)
     judgement = judge_tests(
         evidence,
         problems=report.problems,
@@ -56,7 +56,7 @@ async def tests_verdict(hold: Hold, place: Workplace, context: WorkContext, orde
         new_skips=len(weighed.skips),
     )
     return _verdict(
-        hold,
+        lease,
         order,
         judgement,
         findings=(*weighed.findings, *weighed.skips)[:_FINDINGS_KEPT],
@@ -65,23 +65,23 @@ async def tests_verdict(hold: Hold, place: Workplace, context: WorkContext, orde
     )
 
 
-async def scan_change(hold: Hold, place: Workplace, order: GateOrder) -> tuple[Finding, ...]:
+async def scan_change(lease: Lease, workspace: Workspace, order: GateOrder) -> tuple[Finding, ...]:
     """What the scanners find in the files that the goal has changed, the worst. Raises `ScanFailed`."""
-    changed = await place.repository.changed_files(order.base, order.commit)
-    scan = security_scan(hold.bench.sandbox, place.path, changed, timeout_s=_SCAN_TIMEOUT_S)
-    return tuple((await hold.while_held(scan))[:_FINDINGS_KEPT])
+    changed = await workspace.repository.changed_files(order.base, order.commit)
+    scan = security_scan(lease.ports.sandbox, workspace.path, changed, timeout_s=_SCAN_TIMEOUT_S)
+    return tuple((await lease.while_held(scan))[:_FINDINGS_KEPT])
 
 
 def security_verdict(
-    hold: Hold, order: GateOrder, report: Reported, *, scanned: Sequence[Finding], usage: Usage
+    lease: Lease, order: GateOrder, report: Reported, *, scanned: Sequence[Finding], usage: Usage
 ) -> Event:
     """The verdict of an audit: the scanners' findings and the agent's together."""
     findings = (*scanned, *report.findings)
     judgement = judge_security(findings, agent_finished=report.done, agent_said=report.summary)
-    return _verdict(hold, order, judgement, findings=findings, usage=usage)
+    return _verdict(lease, order, judgement, findings=findings, usage=usage)
 
 
-def review_verdict(hold: Hold, order: GateOrder, report: Reported, *, read_diff: bool, usage: Usage) -> Event:
+def review_verdict(lease: Lease, order: GateOrder, report: Reported, *, read_diff: bool, usage: Usage) -> Event:
     """The verdict of a review. `read_diff`: the run holds a successful `git_diff`."""
     judgement = judge_review(
         report.verdict if report.done else None,
@@ -89,19 +89,19 @@ def review_verdict(hold: Hold, order: GateOrder, report: Reported, *, read_diff:
         findings=report.findings,
         said=report.summary,
     )
-    return _verdict(hold, order, judgement, findings=report.findings, usage=usage)
+    return _verdict(lease, order, judgement, findings=report.findings, usage=usage)
 
 
-def _verdict(hold: Hold, order: GateOrder, judgement: Judgement, **evidence: Any) -> GateVerdict:
+def _verdict(lease: Lease, order: GateOrder, judgement: Judgement, **evidence: Any) -> GateVerdict:
     common = {
         "gate": order.gate,
         "round": order.round,
-        "attempt": hold.order.attempt,
+        "attempt": lease.order.attempt,
         "commit": order.commit,
-        "task_id": hold.task_id,
+        "task_id": lease.task_id,
         "summary": judgement.summary,
-        "worker": hold.bench.worker,
-        "agent": hold.order.agent,
+        "worker": lease.ports.worker,
+        "agent": lease.order.agent,
         **evidence,
     }
     return GatePassed(**common) if judgement.passed else GateFailed(**common, blocking=order.blocking)
@@ -121,15 +121,15 @@ def _of_tests(evidence: TestEvidence, order: GateOrder) -> dict[str, Any]:
 
 
 async def _weigh(
-    hold: Hold, place: Workplace, context: WorkContext, order: GateOrder, report: TestReport
+    lease: Lease, workspace: Workspace, context: WorkContext, order: GateOrder, report: TestReport
 ) -> Weighed:
     """Compare the tests with the base, with every round since they last passed, and with the merges since then.
 
     A run that is not green fails anyway, and may have ended before it came to every test: only a green one is held
     against what ran earlier, and only then the base is run.
     """
-    repository, cases = place.repository, report.cases or ()
-    earlier = EarlierRuns(hold, place, order)
+    repository, cases = workspace.repository, report.cases or ()
+    earlier = TestHistory(lease, workspace, order)
     await earlier.read()
     head = await test_texts(repository, order.commit)
     whole = report if report.green else None

@@ -15,14 +15,14 @@ from agenthub_events.rules.budget import Slice, Spent
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_worker.domain.budget import Ledger, Limits, NoRoom, covers, fold, next_slice
 from agenthub_worker.domain.outcomes import Parked
-from agenthub_worker.lease.lease import AttemptOver, Hold
+from agenthub_worker.lease.lease import AttemptOver, Lease
 
 
-class Purse:
+class AttemptBudget:
     """The money of one attempt. All events of the ledger are fenced by the goal's `budget` family."""
 
-    def __init__(self, hold: Hold) -> None:
-        self._hold = hold
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
         self._ledger = Ledger()
         self._known = False
 
@@ -33,8 +33,8 @@ class Purse:
             wanted = next_slice(
                 self._ledger,
                 self._limits,
-                task_id=self._hold.task_id,
-                attempt=self._hold.order.attempt,
+                task_id=self._lease.task_id,
+                attempt=self._lease.order.attempt,
                 worst_call_usd=worst_call_usd,
             )
             if isinstance(wanted, NoRoom):
@@ -45,18 +45,20 @@ class Purse:
 
     @property
     def _slices(self) -> tuple[Slice, ...]:
-        return self._ledger.of_attempt(self._hold.task_id, self._hold.order.attempt)
+        return self._ledger.of_attempt(self._lease.task_id, self._lease.order.attempt)
 
     @property
     def _limits(self) -> Limits:
-        life = self._hold.life
+        aggregate = self._lease.aggregate
         return Limits(
-            max_llm_calls=life.max_llm_calls, max_cost_usd=life.max_cost_usd, prices_known=life.money_limit_set
+            max_llm_calls=aggregate.max_llm_calls,
+            max_cost_usd=aggregate.max_cost_usd,
+            prices_known=aggregate.money_limit_set,
         )
 
     @property
     def _family(self) -> str:
-        return f"{self._hold.goal_id}.{GOAL_AS_A_WHOLE}.budget"
+        return f"{self._lease.goal_id}.{GOAL_AS_A_WHOLE}.budget"
 
     async def _learn(self) -> None:
         if not self._known:
@@ -64,23 +66,23 @@ class Purse:
             self._known = True
 
     async def _refold(self) -> None:
-        bench, after = self._hold.bench, self._ledger.last_seq
-        self._take_in(await bench.patiently(lambda: bench.events.read(self._family, after=after)))
+        ports, after = self._lease.ports, self._ledger.last_seq
+        self._take_in(await ports.patiently(lambda: ports.events.read(self._family, after=after)))
 
     def _take_in(self, tail: Sequence[Recorded]) -> None:
         self._ledger = fold(self._ledger, tail)
 
     async def _append(self, event: BudgetReserved) -> None:
-        hold = self._hold
+        lease = self._lease
         draft = Draft(
-            goal_id=hold.goal_id,
+            goal_id=lease.goal_id,
             task_id=GOAL_AS_A_WHOLE,
             event=event,
-            ordinal=f"{hold.task_id}-{hold.order.attempt}-{event.slice}",
+            ordinal=f"{lease.task_id}-{lease.order.attempt}-{event.slice}",
             expected=self._ledger.last_seq,
             version=self._ledger.count + 1,
         )
-        result = await hold.bench.append((draft,), hold.stamp())
+        result = await lease.ports.append((draft,), lease.stamp())
         if isinstance(result, Conflict):
             self._take_in(result.tail)
         elif result.duplicate:

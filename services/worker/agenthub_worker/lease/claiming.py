@@ -11,7 +11,7 @@ from agenthub_events.ports import Conflict, Delivery, Recorded, Stored
 from agenthub_worker.domain.claim_decision import (
     AckAndLeave,
     Claim,
-    Decision,
+    ClaimDecision,
     FailCrashed,
     NakLater,
     Place,
@@ -19,77 +19,79 @@ from agenthub_worker.domain.claim_decision import (
     claim_decision,
     claims_of,
 )
-from agenthub_worker.lease.lease import Hold
-from agenthub_worker.ports import Bench
+from agenthub_worker.lease.lease import Lease
+from agenthub_worker.ports import WorkerPorts
 
 log = structlog.get_logger()
 
 
-async def claim(bench: Bench, hold: Hold, delivery: Delivery) -> bool:
-    """Append `task.started` for `hold`. False: the attempt is not ours; its order is acked or handed back.
+async def claim(ports: WorkerPorts, lease: Lease, delivery: Delivery) -> bool:
+    """Append `task.started` for `lease`. False: the attempt is not ours; its order is acked or handed back.
 
     Raises `Lost` when the order comes again for an open attempt of a goal that wants no work any more.
     """
-    order = hold.order
+    order = lease.order
     tail: Sequence[Recorded] = ()
     if delivery.num_delivered > 1:
-        tail = await _tail_of(bench, hold, delivery.recorded.seq)
+        tail = await _tail_of(ports, lease, delivery.recorded.seq)
     while True:
         decision = claim_decision(
             order_seq=delivery.recorded.seq,
             order=order,
             delivery=delivery.num_delivered,
             tail=tail,
-            holder_alive=await _holder_alive(bench, hold, tail),
+            holder_alive=await _holder_alive(ports, lease, tail),
         )
         match decision:
             case Claim(place=place) | TakeOver(place=place):
                 if delivery.num_delivered > 1:
                     # A claim that ends at once would count as one more dead worker.
-                    await hold.look_at_goal()
-                if await _started(bench, hold, delivery, place, tail):
+                    await lease.look_at_goal()
+                if await _started(ports, lease, delivery, place, tail):
                     return True
             case FailCrashed(place=place, claims=claims):
-                if await _failed(bench, hold, place, claims):
+                if await _failed(ports, lease, place, claims):
                     await delivery.ack()
                     return False
             case _:
                 await _leave(delivery, decision)
                 return False
-        tail = await _tail_of(bench, hold, delivery.recorded.seq)
+        tail = await _tail_of(ports, lease, delivery.recorded.seq)
 
 
-async def _started(bench: Bench, hold: Hold, delivery: Delivery, place: Place, tail: Sequence[Recorded]) -> bool:
+async def _started(
+    ports: WorkerPorts, lease: Lease, delivery: Delivery, place: Place, tail: Sequence[Recorded]
+) -> bool:
     event = TaskStarted(
-        task_id=hold.task_id,
-        attempt=hold.order.attempt,
-        worker=bench.worker,
-        agent=hold.order.agent,
-        instance=bench.instance,
+        task_id=lease.task_id,
+        attempt=lease.order.attempt,
+        worker=ports.worker,
+        agent=lease.order.agent,
+        instance=ports.instance,
         delivery=delivery.num_delivered,
         ack_subject=delivery.ack_subject,
     )
-    hold.begin(place, tail)
-    result = await bench.append((hold.draft(event),), hold.stamp())
+    lease.begin(place, tail)
+    result = await ports.append((lease.draft(event),), lease.stamp())
     if isinstance(result, Conflict):
         return False
-    hold.moved(result.seq)
+    lease.moved(result.seq)
     return True
 
 
-async def _failed(bench: Bench, hold: Hold, place: Place, claims: int) -> bool:
-    hold.place = place
+async def _failed(ports: WorkerPorts, lease: Lease, place: Place, claims: int) -> bool:
+    lease.place = place
     event = TaskFailed(
-        task_id=hold.task_id,
-        attempt=hold.order.attempt,
+        task_id=lease.task_id,
+        attempt=lease.order.attempt,
         failure_class="crash",
         reason=f"{claims} times a worker took this attempt and did not end it; it was not given to another one",
-        worker=bench.worker,
+        worker=ports.worker,
     )
-    return isinstance(await bench.append((hold.draft(event),), hold.stamp()), Stored)
+    return isinstance(await ports.append((lease.draft(event),), lease.stamp()), Stored)
 
 
-async def _leave(delivery: Delivery, decision: Decision) -> None:
+async def _leave(delivery: Delivery, decision: ClaimDecision) -> None:
     match decision:
         case AckAndLeave(why=why):
             log.info("order_already_closed", subject=delivery.recorded.subject, closed_by=why)
@@ -99,15 +101,15 @@ async def _leave(delivery: Delivery, decision: Decision) -> None:
             await delivery.nak(delay_s)
 
 
-async def _tail_of(bench: Bench, hold: Hold, order_seq: int) -> list[Recorded]:
-    return await bench.patiently(lambda: bench.events.read(hold.prefix, after=order_seq))
+async def _tail_of(ports: WorkerPorts, lease: Lease, order_seq: int) -> list[Recorded]:
+    return await ports.patiently(lambda: ports.events.read(lease.prefix, after=order_seq))
 
 
-async def _holder_alive(bench: Bench, hold: Hold, tail: Sequence[Recorded]) -> bool:
-    claims = claims_of(tail, hold.order.attempt)
+async def _holder_alive(ports: WorkerPorts, lease: Lease, tail: Sequence[Recorded]) -> bool:
+    claims = claims_of(tail, lease.order.attempt)
     if not claims:
         return False
-    return await bench.fleet.alive(claims[-1].worker, claims[-1].instance, hold.prefix)
+    return await ports.fleet.alive(claims[-1].worker, claims[-1].instance, lease.prefix)
 
 
 def order_of(delivery: Delivery) -> TaskEnqueued | None:

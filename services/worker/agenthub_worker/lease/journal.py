@@ -15,31 +15,31 @@ from agenthub_events.redaction import redact_bytes
 from agenthub_events.runs import RecordedStep, Resumed, RunId, Step
 from agenthub_runtime.jetstream.run_log import closed_steps
 from agenthub_worker.domain.run import Run, fold
-from agenthub_worker.lease.lease import Hold, Lost
+from agenthub_worker.lease.lease import Lease, Lost
 
 _RESUME_TRIES = 5
 
 
-class RunBook:
-    """The run of a held attempt, and the only one who may add to it. Make one with `open_book`."""
+class Journal:
+    """The run of a held attempt, and the only one who may add to it. Make one with `open_journal`."""
 
-    def __init__(self, hold: Hold, run: Run, last_seq: int) -> None:
-        self.hold = hold
+    def __init__(self, lease: Lease, run: Run, last_seq: int) -> None:
+        self.lease = lease
         self.run = run
         self._last_seq = last_seq
-        self._emitter = _Emitter(hold)
+        self._emitter = _Emitter(lease)
 
     async def write(self, step: Step) -> None:
         """Store a step and fold it. Raises `Lost` when somebody else has added to the run."""
-        bench, run_id = self.hold.bench, self.hold.run_id
+        ports, run_id = self.lease.ports, self.lease.run_id
 
         async def send() -> Stored | StepConflict:
-            result = await bench.runs.append(run_id, step, expected=self._last_seq)
+            result = await ports.runs.append(run_id, step, expected=self._last_seq)
             if isinstance(result, Unavailable):
                 raise StoreUnavailable(result.reason)
             return result
 
-        match await bench.patiently(send):
+        match await ports.patiently(send):
             case Stored(seq=seq):
                 self._last_seq = seq
                 self.run.apply(step)
@@ -51,29 +51,29 @@ class RunBook:
         self._emitter.add(kind, data)
 
 
-async def open_book(hold: Hold, context: WorkContext, first: str) -> RunBook:
+async def open_journal(lease: Lease, context: WorkContext, first: str) -> Journal:
     """Fold what is recorded of the attempt, and of those it resumes, and take the run over. Raises `Lost`."""
-    bench = hold.bench
-    earlier = await _earlier_parts(hold)
+    ports = lease.ports
+    earlier = await _earlier_parts(lease)
     for _ in range(_RESUME_TRIES):
         run = Run(first)
         for part in earlier:
             _begin(run, part.order, part.answered)
             fold(run, part.steps)
-        _begin(run, hold.order, context.answered)
-        last = fold(run, await bench.patiently(lambda: bench.runs.read(hold.run_id)))
+        _begin(run, lease.order, context.answered)
+        last = fold(run, await ports.patiently(lambda: ports.runs.read(lease.run_id)))
         if run.closed:
             raise Lost(f"the run is closed: {run.closed}")
-        book = RunBook(hold, run, last)
+        journal = Journal(lease, run, last)
         resumed = Resumed(
-            instance=bench.instance, worker=bench.worker, delivery=hold.delivery, resumes=hold.order.resumes
+            instance=ports.instance, worker=ports.worker, delivery=lease.delivery, resumes=lease.order.resumes
         )
         try:
-            await book.write(resumed)
+            await journal.write(resumed)
         except Lost:
             # The holder before us may have stored one more step since we read; its claim is gone by now.
             continue
-        return book
+        return journal
     raise Lost("the run keeps changing under this worker")
 
 
@@ -90,23 +90,23 @@ def _begin(run: Run, order: TaskEnqueued, answered: Answered | None) -> None:
         run.resume_in(answered=answered, changed=order.changed)
 
 
-async def _earlier_parts(hold: Hold) -> list[_Part]:
+async def _earlier_parts(lease: Lease) -> list[_Part]:
     """The attempts from which this one goes on, the oldest first, as their orders say it.
 
     An attempt that ended before its first step left no trace in its run; its order still holds the answer.
     """
-    if not hold.order.resumes:
+    if not lease.order.resumes:
         return []
-    bench = hold.bench
-    told = await bench.patiently(lambda: bench.events.read(hold.prefix))
+    ports = lease.ports
+    told = await ports.patiently(lambda: ports.events.read(lease.prefix))
     orders = {event.attempt: event for recorded in told if isinstance(event := recorded.event, TaskEnqueued)}
     parts: list[_Part] = []
-    attempt, after = hold.order.resumes, hold.order.attempt
+    attempt, after = lease.order.resumes, lease.order.attempt
     while attempt < after and (order := orders.get(attempt)) is not None:
-        run_id = RunId(hold.goal_id, hold.task_id, order.attempt)
-        reason = f"attempt {hold.order.attempt} goes on from here"
-        steps = await bench.patiently(partial(closed_steps, bench.runs, run_id, reason))
-        data = await bench.patiently(partial(bench.artifacts.get, order.context_ref))
+        run_id = RunId(lease.goal_id, lease.task_id, order.attempt)
+        reason = f"attempt {lease.order.attempt} goes on from here"
+        steps = await ports.patiently(partial(closed_steps, ports.runs, run_id, reason))
+        data = await ports.patiently(partial(ports.artifacts.get, order.context_ref))
         parts.insert(0, _Part(order, decode_context(data).answered, steps))
         attempt, after = order.resumes, attempt
     return parts
@@ -120,8 +120,8 @@ class _Emitter:
     has been sent, only the newest piece waits for the next one.
     """
 
-    def __init__(self, hold: Hold) -> None:
-        self._hold = hold
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
         self._waiting: dict[str, bytearray] = {}
         self._sending: asyncio.Task[None] | None = None
         self._second = 0.0
@@ -139,10 +139,10 @@ class _Emitter:
     async def _send(self) -> None:
         while (found := self._next_piece()) is not None:
             kind, piece = found
-            await self._hold.bench.runs.emit(self._hold.run_id, kind, redact_bytes(piece))
+            await self._lease.ports.runs.emit(self._lease.run_id, kind, redact_bytes(piece))
 
     def _next_piece(self) -> tuple[str, bytes] | None:
-        now = self._hold.bench.clock.monotonic()
+        now = self._lease.ports.clock.monotonic()
         if now - self._second >= 1:
             self._second, self._sent = now, 0
         if self._sent >= _A_SECOND:

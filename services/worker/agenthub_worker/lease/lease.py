@@ -17,8 +17,8 @@ from agenthub_events.runs import RunId
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_runtime.telemetry.tracing import traceparent
 from agenthub_worker.domain.claim_decision import Place, still_held
-from agenthub_worker.domain.outcomes import Ending, Parked, TimedOut
-from agenthub_worker.ports import Bench
+from agenthub_worker.domain.outcomes import AttemptOutcome, Parked, TimedOut
+from agenthub_worker.ports import WorkerPorts
 
 T = TypeVar("T")
 
@@ -30,11 +30,11 @@ class Lost(Exception):
 
 
 class AttemptOver(Exception):
-    """The attempt ends here, with `ending`."""
+    """The attempt ends here, with `outcome`."""
 
-    def __init__(self, ending: Ending) -> None:
-        super().__init__(type(ending).__name__)
-        self.ending = ending
+    def __init__(self, outcome: AttemptOutcome) -> None:
+        super().__init__(type(outcome).__name__)
+        self.outcome = outcome
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -44,24 +44,26 @@ class Note(msgspec.Struct, frozen=True):
     text: str
 
 
-class Hold:
+class Lease:
     """A claimed attempt. `claim` distinguishes this claim from every other one of the attempt."""
 
-    def __init__(self, bench: Bench, goal_id: str, order: TaskEnqueued, *, delivery: int, trace: str) -> None:
-        self.bench = bench
+    def __init__(
+        self, ports: WorkerPorts, goal_id: str, order: TaskEnqueued, *, delivery: int, trace: str
+    ) -> None:
+        self.ports = ports
         self.goal_id = goal_id
         self.task_id = order.task_id
         self.order = order
         self.delivery = delivery
-        self.claim = f"{order.attempt}-{delivery}-{bench.instance}"
+        self.claim = f"{order.attempt}-{delivery}-{ports.instance}"
         self.run_id = RunId(goal_id, order.task_id, order.attempt)
         self.place = Place(0, 1)
         self.notes: list[Note] = []
         self.counted_turns: set[int] = set()
         self.earlier: tuple[Recorded, ...] = ()
-        self.life = initial(goal_id)
+        self.aggregate = initial(goal_id)
         self.traceparent = trace
-        self._deadline = bench.clock.monotonic() + order.timeout_s
+        self._deadline = ports.clock.monotonic() + order.timeout_s
 
     @property
     def prefix(self) -> str:
@@ -77,11 +79,11 @@ class Hold:
     def stamp(self) -> Stamp:
         """Time, cause and trace of an event that is written now."""
         return Stamp(
-            now=self.bench.clock.now(),
+            now=self.ports.clock.now(),
             metadata={
                 "causation_id": self.order.event_id,
                 "correlation_id": self.goal_id,
-                "actor": self.bench.worker,
+                "actor": self.ports.worker,
                 "observed_seq": str(self.place.last_seq),
             },
             traceparent=traceparent() or self.traceparent,
@@ -102,7 +104,7 @@ class Hold:
         """Append an event of the task; its sequence. Raises `Lost` when the attempt is not ours any more."""
         stamp = self.stamp()
         while True:
-            match await self.bench.append((self.draft(event, ordinal),), stamp):
+            match await self.ports.append((self.draft(event, ordinal),), stamp):
                 case Stored(seq=seq):
                     self.moved(seq)
                     return seq
@@ -115,7 +117,7 @@ class Hold:
 
     def absorb(self, tail: Sequence[Recorded]) -> None:
         """Take in what others appended to the task. Raises `Lost` when that ends our claim."""
-        if not still_held(tail, self.bench.instance, self.delivery):
+        if not still_held(tail, self.ports.instance, self.delivery):
             last = tail[-1].event if tail else None
             raise Lost(f"the task moved on without this worker ({last.type if last else 'unknown'})")
         if tail:
@@ -126,26 +128,26 @@ class Hold:
         """Take in what people said during earlier attempts: one that ended early may not have read it."""
         if self.order.attempt == 1:
             return
-        told = await self.bench.patiently(lambda: self.bench.events.read(self.prefix))
+        told = await self.ports.patiently(lambda: self.ports.events.read(self.prefix))
         known = {note.seq for note in self.notes}
         self._note([recorded for recorded in told if recorded.seq not in known])
         self.notes.sort(key=lambda note: note.seq)
 
     async def look(self) -> None:
         """See what others have said about the task and the goal. Raises `Lost` or `AttemptOver`."""
-        if self.bench.stopping.is_set():
+        if self.ports.stopping.is_set():
             raise AttemptOver(Parked(reason="restart", detail="the worker is being restarted"))
-        if self.bench.clock.monotonic() >= self._deadline:
+        if self.ports.clock.monotonic() >= self._deadline:
             raise AttemptOver(TimedOut())
         await asyncio.gather(self._look_at_task(), self.look_at_goal())
 
     async def while_held(self, work: Awaitable[T]) -> T:
         """Run `work`, and stop it when the attempt is lost, over or out of time; whatever it started is ended."""
         task = asyncio.ensure_future(work)
-        stop = asyncio.ensure_future(self.bench.stopping.wait())
+        stop = asyncio.ensure_future(self.ports.stopping.wait())
         try:
             while not task.done():
-                wait = min(LOOK_EVERY_S, max(self._deadline - self.bench.clock.monotonic(), 0.0))
+                wait = min(LOOK_EVERY_S, max(self._deadline - self.ports.clock.monotonic(), 0.0))
                 await asyncio.wait({task, stop}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 if not task.done():
                     await self.look()
@@ -156,29 +158,29 @@ class Hold:
             await asyncio.gather(task, stop, return_exceptions=True)
 
     async def _look_at_task(self) -> None:
-        last = await self.bench.patiently(lambda: self.bench.events.last(self.prefix))
+        last = await self.ports.patiently(lambda: self.ports.events.last(self.prefix))
         if last is not None and last.seq > self.place.last_seq:
             after = self.place.last_seq
-            self.absorb(await self.bench.patiently(lambda: self.bench.events.read(self.prefix, after=after)))
+            self.absorb(await self.ports.patiently(lambda: self.ports.events.read(self.prefix, after=after)))
 
     async def look_at_goal(self) -> None:
         """See whether the goal still wants work done. Raises `Lost`."""
         await self._fold_goal()
-        if self.life.phase in TERMINAL:
-            raise Lost(f"the goal is {self.life.phase}")
-        if self.life.paused:
+        if self.aggregate.phase in TERMINAL:
+            raise Lost(f"the goal is {self.aggregate.phase}")
+        if self.aggregate.paused:
             raise Lost("the goal is paused")
 
     async def _fold_goal(self) -> None:
         family = f"{self.goal_id}._.goal"
-        last = await self.bench.patiently(lambda: self.bench.events.last(family))
-        if last is None or last.seq <= self.life.last_seq:
+        last = await self.ports.patiently(lambda: self.ports.events.last(family))
+        if last is None or last.seq <= self.aggregate.last_seq:
             return
-        after = self.life.last_seq
-        for recorded in await self.bench.patiently(lambda: self.bench.events.read(family, after=after)):
+        after = self.aggregate.last_seq
+        for recorded in await self.ports.patiently(lambda: self.ports.events.read(family, after=after)):
             if isinstance(recorded.event, Unreadable):
                 raise Lost("the goal holds a message that this version cannot read")
-            self.life = evolve(self.life, recorded.seq, recorded.event)
+            self.aggregate = evolve(self.aggregate, recorded.seq, recorded.event)
 
     def _note(self, tail: Sequence[Recorded]) -> None:
         for recorded in tail:

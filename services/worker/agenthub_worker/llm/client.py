@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agenthub_worker.domain.model import ModelFault, ModelReply, ModelRequest, Usage
+from agenthub_worker.domain.model import ModelFault, ModelReply, ModelRequest, TokenUsage
 from agenthub_worker.llm.faults import fault_of, retry_after_seconds
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class MessagesClient:
         return ModelReply(
             content=[block.to_dict(mode="json") for block in message.content],
             stop_reason=str(message.stop_reason),
-            usage=Usage(
+            usage=TokenUsage(
                 input_tokens=message.usage.input_tokens,
                 output_tokens=message.usage.output_tokens,
                 cache_read_tokens=message.usage.cache_read_input_tokens or 0,

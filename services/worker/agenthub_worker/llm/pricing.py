@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from agenthub_worker.domain.model import Usage
+from agenthub_worker.domain.model import TokenUsage
 
 # The day on which the table was compared with the vendor's published prices.
 PRICES_AS_OF = "2026-11-24"
@@ -26,7 +26,7 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     cache_write: Decimal
     up_to_input_tokens: int | None = None
 
-    def cost(self, usage: Usage) -> Decimal:
+    def cost(self, usage: TokenUsage) -> Decimal:
         """USD for `usage` at this rate."""
         return (
             self.input * usage.input_tokens
@@ -59,7 +59,7 @@ PRICES: dict[str, tuple[Rate, ...]] = {
 }
 
 
-def cost_usd(model: str, usage: Usage, provider: str) -> Decimal | None:
+def cost_usd(model: str, usage: TokenUsage, provider: str) -> Decimal | None:
     """USD of one call; 0 for the rehearsal model; None when the price of `model` is not known."""
     if provider == REHEARSAL:
         return Decimal(0)
@@ -69,7 +69,7 @@ def cost_usd(model: str, usage: Usage, provider: str) -> Decimal | None:
 
 def worst_case_usd(model: str, input_tokens: int, max_tokens: int, provider: str) -> Decimal | None:
     """USD that a call costs at most: nothing of the prompt cached before, all of it written, a full reply."""
-    return cost_usd(model, Usage(cache_write_tokens=input_tokens, output_tokens=max_tokens), provider)
+    return cost_usd(model, TokenUsage(cache_write_tokens=input_tokens, output_tokens=max_tokens), provider)
 
 
 def _rate_for(model: str, input_tokens: int) -> Rate | None:

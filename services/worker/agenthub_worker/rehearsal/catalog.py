@@ -8,7 +8,7 @@ from agenthub_worker.rehearsal.steps import SampleGoal
 from agenthub_worker.rehearsal.turns import Scenario
 
 SAMPLE_GOALS: tuple[SampleGoal, ...] = (auth_jwt.SAMPLE, price_rounding.SAMPLE)
-PACKS: tuple[Scenario, ...] = (auth_jwt.PACK, price_rounding.PACK)
+SCENARIOS: tuple[Scenario, ...] = (auth_jwt.SCENARIO, price_rounding.SCENARIO)
 
 
 def rehearsal_server(*, port: int = 0, control: bool = False) -> ScriptedModelServer:
@@ -17,4 +17,4 @@ def rehearsal_server(*, port: int = 0, control: bool = False) -> ScriptedModelSe
     It runs as long as the hub, so it keeps the calls only for those who may ask for them at `/control`.
     """
     samples = [sample.goal for sample in SAMPLE_GOALS]
-    return ScriptedModelServer(PACKS, samples=samples, port=port, control=control, record=control)
+    return ScriptedModelServer(SCENARIOS, samples=samples, port=port, control=control, record=control)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from agenthub_worker.domain.model import ModelReply, ModelRequest, Usage
+from agenthub_worker.domain.model import ModelReply, ModelRequest, TokenUsage
 from agenthub_worker.rehearsal import wire
 from agenthub_worker.rehearsal.conversation import Conversation, read_conversation
 from agenthub_worker.rehearsal.turns import Scenario, Turn, call, labelled
@@ -86,7 +86,7 @@ class ScriptedModelClient:
         return ModelReply(
             content=message["content"],
             stop_reason=message["stop_reason"],
-            usage=Usage(
+            usage=TokenUsage(
                 input_tokens=message["usage"]["input_tokens"], output_tokens=message["usage"]["output_tokens"]
             ),
             model=message["model"],

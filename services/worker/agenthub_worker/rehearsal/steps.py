@@ -34,7 +34,7 @@ class SampleGoal(msgspec.Struct, frozen=True, kw_only=True):
         return self.wordings[0]
 
 
-class Pack:
+class SampleScenario:
     """A `Scenario` for one sample goal: finds the script of a task, and asks a person when there is none."""
 
     def __init__(self, sample: SampleGoal, script_for: Callable[[Conversation], Script | None]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from agenthub_worker.errors import SandboxUnavailable
-from agenthub_worker.sandbox.port import Bind, ExecResult, Limits, Output
+from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimits
 from agenthub_worker.sandbox.process import run_group
 
 _USER = "agent"
@@ -37,7 +37,7 @@ def bwrap_binary() -> str:
     return found
 
 
-def limited(command: Sequence[str] | str, limits: Limits) -> list[str]:
+def limited(command: Sequence[str] | str, limits: ResourceLimits) -> list[str]:
     """`command` behind a shell that sets the resource limits and then becomes the command."""
     argv = ["/bin/bash", "-c", command] if isinstance(command, str) else list(command)
     numbers = (limits.memory >> 10, limits.file_size >> 10, limits.processes, limits.open_files)
@@ -55,8 +55,8 @@ class Bubblewrap:
     name = "bwrap"
     root = "/workspace"
 
-    def __init__(self, limits: Limits | None = None, *, binary: str | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, limits: ResourceLimits | None = None, *, binary: str | None = None) -> None:
+        self._limits = limits or ResourceLimits()
         self._binary = binary or bwrap_binary()
         self._interpreter = tuple(_interpreter_folders())
 

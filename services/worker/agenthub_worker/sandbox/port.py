@@ -18,7 +18,7 @@ class Bind(msgspec.Struct, frozen=True):
     writable: bool = False
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one command. Sizes are bytes; the wall-clock limit is given with each command.
 
     `processes` holds only for a worker that is not root: the kernel does not count root's processes.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.capture import HeadTail
-from agenthub_worker.sandbox.port import ExecResult, Limits, Output
+from agenthub_worker.sandbox.port import ExecResult, Output, ResourceLimits
 
 # After the group is dead its pipe closes at once; only a process that fled the group can hold it open.
 _DRAIN_S = 1.0
@@ -28,7 +28,7 @@ async def run_group(
     env: Mapping[str, str],
     cwd: Path | None,
     timeout_s: float,
-    limits: Limits,
+    limits: ResourceLimits,
     on_output: Output | None,
     pass_fds: Sequence[int] = (),
 ) -> ExecResult:
@@ -59,7 +59,7 @@ async def run_group(
 class _Reader(asyncio.Protocol):
     """The reading end of the command's output."""
 
-    def __init__(self, limits: Limits, on_output: Output | None) -> None:
+    def __init__(self, limits: ResourceLimits, on_output: Output | None) -> None:
         self.sink = HeadTail(limits.output_kept)
         self.closed = asyncio.Event()
         self.flooded = False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.bubblewrap import base_environment, limited
-from agenthub_worker.sandbox.port import Bind, ExecResult, Limits, Output
+from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimits
 from agenthub_worker.sandbox.process import run_group
 
 
@@ -22,12 +22,12 @@ class Unsandboxed:
     name = "none"
     root = ""
 
-    def __init__(self, limits: Limits | None = None, *, allowed: bool) -> None:
+    def __init__(self, limits: ResourceLimits | None = None, *, allowed: bool) -> None:
         if not allowed:
             raise SandboxUnavailable(
                 "Commands without a sandbox are refused: set AGENTHUB_ALLOW_UNSANDBOXED=1 to allow them."
             )
-        self._limits = limits or Limits()
+        self._limits = limits or ResourceLimits()
 
     async def run(
         self,

@@ -18,12 +18,12 @@ from agenthub_events.ports import Conflict
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
-from agenthub_worker.domain.outcomes import ConflictingMerge, Ending, Failed, Trace, completed_event
+from agenthub_worker.domain.outcomes import AttemptOutcome, ConflictingMerge, Failed, RunSummary, completed_event
 from agenthub_worker.evidence.layout import NoTestCommand
-from agenthub_worker.lease.lease import Hold
+from agenthub_worker.lease.lease import Lease
 from agenthub_worker.workspace.workspace import (
-    Branch,
-    Workplace,
+    GoalBranch,
+    Workspace,
     has_tests,
     open_repository,
     read_branch,
@@ -38,53 +38,55 @@ _TURN_PAUSE_S = 0.05
 class Merging:
     """The merge of one attempt's work."""
 
-    def __init__(self, hold: Hold, place: Workplace, context: WorkContext) -> None:
-        self._hold = hold
-        self._place = place
+    def __init__(self, lease: Lease, workspace: Workspace, context: WorkContext) -> None:
+        self._lease = lease
+        self._workspace = workspace
         self._context = context
 
-    async def land(self, done: Committed, result: TaskResult, trace: Trace) -> Ending | None:
+    async def land(self, done: Committed, result: TaskResult, run_summary: RunSummary) -> AttemptOutcome | None:
         """Append `merge.done` and `task.completed` together. None: they are in the log; else how it ends instead.
 
         When the branch moves meanwhile, the merge and its tests are made again. Raises `Lost`.
         """
-        async with my_turn(self._hold, self._place.repository):
+        async with my_turn(self._lease, self._workspace.repository):
             for _ in range(MERGE_TRIES):
-                branch = await read_branch(self._hold.bench, self._hold.goal_id)
+                branch = await read_branch(self._lease.ports, self._lease.goal_id)
                 await self._catch_up(branch)
                 merged = await self._merge(branch, done, result)
                 if isinstance(merged, Conflicted):
                     return await self._conflict(branch, done, merged, result)
-                if await self._commit(branch, done, merged, result, trace):
+                if await self._commit(branch, done, merged, result, run_summary):
                     return None
         return Failed(
             failure_class="workspace",
             reason=f"the branch moved {MERGE_TRIES} times while this work was being merged; it is saved",
         )
 
-    async def _catch_up(self, branch: Branch) -> None:
-        await self._hold.bench.patiently(partial(self._place.repository.materialise, branch.links))
+    async def _catch_up(self, branch: GoalBranch) -> None:
+        await self._lease.ports.patiently(partial(self._workspace.repository.materialise, branch.links))
 
-    async def _conflict(self, branch: Branch, done: Committed, merged: Conflicted, result: TaskResult) -> Ending:
+    async def _conflict(
+        self, branch: GoalBranch, done: Committed, merged: Conflicted, result: TaskResult
+    ) -> AttemptOutcome:
         return ConflictingMerge(
             files=merged.files,
-            base=self._place.base,
+            base=self._workspace.base,
             head=branch.head,
             commit=done.commit,
-            bundle_ref=await self._place.bundle(self._place.base, done.commit),
+            bundle_ref=await self._workspace.bundle(self._workspace.base, done.commit),
             summary=result.summary,
         )
 
-    async def _merge(self, branch: Branch, done: Committed, result: TaskResult) -> Merged | Conflicted:
-        message = f"Merge {self._hold.task_id}: {self._hold.order.title}\n\n{result.summary}\n"
-        return await self._place.repository.merge(
-            ours=branch.head, theirs=done.commit, message=message, when=self._hold.bench.clock.now()
+    async def _merge(self, branch: GoalBranch, done: Committed, result: TaskResult) -> Merged | Conflicted:
+        message = f"Merge {self._lease.task_id}: {self._lease.order.title}\n\n{result.summary}\n"
+        return await self._workspace.repository.merge(
+            ours=branch.head, theirs=done.commit, message=message, when=self._lease.ports.clock.now()
         )
 
     async def _commit(
-        self, branch: Branch, done: Committed, merged: Merged, result: TaskResult, trace: Trace
+        self, branch: GoalBranch, done: Committed, merged: Merged, result: TaskResult, run_summary: RunSummary
     ) -> bool:
-        hold, repository = self._hold, self._place.repository
+        lease, repository = self._lease, self._workspace.repository
         evidence = await self._test(merged)
         files = tuple(await repository.diffstat(branch.head, merged.commit))
         final = msgspec.structs.replace(
@@ -95,82 +97,84 @@ class Merging:
             tests_run=_tests_run(evidence) or result.tests_run,
         )
         moved = MergeDone(
-            task_id=hold.task_id,
-            attempt=hold.order.attempt,
+            task_id=lease.task_id,
+            attempt=lease.order.attempt,
             base=branch.head,
             head=merged.commit,
             commit=done.commit,
             tree=merged.tree,
-            bundle_ref=await self._place.bundle(branch.head, merged.commit),
+            bundle_ref=await self._workspace.bundle(branch.head, merged.commit),
             tests=evidence,
         )
-        return await _append_both(hold, branch, moved, final, trace)
+        return await _append_both(lease, branch, moved, final, run_summary)
 
     async def _test(self, merged: Merged) -> TestEvidence | None:
         """Run the tests on the tree that the branch gets; a failing test is a result, the gate judges it."""
-        repository, context = self._place.repository, self._context
+        repository, context = self._workspace.repository, self._context
         if not await has_tests(repository, merged.commit, context):
             return None
         command = await test_command_of(repository, merged.commit, context)
         if isinstance(command, NoTestCommand):
             return None
-        _, evidence = await run_tests_at(self._hold, self._place, merged.commit, command)
+        _, evidence = await run_tests_at(self._lease, self._workspace, merged.commit, command)
         return evidence
 
 
 @contextlib.asynccontextmanager
-async def my_turn(hold: Hold, repository: GoalRepository) -> AsyncIterator[None]:
+async def my_turn(lease: Lease, repository: GoalRepository) -> AsyncIterator[None]:
     """One merge of a goal at a time on this machine. It only saves work: the fence of the log decides."""
     lock = os.open(repository.path.with_suffix(".merge"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         while not try_lock(lock):
-            await hold.look()
-            await hold.bench.pause(_TURN_PAUSE_S)
+            await lease.look()
+            await lease.ports.pause(_TURN_PAUSE_S)
         yield
     finally:
         os.close(lock)
 
 
-async def land_import(hold: Hold, source: Path, trace: Trace) -> Ending | None:
+async def land_import(lease: Lease, source: Path, run_summary: RunSummary) -> AttemptOutcome | None:
     """Bring the repository that a goal works on into its branch. None: done; raises `RepositoryError`."""
     for _ in range(MERGE_TRIES):
-        branch = await read_branch(hold.bench, hold.goal_id)
-        repository = await open_repository(hold.bench, hold.goal_id, branch)
-        head = await hold.while_held(repository.import_local(source))
-        data = await hold.while_held(repository.bundle(None, head))
+        branch = await read_branch(lease.ports, lease.goal_id)
+        repository = await open_repository(lease.ports, lease.goal_id, branch)
+        head = await lease.while_held(repository.import_local(source))
+        data = await lease.while_held(repository.bundle(None, head))
         moved = MergeDone(
-            task_id=hold.task_id,
-            attempt=hold.order.attempt,
+            task_id=lease.task_id,
+            attempt=lease.order.attempt,
             base=branch.head,
             head=head,
             commit=head,
             tree=await repository.tree_of(head),
-            bundle_ref=await hold.bench.patiently(partial(hold.bench.artifacts.put, data)),
+            bundle_ref=await lease.ports.patiently(partial(lease.ports.artifacts.put, data)),
             origin="prepare",
         )
         result = TaskResult(summary=f"Imported {source.name} at {head[:12]}", commit=head)
-        if await _append_both(hold, branch, moved, result, trace):
+        if await _append_both(lease, branch, moved, result, run_summary):
             return None
     return Failed(failure_class="workspace", reason="the branch kept moving while the repository was imported")
 
 
-async def _append_both(hold: Hold, branch: Branch, moved: MergeDone, result: TaskResult, trace: Trace) -> bool:
+async def _append_both(
+    lease: Lease, branch: GoalBranch, moved: MergeDone, result: TaskResult, run_summary: RunSummary
+) -> bool:
     """Move the branch and end the task, both or neither. False: the branch or the task moved; raises `Lost`."""
     merge_draft = Draft(
-        goal_id=hold.goal_id,
+        goal_id=lease.goal_id,
         task_id=GOAL_AS_A_WHOLE,
         event=moved,
-        ordinal=f"{hold.task_id}-{hold.claim}",
-        expected=branch.place.last_seq,
-        version=branch.place.version,
+        ordinal=f"{lease.task_id}-{lease.claim}",
+        expected=branch.workspace.last_seq,
+        version=branch.workspace.version,
     )
-    hold.bench.crash_point("before-merge-batch")
-    drafts = (merge_draft, hold.draft(completed_event(result, hold.order, trace)))
-    landed = await hold.bench.append(drafts, hold.stamp())
+    lease.ports.crash_point("before-merge-batch")
+    drafts = (merge_draft, lease.draft(completed_event(result, lease.order, run_summary)))
+    landed = await lease.ports.append(drafts, lease.stamp())
     if isinstance(landed, Conflict):
-        await hold.look()
+        await lease.look()
         return False
-    hold.bench.crash_point("after-merge-batch")
+    lease.ports.crash_point("after-merge-batch")
     return True
 
 

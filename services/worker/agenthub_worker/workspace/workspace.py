@@ -26,21 +26,21 @@ from agenthub_worker.evidence.layout import (
 )
 from agenthub_worker.evidence.test_history import NAME_MAX, outcomes_of
 from agenthub_worker.evidence.testing import TestReport, run_tests
-from agenthub_worker.lease.lease import Hold
-from agenthub_worker.ports import Bench
+from agenthub_worker.lease.lease import Lease
+from agenthub_worker.ports import WorkerPorts
 
 TEST_TIMEOUT_S = 900.0
 _FAILING_KEPT = 500
 
 
-class Branch(msgspec.Struct, frozen=True, kw_only=True):
+class GoalBranch(msgspec.Struct, frozen=True, kw_only=True):
     """The branch of a goal as its `merge.done` events tell it.
 
-    `place` is the end of that family, `imported` the commit before the goal's first change.
+    `workspace` is the end of that family, `imported` the commit before the goal's first change.
     """
 
     links: tuple[Link, ...]
-    place: Place
+    workspace: Place
     imported: str = ROOT_COMMIT
 
     @property
@@ -49,30 +49,32 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
         return self.links[-1].head if self.links else ROOT_COMMIT
 
 
-async def read_branch(bench: Bench, goal_id: str) -> Branch:
+async def read_branch(ports: WorkerPorts, goal_id: str) -> GoalBranch:
     """The goal's branch now."""
-    merges: Sequence[Recorded] = await bench.patiently(lambda: bench.events.read(f"{goal_id}._.merge"))
+    merges: Sequence[Recorded] = await ports.patiently(lambda: ports.events.read(f"{goal_id}._.merge"))
     done = [recorded.event for recorded in merges if isinstance(recorded.event, MergeDone)]
     imported = next((merge.head for merge in done if merge.origin == "prepare"), ROOT_COMMIT)
-    return Branch(
+    return GoalBranch(
         links=tuple(Link(merge.bundle_ref, merge.head) for merge in done),
-        place=Place(merges[-1].seq if merges else 0, len(merges) + 1),
+        workspace=Place(merges[-1].seq if merges else 0, len(merges) + 1),
         imported=imported,
     )
 
 
-async def open_repository(bench: Bench, goal_id: str, branch: Branch) -> GoalRepository:
+async def open_repository(ports: WorkerPorts, goal_id: str, branch: GoalBranch) -> GoalRepository:
     """This machine's repository of the goal, with everything of its branch in it."""
-    repository = await open_kept(bench.folder / "repositories", goal_id, bench.artifacts)
-    await bench.patiently(lambda: repository.materialise(branch.links))
+    repository = await open_kept(ports.folder / "repositories", goal_id, ports.artifacts)
+    await ports.patiently(lambda: repository.materialise(branch.links))
     return repository
 
 
-class Workplace:
+class Workspace:
     """A checked out workspace. `base` is the commit on the branch that the work builds on."""
 
-    def __init__(self, hold: Hold, repository: GoalRepository, branch: Branch, path: Path, base: str) -> None:
-        self.hold = hold
+    def __init__(
+        self, lease: Lease, repository: GoalRepository, branch: GoalBranch, path: Path, base: str
+    ) -> None:
+        self.lease = lease
         self.repository = repository
         self.branch = branch
         self.path = path
@@ -82,16 +84,16 @@ class Workplace:
 
     async def restore(self, commit: str, bundle_ref: str) -> None:
         """Put the workspace to a checkpoint, whoever made it and wherever."""
-        bench = self.hold.bench
+        ports = self.lease.ports
         if not await self.repository.has(commit):
-            await self.repository.absorb(await bench.patiently(lambda: bench.artifacts.get(bundle_ref)))
+            await self.repository.absorb(await ports.patiently(lambda: ports.artifacts.get(bundle_ref)))
         await self.repository.checkout(commit, self.path)
         self.commit, self.bundle_ref = commit, bundle_ref
         self.base = await self._base_of(commit)
 
     async def checkpoint(self) -> bool:
         """Save the workspace: commit, and its bundle in the object store. False: nothing has changed."""
-        committed = await self._commit(self.commit, f"Checkpoint of {self.hold.task_id}")
+        committed = await self._commit(self.commit, f"Checkpoint of {self.lease.task_id}")
         if not committed.changed:
             return False
         self.commit = committed.commit
@@ -105,7 +107,7 @@ class Workplace:
     async def bundle(self, base: str, head: str) -> str:
         """Store what `head` has beyond `base`; the digest of the bundle."""
         data = await self.repository.bundle(base, head)
-        return await self.hold.bench.patiently(lambda: self.hold.bench.artifacts.put(data))
+        return await self.lease.ports.patiently(lambda: self.lease.ports.artifacts.put(data))
 
     async def close(self) -> None:
         """Throw the workspace away; what counts is in the log and in the object store."""
@@ -113,7 +115,7 @@ class Workplace:
 
     async def _commit(self, parent: str, message: str) -> Committed:
         return await self.repository.commit_workspace(
-            self.path, parent=parent, message=message, when=self.hold.bench.clock.now()
+            self.path, parent=parent, message=message, when=self.lease.ports.clock.now()
         )
 
     async def _base_of(self, commit: str) -> str:
@@ -123,23 +125,23 @@ class Workplace:
         return ROOT_COMMIT
 
 
-async def open_workplace(hold: Hold, context: WorkContext) -> Workplace:
+async def open_workspace(lease: Lease, context: WorkContext) -> Workspace:
     """The workspace in which the attempt begins: its checkpoint, the commit a gate judges, or the ordered head."""
-    branch = await read_branch(hold.bench, hold.goal_id)
-    repository = await open_repository(hold.bench, hold.goal_id, branch)
-    path = hold.bench.workspaces / f"{hold.goal_id}-{hold.task_id}-{hold.claim}"
-    start = context.gate.commit if context.gate else hold.order.workspace_commit or ROOT_COMMIT
-    place = Workplace(hold, repository, branch, path, start)
+    branch = await read_branch(lease.ports, lease.goal_id)
+    repository = await open_repository(lease.ports, lease.goal_id, branch)
+    path = lease.ports.workspaces / f"{lease.goal_id}-{lease.task_id}-{lease.claim}"
+    start = context.gate.commit if context.gate else lease.order.workspace_commit or ROOT_COMMIT
+    workspace = Workspace(lease, repository, branch, path, start)
     saved = context.checkpoint
     try:
-        if saved is not None and saved.commit and hold.order.resumes:
-            await place.restore(saved.commit, saved.bundle_ref)
+        if saved is not None and saved.commit and lease.order.resumes:
+            await workspace.restore(saved.commit, saved.bundle_ref)
         else:
             await repository.checkout(start, path)
     except BaseException:
-        await asyncio.shield(place.close())
+        await asyncio.shield(workspace.close())
         raise
-    return place
+    return workspace
 
 
 async def test_command_of(
@@ -156,26 +158,26 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
     return bool(context.test_command) or any(is_test_file(e.path) for e in await repository.files(commit))
 
 
-async def run_system_tests(hold: Hold, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
+async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
     """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
-    bench = hold.bench
-    report = await hold.while_held(run_tests(bench.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
-    log_ref = await bench.patiently(lambda: bench.artifacts.put(redact_bytes(report.log)))
+    ports = lease.ports
+    report = await lease.while_held(run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
+    log_ref = await ports.patiently(lambda: ports.artifacts.put(redact_bytes(report.log)))
     outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))
-    report_ref = await bench.patiently(partial(bench.artifacts.put, outcomes))
+    report_ref = await ports.patiently(partial(ports.artifacts.put, outcomes))
     return report, evidence_of(report, log_ref, report_ref)
 
 
 async def run_tests_at(
-    hold: Hold, place: Workplace, commit: str, command: TestCommand
+    lease: Lease, workspace: Workspace, commit: str, command: TestCommand
 ) -> tuple[TestReport, TestEvidence]:
     """The same on a clean checkout of another commit, beside the workspace."""
-    path = place.path.with_name(f"{place.path.name}-at-{commit[:12]}")
-    await place.repository.checkout(commit, path)
+    path = workspace.path.with_name(f"{workspace.path.name}-at-{commit[:12]}")
+    await workspace.repository.checkout(commit, path)
     try:
-        return await run_system_tests(hold, path, command)
+        return await run_system_tests(lease, path, command)
     finally:
-        await place.repository.discard_workspace(path)
+        await workspace.repository.discard_workspace(path)
 
 
 def evidence_of(report: TestReport, log_ref: str, report_ref: str) -> TestEvidence:

@@ -36,7 +36,7 @@ class StoreWatch:
         self._server = server
         self._folder = folder
         self._least_free = least_free
-        self._told = False
+        self._reported = False
         self._again_at = 0.0
 
     async def run(self, *, every_s: float = LOOK_EVERY_S) -> None:
@@ -53,7 +53,7 @@ class StoreWatch:
         process = self._server.process
         failure = await self._server.store_failure()
         if not failure or process is None:
-            self._told = False
+            self._reported = False
             return False
         free = shutil.disk_usage(self._folder).free
         if free < self._least_free or time.monotonic() < self._again_at:
@@ -69,7 +69,7 @@ class StoreWatch:
         return True
 
     def _tell(self, failure: str, free: int) -> None:
-        if not self._told:
+        if not self._reported:
             _log.error(
                 "event_log_not_written",
                 why=f"the event log cannot be written ({failure}): make room on the disk of {self._folder}, "
@@ -77,4 +77,4 @@ class StoreWatch:
                 free_mb=free // 2**20,
                 needed_mb=self._least_free // 2**20,
             )
-        self._told = True
+        self._reported = True

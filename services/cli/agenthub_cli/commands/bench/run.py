@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from agenthub_cli import exit_codes
-from agenthub_cli.client.child_hub import OwnHub, own_hub
-from agenthub_cli.client.hub_client import Hub
+from agenthub_cli.client.child_hub import ChildHub, child_hub
+from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.commands.bench.floor import fdatasync_ms, raw_appends_per_second
 from agenthub_cli.commands.bench.measure import (
     Spread,
@@ -82,7 +82,7 @@ def _run(
 ) -> int:
     with (
         tempfile.TemporaryDirectory(prefix="agenthub-bench-") as folder,
-        own_hub(Path(folder), workers="noop=1", env={"AGENTHUB_SLOTS": str(slots)}) as hub,
+        child_hub(Path(folder), workers="noop=1", env={"AGENTHUB_SLOTS": str(slots)}) as hub,
     ):
         watches, floor = asyncio.run(_measure(hub, submissions, rounds))
     report = {
@@ -99,14 +99,14 @@ def _run(
     return exit_codes.OK
 
 
-async def _measure(hub: OwnHub, submissions: list[dict[str, Any]], rounds: int) -> tuple[list[Watch], Floor]:
+async def _measure(hub: ChildHub, submissions: list[dict[str, Any]], rounds: int) -> tuple[list[Watch], Floor]:
     from agenthub_runtime.jetstream.connection import connect
-    from agenthub_runtime.jetstream.event_log import JetStreamStore
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 
     nc = await connect(hub.nats_url, "agenthub-bench")
     try:
         floor = Floor(fdatasync_ms(hub.data_dir), await raw_appends_per_second(nc))
-        log = JetStreamStore(nc)
+        log = JetStreamEventLog(nc)
         await _round(hub, log, submissions[:1])
         watches = [await _round(hub, log, submissions) for _ in range(rounds)]
     finally:
@@ -114,9 +114,9 @@ async def _measure(hub: OwnHub, submissions: list[dict[str, Any]], rounds: int) 
     return watches, floor
 
 
-async def _round(hub: OwnHub, log: EventLog, submissions: list[dict[str, Any]]) -> Watch:
+async def _round(hub: ChildHub, log: EventLog, submissions: list[dict[str, Any]]) -> Watch:
     after = await log.last_seq()
-    client = Hub(hub.url)
+    client = HubClient(hub.url)
     answers = await asyncio.gather(
         *(asyncio.to_thread(client.post, "/goals", submission) for submission in submissions)
     )

@@ -17,7 +17,7 @@ from agenthub_events.task_ids import gate_of, kind_of
 from agenthub_orchestrator.domain.kinship import parent_of
 from agenthub_orchestrator.domain.orders.lanes import UNBLOCKING, lane
 from agenthub_orchestrator.domain.orders.work_context import context_of
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.state.goal import GoalState
 
 PLAN_TIMEOUT_S = 1_800
@@ -44,7 +44,7 @@ class Spec(NamedTuple):
 
 
 def enqueue(
-    desk: Desk,
+    decision: Decision,
     task_id: str,
     *,
     resumes: int = 0,
@@ -53,16 +53,16 @@ def enqueue(
     by_person: bool = False,
 ) -> bool:
     """Put the next attempt of a task on the desk; False when its aggregate takes no draft now."""
-    if not desk.is_free(task_id):
+    if not decision.is_free(task_id):
         return False
-    state = desk.state
+    state = decision.state
     spec = spec_of(state, task_id)
     before = task_commit(state, task_id)
     if resumes and before != state.head:
         # What a gate has read of another commit is no evidence about this one.
         resumes = 0 if kind_of(task_id) == "gate" else resumes
         changed = (*changed, f"the branch has moved from {before or 'its start'} to {state.head}")
-    order = _order(desk, task_id, spec, resumes=resumes, by_person=by_person)
+    order = _order(decision, task_id, spec, resumes=resumes, by_person=by_person)
     context = None
     if spec.agent_type != "noop":
         told = context_of(state, task_id, title=spec.title, details=spec.details, answered=answered)
@@ -75,7 +75,7 @@ def enqueue(
             workspace_commit=state.head,
         )
     route = (spec.agent_type, order.lane)
-    return desk.write(task_id, order, str(order.attempt), route=route, context=context)
+    return decision.write(task_id, order, str(order.attempt), route=route, context=context)
 
 
 def task_commit(state: GoalState, task_id: str) -> str:
@@ -84,24 +84,24 @@ def task_commit(state: GoalState, task_id: str) -> str:
     return task.order.workspace_commit if task and task.order else state.head
 
 
-def _order(desk: Desk, task_id: str, spec: Spec, *, resumes: int, by_person: bool) -> TaskEnqueued:
-    task = desk.state.tasks.get(task_id)
-    hashes = desk.policy.agent_hashes
+def _order(decision: Decision, task_id: str, spec: Spec, *, resumes: int, by_person: bool) -> TaskEnqueued:
+    task = decision.state.tasks.get(task_id)
+    hashes = decision.policy.agent_hashes
     attempt = task.attempt + 1 if task else 1
-    priority = desk.state.life.priority
+    priority = decision.state.aggregate.priority
     return TaskEnqueued(
         task_id=task_id,
         agent=spec.agent,
         agent_type=spec.agent_type,
         agent_hash=hashes.get(spec.agent) or hashes.get(spec.agent_type, ""),
         attempt=attempt,
-        lane=_lane(desk.state, task_id, spec, attempt, by_person),
+        lane=_lane(decision.state, task_id, spec, attempt, by_person),
         title=spec.title,
         timeout_s=spec.timeout_s,
         parent_task_id=parent_of(task_id),
         priority=priority,
         retry_count=task.retry_count if task else 0,
-        max_retries=desk.policy.max_retries,
+        max_retries=decision.policy.max_retries,
         details=spec.details,
         depends_on=spec.depends_on,
         complexity=spec.complexity,
@@ -114,7 +114,7 @@ def _lane(state: GoalState, task_id: str, spec: Spec, attempt: int, by_person: b
     return lane(
         kind=kind,
         attempt=attempt,
-        priority=state.life.priority,
+        priority=state.aggregate.priority,
         origin=spec.origin,
         answered=by_person,
         sole=kind in UNBLOCKING and not _other_work_runs(state),
@@ -128,10 +128,10 @@ def _other_work_runs(state: GoalState) -> bool:
 
 
 def _budget(state: GoalState) -> CallBudget:
-    life, ledger = state.life, state.ledger
+    aggregate, ledger = state.aggregate, state.ledger
     return CallBudget(
-        max_llm_calls=max(0, life.max_llm_calls - ledger.held_calls),
-        max_cost_usd=max(0.0, life.max_cost_usd - ledger.held_cost_usd),
+        max_llm_calls=max(0, aggregate.max_llm_calls - ledger.held_calls),
+        max_cost_usd=max(0.0, aggregate.max_cost_usd - ledger.held_cost_usd),
     )
 
 
@@ -163,8 +163,8 @@ def _by_rule(state: GoalState, task_id: str) -> Spec:
         return Spec(title, agent, agent, DEFAULT_TIMEOUT_S)
     if kind_of(task_id) == "prepare":
         return Spec("Fetch the repository", "coding", "coding", PREPARE_TIMEOUT_S)
-    title = "Plan the requested changes" if state.life.planned else "Plan the goal"
-    origin: Origin = "rework" if state.life.planned else "planner"
+    title = "Plan the requested changes" if state.aggregate.planned else "Plan the goal"
+    origin: Origin = "rework" if state.aggregate.planned else "planner"
     return Spec(title, "planner", "planner", PLAN_TIMEOUT_S, origin=origin)
 
 

@@ -32,7 +32,7 @@ def context_of(
     state: GoalState, task_id: str, *, title: str, details: str, answered: Answered | None
 ) -> WorkContext:
     """The context object of the task's next attempt, from what the fold knows."""
-    accepted = state.life.accepted or _NOTHING
+    accepted = state.aggregate.accepted or _NOTHING
     task = state.tasks.get(task_id)
     planned = task.planned if task else None
     parents = _parents(state, task_id, task)

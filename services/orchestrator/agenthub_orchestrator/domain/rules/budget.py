@@ -11,22 +11,22 @@ from agenthub_events.catalogue.money import BudgetExceeded, BudgetSettled
 from agenthub_events.rules.budget import Slice, settlements, spent_in
 from agenthub_events.runs import RunId, Step
 from agenthub_orchestrator.domain.due import Charge
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState, SliceKey
 
 
-def settle(desk: Desk) -> None:
+def settle(decision: Decision) -> None:
     """Settle one slice whose attempt is closed: nobody can use it any more."""
-    state = desk.state
+    state = decision.state
     for key, held in state.ledger.open.items():
         if _is_closed(state, key):
             slices = state.ledger.of_attempt(key)
             run = RunId(state.goal_id, key.task_id, key.attempt)
             ordinal = f"{key.task_id}-{key.attempt}-{key.slice}"
             charge = Charge(run=run, slices=slices, number=key.slice)
-            desk.write_family("budget", _used_up(held), ordinal, charge)
+            decision.write_family("budget", _used_up(held), ordinal, charge)
             return
 
 
@@ -58,21 +58,21 @@ def _is_closed(state: GoalState, key: SliceKey) -> bool:
 
 def has_room(state: GoalState) -> bool:
     """Whether the goal may still set a slice aside."""
-    life, ledger = state.life, state.ledger
-    return ledger.held_calls < life.max_llm_calls and ledger.held_cost_usd < life.max_cost_usd
+    aggregate, ledger = state.aggregate, state.ledger
+    return ledger.held_calls < aggregate.max_llm_calls and ledger.held_cost_usd < aggregate.max_cost_usd
 
 
-def ask_for_budget(desk: Desk, detail: str) -> None:
+def ask_for_budget(decision: Decision, detail: str) -> None:
     """Nothing is left and nothing will come back: say so in the log, then ask a person."""
-    exceeded = _exceeded(desk.state)
+    exceeded = _exceeded(decision.state)
     said = any(
-        (known.limit, known.value) == (exceeded.limit, exceeded.value) for known in desk.state.ledger.exceeded
+        (known.limit, known.value) == (exceeded.limit, exceeded.value) for known in decision.state.ledger.exceeded
     )
     if not said:
-        desk.write_family("budget", exceeded, f"{exceeded.limit}-{exceeded.value:g}")
+        decision.write_family("budget", exceeded, f"{exceeded.limit}-{exceeded.value:g}")
         return
     ask(
-        desk,
+        decision,
         "budget",
         f"The budget of this goal ({exceeded.limit} {exceeded.value:g}) has no room for another model call:"
         f" {detail}. Raise it to let the work go on.",
@@ -81,9 +81,12 @@ def ask_for_budget(desk: Desk, detail: str) -> None:
 
 
 def _exceeded(state: GoalState) -> BudgetExceeded:
-    life, ledger = state.life, state.ledger
+    aggregate, ledger = state.aggregate, state.ledger
     # The limit that is used up further; only one of money that was set can also fail for an unknown price.
-    calls_used, money_used = ledger.held_calls / life.max_llm_calls, ledger.held_cost_usd / life.max_cost_usd
-    if calls_used >= 1 or (calls_used >= money_used and not life.money_limit_set):
-        return BudgetExceeded(limit="max_llm_calls", value=life.max_llm_calls, used=ledger.held_calls)
-    return BudgetExceeded(limit="max_cost_usd", value=life.max_cost_usd, used=round(ledger.held_cost_usd, 6))
+    calls_used, money_used = (
+        ledger.held_calls / aggregate.max_llm_calls,
+        ledger.held_cost_usd / aggregate.max_cost_usd,
+    )
+    if calls_used >= 1 or (calls_used >= money_used and not aggregate.money_limit_set):
+        return BudgetExceeded(limit="max_llm_calls", value=aggregate.max_llm_calls, used=ledger.held_calls)
+    return BudgetExceeded(limit="max_cost_usd", value=aggregate.max_cost_usd, used=round(ledger.held_cost_usd, 6))

@@ -14,29 +14,29 @@ from agenthub_events.catalogue.task import TaskCancelled
 from agenthub_events.catalogue.values import GateName, RequirementCoverage
 from agenthub_events.rules.requirements import gates_for
 from agenthub_events.task_ids import PREPARE, gate_task_id
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.gates import required_gates, standing
 from agenthub_orchestrator.domain.state.goal import GoalState
 
 _GATE_WORDS: dict[GateName, str] = {"tests": "tests", "security": "security audit", "review": "review"}
 
 
-def offer_for_review(desk: Desk) -> None:
+def offer_for_review(decision: Decision) -> None:
     """Every task has ended and every gate stands well: a person's verdict is due."""
-    state = desk.state
-    if state.life.phase != "open" or state.announced == (state.life.revision, state.head):
+    state = decision.state
+    if state.aggregate.phase != "open" or state.announced == (state.aggregate.revision, state.head):
         return
     event = GoalReadyForReview(
-        revision=state.life.revision,
+        revision=state.aggregate.revision,
         head=state.head,
         summary=_summary(state),
         requirements=_coverage(state),
     )
-    desk.write_goal(event, f"{state.life.revision}-{state.head}")
+    decision.write_goal(event, f"{state.aggregate.revision}-{state.head}")
 
 
 def _coverage(state: GoalState) -> tuple[RequirementCoverage, ...]:
-    accepted = state.life.accepted
+    accepted = state.aggregate.accepted
     done: dict[str, list[str]] = {}
     for task_id in state.graph:
         task = state.tasks[task_id]
@@ -81,49 +81,49 @@ def _gate_summaries(state: GoalState) -> list[str]:
     return told
 
 
-def complete(desk: Desk) -> None:
+def complete(decision: Decision) -> None:
     """A person has approved the result."""
-    state = desk.state
+    state = decision.state
     gates = [text for text in _gate_summaries(state) if not text.startswith("review")]
     summary = ", ".join((_tasks_summary(state), *gates))
     event = GoalCompleted(completion_summary=summary, head=state.head)
-    desk.write_goal(event, str(state.life.closing_seq))
+    decision.write_goal(event, str(state.aggregate.closing_seq))
 
 
-def give_up(desk: Desk) -> bool:
+def give_up(decision: Decision) -> bool:
     """Close a goal that a person gave up, or that cannot even begin; False when there is no reason to."""
-    state = desk.state
+    state = decision.state
     reason = state.abandoned
     prepare = state.tasks.get(PREPARE)
     if not reason and prepare is not None and prepare.word == "cancelled":
         reason = "the repository could not be prepared, and its preparation was cancelled"
     if not reason:
         return False
-    return desk.write_goal(GoalFailed(reason=reason), str(state.life.rework_round))
+    return decision.write_goal(GoalFailed(reason=reason), str(state.aggregate.rework_round))
 
 
-def cancel_open(desk: Desk) -> None:
+def cancel_open(decision: Decision) -> None:
     """A goal that is over has no open tasks: whatever has not ended is cancelled."""
-    phase = desk.state.life.phase
-    for task in desk.tasks(desk.state.unended):
-        desk.write(task.task_id, TaskCancelled(task_id=task.task_id, reason=f"the goal is {phase}"), "1")
+    phase = decision.state.aggregate.phase
+    for task in decision.tasks(decision.state.unended):
+        decision.write(task.task_id, TaskCancelled(task_id=task.task_id, reason=f"the goal is {phase}"), "1")
 
 
-def cancel_doomed(desk: Desk) -> None:
+def cancel_doomed(decision: Decision) -> None:
     """Cancel what was dropped from the plan, and what waits for a task that will never be done.
 
     A plan that nobody has approved yet may be edited again: what it drops may come back.
     """
-    if desk.state.life.planned and not desk.state.plan_stands:
+    if decision.state.aggregate.planned and not decision.state.plan_stands:
         return
-    for task_id, causes in list(desk.state.doomed.items()):
+    for task_id, causes in list(decision.state.doomed.items()):
         reason = f"depends on {causes[0]}, which was cancelled" if causes else "dropped from the plan"
-        desk.write(task_id, TaskCancelled(task_id=task_id, reason=reason, causes=causes), "1")
+        decision.write(task_id, TaskCancelled(task_id=task_id, reason=reason, causes=causes), "1")
 
 
-def seal(desk: Desk) -> None:
+def seal(decision: Decision) -> None:
     """Bind everything up to the last offer for review by its hash."""
-    due = desk.state.seal_due
-    if due is not None and due.up_to_seq > desk.state.sealed_seq:
+    due = decision.state.seal_due
+    if due is not None and due.up_to_seq > decision.state.sealed_seq:
         event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=due.sha256)
-        desk.write_family("seal", event, str(due.up_to_seq))
+        decision.write_family("seal", event, str(due.up_to_seq))

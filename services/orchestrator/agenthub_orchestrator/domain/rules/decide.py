@@ -14,11 +14,11 @@ from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.policy import DEFAULT, Policy
 from agenthub_orchestrator.domain.rules import completion, questions
 from agenthub_orchestrator.domain.rules.budget import settle
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.gates import pass_gates, run_requested_tests
 from agenthub_orchestrator.domain.rules.planning import plan, prepare
 from agenthub_orchestrator.domain.rules.repairs import add_proposed, repair_diagnosed
-from agenthub_orchestrator.domain.rules.retries import bury_undeliverable, climb
+from agenthub_orchestrator.domain.rules.retries import dead_letter_undeliverable, decide_retries
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.status import is_moving, why_waiting
 from agenthub_orchestrator.domain.state.timer_refs import attempt_ref, deadline_of, stall_ref
@@ -42,110 +42,110 @@ def decide(
     are not settled. Aggregates in `in_flight` are left out: an event of theirs is on its way into the log.
     The state is not changed.
     """
-    desk = Desk(state, now, fired, policy, in_flight)
-    if state.life.phase == "unknown":
-        return desk.dues
-    settle(desk)
+    decision = Decision(state, now, fired, policy, in_flight)
+    if state.aggregate.phase == "unknown":
+        return decision.dues
+    settle(decision)
     if "goal" in state.unreadable:
-        questions.ask_about_unreadable(desk)
-    elif state.life.phase in TERMINAL:
-        completion.cancel_open(desk)
+        questions.ask_about_unreadable(decision)
+    elif state.aggregate.phase in TERMINAL:
+        completion.cancel_open(decision)
     elif state.unreadable:
-        if not completion.give_up(desk):
-            questions.ask_about_unreadable(desk)
-    elif state.life.phase == "approved":
-        completion.complete(desk)
+        if not completion.give_up(decision):
+            questions.ask_about_unreadable(decision)
+    elif state.aggregate.phase == "approved":
+        completion.complete(decision)
     else:
-        _advance(desk)
-    completion.seal(desk)
-    return desk.dues
+        _advance(decision)
+    completion.seal(decision)
+    return decision.dues
 
 
-def _advance(desk: Desk) -> None:
-    _hear(desk)
-    if completion.give_up(desk):
+def _advance(decision: Decision) -> None:
+    _process_inputs(decision)
+    if completion.give_up(decision):
         return
-    _pause(desk)
-    completion.cancel_doomed(desk)
-    climb(desk)
-    prepare(desk)
-    plan(desk)
-    repair_diagnosed(desk)
-    proposed = add_proposed(desk)
-    _order_ready(desk)
-    run_requested_tests(desk)
-    if not proposed and _work_has_ended(desk.state) and pass_gates(desk):
-        completion.offer_for_review(desk)
-    _diagnose_stall(desk)
+    _pause(decision)
+    completion.cancel_doomed(decision)
+    decide_retries(decision)
+    prepare(decision)
+    plan(decision)
+    repair_diagnosed(decision)
+    proposed = add_proposed(decision)
+    _order_ready(decision)
+    run_requested_tests(decision)
+    if not proposed and _work_has_ended(decision.state) and pass_gates(decision):
+        completion.offer_for_review(decision)
+    _diagnose_stall(decision)
 
 
-def _hear(desk: Desk) -> None:
+def _process_inputs(decision: Decision) -> None:
     """Take timers and advisories in, and put what only people can settle before them."""
-    state = desk.state
+    state = decision.state
     if state.frozen:
-        questions.ask_about_unreadable(desk)
+        questions.ask_about_unreadable(decision)
     if state.stalled_unasked:
-        questions.ask_about_stall(desk)
-    questions.ask_about_deadline(desk)
+        questions.ask_about_stall(decision)
+    questions.ask_about_deadline(decision)
     if state.questions:
-        questions.tend_questions(desk)
-    if desk.fired:
-        bury_undeliverable(desk)
-        _time_out(desk)
-        _pass_deadline(desk)
+        questions.tend_questions(decision)
+    if decision.fired:
+        dead_letter_undeliverable(decision)
+        _time_out(decision)
+        _pass_deadline(decision)
 
 
-def _time_out(desk: Desk) -> None:
+def _time_out(decision: Decision) -> None:
     """The worker's own clock comes first; this is for a worker that cannot tell any more."""
-    for task in desk.tasks(desk.state.open):
+    for task in decision.tasks(decision.state.open):
         order = task.order
-        if task.word == "in_progress" and order and desk.has_fired("attempt", task.task_id, attempt_ref(task)):
+        if task.word == "in_progress" and order and decision.has_fired("attempt", task.task_id, attempt_ref(task)):
             event = TaskTimedOut(
                 task_id=task.task_id, attempt=task.attempt, limit_s=order.timeout_s, worker=task.worker
             )
-            desk.write(task.task_id, event, str(task.attempt))
+            decision.write(task.task_id, event, str(task.attempt))
 
 
-def _pass_deadline(desk: Desk) -> None:
-    due = deadline_of(desk.state)
-    if due is not None and desk.has_fired("deadline", GOAL_AS_A_WHOLE, due.isoformat()):
-        desk.write_goal(GoalDeadlinePassed(due=due), due.isoformat())
+def _pass_deadline(decision: Decision) -> None:
+    due = deadline_of(decision.state)
+    if due is not None and decision.has_fired("deadline", GOAL_AS_A_WHOLE, due.isoformat()):
+        decision.write_goal(GoalDeadlinePassed(due=due), due.isoformat())
 
 
-def _pause(desk: Desk) -> None:
+def _pause(decision: Decision) -> None:
     """A paused goal has nothing under way; wrong configuration pauses it with a plain sentence."""
-    state = desk.state
-    if not state.life.paused:
-        _pause_on_wrong_configuration(desk)
+    state = decision.state
+    if not state.aggregate.paused:
+        _pause_on_wrong_configuration(decision)
         return
-    for task in desk.tasks(state.open):
+    for task in decision.tasks(state.open):
         event = TaskParked(
             task_id=task.task_id, attempt=task.attempt, reason="paused", detail="the goal is paused"
         )
-        desk.write(task.task_id, event, str(task.attempt))
+        decision.write(task.task_id, event, str(task.attempt))
 
 
-def _pause_on_wrong_configuration(desk: Desk) -> None:
-    for task in desk.tasks(desk.state.closed):
+def _pause_on_wrong_configuration(decision: Decision) -> None:
+    for task in decision.tasks(decision.state.closed):
         parked = task.closed_by
         if not isinstance(parked, TaskParked) or parked.reason != "config":
             continue
-        if task.closed_seq > desk.state.resumed_seq:
+        if task.closed_seq > decision.state.resumed_seq:
             reason = parked.detail or f"the configuration does not let {task.task_id} run"
-            desk.write_goal(GoalPaused(by=questions.AGENTHUB, reason=reason), f"cfg-{task.closed_seq}")
+            decision.write_goal(GoalPaused(by=questions.AGENTHUB, reason=reason), f"cfg-{task.closed_seq}")
             return
 
 
-def _order_ready(desk: Desk) -> None:
+def _order_ready(decision: Decision) -> None:
     """Order every task whose dependencies are met, as far as the goal's share of the queues reaches."""
-    state = desk.state
-    if not state.ready or not desk.may_start or not state.plan_stands or not state.prepared:
+    state = decision.state
+    if not state.ready or not decision.may_start or not state.plan_stands or not state.prepared:
         return
     for task_id in state.ready:
-        if desk.room <= 0:
+        if decision.room <= 0:
             return
-        if enqueue(desk, task_id):
-            desk.room -= 1
+        if enqueue(decision, task_id):
+            decision.room -= 1
 
 
 def _work_has_ended(state: GoalState) -> bool:
@@ -156,18 +156,18 @@ def _work_has_ended(state: GoalState) -> bool:
 
 def is_idle(state: GoalState) -> bool:
     """Whether nothing is under way or will come back by itself, and nobody has been asked."""
-    if state.life.phase != "open" or state.life.paused or state.open or state.questions:
+    if state.aggregate.phase != "open" or state.aggregate.paused or state.open or state.questions:
         return False
-    if state.life.planned and not state.plan_stands:
+    if state.aggregate.planned and not state.plan_stands:
         return False
     return not is_moving(state)
 
 
-def _diagnose_stall(desk: Desk) -> None:
-    state = desk.state
-    if desk.dues or not desk.has_fired("stall", GOAL_AS_A_WHOLE, stall_ref(state)) or not is_idle(state):
+def _diagnose_stall(decision: Decision) -> None:
+    state = decision.state
+    if decision.dues or not decision.has_fired("stall", GOAL_AS_A_WHOLE, stall_ref(state)) or not is_idle(state):
         return
-    due = state.last_at + timedelta(seconds=desk.policy.stall_after_s)
+    due = state.last_at + timedelta(seconds=decision.policy.stall_after_s)
     waiting = [f"{task_id}: {why_waiting(state, task_id)}" for task_id in list(state.unended)[:_DIAGNOSED_TASKS]]
     diagnosis = tuple(waiting) or ("every task has ended, and no step follows",)
-    desk.write_goal(GoalStalled(diagnosis=diagnosis, due=due), due.isoformat())
+    decision.write_goal(GoalStalled(diagnosis=diagnosis, due=due), due.isoformat())

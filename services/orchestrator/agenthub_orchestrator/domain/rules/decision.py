@@ -1,4 +1,4 @@
-"""The desk on which one decision is made: its inputs, and the drafts that it has come to."""
+"""One decision in the making: its inputs, and the drafts that it has come to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agenthub_orchestrator.domain.state.task import TaskState
 from agenthub_orchestrator.domain.state.timer_refs import may_start
 
 
-class Desk:
+class Decision:
     """Collects what is due, at most one draft for each aggregate; an aggregate in flight takes none."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Desk:
         route: tuple[str, ...] = (),
         context: bytes | None = None,
     ) -> bool:
-        """Put an event of a task on the desk; False when its aggregate takes none now."""
+        """Put an event of a task into the decision; False when its aggregate takes none now."""
         if not self.is_free(task_id):
             return False
         known = self.state.tasks.get(task_id)
@@ -73,11 +73,11 @@ class Desk:
         )
 
     def write_goal(self, event: Event, ordinal: str) -> bool:
-        """Put an event of the goal's own family on the desk; False when it takes none now."""
-        return self._put(goal_aggregate.draft(self.state.life, event, ordinal))
+        """Put an event of the goal's own family into the decision; False when it takes none now."""
+        return self._put(goal_aggregate.draft(self.state.aggregate, event, ordinal))
 
     def write_family(self, family: str, event: Event, ordinal: str, charge: Charge | None = None) -> bool:
-        """Put an event of another family of the goal as a whole on the desk; False when it takes none now."""
+        """Put an event of another family; False when it takes none now."""
         fence = self.state.fence(family)
         return self._put(
             Draft(

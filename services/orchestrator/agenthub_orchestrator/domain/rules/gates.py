@@ -11,7 +11,7 @@ from agenthub_events.catalogue.values import Constraints, GateName
 from agenthub_events.rules.requirements import GateParameters, gate_parameters
 from agenthub_events.task_ids import gate_task_id
 from agenthub_orchestrator.domain.orders.orders import enqueue
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.rules.repairs import repair
 from agenthub_orchestrator.domain.state import answer_options
@@ -35,7 +35,7 @@ def required_gates(state: GoalState) -> Iterator[GateName]:
 
 
 def _parameters(state: GoalState) -> GateParameters:
-    accepted = state.life.accepted
+    accepted = state.aggregate.accepted
     if accepted is None:
         return gate_parameters((), Constraints())
     return gate_parameters(accepted.requirements, accepted.constraints)
@@ -82,50 +82,50 @@ def _judges_the_present(state: GoalState, task: TaskState) -> bool:
     return task.order.workspace_commit == state.head and task.order_seq > state.rearmed_seq
 
 
-def pass_gates(desk: Desk) -> bool:
+def pass_gates(decision: Decision) -> bool:
     """Take the next step at the first gate that is not passed; True when every gate stands well."""
-    for gate in required_gates(desk.state):
-        now = standing(desk.state, gate)
+    for gate in required_gates(decision.state):
+        now = standing(decision.state, gate)
         if now == "due":
-            _run(desk, gate)
+            _run(decision, gate)
             return False
         if now == "failed":
-            _after_failure(desk, gate)
+            _after_failure(decision, gate)
             return False
     return True
 
 
-def _run(desk: Desk, gate: GateName) -> None:
+def _run(decision: Decision, gate: GateName) -> None:
     """Let a new round begin, unless one is under way; one on an older head or plan is called off."""
-    state = desk.state
+    state = decision.state
     rounds = state.gates[gate].rounds
     task = state.tasks.get(gate_task_id(gate, rounds))
     if task is None or task.ended:
-        if desk.may_start:
-            enqueue(desk, gate_task_id(gate, rounds + 1))
+        if decision.may_start:
+            enqueue(decision, gate_task_id(gate, rounds + 1))
         return
     if task.is_open and task.order is not None and not _judges_the_present(state, task):
         event = TaskCancelled(task_id=task.task_id, reason="the goal has moved on: another round judges it")
-        desk.write(task.task_id, event, "1")
+        decision.write(task.task_id, event, "1")
 
 
-def _after_failure(desk: Desk, gate: GateName) -> None:
-    rounds = desk.state.gates[gate]
+def _after_failure(decision: Decision, gate: GateName) -> None:
+    rounds = decision.state.gates[gate]
     verdict = rounds.verdict
     if not isinstance(verdict, GateFailed):
         return
     if rounds.streak >= SAME_FAILURES:
-        _ask(desk, gate, verdict, f"failed in the same way {rounds.streak} rounds running")
-    elif rounds.repairs + 1 >= desk.policy.max_rounds:
-        _ask(desk, gate, verdict, f"has failed {rounds.repairs + 1} rounds")
+        _ask(decision, gate, verdict, f"failed in the same way {rounds.streak} rounds running")
+    elif rounds.repairs + 1 >= decision.policy.max_rounds:
+        _ask(decision, gate, verdict, f"has failed {rounds.repairs + 1} rounds")
     else:
-        repair(desk, gate, verdict)
+        repair(decision, gate, verdict)
 
 
-def _ask(desk: Desk, gate: GateName, verdict: GateFailed, how: str) -> None:
+def _ask(decision: Decision, gate: GateName, verdict: GateFailed, how: str) -> None:
     shown = (*verdict.failing, *(f"{found.file}:{found.line} {found.message}" for found in verdict.findings))
     ask(
-        desk,
+        decision,
         "rounds",
         f"The {gate} gate {how}. Say how to mend it, accept the result as it is, or give the goal up.",
         options=(answer_options.TRY_AGAIN, answer_options.ACCEPT, answer_options.GIVE_UP),
@@ -134,12 +134,12 @@ def _ask(desk: Desk, gate: GateName, verdict: GateFailed, how: str) -> None:
     )
 
 
-def run_requested_tests(desk: Desk) -> None:
+def run_requested_tests(decision: Decision) -> None:
     """A person wants the tests to run now: one round on the head, whatever else goes on."""
-    state = desk.state
-    if state.tests_wanted_seq <= state.tests_ordered_seq or not state.real_work or not desk.may_start:
+    state = decision.state
+    if state.tests_wanted_seq <= state.tests_ordered_seq or not state.real_work or not decision.may_start:
         return
     rounds = state.gates["tests"].rounds
     newest = state.tasks.get(gate_task_id("tests", rounds))
     if newest is None or newest.ended:
-        enqueue(desk, gate_task_id("tests", rounds + 1), by_person=True)
+        enqueue(decision, gate_task_id("tests", rounds + 1), by_person=True)

@@ -6,25 +6,25 @@ from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.task import MergeConflicted, TaskCancelled, TaskCompleted, TaskSkipped
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.task_ids import merge_task_id
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.repairs import replan, rule_task
 from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.task import TaskState
 
 
-def after_conflict(desk: Desk, task: TaskState, conflict: MergeConflicted) -> None:
+def after_conflict(decision: Decision, task: TaskState, conflict: MergeConflicted) -> None:
     """The first conflict of a task becomes a merge task; a second one, or a merge task's own, goes to a person."""
     if task.kind == "merge" or task.conflicts > 1:
-        _block(desk, task, conflict)
+        _block(decision, task, conflict)
         return
-    merge = desk.state.tasks.get(merge_task_id(task.task_id, task.conflicts))
+    merge = decision.state.tasks.get(merge_task_id(task.task_id, task.conflicts))
     if merge is None:
-        _add_merge(desk, task, conflict)
+        _add_merge(decision, task, conflict)
     elif merge.ended:
-        _follow(desk, task, merge)
+        _follow(decision, task, merge)
 
 
-def _add_merge(desk: Desk, task: TaskState, conflict: MergeConflicted) -> None:
+def _add_merge(decision: Decision, task: TaskState, conflict: MergeConflicted) -> None:
     title = task.planned.title if task.planned else task.task_id
     files = ", ".join(conflict.files)
     details = (
@@ -33,14 +33,14 @@ def _add_merge(desk: Desk, task: TaskState, conflict: MergeConflicted) -> None:
     )
     merge_id = merge_task_id(task.task_id, task.conflicts)
     added = rule_task(merge_id, f"Merge “{title}” with the newest state", "coding", details)
-    replan(desk, (added,), cause=f"{task.task_id}:{conflict.attempt}", reason=f"conflict in {files}")
+    replan(decision, (added,), cause=f"{task.task_id}:{conflict.attempt}", reason=f"conflict in {files}")
 
 
-def _follow(desk: Desk, task: TaskState, merge: TaskState) -> None:
+def _follow(decision: Decision, task: TaskState, merge: TaskState) -> None:
     """The task ends as its merge ended."""
     if merge.word == "done":
         result = merge.result or TaskResult(summary=merge.summary)
-        desk.write(
+        decision.write(
             task.task_id,
             TaskCompleted(
                 task_id=task.task_id,
@@ -55,17 +55,17 @@ def _follow(desk: Desk, task: TaskState, merge: TaskState) -> None:
         )
     elif merge.word == "skipped":
         reason = f"its changes were left out with {merge.task_id}"
-        desk.write(task.task_id, TaskSkipped(task_id=task.task_id, by=merge.ended_by, reason=reason), "1")
+        decision.write(task.task_id, TaskSkipped(task_id=task.task_id, by=merge.ended_by, reason=reason), "1")
     else:
         event = TaskCancelled(
             task_id=task.task_id,
             reason=f"{merge.task_id} was cancelled",
             causes=(merge.task_id, *merge.causes),
         )
-        desk.write(task.task_id, event, "1")
+        decision.write(task.task_id, event, "1")
 
 
-def _block(desk: Desk, task: TaskState, conflict: MergeConflicted) -> None:
+def _block(decision: Decision, task: TaskState, conflict: MergeConflicted) -> None:
     event = AgentBlocked(
         question=f"The changes conflict for the second time, in {', '.join(conflict.files)}. How shall it go on?",
         task_id=task.task_id,
@@ -74,4 +74,4 @@ def _block(desk: Desk, task: TaskState, conflict: MergeConflicted) -> None:
         reason="conflict",
         retry_count=task.retry_count,
     )
-    desk.write(task.task_id, event, str(task.attempt))
+    decision.write(task.task_id, event, str(task.attempt))

@@ -8,7 +8,7 @@ from agenthub_events.errors import InvalidPlan
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan, validate_proposal
 from agenthub_events.task_ids import PREPARE, plan_task_id
 from agenthub_orchestrator.domain.orders.orders import enqueue
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.estimates import estimates
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.rules.repairs import replan
@@ -19,27 +19,27 @@ from agenthub_orchestrator.domain.state.task import TaskState
 WORKFLOW = "workflow"
 
 
-def prepare(desk: Desk) -> None:
+def prepare(decision: Decision) -> None:
     """A goal with a repository fetches it before anything else."""
-    if desk.may_start and not desk.state.prepared and PREPARE not in desk.state.tasks:
-        enqueue(desk, PREPARE)
+    if decision.may_start and not decision.state.prepared and PREPARE not in decision.state.tasks:
+        enqueue(decision, PREPARE)
 
 
-def plan(desk: Desk) -> None:
+def plan(decision: Decision) -> None:
     """Bring the goal a plan, or the requested change of its plan, one planning task at a time."""
-    state = desk.state
-    accepted = state.life.accepted
+    state = decision.state
+    accepted = state.aggregate.accepted
     if accepted is None:
         return
-    if accepted.workflow is not None and not state.life.planned and not _planner_takes_over(state):
-        _take_workflow(desk, accepted)
+    if accepted.workflow is not None and not state.aggregate.planned and not _planner_takes_over(state):
+        _take_workflow(decision, accepted)
         return
     current = state.current_plan
     if current is not None:
         if current.ended:
-            _judge(desk, accepted, current)
-    elif not state.life.planned or state.rework is not None:
-        _next_plan(desk)
+            _judge(decision, accepted, current)
+    elif not state.aggregate.planned or state.rework is not None:
+        _next_plan(decision)
 
 
 def _planner_takes_over(state: GoalState) -> bool:
@@ -47,10 +47,10 @@ def _planner_takes_over(state: GoalState) -> bool:
     return bool(state.plans) or (WORKFLOW in state.judged and not state.rejected)
 
 
-def _take_workflow(desk: Desk, accepted: GoalAccepted) -> None:
+def _take_workflow(decision: Decision, accepted: GoalAccepted) -> None:
     """A submission that brings its own tasks needs no planner."""
-    if desk.state.rejected:
-        _ask_about_plan(desk)
+    if decision.state.rejected:
+        _ask_about_plan(decision)
         return
     try:
         tasks = validate_plan(
@@ -60,28 +60,30 @@ def _take_workflow(desk: Desk, accepted: GoalAccepted) -> None:
             origin="human",
         )
     except InvalidPlan as invalid:
-        _reject(desk, WORKFLOW, invalid.reasons)
+        _reject(decision, WORKFLOW, invalid.reasons)
         return
-    event = GoalPlanned(revision=1, tasks=tasks, estimates=estimates(tasks, desk.policy.durations), origin="human")
-    desk.write_goal(event, "1")
+    event = GoalPlanned(
+        revision=1, tasks=tasks, estimates=estimates(tasks, decision.policy.durations), origin="human"
+    )
+    decision.write_goal(event, "1")
 
 
-def _next_plan(desk: Desk) -> None:
-    state = desk.state
+def _next_plan(decision: Decision) -> None:
+    state = decision.state
     if state.dropped_rework:
         cause = state.plans[-1] if state.plans else ""
-        replan(desk, (), cause=cause, reason=state.dropped_rework, origin="rework")
-    elif state.rejected >= desk.policy.max_plan_rejections:
-        _ask_about_plan(desk)
-    elif desk.may_start and state.prepared:
-        enqueue(desk, plan_task_id(len(state.plans) + 1), by_person=bool(state.guidance))
+        replan(decision, (), cause=cause, reason=state.dropped_rework, origin="rework")
+    elif state.rejected >= decision.policy.max_plan_rejections:
+        _ask_about_plan(decision)
+    elif decision.may_start and state.prepared:
+        enqueue(decision, plan_task_id(len(state.plans) + 1), by_person=bool(state.guidance))
 
 
-def _ask_about_plan(desk: Desk) -> None:
-    state = desk.state
+def _ask_about_plan(decision: Decision) -> None:
+    state = decision.state
     leave = () if state.rework is None else (answer_options.LEAVE_IT,)
     ask(
-        desk,
+        decision,
         "plan",
         f"No usable plan after {state.rejected} proposals. Say what the plan should look like, and the planner"
         " tries again.",
@@ -90,45 +92,45 @@ def _ask_about_plan(desk: Desk) -> None:
     )
 
 
-def _judge(desk: Desk, accepted: GoalAccepted, task: TaskState) -> None:
+def _judge(decision: Decision, accepted: GoalAccepted, task: TaskState) -> None:
     if task.word != "done":
-        _without_plan(desk, task)
+        _without_plan(decision, task)
         return
     proposal = task.result.plan if task.result else None
     if proposal is None:
-        _reject(desk, task.task_id, ("the planner returned no plan",))
+        _reject(decision, task.task_id, ("the planner returned no plan",))
         return
     try:
-        _accept(desk, accepted, task, proposal)
+        _accept(decision, accepted, task, proposal)
     except InvalidPlan as invalid:
-        _reject(desk, task.task_id, invalid.reasons)
+        _reject(decision, task.task_id, invalid.reasons)
 
 
-def _without_plan(desk: Desk, task: TaskState) -> None:
+def _without_plan(decision: Decision, task: TaskState) -> None:
     """A person ended the planning. A goal cannot do without its first plan; a change of it may be left out."""
     by = f" by {task.ended_by}" if task.ended_by else ""
     reason = f"{task.task_id} was {task.word}{by}"
-    if desk.state.life.planned:
-        replan(desk, (), cause=task.task_id, reason=reason, origin="rework")
+    if decision.state.aggregate.planned:
+        replan(decision, (), cause=task.task_id, reason=reason, origin="rework")
     elif task.word == "cancelled":
         event = GoalFailed(reason=f"{reason}, and without a plan there is nothing to do")
-        desk.write_goal(event, str(desk.state.life.rework_round))
+        decision.write_goal(event, str(decision.state.aggregate.rework_round))
     else:
-        _reject(desk, task.task_id, (reason,))
+        _reject(decision, task.task_id, (reason,))
 
 
-def _accept(desk: Desk, accepted: GoalAccepted, task: TaskState, proposal: Plan) -> None:
-    state = desk.state
-    if not state.life.planned:
+def _accept(decision: Decision, accepted: GoalAccepted, task: TaskState, proposal: Plan) -> None:
+    state = decision.state
+    if not state.aggregate.planned:
         tasks = validate_proposal(proposal, requirement_count=len(accepted.requirements))
         event = GoalPlanned(
             revision=1,
             tasks=tasks,
-            estimates=estimates(tasks, desk.policy.durations),
+            estimates=estimates(tasks, decision.policy.durations),
             analysis=proposal.analysis,
             plan_task=task.task_id,
         )
-        desk.write_goal(event, "1")
+        decision.write_goal(event, "1")
         return
     tasks = validate_plan(
         proposal.tasks,
@@ -139,7 +141,7 @@ def _accept(desk: Desk, accepted: GoalAccepted, task: TaskState, proposal: Plan)
     _refuse_lost_ground(state, tasks)
     kept = tuple(task_id for task_id in state.graph if state.tasks[task_id].word != "cancelled")
     feedback = state.rework.feedback if state.rework else ""
-    replan(desk, tasks, cause=task.task_id, reason=f"requested: {feedback}", origin="rework", kept=kept)
+    replan(decision, tasks, cause=task.task_id, reason=f"requested: {feedback}", origin="rework", kept=kept)
 
 
 def _refuse_lost_ground(state: GoalState, tasks: tuple[PlannedTask, ...]) -> None:
@@ -154,5 +156,5 @@ def _refuse_lost_ground(state: GoalState, tasks: tuple[PlannedTask, ...]) -> Non
         raise InvalidPlan(reasons)
 
 
-def _reject(desk: Desk, plan_task: str, reasons: tuple[str, ...]) -> None:
-    desk.write_goal(GoalPlanRejected(plan_task=plan_task, reasons=reasons), plan_task)
+def _reject(decision: Decision, plan_task: str, reasons: tuple[str, ...]) -> None:
+    decision.write_goal(GoalPlanRejected(plan_task=plan_task, reasons=reasons), plan_task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import Question
@@ -13,7 +13,7 @@ AGENTHUB = "agenthub"
 
 
 def ask(
-    desk: Desk,
+    decision: Decision,
     reason: str,
     question: str,
     *,
@@ -22,7 +22,7 @@ def ask(
     evidence: str = "",
 ) -> None:
     """Ask people about the goal as a whole, unless the same matter is open already."""
-    state = desk.state
+    state = decision.state
     if state.open_question(reason, task_id) is not None:
         return
     asked = AgentBlocked(
@@ -32,13 +32,13 @@ def ask(
         evidence=evidence,
         reason=reason,
     )
-    desk.write_family("agent", asked, f"{reason}-{state.asked.get(reason, 0) + 1}")
+    decision.write_family("agent", asked, f"{reason}-{state.asked.get(reason, 0) + 1}")
 
 
-def tend_questions(desk: Desk) -> None:
+def tend_questions(decision: Decision) -> None:
     """Close questions that events have answered, and raise those again that nobody has answered in time."""
-    for question in list(desk.state.questions.values()):
-        moot = _why_moot(desk.state, question)
+    for question in list(decision.state.questions.values()):
+        moot = _why_moot(decision.state, question)
         if moot:
             answer = AgentAnswered(
                 action="answer",
@@ -47,9 +47,9 @@ def tend_questions(desk: Desk) -> None:
                 task_id=question.asked.task_id,
                 text=moot,
             )
-            desk.write_family("agent", answer, f"default-{question.seq}")
-        elif desk.fired:
-            _escalate(desk, question)
+            decision.write_family("agent", answer, f"default-{question.seq}")
+        elif decision.fired:
+            _escalate(decision, question)
 
 
 def _why_moot(state: GoalState, question: Question) -> str:
@@ -66,38 +66,38 @@ def _why_moot(state: GoalState, question: Question) -> str:
 
 def _is_handled(state: GoalState, task_id: str) -> bool:
     task = state.tasks.get(task_id)
-    return task is None or task.word != "dead_lettered" or task.decision is not None
+    return task is None or task.word != "dead_lettered" or task.answer is not None
 
 
-def _escalate(desk: Desk, question: Question) -> None:
-    if not desk.has_fired("escalate", question.task_id or "_", escalation_ref(question)):
+def _escalate(decision: Decision, question: Question) -> None:
+    if not decision.has_fired("escalate", question.task_id or "_", escalation_ref(question)):
         return
     level = question.level + 1
     event = AgentEscalated(level=level, blocked_seq=question.seq, task_id=question.asked.task_id)
     ordinal = f"{question.seq}-{level}"
     if question.task_id:
-        desk.write(question.task_id, event, ordinal)
+        decision.write(question.task_id, event, ordinal)
     else:
-        desk.write_family("agent", event, ordinal)
+        decision.write_family("agent", event, ordinal)
 
 
-def ask_about_unreadable(desk: Desk) -> None:
+def ask_about_unreadable(decision: Decision) -> None:
     """A message that this code cannot read stops its aggregate; people are told which one."""
-    for task_id in desk.state.frozen:
-        seq = desk.state.tasks[task_id].unreadable_seq
+    for task_id in decision.state.frozen:
+        seq = decision.state.tasks[task_id].unreadable_seq
         ask(
-            desk,
+            decision,
             "unreadable",
             f"Message {seq} of task {task_id} cannot be read by this version of agenthub, so the task stands"
             " still. Upgrade agenthub and restart it, or go on without the task.",
             options=(answer_options.SKIP_IT, answer_options.GIVE_UP),
             task_id=task_id,
         )
-    for family, seq in desk.state.unreadable.items():
-        if "agent" in desk.state.unreadable:
+    for family, seq in decision.state.unreadable.items():
+        if "agent" in decision.state.unreadable:
             return
         ask(
-            desk,
+            decision,
             "unreadable",
             f"Message {seq} about the goal's {family} cannot be read by this version of agenthub, so the whole"
             " goal stands still. Upgrade agenthub and restart it.",
@@ -105,12 +105,12 @@ def ask_about_unreadable(desk: Desk) -> None:
         )
 
 
-def ask_about_deadline(desk: Desk) -> None:
+def ask_about_deadline(decision: Decision) -> None:
     """A goal whose time is over starts nothing new until a person has decided."""
-    passed = desk.state.deadline_passed_at
+    passed = decision.state.deadline_passed_at
     if passed is not None:
         ask(
-            desk,
+            decision,
             "deadline",
             f"The time of this goal was over at {passed:%Y-%m-%d %H:%M:%S} UTC. Nothing new is started until you"
             " decide.",
@@ -118,11 +118,11 @@ def ask_about_deadline(desk: Desk) -> None:
         )
 
 
-def ask_about_stall(desk: Desk) -> None:
+def ask_about_stall(decision: Decision) -> None:
     """A goal on which nothing can happen is put before a person."""
-    if desk.state.stalled_unasked:
+    if decision.state.stalled_unasked:
         ask(
-            desk,
+            decision,
             "stalled",
             "Nothing can happen on this goal any more, and nobody was asked. Look at the diagnosis.",
             options=(answer_options.TRY_AGAIN, answer_options.GIVE_UP),

@@ -11,7 +11,7 @@ from agenthub_events.errors import InvalidPlan
 from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S, PLANNER_LIMITS, TITLE_MAX, validate_plan
 from agenthub_events.task_ids import debug_task_id, fix_task_id, gate_task_id, task_debug_id
 from agenthub_orchestrator.domain.kinship import gate_repaired_by
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.state.goal import GoalState, Proposal
 from agenthub_orchestrator.domain.state.goal_fold import PROPOSAL
 from agenthub_orchestrator.domain.state.task import TaskState
@@ -20,7 +20,7 @@ _SHOWN_FAILURES = 30
 
 
 def replan(
-    desk: Desk,
+    decision: Decision,
     added: tuple[PlannedTask, ...],
     *,
     cause: str,
@@ -29,11 +29,11 @@ def replan(
     kept: tuple[str, ...] = (),
 ) -> bool:
     """Put a change of the graph on the desk; False when the goal takes no event now."""
-    revision = desk.state.life.revision + 1
+    revision = decision.state.aggregate.revision + 1
     event = GoalReplanned(
         revision=revision, added=added, kept=kept, origin=origin, cause=cause, reason=reason[:1_000]
     )
-    return desk.write_goal(event, str(revision))
+    return decision.write_goal(event, str(revision))
 
 
 def rule_task(
@@ -54,22 +54,22 @@ def rule_task(
     )
 
 
-def repair(desk: Desk, gate: GateName, verdict: GateFailed) -> None:
+def repair(decision: Decision, gate: GateName, verdict: GateFailed) -> None:
     """A gate has failed: failing tests are diagnosed first, other findings are mended at once."""
     cause = gate_task_id(gate, verdict.round)
-    guidance = desk.state.gates[gate].guidance
+    guidance = decision.state.gates[gate].guidance
     if gate == "tests":
         debug_id = debug_task_id(gate, verdict.round)
         task = rule_task(debug_id, "Find out why the tests fail", "debug", _described(verdict, guidance))
-        replan(desk, (task,), cause=cause, reason=f"the tests failed in round {verdict.round}")
+        replan(decision, (task,), cause=cause, reason=f"the tests failed in round {verdict.round}")
         return
-    fixes = _fixes(desk, gate, verdict.round, verdict.findings, _described(verdict, guidance))
-    replan(desk, fixes, cause=cause, reason=f"the {gate} gate failed in round {verdict.round}")
+    fixes = _fixes(decision, gate, verdict.round, verdict.findings, _described(verdict, guidance))
+    replan(decision, fixes, cause=cause, reason=f"the {gate} gate failed in round {verdict.round}")
 
 
-def repair_diagnosed(desk: Desk) -> None:
+def repair_diagnosed(decision: Decision) -> None:
     """A diagnosis is there: its findings become repair tasks, at least one."""
-    state = desk.state
+    state = decision.state
     for task_id in state.diagnosed:
         repaired = gate_repaired_by(task_id)
         if repaired is None:
@@ -80,8 +80,8 @@ def repair_diagnosed(desk: Desk) -> None:
         described = _described(judged, state.gates[gate].guidance) if isinstance(judged, GateFailed) else ""
         findings = debug.result.findings if debug.result else ()
         text = "\n\n".join(part for part in (debug.summary, described) if part)
-        fixes = _fixes(desk, gate, round_, findings, text, depends_on=_after(debug))
-        replan(desk, fixes, cause=task_id, reason=f"the failure of round {round_} is diagnosed")
+        fixes = _fixes(decision, gate, round_, findings, text, depends_on=_after(debug))
+        replan(decision, fixes, cause=task_id, reason=f"the failure of round {round_} is diagnosed")
         return
 
 
@@ -90,7 +90,7 @@ def _after(debug: TaskState) -> tuple[str, ...]:
 
 
 def _fixes(
-    desk: Desk,
+    decision: Decision,
     gate: GateName,
     round_: int,
     findings: Sequence[Finding],
@@ -98,7 +98,7 @@ def _fixes(
     *,
     depends_on: tuple[str, ...] = (),
 ) -> tuple[PlannedTask, ...]:
-    groups = _by_file(findings, desk.policy.max_fixes)
+    groups = _by_file(findings, decision.policy.max_fixes)
     if not groups:
         title = "Make the tests pass" if gate == "tests" else f"Mend what the {gate} gate found"
         return (rule_task(fix_task_id(gate, round_, 1), title, "coding", details, depends_on=depends_on),)
@@ -142,7 +142,7 @@ def _described(verdict: GateFailed, guidance: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def diagnose_task(desk: Desk, task: TaskState, cause: str) -> None:
+def diagnose_task(decision: Decision, task: TaskState, cause: str) -> None:
     """A task keeps failing: a debugger finds out why before a person is asked."""
     title = task.planned.title if task.planned else task.task_id
     tried = [f"- attempt {t.attempt} ended as {t.outcome}: {t.reason[:500]}" for t in task.attempts[-5:]]
@@ -152,21 +152,21 @@ def diagnose_task(desk: Desk, task: TaskState, cause: str) -> None:
     )
     debug_id = task_debug_id(task.task_id, 1)
     added = rule_task(debug_id, f"Find out why “{title}” fails", "debug", details)
-    replan(desk, (added,), cause=cause, reason=f"{task.task_id} has used up its retries")
+    replan(decision, (added,), cause=cause, reason=f"{task.task_id} has used up its retries")
 
 
-def add_proposed(desk: Desk) -> bool:
+def add_proposed(decision: Decision) -> bool:
     """Take the oldest acceptable request of an agent into the graph; False when there is none.
 
     What breaks the rules of plans, exceeds the goal's bound, or comes from a task that an agent has asked for is
     left alone.
     """
-    for proposal in desk.state.proposals.values():
-        added = _acceptable(desk.state, proposal, desk.policy.max_proposed_tasks)
+    for proposal in decision.state.proposals.values():
+        added = _acceptable(decision.state, proposal, decision.policy.max_proposed_tasks)
         if added:
             event = proposal.event
             replan(
-                desk,
+                decision,
                 added,
                 cause=f"{PROPOSAL}{proposal.seq}",
                 reason=f"{event.task_id} asks for more: {event.reason}",
@@ -178,7 +178,7 @@ def add_proposed(desk: Desk) -> bool:
 
 def _acceptable(state: GoalState, proposal: Proposal, most: int) -> tuple[PlannedTask, ...]:
     asker = state.tasks.get(proposal.event.task_id)
-    accepted = state.life.accepted
+    accepted = state.aggregate.accepted
     if asker is None or asker.planned is None or asker.planned.origin == "agent" or accepted is None:
         return ()
     if state.proposed + len(proposal.event.tasks) > most:

@@ -21,7 +21,7 @@ from agenthub_events.context import Answered
 from agenthub_events.task_ids import task_debug_id
 from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.rules.budget import ask_for_budget, has_room
-from agenthub_orchestrator.domain.rules.decision import Desk
+from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.merge_conflicts import after_conflict
 from agenthub_orchestrator.domain.rules.questions import AGENTHUB, ask
 from agenthub_orchestrator.domain.rules.repairs import diagnose_task
@@ -34,28 +34,28 @@ _WORTH_A_DEBUGGER: frozenset[str] = frozenset({"model", "tool", "invalid"})
 _ERROR_MAX = 2_000
 
 
-def climb(desk: Desk) -> None:
+def decide_retries(decision: Decision) -> None:
     """Decide the next step of every task whose last attempt is over."""
-    for task in desk.tasks(desk.state.closed):
-        if task.task_id not in desk.state.doomed:
-            _step(desk, task)
+    for task in decision.tasks(decision.state.closed):
+        if task.task_id not in decision.state.doomed:
+            _step(decision, task)
 
 
-def _step(desk: Desk, task: TaskState) -> None:
-    if task.decision is not None:
-        _obey(desk, task, task.decision)
+def _step(decision: Decision, task: TaskState) -> None:
+    if task.answer is not None:
+        _apply_answer(decision, task, task.answer)
         return
     match task.closed_by:
         case TaskFailed() as failed:
-            _after_failure(desk, task, failed.reason)
+            _after_failure(decision, task, failed.reason)
         case TaskTimedOut() as late:
-            _after_failure(desk, task, f"no result within {late.limit_s} seconds")
+            _after_failure(decision, task, f"no result within {late.limit_s} seconds")
         case TaskParked() as parked:
-            _after_park(desk, task, parked)
+            _after_park(decision, task, parked)
         case MergeConflicted() as conflict:
-            after_conflict(desk, task, conflict)
+            after_conflict(decision, task, conflict)
         case TaskDeadLettered() as dead:
-            _ask_about_dead_letter(desk, task, dead)
+            _ask_about_dead_letter(decision, task, dead)
         case _:
             pass  # blocked: a person has not answered yet
 
@@ -67,34 +67,34 @@ def resumable(task: TaskState) -> int:
     return task.order.resumes if task.order else 0
 
 
-def _after_failure(desk: Desk, task: TaskState, error: str) -> None:
+def _after_failure(decision: Decision, task: TaskState, error: str) -> None:
     retries = task.retry_count - task.retry_base
     if task.retry is not None:
-        _retry_when_due(desk, task, error)
-    elif task.failure != "limit" and retries <= desk.policy.max_retries:
-        _schedule(desk, task, error)
+        _retry_when_due(decision, task, error)
+    elif task.failure != "limit" and retries <= decision.policy.max_retries:
+        _schedule(decision, task, error)
     elif task.failure == "crash":
-        _bury(desk, task, error)
+        _dead_letter(decision, task, error)
     elif task.failure in _WORTH_A_DEBUGGER and _may_be_diagnosed(task):
-        _diagnose(desk, task, error)
+        _diagnose(decision, task, error)
     else:
-        _block(desk, task, error)
+        _block(decision, task, error)
 
 
-def _retry_when_due(desk: Desk, task: TaskState, error: str) -> None:
-    if task.retry is None or not desk.may_start:
+def _retry_when_due(decision: Decision, task: TaskState, error: str) -> None:
+    if task.retry is None or not decision.may_start:
         return
-    if task.retry.due <= desk.now or desk.has_fired("retry", task.task_id, retry_ref(task)):
+    if task.retry.due <= decision.now or decision.has_fired("retry", task.task_id, retry_ref(task)):
         resumes = resumable(task) if task.failure in _GOES_ON else 0
-        enqueue(desk, task.task_id, resumes=resumes, changed=(f"the attempt before ended: {error[:500]}",))
+        enqueue(decision, task.task_id, resumes=resumes, changed=(f"the attempt before ended: {error[:500]}",))
 
 
-def _schedule(desk: Desk, task: TaskState, error: str) -> None:
+def _schedule(decision: Decision, task: TaskState, error: str) -> None:
     attempt = task.attempt + 1
-    pause = desk.policy.backoff_s(desk.state.goal_id, task.task_id, task.retry_count - task.retry_base)
-    due = desk.now + timedelta(seconds=pause)
+    pause = decision.policy.backoff_s(decision.state.goal_id, task.task_id, task.retry_count - task.retry_base)
+    due = decision.now + timedelta(seconds=pause)
     event = TaskRetryScheduled(task_id=task.task_id, attempt=attempt, due=due, reason=error[:500])
-    desk.write(task.task_id, event, str(attempt))
+    decision.write(task.task_id, event, str(attempt))
 
 
 def _may_be_diagnosed(task: TaskState) -> bool:
@@ -102,18 +102,18 @@ def _may_be_diagnosed(task: TaskState) -> bool:
     return planned is not None and planned.agent_type != "noop" and task.kind in ("work", "fix", "merge")
 
 
-def _diagnose(desk: Desk, task: TaskState, error: str) -> None:
-    debug = desk.state.tasks.get(task_debug_id(task.task_id, 1))
+def _diagnose(decision: Decision, task: TaskState, error: str) -> None:
+    debug = decision.state.tasks.get(task_debug_id(task.task_id, 1))
     cause = f"{task.task_id}:{task.attempt}"
     if debug is None:
-        diagnose_task(desk, task, cause)
-    elif cause not in desk.state.causes or (debug.ended and debug.word != "done"):
-        _block(desk, task, error)
-    elif debug.ended and desk.may_start:
-        enqueue(desk, task.task_id, changed=(f"{debug.task_id} has found out: {debug.summary[:500]}",))
+        diagnose_task(decision, task, cause)
+    elif cause not in decision.state.causes or (debug.ended and debug.word != "done"):
+        _block(decision, task, error)
+    elif debug.ended and decision.may_start:
+        enqueue(decision, task.task_id, changed=(f"{debug.task_id} has found out: {debug.summary[:500]}",))
 
 
-def _block(desk: Desk, task: TaskState, error: str) -> None:
+def _block(decision: Decision, task: TaskState, error: str) -> None:
     retries = max(0, task.retry_count - task.retry_base - 1)
     event = AgentBlocked(
         question=f"Failed after {retries} retries: {error[:_ERROR_MAX]}",
@@ -124,26 +124,26 @@ def _block(desk: Desk, task: TaskState, error: str) -> None:
         attempt=task.attempt,
         reason="retries",
     )
-    desk.write(task.task_id, event, str(task.attempt))
+    decision.write(task.task_id, event, str(task.attempt))
 
 
-def _bury(desk: Desk, task: TaskState, error: str) -> None:
+def _dead_letter(decision: Decision, task: TaskState, error: str) -> None:
     causes = tuple(f"attempt {tried.attempt} {tried.outcome}: {tried.reason[:300]}" for tried in task.attempts)
     event = TaskDeadLettered(task_id=task.task_id, attempt=task.attempt, reason=error[:_ERROR_MAX], causes=causes)
-    desk.write(task.task_id, event, str(task.attempt))
+    decision.write(task.task_id, event, str(task.attempt))
 
 
-def bury_undeliverable(desk: Desk) -> None:
+def dead_letter_undeliverable(decision: Decision) -> None:
     """The server gave up delivering an order: nobody can have read it."""
-    for fired in desk.fired:
-        task = desk.state.tasks.get(fired.task_id)
+    for fired in decision.fired:
+        task = decision.state.tasks.get(fired.task_id)
         if fired.kind == "advisory" and task and task.is_open and fired.ref == str(task.attempt):
-            _bury(desk, task, "the order was delivered as often as allowed and never claimed")
+            _dead_letter(decision, task, "the order was delivered as often as allowed and never claimed")
 
 
-def _ask_about_dead_letter(desk: Desk, task: TaskState, dead: TaskDeadLettered) -> None:
+def _ask_about_dead_letter(decision: Decision, task: TaskState, dead: TaskDeadLettered) -> None:
     ask(
-        desk,
+        decision,
         "dead_letter",
         f"Task {task.task_id} is a dead letter after {task.attempt} attempts: {dead.reason}",
         options=(answer_options.TRY_AGAIN, answer_options.SKIP_IT, answer_options.CANCEL_IT),
@@ -152,58 +152,58 @@ def _ask_about_dead_letter(desk: Desk, task: TaskState, dead: TaskDeadLettered) 
     )
 
 
-def _after_park(desk: Desk, task: TaskState, parked: TaskParked) -> None:
+def _after_park(decision: Decision, task: TaskState, parked: TaskParked) -> None:
     match parked.reason:
         case "paused" | "restart":
             due = True
         case "overload":
-            due = desk.has_fired("park", task.task_id, park_ref(task))
+            due = decision.has_fired("park", task.task_id, park_ref(task))
         case "config":
-            due = desk.state.resumed_seq > task.closed_seq
+            due = decision.state.resumed_seq > task.closed_seq
         case "budget":
-            due = _money_is_there(desk, task, parked)
+            due = _money_is_there(decision, task, parked)
         case _:
             assert_never(parked.reason)
-    if due and desk.may_start:
-        enqueue(desk, task.task_id, resumes=resumable(task))
+    if due and decision.may_start:
+        enqueue(decision, task.task_id, resumes=resumable(task))
 
 
-def _money_is_there(desk: Desk, task: TaskState, parked: TaskParked) -> bool:
-    state = desk.state
+def _money_is_there(decision: Decision, task: TaskState, parked: TaskParked) -> bool:
+    state = decision.state
     if has_room(state) and state.ledger.changed_seq > task.closed_seq:
         return True
     if not state.ledger.open:
-        ask_for_budget(desk, parked.detail or "no room for one more model call")
+        ask_for_budget(decision, parked.detail or "no room for one more model call")
     return False
 
 
-def _obey(desk: Desk, task: TaskState, decision: AgentAnswered) -> None:
-    said = decision.text or decision.option
-    match decision.action:
+def _apply_answer(decision: Decision, task: TaskState, answer: AgentAnswered) -> None:
+    said = answer.text or answer.option
+    match answer.action:
         case "answer" | "retry" | "edit":
-            _go_on(desk, task, decision, said)
+            _go_on(decision, task, answer, said)
         case "skip" | "take_over":
-            reason = said or ("done by hand" if decision.action == "take_over" else "not needed")
-            desk.write(task.task_id, TaskSkipped(task_id=task.task_id, by=decision.by, reason=reason), "1")
+            reason = said or ("done by hand" if answer.action == "take_over" else "not needed")
+            decision.write(task.task_id, TaskSkipped(task_id=task.task_id, by=answer.by, reason=reason), "1")
         case "cancel":
-            reason = f"cancelled by {decision.by}" + (f": {said}" if said else "")
-            desk.write(task.task_id, TaskCancelled(task_id=task.task_id, reason=reason), "1")
+            reason = f"cancelled by {answer.by}" + (f": {said}" if said else "")
+            decision.write(task.task_id, TaskCancelled(task_id=task.task_id, reason=reason), "1")
         case _:
-            assert_never(decision.action)
+            assert_never(answer.action)
 
 
-def _go_on(desk: Desk, task: TaskState, decision: AgentAnswered, said: str) -> None:
-    if not desk.may_start:
+def _go_on(decision: Decision, task: TaskState, answer: AgentAnswered, said: str) -> None:
+    if not decision.may_start:
         return
     asked = task.question.asked if task.question else None
     answered = None
-    if asked is not None and decision.by != AGENTHUB:
-        answered = Answered(tool_use_id=asked.tool_use_id, question=asked.question, answer=said or decision.action)
-    edited = tuple(name for name in TaskEdits.__struct_fields__ if getattr(decision.edits, name) is not None)
-    changed = tuple(f"{name} edited by {decision.by}" for name in edited)
+    if asked is not None and answer.by != AGENTHUB:
+        answered = Answered(tool_use_id=asked.tool_use_id, question=asked.question, answer=said or answer.action)
+    edited = tuple(name for name in TaskEdits.__struct_fields__ if getattr(answer.edits, name) is not None)
+    changed = tuple(f"{name} edited by {answer.by}" for name in edited)
     # Another agent cannot go on with the recorded run of the first one.
     resumes = resumable(task) if _run_can_go_on(task) and "agent" not in edited else 0
-    enqueue(desk, task.task_id, resumes=resumes, changed=changed, answered=answered, by_person=True)
+    enqueue(decision, task.task_id, resumes=resumes, changed=changed, answered=answered, by_person=True)
 
 
 def _run_can_go_on(task: TaskState) -> bool:

@@ -114,7 +114,7 @@ class GoalState:
     """
 
     goal_id: str
-    life: goal_aggregate.GoalLife
+    aggregate: goal_aggregate.GoalAggregate
     last_seq: int = 0
     last_at: datetime = UNWRITTEN
     messages: int = 0
@@ -179,20 +179,20 @@ class GoalState:
     @property
     def alive(self) -> bool:
         """Whether work may still happen: accepted, and neither over nor approved."""
-        return self.life.phase in ("open", "ready")
+        return self.aggregate.phase in ("open", "ready")
 
     @property
     def plan_stands(self) -> bool:
         """Whether there is a plan that may be worked on."""
-        accepted = self.life.accepted
-        if not self.life.planned or accepted is None:
+        accepted = self.aggregate.accepted
+        if not self.aggregate.planned or accepted is None:
             return False
-        return accepted.autonomy != "approve_plan" or self.life.plan_approved
+        return accepted.autonomy != "approve_plan" or self.aggregate.plan_approved
 
     @property
     def prepared(self) -> bool:
         """Whether the goal's repository is there, or none is named."""
-        accepted = self.life.accepted
+        accepted = self.aggregate.accepted
         if accepted is None or not accepted.repository:
             return True
         prepare = self.tasks.get(PREPARE)
@@ -223,4 +223,4 @@ class GoalState:
 
 def initial(goal_id: str) -> GoalState:
     """A goal of which nothing is known."""
-    return GoalState(goal_id=goal_id, life=goal_aggregate.initial(goal_id))
+    return GoalState(goal_id=goal_id, aggregate=goal_aggregate.initial(goal_id))

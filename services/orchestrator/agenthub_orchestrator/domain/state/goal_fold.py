@@ -34,7 +34,7 @@ def fold_family(state: GoalState, family: str, seq: int, event: Event | Unreadab
     if family in state.unreadable:
         return
     if family == "goal":
-        state.life = goal_aggregate.evolve(state.life, seq, event)
+        state.aggregate = goal_aggregate.evolve(state.aggregate, seq, event)
     known = _FOLDS.get(type(event))
     if known is not None:
         known(state, seq, event)
@@ -181,7 +181,7 @@ def _answered(state: GoalState, seq: int, event: agent.AgentAnswered) -> None:
 
 def _decide_dead_letter(state: GoalState, question: Question, event: agent.AgentAnswered) -> None:
     task = state.tasks.get(question.asked.task_id)
-    if task is not None and task.word == "dead_lettered" and task.decision is None:
+    if task is not None and task.word == "dead_lettered" and task.answer is None:
         decide_on(task, _with_action(question, event))
 
 

@@ -28,7 +28,7 @@ SHOWN_CAUSES = 3
 
 def derived_status(state: GoalState) -> GoalWord:
     """The one word for where the goal stands."""
-    match state.life.phase:
+    match state.aggregate.phase:
         case "completed" | "failed" | "cancelled" as over:
             return over
         case "ready" | "approved":
@@ -38,13 +38,13 @@ def derived_status(state: GoalState) -> GoalWord:
 
 
 def _open_status(state: GoalState) -> GoalWord:
-    if state.life.paused:
+    if state.aggregate.paused:
         return "paused"
     if waits_for_answer(state) and not is_moving(state):
         return "awaiting_human"
     if state.rework is not None:
         return "rework"
-    if not state.life.planned:
+    if not state.aggregate.planned:
         return "accepted" if state.current_plan is None else "planning"
     if not state.started:
         return "workflow_generated"
@@ -102,7 +102,7 @@ def why_waiting(state: GoalState, task_id: str) -> str:
 def _why_pending(state: GoalState, task: TaskState) -> str:
     if task.task_id in state.doomed:
         return "will be cancelled"
-    if state.life.paused:
+    if state.aggregate.paused:
         return "the goal is paused"
     if not state.plan_stands:
         return "the plan waits for approval"

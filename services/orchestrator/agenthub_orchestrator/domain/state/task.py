@@ -82,7 +82,7 @@ class TaskState:
     failure: str = ""
     retry: TaskRetryScheduled | None = None
     question: Question | None = None
-    decision: AgentAnswered | None = None
+    answer: AgentAnswered | None = None
     edits: TaskEdits = field(default_factory=TaskEdits)
     checkpoint: Checkpoint | None = None
     retry_count: int = 0

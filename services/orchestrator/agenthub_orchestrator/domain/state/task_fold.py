@@ -50,7 +50,7 @@ def _enqueued(state: GoalState, task: TaskState, seq: int, event: t.TaskEnqueued
         return
     task.attempt, task.word, task.claims, task.worker = event.attempt, "enqueued", 0, ""
     task.order, task.order_seq, task.failure = event, seq, ""
-    task.closed_by = task.retry = task.decision = None
+    task.closed_by = task.retry = task.answer = None
     _forget_question(state, task)
     state.ready.pop(task.task_id, None)
     state.closed.pop(task.task_id, None)
@@ -146,7 +146,7 @@ def _blocked(state: GoalState, task: TaskState, seq: int, event: agent.AgentBloc
     _forget_question(state, task)
     question = Question(seq, task.task_id, event, event.timestamp)
     task.question = state.questions[seq] = question
-    task.decision = None
+    task.answer = None
     _close(state, task, "blocked", seq=seq, event=event, reason=event.error or event.question)
 
 
@@ -167,7 +167,7 @@ def _answered(state: GoalState, task: TaskState, seq: int, event: agent.AgentAns
 def _dead_lettered(state: GoalState, task: TaskState, seq: int, event: t.TaskDeadLettered) -> None:
     if not task.ended:
         _forget_question(state, task)
-        task.decision = None
+        task.answer = None
         _close(state, task, "dead_lettered", seq=seq, event=event, reason=event.reason)
 
 
@@ -212,7 +212,7 @@ def _learned(state: GoalState, task: TaskState, seq: int, event: t.KnowledgeReco
 
 def decide_on(task: TaskState, answer: agent.AgentAnswered) -> None:
     """Take a person's decision about the task in, with its edits; the retries before it are forgiven."""
-    task.decision = answer
+    task.answer = answer
     task.retry_base = task.retry_count
     task.edits = _merged(task.edits, answer.edits)
 

@@ -11,15 +11,15 @@ from agenthub_orchestrator.domain.state.task import Question, TaskState
 
 def may_start(state: GoalState) -> bool:
     """Whether an order may be written now: the goal is neither paused, held by its deadline, nor frozen."""
-    if state.life.paused or state.unreadable or state.abandoned:
+    if state.aggregate.paused or state.unreadable or state.abandoned:
         return False
     return state.alive and state.deadline_passed_at is None
 
 
 def deadline_of(state: GoalState) -> datetime | None:
     """When the goal's time is over; None when it is ready, or the date has passed already."""
-    accepted = state.life.accepted
-    if accepted is None or state.life.phase != "open" or state.deadline_passed_at is not None:
+    accepted = state.aggregate.accepted
+    if accepted is None or state.aggregate.phase != "open" or state.deadline_passed_at is not None:
         return None
     return state.clock_from + timedelta(seconds=accepted.constraints.max_time_s or DEFAULT_MAX_TIME_S)
 

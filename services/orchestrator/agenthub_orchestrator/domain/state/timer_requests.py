@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from agenthub_events.catalogue.task import TaskParked
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_orchestrator.domain.due import Fired, TimerKind, TimerWish
+from agenthub_orchestrator.domain.due import Fired, TimerKind, TimerRequest
 from agenthub_orchestrator.domain.policy import DEFAULT, Policy
 from agenthub_orchestrator.domain.rules.decide import decide, is_idle
 from agenthub_orchestrator.domain.state.goal import GoalState
@@ -23,7 +23,7 @@ from agenthub_orchestrator.domain.state.timer_refs import (
 )
 
 
-def timers_of(state: GoalState, policy: Policy = DEFAULT, *, busy: bool = False) -> list[TimerWish]:
+def timers_of(state: GoalState, policy: Policy = DEFAULT, *, busy: bool = False) -> list[TimerRequest]:
     """The timers that should be set for the goal now, at most one for each (kind, task).
 
     A timer of a goal that is paused or held is not wished for: it comes back with the work. `busy` says that
@@ -31,15 +31,15 @@ def timers_of(state: GoalState, policy: Policy = DEFAULT, *, busy: bool = False)
     """
     if not state.alive or state.unreadable:
         return []
-    wishes = [*_running(state, policy), *_escalations(state, policy), *_deadline(state)]
+    requests = [*_running(state, policy), *_escalations(state, policy), *_deadline(state)]
     if may_start(state):
-        wishes.extend(_returning(state, policy))
+        requests.extend(_returning(state, policy))
     if not busy and is_idle(state) and not decide(state, now=state.last_at, policy=policy):
-        wishes.append(_wish(state, "stall", GOAL_AS_A_WHOLE, stall_ref(state), after_s=policy.stall_after_s))
-    return wishes
+        requests.append(_request(state, "stall", GOAL_AS_A_WHOLE, stall_ref(state), after_s=policy.stall_after_s))
+    return requests
 
 
-def _wish(
+def _request(
     state: GoalState,
     kind: TimerKind,
     task_id: str,
@@ -47,31 +47,31 @@ def _wish(
     *,
     due: datetime | None = None,
     after_s: float | None = None,
-) -> TimerWish:
-    return TimerWish(kind=kind, goal_id=state.goal_id, task_id=task_id, ref=ref, due=due, after_s=after_s)
+) -> TimerRequest:
+    return TimerRequest(kind=kind, goal_id=state.goal_id, task_id=task_id, ref=ref, due=due, after_s=after_s)
 
 
-def _running(state: GoalState, policy: Policy) -> Iterator[TimerWish]:
+def _running(state: GoalState, policy: Policy) -> Iterator[TimerRequest]:
     for task_id in state.open:
         task = state.tasks[task_id]
         if task.word == "in_progress" and task.order is not None:
             after = task.order.timeout_s + policy.attempt_grace_s
-            yield _wish(state, "attempt", task_id, attempt_ref(task), after_s=after)
+            yield _request(state, "attempt", task_id, attempt_ref(task), after_s=after)
 
 
-def _returning(state: GoalState, policy: Policy) -> Iterator[TimerWish]:
+def _returning(state: GoalState, policy: Policy) -> Iterator[TimerRequest]:
     for task_id in state.closed:
         task = state.tasks[task_id]
         if task.retry is not None:
-            yield _wish(state, "retry", task_id, retry_ref(task), due=task.retry.due)
+            yield _request(state, "retry", task_id, retry_ref(task), due=task.retry.due)
         elif isinstance(task.closed_by, TaskParked) and task.closed_by.reason == "overload":
             until = task.closed_by.until
             after = None if until else policy.park_s
-            yield _wish(state, "park", task_id, park_ref(task), due=until, after_s=after)
+            yield _request(state, "park", task_id, park_ref(task), due=until, after_s=after)
 
 
-def _escalations(state: GoalState, policy: Policy) -> Iterator[TimerWish]:
-    first: dict[str, TimerWish] = {}
+def _escalations(state: GoalState, policy: Policy) -> Iterator[TimerRequest]:
+    first: dict[str, TimerRequest] = {}
     for question in state.questions.values():
         if question.level >= policy.max_escalations:
             continue
@@ -79,7 +79,7 @@ def _escalations(state: GoalState, policy: Policy) -> Iterator[TimerWish]:
         due = _escalates_at(question, policy)
         known = first.get(task_id)
         if known is None or (known.due is not None and due < known.due):
-            first[task_id] = _wish(state, "escalate", task_id, escalation_ref(question), due=due)
+            first[task_id] = _request(state, "escalate", task_id, escalation_ref(question), due=due)
     yield from first.values()
 
 
@@ -88,10 +88,10 @@ def _escalates_at(question: Question, policy: Policy) -> datetime:
     return since + timedelta(seconds=policy.escalate_after_s * 2.0**question.level)
 
 
-def _deadline(state: GoalState) -> Iterator[TimerWish]:
+def _deadline(state: GoalState) -> Iterator[TimerRequest]:
     due = deadline_of(state)
     if due is not None:
-        yield _wish(state, "deadline", GOAL_AS_A_WHOLE, due.isoformat(), due=due)
+        yield _request(state, "deadline", GOAL_AS_A_WHOLE, due.isoformat(), due=due)
 
 
 def is_settled_by(fired: Fired, state: GoalState) -> bool:

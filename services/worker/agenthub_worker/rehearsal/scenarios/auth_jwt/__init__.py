@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agenthub_worker.rehearsal.conversation import Conversation
 from agenthub_worker.rehearsal.scenarios.auth_jwt import gates, plan, repair, second_factor, work
-from agenthub_worker.rehearsal.steps import Pack, SampleGoal
+from agenthub_worker.rehearsal.steps import SampleGoal, SampleScenario
 from agenthub_worker.rehearsal.turns import Script
 
 SAMPLE = SampleGoal(
@@ -39,4 +39,4 @@ def script_for(conversation: Conversation) -> Script | None:
             return None
 
 
-PACK = Pack(SAMPLE, script_for)
+SCENARIO = SampleScenario(SAMPLE, script_for)

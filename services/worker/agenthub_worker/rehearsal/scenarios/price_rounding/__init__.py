@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agenthub_worker.rehearsal.conversation import Conversation
 from agenthub_worker.rehearsal.scenarios.price_rounding import gates, work
-from agenthub_worker.rehearsal.steps import Pack, SampleGoal
+from agenthub_worker.rehearsal.steps import SampleGoal, SampleScenario
 from agenthub_worker.rehearsal.turns import Script
 
 SAMPLE = SampleGoal(
@@ -28,4 +28,4 @@ def script_for(conversation: Conversation) -> Script | None:
             return None
 
 
-PACK = Pack(SAMPLE, script_for)
+SCENARIO = SampleScenario(SAMPLE, script_for)

@@ -165,8 +165,8 @@ def test_x13_overload_costs_no_retry_and_ends_at_its_date() -> None:
     goal = a_goal(step("a")).claimed("t-a")
     until = goal.now + timedelta(minutes=2)
     goal.parked("t-a", "overload", "529", until=until)
-    (wish,) = goal.watchdogs()
-    assert (wish.kind, wish.due) == ("park", until)
+    (request,) = goal.watchdogs()
+    assert (request.kind, request.due) == ("park", until)
     goal.fire_next("park")
     assert lane_of(goal, "t-a") == (2, "p1", 1)
     assert goal.task("t-a").retry_count == 0
@@ -201,8 +201,8 @@ def parked_unclaimed(goal: Scenario) -> TaskParked:
 
 def test_a_worker_that_is_gone_for_good_is_timed_out_by_the_orchestrators_timer() -> None:
     goal = a_goal(step("a", timeout_s=60)).claimed("t-a")
-    (wish,) = goal.watchdogs()
-    assert (wish.kind, wish.after_s, wish.ref) == ("attempt", 90.0, "1-1")
+    (request,) = goal.watchdogs()
+    assert (request.kind, request.after_s, request.ref) == ("attempt", 90.0, "1-1")
     goal.fire_next("attempt")
     assert task_status(goal.truth, "t-a") == "timed_out"
     goal.fire_next("retry")
@@ -211,7 +211,7 @@ def test_a_worker_that_is_gone_for_good_is_timed_out_by_the_orchestrators_timer(
 
 def test_an_attempt_that_waits_in_a_queue_has_no_time_limit() -> None:
     goal = a_goal(step("a"))
-    assert not [wish for wish in goal.wishes() if wish.kind == "attempt"]
+    assert not [request for request in goal.requests() if request.kind == "attempt"]
 
 
 def test_who_takes_an_attempt_over_has_its_full_time() -> None:
@@ -219,7 +219,7 @@ def test_who_takes_an_attempt_over_has_its_full_time() -> None:
     old = Fired("attempt", "t-a", "1-1")
     goal.claimed("t-a", worker="Worker-2")
     assert is_settled_by(old, goal.truth)
-    assert [wish.ref for wish in goal.watchdogs()] == ["1-2"]
+    assert [request.ref for request in goal.watchdogs()] == ["1-2"]
 
 
 def test_an_order_that_kills_its_workers_becomes_a_dead_letter_that_people_can_send_back() -> None:

@@ -24,7 +24,7 @@ from agenthub_worker.rehearsal.scenarios.auth_jwt.repair import BROKEN, MENDED
 from agenthub_worker.rehearsal.scenarios.auth_jwt.work import PACKAGE, TESTS
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.steps import sources
-from tests.support.stage import Ending, Stage
+from tests.support.stage import AttemptOutcome, Stage
 
 AUTH, PRICES = SAMPLE_GOALS
 FIRST = PlanOrder(number=1)
@@ -64,13 +64,13 @@ async def plan_of(stage: Stage, *, order: PlanOrder = FIRST, requirements: int =
     return plan
 
 
-async def build(stage: Stage) -> dict[str, Ending]:
+async def build(stage: Stage) -> dict[str, AttemptOutcome]:
     """Every task of the first plan, in its order."""
     plan = await plan_of(stage)
     return {task.key: await stage.play(f"t-{task.key}", agent_type_of(task.agent)) for task in plan.tasks}
 
 
-async def mend(stage: Stage) -> tuple[Ending, Ending]:
+async def mend(stage: Stage) -> tuple[AttemptOutcome, AttemptOutcome]:
     return (
         await stage.play("debug-tests-1", "debug"),
         await stage.play("fix-tests-1-1", "coding"),
@@ -84,7 +84,7 @@ def rework(feedback: str, *keys: str) -> PlanOrder:
     return PlanOrder(number=2, feedback=feedback, graph=tuple(graph))
 
 
-def done(ended: Ending) -> str:
+def done(ended: AttemptOutcome) -> str:
     assert ended.tool == "report_result", ended.input
     assert ended.input["status"] == "done"
     return str(ended.input["summary"])

@@ -1,6 +1,6 @@
 """The story of a goal in plain lines: `[09:20:45] Worker-3 (testing): 2 tests failed`.
 
-`line_of` tells of one event. A `Narrator` follows a goal and knows what led to what, so that it can say
+`line_of` tells of one event. A `TimelineRenderer` follows a goal and knows what led to what, so that it can say
 `Tests passed, enqueuing: gate-security-1` and put tasks that are enqueued together on one line.
 """
 
@@ -67,7 +67,7 @@ def line_of(recorded: Recorded, names: Names) -> Line | None:
     return _line(recorded, event.timestamp, component, text)
 
 
-class Narrator:
+class TimelineRenderer:
     """Tells a goal's story event by event, in the order of the log; a pure function of what it was fed."""
 
     def __init__(self) -> None:
@@ -150,16 +150,16 @@ class Narrator:
                 pass
 
 
-def tell_all(narrators: dict[str, Narrator], batch: Iterable[Recorded]) -> list[Line]:
+def render_all(narrators: dict[str, TimelineRenderer], batch: Iterable[Recorded]) -> list[Line]:
     """The lines of a batch, for a reader that can only print: each line is told once, in order.
 
     `narrators` holds one narrator a goal and is filled on the way.
     """
     lines: dict[int, Line] = {}
-    touched: dict[str, Narrator] = {}
+    touched: dict[str, TimelineRenderer] = {}
     for recorded in batch:
         goal_id = recorded.subject.split(".", 2)[1]
-        narrator = touched[goal_id] = narrators.setdefault(goal_id, Narrator())
+        narrator = touched[goal_id] = narrators.setdefault(goal_id, TimelineRenderer())
         if line := narrator.tell(recorded):
             lines[line.seq] = line
     for narrator in touched.values():

@@ -20,7 +20,7 @@ from agenthub_events.catalogue.values import (
 )
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import Unreadable
-from agenthub_runtime.timeline.narrator import TEXT_MAX, Narrator, format_line, line_of, tell_all
+from agenthub_runtime.timeline.renderer import TEXT_MAX, TimelineRenderer, format_line, line_of, render_all
 
 GOAL = f"g-{1:026d}"
 NINE = datetime(2025, 11, 14, 9, 0, 0, tzinfo=UTC)
@@ -123,7 +123,7 @@ def test_the_story_of_the_seed_is_told_in_its_words() -> None:
         ("_", GoalReplanned(revision=2, added=planned("implement-2fa-support"), origin="rework")),
         enqueued("t-implement-2fa-support"),
     )
-    assert [format_line(line).partition(" ")[2] for line in tell_all({}, log)] == [
+    assert [format_line(line).partition(" ")[2] for line in render_all({}, log)] == [
         "Orchestrator: Generated workflow with 3 tasks",
         "Orchestrator: Enqueued tasks: analyze-requirements, design-architecture",
         "Worker-1 (system-architect): Started task analyze-requirements",
@@ -160,7 +160,7 @@ def test_a_line_has_the_time_of_its_event() -> None:
 
 
 def test_tasks_enqueued_together_replace_the_line_that_was_told_before() -> None:
-    narrator = Narrator()
+    narrator = TimelineRenderer()
     lines = [narrator.tell(recorded) for recorded in told(enqueued("t-a"), enqueued("t-b"))]
     assert [(line.seq, line.last_seq, line.text) for line in lines if line] == [
         (1, 1, "Enqueued tasks: t-a"),
@@ -169,9 +169,9 @@ def test_tasks_enqueued_together_replace_the_line_that_was_told_before() -> None
 
 
 def test_what_was_printed_in_one_batch_is_not_printed_again_in_the_next() -> None:
-    narrators: dict[str, Narrator] = {}
+    narrators: dict[str, TimelineRenderer] = {}
     first, second = told(enqueued("t-a"), enqueued("t-b"))
-    printed: Sequence[str] = [line.text for batch in ([first], [second]) for line in tell_all(narrators, batch)]
+    printed: Sequence[str] = [line.text for batch in ([first], [second]) for line in render_all(narrators, batch)]
     assert printed == ["Enqueued tasks: t-a", "Enqueued tasks: t-b"]
 
 
@@ -180,7 +180,7 @@ def test_a_question_and_its_answer_are_told() -> None:
         ("t-a", AgentBlocked(question="Which\n  database?", task_id="t-a", worker="Worker-1")),
         ("t-a", AgentAnswered(action="answer", by="ada", blocked_seq=1, task_id="t-a", text="Postgres")),
     )
-    assert [format_line(line) for line in tell_all({}, log)] == [
+    assert [format_line(line) for line in render_all({}, log)] == [
         "[09:00:00] Worker-1: Blocked at t-a, needs a person: Which database?",
         "[09:00:01] Human (ada): Answered (answer): Postgres",
     ]

@@ -22,8 +22,8 @@ from agenthub_events.rules.goal_aggregate import (
     ApprovePlan,
     Cancel,
     EditPlan,
+    GoalAggregate,
     GoalCommand,
-    GoalLife,
     Pause,
     RaiseBudget,
     Reprioritize,
@@ -43,20 +43,20 @@ class Goal:
     """A goal's own family as the log holds it, and its fold."""
 
     def __init__(self, *facts: Event) -> None:
-        self.life: GoalLife = goal_aggregate.initial(GOAL)
+        self.aggregate: GoalAggregate = goal_aggregate.initial(GOAL)
         self.log: list[Event] = []
         for number, fact in enumerate(facts):
             self.happens(fact, f"fact-{number}")
 
     def happens(self, fact: Event, ordinal: str) -> None:
-        made = goal_aggregate.draft(self.life, fact, ordinal)
+        made = goal_aggregate.draft(self.aggregate, fact, ordinal)
         stored = made.sealed(STAMP.now, STAMP.metadata)
         self.log.append(stored)
-        self.life = goal_aggregate.evolve(self.life, len(self.log), stored)
+        self.aggregate = goal_aggregate.evolve(self.aggregate, len(self.log), stored)
 
     def ask(self, command: GoalCommand) -> list[str]:
         """Carry a command out; the types of what it added. Raises `CommandRefused`."""
-        drafts = goal_aggregate.decide(self.life, command)
+        drafts = goal_aggregate.decide(self.aggregate, command)
         for one in drafts:
             assert (one.expected, one.version) == (len(self.log), len(self.log) + 1)
             self.happens(one.event, one.ordinal)
@@ -86,10 +86,10 @@ def test_pause_and_resume() -> None:
     goal = Goal(ACCEPTED)
     assert goal.ask(Resume(by="ada", request_id="r0")) == []
     assert goal.ask(Pause(**BY)) == ["goal.paused"]
-    assert (goal.life.paused, goal.life.paused_by) == (True, "ada")
+    assert (goal.aggregate.paused, goal.aggregate.paused_by) == (True, "ada")
     assert goal.ask(Pause(by="bob", request_id="r2")) == []
     assert goal.ask(Resume(by="bob", request_id="r3")) == ["goal.resumed"]
-    assert goal.life.paused is False
+    assert goal.aggregate.paused is False
 
 
 def test_a_result_is_approved_by_who_saw_it() -> None:
@@ -100,13 +100,13 @@ def test_a_result_is_approved_by_who_saw_it() -> None:
     assert goal.ask(Approve(**BY, ready_seq=3)) == ["goal.approved"]
     assert goal.ask(Approve(by="bob", request_id="r2", ready_seq=3)) == []
     goal.happens(COMPLETED, "1")
-    assert goal.life.phase == "completed"
+    assert goal.aggregate.phase == "completed"
     assert goal.ask(Approve(by="bob", request_id="r3", ready_seq=3)) == []
 
 
 def test_a_new_plan_takes_back_what_was_ready() -> None:
     goal = Goal(ACCEPTED, PLANNED, READY, g.GoalReplanned(revision=2))
-    assert goal.life.phase == "open"
+    assert goal.aggregate.phase == "open"
     assert goal.refusal(Approve(**BY, ready_seq=3)) == "changed-since"
 
 
@@ -131,9 +131,9 @@ def test_a_goal_of_noop_tasks_has_nothing_to_test() -> None:
 def test_rework_opens_a_finished_goal_again() -> None:
     goal = Goal(ACCEPTED, PLANNED, READY, COMPLETED)
     assert goal.ask(Rework(**BY, feedback="use Argon2", priority="high")) == ["goal.rework_requested"]
-    assert (goal.life.phase, goal.life.rework_round, goal.life.priority) == ("open", 1, "high")
+    assert (goal.aggregate.phase, goal.aggregate.rework_round, goal.aggregate.priority) == ("open", 1, "high")
     assert goal.ask(Rework(by="ada", request_id="r2", feedback="and salt")) == ["goal.rework_requested"]
-    assert goal.life.priority == "high", "what is not said stays as it is"
+    assert goal.aggregate.priority == "high", "what is not said stays as it is"
 
 
 def test_rework_needs_something_to_work_on() -> None:
@@ -147,8 +147,8 @@ def test_a_limit_is_only_ever_raised() -> None:
     assert goal.refusal(RaiseBudget(**BY, max_cost_usd=4.99)) == "budget-lowered"
     assert goal.ask(RaiseBudget(**BY, max_llm_calls=100, max_cost_usd=5.0)) == []
     assert goal.ask(RaiseBudget(by="ada", request_id="r2", max_llm_calls=200)) == ["goal.budget_raised"]
-    assert (goal.life.max_llm_calls, goal.life.max_cost_usd) == (200, 5.0)
-    assert goal.life.money_limit_set
+    assert (goal.aggregate.max_llm_calls, goal.aggregate.max_cost_usd) == (200, 5.0)
+    assert goal.aggregate.money_limit_set
 
 
 @pytest.mark.parametrize("given", [None, 0])
@@ -156,10 +156,10 @@ def test_no_limit_means_the_default_which_can_be_raised(
     given: int | None,
 ) -> None:
     goal = Goal(g.GoalAccepted(goal="x", constraints=Constraints(max_llm_calls=given, max_cost_usd=given)))
-    assert (goal.life.max_llm_calls, goal.life.max_cost_usd) == (DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD)
+    assert (goal.aggregate.max_llm_calls, goal.aggregate.max_cost_usd) == (DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD)
     assert goal.refusal(RaiseBudget(**BY, max_cost_usd=1.0)) == "budget-lowered"
     assert goal.ask(RaiseBudget(by="ada", request_id="r2", max_cost_usd=80.0)) == ["goal.budget_raised"]
-    assert (goal.life.max_cost_usd, goal.life.money_limit_set) == (80.0, False)
+    assert (goal.aggregate.max_cost_usd, goal.aggregate.money_limit_set) == (80.0, False)
 
 
 def test_priority_moves_once() -> None:
@@ -250,7 +250,7 @@ def test_a_command_once_carried_out_changes_nothing_when_it_comes_late(
     goal = live(start, story, deliveries=1)
     before = list(goal.log)
     for command in story:
-        if isinstance(command, Event) or goal_aggregate.asked_id(GOAL, command) not in goal.life.seen:
+        if isinstance(command, Event) or goal_aggregate.asked_id(GOAL, command) not in goal.aggregate.seen:
             continue
         assert goal.ask(command) == []
     assert goal.log == before
@@ -262,9 +262,9 @@ def test_a_closed_goal_takes_nothing_but_a_rework_of_what_was_completed(
     start: list[Event], story: list[GoalCommand | Event], command: GoalCommand
 ) -> None:
     goal = live(start, story, deliveries=1)
-    if goal.life.phase not in TERMINAL:
+    if goal.aggregate.phase not in TERMINAL:
         return
-    phase = goal.life.phase
+    phase = goal.aggregate.phase
     try:
         added = goal.ask(msgspec.structs.replace(command, request_id="late"))
     except CommandRefused:
@@ -278,15 +278,15 @@ def test_the_fold_counts_every_message_and_never_lowers_a_limit(
     start: list[Event], story: list[GoalCommand | Event]
 ) -> None:
     goal = live(start, story, deliveries=1)
-    assert (goal.life.count, goal.life.last_seq) == (len(goal.log), len(goal.log))
-    assert len(goal.life.seen) == len({event.event_id for event in goal.log})
+    assert (goal.aggregate.count, goal.aggregate.last_seq) == (len(goal.log), len(goal.log))
+    assert len(goal.aggregate.seen) == len({event.event_id for event in goal.log})
     assert [event.originator_version for event in goal.log] == list(range(1, len(goal.log) + 1))
-    life, calls = goal_aggregate.initial(GOAL), 0
+    aggregate, calls = goal_aggregate.initial(GOAL), 0
     for seq, event in enumerate(goal.log, 1):
-        life = goal_aggregate.evolve(life, seq, event)
-        assert life.max_llm_calls >= calls
-        calls = life.max_llm_calls
-    assert life == goal.life
+        aggregate = goal_aggregate.evolve(aggregate, seq, event)
+        assert aggregate.max_llm_calls >= calls
+        calls = aggregate.max_llm_calls
+    assert aggregate == goal.aggregate
 
 
 @untimed

@@ -15,22 +15,22 @@ from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStar
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Stored
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.in_memory.event_log import MemoryLog
+from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.in_memory.work_queue import (
-    MemoryArtifacts,
-    MemoryBroker,
-    MemoryFleet,
-    MemoryRunLog,
-    MemoryWorkQueue,
+    InMemoryArtifacts,
+    InMemoryBroker,
+    InMemoryFleet,
+    InMemoryRunLog,
+    InMemoryWorkQueue,
 )
 from agenthub_runtime.telemetry.tracing import Telemetry
-from agenthub_worker.agent.setup import Crew
+from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.attempt import Preparation
-from agenthub_worker.lease.lease import Hold
-from agenthub_worker.ports import Bench
+from agenthub_worker.lease.lease import Lease
+from agenthub_worker.ports import WorkerPorts
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
-from agenthub_worker.worker import Runner
+from agenthub_worker.worker import Worker
 from tests.support.until import until
 from tests.support.workbench import stamp
 
@@ -48,8 +48,8 @@ class QuickClock(SystemClock):
 
 
 @pytest.fixture
-def log() -> MemoryLog:
-    return MemoryLog()
+def log() -> InMemoryEventLog:
+    return InMemoryEventLog()
 
 
 def nothing_runs(call: ScriptedCall) -> ExecResult:
@@ -58,28 +58,28 @@ def nothing_runs(call: ScriptedCall) -> ExecResult:
 
 @asynccontextmanager
 async def working(
-    log: MemoryLog, folder: Path, *names: str, make: Callable[..., Runner] = Runner
-) -> AsyncIterator[MemoryBroker]:
+    log: InMemoryEventLog, folder: Path, *names: str, make: Callable[..., Worker] = Worker
+) -> AsyncIterator[InMemoryBroker]:
     clock = QuickClock()
-    broker = MemoryBroker(log, clock)
+    broker = InMemoryBroker(log, clock)
     tasks = [asyncio.create_task(broker.run())]
     runners = []
     for name in names:
-        bench = Bench(
+        ports = WorkerPorts(
             worker=name,
             instance=name.lower(),
             events=log,
-            runs=MemoryRunLog(),
-            artifacts=MemoryArtifacts(),
-            fleet=MemoryFleet(clock),
+            runs=InMemoryRunLog(),
+            artifacts=InMemoryArtifacts(),
+            fleet=InMemoryFleet(clock),
             clock=clock,
             ids=SystemIds(),
             sandbox=ScriptedSandbox(nothing_runs),
             folder=folder,
             telemetry=Telemetry("worker"),
         )
-        queue = MemoryWorkQueue(broker, ("noop", "coding"), slots=4)
-        runners.append(make(bench, queue, Crew(None, None, {}), types=("noop", "coding"), slots=4))
+        queue = InMemoryWorkQueue(broker, ("noop", "coding"), slots=4)
+        runners.append(make(ports, queue, AgentSetup(None, None, {}), types=("noop", "coding"), slots=4))
         tasks.append(asyncio.create_task(runners[-1].run()))
     try:
         yield broker
@@ -91,7 +91,7 @@ async def working(
             await runner.stop()
 
 
-async def enqueue(log: MemoryLog, task_id: str, agent: str = "noop", attempt: int = 1) -> None:
+async def enqueue(log: InMemoryEventLog, task_id: str, agent: str = "noop", attempt: int = 1) -> None:
     order = TaskEnqueued(
         task_id=task_id, agent=agent, agent_type=agent, attempt=attempt, lane="p2", title="x", timeout_s=60
     )
@@ -99,7 +99,7 @@ async def enqueue(log: MemoryLog, task_id: str, agent: str = "noop", attempt: in
 
 
 async def say(
-    log: MemoryLog, event: TaskEnqueued | TaskTimedOut, ordinal: str, route: tuple[str, ...] = ()
+    log: InMemoryEventLog, event: TaskEnqueued | TaskTimedOut, ordinal: str, route: tuple[str, ...] = ()
 ) -> None:
     told = await log.read(f"{GOAL}.{event.task_id}")
     draft = Draft(
@@ -114,11 +114,13 @@ async def say(
     assert isinstance(await log.append(draft, stamp()), Stored)
 
 
-async def completed(log: MemoryLog) -> list[Event]:
+async def completed(log: InMemoryEventLog) -> list[Event]:
     return [m.event for m in await log.read(GOAL) if isinstance(m.event, TaskCompleted)]
 
 
-async def test_two_workers_share_a_queue_and_complete_every_task_once(log: MemoryLog, tmp_path: Path) -> None:
+async def test_two_workers_share_a_queue_and_complete_every_task_once(
+    log: InMemoryEventLog, tmp_path: Path
+) -> None:
     async with working(log, tmp_path, "W1", "W2"):
         for number in range(50):
             await enqueue(log, f"t-{number}")
@@ -132,7 +134,9 @@ async def test_two_workers_share_a_queue_and_complete_every_task_once(log: Memor
     assert len({event.task_id for event in events if isinstance(event, TaskCompleted)}) == 50
 
 
-async def test_a_dead_holder_is_taken_over_and_a_closed_order_is_left(log: MemoryLog, tmp_path: Path) -> None:
+async def test_a_dead_holder_is_taken_over_and_a_closed_order_is_left(
+    log: InMemoryEventLog, tmp_path: Path
+) -> None:
     async with working(log, tmp_path) as broker:
         await enqueue(log, "t-1")
         dead = await until(lambda: broker.take(("noop",)), 5, "the first delivery")
@@ -154,7 +158,7 @@ async def test_a_dead_holder_is_taken_over_and_a_closed_order_is_left(log: Memor
     assert claims[1].delivery > 1
 
 
-class SlowToEnd(Runner):
+class SlowToEnd(Worker):
     """Attempts that end when the test says so."""
 
     def __init__(self, *given: Any, **more: Any) -> None:
@@ -162,22 +166,24 @@ class SlowToEnd(Runner):
         self.may_end = {1: asyncio.Event(), 2: asyncio.Event()}
         self.at_work: set[int] = set()
 
-    async def prepare(self, hold: Hold) -> Preparation:
-        return Preparation(WorkContext(goal_id=GOAL, goal="x", task_id=hold.task_id, kind="work", title="x"), None)
+    async def prepare(self, lease: Lease) -> Preparation:
+        return Preparation(
+            WorkContext(goal_id=GOAL, goal="x", task_id=lease.task_id, kind="work", title="x"), None
+        )
 
-    async def attempt(self, hold: Hold, preparing: asyncio.Task[Preparation]) -> None:
+    async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
         await preparing
-        self.at_work.add(hold.order.attempt)
-        await self.may_end[hold.order.attempt].wait()
-        self.at_work.remove(hold.order.attempt)
+        self.at_work.add(lease.order.attempt)
+        await self.may_end[lease.order.attempt].wait()
+        self.at_work.remove(lease.order.attempt)
 
 
 async def test_an_old_attempt_that_ends_late_does_not_end_the_hold_of_its_successor(
-    log: MemoryLog, tmp_path: Path
+    log: InMemoryEventLog, tmp_path: Path
 ) -> None:
     runners: list[SlowToEnd] = []
 
-    def make(*given: Any, **more: Any) -> Runner:
+    def make(*given: Any, **more: Any) -> Worker:
         runners.append(SlowToEnd(*given, **more))
         return runners[-1]
 
@@ -195,5 +201,5 @@ async def test_an_old_attempt_that_ends_late_does_not_end_the_hold_of_its_succes
         await until(lambda: runner.status().holding == (), 5, "nothing is held")
 
 
-def broker_is_idle(broker: MemoryBroker) -> bool:
+def broker_is_idle(broker: InMemoryBroker) -> bool:
     return broker.take(("noop",)) is None

@@ -8,8 +8,8 @@ import pytest
 
 from agenthub_worker.evidence.reports import Case, Outcome
 from agenthub_worker.evidence.test_history import (
-    EarlierRun,
     LostTest,
+    PastTestRun,
     all_lost,
     fresh_skips,
     lost_tests,
@@ -27,15 +27,15 @@ FILES = {
 ONE, TWO, MANY = "tests/test_a.py::test_one", "tests/test_a.py::TestThing::test_two", "tests/test_b.py::test_many"
 
 
-def ran(outcomes: Mapping[str, Outcome], *, draft: bool = False, files: Mapping[str, str] = FILES) -> EarlierRun:
-    return EarlierRun(when="in round 1", files=files, outcomes=outcomes, draft=draft)
+def ran(outcomes: Mapping[str, Outcome], *, draft: bool = False, files: Mapping[str, str] = FILES) -> PastTestRun:
+    return PastTestRun(when="in round 1", files=files, outcomes=outcomes, draft=draft)
 
 
 def cases(outcomes: Mapping[str, Outcome], reason: str = "") -> list[Case]:
     return [Case(name, outcome, reason if outcome == "skipped" else "") for name, outcome in outcomes.items()]
 
 
-def lost(run: EarlierRun, now: Mapping[str, Outcome], files: Mapping[str, str] = FILES) -> list[str]:
+def lost(run: PastTestRun, now: Mapping[str, Outcome], files: Mapping[str, str] = FILES) -> list[str]:
     return [f"{test.fate}: {test.id}" for test in lost_tests(run, files, cases(now))]
 
 
