@@ -13,9 +13,9 @@ from cyclopts import Parameter
 from agenthub_cli import exit_codes
 from agenthub_cli.client.child_hub import child_hub
 from agenthub_cli.client.hub_client import HubClient, Json
-from agenthub_cli.client.pull import pull_goal
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.terminal.goal_watch import TimelinePrinter, follow_to_rest
+from agenthub_cli.goals.pull import pull_goal
+from agenthub_cli.goals.watch import TimelinePrinter, follow_to_rest
 from agenthub_cli.terminal.output import print_json, program
 
 REHEARSAL = (

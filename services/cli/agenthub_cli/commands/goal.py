@@ -9,16 +9,16 @@ from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
-from agenthub_cli.client.queue_check import sentence, unserved_types
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
-from agenthub_cli.terminal.goal_watch import (
+from agenthub_cli.goals.queue_check import sentence, unserved_types
+from agenthub_cli.goals.watch import (
     beginning,
     follow_command,
     next_command,
     waits_for_approval,
     watch_goal,
 )
+from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
 from agenthub_cli.terminal.output import print_json, print_rows, program
 
 GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
@@ -220,7 +220,7 @@ def pull(
     json: Json = False,
 ) -> None:
     """Clone the branch of a goal into a new git repository."""
-    from agenthub_cli.client.pull import pull_goal
+    from agenthub_cli.goals.pull import pull_goal
 
     target = pull_goal(HubClient(url), goal_id, folder or Path(goal_id))
     _print_result({"goal_id": goal_id, "path": str(target)}, f"The result is in {target}", json=json)

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
+from agenthub_cli.goals.watch import follow_command, waits_for_approval
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
-from agenthub_cli.terminal.goal_watch import follow_command, waits_for_approval
 from agenthub_cli.terminal.output import print_json, program
 
 # What each action does to the task that asks, or to a goal that asks as a whole.

@@ -50,8 +50,8 @@ def up(
     With --json one line tells when the hub is ready. It carries complete addresses, with credentials.
     """
     from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
+    from agenthub_runtime.embedded.foreground import run_in_foreground
     from agenthub_runtime.embedded.stack import EmbeddedStack
-    from agenthub_runtime.processes.foreground import run_in_foreground
     from agenthub_runtime.settings.records import read_hub_settings
     from agenthub_runtime.telemetry.logs import configure_logging
 

@@ -10,16 +10,16 @@
 """
 
 from agenthub_orchestrator.domain.due import Charge, Due, Fired, TimerKind, TimerRequest
+from agenthub_orchestrator.domain.orders.estimates import estimates
 from agenthub_orchestrator.domain.orders.lanes import lane
 from agenthub_orchestrator.domain.policy import Policy
 from agenthub_orchestrator.domain.rules.budget import charged
 from agenthub_orchestrator.domain.rules.decide import decide
-from agenthub_orchestrator.domain.rules.estimates import estimates
+from agenthub_orchestrator.domain.rules.timer_requests import is_settled_by, timers_of
 from agenthub_orchestrator.domain.state.fold import apply
 from agenthub_orchestrator.domain.state.goal import GoalState, initial
 from agenthub_orchestrator.domain.state.status import GoalWord, derived_status, task_status, why_waiting
 from agenthub_orchestrator.domain.state.task import TaskState, TaskWord
-from agenthub_orchestrator.domain.state.timer_requests import is_settled_by, timers_of
 
 __all__ = [
     "Charge",

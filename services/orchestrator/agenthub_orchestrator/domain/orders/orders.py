@@ -14,10 +14,10 @@ from agenthub_events.context import Answered, digest_of, encode_context
 from agenthub_events.errors import InvalidInput
 from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S
 from agenthub_events.task_ids import gate_of, kind_of
+from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.kinship import parent_of
 from agenthub_orchestrator.domain.orders.lanes import UNBLOCKING, lane
 from agenthub_orchestrator.domain.orders.work_context import context_of
-from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.state.goal import GoalState
 
 PLAN_TIMEOUT_S = 1_800

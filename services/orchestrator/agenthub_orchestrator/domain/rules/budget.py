@@ -10,8 +10,8 @@ from agenthub_events.base import Draft
 from agenthub_events.catalogue.money import BudgetExceeded, BudgetSettled
 from agenthub_events.rules.budget import Slice, settlements, spent_in
 from agenthub_events.runs import RunId, Step
+from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.due import Charge
-from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState, SliceKey

@@ -14,7 +14,7 @@ from agenthub_events.catalogue.task import TaskCancelled
 from agenthub_events.catalogue.values import GateName, RequirementCoverage
 from agenthub_events.rules.requirements import gates_for
 from agenthub_events.task_ids import PREPARE, gate_task_id
-from agenthub_orchestrator.domain.rules.decision import Decision
+from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.rules.gates import required_gates, standing
 from agenthub_orchestrator.domain.state.goal import GoalState
 

@@ -9,12 +9,12 @@ from agenthub_events.catalogue.goal import GoalDeadlinePassed, GoalPaused, GoalS
 from agenthub_events.catalogue.task import TaskParked, TaskTimedOut
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.due import Due, Fired
 from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.policy import DEFAULT, Policy
 from agenthub_orchestrator.domain.rules import completion, questions
 from agenthub_orchestrator.domain.rules.budget import settle
-from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.gates import pass_gates, run_requested_tests
 from agenthub_orchestrator.domain.rules.planning import plan, prepare
 from agenthub_orchestrator.domain.rules.repairs import add_proposed, repair_diagnosed

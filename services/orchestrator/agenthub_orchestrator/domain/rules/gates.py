@@ -10,8 +10,8 @@ from agenthub_events.catalogue.task import TaskCancelled
 from agenthub_events.catalogue.values import Constraints, GateName
 from agenthub_events.rules.requirements import GateParameters, gate_parameters
 from agenthub_events.task_ids import gate_task_id
+from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.orders.orders import enqueue
-from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.rules.repairs import repair
 from agenthub_orchestrator.domain.state import answer_options

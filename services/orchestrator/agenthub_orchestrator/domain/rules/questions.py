@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
-from agenthub_orchestrator.domain.rules.decision import Decision
+from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import Question

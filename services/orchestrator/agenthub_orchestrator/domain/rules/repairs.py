@@ -10,8 +10,8 @@ from agenthub_events.catalogue.values import Finding, GateName, Origin, PlannedT
 from agenthub_events.errors import InvalidPlan
 from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S, PLANNER_LIMITS, TITLE_MAX, validate_plan
 from agenthub_events.task_ids import debug_task_id, fix_task_id, gate_task_id, task_debug_id
+from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.kinship import gate_repaired_by
-from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.state.goal import GoalState, Proposal
 from agenthub_orchestrator.domain.state.goal_fold import PROPOSAL
 from agenthub_orchestrator.domain.state.task import TaskState

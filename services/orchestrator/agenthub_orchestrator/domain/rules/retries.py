@@ -19,9 +19,9 @@ from agenthub_events.catalogue.task import (
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.context import Answered
 from agenthub_events.task_ids import task_debug_id
+from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.rules.budget import ask_for_budget, has_room
-from agenthub_orchestrator.domain.rules.decision import Decision
 from agenthub_orchestrator.domain.rules.merge_conflicts import after_conflict
 from agenthub_orchestrator.domain.rules.questions import AGENTHUB, ask
 from agenthub_orchestrator.domain.rules.repairs import diagnose_task

@@ -11,8 +11,8 @@ import msgspec
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import IDLE, PING, HubClient, ServerSentEvent
-from agenthub_cli.client.queue_check import sentence, unserved_types
 from agenthub_cli.errors import CommandFailed, HubUnreachable
+from agenthub_cli.goals.queue_check import sentence, unserved_types
 from agenthub_cli.terminal.output import print_json, program
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import decode

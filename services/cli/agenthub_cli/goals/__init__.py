@@ -1,0 +1,1 @@
+"""What several goal commands share: watching, pulling, and what no worker serves."""
