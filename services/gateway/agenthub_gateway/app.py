@@ -71,7 +71,7 @@ def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hos
             *system.HANDLERS,
             *pages.HANDLERS,
         ],
-        dependencies={"hub": Provide(lambda: ports, sync_to_thread=False)},
+        dependencies={"ports": Provide(lambda: ports, sync_to_thread=False)},
         exception_handlers={Exception: _as_problem},
         openapi_config=openapi_config(version("agenthub")),
         request_max_body_size=BODY_MAX,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agenthub_orchestrator.app import main, run_orchestrator
+from agenthub_orchestrator.app import run_orchestrator
+from agenthub_orchestrator.process import main
 from agenthub_runtime.settings.records import read_orchestrator_settings
 
 if __name__ == "__main__":

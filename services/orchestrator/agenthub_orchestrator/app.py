@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Coroutine
+from typing import Any
 
 import msgspec
 import structlog
-import uvloop
 from nats.aio.client import Client
 
-from agenthub_events.errors import AgenthubError, StoreUnavailable
+from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
@@ -32,12 +29,10 @@ from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings.records import OrchestratorSettings
 from agenthub_runtime.shutdown import until_asked_to_stop
-from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.tracing import configure_telemetry
 
 log = structlog.get_logger(__name__)
 
-S = TypeVar("S", bound=OrchestratorSettings)
 
 _HISTORY_EVERY_S = 600.0
 _ADVISORIES_AGAIN_S = 2.0
@@ -122,15 +117,3 @@ async def _together(*works: Coroutine[Any, Any, None]) -> None:
     async with asyncio.TaskGroup() as group:
         for work in works:
             group.create_task(work)
-
-
-def main(
-    run: Callable[[S], Coroutine[Any, Any, None]], service: str, read: Callable[[Mapping[str, str]], S]
-) -> None:
-    """Run a service of this package with settings from the environment; exits with 1 and a sentence on failure."""
-    try:
-        settings = read(os.environ)
-        configure_logging(settings.log, service=service)
-        uvloop.run(run(settings))
-    except AgenthubError as error:
-        sys.exit(f"{service}: {error}")

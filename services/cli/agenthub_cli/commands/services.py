@@ -15,7 +15,8 @@ from agenthub_cli.terminal.output import program
 
 def orchestrator() -> None:
     """Run one orchestrator (NATS_URL; DATABASE_URL is a hint where to start)."""
-    from agenthub_orchestrator.app import main, run_orchestrator
+    from agenthub_orchestrator.app import run_orchestrator
+    from agenthub_orchestrator.process import main
     from agenthub_runtime.settings.records import read_orchestrator_settings
 
     # Each service reads its settings itself; read here first, what does not fit is told like everywhere.
@@ -25,7 +26,7 @@ def orchestrator() -> None:
 
 def projector() -> None:
     """Run one projector (NATS_URL, DATABASE_URL)."""
-    from agenthub_orchestrator.app import main
+    from agenthub_orchestrator.process import main
     from agenthub_orchestrator.projector.app import run_projector
     from agenthub_runtime.settings.records import read_projector_settings
 

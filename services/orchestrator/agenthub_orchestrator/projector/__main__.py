@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agenthub_orchestrator.app import main
+from agenthub_orchestrator.process import main
 from agenthub_orchestrator.projector.app import run_projector
 from agenthub_runtime.settings.records import read_projector_settings
 
