@@ -1,4 +1,4 @@
-"""What every event log does: the one on JetStream and its twin in memory answer alike."""
+"""What every event log does: the one on JetStream and the one in memory answer alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One suite over the NATS adapters and their in-memory twins: artifacts, runs, timers, work queue, fleet."""
+"""One suite over the NATS adapters and their in-memory ones: artifacts, runs, timers, work queue, fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounded capture of output, and the scripted twin."""
+"""Bounded capture of output, and the scripted sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker's loop on the in-memory twins: the same claims and the same acknowledgements without a server."""
+"""The worker's loop on the in-memory adapters: the same claims and the same acknowledgements without a server."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The ports of the hub: what the pure rooms and the services ask of the outside world.
 
-Each port has a real adapter and an in-memory twin, and one contract suite runs over both. No type of NATS,
+Each port has a real adapter and an in-memory one, and one contract suite runs over both. No type of NATS,
 Postgres or the file system appears here.
 """
 

@@ -1,4 +1,4 @@
-"""`EventLog` in memory: the twin of the JetStream store, for simulations and fast tests.
+"""`EventLog` in memory, equal to the one on JetStream, for simulations and fast tests.
 
 It answers as the server does, message by message: the fence first, then the ids of the last two minutes. It never
 sleeps and reads no clock but the stamps of its writers, so it works on a loop with virtual time. A *gate* is

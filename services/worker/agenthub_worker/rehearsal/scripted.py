@@ -71,7 +71,7 @@ def next_turn(scenarios: Sequence[Scenario], conversation: Conversation) -> Turn
 
 
 class ScriptedModelClient:
-    """The in-memory twin of the real client: the same scenarios and the same replies, without a wire."""
+    """The in-memory client: the same scenarios and the same replies, without a wire."""
 
     def __init__(self, scenarios: Sequence[Scenario]) -> None:
         self._scenarios = scenarios

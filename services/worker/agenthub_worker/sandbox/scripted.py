@@ -1,4 +1,4 @@
-"""The in-memory twin: answers commands from a function, for simulations on virtual time."""
+"""The in-memory sandbox: answers commands from a function, for simulations on virtual time."""
 
 from __future__ import annotations
 
