@@ -315,7 +315,7 @@ def test_what_follows_an_unreadable_message_is_counted_and_not_guessed_at() -> N
     goal.garble("t-a", "task.started")
     goal.tell("t-a", TaskParked(task_id="t-a", attempt=1, reason="restart"))
     goal.settled()
-    assert goal.task("t-a").count == 3
+    assert goal.task("t-a").fence.count == 3
     assert goal.task("t-a").attempt == 1
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from agenthub_events.base import UNWRITTEN
+from agenthub_events.base import UNWRITTEN, Fence
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalReworkRequested
 from agenthub_events.catalogue.money import BudgetExceeded
@@ -44,14 +44,6 @@ class Proposal(NamedTuple):
 
     seq: int
     event: TaskProposed
-
-
-@dataclass(slots=True)
-class Fence:
-    """The last sequence and the number of messages of an aggregate."""
-
-    seq: int = 0
-    count: int = 0
 
 
 @dataclass(slots=True)
@@ -174,7 +166,7 @@ class GoalState:
 
     def fence(self, family: str) -> Fence:
         """The fence of a family of the goal as a whole; an empty one when nothing was said in it."""
-        return self.families.get(family) or Fence()
+        return self.families.get(family, Fence())
 
     @property
     def alive(self) -> bool:

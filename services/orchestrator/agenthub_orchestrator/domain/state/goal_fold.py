@@ -14,7 +14,7 @@ from agenthub_events.rules.budget import after_settlement, slice_of
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain.state.answer_options import action_of
-from agenthub_orchestrator.domain.state.goal import Fence, GoalState, Seal, SliceKey
+from agenthub_orchestrator.domain.state.goal import GoalState, Seal, SliceKey
 from agenthub_orchestrator.domain.state.graph import drop, end_task, grow
 from agenthub_orchestrator.domain.state.task import Question
 from agenthub_orchestrator.domain.state.task_fold import decide_on
@@ -24,9 +24,7 @@ PROPOSAL = "proposal-"
 
 def fold_family(state: GoalState, family: str, seq: int, event: Event | Unreadable) -> None:
     """Take one more message about the goal as a whole in. An unreadable one freezes the goal (but for a seal)."""
-    fence = state.families.setdefault(family, Fence())
-    fence.seq = seq
-    fence.count += 1
+    state.families[family] = state.fence(family).moved(seq)
     if isinstance(event, Unreadable):
         if family != "seal":
             state.unreadable.setdefault(family, seq)

@@ -23,8 +23,7 @@ from agenthub_orchestrator.domain.state.task import AttemptRecord, Question, Tas
 def fold_task(state: GoalState, task_id: str, seq: int, event: Event | Unreadable) -> None:
     """Take one more message of the task in. After an unreadable one the task is frozen: nobody guesses."""
     task = state.tasks.get(task_id) or add_task(state, task_id)
-    task.seq = seq
-    task.count += 1
+    task.fence = task.fence.moved(seq)
     if isinstance(event, Unreadable):
         _freeze(state, task, seq)
         return
