@@ -9,12 +9,11 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue import agent, money
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.task import MergeDone
-from agenthub_events.rules import goal_aggregate
-from agenthub_events.rules.budget import after_settlement, slice_of
+from agenthub_events.rules import budget, goal_aggregate
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain.state.answer_options import action_of
-from agenthub_orchestrator.domain.state.goal import GoalState, Seal, SliceKey
+from agenthub_orchestrator.domain.state.goal import GoalState, Seal
 from agenthub_orchestrator.domain.state.graph import drop, end_task, grow
 from agenthub_orchestrator.domain.state.task import Question
 from agenthub_orchestrator.domain.state.task_fold import decide_on
@@ -107,7 +106,7 @@ def _resumed(state: GoalState, seq: int, event: g.GoalResumed) -> None:
 
 
 def _budget_raised(state: GoalState, seq: int, event: g.GoalBudgetRaised) -> None:
-    state.raised_seq = state.ledger.changed_seq = seq
+    state.raised_seq = seq
 
 
 def _deadline_passed(state: GoalState, seq: int, event: g.GoalDeadlinePassed) -> None:
@@ -129,24 +128,8 @@ def _merged(state: GoalState, seq: int, event: MergeDone) -> None:
     state.merges.append(event)
 
 
-def _reserved(state: GoalState, seq: int, event: money.BudgetReserved) -> None:
-    state.ledger.open[SliceKey(event.task_id, event.attempt, event.slice)] = slice_of(event)
-
-
-def _settled(state: GoalState, seq: int, event: money.BudgetSettled) -> None:
-    ledger = state.ledger
-    key = SliceKey(event.task_id, event.attempt, event.slice)
-    held = ledger.open.pop(key, None)
-    if held is None:
-        return
-    used = ledger.settled[key] = after_settlement(held, event)
-    ledger.calls += used.calls
-    ledger.cost_usd += used.cost_usd
-    ledger.changed_seq = seq
-
-
-def _exceeded(state: GoalState, seq: int, event: money.BudgetExceeded) -> None:
-    state.ledger.exceeded.append(event)
+def _about_money(state: GoalState, seq: int, event: Event) -> None:
+    budget.fold(state.ledger, seq, event)
 
 
 def _asked(state: GoalState, seq: int, event: agent.AgentBlocked) -> None:
@@ -212,7 +195,7 @@ def _about_rounds(state: GoalState, seq: int, question: Question, event: agent.A
 
 
 def _about_budget(state: GoalState, seq: int, question: Question, event: agent.AgentAnswered, skip: bool) -> None:
-    state.ledger.changed_seq = seq
+    state.money_answered_seq = seq
 
 
 def _about_deadline(
@@ -252,9 +235,9 @@ _FOLDS: dict[type[Event], Callable[[GoalState, int, Any], None]] = {
     g.GoalStalled: _stalled,
     g.SealRecorded: _sealed,
     MergeDone: _merged,
-    money.BudgetReserved: _reserved,
-    money.BudgetSettled: _settled,
-    money.BudgetExceeded: _exceeded,
+    money.BudgetReserved: _about_money,
+    money.BudgetSettled: _about_money,
+    money.BudgetExceeded: _about_money,
     agent.AgentBlocked: _asked,
     agent.AgentEscalated: _escalated,
     agent.AgentAnswered: _answered,
