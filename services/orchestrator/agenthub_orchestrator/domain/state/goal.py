@@ -169,6 +169,13 @@ class GoalState:
             return self.reworks[self.reworks_answered]
         return None
 
+    @property
+    def unsealed(self) -> Seal | None:
+        """The seal that the last offer for review calls for; None when it is in the log, or none is due."""
+        if self.seal_due is None or self.seal_due.up_to_seq <= self.sealed_seq:
+            return None
+        return self.seal_due
+
     def open_question(self, reason: str, task_id: str = "") -> Question | None:
         """The open question about the goal as a whole of this reason, if there is one."""
         for question in self.questions.values():
