@@ -240,9 +240,9 @@ def over(hub: Scenario) -> Scenario:
     """Let people accept what is ready and call off what is not, and let everything come to rest."""
     hub.run()
     aggregate = hub.truth.aggregate
-    if aggregate.phase == "ready":
+    if aggregate.phase == "ready" and not aggregate.paused:
         hub.command(goal_aggregate.Approve(by="ada", request_id="end", ready_seq=aggregate.ready_seq))
-    elif aggregate.phase == "open":
+    elif aggregate.phase not in goal_aggregate.TERMINAL:
         hub.command(goal_aggregate.Cancel(by="ada", request_id="end"))
     hub.run()
     return hub

@@ -167,6 +167,12 @@ def evolve(aggregate: GoalAggregate, seq: int, event: Event) -> GoalAggregate:
     return msgspec.structs.replace(moved, **changes) if changes else moved
 
 
+IGNORED: frozenset[type[Event]] = frozenset(
+    {g.GoalPlanRejected, g.GoalTestsRequested, g.GoalDeadlinePassed, g.GoalStalled}
+)
+"""Events of the family that leave the goal where it is."""
+
+
 def _changes(aggregate: GoalAggregate, seq: int, event: Event) -> dict[str, object]:  # noqa: C901, PLR0912  one line a fact
     match event:
         case g.GoalAccepted(constraints=bounds):

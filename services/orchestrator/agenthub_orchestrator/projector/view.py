@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event
+from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import money
+from agenthub_events.catalogue import task as t
 from agenthub_events.errors import InvalidSubject
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import Unreadable
@@ -17,6 +20,27 @@ from agenthub_runtime.timeline.renderer import TimelineRenderer
 BODY_MAX = 64_000
 
 HANDLERS: Handlers = {**on_goal.HANDLERS, **on_task.HANDLERS}
+
+IGNORED: frozenset[type[Event]] = frozenset(
+    {
+        # What they change is read off the fold.
+        g.GoalPlanRejected,
+        g.GoalPlanApproved,
+        g.GoalApproved,
+        g.GoalTestsRequested,
+        g.GoalDeadlinePassed,
+        g.GoalBudgetRaised,
+        g.GoalReprioritized,
+        # No row shows them but, for some, a line of the story.
+        g.SealRecorded,
+        t.TaskProposed,
+        t.TaskNoted,
+        money.BudgetReserved,
+        money.BudgetSettled,
+        money.BudgetExceeded,
+    }
+)
+"""Events that no handler takes in."""
 
 _COUNTED = {
     "done": "tasks_done",

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue import agent, money
+from agenthub_events.catalogue import agent, gate, money
 from agenthub_events.catalogue import goal as g
-from agenthub_events.catalogue.task import MergeDone
+from agenthub_events.catalogue import task as t
 from agenthub_events.rules import budget, goal_aggregate
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
@@ -121,7 +121,7 @@ def _sealed(state: GoalState, seq: int, event: g.SealRecorded) -> None:
     state.sealed_seq = event.up_to_seq
 
 
-def _merged(state: GoalState, seq: int, event: MergeDone) -> None:
+def _merged(state: GoalState, seq: int, event: t.MergeDone) -> None:
     if not state.base:
         state.base = event.head if event.origin == "prepare" else event.base
     state.head = event.head
@@ -234,7 +234,7 @@ _FOLDS: dict[type[Event], Callable[[GoalState, int, Any], None]] = {
     g.GoalDeadlinePassed: _deadline_passed,
     g.GoalStalled: _stalled,
     g.SealRecorded: _sealed,
-    MergeDone: _merged,
+    t.MergeDone: _merged,
     money.BudgetReserved: _about_money,
     money.BudgetSettled: _about_money,
     money.BudgetExceeded: _about_money,
@@ -242,3 +242,37 @@ _FOLDS: dict[type[Event], Callable[[GoalState, int, Any], None]] = {
     agent.AgentEscalated: _escalated,
     agent.AgentAnswered: _answered,
 }
+
+IGNORED: frozenset[type[Event]] = frozenset(
+    {
+        # They change the goal's life alone.
+        g.GoalPlanApproved,
+        g.GoalApproved,
+        g.GoalCompleted,
+        g.GoalFailed,
+        g.GoalCancelled,
+        g.GoalPaused,
+        g.GoalReprioritized,
+        # They are said about a task.
+        t.TaskEnqueued,
+        t.TaskStarted,
+        t.TaskCompleted,
+        t.TaskFailed,
+        t.TaskTimedOut,
+        t.TaskParked,
+        t.TaskRetryScheduled,
+        t.TaskCancelled,
+        t.TaskSkipped,
+        t.TaskDeadLettered,
+        t.TaskRequeued,
+        t.TaskDiscarded,
+        t.TaskProposed,
+        t.TaskNoted,
+        t.KnowledgeRecorded,
+        t.MergeConflicted,
+        gate.GatePassed,
+        gate.GateFailed,
+        money.LlmCalled,
+    }
+)
+"""Events that mean nothing to the fold of the goal as a whole."""
