@@ -21,7 +21,7 @@ from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
 from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.projector.app import project
-from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
+from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
@@ -308,20 +308,20 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(databa
     await played(log, 1)
     await projected(log, database)
     before = await contents(database)
-    projector = asyncio.ensure_future(project(log, database, version=2))
+    projector = asyncio.ensure_future(project(log, database, version=VERSION + 1))
     try:
 
         async def switched() -> bool:
             async with database.connection() as connection:
                 live = await generations().live(connection)
-            return live is not None and live.version == 2
+            return live is not None and live.version == VERSION + 1
 
-        await until(switched, 10, "version 2 is live")
+        await until(switched, 10, "the next version is live")
         assert await contents(database) == before
     finally:
         projector.cancel()
         await asyncio.gather(projector, return_exceptions=True)
-    with pytest.raises(ReadModelsNewer, match="version 2"):
+    with pytest.raises(ReadModelsNewer, match=f"version {VERSION + 1}"):
         await project(log, database)
 
 
