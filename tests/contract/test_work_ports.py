@@ -12,7 +12,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from agenthub_events.base import Draft
+from agenthub_events.base import Fence
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import Lane
 from agenthub_events.errors import ArtifactMissing
@@ -67,15 +67,7 @@ class Ports:
         event = TaskEnqueued(
             task_id=task_id, agent=agent_type, agent_type=agent_type, attempt=1, lane=lane, title="x", timeout_s=60
         )
-        draft = Draft(
-            goal_id=GOAL,
-            task_id=task_id,
-            event=event,
-            ordinal="1",
-            expected=0,
-            version=1,
-            route=(agent_type, lane),
-        )
+        draft = Fence().draft(GOAL, task_id, event, "1", route=(agent_type, lane))
         result = await self.log.append(draft, Stamp(now=CLOCK.now(), metadata={}))
         assert isinstance(result, Stored)
         return result.seq

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from agenthub_events.base import Draft
+from agenthub_events.base import Fence
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.task import TaskNoted
 from agenthub_events.ports import EventLog, Recorded
@@ -21,7 +21,7 @@ from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
 from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.projector.app import project
-from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
+from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
@@ -308,20 +308,20 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(databa
     await played(log, 1)
     await projected(log, database)
     before = await contents(database)
-    projector = asyncio.ensure_future(project(log, database, version=2))
+    projector = asyncio.ensure_future(project(log, database, version=VERSION + 1))
     try:
 
         async def switched() -> bool:
             async with database.connection() as connection:
                 live = await generations().live(connection)
-            return live is not None and live.version == 2
+            return live is not None and live.version == VERSION + 1
 
-        await until(switched, 10, "version 2 is live")
+        await until(switched, 10, "the next version is live")
         assert await contents(database) == before
     finally:
         projector.cancel()
         await asyncio.gather(projector, return_exceptions=True)
-    with pytest.raises(ReadModelsNewer, match="version 2"):
+    with pytest.raises(ReadModelsNewer, match=f"version {VERSION + 1}"):
         await project(log, database)
 
 
@@ -375,17 +375,15 @@ async def test_a_poison_event_parks_its_aggregate_and_nothing_else(database: Dat
     note = TaskNoted(task_id="t-integrate", by="me", text="a NUL: \0")
     await store(
         log,
-        Draft(goal_id=goal_id(1), task_id="t-integrate", event=note, ordinal="1", expected=poison, version=2),
+        Fence(poison, 1).draft(goal_id(1), "t-integrate", note, "1"),
     )
     await store(
         log,
-        Draft(
-            goal_id=goal_id(1),
-            task_id="t-write-jwt-tests",
-            event=TaskNoted(task_id="t-write-jwt-tests", by="me", text="a NUL: \0"),
-            ordinal="1",
-            expected=0,
-            version=1,
+        Fence().draft(
+            goal_id(1),
+            "t-write-jwt-tests",
+            TaskNoted(task_id="t-write-jwt-tests", by="me", text="a NUL: \0"),
+            "1",
         ),
     )
     await played(log, 0)
@@ -411,7 +409,7 @@ async def test_a_question_is_listed_until_it_is_answered(database: Database) -> 
     log = InMemoryEventLog()
     asked_at = await store(log, accepted(1))
     question = AgentBlocked(question="Which database?", options=("Postgres", "SQLite"), reason="plan")
-    blocked = Draft(goal_id=goal_id(1), task_id="_", event=question, ordinal="plan-1", expected=0, version=1)
+    blocked = Fence().draft(goal_id(1), "_", question, "plan-1")
     seq = await store(log, blocked)
     projector = asyncio.ensure_future(project(log, database))
     try:
@@ -420,9 +418,7 @@ async def test_a_question_is_listed_until_it_is_answered(database: Database) -> 
             asked = (await list_interventions(connection)).items
             goal = await get_goal(connection, goal_id(1))
         answer = AgentAnswered(action="answer", by="me", blocked_seq=seq, text="Postgres")
-        await store(
-            log, Draft(goal_id=goal_id(1), task_id="_", event=answer, ordinal="r1", expected=seq, version=2)
-        )
+        await store(log, Fence(seq, 1).draft(goal_id(1), "_", answer, "r1"))
         await caught_up(log, database)
         async with database.connection() as connection:
             still = (await list_interventions(connection)).items

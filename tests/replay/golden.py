@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue import REGISTRY
 from agenthub_events.serialization.codec import encode
 
@@ -55,15 +55,8 @@ def read_samples(path: Path) -> list[Sample]:
 
 def draft_of(sample: Sample, event: Event) -> Draft:
     """The draft that the sample was written from."""
-    return Draft(
-        goal_id=sample.goal_id,
-        task_id=sample.task_id,
-        event=event,
-        ordinal=sample.ordinal,
-        expected=sample.expected,
-        version=sample.version,
-        route=sample.route,
-    )
+    fence = Fence(sample.expected, sample.version - 1)
+    return fence.draft(sample.goal_id, sample.task_id, event, sample.ordinal, route=sample.route)
 
 
 def write_missing() -> list[Path]:
@@ -80,15 +73,7 @@ def write_missing() -> list[Path]:
 
 
 def _sample(event: Event) -> Sample:
-    draft = Draft(
-        goal_id=GOAL,
-        task_id=_task_of(event.type),
-        event=event,
-        ordinal="1",
-        expected=41,
-        version=2,
-        route=tuple(_route_of(event)),
-    )
+    draft = Fence(41, 1).draft(GOAL, _task_of(event.type), event, "1", route=tuple(_route_of(event)))
     metadata = {"actor": "worker-3", "causation_id": "7b0d5a0e-5f4b-5d0c-9a8f-3c7e21a9d4e6", "observed_seq": "41"}
     return Sample(
         goal_id=draft.goal_id,

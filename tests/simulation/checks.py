@@ -27,13 +27,13 @@ from agenthub_events.catalogue.task import (
     TaskTimedOut,
 )
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.budget import Ledger, fold
 from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import parse_subject
 from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, initial
 from agenthub_orchestrator.domain.state.status import is_moving
 from agenthub_runtime.repository.goal import ROOT_COMMIT
-from agenthub_worker.domain.budget import Ledger, fold
 from tests.simulation.people import Acknowledged
 
 _OF_ATTEMPTS = (
@@ -174,7 +174,7 @@ def _within_budget(log: Sequence[Recorded]) -> Iterator[Violated]:
             case GoalBudgetRaised(max_llm_calls=int(calls)):
                 limits[goal_id] = max(limits[goal_id], calls)
             case BudgetReserved() | BudgetSettled():
-                ledger = ledgers[goal_id] = fold(ledgers[goal_id], [recorded])
+                ledger = fold(ledgers[goal_id], recorded.seq, recorded.event)
                 if ledger.committed_calls > limits[goal_id]:
                     yield Violated(
                         "I7 budget",
@@ -188,7 +188,7 @@ def of_calls(log: Sequence[Recorded], made: Counter[str]) -> Iterator[Violated]:
     ledgers: defaultdict[str, Ledger] = defaultdict(Ledger)
     for recorded in log:
         event, goal_id = recorded.event, recorded.subject.split(".")[1]
-        ledgers[goal_id] = fold(ledgers[goal_id], [recorded])
+        fold(ledgers[goal_id], recorded.seq, recorded.event)
         if isinstance(event, GoalAccepted):
             limits[goal_id] = event.constraints.max_llm_calls or DEFAULT_LLM_CALLS
         elif isinstance(event, GoalBudgetRaised) and event.max_llm_calls is not None:

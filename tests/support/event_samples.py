@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue.goal import GoalCancelled, GoalPaused
 from agenthub_events.catalogue.task import MergeDone, TaskCompleted, TaskFailed, TaskNoted, TaskSkipped
 from agenthub_events.catalogue.values import TaskResult
@@ -28,15 +28,7 @@ def draft(
     route: tuple[str, ...] = (),
 ) -> Draft:
     """A draft on GOAL, or on another one."""
-    return Draft(
-        goal_id=goal_id,
-        task_id=task_id,
-        event=event,
-        ordinal=ordinal,
-        expected=expected,
-        version=version,
-        route=route,
-    )
+    return Fence(expected, version - 1).draft(goal_id, task_id, event, ordinal, route=route)
 
 
 def paused(by: str = "ada") -> Event:

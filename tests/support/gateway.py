@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.goal import GoalPlanned
 from agenthub_events.catalogue.values import Estimates, PlanTask
 from agenthub_events.ports import EventLog, Stamp, Stored
@@ -106,15 +106,7 @@ async def running_projector(log: EventLog, database_url: str) -> AsyncIterator[N
 async def write(log: EventLog, goal_id: str, task_id: str, event: Event, *route: str) -> int:
     """Append an event as its next writer would, and return its sequence."""
     records = await log.read(aggregate_of(goal_id, task_id, event.type))
-    draft = Draft(
-        goal_id=goal_id,
-        task_id=task_id,
-        event=event,
-        ordinal=str(len(records) + 1),
-        expected=records[-1].seq if records else 0,
-        version=len(records) + 1,
-        route=route,
-    )
+    draft = Fence().after(records).draft(goal_id, task_id, event, str(len(records) + 1), route=route)
     result = await log.append(draft, Stamp(now=AT, metadata={"actor": "test"}))
     assert isinstance(result, Stored), result
     return result.seq

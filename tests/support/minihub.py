@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import WorkContext, decode_context, digest_of
@@ -61,7 +61,7 @@ class MiniHub:
         self.fired: set[Fired] = set()
         self.fenced = 0
         self._seen: dict[TimerRequest, datetime] = {}
-        self._fences: dict[str, tuple[int, int]] = {}
+        self._fences: defaultdict[str, Fence] = defaultdict(Fence)
         self._ids: set[str] = set()
         self._requests = count(1)
         self._commits = count(1)
@@ -72,7 +72,7 @@ class MiniHub:
         """Append all drafts or none, each under its fence; what is in the log already is no second event."""
         fresh = [draft for draft in drafts if draft.event_id not in self._ids]
         for draft in fresh:
-            if self._fences.get(draft.originator_id, (0, 0)) != (draft.expected, draft.version - 1):
+            if self._fences[draft.originator_id] != Fence(draft.expected, draft.version - 1):
                 raise Fenced(draft.subject)
         for draft in fresh:
             self.now += timedelta(milliseconds=1)
@@ -88,22 +88,15 @@ class MiniHub:
     def _append(self, aggregate: str, subject: str, body: bytes) -> Event | Unreadable:
         digest = hashlib.sha256(body).hexdigest()
         recorded = Recorded(seq=len(self.log) + 1, subject=subject, event=decode(body), sha256=digest)
-        self._fences[aggregate] = (recorded.seq, self._fences.get(aggregate, (0, 0))[1] + 1)
+        self._fences[aggregate] = self._fences[aggregate].moved(recorded.seq)
         self.log.append(recorded)
         apply(self.truth, recorded)
         return recorded.event
 
     def say(self, task_id: str, event: Event, ordinal: str = "") -> Draft:
         """A draft on top of what the log holds now, as a worker or the gateway writes it."""
-        last, held = self._fences.get(aggregate_of(self.goal_id, task_id, event.type), (0, 0))
-        return Draft(
-            goal_id=self.goal_id,
-            task_id=task_id,
-            event=event,
-            ordinal=ordinal or f"request-{next(self._requests)}",
-            expected=last,
-            version=held + 1,
-        )
+        fence = self._fences[aggregate_of(self.goal_id, task_id, event.type)]
+        return fence.draft(self.goal_id, task_id, event, ordinal or f"request-{next(self._requests)}")
 
     def tell(self, task_id: str, event: Event, ordinal: str = "") -> None:
         """Store one event on top of what the log holds."""

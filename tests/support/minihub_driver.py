@@ -182,7 +182,7 @@ class Driver:
     def _reserve(self, task: TaskState) -> None:
         number = 1 + sum(1 for key in self.hub.truth.ledger.open if key[:2] == (task.task_id, task.attempt))
         event = m.BudgetReserved(task_id=task.task_id, attempt=task.attempt, slice=number, calls=3)
-        if self.hub.truth.ledger.held_calls + 3 <= self.hub.truth.aggregate.max_llm_calls:
+        if self.hub.truth.ledger.committed_calls + 3 <= self.hub.truth.aggregate.max_llm_calls:
             self.hub.tell(GOAL_AS_A_WHOLE, event)
 
     def _learn(self, task: TaskState) -> None:

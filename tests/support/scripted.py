@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
 from agenthub_events.catalogue.values import PlanTask, TaskResult
@@ -132,29 +132,13 @@ class ScriptedWorker:
                 delivery=1,
                 ack_subject="none",
             )
-            version = order.originator_version + 1
-            claim = Draft(
-                goal_id=goal,
-                task_id=order.task_id,
-                event=started,
-                ordinal=f"{order.attempt}-1-i1",
-                expected=recorded.seq,
-                version=version,
-            )
-            result = await self._append(claim)
+            fence = Fence(recorded.seq, order.originator_version)
+            claim = f"{order.attempt}-1-i1"
+            result = await self._append(fence.draft(goal, order.task_id, started, claim))
             if result is None:
                 return
             outcome = await self._play(order)
-            await self._append(
-                Draft(
-                    goal_id=goal,
-                    task_id=order.task_id,
-                    event=outcome,
-                    ordinal=f"{order.attempt}-1-i1",
-                    expected=result,
-                    version=version + 1,
-                )
-            )
+            await self._append(fence.moved(result).draft(goal, order.task_id, outcome, claim))
         finally:
             self.running -= 1
 

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from nats.aio.client import Client
 
 from agenthub_events.agent_types import AGENT_TYPES
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import MergeDone, TaskEnqueued
@@ -23,6 +22,7 @@ from agenthub_events.ports import Clock, Recorded, Stamp, Stored
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.budget import Spent, spent_in
 from agenthub_events.runs import RecordedStep, RunId
+from agenthub_events.subjects import aggregate_of
 from agenthub_events.task_ids import kind_of
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
@@ -101,25 +101,14 @@ class Desk:
         )
         messages = await self.log.read(f"{self.goal_id}.{task_id}")
         await self.store(
-            Draft(
-                goal_id=self.goal_id,
-                task_id=task_id,
-                event=order,
-                ordinal=str(attempt),
-                expected=messages[-1].seq if messages else 0,
-                version=len(messages) + 1,
-                route=(agent, lane),
-            )
+            Fence().after(messages).draft(self.goal_id, task_id, order, str(attempt), route=(agent, lane))
         )
         return attempt
 
     async def say(self, event: Event, ordinal: str, task_id: str = "_") -> int:
         """Append an event at the end of its aggregate."""
-        draft = Draft(goal_id=self.goal_id, task_id=task_id, event=event, ordinal=ordinal, expected=0, version=1)
-        messages = await self.log.read(draft.originator_id)
-        return await self.store(
-            msgspec.structs.replace(draft, expected=messages[-1].seq if messages else 0, version=len(messages) + 1)
-        )
+        messages = await self.log.read(aggregate_of(self.goal_id, task_id, event.type))
+        return await self.store(Fence().after(messages).draft(self.goal_id, task_id, event, ordinal))
 
     async def store(self, draft: Draft) -> int:
         """Append a draft that nobody contradicts."""

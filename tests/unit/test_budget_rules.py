@@ -8,14 +8,13 @@ from hypothesis import strategies as st
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled
-from agenthub_events.ports import Recorded
-from agenthub_events.rules.budget import Slice, Spent, settlements
-from agenthub_worker.domain.budget import Ledger, Limits, NoRoom, covers, fold, next_slice, slice_size
+from agenthub_events.rules.budget import Ledger, Slice, Spent, fold, settlements
+from agenthub_worker.domain.budget import Limits, NoRoom, covers, next_slice, slice_size
 
 
 def after(ledger: Ledger, *events: Event) -> Ledger:
-    for event in events:
-        ledger = fold(ledger, [Recorded(seq=ledger.last_seq + 1, subject="evt.g._.budget.x", event=event)])
+    for seq, event in enumerate(events, 1):
+        fold(ledger, seq, event)
     return ledger
 
 

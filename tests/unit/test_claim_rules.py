@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agenthub_events.base import Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.task import TaskCancelled, TaskEnqueued, TaskNoted, TaskStarted
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import Unreadable
@@ -13,7 +13,6 @@ from agenthub_worker.domain.claim_decision import (
     ClaimDecision,
     FailCrashed,
     NakLater,
-    Place,
     TakeOver,
     claim_decision,
     still_held,
@@ -46,11 +45,11 @@ def decide(*events: Event | Unreadable, delivery: int = 1, alive: bool = False) 
 
 
 def test_a_fresh_order_is_claimed_right_behind_it() -> None:
-    assert decide() == Claim(Place(10, 5))
+    assert decide() == Claim(Fence(10, 4))
 
 
 def test_a_note_between_order_and_claim_moves_the_fence() -> None:
-    assert decide(TaskNoted(task_id="t", by="ann", text="hurry")) == Claim(Place(11, 6))
+    assert decide(TaskNoted(task_id="t", by="ann", text="hurry")) == Claim(Fence(11, 5))
 
 
 def test_a_closed_or_newer_attempt_is_acknowledged_and_left() -> None:
@@ -59,7 +58,7 @@ def test_a_closed_or_newer_attempt_is_acknowledged_and_left() -> None:
 
 
 def test_a_dead_holder_is_taken_over_on_the_tail() -> None:
-    assert decide(started(1), delivery=2) == TakeOver(Place(11, 6))
+    assert decide(started(1), delivery=2) == TakeOver(Fence(11, 5))
 
 
 def test_a_holder_that_says_it_is_alive_is_left_alone_for_a_moment() -> None:
@@ -74,11 +73,11 @@ def test_an_older_delivery_runs_nothing() -> None:
 
 
 def test_the_fourth_claim_of_one_attempt_is_a_crash() -> None:
-    assert decide(started(1), started(2), started(3), delivery=4) == FailCrashed(Place(13, 8), 3)
+    assert decide(started(1), started(2), started(3), delivery=4) == FailCrashed(Fence(13, 7), 3)
 
 
 def test_claims_of_earlier_attempts_do_not_count() -> None:
-    assert decide(started(9, attempt=1)) == Claim(Place(11, 6))
+    assert decide(started(9, attempt=1)) == Claim(Fence(11, 5))
 
 
 def test_nothing_is_run_on_a_message_that_cannot_be_read() -> None:

@@ -13,9 +13,20 @@ from hypothesis import strategies as st
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import Constraints, PlanTask
+from agenthub_events.rules import goal_aggregate
 from agenthub_events.serialization.codec import Unreadable
-from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, derived_status, initial, is_settled_by
+from agenthub_orchestrator.domain import (
+    GoalState,
+    Policy,
+    apply,
+    decide,
+    derived_status,
+    initial,
+    is_settled_by,
+    timers_of,
+)
 from agenthub_orchestrator.domain.rules.gates import GOOD, required_gates, standing
+from agenthub_orchestrator.domain.state.status import is_settled
 from tests.support.minihub import Fenced
 from tests.support.minihub_driver import Driver, is_at_rest
 from tests.support.spec import Scenario, a_goal, step
@@ -194,6 +205,47 @@ def test_a_fired_timer_is_answered_or_settled_once_everything_is_folded(
     asked = set(hub.fired)
     hub.run()
     assert {timer for timer in asked if not is_settled_by(timer, hub.truth)} == set()
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers)
+def test_a_goal_is_settled_exactly_when_it_is_over_and_no_rule_has_anything_to_say(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, repository: str, moves: list[int]
+) -> None:
+    hub = over(played(workflow, constraints, autonomy, repository, moves=moves, hostile=True).hub)
+    state, all_readable = initial(hub.goal_id), True
+    for recorded in hub.log:
+        apply(state, recorded)
+        all_readable = all_readable and not isinstance(recorded.event, Unreadable)
+        ended = state.aggregate.phase in goal_aggregate.TERMINAL
+        if is_settled(state):
+            assert ended
+            for policy in (POLICY, Policy()):
+                assert decide(state, now=hub.now, fired=frozenset(hub.fired), policy=policy) == []
+                assert timers_of(state, policy) == []
+        elif ended and all_readable:
+            assert decide(state, now=state.last_at) != []
+    assert is_settled(hub.truth) or not all_readable
+
+
+def test_a_goal_that_is_over_is_not_settled_while_a_message_of_it_cannot_be_read() -> None:
+    goal = a_goal(step("a"), step("b"))
+    goal.garble("t-a", "task.started")
+    goal = over(goal)
+    assert decide(goal.truth, now=goal.now) == []
+    assert not is_settled(goal.truth), "whoever can read it has a task to cancel"
+
+
+def over(hub: Scenario) -> Scenario:
+    """Let people accept what is ready and call off what is not, and let everything come to rest."""
+    hub.run()
+    aggregate = hub.truth.aggregate
+    if aggregate.phase == "ready" and not aggregate.paused:
+        hub.command(goal_aggregate.Approve(by="ada", request_id="end", ready_seq=aggregate.ready_seq))
+    elif aggregate.phase not in goal_aggregate.TERMINAL:
+        hub.command(goal_aggregate.Cancel(by="ada", request_id="end"))
+    hub.run()
+    return hub
 
 
 def test_a_draft_made_on_an_older_fold_meets_the_fence() -> None:

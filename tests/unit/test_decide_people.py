@@ -168,13 +168,13 @@ def settled_slices(goal: Scenario) -> list[tuple[int, int]]:
 def test_the_slice_of_a_dead_attempt_is_settled_with_what_its_run_shows() -> None:
     goal = a_goal(step("a", timeout_s=60)).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0)
     goal.called("t-a", 1).called("t-a", 2).asked_model("t-a", 3)
-    assert goal.truth.ledger.held_calls == 10
+    assert goal.truth.ledger.committed_calls == 10
     goal.fire_next("attempt")
     (settled,) = goal.events(BudgetSettled)
     assert isinstance(settled, BudgetSettled)
     assert (settled.calls, settled.unknown_calls) == (2, 1)
     assert settled.cost_usd == pytest.approx(0.12)
-    assert (goal.truth.ledger.held_calls, goal.truth.ledger.open) == (3, {})
+    assert (goal.truth.ledger.committed_calls, goal.truth.ledger.open) == (3, {})
 
 
 def test_i7_a_slice_behind_which_another_was_taken_was_used_up() -> None:
@@ -182,7 +182,7 @@ def test_i7_a_slice_behind_which_another_was_taken_was_used_up() -> None:
     goal.called("t-a", 1).asked_model("t-a", 2).reserved("t-a", calls=2, slice_=2).asked_model("t-a", 2)
     goal.fire_next("attempt")
     assert settled_slices(goal) == [(1, 1), (0, 1)]
-    assert goal.truth.ledger.held_calls == 3
+    assert goal.truth.ledger.committed_calls == 3
 
 
 def test_i7_every_unanswered_call_of_an_attempt_that_was_ended_for_its_worker_is_charged() -> None:
@@ -191,14 +191,14 @@ def test_i7_every_unanswered_call_of_an_attempt_that_was_ended_for_its_worker_is
     goal.command(goal_aggregate.Pause(by="ada", request_id="1"))
     goal.settled()
     assert settled_slices(goal) == [(1, 3)]
-    assert goal.truth.ledger.cost_usd == pytest.approx(0.05 + 3 * 0.1)
+    assert goal.truth.ledger.used_cost_usd == pytest.approx(0.05 + 3 * 0.1)
 
 
 def test_a_slice_of_which_nothing_was_used_is_given_back_whole() -> None:
     goal = a_goal(step("a")).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0)
     goal.command(goal_aggregate.Pause(by="ada", request_id="1"))
     assert settled_slices(goal.settled()) == [(0, 0)]
-    assert (goal.truth.ledger.held_calls, goal.truth.ledger.cost_usd) == (0, 0.0)
+    assert (goal.truth.ledger.committed_calls, goal.truth.ledger.used_cost_usd) == (0, 0.0)
 
 
 def test_i7_a_settlement_charges_the_whole_slice_until_the_run_has_been_read() -> None:
@@ -315,7 +315,7 @@ def test_what_follows_an_unreadable_message_is_counted_and_not_guessed_at() -> N
     goal.garble("t-a", "task.started")
     goal.tell("t-a", TaskParked(task_id="t-a", attempt=1, reason="restart"))
     goal.settled()
-    assert goal.task("t-a").count == 3
+    assert goal.task("t-a").fence.count == 3
     assert goal.task("t-a").attempt == 1
 
 

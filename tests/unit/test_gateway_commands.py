@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
 from agenthub_events.catalogue.gate import GatePassed
 from agenthub_events.catalogue.goal import (
@@ -65,15 +65,7 @@ class Scene:
 
     async def write(self, event: Event, task_id: str = "_", *route: str) -> int:
         records = await self.log.read(aggregate_of(GOAL, task_id, event.type))
-        draft = Draft(
-            goal_id=GOAL,
-            task_id=task_id,
-            event=event,
-            ordinal=str(len(records)),
-            expected=records[-1].seq if records else 0,
-            version=len(records) + 1,
-            route=route,
-        )
+        draft = Fence().after(records).draft(GOAL, task_id, event, str(len(records)), route=route)
         result = await self.log.append(draft, Stamp(now=AT, metadata={}))
         assert isinstance(result, Stored)
         return result.seq

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenthub_events.base import Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.values import Constraints, Estimates, PlanTask
 from agenthub_events.errors import CommandRefused
@@ -278,7 +278,7 @@ def test_the_fold_counts_every_message_and_never_lowers_a_limit(
     start: list[Event], story: list[GoalCommand | Event]
 ) -> None:
     goal = live(start, story, deliveries=1)
-    assert (goal.aggregate.count, goal.aggregate.last_seq) == (len(goal.log), len(goal.log))
+    assert goal.aggregate.fence == Fence(len(goal.log), len(goal.log))
     assert len(goal.aggregate.seen) == len({event.event_id for event in goal.log})
     assert [event.originator_version for event in goal.log] == list(range(1, len(goal.log) + 1))
     aggregate, calls = goal_aggregate.initial(GOAL), 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalPlanned, GoalReadyForReview, GoalReplanned, GoalReworkRequested
@@ -29,7 +29,7 @@ NINE = datetime(2025, 11, 14, 9, 0, 0, tzinfo=UTC)
 def told(*events: tuple[str, Event]) -> list[Recorded]:
     log = []
     for number, (task_id, event) in enumerate(events, 1):
-        draft = Draft(goal_id=GOAL, task_id=task_id, event=event, ordinal=str(number), expected=0, version=1)
+        draft = Fence().draft(GOAL, task_id, event, str(number))
         at = NINE + timedelta(seconds=number - 1)
         log.append(Recorded(seq=number, subject=draft.subject, event=draft.sealed(at, {})))
     return log

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted, TaskTimedOut
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Stored
@@ -102,15 +102,7 @@ async def say(
     log: InMemoryEventLog, event: TaskEnqueued | TaskTimedOut, ordinal: str, route: tuple[str, ...] = ()
 ) -> None:
     told = await log.read(f"{GOAL}.{event.task_id}")
-    draft = Draft(
-        goal_id=GOAL,
-        task_id=event.task_id,
-        event=event,
-        ordinal=ordinal,
-        expected=told[-1].seq if told else 0,
-        version=len(told) + 1,
-        route=route,
-    )
+    draft = Fence().after(told).draft(GOAL, event.task_id, event, ordinal, route=route)
     assert isinstance(await log.append(draft, stamp()), Stored)
 
 
@@ -146,7 +138,7 @@ async def test_a_dead_holder_is_taken_over_and_a_closed_order_is_left(
         claim = TaskStarted(
             task_id="t-1", attempt=1, worker="Gone", agent="noop", instance="gone", delivery=1, ack_subject=""
         )
-        draft = Draft(goal_id=GOAL, task_id="t-1", event=claim, ordinal="1-1-gone", expected=1, version=2)
+        draft = Fence(1, 1).draft(GOAL, "t-1", claim, "1-1-gone")
         await log.append(draft, stamp())
     async with working(log, tmp_path, "W1") as broker:
         await until(lambda: broker_is_idle(broker), 5, "the order looked at")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import msgspec
 
 from agenthub_events.redaction import redact
 from agenthub_events.subjects import aggregate_of, event_id, subject_of
+
+if TYPE_CHECKING:
+    from agenthub_events.ports import Recorded
 
 Metadata: TypeAlias = Mapping[str, str]
 
@@ -54,8 +57,37 @@ def type_of(kind: type[Event]) -> str:
     return str(kind.__struct_config__.tag)
 
 
+class Fence(msgspec.Struct, frozen=True):
+    """The end of an aggregate as a writer knows it: the sequence of its last message, and how many it holds."""
+
+    seq: int = 0
+    count: int = 0
+
+    def moved(self, seq: int) -> Fence:
+        """The fence after one more message, stored at `seq`."""
+        return Fence(seq, self.count + 1)
+
+    def after(self, tail: Sequence[Recorded]) -> Fence:
+        """The fence after these messages of the aggregate, in the order of the log."""
+        return Fence(tail[-1].seq, self.count + len(tail)) if tail else self
+
+    def draft(
+        self, goal_id: str, task_id: str, event: Event, ordinal: str, *, route: tuple[str, ...] = ()
+    ) -> Draft:
+        """A draft of the aggregate's next event, which the log takes while it ends here."""
+        return Draft(
+            goal_id=goal_id,
+            task_id=task_id,
+            event=event,
+            ordinal=ordinal,
+            expected=self.seq,
+            version=self.count + 1,
+            route=route,
+        )
+
+
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that its writer wants in the log, with the fence under which it is true.
+    """An event that its writer wants in the log, made by the `Fence` under which it is true.
 
     `expected` is the stream sequence of the aggregate's last message as the writer knows it (0: none yet),
     `version` the number of messages in the aggregate + 1, read together with it. `ordinal` says which of its

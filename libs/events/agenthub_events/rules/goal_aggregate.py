@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, assert_never
 
 import msgspec
 
-from agenthub_events.base import Draft, Event, type_of
+from agenthub_events.base import Draft, Event, Fence, type_of
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.values import PlannedTask, Priority
 from agenthub_events.errors import CommandRefused
@@ -25,7 +25,7 @@ TERMINAL: frozenset[Phase] = frozenset({"completed", "failed", "cancelled"})
 
 
 class GoalAggregate(msgspec.Struct, frozen=True, kw_only=True):
-    """The fold of a goal's own family. `last_seq` and `count` are the fence of the next event.
+    """The fold of a goal's own family, with the fence of its next event.
 
     `seen` holds the ids of all its events, by which a command that comes again is known. `money_limit_set` says
     that the submission named a limit of money: then no call is made whose price is unknown. Raising the default
@@ -33,8 +33,7 @@ class GoalAggregate(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     goal_id: str
-    last_seq: int = 0
-    count: int = 0
+    fence: Fence = Fence()
     accepted: g.GoalAccepted | None = None
     accepted_seq: int = 0
     phase: Phase = "unknown"
@@ -163,9 +162,15 @@ def initial(goal_id: str) -> GoalAggregate:
 def evolve(aggregate: GoalAggregate, seq: int, event: Event) -> GoalAggregate:
     """The goal after one more event of its family, stored at stream sequence `seq`."""
     seen = aggregate.seen | {event.event_id}
-    moved = msgspec.structs.replace(aggregate, last_seq=seq, count=aggregate.count + 1, seen=seen)
+    moved = msgspec.structs.replace(aggregate, fence=aggregate.fence.moved(seq), seen=seen)
     changes = _changes(moved, seq, event)
     return msgspec.structs.replace(moved, **changes) if changes else moved
+
+
+IGNORED: frozenset[type[Event]] = frozenset(
+    {g.GoalPlanRejected, g.GoalTestsRequested, g.GoalDeadlinePassed, g.GoalStalled}
+)
+"""Events of the family that leave the goal where it is."""
 
 
 def _changes(aggregate: GoalAggregate, seq: int, event: Event) -> dict[str, object]:  # noqa: C901, PLR0912  one line a fact
@@ -222,14 +227,7 @@ def _raised(aggregate: GoalAggregate, event: g.GoalBudgetRaised) -> dict[str, ob
 
 def draft(aggregate: GoalAggregate, event: Event, ordinal: str) -> Draft:
     """A draft of the goal's next own event, fenced by what `aggregate` has folded."""
-    return Draft(
-        goal_id=aggregate.goal_id,
-        task_id=GOAL_AS_A_WHOLE,
-        event=event,
-        ordinal=ordinal,
-        expected=aggregate.last_seq,
-        version=aggregate.count + 1,
-    )
+    return aggregate.fence.draft(aggregate.goal_id, GOAL_AS_A_WHOLE, event, ordinal)
 
 
 def decide(aggregate: GoalAggregate, command: GoalCommand) -> list[Draft]:

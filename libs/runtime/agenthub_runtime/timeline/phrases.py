@@ -10,6 +10,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue import agent as a
 from agenthub_events.catalogue import gate as v
 from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import money as m
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.errors import InvalidInput
@@ -38,7 +39,21 @@ _DONE: Mapping[str, str] = {
 Told: TypeAlias = "tuple[str, str] | None"
 E_ = TypeVar("E_", bound=Event)
 WORDS: dict[type[Event], Callable[[Any, Names], Told]] = {}
-"""Event to (component, text); an event that is not here says nothing to people."""
+"""Event to (component, text)."""
+
+IGNORED: frozenset[type[Event]] = frozenset(
+    {
+        t.TaskEnqueued,  # the narrator tells of orders, several in one line
+        t.KnowledgeRecorded,
+        t.MergeDone,
+        m.LlmCalled,
+        m.BudgetReserved,
+        m.BudgetSettled,
+        m.BudgetExceeded,
+        g.SealRecorded,
+    }
+)
+"""Events that say nothing to people by themselves."""
 
 
 def _says(kind: type[E_]) -> Callable[[Callable[[E_, Names], Told]], Callable[[E_, Names], Told]]:

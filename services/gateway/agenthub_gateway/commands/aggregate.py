@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.ports import Conflict, EventLog, Recorded
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.commands.append import (
@@ -42,14 +42,7 @@ async def append_after(
     """
     records = await read_aggregate(writer.log, target, event)
     for _ in range(TRIES):
-        draft = Draft(
-            goal_id=target.goal_id,
-            task_id=target.task_id,
-            event=event,
-            ordinal=intent.request_id,
-            expected=records[-1].seq if records else 0,
-            version=len(records) + 1,
-        )
+        draft = Fence().after(records).draft(target.goal_id, target.task_id, event, intent.request_id)
         if earlier := earlier_outcome(target.goal_id, draft.event_id, records, intent):
             return earlier
         check(records)

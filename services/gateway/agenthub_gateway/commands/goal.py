@@ -62,5 +62,5 @@ def _standing(family: GoalEvents, command: GoalCommand) -> CommandOutcome:
     """It is so already: the event that made it so is the answer."""
     found = family.last_of(EVENT_OF[type(command)])
     if found is None:
-        return CommandOutcome(goal_id=family.goal_id, event_id="", sequence=family.aggregate.last_seq)
+        return CommandOutcome(goal_id=family.goal_id, event_id="", sequence=family.aggregate.fence.seq)
     return CommandOutcome(goal_id=family.goal_id, event_id=event_id_of(found), sequence=found.seq)

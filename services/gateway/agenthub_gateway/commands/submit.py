@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from agenthub_events.base import Draft
+from agenthub_events.base import Fence
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.ports import Conflict, Recorded
 from agenthub_events.serialization.codec import Unreadable
@@ -19,14 +19,7 @@ async def submit_goal(writer: Writer, goal_id: str, accepted: GoalAccepted, inte
     Raises `KeyReused` for another body under the same key and `StoreUnavailable`.
     """
     event = msgspec.structs.replace(accepted, submitted_by=intent.actor, body_hash=intent.body_hash)
-    draft = Draft(
-        goal_id=goal_id,
-        task_id=GOAL_AS_A_WHOLE,
-        event=event,
-        ordinal=intent.body_hash,
-        expected=0,
-        version=1,
-    )
+    draft = Fence().draft(goal_id, GOAL_AS_A_WHOLE, event, intent.body_hash)
     result = await writer.append(draft, intent)
     if isinstance(result, Conflict):
         return _replayed(goal_id, result.tail, intent)

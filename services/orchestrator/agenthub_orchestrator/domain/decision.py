@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_orchestrator.domain.due import Charge, Due, Fired
@@ -59,18 +59,8 @@ class Decision:
         if not self.is_free(task_id):
             return False
         known = self.state.tasks.get(task_id)
-        return self._put(
-            Draft(
-                goal_id=self.state.goal_id,
-                task_id=task_id,
-                event=event,
-                ordinal=ordinal,
-                expected=known.seq if known else 0,
-                version=known.count + 1 if known else 1,
-                route=route,
-            ),
-            context,
-        )
+        fence = known.fence if known else Fence()
+        return self._put(fence.draft(self.state.goal_id, task_id, event, ordinal, route=route), context)
 
     def write_goal(self, event: Event, ordinal: str) -> bool:
         """Put an event of the goal's own family into the decision; False when it takes none now."""
@@ -79,17 +69,7 @@ class Decision:
     def write_family(self, family: str, event: Event, ordinal: str, charge: Charge | None = None) -> bool:
         """Put an event of another family; False when it takes none now."""
         fence = self.state.fence(family)
-        return self._put(
-            Draft(
-                goal_id=self.state.goal_id,
-                task_id=GOAL_AS_A_WHOLE,
-                event=event,
-                ordinal=ordinal,
-                expected=fence.seq,
-                version=fence.count + 1,
-            ),
-            charge=charge,
-        )
+        return self._put(fence.draft(self.state.goal_id, GOAL_AS_A_WHOLE, event, ordinal), charge=charge)
 
     def _put(self, draft: Draft, context: bytes | None = None, charge: Charge | None = None) -> bool:
         aggregate = draft.originator_id

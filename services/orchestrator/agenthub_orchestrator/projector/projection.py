@@ -19,7 +19,7 @@ from agenthub_runtime.readmodels import PROJECTION, ROW_KINDS
 
 # Raise it with every change of the tables or of what stands in them: the projector then builds a new generation
 # and switches readers over when it is complete.
-VERSION = 1
+VERSION = 2
 
 MIGRATIONS = Path(agenthub_orchestrator.__file__).parent / "migrations"
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from agenthub_events.base import Event
 from agenthub_events.task_ids import kind_of
-from agenthub_orchestrator.domain import GoalState, initial
+from agenthub_orchestrator.domain.state.goal import GoalState, initial
 from agenthub_runtime.readmodels.rows import (
     AttemptRow,
     DeadLetterRow,

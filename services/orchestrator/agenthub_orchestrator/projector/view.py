@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event
+from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import money
+from agenthub_events.catalogue import task as t
 from agenthub_events.errors import InvalidSubject
 from agenthub_events.ports import Recorded
-from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
-from agenthub_orchestrator.domain import apply, decide, derived_status
+from agenthub_orchestrator.domain.state.fold import apply
+from agenthub_orchestrator.domain.state.status import derived_status, is_settled
 from agenthub_orchestrator.projector import on_goal, on_task
 from agenthub_orchestrator.projector.rows import ID_MAX, GoalRows, Handlers
 from agenthub_runtime.readmodels.rows import DeadLetterRow, Row, TimelineRow
@@ -17,6 +20,27 @@ from agenthub_runtime.timeline.renderer import TimelineRenderer
 BODY_MAX = 64_000
 
 HANDLERS: Handlers = {**on_goal.HANDLERS, **on_task.HANDLERS}
+
+IGNORED: frozenset[type[Event]] = frozenset(
+    {
+        # What they change is read off the fold.
+        g.GoalPlanRejected,
+        g.GoalPlanApproved,
+        g.GoalApproved,
+        g.GoalTestsRequested,
+        g.GoalDeadlinePassed,
+        g.GoalBudgetRaised,
+        g.GoalReprioritized,
+        # No row shows them but, for some, a line of the story.
+        g.SealRecorded,
+        t.TaskProposed,
+        t.TaskNoted,
+        money.BudgetReserved,
+        money.BudgetSettled,
+        money.BudgetExceeded,
+    }
+)
+"""Events that no handler takes in."""
 
 _COUNTED = {
     "done": "tasks_done",
@@ -129,8 +153,7 @@ class GoalProjection(GoalRows):
         goal.max_cost_usd = aggregate.max_cost_usd
         goal.head = self.state.head
         goal.open_questions = len(self.questions)
-        # A goal that has ended may still hold work to cancel or money to return.
-        goal.settled = aggregate.phase in TERMINAL and not decide(self.state, now=self.state.last_at)
+        goal.settled = is_settled(self.state)
         waits = goal.autonomy == "approve_plan" and aggregate.planned and not aggregate.plan_approved
         goal.needs_you = goal.status == "ready_for_review" or (
             self.state.alive and (waits or bool(self.questions))

@@ -1,8 +1,7 @@
-"""The ledger of a goal, folded from `evt.<goal>._.budget.>`: what is reserved, what is used, what is left.
+"""How much of a goal's budget an attempt may take: the next slice, and whether its slices cover one more call.
 
-An attempt reserves a slice before it calls a model, and the slice is settled when the attempt is closed, so that
-however many workers run, nobody spends what another one counts on. What cannot be priced cannot be kept within a
-limit of money that a person has set; under the default limit it is bounded by the number of calls alone.
+What cannot be priced cannot be kept within a limit of money that a person has set; under the default limit it is
+bounded by the number of calls alone.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled
-from agenthub_events.ports import Recorded
-from agenthub_events.rules.budget import Slice, Spent, after_settlement, slice_of
+from agenthub_events.catalogue.money import BudgetReserved
+from agenthub_events.rules.budget import Ledger, Slice, Spent
 from agenthub_events.rules.requirements import DEFAULT_MAX_COST_USD
 
 _SHARES = 32
@@ -34,44 +32,6 @@ class NoRoom(msgspec.Struct, frozen=True):
     """Nothing can be reserved now; `detail` says why, in a sentence for people."""
 
     detail: str
-
-
-class Ledger(msgspec.Struct, frozen=True, kw_only=True):
-    """The fold. `last_seq` and `count` are the fence of the next event of the family."""
-
-    last_seq: int = 0
-    count: int = 0
-    slices: tuple[Slice, ...] = ()
-    used_calls: int = 0
-    used_cost_usd: float = 0.0
-
-    def of_attempt(self, task_id: str, attempt: int) -> tuple[Slice, ...]:
-        """All slices of one attempt, in order."""
-        return tuple(s for s in self.slices if (s.task_id, s.attempt) == (task_id, attempt))
-
-    @property
-    def committed_calls(self) -> int:
-        """Calls used, and calls that open slices hold."""
-        return self.used_calls + sum(s.calls for s in self.slices if not s.settled)
-
-    @property
-    def committed_cost_usd(self) -> float:
-        """Money used, and money that open slices hold."""
-        return self.used_cost_usd + sum(s.cost_usd for s in self.slices if not s.settled)
-
-
-def fold(ledger: Ledger, messages: Iterable[Recorded]) -> Ledger:
-    """The ledger after more messages of its family; what it cannot read counts for the fence alone."""
-    for recorded in messages:
-        moved = msgspec.structs.replace(ledger, last_seq=recorded.seq, count=ledger.count + 1)
-        match recorded.event:
-            case BudgetReserved() as reserved:
-                ledger = _reserved(moved, reserved)
-            case BudgetSettled() as settled:
-                ledger = _settled(moved, settled)
-            case _:
-                ledger = moved
-    return ledger
 
 
 def next_slice(
@@ -125,26 +85,3 @@ def _affordable(ledger: Ledger, limits: Limits, worst_call_usd: float | None) ->
             f" {worst_call_usd:.4f} USD"
         )
     return calls
-
-
-def _reserved(ledger: Ledger, event: BudgetReserved) -> Ledger:
-    return msgspec.structs.replace(ledger, slices=(*ledger.slices, slice_of(event)))
-
-
-def _settled(ledger: Ledger, event: BudgetSettled) -> Ledger:
-    key = (event.task_id, event.attempt, event.slice)
-    slices, used = [], None
-    for piece in ledger.slices:
-        if (piece.task_id, piece.attempt, piece.number) == key and not piece.settled:
-            used = after_settlement(piece, event)
-            slices.append(used)
-        else:
-            slices.append(piece)
-    if used is None:
-        return ledger
-    return msgspec.structs.replace(
-        ledger,
-        slices=tuple(slices),
-        used_calls=ledger.used_calls + used.calls,
-        used_cost_usd=ledger.used_cost_usd + used.cost_usd,
-    )

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from agenthub_events.base import Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.catalogue.task import TaskEnqueued, TaskStarted
 from agenthub_events.ports import Recorded
@@ -18,23 +18,16 @@ ACK_WAIT_S = 10.0
 LOOK_AGAIN_S = 1.0
 
 
-class Place(msgspec.Struct, frozen=True):
-    """The end of a task's aggregate: sequence of its last message, and the version that comes next."""
-
-    last_seq: int
-    version: int
-
-
 class Claim(msgspec.Struct, frozen=True):
-    """Nobody has claimed the attempt: append `task.started` at `place`."""
+    """Nobody has claimed the attempt: append `task.started` behind `fence`."""
 
-    place: Place
+    fence: Fence
 
 
 class TakeOver(msgspec.Struct, frozen=True):
-    """The holder died: append `task.started` at `place`, which fences it, and go on where it stopped."""
+    """The holder died: append `task.started` behind `fence`, which shuts it out, and go on where it stopped."""
 
-    place: Place
+    fence: Fence
 
 
 class AckAndLeave(msgspec.Struct, frozen=True):
@@ -51,9 +44,9 @@ class NakLater(msgspec.Struct, frozen=True):
 
 
 class FailCrashed(msgspec.Struct, frozen=True):
-    """The attempt has killed its worker again and again: append `task.failed` at `place`."""
+    """The attempt has killed its worker again and again: append `task.failed` behind `fence`."""
 
-    place: Place
+    fence: Fence
     claims: int
 
 
@@ -73,16 +66,16 @@ def claim_decision(
     if any(isinstance(recorded.event, Unreadable) for recorded in tail):
         return NakLater(ACK_WAIT_S, "the task holds a message that this version cannot read")
     claims = claims_of(tail, order.attempt)
-    place = Place(tail[-1].seq if tail else order_seq, order.originator_version + len(tail) + 1)
+    fence = Fence(order_seq, order.originator_version).after(tail)
     if not claims:
-        return Claim(place)
+        return Claim(fence)
     if claims[-1].delivery >= delivery:
         return NakLater(ACK_WAIT_S, "the order was claimed under a later delivery")
     if holder_alive:
         return NakLater(LOOK_AGAIN_S, "the holder says that it is alive")
     if len(claims) >= MAX_CLAIMS:
-        return FailCrashed(place, len(claims))
-    return TakeOver(place)
+        return FailCrashed(fence, len(claims))
+    return TakeOver(fence)
 
 
 def claims_of(tail: Sequence[Recorded], attempt: int) -> list[TaskStarted]:

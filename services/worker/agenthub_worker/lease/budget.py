@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agenthub_events.base import Draft
+from agenthub_events.base import Fence
 from agenthub_events.catalogue.money import BudgetReserved
 from agenthub_events.ports import Conflict, Recorded
-from agenthub_events.rules.budget import Slice, Spent
+from agenthub_events.rules.budget import Ledger, Slice, Spent, fold
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_worker.domain.budget import Ledger, Limits, NoRoom, covers, fold, next_slice
+from agenthub_worker.domain.budget import Limits, NoRoom, covers, next_slice
 from agenthub_worker.domain.outcomes import Parked
 from agenthub_worker.lease.lease import AttemptOver, Lease
 
@@ -23,6 +23,7 @@ class AttemptBudget:
 
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
+        self._fence = Fence()
         self._ledger = Ledger()
         self._known = False
 
@@ -66,22 +67,18 @@ class AttemptBudget:
             self._known = True
 
     async def _refold(self) -> None:
-        ports, after = self._lease.ports, self._ledger.last_seq
+        ports, after = self._lease.ports, self._fence.seq
         self._take_in(await ports.patiently(lambda: ports.events.read(self._family, after=after)))
 
     def _take_in(self, tail: Sequence[Recorded]) -> None:
-        self._ledger = fold(self._ledger, tail)
+        self._fence = self._fence.after(tail)
+        for recorded in tail:
+            fold(self._ledger, recorded.seq, recorded.event)
 
     async def _append(self, event: BudgetReserved) -> None:
         lease = self._lease
-        draft = Draft(
-            goal_id=lease.goal_id,
-            task_id=GOAL_AS_A_WHOLE,
-            event=event,
-            ordinal=f"{lease.task_id}-{lease.order.attempt}-{event.slice}",
-            expected=self._ledger.last_seq,
-            version=self._ledger.count + 1,
-        )
+        ordinal = f"{lease.task_id}-{lease.order.attempt}-{event.slice}"
+        draft = self._fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, event, ordinal)
         result = await lease.ports.append((draft,), lease.stamp())
         if isinstance(result, Conflict):
             self._take_in(result.tail)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from agenthub_events.base import Fence
 from agenthub_events.catalogue.task import TaskEnqueued, TaskFailed, TaskStarted
 from agenthub_events.ports import Conflict, Delivery, Recorded, Stored
 from agenthub_worker.domain.claim_decision import (
@@ -14,7 +15,6 @@ from agenthub_worker.domain.claim_decision import (
     ClaimDecision,
     FailCrashed,
     NakLater,
-    Place,
     TakeOver,
     claim_decision,
     claims_of,
@@ -43,14 +43,14 @@ async def claim(ports: WorkerPorts, lease: Lease, delivery: Delivery) -> bool:
             holder_alive=await _holder_alive(ports, lease, tail),
         )
         match decision:
-            case Claim(place=place) | TakeOver(place=place):
+            case Claim(fence=fence) | TakeOver(fence=fence):
                 if delivery.num_delivered > 1:
                     # A claim that ends at once would count as one more dead worker.
                     await lease.look_at_goal()
-                if await _started(ports, lease, delivery, place, tail):
+                if await _started(ports, lease, delivery, fence, tail):
                     return True
-            case FailCrashed(place=place, claims=claims):
-                if await _failed(ports, lease, place, claims):
+            case FailCrashed(fence=fence, claims=claims):
+                if await _failed(ports, lease, fence, claims):
                     await delivery.ack()
                     return False
             case _:
@@ -60,7 +60,7 @@ async def claim(ports: WorkerPorts, lease: Lease, delivery: Delivery) -> bool:
 
 
 async def _started(
-    ports: WorkerPorts, lease: Lease, delivery: Delivery, place: Place, tail: Sequence[Recorded]
+    ports: WorkerPorts, lease: Lease, delivery: Delivery, fence: Fence, tail: Sequence[Recorded]
 ) -> bool:
     event = TaskStarted(
         task_id=lease.task_id,
@@ -71,7 +71,7 @@ async def _started(
         delivery=delivery.num_delivered,
         ack_subject=delivery.ack_subject,
     )
-    lease.begin(place, tail)
+    lease.begin(fence, tail)
     result = await ports.append((lease.draft(event),), lease.stamp())
     if isinstance(result, Conflict):
         return False
@@ -79,8 +79,8 @@ async def _started(
     return True
 
 
-async def _failed(ports: WorkerPorts, lease: Lease, place: Place, claims: int) -> bool:
-    lease.place = place
+async def _failed(ports: WorkerPorts, lease: Lease, fence: Fence, claims: int) -> bool:
+    lease.fence = fence
     event = TaskFailed(
         task_id=lease.task_id,
         attempt=lease.order.attempt,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskEnqueued, TaskNoted
 from agenthub_events.ports import Conflict, Recorded, Stamp, Stored
@@ -16,7 +16,7 @@ from agenthub_events.rules.goal_aggregate import TERMINAL, evolve, initial
 from agenthub_events.runs import RunId
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_runtime.telemetry.tracing import traceparent
-from agenthub_worker.domain.claim_decision import Place, still_held
+from agenthub_worker.domain.claim_decision import still_held
 from agenthub_worker.domain.outcomes import AttemptOutcome, Parked, TimedOut
 from agenthub_worker.ports import WorkerPorts
 
@@ -57,7 +57,7 @@ class Lease:
         self.delivery = delivery
         self.claim = f"{order.attempt}-{delivery}-{ports.instance}"
         self.run_id = RunId(goal_id, order.task_id, order.attempt)
-        self.place = Place(0, 1)
+        self.fence = Fence()
         self.notes: list[Note] = []
         self.counted_turns: set[int] = set()
         self.earlier: tuple[Recorded, ...] = ()
@@ -70,9 +70,9 @@ class Lease:
         """The task's aggregate."""
         return f"{self.goal_id}.{self.task_id}"
 
-    def begin(self, place: Place, tail: Sequence[Recorded]) -> None:
-        """The claim is in the log: `place` is where it stands, `tail` what lay between it and the order."""
-        self.place = place
+    def begin(self, fence: Fence, tail: Sequence[Recorded]) -> None:
+        """The claim is in the log: `fence` is where it stands, `tail` what lay between it and the order."""
+        self.fence = fence
         self.earlier = tuple(tail)
         self._note(tail)
 
@@ -84,21 +84,14 @@ class Lease:
                 "causation_id": self.order.event_id,
                 "correlation_id": self.goal_id,
                 "actor": self.ports.worker,
-                "observed_seq": str(self.place.last_seq),
+                "observed_seq": str(self.fence.seq),
             },
             traceparent=traceparent() or self.traceparent,
         )
 
     def draft(self, event: Event, ordinal: str = "") -> Draft:
         """A draft of the task's next event, fenced by this hold."""
-        return Draft(
-            goal_id=self.goal_id,
-            task_id=self.task_id,
-            event=event,
-            ordinal=ordinal or self.claim,
-            expected=self.place.last_seq,
-            version=self.place.version,
-        )
+        return self.fence.draft(self.goal_id, self.task_id, event, ordinal or self.claim)
 
     async def append(self, event: Event, ordinal: str = "") -> int:
         """Append an event of the task; its sequence. Raises `Lost` when the attempt is not ours any more."""
@@ -113,16 +106,15 @@ class Lease:
 
     def moved(self, seq: int) -> None:
         """An own event was stored at `seq`."""
-        self.place = Place(seq, self.place.version + 1)
+        self.fence = self.fence.moved(seq)
 
     def absorb(self, tail: Sequence[Recorded]) -> None:
         """Take in what others appended to the task. Raises `Lost` when that ends our claim."""
         if not still_held(tail, self.ports.instance, self.delivery):
             last = tail[-1].event if tail else None
             raise Lost(f"the task moved on without this worker ({last.type if last else 'unknown'})")
-        if tail:
-            self._note(tail)
-            self.place = Place(tail[-1].seq, self.place.version + len(tail))
+        self._note(tail)
+        self.fence = self.fence.after(tail)
 
     async def recall_notes(self) -> None:
         """Take in what people said during earlier attempts: one that ended early may not have read it."""
@@ -159,8 +151,8 @@ class Lease:
 
     async def _look_at_task(self) -> None:
         last = await self.ports.patiently(lambda: self.ports.events.last(self.prefix))
-        if last is not None and last.seq > self.place.last_seq:
-            after = self.place.last_seq
+        if last is not None and last.seq > self.fence.seq:
+            after = self.fence.seq
             self.absorb(await self.ports.patiently(lambda: self.ports.events.read(self.prefix, after=after)))
 
     async def look_at_goal(self) -> None:
@@ -174,9 +166,9 @@ class Lease:
     async def _fold_goal(self) -> None:
         family = f"{self.goal_id}._.goal"
         last = await self.ports.patiently(lambda: self.ports.events.last(family))
-        if last is None or last.seq <= self.aggregate.last_seq:
+        if last is None or last.seq <= self.aggregate.fence.seq:
             return
-        after = self.aggregate.last_seq
+        after = self.aggregate.fence.seq
         for recorded in await self.ports.patiently(lambda: self.ports.events.read(family, after=after)):
             if isinstance(recorded.event, Unreadable):
                 raise Lost("the goal holds a message that this version cannot read")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_events.base import Draft
 from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TaskResult, TestEvidence
 from agenthub_events.context import WorkContext
@@ -160,14 +159,7 @@ async def _append_both(
     lease: Lease, branch: GoalBranch, moved: MergeDone, result: TaskResult, run_summary: RunSummary
 ) -> bool:
     """Move the branch and end the task, both or neither. False: the branch or the task moved; raises `Lost`."""
-    merge_draft = Draft(
-        goal_id=lease.goal_id,
-        task_id=GOAL_AS_A_WHOLE,
-        event=moved,
-        ordinal=f"{lease.task_id}-{lease.claim}",
-        expected=branch.workspace.last_seq,
-        version=branch.workspace.version,
-    )
+    merge_draft = branch.fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, moved, f"{lease.task_id}-{lease.claim}")
     lease.ports.crash_point("before-merge-batch")
     drafts = (merge_draft, lease.draft(completed_event(result, lease.order, run_summary)))
     landed = await lease.ports.append(drafts, lease.stamp())

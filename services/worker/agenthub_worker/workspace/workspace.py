@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from agenthub_events.base import Fence
 from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import WorkContext
@@ -16,7 +17,6 @@ from agenthub_events.ports import Recorded
 from agenthub_events.redaction import redact_bytes
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
-from agenthub_worker.domain.claim_decision import Place
 from agenthub_worker.evidence.layout import (
     NoTestCommand,
     TestCommand,
@@ -36,11 +36,11 @@ _FAILING_KEPT = 500
 class GoalBranch(msgspec.Struct, frozen=True, kw_only=True):
     """The branch of a goal as its `merge.done` events tell it.
 
-    `workspace` is the end of that family, `imported` the commit before the goal's first change.
+    `fence` is the end of that family, `imported` the commit before the goal's first change.
     """
 
     links: tuple[Link, ...]
-    workspace: Place
+    fence: Fence
     imported: str = ROOT_COMMIT
 
     @property
@@ -56,7 +56,7 @@ async def read_branch(ports: WorkerPorts, goal_id: str) -> GoalBranch:
     imported = next((merge.head for merge in done if merge.origin == "prepare"), ROOT_COMMIT)
     return GoalBranch(
         links=tuple(Link(merge.bundle_ref, merge.head) for merge in done),
-        workspace=Place(merges[-1].seq if merges else 0, len(merges) + 1),
+        fence=Fence().after(merges),
         imported=imported,
     )
 

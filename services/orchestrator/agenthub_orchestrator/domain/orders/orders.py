@@ -130,8 +130,8 @@ def _other_work_runs(state: GoalState) -> bool:
 def _budget(state: GoalState) -> CallBudget:
     aggregate, ledger = state.aggregate, state.ledger
     return CallBudget(
-        max_llm_calls=max(0, aggregate.max_llm_calls - ledger.held_calls),
-        max_cost_usd=max(0.0, aggregate.max_cost_usd - ledger.held_cost_usd),
+        max_llm_calls=max(0, aggregate.max_llm_calls - ledger.committed_calls),
+        max_cost_usd=max(0.0, aggregate.max_cost_usd - ledger.committed_cost_usd),
     )
 
 

@@ -8,13 +8,13 @@ import msgspec
 
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.money import BudgetExceeded, BudgetSettled
-from agenthub_events.rules.budget import Slice, settlements, spent_in
+from agenthub_events.rules.budget import Slice, SliceKey, settlements, spent_in
 from agenthub_events.runs import RunId, Step
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.due import Charge
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.state import answer_options
-from agenthub_orchestrator.domain.state.goal import GoalState, SliceKey
+from agenthub_orchestrator.domain.state.goal import GoalState
 
 
 def settle(decision: Decision) -> None:
@@ -22,10 +22,10 @@ def settle(decision: Decision) -> None:
     state = decision.state
     for key, held in state.ledger.open.items():
         if _is_closed(state, key):
-            slices = state.ledger.of_attempt(key)
+            slices = state.ledger.of_attempt(key.task_id, key.attempt)
             run = RunId(state.goal_id, key.task_id, key.attempt)
-            ordinal = f"{key.task_id}-{key.attempt}-{key.slice}"
-            charge = Charge(run=run, slices=slices, number=key.slice)
+            ordinal = f"{key.task_id}-{key.attempt}-{key.number}"
+            charge = Charge(run=run, slices=slices, number=key.number)
             decision.write_family("budget", _used_up(held), ordinal, charge)
             return
 
@@ -59,7 +59,7 @@ def _is_closed(state: GoalState, key: SliceKey) -> bool:
 def has_room(state: GoalState) -> bool:
     """Whether the goal may still set a slice aside."""
     aggregate, ledger = state.aggregate, state.ledger
-    return ledger.held_calls < aggregate.max_llm_calls and ledger.held_cost_usd < aggregate.max_cost_usd
+    return ledger.committed_calls < aggregate.max_llm_calls and ledger.committed_cost_usd < aggregate.max_cost_usd
 
 
 def ask_for_budget(decision: Decision, detail: str) -> None:
@@ -83,10 +83,10 @@ def ask_for_budget(decision: Decision, detail: str) -> None:
 def _exceeded(state: GoalState) -> BudgetExceeded:
     aggregate, ledger = state.aggregate, state.ledger
     # The limit that is used up further; only one of money that was set can also fail for an unknown price.
-    calls_used, money_used = (
-        ledger.held_calls / aggregate.max_llm_calls,
-        ledger.held_cost_usd / aggregate.max_cost_usd,
-    )
+    calls_used = ledger.committed_calls / aggregate.max_llm_calls
+    money_used = ledger.committed_cost_usd / aggregate.max_cost_usd
     if calls_used >= 1 or (calls_used >= money_used and not aggregate.money_limit_set):
-        return BudgetExceeded(limit="max_llm_calls", value=aggregate.max_llm_calls, used=ledger.held_calls)
-    return BudgetExceeded(limit="max_cost_usd", value=aggregate.max_cost_usd, used=round(ledger.held_cost_usd, 6))
+        return BudgetExceeded(limit="max_llm_calls", value=aggregate.max_llm_calls, used=ledger.committed_calls)
+    return BudgetExceeded(
+        limit="max_cost_usd", value=aggregate.max_cost_usd, used=round(ledger.committed_cost_usd, 6)
+    )

@@ -123,7 +123,7 @@ def cancel_doomed(decision: Decision) -> None:
 
 def seal(decision: Decision) -> None:
     """Bind everything up to the last offer for review by its hash."""
-    due = decision.state.seal_due
-    if due is not None and due.up_to_seq > decision.state.sealed_seq:
+    due = decision.state.unsealed
+    if due is not None:
         event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=due.sha256)
         decision.write_family("seal", event, str(due.up_to_seq))

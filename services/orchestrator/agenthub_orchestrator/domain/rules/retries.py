@@ -170,7 +170,8 @@ def _after_park(decision: Decision, task: TaskState, parked: TaskParked) -> None
 
 def _money_is_there(decision: Decision, task: TaskState, parked: TaskParked) -> bool:
     state = decision.state
-    if has_room(state) and state.ledger.changed_seq > task.closed_seq:
+    moved = max(state.ledger.settled_seq, state.raised_seq, state.money_answered_seq)
+    if has_room(state) and moved > task.closed_seq:
         return True
     if not state.ledger.open:
         ask_for_budget(decision, parked.detail or "no room for one more model call")

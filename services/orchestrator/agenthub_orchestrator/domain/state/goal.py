@@ -7,28 +7,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from agenthub_events.base import UNWRITTEN
+from agenthub_events.base import UNWRITTEN, Fence
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalReworkRequested
-from agenthub_events.catalogue.money import BudgetExceeded
 from agenthub_events.catalogue.task import MergeDone, TaskProposed
 from agenthub_events.catalogue.values import GateName
 from agenthub_events.context import Knowledge
 from agenthub_events.rules import goal_aggregate
-from agenthub_events.rules.budget import Slice
+from agenthub_events.rules.budget import Ledger
 from agenthub_events.task_ids import PREPARE
 from agenthub_orchestrator.domain.state.task import Question, TaskState
 
 if TYPE_CHECKING:
     from hashlib import _Hash
-
-
-class SliceKey(NamedTuple):
-    """One reserved slice of the goal's budget."""
-
-    task_id: str
-    attempt: int
-    slice: int
 
 
 class Seal(NamedTuple):
@@ -44,14 +35,6 @@ class Proposal(NamedTuple):
 
     seq: int
     event: TaskProposed
-
-
-@dataclass(slots=True)
-class Fence:
-    """The last sequence and the number of messages of an aggregate."""
-
-    seq: int = 0
-    count: int = 0
 
 
 @dataclass(slots=True)
@@ -74,33 +57,6 @@ class GateState:
         """Count the rounds from here on, as people have asked for more."""
         self.repairs = 0
         self.streak = 0
-
-
-@dataclass(slots=True)
-class Ledger:
-    """The goal's money: slices that are set aside, those that are settled, and what is known to be spent."""
-
-    open: dict[SliceKey, Slice] = field(default_factory=dict)
-    settled: dict[SliceKey, Slice] = field(default_factory=dict)
-    calls: int = 0
-    cost_usd: float = 0.0
-    changed_seq: int = 0
-    exceeded: list[BudgetExceeded] = field(default_factory=list)
-
-    @property
-    def held_calls(self) -> int:
-        """Calls that are spent or set aside."""
-        return self.calls + sum(held.calls for held in self.open.values())
-
-    @property
-    def held_cost_usd(self) -> float:
-        """Money that is spent or set aside."""
-        return self.cost_usd + sum(held.cost_usd for held in self.open.values())
-
-    def of_attempt(self, key: SliceKey) -> tuple[Slice, ...]:
-        """All slices of the attempt that holds this one, in order."""
-        slices = {**self.open, **self.settled}
-        return tuple(slices[known] for known in sorted(slices) if known[:2] == key[:2])
 
 
 @dataclass(slots=True)
@@ -165,6 +121,7 @@ class GoalState:
     deadline_passed_at: datetime | None = None
     resumed_seq: int = 0
     raised_seq: int = 0
+    money_answered_seq: int = 0
     announced: tuple[int, str] | None = None
     ledger: Ledger = field(default_factory=Ledger)
     knowledge: list[Knowledge] = field(default_factory=list)
@@ -174,7 +131,7 @@ class GoalState:
 
     def fence(self, family: str) -> Fence:
         """The fence of a family of the goal as a whole; an empty one when nothing was said in it."""
-        return self.families.get(family) or Fence()
+        return self.families.get(family, Fence())
 
     @property
     def alive(self) -> bool:
@@ -211,6 +168,13 @@ class GoalState:
         if self.reworks_answered < len(self.reworks):
             return self.reworks[self.reworks_answered]
         return None
+
+    @property
+    def unsealed(self) -> Seal | None:
+        """The seal that the last offer for review calls for; None when it is in the log, or none is due."""
+        if self.seal_due is None or self.seal_due.up_to_seq <= self.sealed_seq:
+            return None
+        return self.seal_due
 
     def open_question(self, reason: str, task_id: str = "") -> Question | None:
         """The open question about the goal as a whole of this reason, if there is one."""

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue import agent, money
+from agenthub_events.catalogue import agent, gate, money
 from agenthub_events.catalogue import goal as g
-from agenthub_events.catalogue.task import MergeDone
-from agenthub_events.rules import goal_aggregate
-from agenthub_events.rules.budget import after_settlement, slice_of
+from agenthub_events.catalogue import task as t
+from agenthub_events.rules import budget, goal_aggregate
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain.state.answer_options import action_of
-from agenthub_orchestrator.domain.state.goal import Fence, GoalState, Seal, SliceKey
+from agenthub_orchestrator.domain.state.goal import GoalState, Seal
 from agenthub_orchestrator.domain.state.graph import drop, end_task, grow
 from agenthub_orchestrator.domain.state.task import Question
 from agenthub_orchestrator.domain.state.task_fold import decide_on
@@ -24,9 +23,7 @@ PROPOSAL = "proposal-"
 
 def fold_family(state: GoalState, family: str, seq: int, event: Event | Unreadable) -> None:
     """Take one more message about the goal as a whole in. An unreadable one freezes the goal (but for a seal)."""
-    fence = state.families.setdefault(family, Fence())
-    fence.seq = seq
-    fence.count += 1
+    state.families[family] = state.fence(family).moved(seq)
     if isinstance(event, Unreadable):
         if family != "seal":
             state.unreadable.setdefault(family, seq)
@@ -109,7 +106,7 @@ def _resumed(state: GoalState, seq: int, event: g.GoalResumed) -> None:
 
 
 def _budget_raised(state: GoalState, seq: int, event: g.GoalBudgetRaised) -> None:
-    state.raised_seq = state.ledger.changed_seq = seq
+    state.raised_seq = seq
 
 
 def _deadline_passed(state: GoalState, seq: int, event: g.GoalDeadlinePassed) -> None:
@@ -124,31 +121,15 @@ def _sealed(state: GoalState, seq: int, event: g.SealRecorded) -> None:
     state.sealed_seq = event.up_to_seq
 
 
-def _merged(state: GoalState, seq: int, event: MergeDone) -> None:
+def _merged(state: GoalState, seq: int, event: t.MergeDone) -> None:
     if not state.base:
         state.base = event.head if event.origin == "prepare" else event.base
     state.head = event.head
     state.merges.append(event)
 
 
-def _reserved(state: GoalState, seq: int, event: money.BudgetReserved) -> None:
-    state.ledger.open[SliceKey(event.task_id, event.attempt, event.slice)] = slice_of(event)
-
-
-def _settled(state: GoalState, seq: int, event: money.BudgetSettled) -> None:
-    ledger = state.ledger
-    key = SliceKey(event.task_id, event.attempt, event.slice)
-    held = ledger.open.pop(key, None)
-    if held is None:
-        return
-    used = ledger.settled[key] = after_settlement(held, event)
-    ledger.calls += used.calls
-    ledger.cost_usd += used.cost_usd
-    ledger.changed_seq = seq
-
-
-def _exceeded(state: GoalState, seq: int, event: money.BudgetExceeded) -> None:
-    state.ledger.exceeded.append(event)
+def _about_money(state: GoalState, seq: int, event: Event) -> None:
+    budget.fold(state.ledger, seq, event)
 
 
 def _asked(state: GoalState, seq: int, event: agent.AgentBlocked) -> None:
@@ -214,7 +195,7 @@ def _about_rounds(state: GoalState, seq: int, question: Question, event: agent.A
 
 
 def _about_budget(state: GoalState, seq: int, question: Question, event: agent.AgentAnswered, skip: bool) -> None:
-    state.ledger.changed_seq = seq
+    state.money_answered_seq = seq
 
 
 def _about_deadline(
@@ -253,11 +234,45 @@ _FOLDS: dict[type[Event], Callable[[GoalState, int, Any], None]] = {
     g.GoalDeadlinePassed: _deadline_passed,
     g.GoalStalled: _stalled,
     g.SealRecorded: _sealed,
-    MergeDone: _merged,
-    money.BudgetReserved: _reserved,
-    money.BudgetSettled: _settled,
-    money.BudgetExceeded: _exceeded,
+    t.MergeDone: _merged,
+    money.BudgetReserved: _about_money,
+    money.BudgetSettled: _about_money,
+    money.BudgetExceeded: _about_money,
     agent.AgentBlocked: _asked,
     agent.AgentEscalated: _escalated,
     agent.AgentAnswered: _answered,
 }
+
+IGNORED: frozenset[type[Event]] = frozenset(
+    {
+        # They change the goal's life alone.
+        g.GoalPlanApproved,
+        g.GoalApproved,
+        g.GoalCompleted,
+        g.GoalFailed,
+        g.GoalCancelled,
+        g.GoalPaused,
+        g.GoalReprioritized,
+        # They are said about a task.
+        t.TaskEnqueued,
+        t.TaskStarted,
+        t.TaskCompleted,
+        t.TaskFailed,
+        t.TaskTimedOut,
+        t.TaskParked,
+        t.TaskRetryScheduled,
+        t.TaskCancelled,
+        t.TaskSkipped,
+        t.TaskDeadLettered,
+        t.TaskRequeued,
+        t.TaskDiscarded,
+        t.TaskProposed,
+        t.TaskNoted,
+        t.KnowledgeRecorded,
+        t.MergeConflicted,
+        gate.GatePassed,
+        gate.GateFailed,
+        money.LlmCalled,
+    }
+)
+"""Events that mean nothing to the fold of the goal as a whole."""

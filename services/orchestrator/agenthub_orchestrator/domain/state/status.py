@@ -1,10 +1,11 @@
-"""What people are told: the word for a goal's and a task's state, and why a task waits."""
+"""Where a goal stands: the words for it and for its tasks, why a task waits, and whether nothing is left to do."""
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
 from agenthub_events.catalogue.task import MergeConflicted, TaskParked
+from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import SATISFIED, TaskState, TaskWord
 from agenthub_orchestrator.domain.state.timer_refs import may_start
@@ -49,6 +50,17 @@ def _open_status(state: GoalState) -> GoalWord:
     if not state.started:
         return "workflow_generated"
     return "validating" if _gate_is_open(state) else "running"
+
+
+def is_settled(state: GoalState) -> bool:
+    """Whether the goal is over and nothing of it is left to do, until somebody says something new about it.
+
+    It says so of facts alone, whatever the rules are: no task that has not ended, no money that is set aside, no
+    seal that is missing. What cannot be read may call for something once it can: such a goal is not settled.
+    """
+    if state.aggregate.phase not in TERMINAL or state.unreadable:
+        return False
+    return not (state.unended or state.ledger.open or state.unsealed)
 
 
 def waits_for_answer(state: GoalState) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
-from agenthub_events.base import Event
+from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.task import TaskEnqueued, TaskRetryScheduled
@@ -56,7 +56,7 @@ class Question:
 
 @dataclass(slots=True)
 class TaskState:
-    """One task. `seq` and `count` are the fence of its next event; `word` is its status.
+    """One task, with the fence of its next event; `word` is its status.
 
     `unmet` counts dependencies that have not ended well. `closed_by` is the event that closed the last attempt,
     `failure` the class of its failure (or `timed_out`), `retry_base` the retries that a person's answer has
@@ -66,8 +66,7 @@ class TaskState:
     task_id: str
     kind: TaskKind
     index: int = 0
-    seq: int = 0
-    count: int = 0
+    fence: Fence = field(default_factory=Fence)
     word: TaskWord = "pending"
     planned: PlannedTask | None = None
     unmet: int = 0

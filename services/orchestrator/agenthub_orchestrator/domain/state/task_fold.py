@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue import agent, gate
+from agenthub_events.catalogue import agent, gate, money
+from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.context import Checkpoint, Knowledge
@@ -23,8 +24,7 @@ from agenthub_orchestrator.domain.state.task import AttemptRecord, Question, Tas
 def fold_task(state: GoalState, task_id: str, seq: int, event: Event | Unreadable) -> None:
     """Take one more message of the task in. After an unreadable one the task is frozen: nobody guesses."""
     task = state.tasks.get(task_id) or add_task(state, task_id)
-    task.seq = seq
-    task.count += 1
+    task.fence = task.fence.moved(seq)
     if isinstance(event, Unreadable):
         _freeze(state, task, seq)
         return
@@ -267,3 +267,36 @@ _FOLDS: dict[type[Event], Callable[[GoalState, TaskState, int, Any], None]] = {
     gate.GatePassed: _judged,
     gate.GateFailed: _judged,
 }
+
+IGNORED: frozenset[type[Event]] = frozenset(
+    {
+        # The worker alone reads a note, and money is settled from the run.
+        t.TaskNoted,
+        money.LlmCalled,
+        # They are said about the goal as a whole.
+        g.GoalAccepted,
+        g.GoalPlanned,
+        g.GoalPlanRejected,
+        g.GoalPlanApproved,
+        g.GoalReplanned,
+        g.GoalReadyForReview,
+        g.GoalApproved,
+        g.GoalReworkRequested,
+        g.GoalTestsRequested,
+        g.GoalCompleted,
+        g.GoalFailed,
+        g.GoalCancelled,
+        g.GoalPaused,
+        g.GoalResumed,
+        g.GoalDeadlinePassed,
+        g.GoalStalled,
+        g.GoalBudgetRaised,
+        g.GoalReprioritized,
+        g.SealRecorded,
+        t.MergeDone,
+        money.BudgetReserved,
+        money.BudgetSettled,
+        money.BudgetExceeded,
+    }
+)
+"""Events that mean nothing to the fold of a task."""
