@@ -12,6 +12,7 @@ from typing import Any
 import jsonschema
 import pytest
 from nats.aio.client import Client
+from prometheus_client.parser import text_string_to_metric_families
 
 from agenthub_events.catalogue.goal import GoalPaused
 from agenthub_events.catalogue.task import KnowledgeRecorded, MergeDone, TaskEnqueued
@@ -219,13 +220,18 @@ async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:
     await gateway.get(f"/api/v1/goals/{submitted['goal_id']}", after=submitted["sequence"])
     response = await gateway.client.get("/metrics")
     assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    figures = dict(line.rsplit(" ", 1) for line in response.text.splitlines() if not line.startswith("#"))
-    assert figures["agenthub_log_sequence"] == "1"
-    assert figures["agenthub_projection_lag_events"] == "0"
-    assert figures['agenthub_queue_waiting{agent_type="coding",lane="p0"}'] == "0"
-    route = 'method="GET",route="/api/v1/goals/{goal_id}"'
-    assert figures[f'agenthub_http_requests_total{{{route},status="200"}}'] == "1"
-    assert figures[f'agenthub_http_request_seconds_bucket{{{route},le="+Inf"}}'] == "1"
+    families = text_string_to_metric_families(response.text)
+    figures = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    assert figures["agenthub_log_sequence",] == 1
+    assert figures["agenthub_projection_lag_events",] == 0
+    assert figures["agenthub_queue_waiting", ("agent_type", "coding"), ("lane", "p0")] == 0
+    route = (("method", "GET"), ("route", "/api/v1/goals/{goal_id}"))
+    assert figures["agenthub_http_requests_total", *route, ("status", "200")] == 1
+    assert figures["agenthub_http_request_seconds_bucket", ("le", "+Inf"), *route] == 1
     assert submitted["goal_id"] not in response.text
 
 

@@ -25,7 +25,9 @@ from nats.aio.client import Client
 
 from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
 from agenthub_gateway.api.access import public_names
+from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
+from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
@@ -71,7 +73,11 @@ def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hos
             *system.HANDLERS,
             *pages.HANDLERS,
         ],
-        dependencies={"ports": Provide(lambda: ports, sync_to_thread=False)},
+        dependencies={
+            "ports": Provide(lambda: ports, sync_to_thread=False),
+            "caller": Provide(caller_of, sync_to_thread=False),
+            "reading": Provide(reading_of, sync_to_thread=False),
+        },
         exception_handlers={Exception: _as_problem},
         openapi_config=openapi_config(version("agenthub")),
         request_max_body_size=BODY_MAX,

@@ -1,16 +1,25 @@
-"""Figures for Prometheus, in its text format."""
+"""Figures for Prometheus, by its own client library, in a registry of the application's own."""
 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from agenthub_gateway.queues import QueueView
+
+# A series that says when another one began is of no use to anybody here.
+disable_created_metrics()
 
 # The charset is added where the answer is made, as for every text.
 CONTENT_TYPE = "text/plain; version=0.0.4"
@@ -21,30 +30,29 @@ class RequestFigures:
     """Requests by method, route and status, and how long each took until its answer began."""
 
     def __init__(self) -> None:
-        self._counts: defaultdict[tuple[str, str, int], int] = defaultdict(int)
-        self._buckets: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * (len(BUCKETS_S) + 1))
-        self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "agenthub_http_requests",
+            "Requests that were answered.",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "agenthub_http_request_seconds",
+            "Time until the answer began.",
+            ("method", "route"),
+            buckets=BUCKETS_S,
+            registry=self._registry,
+        )
 
     def add(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
-        self._counts[method, route, status] += 1
-        self._buckets[method, route][bisect_left(BUCKETS_S, seconds)] += 1
-        self._seconds[method, route] += seconds
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(method, route).observe(seconds)
 
-    def lines(self) -> Iterable[str]:
-        """The figures, line by line."""
-        yield from _head("agenthub_http_requests_total", "counter", "Requests that were answered.")
-        for (method, route, status), count in sorted(self._counts.items()):
-            yield f'agenthub_http_requests_total{{method="{method}",route="{route}",status="{status}"}} {count}'
-        name = "agenthub_http_request_seconds"
-        yield from _head(name, "histogram", "Time until the answer began.")
-        for (method, route), buckets in sorted(self._buckets.items()):
-            labels, total = f'method="{method}",route="{route}"', 0
-            for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), buckets, strict=True):
-                total += count
-                yield f'{name}_bucket{{{labels},le="{bound}"}} {total}'
-            yield f"{name}_sum{{{labels}}} {self._seconds[method, route]:.6f}"
-            yield f"{name}_count{{{labels}}} {total}"
+    def exposed(self) -> bytes:
+        """The figures in the text format."""
+        return generate_latest(self._registry)
 
 
 class Metered:
@@ -67,27 +75,21 @@ class Metered:
         await self._app(scope, receive, noting)
 
 
-def hub_lines(sequence: int | None, position: int | None, queues: Sequence[QueueView]) -> Iterable[str]:
-    """The log, the read models and the queues; what cannot be told is left out."""
+def hub_figures(sequence: int | None, position: int | None, queues: Sequence[QueueView]) -> bytes:
+    """The log, the read models and the queues at this moment; what cannot be told is left out."""
+    registry = CollectorRegistry()
     if sequence is not None:
-        yield from _head("agenthub_log_sequence", "gauge", "Sequence of the newest event.")
-        yield f"agenthub_log_sequence {sequence}"
+        Gauge("agenthub_log_sequence", "Sequence of the newest event.", registry=registry).set(sequence)
     if position is not None:
-        yield from _head("agenthub_projection_position", "gauge", "Sequence of the last event in the read models.")
-        yield f"agenthub_projection_position {position}"
+        text = "Sequence of the last event in the read models."
+        Gauge("agenthub_projection_position", text, registry=registry).set(position)
     if sequence is not None and position is not None:
-        yield from _head("agenthub_projection_lag_events", "gauge", "Events that the read models do not hold yet.")
-        yield f"agenthub_projection_lag_events {max(sequence - position, 0)}"
-    yield from _head("agenthub_queue_waiting", "gauge", "Work orders that nobody has taken.")
+        text = "Events that the read models do not hold yet."
+        Gauge("agenthub_projection_lag_events", text, registry=registry).set(max(sequence - position, 0))
+    lane = ("agent_type", "lane")
+    waiting = Gauge("agenthub_queue_waiting", "Work orders that nobody has taken.", lane, registry=registry)
+    held = Gauge("agenthub_queue_held", "Work orders that workers hold.", lane, registry=registry)
     for queue in queues:
-        labels = f'agent_type="{queue.agent_type}",lane="{queue.lane}"'
-        yield f"agenthub_queue_waiting{{{labels}}} {queue.waiting}"
-    yield from _head("agenthub_queue_held", "gauge", "Work orders that workers hold.")
-    for queue in queues:
-        labels = f'agent_type="{queue.agent_type}",lane="{queue.lane}"'
-        yield f"agenthub_queue_held{{{labels}}} {queue.held}"
-
-
-def _head(name: str, kind: str, text: str) -> Iterable[str]:
-    yield f"# HELP {name} {text}"
-    yield f"# TYPE {name} {kind}"
+        waiting.labels(queue.agent_type, queue.lane).set(queue.waiting)
+        held.labels(queue.agent_type, queue.lane).set(queue.held)
+    return generate_latest(registry)

@@ -9,19 +9,10 @@ import msgspec
 from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 
-from agenthub_gateway.api.access import (
-    After,
-    AnyRequest,
-    PortsParam,
-    answer,
-    no_goal,
-    says,
-    snapshot,
-    tagged,
-)
+from agenthub_gateway.api.access import no_goal, says
 from agenthub_gateway.api.payloads.responses import DiffView, FileList
+from agenthub_gateway.api.reading import Reading, ReadingParam
 from agenthub_gateway.errors import NotFound
-from agenthub_gateway.ports import GatewayPorts
 from agenthub_runtime.readmodels import MergeRow, Position, get_goal, merge_chain
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link
@@ -43,60 +34,52 @@ class Branch(msgspec.Struct, frozen=True):
 async def diff(
     goal_id: FromPath[str],
     *,
-    request: AnyRequest,
-    ports: PortsParam,
+    reading: ReadingParam,
     path: Annotated[str | None, QueryParameter(name="path", description="Only this file or folder.")] = None,
     task: Annotated[str | None, QueryParameter(name="task", description="Only what this task has merged.")] = None,
-    after: After = None,
 ) -> Response[bytes]:
     """The whole branch against where agents began, or one task's part of it."""
     if path is not None and (path.startswith("/") or ".." in PurePosixPath(path).parts):
         raise NotFound(f"`{path[:60]}` is no path in the branch: name it from the top of the repository")
-    branch = await _branch(ports, goal_id, after)
+    branch = await _branch(reading, goal_id)
     base, head = _of_task(branch, task) if task else (branch.base, branch.head)
     stat = await branch.repository.diffstat(base, head)
     text = await branch.repository.diff(base, head, path)
-    return answer(request, DiffView(base=base, head=head, files=stat, diff=text), branch.at)
+    return reading.answer(DiffView(base=base, head=head, files=stat, diff=text), branch.at)
 
 
 @get("/api/v1/goals/{goal_id:str}/files", responses=says(FileList), tags=_TAGS, summary="List the branch's files")
-async def files(
-    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
-) -> Response[bytes]:
+async def files(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
     """Every file at the head of the branch."""
-    branch = await _branch(ports, goal_id, after)
-    return answer(request, FileList(branch.head, await branch.repository.files(branch.head)), branch.at)
+    branch = await _branch(reading, goal_id)
+    return reading.answer(FileList(branch.head, await branch.repository.files(branch.head)), branch.at)
 
 
 @get("/api/v1/goals/{goal_id:str}/files/{path:path}", tags=_TAGS, summary="Read one file of the branch")
-async def file(
-    goal_id: FromPath[str], path: FromPath[Path], *, request: AnyRequest, ports: PortsParam, after: After = None
-) -> Response[bytes]:
+async def file(goal_id: FromPath[str], path: FromPath[Path], *, reading: ReadingParam) -> Response[bytes]:
     """Its bytes, as plain text to a browser."""
-    branch = await _branch(ports, goal_id, after)
+    branch = await _branch(reading, goal_id)
     data = await branch.repository.show(branch.head, str(path).lstrip("/"))
     # Agents wrote this: a browser may show it, never run it.
     safe = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
-    return tagged(request, data, branch.at, "text/plain; charset=utf-8", safe)
+    return reading.tagged(data, branch.at, "text/plain; charset=utf-8", safe)
 
 
 @get("/api/v1/goals/{goal_id:str}/bundle", tags=_TAGS, summary="Download the branch as a git bundle")
-async def bundle(
-    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
-) -> Response[bytes]:
+async def bundle(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
     """`git clone <file>` makes a repository of it."""
-    branch = await _branch(ports, goal_id, after)
+    branch = await _branch(reading, goal_id)
     data = await branch.repository.full_bundle(branch.head, f"goal/{goal_id}")
     named = {"Content-Disposition": f'attachment; filename="{PurePosixPath(goal_id).name}.bundle"'}
-    return tagged(request, data, branch.at, "application/x-git-bundle", named)
+    return reading.tagged(data, branch.at, "application/x-git-bundle", named)
 
 
-async def _branch(ports: GatewayPorts, goal_id: str, after: int | None) -> Branch:
-    async with snapshot(ports, after) as (connection, at):
+async def _branch(reading: Reading, goal_id: str) -> Branch:
+    async with reading.view() as (connection, at):
         if await get_goal(connection, goal_id) is None:
             raise no_goal(goal_id)
         chain = await merge_chain(connection, goal_id)
-    repository = await open_kept(ports.repositories, goal_id, ports.artifacts)
+    repository = await open_kept(reading.ports.repositories, goal_id, reading.ports.artifacts)
     await repository.materialise([Link(link.bundle_ref, link.head) for link in chain if link.bundle_ref])
     head = chain[-1].head if chain else ROOT_COMMIT
     return Branch(repository, chain, _beginning(chain), head, at)

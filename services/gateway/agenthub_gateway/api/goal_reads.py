@@ -12,17 +12,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from agenthub_events.catalogue.values import Priority
 from agenthub_events.errors import InvalidInput, InvalidSubject
 from agenthub_events.subjects import check_goal_id
-from agenthub_gateway.api.access import (
-    After,
-    AnyRequest,
-    Cursor,
-    Limit,
-    PortsParam,
-    answer,
-    no_goal,
-    says,
-    snapshot,
-)
+from agenthub_gateway.api.access import AnyRequest, Cursor, Limit, PortsParam, no_goal, says
 from agenthub_gateway.api.payloads.responses import (
     GOAL_STATES,
     EventDocuments,
@@ -35,6 +25,7 @@ from agenthub_gateway.api.payloads.responses import (
     TimelinePage,
     goal_view,
 )
+from agenthub_gateway.api.reading import Reading, ReadingParam
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import EventView, Filter, Frame, parse_types, view_of
 from agenthub_runtime.postgres.database import Connection
@@ -72,52 +63,46 @@ class EventPage(msgspec.Struct, frozen=True):
 @get("/api/v1/goals", responses=says(GoalPage), tags=_TAGS, summary="List goals")
 async def goals(
     *,
-    request: AnyRequest,
-    ports: PortsParam,
+    reading: ReadingParam,
     status: FromQuery[list[str] | None] = None,
     priority: FromQuery[str | None] = None,
     needs_you: FromQuery[bool | None] = None,
     text: Annotated[str | None, QueryParameter(name="q", description="Words of the goal.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
-    after: After = None,
 ) -> Response[bytes]:
     """The youngest first; narrowed by state, priority, whether a person is needed, or words."""
     _known("status", status or (), GOAL_STATES)
     _known("priority", () if priority is None else (priority,), get_args(Priority))
     filters = GoalFilter(status=status, priority=priority, needs_you=needs_you, text=text)
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         page = await list_goals(connection, cursor, limit, filters)
-    return answer(request, GoalPage([goal_view(row) for row in page.items], page.next_cursor), at)
+    return reading.answer(GoalPage([goal_view(row) for row in page.items], page.next_cursor), at)
 
 
 @get("/api/v1/goals/{goal_id:str}", responses=says(GoalView), tags=_TAGS, summary="Show a goal")
-async def goal(
-    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
-) -> Response[bytes]:
+async def goal(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
     """State, progress, estimates, cost, and whether somebody has to do something."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         row = await get_goal(connection, goal_id)
     if row is None:
         raise no_goal(goal_id)
-    return answer(request, goal_view(row), at)
+    return reading.answer(goal_view(row), at)
 
 
 @get("/api/v1/goals/{goal_id:str}/tasks", responses=says(TaskPage), tags=_TAGS, summary="List a goal's tasks")
 async def tasks(
     goal_id: FromPath[str],
     *,
-    request: AnyRequest,
-    ports: PortsParam,
+    reading: ReadingParam,
     cursor: Cursor = None,
     limit: Limit = 500,
-    after: After = None,
 ) -> Response[bytes]:
     """In the order in which they came up, planned and made on the way."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_tasks(connection, goal_id, cursor, limit)
-    return answer(request, page, at)
+    return reading.answer(page, at)
 
 
 @get(
@@ -126,38 +111,32 @@ async def tasks(
     tags=_TAGS,
     summary="Show a task",
 )
-async def task(
-    goal_id: FromPath[str], task_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
-) -> Response[bytes]:
+async def task(goal_id: FromPath[str], task_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
     """The task and each of its attempts."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         row = await get_task(connection, goal_id, task_id)
         attempts = await list_attempts(connection, goal_id, task_id)
     if row is None:
         raise NotFound(f"Goal `{goal_id[:60]}` has no task `{task_id[:60]}`")
-    return answer(request, TaskDetail(row, attempts), at)
+    return reading.answer(TaskDetail(row, attempts), at)
 
 
 @get("/api/v1/goals/{goal_id:str}/graph", responses=says(Graph), tags=_TAGS, summary="Show a goal's task graph")
-async def task_graph(
-    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
-) -> Response[bytes]:
+async def task_graph(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
     """Every task, and who waits for whom."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         found = await graph(connection, goal_id)
-    return answer(request, found, at)
+    return reading.answer(found, at)
 
 
 @get("/api/v1/goals/{goal_id:str}/gates", responses=says(GateList), tags=_TAGS, summary="List gate rounds")
-async def gates(
-    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
-) -> Response[bytes]:
+async def gates(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
     """Each round with its evidence: command, exit code, counts, coverage, findings."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         rows = await list_gates(connection, goal_id)
-    return answer(request, GateList(rows), at)
+    return reading.answer(GateList(rows), at)
 
 
 @get(
@@ -166,31 +145,27 @@ async def gates(
     tags=_TAGS,
     summary="Show model calls and cost",
 )
-async def usage(
-    goal_id: FromPath[str], *, request: AnyRequest, ports: PortsParam, after: After = None
-) -> Response[bytes]:
+async def usage(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
     """Whole, and by task and model."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         found = await get_usage(connection, goal_id)
-    return answer(request, found, at)
+    return reading.answer(found, at)
 
 
 @get("/api/v1/goals/{goal_id:str}/knowledge", responses=says(KnowledgePage), tags=_TAGS, summary="List knowledge")
 async def knowledge(
     goal_id: FromPath[str],
     *,
-    request: AnyRequest,
-    ports: PortsParam,
+    reading: ReadingParam,
     cursor: Cursor = None,
     limit: Limit = 200,
-    after: After = None,
 ) -> Response[bytes]:
     """Decisions, interfaces, facts and insights that agents left for each other."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_knowledge(connection, goal_id, cursor, limit)
-    return answer(request, page, at)
+    return reading.answer(page, at)
 
 
 @get(
@@ -199,17 +174,15 @@ async def knowledge(
 async def timeline(
     goal_id: FromPath[str],
     *,
-    request: AnyRequest,
-    ports: PortsParam,
+    reading: ReadingParam,
     cursor: Cursor = None,
     limit: Limit = 200,
-    after: After = None,
 ) -> Response[bytes]:
     """Line by line from the beginning, in words for people."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_timeline(connection, goal_id, cursor, limit)
-    return answer(request, page, at)
+    return reading.answer(page, at)
 
 
 @get(
@@ -235,7 +208,7 @@ async def events(
         raise no_goal(goal_id)
     views = [view for view in map(view_of, records) if _wants(wanted, view)]
     more = str(records[-1].seq) if len(records) == limit else None
-    return answer(request, EventPage(views, more), None)
+    return Reading(request, ports, after=None).answer(EventPage(views, more), None)
 
 
 async def must_exist(connection: Connection, goal_id: str) -> None:

@@ -5,20 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Literal
 
-from litestar import Response, post
+from litestar import Response
 from litestar.params import JSONBody, QueryParameter
 
 from agenthub_events.catalogue.goal import GoalPlanned
 from agenthub_events.subjects import goal_id_for_key, goal_id_from_token
-from agenthub_gateway.api.access import (
-    AnyRequest,
-    KeyHeader,
-    PortsParam,
-    accepted_headers,
-    intent_of,
-    principal_of,
-)
-from agenthub_gateway.api.payloads.decoding import strict_body
+from agenthub_gateway.api.command import CallerParam, accepted, command
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GoalSubmitted, duration_of, in_words
 from agenthub_gateway.api.payloads.submission import accepted_from
@@ -38,36 +30,23 @@ Wait = Annotated[
 ]
 
 
-@post(
-    ["/api/v1/goals", "/goals"],
-    status_code=202,
-    before_request=strict_body(SubmitBody),
-    tags=["Goals"],
-    summary="Submit a goal",
-    response_description="The goal is in the log",
-)
+@command(["/api/v1/goals", "/goals"], SubmitBody, "Submit a goal", tag="Goals", described="The goal is in the log")
 async def submit(
     data: JSONBody[SubmitBody],
-    request: AnyRequest,
-    ports: PortsParam,
-    key: KeyHeader = None,
+    caller: CallerParam,
     wait: Wait = None,
 ) -> Response[GoalSubmitted]:
     """Answers once the goal is safely in the event log; planning and work begin by themselves."""
-    accepted = await accepted_from(data, local_repositories=ports.accepts_local_repositories)
-    if key is None:
-        goal_id = goal_id_from_token(ports.ids.token())
+    wanted = await accepted_from(data, local_repositories=caller.ports.accepts_local_repositories)
+    if caller.key is None:
+        goal_id = goal_id_from_token(caller.ports.ids.token())
     else:
-        goal_id = goal_id_for_key(principal_of(request), check_key(key))
-    outcome = await submit_goal(ports.writer, goal_id, accepted, intent_of(request, ports, key, data))
+        goal_id = goal_id_for_key(caller.principal, check_key(caller.key))
+    outcome = await submit_goal(caller.ports.writer, goal_id, wanted, caller.intent(data))
     if wait == "plan":
-        await _until_planned(ports, outcome)
-    family = await load_goal_events(ports.log, goal_id) if wait or outcome.replayed else None
-    return Response(
-        _submitted(outcome, family),
-        status_code=202,
-        headers=accepted_headers(outcome, f"/api/v1/goals/{goal_id}"),
-    )
+        await _until_planned(caller.ports, outcome)
+    family = await load_goal_events(caller.ports.log, goal_id) if wait or outcome.replayed else None
+    return accepted(outcome, _submitted(outcome, family))
 
 
 def _submitted(outcome: CommandOutcome, family: GoalEvents | None) -> GoalSubmitted:

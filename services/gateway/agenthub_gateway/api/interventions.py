@@ -5,27 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Response, get, post
+from litestar import Response, get
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from agenthub_events.agent_types import agent_type_of
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.errors import CommandRefused
-from agenthub_gateway.api.access import (
-    After,
-    AnyRequest,
-    Cursor,
-    KeyHeader,
-    Limit,
-    PortsParam,
-    accepted_headers,
-    answer,
-    intent_of,
-    says,
-    snapshot,
-)
+from agenthub_gateway.api.access import Cursor, Limit, says
+from agenthub_gateway.api.command import Caller, CallerParam, accepted, command
 from agenthub_gateway.api.goal_reads import must_exist
-from agenthub_gateway.api.payloads.decoding import strict_body
 from agenthub_gateway.api.payloads.requests import AnswerBody, EditsBody, ReasonBody, RequeueBody
 from agenthub_gateway.api.payloads.responses import (
     CommandAccepted,
@@ -34,12 +22,11 @@ from agenthub_gateway.api.payloads.responses import (
     dead_letter_view,
     intervention_view,
 )
-from agenthub_gateway.commands.append import CommandOutcome
+from agenthub_gateway.api.reading import ReadingParam, snapshot
 from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
 from agenthub_gateway.commands.tasks import DeadLetter, discard, requeue
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import BlockedTask, InterventionRequired, blocker_reason
-from agenthub_gateway.ports import GatewayPorts
 from agenthub_runtime.readmodels import (
     DeadLetterRow,
     InterventionRow,
@@ -51,7 +38,7 @@ from agenthub_runtime.readmodels import (
 )
 
 _TAGS = ["People"]
-_EVENT = "The event is in the log"
+_TAG = "People"
 
 QuestionState = Annotated[Literal["open", "answered", "gone", "all"], QueryParameter(name="state")]
 LetterState = Annotated[Literal["open", "requeued", "discarded", "all"], QueryParameter(name="state")]
@@ -60,17 +47,15 @@ LetterState = Annotated[Literal["open", "requeued", "discarded", "all"], QueryPa
 @get("/api/v1/interventions", responses=says(InterventionPage), tags=_TAGS, summary="List questions to people")
 async def interventions(
     *,
-    request: AnyRequest,
-    ports: PortsParam,
+    reading: ReadingParam,
     which: QuestionState = "open",
     cursor: Cursor = None,
     limit: Limit = 100,
-    after: After = None,
 ) -> Response[bytes]:
     """The oldest first, of every goal."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         page = await list_interventions(connection, None, None if which == "all" else which, cursor, limit)
-    return answer(request, _with_notifications(page), at)
+    return reading.answer(_with_notifications(page), at)
 
 
 @get(
@@ -82,126 +67,101 @@ async def interventions(
 async def goal_interventions(
     goal_id: FromPath[str],
     *,
-    request: AnyRequest,
-    ports: PortsParam,
+    reading: ReadingParam,
     which: QuestionState = "all",
     cursor: Cursor = None,
     limit: Limit = 100,
-    after: After = None,
 ) -> Response[bytes]:
     """Open, answered and gone ones."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_interventions(connection, goal_id, None if which == "all" else which, cursor, limit)
-    return answer(request, _with_notifications(page), at)
+    return reading.answer(_with_notifications(page), at)
 
 
-@post(
-    "/api/v1/interventions/{intervention_id:str}/answer",
-    status_code=202,
-    before_request=strict_body(AnswerBody),
-    tags=_TAGS,
-    summary="Answer a question",
-    response_description=_EVENT,
-)
+@command("/api/v1/interventions/{intervention_id:str}/answer", AnswerBody, "Answer a question", tag=_TAG)
 async def answer_intervention(
     intervention_id: FromPath[str],
     *,
     data: JSONBody[AnswerBody],
-    request: AnyRequest,
-    ports: PortsParam,
-    key: KeyHeader = None,
+    caller: CallerParam,
 ) -> Response[CommandAccepted]:
     """The first answer counts; a second one is told who was first."""
-    async with snapshot(ports, None) as (connection, _):
+    async with snapshot(caller.ports, None) as (connection, _):
         row = await get_intervention(connection, intervention_id)
     if row is None:
         raise NotFound(f"There is no question `{intervention_id[:80]}`")
     given = Answer(action=data.action, text=data.text, option=data.option, edits=_edits(data.edits))
     outcome = await answer_question(
-        ports.writer,
+        caller.ports.writer,
         OpenQuestion(row.goal_id, row.task_id, row.blocked_seq, row.about),
         given,
-        intent_of(request, ports, key, data),
+        caller.intent(data),
     )
-    return _accepted(outcome)
+    return accepted(outcome)
 
 
 @get("/api/v1/dead-letters", responses=says(DeadLetterPage), tags=_TAGS, summary="List dead letters")
 async def dead_letters(
     *,
-    request: AnyRequest,
-    ports: PortsParam,
+    reading: ReadingParam,
     goal_id: Annotated[str | None, QueryParameter(name="goal")] = None,
     which: LetterState = "open",
     cursor: Cursor = None,
     limit: Limit = 100,
-    after: After = None,
 ) -> Response[bytes]:
     """Work that was given up, and messages that nobody can read; the oldest first."""
-    async with snapshot(ports, after) as (connection, at):
+    async with reading.view() as (connection, at):
         page = await list_dead_letters(connection, goal_id, None if which == "all" else which, cursor, limit)
-    return answer(request, DeadLetterPage([dead_letter_view(row) for row in page.items], page.next_cursor), at)
+    return reading.answer(DeadLetterPage([dead_letter_view(row) for row in page.items], page.next_cursor), at)
 
 
-@post(
+@command(
     "/api/v1/dead-letters/{dead_letter_id:str}/requeue",
-    status_code=202,
-    before_request=strict_body(RequeueBody, optional=True),
-    tags=_TAGS,
-    summary="Send given-up work back",
-    response_description=_EVENT,
+    RequeueBody,
+    "Send given-up work back",
+    tag=_TAG,
+    optional=True,
 )
 async def requeue_letter(
     dead_letter_id: FromPath[str],
-    request: AnyRequest,
-    ports: PortsParam,
+    caller: CallerParam,
     data: JSONBody[RequeueBody | None] = None,
-    key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """As it was, or with changes."""
     body = data or RequeueBody()
-    letter = await _letter(ports, dead_letter_id)
-    outcome = await requeue(ports.writer, letter, _edits(body.edits), intent_of(request, ports, key, body))
-    return _accepted(outcome)
+    letter = await _letter(caller, dead_letter_id)
+    outcome = await requeue(caller.ports.writer, letter, _edits(body.edits), caller.intent(body))
+    return accepted(outcome)
 
 
-@post(
+@command(
     "/api/v1/dead-letters/{dead_letter_id:str}/discard",
-    status_code=202,
-    before_request=strict_body(ReasonBody, optional=True),
-    tags=_TAGS,
-    summary="Give work up for good",
-    response_description=_EVENT,
+    ReasonBody,
+    "Give work up for good",
+    tag=_TAG,
+    optional=True,
 )
 async def discard_letter(
     dead_letter_id: FromPath[str],
-    request: AnyRequest,
-    ports: PortsParam,
+    caller: CallerParam,
     data: JSONBody[ReasonBody | None] = None,
-    key: KeyHeader = None,
 ) -> Response[CommandAccepted]:
     """The goal goes on without it, as far as it can."""
     body = data or ReasonBody()
-    letter = await _letter(ports, dead_letter_id)
-    outcome = await discard(ports.writer, letter, body.reason, intent_of(request, ports, key, body))
-    return _accepted(outcome)
+    letter = await _letter(caller, dead_letter_id)
+    outcome = await discard(caller.ports.writer, letter, body.reason, caller.intent(body))
+    return accepted(outcome)
 
 
-async def _letter(ports: GatewayPorts, dead_letter_id: str) -> DeadLetter:
-    async with snapshot(ports, None) as (connection, _):
+async def _letter(caller: Caller, dead_letter_id: str) -> DeadLetter:
+    async with snapshot(caller.ports, None) as (connection, _):
         row: DeadLetterRow | None = await get_dead_letter(connection, dead_letter_id)
     if row is None:
         raise NotFound(f"There is no dead letter `{dead_letter_id[:80]}`")
     if row.kind != "task":
         raise CommandRefused("unreadable", f"Message {row.seq} on `{row.subject}` cannot be read: {row.reason}")
     return DeadLetter(row.goal_id, row.task_id, row.seq)
-
-
-def _accepted(outcome: CommandOutcome) -> Response[CommandAccepted]:
-    body = CommandAccepted(goal_id=outcome.goal_id, event_id=outcome.event_id, sequence=outcome.sequence)
-    location = f"/api/v1/goals/{outcome.goal_id}"
-    return Response(body, status_code=202, headers=accepted_headers(outcome, location))
 
 
 def _edits(body: EditsBody | None) -> TaskEdits:

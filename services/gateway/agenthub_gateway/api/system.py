@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from agenthub_events.errors import AgenthubError
 from agenthub_gateway.api.access import PortsParam
 from agenthub_gateway.errors import NotFound
-from agenthub_gateway.metrics import CONTENT_TYPE, hub_lines
+from agenthub_gateway.metrics import CONTENT_TYPE, hub_figures
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS, Kind
 from agenthub_gateway.queues import QueueView
@@ -90,11 +90,11 @@ async def queues(ports: PortsParam) -> QueueList:
 
 
 @get("/metrics", include_in_schema=False)
-async def metrics(ports: PortsParam) -> Response[str]:
+async def metrics(ports: PortsParam) -> Response[bytes]:
     """Figures for Prometheus; what does not answer is left out."""
     (_, newest), (_, at), waiting = await asyncio.gather(_log(ports), _read_models(ports), _queues(ports))
-    lines = [*ports.requests.lines(), *hub_lines(newest, at.seq if at else None, waiting)]
-    return Response("\n".join(lines) + "\n", media_type=CONTENT_TYPE)
+    figures = ports.requests.exposed() + hub_figures(newest, at.seq if at else None, waiting)
+    return Response(figures, media_type=CONTENT_TYPE)
 
 
 @get("/problems", tags=["System"], summary="List the kinds of problems")
