@@ -19,7 +19,7 @@ from prometheus_client import (
 from agenthub_gateway.queues import QueueView
 
 # A series that says when another one began is of no use to anybody here.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # ships types, but not for this one
 
 # The charset is added where the answer is made, as for every text.
 CONTENT_TYPE = "text/plain; version=0.0.4"
