@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from agenthub_events.gates import GATES, GateName
 from agenthub_events.subjects import check_task_id, planned_task_id
 from agenthub_events.task_ids import (
-    GATES,
     PREPARE,
     debug_task_id,
     fix_task_id,
@@ -24,12 +26,17 @@ def test_every_rule_makes_an_id_that_tells_its_kind() -> None:
     assert kind_of(PREPARE) == "prepare"
     assert kind_of("deliver-1") == "deliver"
     assert kind_of(merge_task_id("t-a", 1)) == "merge"
-    for gate in GATES:
+    for gate in get_args(GateName):
         assert kind_of(gate_task_id(gate, 3)) == "gate"
         assert gate_of(gate_task_id(gate, 3)) == (gate, 3)
         assert kind_of(debug_task_id(gate, 1)) == "debug"
         assert kind_of(fix_task_id(gate, 1, 2)) == "fix"
         assert check_task_id(fix_task_id(gate, 1, 2))
+
+
+def test_every_gate_that_events_may_name_has_its_entry() -> None:
+    assert tuple(GATES) == get_args(GateName)
+    assert [gate.name for gate in GATES.values()] == list(GATES)
 
 
 def test_rules_find_room_behind_the_longest_planned_id() -> None:
