@@ -11,6 +11,7 @@ from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import Plan
 from agenthub_events.context import WorkContext
+from agenthub_events.gates import GATES
 from agenthub_events.rules.plan import validate_plan, validate_proposal
 from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.agents.load import (
@@ -104,7 +105,7 @@ class AgentSetup:
             permissions=Permissions(
                 tools=names,
                 plan_rules=_plan_rules(context),
-                needs_verdict=context.gate is not None and context.gate.gate == "review",
+                needs_verdict=context.gate is not None and GATES[context.gate.gate].rests_on == "verdict",
             ),
             bounds=Bounds(max_turns=agent.limits.max_turns),
             read_only=not agent.may_edit or context.kind in _READ_ONLY_KINDS,
