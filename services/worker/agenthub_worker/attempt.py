@@ -36,6 +36,7 @@ from agenthub_worker.gates.runners import RUNNERS, GateRunner
 from agenthub_worker.lease.budget import AttemptBudget
 from agenthub_worker.lease.journal import Journal, open_journal
 from agenthub_worker.lease.lease import AttemptOver, Lease
+from agenthub_worker.tools.registry import ENDINGS
 from agenthub_worker.workspace.merge import Merging, land_import
 from agenthub_worker.workspace.workspace import Workspace, open_workspace
 
@@ -131,7 +132,7 @@ class Attempt:
         """Run the agent of the order, from where its recorded steps stop."""
         lease = self._lease
         post = await self._agent_setup.config_for(lease.order, context, workspace)
-        journal = self._journal = await open_journal(lease, context, first)
+        journal = self._journal = await open_journal(lease, context, first, ENDINGS)
         await lease.recall_notes()
         if journal.run.commit and journal.run.commit != workspace.commit:
             await workspace.restore(journal.run.commit, journal.run.bundle_ref)
