@@ -204,7 +204,7 @@ async def test_an_endless_tool_loop_is_bounded_and_ends_at_a_person(bus: Client,
     async with script(call("glob", pattern="*.py")) as model, running_worker(bus, model, tmp_path):
         await desk.order()
         blocked = await desk.ended()
-        assert len(model.requests) < Bounds().max_turns
+        assert len(model.requests) < Bounds(repairs={}).max_turns
     assert isinstance(blocked, AgentBlocked), blocked
     assert blocked.reason == "loop"
     nudges = [r.step.text for r in await desk.steps() if isinstance(r.step, Nudge)]

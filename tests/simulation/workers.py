@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from agenthub_events.agent_types import AGENT_TYPES, agent_type_of
+from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import WorkContext, decode_context
 from agenthub_runtime.agents.load import AgentDefinition, Agents, built_in_files, load_agents
@@ -18,10 +19,10 @@ from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.agent.setup import AgentConfig, AgentSetup
 from agenthub_worker.attempt import Attempt, Preparation
-from agenthub_worker.domain.agent_output import Reported
 from agenthub_worker.domain.model import ModelReply, ModelRequest
-from agenthub_worker.domain.outcomes import AttemptOutcome, Judged
-from agenthub_worker.domain.prompt import first_message
+from agenthub_worker.gates.gate_round import GateRound
+from agenthub_worker.gates.runners import RUNNERS, GateRunner
+from agenthub_worker.gates.verdicts import security_verdict
 from agenthub_worker.heartbeat import ORDER_BEAT_S
 from agenthub_worker.lease.lease import Lease
 from agenthub_worker.llm.providers import Provider as ProviderRecord
@@ -105,31 +106,27 @@ def _built_in() -> Agents:
     return load_agents(built_in_files())
 
 
-class ScriptedAttempt(Attempt):
-    """An attempt whose tests and scanners are scripted; everything else is the worker's own."""
+def gate_runners(stage: Stage) -> dict[str, GateRunner]:
+    """Gates whose tests and scanners are scripted; everything else is the worker's own."""
 
-    def __init__(self, lease: Lease, agent_setup: AgentSetup, stage: Stage) -> None:
-        super().__init__(lease, agent_setup)
-        self._script = stage.scripts[lease.goal_id]
+    async def run_tests(round_: GateRound) -> GateVerdict:
+        lease = round_.lease
+        await lease.while_held(lease.ports.clock.sleep(1.0))
+        return stage.scripts[lease.goal_id].tests_verdict(lease.order, round_.order, lease.ports.worker)
 
-    async def _work(self, context: WorkContext, workspace: Workspace) -> AttemptOutcome | None:
-        gate, lease = context.gate, self._lease
-        if gate is not None and gate.gate == "tests":
-            await lease.while_held(lease.ports.clock.sleep(1.0))
-            return Judged(verdict=self._script.tests_verdict(lease.order, gate, lease.ports.worker))
-        if gate is not None and gate.gate == "security":
-            report = await self._agent(context, workspace, first_message(context))
-            assert isinstance(report, Reported)
-            return self._judge(gate, (), report)
-        return await super()._work(context, workspace)
+    async def audit(round_: GateRound) -> GateVerdict:
+        return security_verdict(round_, await round_.agent(), ())
+
+    return {**RUNNERS, "tests": run_tests, "security": audit}
 
 
 class ScriptedRunner(Worker):
-    """The worker's loop over scripted attempts."""
+    """The worker's loop over attempts that the stage prepares."""
 
     def __init__(self, ports: WorkerPorts, queue: GatedWorkQueue, stage: Stage, *, slots: int) -> None:
         super().__init__(ports, queue, ScriptedCrew(stage), types=TYPES, slots=slots)
         self._stage = stage
+        self._gate_runners = gate_runners(stage)
 
     async def prepare(self, lease: Lease) -> Preparation:
         """What the stage has ready for the attempt."""
@@ -137,7 +134,7 @@ class ScriptedRunner(Worker):
 
     async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
         """One claimed attempt, to its closing event."""
-        await ScriptedAttempt(lease, self._agent_setup, self._stage).run(preparing)
+        await Attempt(lease, self._agent_setup, self._gate_runners).run(preparing)
 
 
 class Silent(Telemetry):

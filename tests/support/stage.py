@@ -22,11 +22,10 @@ from agenthub_worker.domain.model import ModelClient, ModelReply, ModelRequest
 from agenthub_worker.domain.prompt import first_message, system_prompt
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 from agenthub_worker.tools.contract import ToolContext
-from agenthub_worker.tools.registry import CONTROL, TOOLS, call_tool, decoded, definitions
+from agenthub_worker.tools.registry import CONTROL, ENDINGS, TOOLS, call_tool, decoded, definitions
 
 MOST_TURNS = 12
 AGENTS = load_agents(built_in_files())
-_ENDINGS = {"report_result", "ask_human", "submit_plan"}
 
 
 class AttemptOutcome(msgspec.Struct, frozen=True):
@@ -83,7 +82,7 @@ class Stage:
             )
             reply = await self._client.complete(request, on_activity=lambda _: None)
             replies.append(reply)
-            ended = next((call for call in reply.tool_calls if call["name"] in _ENDINGS), None)
+            ended = next((call for call in reply.tool_calls if call["name"] in ENDINGS), None)
             if ended is not None:
                 decoded(TOOLS[ended["name"]], ended["input"])
                 if ended["name"] != "ask_human" or not left:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import pytest
 
 from agenthub_events.catalogue.values import Finding, TestCounts, TestEvidence
+from agenthub_events.gates import GATES
 from agenthub_worker.domain.gate_judgement import judge_review, judge_security, judge_tests
+from agenthub_worker.gates.runners import RUNNERS
 
 
 def evidence(coverage: float | None = None, **counts: int) -> TestEvidence:
     return TestEvidence(command="pytest", exit_code=0, counts=TestCounts(**counts), coverage_percent=coverage)
+
+
+def test_every_gate_has_its_runner() -> None:
+    assert set(RUNNERS) == set(GATES)
 
 
 def test_a_green_run_passes_and_says_what_ran() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agenthub_events.catalogue.values import Constraints
 from agenthub_events.errors import InvalidInput
+from agenthub_events.gates import GateName
 from agenthub_events.rules.requirements import (
     MAX_DURATION_S,
     GateParameters,
@@ -19,6 +20,8 @@ from agenthub_events.rules.requirements import (
     parse_duration,
 )
 from tests.support.properties import untimed
+
+EVERY: tuple[GateName, ...] = ("tests", "security", "review")
 
 
 @pytest.mark.parametrize(
@@ -42,10 +45,14 @@ def test_a_demanded_coverage_is_read_out_of_words(text: str, threshold: float | 
 
 def test_words_win_over_a_missing_flag() -> None:
     lax = Constraints(must_pass_tests=False, require_security_audit=False)
-    assert gate_parameters([], lax) == GateParameters(min_coverage=None, tests_block=False, security=False)
-    assert gate_parameters(["A security audit"], lax).security is True
+    assert gate_parameters([], lax) == GateParameters(
+        min_coverage=None, required=("tests", "review"), blocking=frozenset({"security", "review"})
+    )
+    assert gate_parameters(["A security audit"], lax).required == ("tests", "security", "review")
     assert gate_parameters(["60% coverage", "coverage 85%"], lax).min_coverage == 85.0
-    assert gate_parameters([], Constraints()) == GateParameters(min_coverage=None, tests_block=True, security=True)
+    assert gate_parameters([], Constraints()) == GateParameters(
+        min_coverage=None, required=EVERY, blocking=frozenset(EVERY)
+    )
 
 
 def test_a_requirement_is_spoken_to_by_its_gates_and_always_by_the_review() -> None:

@@ -32,8 +32,9 @@ from agenthub_worker.domain.next_step import (
     next_step,
 )
 from agenthub_worker.domain.run import CUT_OFF, INTERRUPTED, REPAIR, UNSTICK, Run
+from agenthub_worker.tools.registry import ENDINGS, REPAIRS
 
-BOUNDS = Bounds(max_turns=30, max_errors=5, max_total_tokens=10_000)
+BOUNDS = Bounds(repairs=REPAIRS, max_turns=30, max_errors=5, max_total_tokens=10_000)
 
 
 def reply(turn: int, *names: str, stop: str = "", tries: int = 1, text: str = "hm", **input_: Any) -> TurnReply:
@@ -59,7 +60,7 @@ def receipt(turn: int, index: int = 0, *, name: str = "bash", text: str = "ok", 
 
 
 def folded(*steps: Step) -> Run:
-    run = Run("first")
+    run = Run("first", ENDINGS)
     for step in steps:
         run.apply(step)
     return run
@@ -176,12 +177,12 @@ def test_failing_tools_in_a_row_end_the_run() -> None:
 
 
 def test_turns_and_tokens_are_bounded() -> None:
-    few = Bounds(max_turns=2, max_errors=9, max_total_tokens=10_000)
+    few = Bounds(repairs=REPAIRS, max_turns=2, max_errors=9, max_total_tokens=10_000)
     run = folded(*used_tool(1, text="a"), *used_tool(2, text="b"))
     move = next_step(run, few)
     assert isinstance(move, Fail)
     assert move.failure_class == "limit"
-    little = Bounds(max_turns=9, max_errors=9, max_total_tokens=30)
+    little = Bounds(repairs=REPAIRS, max_turns=9, max_errors=9, max_total_tokens=30)
     assert isinstance(next_step(run, little), Fail)
 
 
@@ -280,7 +281,7 @@ def test_any_prefix_of_a_run_resumes_at_the_same_next_step(steps: list[Step], da
 
 @given(recorded_runs())
 def test_no_recorded_turn_is_asked_again_and_no_finished_call_is_run_again(steps: list[Step]) -> None:
-    run = Run("first")
+    run = Run("first", ENDINGS)
     answered: set[int] = set()
     finished: set[str] = set()
     for step in steps:
@@ -300,7 +301,7 @@ def test_no_recorded_turn_is_asked_again_and_no_finished_call_is_run_again(steps
 def test_every_tool_call_in_the_messages_has_exactly_one_result_before_the_model_is_asked(
     steps: list[Step],
 ) -> None:
-    run = Run("first")
+    run = Run("first", ENDINGS)
     for step in steps:
         run.apply(step)
         if not isinstance(next_step(run, BOUNDS), CallModel):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from agenthub_events.gates import GATES, GateName
 from agenthub_events.subjects import check_task_id, planned_task_id
 from agenthub_events.task_ids import (
-    GATES,
     PREPARE,
     debug_task_id,
     fix_task_id,
     gate_of,
+    gate_repaired_by,
     gate_task_id,
     kind_of,
     merge_task_id,
+    parent_of,
     plan_task_id,
     task_debug_id,
+    task_helped_by,
 )
 
 
@@ -24,12 +29,17 @@ def test_every_rule_makes_an_id_that_tells_its_kind() -> None:
     assert kind_of(PREPARE) == "prepare"
     assert kind_of("deliver-1") == "deliver"
     assert kind_of(merge_task_id("t-a", 1)) == "merge"
-    for gate in GATES:
+    for gate in get_args(GateName):
         assert kind_of(gate_task_id(gate, 3)) == "gate"
         assert gate_of(gate_task_id(gate, 3)) == (gate, 3)
         assert kind_of(debug_task_id(gate, 1)) == "debug"
         assert kind_of(fix_task_id(gate, 1, 2)) == "fix"
         assert check_task_id(fix_task_id(gate, 1, 2))
+
+
+def test_every_gate_that_events_may_name_has_its_entry() -> None:
+    assert tuple(GATES) == get_args(GateName)
+    assert [gate.name for gate in GATES.values()] == list(GATES)
 
 
 def test_rules_find_room_behind_the_longest_planned_id() -> None:
@@ -42,3 +52,20 @@ def test_rules_find_room_behind_the_longest_planned_id() -> None:
 def test_no_key_of_a_plan_can_pass_for_a_rule(task_id: str) -> None:
     assert kind_of(task_id) == "work"
     assert gate_of(task_id) is None
+
+
+def test_repairs_name_what_they_are_about() -> None:
+    for repair in (debug_task_id("security", 2), fix_task_id("security", 2, 1)):
+        assert gate_repaired_by(repair) == ("security", 2)
+        assert parent_of(repair) == gate_task_id("security", 2)
+        assert task_helped_by(repair) == ""
+    for helper in (merge_task_id("t-a-1", 2), task_debug_id("t-a-1", 2)):
+        assert gate_repaired_by(helper) is None
+        assert parent_of(helper) == task_helped_by(helper) == "t-a-1"
+    assert parent_of("t-a") == ""
+
+
+def test_a_gate_that_nobody_knows_is_taken_for_no_other() -> None:
+    assert (gate_of("gate-licences-1"), kind_of("gate-licences-1")) == (None, "work")
+    assert (gate_repaired_by("fix-licences-1-1"), kind_of("fix-licences-1-1")) == (None, "work")
+    assert (gate_repaired_by("debug-licences-1"), task_helped_by("debug-licences-1")) == (None, "licences")

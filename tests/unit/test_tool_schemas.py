@@ -8,10 +8,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agenthub_events.catalogue.values import Plan, PlanAnalysis, PlanTask
+from agenthub_runtime.agents.tool_names import ALL_TOOLS
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.tools.contract import cut
 from agenthub_worker.tools.control import RequestTasks, SubmitPlan
-from agenthub_worker.tools.registry import CONTROL, TOOLS, decoded, definitions
+from agenthub_worker.tools.registry import CONTROL, ENDINGS, REPAIRS, TOOLS, decoded, definitions, offered
 from agenthub_worker.tools.searching import _fits
 
 CALLS: dict[str, dict[str, Any]] = {
@@ -61,6 +62,20 @@ def test_every_tool_of_the_contract_is_there() -> None:
         "str_replace_based_edit_tool",
         "run_tests",
     }
+
+
+def test_a_file_can_grant_every_tool_that_is_no_control_tool_and_no_other() -> None:
+    assert set(ALL_TOOLS) == TOOLS.keys() - CONTROL
+
+
+def test_which_calls_end_a_run_and_which_are_on_offer_follow_from_the_tools() -> None:
+    assert {"report_result", "ask_human", "submit_plan"} == ENDINGS
+    assert REPAIRS == {"report_result": 1, "submit_plan": 2, "ask_human": 2}
+    everywhere = {"bash", "ask_human", "record_knowledge"}
+    assert offered("plan", ["bash"]) == everywhere | {"submit_plan"}
+    assert offered("gate", ["bash"]) == everywhere | {"report_result"}
+    for kind in ("work", "debug", "fix", "merge"):
+        assert offered(kind, ["bash"]) == everywhere | {"report_result", "request_tasks"}
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))

@@ -7,7 +7,8 @@ import hashlib
 import msgspec
 
 from agenthub_events.base import Record
-from agenthub_events.catalogue.values import Constraints, Finding, GateName, PlannedTask, TestEvidence
+from agenthub_events.catalogue.values import Constraints, Finding, PlannedTask, TestEvidence
+from agenthub_events.gates import GateName
 from agenthub_events.task_ids import TaskKind
 
 

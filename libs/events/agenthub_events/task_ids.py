@@ -1,31 +1,35 @@
-"""Ids of tasks that are made by rule, and what kind of task an id names."""
+"""Ids of tasks that are made by rule: what kind of task an id names, and which task it is about."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal, TypeAlias
 
-from agenthub_events.catalogue.values import GateName
+from agenthub_events.gates import GATES, GateName
 
 TaskKind: TypeAlias = Literal["work", "plan", "prepare", "gate", "debug", "fix", "merge", "deliver"]
 
-GATES: tuple[GateName, ...] = ("tests", "security", "review")
 PREPARE = "prepare"
 
-_GATE = re.compile(r"gate-(tests|security|review)-(\d+)")
+_GATE = re.compile(r"gate-(.+)-(\d+)")
+_DEBUG = re.compile(r"debug-(.+)-(\d+)")
+_FIX = re.compile(r"fix-(.+)-(\d+)-\d+")
+_MERGE = re.compile(r"merge-(.+)-(\d+)")
 _RULES: tuple[tuple[re.Pattern[str], TaskKind], ...] = (
     (re.compile(r"plan-\d+"), "plan"),
     (re.compile(r"prepare"), "prepare"),
-    (_GATE, "gate"),
-    (re.compile(r"debug-.+-\d+"), "debug"),
-    (re.compile(r"fix-(tests|security|review)-\d+-\d+"), "fix"),
-    (re.compile(r"merge-.+-\d+"), "merge"),
+    (_DEBUG, "debug"),
+    (_MERGE, "merge"),
     (re.compile(r"deliver-\d+"), "deliver"),
 )
 
 
 def kind_of(task_id: str) -> TaskKind:
     """What a task of this id does; everything that no rule made is `work`."""
+    if gate_of(task_id) is not None:
+        return "gate"
+    if _round_in(_FIX, task_id) is not None:
+        return "fix"
     for pattern, kind in _RULES:
         if pattern.fullmatch(task_id):
             return kind
@@ -44,12 +48,33 @@ def gate_task_id(gate: GateName, round_: int) -> str:
 
 def gate_of(task_id: str) -> tuple[GateName, int] | None:
     """The gate and the round that a task id names; None when it is no gate."""
-    found = _GATE.fullmatch(task_id)
-    if found is None:
-        return None
-    name = found.group(1)
-    gate: GateName = "tests" if name == "tests" else "security" if name == "security" else "review"
-    return gate, int(found.group(2))
+    return _round_in(_GATE, task_id)
+
+
+def gate_repaired_by(task_id: str) -> tuple[GateName, int] | None:
+    """The gate and the round that a `debug-<gate>-<n>` or `fix-<gate>-<n>-<i>` repairs; None for others."""
+    return _round_in(_DEBUG, task_id) or _round_in(_FIX, task_id)
+
+
+def task_helped_by(task_id: str) -> str:
+    """The task that a `merge-<task>-<n>` or `debug-<task>-<n>` is about; empty for others."""
+    if gate_repaired_by(task_id):
+        return ""
+    found = _MERGE.fullmatch(task_id) or _DEBUG.fullmatch(task_id)
+    return found.group(1) if found else ""
+
+
+def parent_of(task_id: str) -> str:
+    """The task out of which a rule made this one; empty for others."""
+    repaired = gate_repaired_by(task_id)
+    return gate_task_id(*repaired) if repaired else task_helped_by(task_id)
+
+
+def _round_in(pattern: re.Pattern[str], task_id: str) -> tuple[GateName, int] | None:
+    """The gate and the round in an id of this form; None when it names no gate that is known."""
+    found = pattern.fullmatch(task_id)
+    gate = GATES.get(found.group(1)) if found else None
+    return (gate.name, int(found.group(2))) if found and gate else None
 
 
 def debug_task_id(gate: GateName, round_: int) -> str:

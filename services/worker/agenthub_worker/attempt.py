@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import structlog
 
 from agenthub_events.catalogue.values import Finding, TaskResult
-from agenthub_events.context import GateOrder, WorkContext, decode_context
+from agenthub_events.context import WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
 from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.repository.goal import ROOT_COMMIT
@@ -30,10 +31,12 @@ from agenthub_worker.domain.outcomes import (
 )
 from agenthub_worker.domain.prompt import first_message
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
-from agenthub_worker.gates.verdicts import review_verdict, scan_change, security_verdict, tests_verdict
+from agenthub_worker.gates.gate_round import GateRound, Heard
+from agenthub_worker.gates.runners import RUNNERS, GateRunner
 from agenthub_worker.lease.budget import AttemptBudget
 from agenthub_worker.lease.journal import Journal, open_journal
 from agenthub_worker.lease.lease import AttemptOver, Lease
+from agenthub_worker.tools.registry import ENDINGS
 from agenthub_worker.workspace.merge import Merging, land_import
 from agenthub_worker.workspace.workspace import Workspace, open_workspace
 
@@ -70,11 +73,12 @@ def _on_a_named_commit(context: WorkContext) -> WorkContext:
 
 
 class Attempt:
-    """A claimed attempt of real work."""
+    """A claimed attempt of real work. `runners` are those of the gates by their names."""
 
-    def __init__(self, lease: Lease, agent_setup: AgentSetup) -> None:
+    def __init__(self, lease: Lease, agent_setup: AgentSetup, runners: Mapping[str, GateRunner] = RUNNERS) -> None:
         self._lease = lease
         self._agent_setup = agent_setup
+        self._runners = runners
         self._journal: Journal | None = None
         self._models: ModelCalls | None = None
 
@@ -103,37 +107,32 @@ class Attempt:
             return Failed(failure_class="workspace", reason=str(error))
 
     async def _work(self, context: WorkContext, workspace: Workspace) -> AttemptOutcome | None:
-        lease, gate = self._lease, context.gate
-        if gate is None:
-            agent_output = await self._agent(
-                context, workspace, first_message(context, other_side=await _other_side(workspace, context))
-            )
-            if isinstance(agent_output, Planned):
-                result = TaskResult(
-                    summary=_plan_summary(agent_output), commit=workspace.base, plan=agent_output.plan
-                )
-                return Completed(result=result)
-            return await self._deliver(context, workspace, agent_output)
-        if gate.gate == "tests":
-            return Judged(verdict=await tests_verdict(lease, workspace, context, gate))
-        scanned = await scan_change(lease, workspace, gate) if gate.gate == "security" else ()
+        if context.gate is not None:
+            agent = partial(self._judging, context, workspace)
+            order = context.gate
+            round_ = GateRound(lease=self._lease, workspace=workspace, context=context, order=order, agent=agent)
+            return Judged(verdict=await self._runners[order.gate](round_))
+        agent_output = await self._agent(
+            context, workspace, first_message(context, other_side=await _other_side(workspace, context))
+        )
+        if isinstance(agent_output, Planned):
+            result = TaskResult(summary=_plan_summary(agent_output), commit=workspace.base, plan=agent_output.plan)
+            return Completed(result=result)
+        return await self._deliver(context, workspace, agent_output)
+
+    async def _judging(self, context: WorkContext, workspace: Workspace, scanned: Sequence[Finding] = ()) -> Heard:
+        """The agent of a gate's round."""
         report = await self._agent(context, workspace, first_message(context, scanned=scanned))
         if isinstance(report, Planned):
-            return Failed(failure_class="invalid", reason="the agent of a gate handed in a plan")
-        return self._judge(gate, scanned, report)
-
-    def _judge(self, gate: GateOrder, scanned: Sequence[Finding], report: Reported) -> AttemptOutcome:
-        lease, usage = self._lease, self._run_summary().usage
-        if gate.gate == "security":
-            return Judged(verdict=security_verdict(lease, gate, report, scanned=scanned, usage=usage))
+            raise AttemptOver(Failed(failure_class="invalid", reason="the agent of a gate handed in a plan"))
         read_diff = self._journal is not None and self._journal.run.read_diff
-        return Judged(verdict=review_verdict(lease, gate, report, read_diff=read_diff, usage=usage))
+        return Heard(report, read_diff, self._run_summary().usage)
 
     async def _agent(self, context: WorkContext, workspace: Workspace, first: str) -> AgentOutput:
         """Run the agent of the order, from where its recorded steps stop."""
         lease = self._lease
         post = await self._agent_setup.config_for(lease.order, context, workspace)
-        journal = self._journal = await open_journal(lease, context, first)
+        journal = self._journal = await open_journal(lease, context, first, ENDINGS)
         await lease.recall_notes()
         if journal.run.commit and journal.run.commit != workspace.commit:
             await workspace.restore(journal.run.commit, journal.run.bundle_ref)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.values import Finding, GateName, TestCounts, Usage
+from agenthub_events.catalogue.values import Finding, TestCounts, Usage
+from agenthub_events.gates import GateName
 
 
 class GateVerdict(Event, frozen=True, kw_only=True):

@@ -15,7 +15,6 @@ Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
 FailureClass: TypeAlias = Literal["transient", "model", "tool", "invalid", "crash", "workspace", "limit"]
 ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart"]
 AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
-GateName: TypeAlias = Literal["tests", "security", "review"]
 
 
 class Constraints(Record, frozen=True, kw_only=True):

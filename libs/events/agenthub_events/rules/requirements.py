@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agenthub_events.catalogue.values import Constraints, GateName
+from agenthub_events.catalogue.values import Constraints
 from agenthub_events.errors import InvalidInput
+from agenthub_events.gates import GATES, Gate, GateName
 
 DEFAULT_LLM_CALLS = 500
 """Model calls of a goal whose submission names no limit, or 0."""
@@ -21,8 +22,6 @@ _COVERAGE = re.compile(
     r"(?:coverage\D{0,20}?(\d{1,3}(?:\.\d+)?)\s*%)|(?:(\d{1,3}(?:\.\d+)?)\s*%\s*(?:\w+\s+){0,2}coverage)",
     re.I,
 )
-_TESTS = re.compile(r"\btests?\b|\bcoverage\b", re.I)
-_AUDIT = re.compile(r"\bsecurity\b|\baudit\b", re.I)
 _PARTS = re.compile(
     r"(\d+(?:\.\d+)?)\s*(d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)\b", re.I
 )
@@ -32,11 +31,11 @@ MAX_DURATION_S = 365 * 86_400
 
 
 class GateParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gates of a goal demand: the least coverage in percent, and which verdicts block."""
+    """What a goal demands: the least coverage in percent, the gates to pass, and those whose failure blocks."""
 
     min_coverage: float | None
-    tests_block: bool
-    security: bool
+    required: tuple[GateName, ...]
+    blocking: frozenset[GateName]
 
 
 def gate_parameters(requirements: Sequence[str], constraints: Constraints) -> GateParameters:
@@ -44,9 +43,21 @@ def gate_parameters(requirements: Sequence[str], constraints: Constraints) -> Ga
     thresholds = [value for text in requirements if (value := coverage_threshold(text)) is not None]
     return GateParameters(
         min_coverage=max(thresholds, default=None),
-        tests_block=constraints.must_pass_tests,
-        security=constraints.require_security_audit or any(_AUDIT.search(text) for text in requirements),
+        required=tuple(gate.name for gate in GATES.values() if _required(gate, requirements, constraints)),
+        blocking=frozenset(gate.name for gate in GATES.values() if _is_set(constraints, gate.blocks_by)),
     )
+
+
+def _required(gate: Gate, requirements: Sequence[str], constraints: Constraints) -> bool:
+    return _is_set(constraints, gate.required_by) or any(_speaks_to(gate, text) for text in requirements)
+
+
+def _is_set(constraints: Constraints, flag: str | None) -> bool:
+    return flag is None or getattr(constraints, flag) is True
+
+
+def _speaks_to(gate: Gate, text: str) -> bool:
+    return gate.about is None or gate.about.search(text) is not None
 
 
 def coverage_threshold(text: str) -> float | None:
@@ -60,12 +71,7 @@ def coverage_threshold(text: str) -> float | None:
 
 def gates_for(text: str) -> tuple[GateName, ...]:
     """The gates whose evidence speaks to a requirement; the review speaks to every one."""
-    gates: list[GateName] = []
-    if _TESTS.search(text):
-        gates.append("tests")
-    if _AUDIT.search(text):
-        gates.append("security")
-    return (*gates, "review")
+    return tuple(gate.name for gate in GATES.values() if _speaks_to(gate, text))
 
 
 def parse_duration(text: str, *, field: str) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 FILES = "str_replace_based_edit_tool"
 ALL_TOOLS = ("bash", FILES, "glob", "grep", "run_tests", "git_diff")
+"""The tools that a file can grant, in the order in which a model sees them; the worker has one of each name."""
 
 # A right that is not a tool by itself: changing files with the file tool.
 _EDIT = "edit"
@@ -21,12 +22,8 @@ _GRANTS: Mapping[str, tuple[str, ...]] = {
     "Glob": ("glob",),
     "LS": ("glob",),
     "Grep": ("grep",),
+    **{name: (name,) for name in ALL_TOOLS},
     FILES: (FILES, _EDIT),
-    "bash": ("bash",),
-    "glob": ("glob",),
-    "grep": ("grep",),
-    "run_tests": ("run_tests",),
-    "git_diff": ("git_diff",),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, assert_never, cast
 
 from agenthub_events.agent_types import agent_type_of
 from agenthub_events.base import Event
@@ -14,6 +14,7 @@ from agenthub_events.catalogue import money as m
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.errors import InvalidInput
+from agenthub_events.gates import GATES
 from agenthub_events.task_ids import gate_of, kind_of
 
 ORCHESTRATOR = "Orchestrator"
@@ -22,12 +23,6 @@ HUMAN = "Human"
 Names: TypeAlias = Mapping[str, str]
 """Task ids to the names that people know; an id without a name stands for itself."""
 
-# Gate to what is said after a failed and after a passed round.
-VERDICTS: Mapping[str, tuple[str, str]] = {
-    "tests": ("Tests failed", "Tests passed"),
-    "security": ("Security audit failed", "Security passed"),
-    "review": ("Changes requested", "Review approved"),
-}
 _DONE: Mapping[str, str] = {
     "architect": "Analysis complete",
     "coding": "Implementation complete",
@@ -88,6 +83,12 @@ def worker_name(worker: str, agent: str = "") -> str:
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def lead_after_verdict(event: v.GatePassed | v.GateFailed) -> str:
+    """What the orchestrator says of a judged round before it names the next task."""
+    words = GATES[event.gate].words
+    return words.after_success if isinstance(event, v.GatePassed) else words.after_failure
 
 
 def lead_after(event: t.TaskCompleted, names: Names) -> str:
@@ -157,9 +158,7 @@ def _started(event: t.TaskStarted, names: Names) -> Told:
 def _starting(task_id: str, name: str) -> str:
     gate = gate_of(task_id)
     if gate is not None:
-        return {"tests": "Started running tests", "security": "Started security audit"}.get(
-            gate[0], "Started final review"
-        )
+        return GATES[gate[0]].words.started
     return {"plan": "Started planning", "debug": "Started debugging"}.get(kind_of(task_id), f"Started task {name}")
 
 
@@ -227,20 +226,23 @@ def _proposed(event: t.TaskProposed, names: Names) -> Told:
 
 @_says(v.GatePassed)
 def _gate_passed(event: v.GatePassed, _: Names) -> Told:
-    return worker_name(event.worker, event.agent), _passing(event)
+    return worker_name(event.worker, event.agent), f"{GATES[event.gate].words.passing}{_facts(event)}"
 
 
-def _passing(event: v.GatePassed) -> str:
-    if event.gate == "security":
-        found = _count(len(event.findings), "finding") if event.findings else "no vulnerabilities"
-        return f"Security audit passed, {found}"
-    if event.gate == "review":
-        return "Code review approved, ready for deployment"
-    facts = [f"{event.counts.passed} passed"] if event.counts is not None else []
-    if event.coverage_percent is not None:
-        facts.append(f"{event.coverage_percent:g}% coverage")
-    shown = f" ({', '.join(facts)})" if facts else ""
-    return f"All tests passing!{shown}"
+def _facts(event: v.GatePassed) -> str:
+    gate = GATES[event.gate]
+    match gate.rests_on:
+        case "test_run":
+            facts = [f"{event.counts.passed} passed"] if event.counts is not None else []
+            if event.coverage_percent is not None:
+                facts.append(f"{event.coverage_percent:g}% coverage")
+            return f" ({', '.join(facts)})" if facts else ""
+        case "findings":
+            return f", {_count(len(event.findings), 'finding') if event.findings else gate.words.nothing_found}"
+        case "verdict":
+            return ""
+        case never:
+            assert_never(never)
 
 
 @_says(v.GateFailed)
@@ -249,12 +251,16 @@ def _gate_failed(event: v.GateFailed, _: Names) -> Told:
 
 
 def _failing(event: v.GateFailed) -> str:
-    if event.gate == "security":
-        return f"Security audit failed, {_count(len(event.findings), 'finding')}"
-    if event.gate == "review":
-        return f"Code review asks for changes{_because(event.summary)}"
-    broken = event.counts.failed + event.counts.errors if event.counts is not None else 0
-    return f"{_count(broken, 'test')} failed" if broken else f"Tests did not pass{_because(event.summary)}"
+    gate = GATES[event.gate]
+    match gate.rests_on:
+        case "findings":
+            return f"{gate.words.failing}, {_count(len(event.findings), 'finding')}"
+        case "test_run" if event.counts is not None and (broken := event.counts.failed + event.counts.errors):
+            return f"{_count(broken, 'test')} failed"
+        case "test_run" | "verdict":
+            return f"{gate.words.failing}{_because(event.summary)}"
+        case never:
+            assert_never(never)
 
 
 @_says(a.AgentBlocked)

@@ -20,10 +20,10 @@ from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import kind_of
 from agenthub_runtime.timeline.phrases import (
     ORCHESTRATOR,
-    VERDICTS,
     WORDS,
     Names,
     lead_after,
+    lead_after_verdict,
     name_of,
     worker_name,
 )
@@ -139,7 +139,7 @@ class TimelineRenderer:
             case t.TaskCompleted():
                 self._closed, self._lead = event.task_id, lead_after(event, self.names)
             case v.GatePassed() | v.GateFailed():
-                self._closed, self._lead = event.task_id, VERDICTS[event.gate][isinstance(event, v.GatePassed)]
+                self._closed, self._lead = event.task_id, lead_after_verdict(event)
             case t.MergeConflicted():
                 self._closed, self._lead = event.task_id, "Conflict found"
             case g.GoalReplanned() if event.cause and event.cause == self._closed:

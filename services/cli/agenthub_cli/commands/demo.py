@@ -17,6 +17,7 @@ from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.pull import pull_goal
 from agenthub_cli.goals.watch import TimelinePrinter, follow_to_rest
 from agenthub_cli.terminal.output import print_json, program
+from agenthub_events.gates import GATES
 
 REHEARSAL = (
     "REHEARSAL: a scripted model plays the sample goal. Its tool calls, workspaces, tests and failures are real."
@@ -100,7 +101,7 @@ def _gate(gate: dict[str, Any]) -> str:
         facts.append(", ".join(f"{gate[word]} {word}" for word in _COUNTED if gate[word]))
     if gate["coverage_percent"] is not None:
         facts.append(f"{gate['coverage_percent']:.0f}% coverage")
-    if gate["gate"] != "tests":
+    if GATES[gate["gate"]].rests_on != "test_run":
         found = len(gate["findings"])
         facts.append(f"{found} finding" if found == 1 else f"{found} findings")
     return f"{gate['gate']:<9} {' · '.join(facts)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -11,6 +11,7 @@ from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import Plan
 from agenthub_events.context import WorkContext
+from agenthub_events.gates import GATES
 from agenthub_events.rules.plan import validate_plan, validate_proposal
 from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.agents.load import (
@@ -33,16 +34,11 @@ from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.lease.journal import Journal
 from agenthub_worker.llm.providers import Provider, provider_for
 from agenthub_worker.tools.contract import ToolContext
-from agenthub_worker.tools.registry import definitions
+from agenthub_worker.tools.registry import REPAIRS, definitions, offered
 from agenthub_worker.workspace.workspace import Workspace
 
 log = structlog.get_logger()
 
-_WORK_CALLS = frozenset({"report_result", "ask_human", "request_tasks", "record_knowledge"})
-_CALLS: Mapping[TaskKind, frozenset[str]] = {
-    "plan": frozenset({"submit_plan", "ask_human", "record_knowledge"}),
-    "gate": frozenset({"report_result", "ask_human", "record_knowledge"}),
-}
 _READ_ONLY_KINDS: frozenset[TaskKind] = frozenset({"plan", "gate"})
 
 
@@ -90,7 +86,7 @@ class AgentSetup:
         if self._provider is None or self._client is None:
             raise ProviderMissing("this worker has no model", field="AGENTHUB_PROVIDER")
         agent = await self._agent(order, workspace)
-        names = frozenset(agent.tools) | _CALLS.get(context.kind, _WORK_CALLS)
+        names = offered(context.kind, agent.tools)
         brief = ModelConfig(
             client=self._client,
             provider=self._provider.name,
@@ -104,9 +100,9 @@ class AgentSetup:
             permissions=Permissions(
                 tools=names,
                 plan_rules=_plan_rules(context),
-                needs_verdict=context.gate is not None and context.gate.gate == "review",
+                needs_verdict=context.gate is not None and GATES[context.gate.gate].rests_on == "verdict",
             ),
-            bounds=Bounds(max_turns=agent.limits.max_turns),
+            bounds=Bounds(max_turns=agent.limits.max_turns, repairs=REPAIRS),
             read_only=not agent.may_edit or context.kind in _READ_ONLY_KINDS,
         )
 

@@ -21,7 +21,7 @@ from agenthub_worker.domain.run import INTERRUPTED, Call
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.lease.journal import Journal
 from agenthub_worker.lease.lease import AttemptOver, Lease
-from agenthub_worker.tools.contract import ToolContext, ToolResult
+from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult
 from agenthub_worker.tools.control import (
     AskHuman,
     RecordKnowledge,
@@ -64,7 +64,7 @@ class ToolCalls:
             await self._run_tool(call)
             return None
         try:
-            return await self._answer(call, decoded(TOOLS[call.name], call.input))
+            return await self._answer(call, TOOLS[call.name])
         except ToolRefused as refused:
             await self._journal.write(_receipt(call, ToolResult(text=str(refused), is_error=True)))
             return None
@@ -105,7 +105,16 @@ class ToolCalls:
             text = f"{result.text}\n\nThe workspace cannot be saved like this: {refused}"
             return ToolResult(text=text, is_error=True), False
 
-    async def _answer(self, call: Call, given: msgspec.Struct) -> AgentOutput | None:
+    async def _answer(self, call: Call, tool: Tool) -> AgentOutput | None:
+        given = decoded(tool, call.input)
+        if tool.ends_run:
+            return self._end_with(call, given)
+        await self._journal.write(_intent(call))
+        self._lease.ports.crash_point("after-tool-intent")
+        await self._append_once(call)
+        return None
+
+    def _end_with(self, call: Call, given: msgspec.Struct) -> AgentOutput:
         match given:
             case ReportResult():
                 return self._reported(given)
@@ -121,11 +130,7 @@ class ToolCalls:
                         tool_use_id=call.tool_use_id,
                     )
                 )
-            case _:
-                await self._journal.write(_intent(call))
-                self._lease.ports.crash_point("after-tool-intent")
-                await self._append_once(call)
-                return None
+        raise ToolRefused(f"`{call.name}` ends no run.")
 
     def _reported(self, given: ReportResult) -> Reported:
         if self._permissions.needs_verdict and given.status == "done" and given.verdict is None:

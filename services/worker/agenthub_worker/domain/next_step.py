@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -11,12 +12,14 @@ from agenthub_events.runs import ToolIntent
 from agenthub_worker.domain.run import REPAIR, UNSTICK, Call, Run
 from agenthub_worker.domain.stuck_detection import SAME_CALLS
 
-_REPAIRS = {"report_result": 1, "submit_plan": 2, "ask_human": 2}
-
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one attempt. `max_total_tokens` counts input and output of all its calls."""
+    """Limits of one attempt. `max_total_tokens` counts input and output of all its calls.
 
+    `repairs` says how often a tool's call may be refused, for tools with such a limit.
+    """
+
+    repairs: Mapping[str, int]
     max_turns: int = 60
     max_errors: int = 12
     max_total_tokens: int = 2_000_000
@@ -94,7 +97,7 @@ def _broken(run: Run, bounds: Bounds) -> Fail | None:
         return Fail("model", f"The model used the tool call id {run.reused_id[:80]} twice.")
     if run.stopped:
         return _stop_failure(run.stopped)
-    for name, repairs in _REPAIRS.items():
+    for name, repairs in bounds.repairs.items():
         if run.bad_calls[name] > repairs:
             return Fail("invalid", f"The agent's {name} was refused {run.bad_calls[name]} times: {run.last_error}")
     if run.errors >= bounds.max_errors:

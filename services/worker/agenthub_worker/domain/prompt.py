@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from agenthub_events.catalogue.values import Finding, PlannedTask, TestEvidence
 from agenthub_events.context import GateOrder, Inherited, MergeOrder, PlanOrder, TroubleReport, WorkContext
+from agenthub_events.gates import GATES
 
 WORK_CLOSING = "Execute this task autonomously. Use the tools; end with `report_result`."
 PLAN_CLOSING = "Plan this goal. End with submit_plan."
@@ -60,7 +61,7 @@ def _details(context: WorkContext, other_side: str, scanned: Sequence[Finding]) 
 def _gate(order: GateOrder, evidence: TestEvidence | None) -> Iterator[str]:
     yield f"Judge commit {order.commit} against {order.base} ({order.gate} gate, round {order.round})."
     yield "Read the change with `git_diff` before you judge. The workspace is a copy: nothing you change is kept."
-    if order.gate == "review":
+    if GATES[order.gate].rests_on == "verdict":
         yield "End with `report_result` and a `verdict`: `approve` or `request_changes` with findings."
     for criterion in order.criteria:
         yield f"Criterion: {criterion}"

@@ -7,7 +7,7 @@ recorded reply is asked for again, no finished tool call is made again.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -45,9 +45,6 @@ NOT_BEGUN = "Not run: the attempt ended before this call was begun. Make it agai
 CUT_OFF = "Your reply was cut off at its limit of tokens. Go on, in shorter steps."
 ENDED_HERE = "The attempt ended with this call. A new attempt begins; go on with the task."
 
-CONTROL_TOOLS = frozenset({"report_result", "ask_human", "submit_plan"})
-"""Calls that end a run when their input is good; an error receipt on one asks the model to repair it."""
-
 _Block = dict[str, Any]
 
 
@@ -74,13 +71,16 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run:
-    """The state of a run. `Run(first)` begins with the first user message; `apply` takes one step after the other.
+    """The state of a run. It begins with the first user message; `apply` takes one step after the other.
+
+    `endings` are the tools whose call ends a run when its input is good.
 
     Counters (`turn`, `intents`, `answers`, `errors`, ...) are those of the current attempt; the messages and the
     checkpoint reach over all attempts that were resumed.
     """
 
-    def __init__(self, first: str) -> None:
+    def __init__(self, first: str, endings: Set[str]) -> None:
+        self._endings = endings
         self._messages: list[_Block] = []
         self._user: list[_Block] = [_text(first)]
         self._used_ids: set[str] = set()
@@ -141,8 +141,8 @@ class Run:
                 self._result(call.tool_use_id, answered.answer)
                 answered = None
             else:
-                text = ENDED_HERE if call.name in CONTROL_TOOLS else NOT_BEGUN
-                self._result(call.tool_use_id, text, is_error=call.name not in CONTROL_TOOLS)
+                ended = call.name in self._endings
+                self._result(call.tool_use_id, ENDED_HERE if ended else NOT_BEGUN, is_error=not ended)
         if answered is not None:
             self._user.append(_text(f"A person answered your question “{answered.question}”:\n{answered.answer}"))
         if changed:

@@ -7,12 +7,10 @@ from typing import Any
 
 import msgspec
 
-from agenthub_events.base import Event
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
-from agenthub_events.catalogue.values import Finding, TestEvidence, Usage
-from agenthub_events.context import GateOrder, WorkContext
+from agenthub_events.catalogue.values import Finding, TestEvidence
+from agenthub_events.context import GateOrder
 from agenthub_runtime.repository.goal import GoalRepository
-from agenthub_worker.domain.agent_output import Reported
 from agenthub_worker.domain.gate_judgement import Judgement, judge_review, judge_security, judge_tests
 from agenthub_worker.evidence.delta import brought_hooks, compare_tests
 from agenthub_worker.evidence.layout import NoTestCommand
@@ -20,9 +18,9 @@ from agenthub_worker.evidence.scan import security_scan
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import LostTest, all_lost, fresh_skips, refusals_of
 from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.gates.gate_round import GateRound, Heard
 from agenthub_worker.gates.test_history import Base, TestHistory, other_texts, test_texts
-from agenthub_worker.lease.lease import Lease
-from agenthub_worker.workspace.workspace import Workspace, run_system_tests, test_command_of
+from agenthub_worker.workspace.workspace import run_system_tests, test_command_of
 
 _SCAN_TIMEOUT_S = 300.0
 _FINDINGS_KEPT = 500
@@ -41,13 +39,14 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True):
     base_report_ref: str
 
 
-async def tests_verdict(lease: Lease, workspace: Workspace, context: WorkContext, order: GateOrder) -> Event:
+async def tests_verdict(round_: GateRound) -> GateVerdict:
     """Run the tests of the ordered commit and judge what they showed; no model is asked."""
-    command = await test_command_of(workspace.repository, order.commit, context)
+    workspace, order = round_.workspace, round_.order
+    command = await test_command_of(workspace.repository, order.commit, round_.context)
     if isinstance(command, NoTestCommand):
-        return _verdict(lease, order, Judgement(False, f"No tests could be run. {command.reason}"))
-    report, evidence = await run_system_tests(lease, workspace.path, command)
-    weighed = await _weigh(lease, workspace, context, order, report)
+        return make_verdict(round_, Judgement(False, f"No tests could be run. {command.reason}"))
+    report, evidence = await run_system_tests(round_.lease, workspace.path, command)
+    weighed = await _weigh(round_, report)
     judgement = judge_tests(
         evidence,
         problems=report.problems,
@@ -55,9 +54,8 @@ async def tests_verdict(lease: Lease, workspace: Workspace, context: WorkContext
         min_coverage=order.min_coverage,
         new_skips=len(weighed.skips),
     )
-    return _verdict(
-        lease,
-        order,
+    return make_verdict(
+        round_,
         judgement,
         findings=(*weighed.findings, *weighed.skips)[:_FINDINGS_KEPT],
         base_report_ref=weighed.base_report_ref,
@@ -65,34 +63,37 @@ async def tests_verdict(lease: Lease, workspace: Workspace, context: WorkContext
     )
 
 
-async def scan_change(lease: Lease, workspace: Workspace, order: GateOrder) -> tuple[Finding, ...]:
+async def scan_change(round_: GateRound) -> tuple[Finding, ...]:
     """What the scanners find in the files that the goal has changed, the worst. Raises `ScanFailed`."""
+    lease, workspace, order = round_.lease, round_.workspace, round_.order
     changed = await workspace.repository.changed_files(order.base, order.commit)
     scan = security_scan(lease.ports.sandbox, workspace.path, changed, timeout_s=_SCAN_TIMEOUT_S)
     return tuple((await lease.while_held(scan))[:_FINDINGS_KEPT])
 
 
-def security_verdict(
-    lease: Lease, order: GateOrder, report: Reported, *, scanned: Sequence[Finding], usage: Usage
-) -> Event:
+def security_verdict(round_: GateRound, heard: Heard, scanned: Sequence[Finding]) -> GateVerdict:
     """The verdict of an audit: the scanners' findings and the agent's together."""
+    report = heard.report
     findings = (*scanned, *report.findings)
     judgement = judge_security(findings, agent_finished=report.done, agent_said=report.summary)
-    return _verdict(lease, order, judgement, findings=findings, usage=usage)
+    return make_verdict(round_, judgement, findings=findings, usage=heard.usage)
 
 
-def review_verdict(lease: Lease, order: GateOrder, report: Reported, *, read_diff: bool, usage: Usage) -> Event:
-    """The verdict of a review. `read_diff`: the run holds a successful `git_diff`."""
+def review_verdict(round_: GateRound, heard: Heard) -> GateVerdict:
+    """The verdict of a review."""
+    report = heard.report
     judgement = judge_review(
         report.verdict if report.done else None,
-        read_diff=read_diff,
+        read_diff=heard.read_diff,
         findings=report.findings,
         said=report.summary,
     )
-    return _verdict(lease, order, judgement, findings=report.findings, usage=usage)
+    return make_verdict(round_, judgement, findings=report.findings, usage=heard.usage)
 
 
-def _verdict(lease: Lease, order: GateOrder, judgement: Judgement, **evidence: Any) -> GateVerdict:
+def make_verdict(round_: GateRound, judgement: Judgement, **evidence: Any) -> GateVerdict:
+    """The event that ends the round: `evidence` are further fields of it."""
+    lease, order = round_.lease, round_.order
     common = {
         "gate": order.gate,
         "round": order.round,
@@ -120,16 +121,14 @@ def _of_tests(evidence: TestEvidence, order: GateOrder) -> dict[str, Any]:
     }
 
 
-async def _weigh(
-    lease: Lease, workspace: Workspace, context: WorkContext, order: GateOrder, report: TestReport
-) -> Weighed:
+async def _weigh(round_: GateRound, report: TestReport) -> Weighed:
     """Compare the tests with the base, with every round since they last passed, and with the merges since then.
 
     A run that is not green fails anyway, and may have ended before it came to every test: only a green one is held
     against what ran earlier, and only then the base is run.
     """
-    repository, cases = workspace.repository, report.cases or ()
-    earlier = TestHistory(lease, workspace, order)
+    repository, order, cases = round_.workspace.repository, round_.order, report.cases or ()
+    earlier = TestHistory(round_.lease, round_.workspace, order)
     await earlier.read()
     head = await test_texts(repository, order.commit)
     whole = report if report.green else None
@@ -139,7 +138,7 @@ async def _weigh(
     ]
     base, lost, skips = Base(report_ref=earlier.base_report_ref), list[LostTest](), list[Finding]()
     if report.green:
-        base = await earlier.of_base(context)
+        base = await earlier.of_base(round_.context)
         runs = [*await earlier.of_rounds(), *await earlier.of_merges(), *([base.run] if base.run else [])]
         lost = all_lost(runs, head, cases)
         skips = fresh_skips(cases, base.run.outcomes if base.run else {}, lost)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -51,12 +51,15 @@ class Journal:
         self._emitter.add(kind, data)
 
 
-async def open_journal(lease: Lease, context: WorkContext, first: str) -> Journal:
-    """Fold what is recorded of the attempt, and of those it resumes, and take the run over. Raises `Lost`."""
+async def open_journal(lease: Lease, context: WorkContext, first: str, endings: Set[str]) -> Journal:
+    """Fold what is recorded of the attempt, and of those it resumes, and take the run over. Raises `Lost`.
+
+    `first` and `endings`: what `Run` begins with.
+    """
     ports = lease.ports
     earlier = await _earlier_parts(lease)
     for _ in range(_RESUME_TRIES):
-        run = Run(first)
+        run = Run(first, endings)
         for part in earlier:
             _begin(run, part.order, part.answered)
             fold(run, part.steps)

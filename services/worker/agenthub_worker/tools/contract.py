@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.repository.goal import GoalRepository
 from agenthub_worker.evidence.layout import TestCommand
 from agenthub_worker.sandbox.port import Output, Sandbox
@@ -50,7 +51,9 @@ ToolFunction = Callable[[ToolContext, Any], Awaitable[ToolResult]]
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
     """One tool. `input` is the type that its input must fit; `function` None: the agent loop handles the call.
 
-    `mutates`: a call may change files, unless the context is read-only.
+    `mutates`: a call may change files, unless the context is read-only. `kinds` are the kinds of task in which
+    every agent has it; none: the agents whose file grants it. `ends_run`: nothing follows a good call. `repairs`
+    bounds how often an attempt may get the call wrong and mend it.
     """
 
     name: str
@@ -58,6 +61,9 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     input: type[msgspec.Struct]
     function: ToolFunction | None
     mutates: bool = False
+    kinds: frozenset[TaskKind] = frozenset()
+    ends_run: bool = False
+    repairs: int | None = None
 
     @property
     def input_schema(self) -> dict[str, Any]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 from agenthub_events.catalogue.values import Complexity, Plan, PlanTask, Severity
+from agenthub_events.task_ids import TaskKind
 from agenthub_worker.tools.contract import Tool
 
 # What a model says here stands in events, which are kept for ever: a report, not a transcript.
 LONGEST = 60_000
+
+_PLAN: frozenset[TaskKind] = frozenset({"plan"})
+_GATE: frozenset[TaskKind] = frozenset({"gate"})
+_EVERY: frozenset[TaskKind] = frozenset(get_args(TaskKind))
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST)]
 MaybeText = Annotated[str, msgspec.Meta(max_length=LONGEST)]
@@ -107,6 +112,9 @@ REPORT_RESULT = Tool(
     ),
     input=ReportResult,
     function=None,
+    kinds=_EVERY - _PLAN,
+    ends_run=True,
+    repairs=1,
 )
 ASK_HUMAN = Tool(
     name="ask_human",
@@ -116,18 +124,23 @@ ASK_HUMAN = Tool(
     ),
     input=AskHuman,
     function=None,
+    kinds=_EVERY,
+    ends_run=True,
+    repairs=2,
 )
 REQUEST_TASKS = Tool(
     name="request_tasks",
     description="Propose further tasks for other agents, when this one needs them. Go on with your own.",
     input=RequestTasks,
     function=None,
+    kinds=_EVERY - _PLAN - _GATE,
 )
 RECORD_KNOWLEDGE = Tool(
     name="record_knowledge",
     description="Tell the agents after you a decision, an interface, a fact or an insight, in a sentence or two.",
     input=RecordKnowledge,
     function=None,
+    kinds=_EVERY,
 )
 SUBMIT_PLAN = Tool(
     name="submit_plan",
@@ -138,4 +151,8 @@ SUBMIT_PLAN = Tool(
     ),
     input=SubmitPlan,
     function=None,
+    kinds=_PLAN,
+    ends_run=True,
+    repairs=2,
 )
+TOOLS = (REPORT_RESULT, ASK_HUMAN, REQUEST_TASKS, RECORD_KNOWLEDGE, SUBMIT_PLAN)

@@ -172,3 +172,4 @@ EDITOR = Tool(
     function=edit,
     mutates=True,
 )
+TOOLS = (EDITOR,)

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from agenthub_events.task_ids import TaskKind
+from agenthub_runtime.agents.tool_names import ALL_TOOLS
 from agenthub_runtime.repository.errors import RepositoryError
 from agenthub_worker.errors import InvalidTestPath, SandboxUnavailable, ToolRefused
+from agenthub_worker.tools import control, editor, running, searching
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult
-from agenthub_worker.tools.control import ASK_HUMAN, RECORD_KNOWLEDGE, REPORT_RESULT, REQUEST_TASKS, SUBMIT_PLAN
-from agenthub_worker.tools.editor import EDITOR
-from agenthub_worker.tools.running import BASH, GIT_DIFF, RUN_TESTS
-from agenthub_worker.tools.searching import GLOB, GREP
 
-_ALL = (
-    BASH,
-    EDITOR,
-    GLOB,
-    GREP,
-    RUN_TESTS,
-    GIT_DIFF,
-    REPORT_RESULT,
-    ASK_HUMAN,
-    REQUEST_TASKS,
-    RECORD_KNOWLEDGE,
-    SUBMIT_PLAN,
+_OF_WORKSPACE = sorted(
+    (*editor.TOOLS, *running.TOOLS, *searching.TOOLS), key=lambda tool: ALL_TOOLS.index(tool.name)
 )
+_ALL = (*_OF_WORKSPACE, *control.TOOLS)
 
 TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in _ALL})
 CONTROL: frozenset[str] = frozenset(tool.name for tool in _ALL if tool.function is None)
+ENDINGS: frozenset[str] = frozenset(tool.name for tool in _ALL if tool.ends_run)
+REPAIRS: Mapping[str, int] = MappingProxyType(
+    {tool.name: tool.repairs for tool in _ALL if tool.repairs is not None}
+)
+
+
+def offered(kind: TaskKind, granted: Iterable[str]) -> frozenset[str]:
+    """The names of an agent's tools on a task of this kind; `granted` are those that its file grants."""
+    return frozenset(granted) | {tool.name for tool in _ALL if kind in tool.kinds}
 
 
 def definitions(names: list[str]) -> list[dict[str, Any]]:

@@ -144,3 +144,4 @@ GIT_DIFF = Tool(
     input=GitDiffInput,
     function=git_diff,
 )
+TOOLS = (BASH, RUN_TESTS, GIT_DIFF)

@@ -137,3 +137,4 @@ GREP = Tool(
     input=GrepInput,
     function=grep,
 )
+TOOLS = (GLOB, GREP)

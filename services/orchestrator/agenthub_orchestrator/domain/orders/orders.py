@@ -7,27 +7,21 @@ from typing import NamedTuple
 
 import msgspec
 
-from agenthub_events.agent_types import AgentType, agent_type_of
+from agenthub_events.agent_types import agent_type_of
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.catalogue.values import CallBudget, Complexity, GateName, Lane, Origin, TaskEdits
+from agenthub_events.catalogue.values import CallBudget, Complexity, Lane, Origin, TaskEdits
 from agenthub_events.context import Answered, digest_of, encode_context
 from agenthub_events.errors import InvalidInput
+from agenthub_events.gates import GATES
 from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S
-from agenthub_events.task_ids import gate_of, kind_of
+from agenthub_events.task_ids import gate_of, kind_of, parent_of
 from agenthub_orchestrator.domain.decision import Decision
-from agenthub_orchestrator.domain.kinship import parent_of
 from agenthub_orchestrator.domain.orders.lanes import UNBLOCKING, lane
 from agenthub_orchestrator.domain.orders.work_context import context_of
 from agenthub_orchestrator.domain.state.goal import GoalState
 
 PLAN_TIMEOUT_S = 1_800
 PREPARE_TIMEOUT_S = 900
-
-_GATE_WORK: dict[GateName, tuple[str, AgentType]] = {
-    "tests": ("Run the tests", "testing"),
-    "security": ("Audit the security", "security"),
-    "review": ("Review the result", "review"),
-}
 
 
 class Spec(NamedTuple):
@@ -159,8 +153,8 @@ def spec_of(state: GoalState, task_id: str) -> Spec:
 def _by_rule(state: GoalState, task_id: str) -> Spec:
     named = gate_of(task_id)
     if named is not None:
-        title, agent = _GATE_WORK[named[0]]
-        return Spec(title, agent, agent, DEFAULT_TIMEOUT_S)
+        gate = GATES[named[0]]
+        return Spec(gate.title, gate.agent_type, gate.agent_type, DEFAULT_TIMEOUT_S)
     if kind_of(task_id) == "prepare":
         return Spec("Fetch the repository", "coding", "coding", PREPARE_TIMEOUT_S)
     title = "Plan the requested changes" if state.aggregate.planned else "Plan the goal"

@@ -17,9 +17,16 @@ from agenthub_events.context import (
     TroubleReport,
     WorkContext,
 )
+from agenthub_events.gates import GATES, TESTS
 from agenthub_events.rules.requirements import gate_parameters
-from agenthub_events.task_ids import gate_of, gate_task_id, kind_of, task_debug_id
-from agenthub_orchestrator.domain.kinship import gate_repaired_by, task_helped_by
+from agenthub_events.task_ids import (
+    gate_of,
+    gate_repaired_by,
+    gate_task_id,
+    kind_of,
+    task_debug_id,
+    task_helped_by,
+)
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import SATISFIED, TaskState
 
@@ -91,7 +98,7 @@ def _inherited(task: TaskState) -> Inherited:
 
 
 def _evidence(state: GoalState, task_id: str, parents: list[TaskState]) -> TestEvidence | None:
-    verdict = state.gates["tests"].verdict
+    verdict = state.gates[TESTS].verdict
     if gate_of(task_id) is not None and verdict is not None and verdict.exit_code is not None and verdict.counts:
         return TestEvidence(
             command=verdict.command,
@@ -110,15 +117,16 @@ def _gate_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> GateO
     if named is None:
         return None
     gate, round_ = named
+    rests_on = GATES[gate].rests_on
     parameters = gate_parameters(accepted.requirements, accepted.constraints)
     return GateOrder(
         gate=gate,
         round=round_,
         commit=state.head,
         base=state.base,
-        blocking=parameters.tests_block if gate == "tests" else True,
-        min_coverage=parameters.min_coverage if gate == "tests" else None,
-        criteria=_criteria(state, accepted) if gate == "review" else (),
+        blocking=gate in parameters.blocking,
+        min_coverage=parameters.min_coverage if rests_on == "test_run" else None,
+        criteria=_criteria(state, accepted) if rests_on == "verdict" else (),
     )
 
 

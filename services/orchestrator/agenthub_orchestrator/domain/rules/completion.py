@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from agenthub_events.catalogue.goal import (
     GoalCompleted,
@@ -11,14 +12,13 @@ from agenthub_events.catalogue.goal import (
     SealRecorded,
 )
 from agenthub_events.catalogue.task import TaskCancelled
-from agenthub_events.catalogue.values import GateName, RequirementCoverage
+from agenthub_events.catalogue.values import RequirementCoverage
+from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.requirements import gates_for
 from agenthub_events.task_ids import PREPARE, gate_task_id
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.rules.gates import required_gates, standing
 from agenthub_orchestrator.domain.state.goal import GoalState
-
-_GATE_WORDS: dict[GateName, str] = {"tests": "tests", "security": "security audit", "review": "review"}
 
 
 def offer_for_review(decision: Decision) -> None:
@@ -57,7 +57,7 @@ def _coverage(state: GoalState) -> tuple[RequirementCoverage, ...]:
 
 
 def _summary(state: GoalState) -> str:
-    return "; ".join((_tasks_summary(state), *_gate_summaries(state)))
+    return "; ".join((_tasks_summary(state), *_gate_summaries(state, required_gates(state))))
 
 
 def _tasks_summary(state: GoalState) -> str:
@@ -69,23 +69,24 @@ def _tasks_summary(state: GoalState) -> str:
     return ", ".join((f"{counted['done']} of {total} tasks completed", *others))
 
 
-def _gate_summaries(state: GoalState) -> list[str]:
+def _gate_summaries(state: GoalState, gates: Iterable[GateName]) -> list[str]:
     told = []
-    for gate in required_gates(state):
+    for gate in gates:
         words = {
-            "passed": "approved" if gate == "review" else "passed",
+            "passed": GATES[gate].words.passes_as,
             "waived": "waived by a person",
             "reported": "failed, which this goal allows",
         }
-        told.append(f"{_GATE_WORDS[gate]} {words.get(standing(state, gate), 'not passed')}")
+        told.append(f"{GATES[gate].words.noun} {words.get(standing(state, gate), 'not passed')}")
     return told
 
 
 def complete(decision: Decision) -> None:
     """A person has approved the result."""
     state = decision.state
-    gates = [text for text in _gate_summaries(state) if not text.startswith("review")]
-    summary = ", ".join((_tasks_summary(state), *gates))
+    # An agent's approval stands behind the person's.
+    shown = [gate for gate in required_gates(state) if GATES[gate].rests_on != "verdict"]
+    summary = ", ".join((_tasks_summary(state), *_gate_summaries(state, shown)))
     event = GoalCompleted(completion_summary=summary, head=state.head)
     decision.write_goal(event, str(state.aggregate.closing_seq))
 

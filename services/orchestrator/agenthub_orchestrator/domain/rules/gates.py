@@ -1,13 +1,13 @@
-"""The gates: tests, then the security audit, then the review, each on the head of the branch as it is."""
+"""The gates, one after the other, each on the head of the branch as it is."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from agenthub_events.catalogue.gate import GateFailed
 from agenthub_events.catalogue.task import TaskCancelled
-from agenthub_events.catalogue.values import Constraints, GateName
+from agenthub_events.catalogue.values import Constraints
+from agenthub_events.gates import TESTS, GateName
 from agenthub_events.rules.requirements import GateParameters, gate_parameters
 from agenthub_events.task_ids import gate_task_id
 from agenthub_orchestrator.domain.decision import Decision
@@ -24,14 +24,9 @@ Standing: TypeAlias = Literal["passed", "waived", "reported", "failed", "due"]
 GOOD: frozenset[Standing] = frozenset({"passed", "waived", "reported"})
 
 
-def required_gates(state: GoalState) -> Iterator[GateName]:
+def required_gates(state: GoalState) -> tuple[GateName, ...]:
     """The gates of this goal in their order. A goal of nothing but `noop` tasks measures and has none."""
-    if not state.real_work:
-        return
-    yield "tests"
-    if _parameters(state).security:
-        yield "security"
-    yield "review"
+    return _parameters(state).required if state.real_work else ()
 
 
 def _parameters(state: GoalState) -> GateParameters:
@@ -55,7 +50,7 @@ def standing(state: GoalState, gate: GateName) -> Standing:
         return "due"
     if not isinstance(verdict, GateFailed):
         return "passed"
-    if not verdict.blocking or (gate == "tests" and not _parameters(state).tests_block):
+    if not verdict.blocking or gate not in _parameters(state).blocking:
         return "reported"
     if rounds.waived:
         return "waived"
@@ -139,7 +134,7 @@ def run_requested_tests(decision: Decision) -> None:
     state = decision.state
     if state.tests_wanted_seq <= state.tests_ordered_seq or not state.real_work or not decision.may_start:
         return
-    rounds = state.gates["tests"].rounds
-    newest = state.tasks.get(gate_task_id("tests", rounds))
+    rounds = state.gates[TESTS].rounds
+    newest = state.tasks.get(gate_task_id(TESTS, rounds))
     if newest is None or newest.ended:
-        enqueue(decision, gate_task_id("tests", rounds + 1), by_person=True)
+        enqueue(decision, gate_task_id(TESTS, rounds + 1), by_person=True)

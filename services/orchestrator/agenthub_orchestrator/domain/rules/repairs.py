@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from agenthub_events.catalogue.gate import GateFailed
 from agenthub_events.catalogue.goal import GoalReplanned
-from agenthub_events.catalogue.values import Finding, GateName, Origin, PlannedTask
+from agenthub_events.catalogue.values import Finding, Origin, PlannedTask
 from agenthub_events.errors import InvalidPlan
+from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S, PLANNER_LIMITS, TITLE_MAX, validate_plan
-from agenthub_events.task_ids import debug_task_id, fix_task_id, gate_task_id, task_debug_id
+from agenthub_events.task_ids import debug_task_id, fix_task_id, gate_repaired_by, gate_task_id, task_debug_id
 from agenthub_orchestrator.domain.decision import Decision
-from agenthub_orchestrator.domain.kinship import gate_repaired_by
 from agenthub_orchestrator.domain.state.goal import GoalState, Proposal
 from agenthub_orchestrator.domain.state.goal_fold import PROPOSAL
 from agenthub_orchestrator.domain.state.task import TaskState
@@ -55,16 +55,16 @@ def rule_task(
 
 
 def repair(decision: Decision, gate: GateName, verdict: GateFailed) -> None:
-    """A gate has failed: failing tests are diagnosed first, other findings are mended at once."""
-    cause = gate_task_id(gate, verdict.round)
-    guidance = decision.state.gates[gate].guidance
-    if gate == "tests":
-        debug_id = debug_task_id(gate, verdict.round)
-        task = rule_task(debug_id, "Find out why the tests fail", "debug", _described(verdict, guidance))
-        replan(decision, (task,), cause=cause, reason=f"the tests failed in round {verdict.round}")
-        return
-    fixes = _fixes(decision, gate, verdict.round, verdict.findings, _described(verdict, guidance))
-    replan(decision, fixes, cause=cause, reason=f"the {gate} gate failed in round {verdict.round}")
+    """A gate has failed: a failure that says no cause is diagnosed first, findings are mended at once."""
+    details = _described(verdict, decision.state.gates[gate].guidance)
+    cause, reason = gate_task_id(gate, verdict.round), f"{GATES[gate].words.failure} in round {verdict.round}"
+    if title := GATES[gate].diagnosis:
+        diagnosis = rule_task(debug_task_id(gate, verdict.round), title, "debug", details)
+        replan(decision, (diagnosis,), cause=cause, reason=reason)
+    else:
+        replan(
+            decision, _fixes(decision, gate, verdict.round, verdict.findings, details), cause=cause, reason=reason
+        )
 
 
 def repair_diagnosed(decision: Decision) -> None:
@@ -100,7 +100,7 @@ def _fixes(
 ) -> tuple[PlannedTask, ...]:
     groups = _by_file(findings, decision.policy.max_fixes)
     if not groups:
-        title = "Make the tests pass" if gate == "tests" else f"Mend what the {gate} gate found"
+        title = GATES[gate].words.repair
         return (rule_task(fix_task_id(gate, round_, 1), title, "coding", details, depends_on=depends_on),)
     return tuple(
         rule_task(

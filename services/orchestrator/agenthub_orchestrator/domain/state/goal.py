@@ -11,8 +11,8 @@ from agenthub_events.base import UNWRITTEN, Fence
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalReworkRequested
 from agenthub_events.catalogue.task import MergeDone, TaskProposed
-from agenthub_events.catalogue.values import GateName
 from agenthub_events.context import Knowledge
+from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.budget import Ledger
 from agenthub_events.task_ids import PREPARE
@@ -105,7 +105,7 @@ class GoalState:
     guidance: str = ""
 
     gates: dict[GateName, GateState] = field(
-        default_factory=lambda: {"tests": GateState(), "security": GateState(), "review": GateState()}
+        default_factory=lambda: {gate.name: GateState() for gate in GATES.values()}
     )
     rearmed_seq: int = 0
     tests_wanted_seq: int = 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from agenthub_events.catalogue.values import PlannedTask
-from agenthub_events.task_ids import kind_of
-from agenthub_orchestrator.domain.kinship import gate_repaired_by
+from agenthub_events.task_ids import gate_repaired_by, kind_of
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import SATISFIED, TaskState, TaskWord
 

@@ -13,6 +13,7 @@ from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.context import Checkpoint, Knowledge
+from agenthub_events.gates import TESTS
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain.state.answer_options import action_of
@@ -66,7 +67,7 @@ def _gate_ordered(state: GoalState, task: TaskState, seq: int) -> None:
         return
     name, round_ = named
     state.gates[name].rounds = max(state.gates[name].rounds, round_)
-    if name == "tests":
+    if name == TESTS:
         state.tests_ordered_seq = seq
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from agenthub_events.task_ids import gate_of
 from agenthub_worker.rehearsal.conversation import Conversation, ToolOutcome
 from agenthub_worker.rehearsal.steps import line_of, read_test_run, report, stuck
 from agenthub_worker.rehearsal.turns import Performance, Script, ToolCall, Turn, call
@@ -15,8 +16,8 @@ _RACE = ("auth/jwt.py", "self._sessions.mark_rotated")
 
 def script_for(task_id: str) -> Script | None:
     """The script of a gate's round."""
-    gate = task_id.removeprefix("gate-").partition("-")[0]
-    return {"tests": _testing, "security": _auditing, "review": _reviewing}.get(gate)
+    named = gate_of(task_id)
+    return _SCRIPTS.get(named[0]) if named else None
 
 
 def _testing(_: Conversation) -> Performance:
@@ -95,3 +96,6 @@ def _reviewing(_: Conversation) -> Performance:
         "Code review approved, ready for deployment",
         verdict="approve",
     )
+
+
+_SCRIPTS: dict[str, Script] = {"tests": _testing, "security": _auditing, "review": _reviewing}

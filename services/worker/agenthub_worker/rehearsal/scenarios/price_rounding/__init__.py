@@ -23,7 +23,7 @@ def script_for(conversation: Conversation) -> Script | None:
         case "work":
             return work.SCRIPTS.get(conversation.task_id)
         case "gate":
-            return gates.judging
+            return gates.script_for(conversation.task_id)
         case _:
             return None
 

@@ -1,0 +1,26 @@
+"""The runner of each gate: it makes a round's evidence and comes to its verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from agenthub_events.catalogue.gate import GateVerdict
+from agenthub_worker.gates.gate_round import GateRound
+from agenthub_worker.gates.verdicts import review_verdict, scan_change, security_verdict, tests_verdict
+
+GateRunner: TypeAlias = Callable[[GateRound], Awaitable[GateVerdict]]
+"""Judges a round. Raises `AgenthubError`, and what the round's agent raises."""
+
+
+async def _audit(round_: GateRound) -> GateVerdict:
+    scanned = await scan_change(round_)
+    return security_verdict(round_, await round_.agent(scanned), scanned)
+
+
+async def _review(round_: GateRound) -> GateVerdict:
+    return review_verdict(round_, await round_.agent())
+
+
+RUNNERS: dict[str, GateRunner] = {"tests": tests_verdict, "security": _audit, "review": _review}
+"""By the name of the gate; each gate has one."""
