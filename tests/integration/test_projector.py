@@ -24,8 +24,10 @@ from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
 from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts, InMemoryRunLog, InMemoryTimers
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.timers import InMemoryTimers
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Connection, Database
 from agenthub_runtime.projections import AsyncProjectionRunner, Changes

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agenthub_events.errors import ArtifactMissing
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.repository.errors import (
     BundleInvalid,
     CommitMissing,
@@ -362,7 +362,7 @@ async def test_a_process_killed_in_a_checkout_leaves_no_workspace(
     script = (
         "import asyncio, pathlib\n"
         "from agenthub_runtime.repository.goal import GoalRepository\n"
-        "from agenthub_runtime.in_memory.work_queue import MemoryArtifacts\n"
+        "from agenthub_runtime.in_memory.artifacts import MemoryArtifacts\n"
         "async def main():\n"
         f"    r = await GoalRepository.open(pathlib.Path({str(repository.path)!r}), MemoryArtifacts())\n"
         "    print('ready', flush=True)\n"

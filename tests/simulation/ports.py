@@ -10,17 +10,12 @@ from functools import partial
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded, StepResult, Unavailable
 from agenthub_events.runs import RecordedStep, RunId, Step
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
-from agenthub_runtime.in_memory.work_queue import (
-    InMemoryArtifacts,
-    InMemoryBroker,
-    InMemoryDelivery,
-    InMemoryFiredTimer,
-    InMemoryFleet,
-    InMemoryRunLog,
-    InMemoryTimers,
-    InMemoryWorkQueue,
-)
+from agenthub_runtime.in_memory.fleet import InMemoryFleet
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.timers import InMemoryFiredTimer, InMemoryTimers
+from agenthub_runtime.in_memory.work_queue import InMemoryBroker, InMemoryDelivery, InMemoryWorkQueue
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from tests.simulation.faults import Adversary
 from tests.simulation.process import at_server

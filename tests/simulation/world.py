@@ -18,13 +18,11 @@ from agenthub_events.ports import Recorded
 from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
-from agenthub_runtime.in_memory.work_queue import (
-    InMemoryArtifacts,
-    InMemoryBroker,
-    InMemoryFleet,
-    InMemoryRunLog,
-    InMemoryTimers,
-)
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
+from agenthub_runtime.in_memory.fleet import InMemoryFleet
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.timers import InMemoryTimers
+from agenthub_runtime.in_memory.work_queue import InMemoryBroker
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_worker.ports import WorkerPorts
 from tests.simulation import checks

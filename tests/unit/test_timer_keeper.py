@@ -7,7 +7,7 @@ from datetime import datetime
 
 from agenthub_orchestrator.domain import TimerRequest
 from agenthub_orchestrator.timer_keeper import TimerKeeper
-from agenthub_runtime.in_memory.work_queue import InMemoryTimers
+from agenthub_runtime.in_memory.timers import InMemoryTimers
 from tests.support.virtual_time import BEGIN, VirtualClock, run_virtually
 
 
