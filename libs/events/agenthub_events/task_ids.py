@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from agenthub_events.catalogue.values import GateName
 
-TaskKind: TypeAlias = Literal["work", "plan", "prepare", "gate", "debug", "fix", "merge", "deliver"]
+TaskKind: TypeAlias = Literal["work", "plan", "prepare", "gate", "debug", "fix", "merge"]
 
 GATES: tuple[GateName, ...] = ("tests", "security", "review")
 PREPARE = "prepare"
@@ -20,7 +20,6 @@ _RULES: tuple[tuple[re.Pattern[str], TaskKind], ...] = (
     (re.compile(r"debug-.+-\d+"), "debug"),
     (re.compile(r"fix-(tests|security|review)-\d+-\d+"), "fix"),
     (re.compile(r"merge-.+-\d+"), "merge"),
-    (re.compile(r"deliver-\d+"), "deliver"),
 )
 
 
