@@ -18,6 +18,7 @@ from eventsourcing.persistence import IntegrityError, Tracking
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
+from agenthub_runtime.projections import queries
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
 
 log = structlog.get_logger(__name__)
@@ -92,9 +93,7 @@ class AsyncProjectionRunner:
             connection.terminate()
 
     async def _follow(self, connection: Connection, until: int | None) -> None:
-        await connection.execute(
-            "SELECT pg_advisory_lock(hashtextextended($1, 0))", f"projection/{self._generation.schema}"
-        )
+        await connection.execute(queries.LOCK, f"projection/{self._generation.schema}")
         position = await self._recorder.max_tracking_id(STREAM, connection=connection)
         if position is None:
             raise IntegrityError(f"`{self._generation.schema}` is gone: it was replaced")
@@ -125,8 +124,7 @@ class AsyncProjectionRunner:
             )
             await changes.write(connection)
             if self._channel:
-                # Sent by the server when, and only when, the transaction commits.
-                await connection.execute("SELECT pg_notify($1, $2)", self._channel, str(reached))
+                await connection.execute(queries.NOTIFY, self._channel, str(reached))
         self.position = reached
 
 

@@ -12,6 +12,7 @@ import structlog
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
+from agenthub_runtime.readmodels.queries import POSITION
 
 log = structlog.get_logger(__name__)
 
@@ -19,15 +20,6 @@ PROJECTION = "readmodels"
 CHANNEL = "agenthub_position"
 
 _RETRY_S = 0.5
-
-_POSITION = """
-SELECT live.generation, coalesce(at.position, 0) AS seq
-FROM agenthub.projection_live live
-LEFT JOIN agenthub.projection_positions at
-  ON at.projection = live.projection AND at.version = live.version AND at.generation = live.generation
- AND at.source = $2
-WHERE live.projection = $1
-"""
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -40,7 +32,7 @@ class Position(msgspec.Struct, frozen=True):
 async def position(connection: Connection) -> Position | None:
     """How far the read models have come; None before the projector's first run."""
     try:
-        row = await connection.fetchrow(_POSITION, PROJECTION, STREAM)
+        row = await connection.fetchrow(POSITION, PROJECTION, STREAM)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return None
     return None if row is None else Position(row["generation"], row["seq"])

@@ -14,6 +14,7 @@ from agenthub_events.ports import EventLog
 from agenthub_events.subjects import STREAM
 from agenthub_orchestrator.errors import ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
+from agenthub_orchestrator.projector.queries import all_rows
 from agenthub_orchestrator.projector.upsert import TABLES
 from agenthub_runtime.errors import ReadModelsMissing
 from agenthub_runtime.postgres.database import Database, on_loss
@@ -23,6 +24,7 @@ from agenthub_runtime.projections import (
     Generation,
     closing,
 )
+from agenthub_runtime.projections.queries import drop_schema
 from agenthub_runtime.readmodels import CHANNEL
 from agenthub_runtime.readmodels.rows import Row
 
@@ -106,7 +108,7 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
                 recorder = AsyncpgTrackingRecorder(live)
                 position = await recorder.max_tracking_id(STREAM, connection=live_side) or 0
                 async with database.transaction() as connection:
-                    await connection.execute(f'DROP SCHEMA IF EXISTS "{scratch}" CASCADE')
+                    await connection.execute(drop_schema(scratch))
                     await sets.create_tables(connection, scratch)
                 await _fill(event_log, database, scratch, position)
                 rows, found = await _compare(database, live_side, live, scratch, limit)
@@ -114,7 +116,7 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
         finally:
             live_side.terminate()
             async with database.transaction() as connection:
-                await connection.execute(f'DROP SCHEMA IF EXISTS "{scratch}" CASCADE')
+                await connection.execute(drop_schema(scratch))
 
 
 async def _fill(event_log: EventLog, database: Database, schema: str, position: int) -> None:
@@ -157,10 +159,7 @@ async def _compare(
 
 
 async def _rows(connection: Any, schema: str, kind: type[Row]) -> AsyncIterator[tuple[tuple[str, ...], str]]:
-    """Rows of a table as texts, in the order of their keys as texts."""
-    keys = ", ".join(f'{name}::text COLLATE "C"' for name in kind.key)
-    query = f'SELECT ARRAY[{keys}] AS key, t::text AS row FROM "{schema}"."{kind.table}" t ORDER BY 1'  # noqa: S608
-    async for record in connection.cursor(query, prefetch=_CHUNK):
+    async for record in connection.cursor(all_rows(kind, schema), prefetch=_CHUNK):
         yield tuple(record["key"]), record["row"]
 
 
