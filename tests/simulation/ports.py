@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -113,7 +113,7 @@ class GatedTimers:
         await at_server(lambda: self._inner.set(kind, goal_id, task_id, due=due, ref=ref))
         await self._adversary.gate("timers.set.after")
 
-    async def fired(self) -> AsyncIterator[GatedTimer]:
+    async def fired(self) -> AsyncGenerator[GatedTimer, None]:
         due = self._inner.fired()
         while True:
             timer = await at_server(lambda: anext(due))
@@ -163,7 +163,7 @@ class GatedWorkQueue:
         self._given.clear()
         await self._given.wait()
 
-    async def deliveries(self) -> AsyncIterator[GatedDelivery]:
+    async def deliveries(self) -> AsyncGenerator[GatedDelivery, None]:
         async for delivery in self._inner.deliveries():
             self.held[delivery.recorded.seq] = delivery
             self._given.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from agenthub_events.ports import Clock
@@ -43,7 +43,7 @@ class InMemoryTimers:
         timer = InMemoryFiredTimer(kind=kind, goal_id=goal_id, task_id=task_id, due=due, ref=ref)
         self._waiting[key] = asyncio.get_running_loop().create_task(self._fire(timer))
 
-    async def fired(self) -> AsyncIterator[InMemoryFiredTimer]:
+    async def fired(self) -> AsyncGenerator[InMemoryFiredTimer, None]:
         """Due timers, forever."""
         while True:
             timer = await self._due.get()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.ports import Clock, EventLog, Recorded
@@ -58,14 +59,18 @@ class InMemoryBroker:
         """Take orders from the log, and give out again what nobody acknowledged in time; forever."""
         sweeper = asyncio.get_running_loop().create_task(self._sweep())
         try:
-            async for batch in self._log.follow(after=0, subjects=("evt.*.*.task.enqueued.>",)):
-                for recorded in batch:
-                    if isinstance(recorded.event, TaskEnqueued):
-                        key = ".".join(recorded.subject.split(".")[-2:])
-                        self._lanes[key].append(_Order(recorded, key))
-                self._wake()
+            async with aclosing(self._log.follow(after=0, subjects=("evt.*.*.task.enqueued.>",))) as batches:
+                async for batch in batches:
+                    self._take_in(batch)
         finally:
             sweeper.cancel()
+
+    def _take_in(self, batch: Sequence[Recorded]) -> None:
+        for recorded in batch:
+            if isinstance(recorded.event, TaskEnqueued):
+                key = ".".join(recorded.subject.split(".")[-2:])
+                self._lanes[key].append(_Order(recorded, key))
+        self._wake()
 
     def take(self, types: Sequence[str], *, lowest: bool = False) -> InMemoryDelivery | None:
         """The next order for one of `types`, out of the highest lane that has one, or out of the lowest."""
@@ -147,7 +152,7 @@ class InMemoryWorkQueue:
         self._grants = 0
         self._freed = asyncio.Event()
 
-    async def deliveries(self) -> AsyncIterator[InMemoryDelivery]:
+    async def deliveries(self) -> AsyncGenerator[InMemoryDelivery, None]:
         """Orders, never more at once than there are free slots."""
         while True:
             if self._free <= 0:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Protocol
 
 import structlog
 from eventsourcing.persistence import IntegrityError, Tracking
@@ -22,8 +22,6 @@ from agenthub_runtime.projections import queries
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 BATCH_MAX = 500
 # A small pause while many events come in puts more of them into one transaction; a lone event never waits.
@@ -102,7 +100,7 @@ class AsyncProjectionRunner:
         if until is not None and position >= until:
             return
         batches = self._log.follow(after=position, subjects=self._projection.topics)
-        async with closing(batches):
+        async with aclosing(batches):
             async for batch in batches:
                 await self._take(connection, batch)
                 if until is not None and self.position >= until:
@@ -126,13 +124,3 @@ class AsyncProjectionRunner:
             if self._channel:
                 await connection.execute(queries.NOTIFY, self._channel, str(reached))
         self.position = reached
-
-
-@asynccontextmanager
-async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Close an endless stream when its reader leaves, and not some time later."""
-    try:
-        yield stream
-    finally:
-        if isinstance(stream, AsyncGenerator):
-            await stream.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import asyncpg
@@ -22,7 +23,6 @@ from agenthub_runtime.projections import (
     AsyncpgTrackingRecorder,
     AsyncProjectionRunner,
     Generation,
-    closing,
 )
 from agenthub_runtime.projections.queries import drop_schema
 from agenthub_runtime.readmodels import CHANNEL
@@ -125,7 +125,7 @@ async def _fill(event_log: EventLog, database: Database, schema: str, position: 
     if not position:
         return
     batches = event_log.follow(after=0, subjects=projection.topics)
-    async with closing(batches):
+    async with aclosing(batches):
         async for batch in batches:
             wanted = [recorded for recorded in batch if recorded.seq <= position]
             for start in range(0, len(wanted), _BATCH_MAX):
