@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -156,17 +155,10 @@ class GatedWorkQueue:
         self._inner = InMemoryWorkQueue(broker, types, slots=slots)
         self._adversary = adversary
         self.held: dict[int, InMemoryDelivery] = {}
-        self._given = asyncio.Event()
-
-    async def given(self) -> None:
-        """Wait for the next order."""
-        self._given.clear()
-        await self._given.wait()
 
     async def deliveries(self) -> AsyncGenerator[GatedDelivery, None]:
         async for delivery in self._inner.deliveries():
             self.held[delivery.recorded.seq] = delivery
-            self._given.set()
             try:
                 await self._adversary.gate("queue.deliver")
             except StoreUnavailable:

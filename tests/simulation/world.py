@@ -41,7 +41,7 @@ from tests.simulation.ports import (
 from tests.simulation.process import Process, track_processes
 from tests.simulation.readers import Tables, project, rebuilt
 from tests.simulation.script import Provider, Script
-from tests.simulation.workers import SILENT, TYPES, ScriptedRunner, Stage, beat
+from tests.simulation.workers import SILENT, TYPES, ScriptedRunner, Stage, Thread, beat
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
 ORCHESTRATORS = 2
@@ -183,7 +183,7 @@ class World:
         runner = ScriptedRunner(ports, queue, stage, slots=2)
         self._serve(self._hand_over(process, queue))
         pulling = asyncio.get_running_loop().create_task(runner.run())
-        await beat(runner, queue, fleet, self.adversary)
+        await beat(runner, ports.clock, Thread(runner.held, queue, fleet, self.adversary))
         pulling.cancel()
         await runner.stop()
 
