@@ -220,7 +220,9 @@ class Follower:
         if goal.broken or not self._caught_up:
             return
         state = goal.state
-        try:
+        dues: list[Due] = []
+        # The next event or the sweep tries again.
+        with _contained("decision_failed", goal_id=state.goal_id, seq=state.last_seq) as failed:
             dues = decide(
                 state,
                 now=self._clock.now(),
@@ -228,9 +230,7 @@ class Follower:
                 policy=self.policy,
                 in_flight=goal.in_flight.keys(),
             )
-        except Exception:
-            # The next event or the sweep tries again; the other goals go on.
-            log.exception("decision_failed", goal_id=state.goal_id, seq=state.last_seq)
+        if failed:
             return
         for due in dues:
             if due.draft.originator_id not in goal.in_flight:
@@ -246,13 +246,11 @@ class Follower:
 
     async def _deliver(self, goal: _Goal, due: Due, sent: _Sent, metadata: dict[str, str]) -> None:
         draft = due.draft
-        try:
+        result: AppendResult = Unavailable("unexpected error")
+        with _contained("append_failed", goal_id=draft.goal_id, type=draft.event.type):
             async with self._slots:
                 with self._span(goal, draft) as trace:
                     result = await self._append(due, metadata, trace)
-        except Exception:
-            log.exception("append_failed", goal_id=draft.goal_id, event=draft.event.type)
-            result = Unavailable("unexpected error")
         match result:
             case Stored(seq=seq):
                 self._failures = 0
@@ -354,6 +352,17 @@ class Follower:
         task.add_done_callback(self._tasks.pop)
 
 
+@contextmanager
+def _contained(what: str, **about: object) -> Iterator[list[Exception]]:
+    """Keep what fails for one goal from stopping the others; afterwards it stands in the list."""
+    failed: list[Exception] = []
+    try:
+        yield failed
+    except Exception as error:
+        failed.append(error)
+        log.exception(what, **about)
+
+
 def _rests(goal: _Goal) -> bool:
     """Whether nothing is to be decided any more, or never was: foreign messages make no goal."""
     over = goal.state.aggregate.phase in TERMINAL or goal.state.aggregate.phase == "unknown"
@@ -363,16 +372,16 @@ def _rests(goal: _Goal) -> bool:
 def _fold(goal: _Goal, recorded: Recorded) -> None:
     try:
         aggregate = parse_subject(recorded.subject).originator_id
-        if not goal.broken:
-            apply(goal.state, recorded)
     except InvalidSubject as error:
         log.warning("foreign_message", seq=recorded.seq, reason=str(error))
         return
-    except Exception:
-        # One goal that cannot be folded must not stop the others; nobody decides for it.
-        goal.broken = True
-        log.exception("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq)
-        return
+    if not goal.broken:
+        with _contained("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq) as failed:
+            apply(goal.state, recorded)
+        if failed:
+            # Nobody decides for it.
+            goal.broken = True
+            return
     event_id = "" if isinstance(recorded.event, Unreadable) else recorded.event.event_id
     goal.cause = event_id or goal.cause
     goal.traceparent = recorded.headers.get("traceparent") or goal.traceparent

@@ -268,6 +268,7 @@ class JetStreamSubscription(Subscription[JetStreamApplicationRecorder]):
         # None says that the subscription is over, an exception why.
         self._queue: SimpleQueue[Notification | BaseException | None] = SimpleQueue()
         self._pushing = recorder.start(self._push())
+        self._pushing.add_done_callback(self._ended)
 
     def stop(self) -> None:
         """End the iteration, from any thread."""
@@ -286,16 +287,15 @@ class JetStreamSubscription(Subscription[JetStreamApplicationRecorder]):
         raise StopIteration
 
     async def _push(self) -> None:
-        try:
-            batches = self._recorder.follow(self._last_notification_id or 0, self._topics)
-            async with aclosing(batches):
-                async for batch in batches:
-                    for notification in batch:
-                        self._queue.put(notification)
-        except Exception as error:  # the reader's thread is the one that must know
-            self._queue.put(error)
-        finally:
-            self._queue.put(None)
+        batches = self._recorder.follow(self._last_notification_id or 0, self._topics)
+        async with aclosing(batches):
+            async for batch in batches:
+                for notification in batch:
+                    self._queue.put(notification)
+
+    def _ended(self, pushing: Future[None]) -> None:
+        # The reader's thread is the one that must know.
+        self._queue.put(None if pushing.cancelled() else pushing.exception())
 
 
 class JetStreamTrackingRecorder(JetStreamRecorder, TrackingRecorder):

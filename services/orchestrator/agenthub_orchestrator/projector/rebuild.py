@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import asyncpg
@@ -23,6 +23,7 @@ from agenthub_runtime.projections import (
     AsyncpgTrackingRecorder,
     AsyncProjectionRunner,
     Generation,
+    Generations,
 )
 from agenthub_runtime.projections.queries import drop_schema
 from agenthub_runtime.readmodels import CHANNEL
@@ -68,7 +69,8 @@ async def rebuild(event_log: EventLog, database: Database, *, version: int = VER
     sets = generations(version)
     async with database.connection() as connection:
         generation = await sets.create(connection)
-    try:
+    async with AsyncExitStack() as unfinished:
+        unfinished.push_async_callback(_drop, database, sets, generation)
         while True:
             runner = AsyncProjectionRunner(
                 event_log, database, ReadModels(event_log, generation.schema), generation, channel=CHANNEL
@@ -76,13 +78,15 @@ async def rebuild(event_log: EventLog, database: Database, *, version: int = VER
             await runner.run(until=await event_log.last_seq())
             async with database.connection() as connection:
                 if await sets.switch(connection, generation):
+                    unfinished.pop_all()
                     log.info("read_models_rebuilt", schema=generation.schema, position=runner.position)
                     return Rebuilt(generation.number, runner.position)
-    except BaseException:
-        async with database.transaction() as connection:
-            if await sets.live(connection) != generation:
-                await sets.drop(connection, generation)
-        raise
+
+
+async def _drop(database: Database, sets: Generations, generation: Generation) -> None:
+    async with database.transaction() as connection:
+        if await sets.live(connection) != generation:
+            await sets.drop(connection, generation)
 
 
 async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -> Verified:
