@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 # Longer than a worker takes to park what it works on.
 KILLED_AFTER_S = 30.0
+# The worker itself is connected: a server that lets no second connection in is no passing trouble.
+_CONNECTED_WITHIN_S = 60.0
 _CLOSE_WITHIN_S = 1.0
 _JOIN_WITHIN_S = 2.0
 
@@ -72,11 +74,6 @@ class Heartbeat:
         self._home = asyncio.get_running_loop()
         self._ticker = self._home.create_task(self._tick())
         self._thread.start()
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still beats."""
-        return self._beating is not None and not self._beating[1].done()
 
     async def while_beating(self, work: Coroutine[Any, Any, None]) -> None:
         """Await `work`, and cancel it when the heartbeat ends before it: then raises `HeartbeatLost`."""
@@ -135,7 +132,8 @@ class Heartbeat:
         self._beating = (asyncio.get_running_loop(), task)
         if self._stopping.is_set():
             return
-        nc = await connect(self._url, f"{self._status().worker}-heartbeat")
+        name = f"{self._status().worker}-heartbeat"
+        nc = await connect(self._url, name, give_up_after_s=_CONNECTED_WITHIN_S)
         try:
             await keep_alive(
                 _NatsWire(nc),
