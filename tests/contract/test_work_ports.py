@@ -20,15 +20,12 @@ from agenthub_events.ports import EventLog, Stamp, StepConflict, Stored
 from agenthub_events.runs import Closed, Nudge, Resumed, RunId, TurnIntent
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.clock import SystemClock
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
-from agenthub_runtime.in_memory.work_queue import (
-    InMemoryArtifacts,
-    InMemoryBroker,
-    InMemoryFleet,
-    InMemoryRunLog,
-    InMemoryTimers,
-    InMemoryWorkQueue,
-)
+from agenthub_runtime.in_memory.fleet import InMemoryFleet
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.timers import InMemoryTimers
+from agenthub_runtime.in_memory.work_queue import InMemoryBroker, InMemoryWorkQueue
 from agenthub_runtime.jetstream.artifacts import BUCKET, JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus

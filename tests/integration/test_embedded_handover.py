@@ -21,6 +21,7 @@ from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import apply_assets
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
+from tests.support.following import BACKOFF
 from tests.support.until import until
 
 GOAL = "g-01jd0000000000000000000000"
@@ -45,7 +46,7 @@ async def nc(server: NatsServer) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def handover(nc: Client) -> AsyncIterator[Handover]:
-    handover = Handover(nc, {"Worker-1", "Worker-2"})
+    handover = Handover(nc, {"Worker-1", "Worker-2"}, BACKOFF)
     await handover.start()
     yield handover
     await handover.stop()

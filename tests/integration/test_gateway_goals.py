@@ -164,7 +164,7 @@ async def _first(log: JetStreamEventLog) -> AsyncIterator[list[Any]]:
         if batch:
             yield batch
             break
-    await following.aclose()  # type: ignore[attr-defined]
+    await following.aclose()
 
 
 async def test_the_same_key_finds_the_same_goal_and_another_body_is_refused(

@@ -25,6 +25,7 @@ from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.settings.records import GatewaySettings
+from tests.support.following import BACKOFF
 from tests.support.gateway import Gateway, planned, running_gateway, settings, write
 from tests.support.until import until
 
@@ -258,7 +259,7 @@ async def test_a_slow_listener_reads_on_from_the_log_and_misses_nothing(
     async def generation() -> str:
         return "g"
 
-    async with Broadcaster(log, generation, ring=8) as feed:
+    async with Broadcaster(log, generation, BACKOFF, ring=8) as feed:
         slow = feed.listen(after=0, wanted=Filter())
         await toggles(log, goal_id, 40)
         other = feed.listen(after=0, wanted=Filter(goal_id))

@@ -35,6 +35,7 @@ from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import position
 from agenthub_runtime.telemetry.tracing import Telemetry
+from tests.support.following import BACKOFF
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
 from tests.support.until import until
 
@@ -256,7 +257,7 @@ async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_to
         await store(log, draft)
     async with Database(database_url, name="test") as database:
         await prepare_database(database)
-        projector = asyncio.ensure_future(project(log, database))
+        projector = asyncio.ensure_future(project(log, database, BACKOFF))
         end = await log.last_seq()
         try:
 

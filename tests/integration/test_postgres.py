@@ -12,6 +12,7 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
 from agenthub_runtime.readmodels import CHANNEL, PositionWatch
+from tests.support.following import BACKOFF
 from tests.support.until import until
 
 KILL = "SELECT pg_terminate_backend($1)"
@@ -91,14 +92,12 @@ async def test_the_position_is_followed_on_after_the_driver_has_lost_its_way(
     database: Database, other: Connection
 ) -> None:
     await other.execute(SHAPES)
-    async with PositionWatch(database) as watch:
+    async with PositionWatch(database, BACKOFF) as watch:
         await until(lambda: watch.current, what="a position is known")
         await other.execute("ALTER TYPE shape ADD ATTRIBUTE b int")
         with structlog.testing.capture_logs() as lines:
             await other.execute("SELECT pg_notify($1, '')", CHANNEL)
-            await until(
-                lambda: "position_watch_back" in {line["event"] for line in lines}, what="it follows again"
-            )
+            await until(lambda: "following_again" in {line["event"] for line in lines}, what="it follows again")
 
 
 async def test_the_position_is_followed_on_after_an_error_that_nobody_foresaw(
@@ -107,9 +106,9 @@ async def test_the_position_is_followed_on_after_an_error_that_nobody_foresaw(
     await other.execute("CREATE SCHEMA agenthub; CREATE TABLE agenthub.projection_live (projection text)")
     await other.execute("CREATE TABLE agenthub.projection_positions (projection text)")
     with structlog.testing.capture_logs() as lines:
-        async with PositionWatch(database) as watch:
+        async with PositionWatch(database, BACKOFF) as watch:
             await until(lambda: lines, what="it is told")
-            assert {line["event"] for line in lines} == {"position_watch_failed"}
+            assert {line["event"] for line in lines} == {"following_failed"}
             await other.execute("DROP SCHEMA agenthub CASCADE")
             await other.execute(PLAIN)
             assert await watch.wait(7, 10)

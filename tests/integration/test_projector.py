@@ -6,7 +6,7 @@ import asyncio
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -24,8 +24,10 @@ from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
 from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts, InMemoryRunLog, InMemoryTimers
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.timers import InMemoryTimers
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Connection, Database
 from agenthub_runtime.projections import AsyncProjectionRunner, Changes
@@ -44,6 +46,7 @@ from agenthub_runtime.readmodels import (
     position,
     wait_for_position,
 )
+from tests.support.following import BACKOFF
 from tests.support.minihub_driver import Driver
 from tests.support.projected import projected
 from tests.support.running_hub import clean_environment
@@ -126,7 +129,7 @@ async def expected_contents(log: EventLog, database: Database) -> dict[str, list
 
 async def test_a_goal_is_projected_into_rows_that_readers_understand(bus: Client, database: Database) -> None:
     log = JetStreamEventLog(bus)
-    projector = asyncio.ensure_future(project(log, database))
+    projector = asyncio.ensure_future(project(log, database, BACKOFF))
     try:
         await played(log, 2)
         await caught_up(log, database)
@@ -219,7 +222,9 @@ class SmallBatches(InMemoryEventLog):
         self._log = log
         self._chance = chance
 
-    async def follow(self, *, after: int, subjects: Sequence[str] = ("evt.>",)) -> AsyncIterator[list[Recorded]]:
+    async def follow(
+        self, *, after: int, subjects: Sequence[str] = ("evt.>",)
+    ) -> AsyncGenerator[list[Recorded], None]:
         async for batch in self._log.follow(after=after, subjects=subjects):
             start = 0
             while start < len(batch):
@@ -232,7 +237,7 @@ class SmallBatches(InMemoryEventLog):
 
 async def test_i12_two_projectors_write_the_same_rows_as_one(database: Database) -> None:
     log = InMemoryEventLog()
-    projectors = [asyncio.ensure_future(project(log, database)) for _ in range(2)]
+    projectors = [asyncio.ensure_future(project(log, database, BACKOFF)) for _ in range(2)]
     try:
         await played(log, 4)
         await caught_up(log, database)
@@ -250,7 +255,7 @@ async def test_i12_two_projectors_write_the_same_rows_as_one(database: Database)
 
 async def test_i3_projections_rebuilt_from_zero_equal_the_live_ones(bus: Client, database: Database) -> None:
     log = JetStreamEventLog(bus)
-    projector = asyncio.ensure_future(project(log, database))
+    projector = asyncio.ensure_future(project(log, database, BACKOFF))
     try:
         await played(log, 3)
         await caught_up(log, database)
@@ -308,7 +313,7 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(databa
     await played(log, 1)
     await projected(log, database)
     before = await contents(database)
-    projector = asyncio.ensure_future(project(log, database, version=VERSION + 1))
+    projector = asyncio.ensure_future(project(log, database, BACKOFF, version=VERSION + 1))
     try:
 
         async def switched() -> bool:
@@ -322,7 +327,7 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(databa
         projector.cancel()
         await asyncio.gather(projector, return_exceptions=True)
     with pytest.raises(ReadModelsNewer, match=f"version {VERSION + 1}"):
-        await project(log, database)
+        await project(log, database, BACKOFF)
 
 
 async def test_a_database_that_no_projector_has_seen_can_be_rebuilt(database_url: str) -> None:
@@ -338,13 +343,13 @@ async def test_read_models_of_another_log_are_refused(database: Database) -> Non
     await played(log, 1)
     await projected(log, database)
     with pytest.raises(ReadModelsForeign, match="another log"):
-        await project(InMemoryEventLog(), database)
+        await project(InMemoryEventLog(), database, BACKOFF)
 
 
 async def test_verify_names_the_row_that_somebody_changed(database: Database) -> None:
     log = InMemoryEventLog()
     await played(log, 1)
-    projector = asyncio.ensure_future(project(log, database))
+    projector = asyncio.ensure_future(project(log, database, BACKOFF))
     try:
         await caught_up(log, database)
         async with database.connection() as connection:
@@ -387,7 +392,7 @@ async def test_a_poison_event_parks_its_aggregate_and_nothing_else(database: Dat
         ),
     )
     await played(log, 0)
-    projector = asyncio.ensure_future(project(log, database))
+    projector = asyncio.ensure_future(project(log, database, BACKOFF))
     try:
         await caught_up(log, database)
         async with database.connection() as connection:
@@ -411,7 +416,7 @@ async def test_a_question_is_listed_until_it_is_answered(database: Database) -> 
     question = AgentBlocked(question="Which database?", options=("Postgres", "SQLite"), reason="plan")
     blocked = Fence().draft(goal_id(1), "_", question, "plan-1")
     seq = await store(log, blocked)
-    projector = asyncio.ensure_future(project(log, database))
+    projector = asyncio.ensure_future(project(log, database, BACKOFF))
     try:
         await caught_up(log, database)
         async with database.connection() as connection:
@@ -438,10 +443,10 @@ async def test_a_question_is_listed_until_it_is_answered(database: Database) -> 
 
 async def test_readers_can_wait_for_an_event_to_be_projected(database: Database) -> None:
     log = InMemoryEventLog()
-    projector = asyncio.ensure_future(project(log, database))
+    projector = asyncio.ensure_future(project(log, database, BACKOFF))
     alone = await database.alone()
     try:
-        async with PositionWatch(database) as watch:
+        async with PositionWatch(database, BACKOFF) as watch:
             assert not await watch.wait(1, 0.05)
             waits = asyncio.ensure_future(watch.wait(1, 10))
             seq = await store(log, accepted(1))
@@ -474,7 +479,7 @@ async def test_a_note_of_the_position_is_sent_with_each_commit(database: Databas
     heard: list[str] = []
     alone = await database.alone()
     await alone.add_listener(CHANNEL, lambda *note: heard.append(str(note[3])))
-    projector = asyncio.ensure_future(project(log, database))
+    projector = asyncio.ensure_future(project(log, database, BACKOFF))
     try:
         seq = await store(log, accepted(1))
         await until(lambda: str(seq) in heard, 10, "the position is told")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agenthub_events.errors import ArtifactMissing
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.repository.errors import (
     BundleInvalid,
     CommitMissing,
@@ -255,7 +255,7 @@ async def test_merging_two_sides_is_clean_and_reproducible(
     theirs = await commit_files(repository, tmp_path / "w", base, {"a.txt": "1\n2\n3\n4\nfive\n", "n.txt": "n\n"})
     merged = await repository.merge(ours=ours, theirs=theirs, message="Merge\n", when=WHEN)
     assert isinstance(merged, Merged)
-    assert not merged.fast_forward
+    assert merged.commit not in (ours, theirs)
     assert await repository.show(merged.commit, "a.txt") == b"one\n2\n3\n4\nfive\n"
     assert merged.tree == await repository.tree_of(merged.commit)
     assert await repository.is_ancestor(ours, merged.commit)
@@ -270,8 +270,8 @@ async def test_merging_what_is_contained_moves_forward(repository: GoalRepositor
     base = await commit_files(repository, tmp_path / "w", ROOT_COMMIT, {"a.txt": "a\n"})
     ahead = await commit_files(repository, tmp_path / "w", base, {"b.txt": "b\n"})
     tree = await repository.tree_of(ahead)
-    assert await repository.merge(ours=base, theirs=ahead, message="m", when=WHEN) == Merged(ahead, tree, True)
-    assert await repository.merge(ours=ahead, theirs=base, message="m", when=WHEN) == Merged(ahead, tree, True)
+    assert await repository.merge(ours=base, theirs=ahead, message="m", when=WHEN) == Merged(ahead, tree)
+    assert await repository.merge(ours=ahead, theirs=base, message="m", when=WHEN) == Merged(ahead, tree)
 
 
 async def test_a_conflict_names_its_files_and_changes_nothing(repository: GoalRepository, tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ async def test_a_process_killed_in_a_checkout_leaves_no_workspace(
     script = (
         "import asyncio, pathlib\n"
         "from agenthub_runtime.repository.goal import GoalRepository\n"
-        "from agenthub_runtime.in_memory.work_queue import MemoryArtifacts\n"
+        "from agenthub_runtime.in_memory.artifacts import MemoryArtifacts\n"
         "async def main():\n"
         f"    r = await GoalRepository.open(pathlib.Path({str(repository.path)!r}), MemoryArtifacts())\n"
         "    print('ready', flush=True)\n"

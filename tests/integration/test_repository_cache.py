@@ -8,7 +8,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.repository.cache import UNUSED_S, open_kept, remove_unused
 from agenthub_runtime.repository.goal import GONE, ROOT_COMMIT, GoalRepository, Link
 

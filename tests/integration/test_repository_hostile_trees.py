@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Merged
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import aclosing
 
 import msgspec
 import pytest
@@ -15,7 +16,6 @@ from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import Declared, apply_assets, declared_assets, diff_assets, keep_declared
 from agenthub_runtime.jetstream.timers import DURABLE, STREAM, NatsTimers
 from agenthub_runtime.jetstream.work_queue import LANES
-from agenthub_runtime.projections import closing
 from tests.support.until import until
 
 
@@ -116,6 +116,6 @@ async def test_a_consumer_that_somebody_deleted_is_declared_again(bus: Client) -
 
 async def test_timers_without_their_consumer_are_told_and_not_asked_for_without_pause(bus: Client) -> None:
     await bus.jetstream().delete_consumer(STREAM, DURABLE)
-    async with closing(NatsTimers(bus).fired()) as fired:
+    async with aclosing(NatsTimers(bus).fired()) as fired:
         with pytest.raises(StoreUnavailable, match="Due timers"):
             await asyncio.wait_for(anext(fired), 5)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.evidence.layout import given_test_command

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
-from agenthub_worker import heartbeat
+from agenthub_worker.domain.heartbeat_schedule import ORDER_BEAT_S
+from agenthub_worker.errors import HeartbeatLost
 from agenthub_worker.heartbeat import Heartbeat
 from tests.support.until import until
 
@@ -45,13 +52,13 @@ async def test_orders_and_the_name_are_kept_alive_while_the_loop_is_blocked(
         assert beats[0][1] == b"+WPI"
         blocked_from = time.monotonic()
         # The promise is about time: a beat comes within it while the loop, blocked on purpose, sees nothing.
-        time.sleep(heartbeat.ORDER_BEAT_S + 1.5)  # noqa: ASYNC251
+        time.sleep(ORDER_BEAT_S + 1.5)  # noqa: ASYNC251
         blocked_until = time.monotonic()
         await until(lambda: len(beats) > 1, 0.8, "what was sent meanwhile")
         assert await NatsFleet(bus).alive("Worker-1", "i1", "g-1.t-a")
     finally:
         await beating.stop()
-    assert blocked_until - blocked_from > heartbeat.ORDER_BEAT_S
+    assert blocked_until - blocked_from > ORDER_BEAT_S
 
 
 async def test_a_worker_whose_loop_hangs_for_long_is_given_up(
@@ -60,9 +67,89 @@ async def test_a_worker_whose_loop_hangs_for_long_is_given_up(
     beating = Heartbeat(nats_server.authorised_url, lambda: dict(HELD), status, order_beat_s=0.2, hung_after_s=1.0)
     beating.start()
     await until(lambda: beats, 10, "the first beat")
-    deadline = time.monotonic() + 10
-    while beating.alive:
-        assert time.monotonic() < deadline, "the heartbeat goes on for a loop that hangs"
-        time.sleep(0.02)  # noqa: ASYNC251  waits without the loop, which is blocked on purpose
-    await asyncio.sleep(0)
+    time.sleep(2.0)  # noqa: ASYNC251  the loop is blocked on purpose
+    try:
+        with pytest.raises(HeartbeatLost, match="not moved"):
+            await asyncio.wait_for(beating.while_beating(forever()), 10)
+    finally:
+        await beating.stop()
+
+
+async def test_the_heartbeat_goes_on_over_a_restart_of_the_bus(tmp_path: Path) -> None:
+    server = NatsServer(DataDir(tmp_path))
+    await server.start()
+    beating = Heartbeat(server.authorised_url, lambda: dict(HELD), status, order_beat_s=0.2)
+    beating.start()
+    working = asyncio.ensure_future(beating.while_beating(forever()))
+    try:
+        await beats_at(server, "the first beat")
+        assert server.process is not None
+        server.process.send(signal.SIGKILL)
+        await server.process.wait()
+        await server.start()
+        await beats_at(server, "a beat after the restart")
+        assert not working.done()
+    finally:
+        working.cancel()
+        await beating.stop()
+        await server.stop()
+
+
+async def test_a_worker_that_may_not_beat_is_stopped(nats_server: NatsServer) -> None:
+    host = nats_server.authorised_url.rpartition("@")[2]
+    beating = Heartbeat(f"nats://nobody:wrong@{host}", lambda: dict(HELD), status)
+    beating.start()
+    try:
+        with pytest.raises(HeartbeatLost, match="credentials"):
+            await asyncio.wait_for(beating.while_beating(forever()), 20)
+    finally:
+        await beating.stop()
+
+
+async def test_a_worker_whose_work_ends_is_not_held_up_by_its_heartbeat(nats_server: NatsServer) -> None:
+    beating = Heartbeat(nats_server.authorised_url, dict, status)
+    beating.start()
+    await asyncio.wait_for(beating.while_beating(asyncio.sleep(0)), 5)
     await beating.stop()
+
+
+async def test_a_worker_process_whose_heartbeat_dies_ends_with_an_error(
+    nats_server: NatsServer, bus: Client
+) -> None:
+    process = await started("tests.support.heartless_worker", nats_server)
+    _, told = await asyncio.wait_for(process.communicate(), 40)
+    assert process.returncode == 1, told.decode()
+    assert "worker: The heartbeat has ended" in told.decode()
+
+
+async def test_a_worker_process_whose_loop_never_moves_again_is_killed(nats_server: NatsServer) -> None:
+    process = await started("tests.support.hanging_worker", nats_server)
+    _, told = await asyncio.wait_for(process.communicate(), 40)
+    assert process.returncode == -signal.SIGKILL, told.decode()
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def beats_at(server: NatsServer, what: str) -> None:
+    """Wait for a beat, heard on a connection of its own."""
+    nc = await connect(server.authorised_url, "listener")
+    heard = asyncio.Event()
+
+    async def note(_: Msg) -> None:
+        heard.set()
+
+    try:
+        await nc.subscribe("$JS.ACK.test.>", cb=note)
+        await until(heard.is_set, 10, what)
+    finally:
+        await nc.close()
+
+
+async def started(module: str, nats_server: NatsServer) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module),
+        env={"PATH": os.environ["PATH"], "NATS_URL": nats_server.authorised_url, "AGENT_TYPE": "noop"},
+        stderr=asyncio.subprocess.PIPE,
+    )

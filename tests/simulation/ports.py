@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded, StepResult, Unavailable
 from agenthub_events.runs import RecordedStep, RunId, Step
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
-from agenthub_runtime.in_memory.work_queue import (
-    InMemoryArtifacts,
-    InMemoryBroker,
-    InMemoryDelivery,
-    InMemoryFiredTimer,
-    InMemoryFleet,
-    InMemoryRunLog,
-    InMemoryTimers,
-    InMemoryWorkQueue,
-)
+from agenthub_runtime.in_memory.fleet import InMemoryFleet
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.timers import InMemoryFiredTimer, InMemoryTimers
+from agenthub_runtime.in_memory.work_queue import InMemoryBroker, InMemoryDelivery, InMemoryWorkQueue
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from tests.simulation.faults import Adversary
 from tests.simulation.process import at_server
@@ -118,7 +112,7 @@ class GatedTimers:
         await at_server(lambda: self._inner.set(kind, goal_id, task_id, due=due, ref=ref))
         await self._adversary.gate("timers.set.after")
 
-    async def fired(self) -> AsyncIterator[GatedTimer]:
+    async def fired(self) -> AsyncGenerator[GatedTimer, None]:
         due = self._inner.fired()
         while True:
             timer = await at_server(lambda: anext(due))
@@ -161,17 +155,10 @@ class GatedWorkQueue:
         self._inner = InMemoryWorkQueue(broker, types, slots=slots)
         self._adversary = adversary
         self.held: dict[int, InMemoryDelivery] = {}
-        self._given = asyncio.Event()
 
-    async def given(self) -> None:
-        """Wait for the next order."""
-        self._given.clear()
-        await self._given.wait()
-
-    async def deliveries(self) -> AsyncIterator[GatedDelivery]:
+    async def deliveries(self) -> AsyncGenerator[GatedDelivery, None]:
         async for delivery in self._inner.deliveries():
             self.held[delivery.recorded.seq] = delivery
-            self._given.set()
             try:
                 await self._adversary.gate("queue.deliver")
             except StoreUnavailable:

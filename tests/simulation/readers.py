@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Any, TypeAlias
 
 import msgspec
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_orchestrator.projector.projection import ReadModels
-from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels.rows import Row
 from tests.simulation.faults import Adversary
 from tests.simulation.ports import SeenLog
@@ -45,7 +45,7 @@ async def project(log: SeenLog, tables: Tables, adversary: Adversary) -> None:
     while True:
         models, position = ReadModels(log, "simulation"), tables.position
         try:
-            async with closing(log.follow(after=position)) as batches:
+            async with aclosing(log.follow(after=position)) as batches:
                 async for batch in batches:
                     if not batch:
                         continue

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
@@ -14,16 +14,19 @@ from agenthub_events.agent_types import AGENT_TYPES, agent_type_of
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import WorkContext, decode_context
+from agenthub_events.ports import Clock
 from agenthub_runtime.agents.load import AgentDefinition, Agents, built_in_files, load_agents
+from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.agent.setup import AgentConfig, AgentSetup
 from agenthub_worker.attempt import Attempt, Preparation
+from agenthub_worker.domain.heartbeat_schedule import ORDER_BEAT_S, HeartbeatSchedule
 from agenthub_worker.domain.model import ModelReply, ModelRequest
 from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.runners import RUNNERS, GateRunner
 from agenthub_worker.gates.verdicts import security_verdict
-from agenthub_worker.heartbeat import ORDER_BEAT_S
+from agenthub_worker.lease.keep_alive import keep_alive
 from agenthub_worker.lease.lease import Lease
 from agenthub_worker.llm.providers import Provider as ProviderRecord
 from agenthub_worker.ports import WorkerPorts
@@ -152,19 +155,62 @@ class Silent(Telemetry):
 SILENT = Silent()
 
 
-async def beat(runner: Worker, queue: GatedWorkQueue, fleet: GatedFleet, adversary: Adversary) -> None:
-    """The heartbeat of a worker until it is told to stop."""
-    process = current()
-    assert process is not None
-    while True:
-        if not runner.held():
-            await queue.given()
-        await asyncio.sleep(ORDER_BEAT_S)
-        held = runner.held()
-        if not held or adversary.starves(process):
-            continue
-        if adversary.drains(process):
+class Drained(Exception):
+    """The process is told to stop."""
+
+
+class Thread:
+    """The thread of a heartbeat: it finds no time now and then, and its messages may not get out."""
+
+    def __init__(
+        self,
+        held: Callable[[], dict[str, str]],
+        queue: GatedWorkQueue,
+        fleet: GatedFleet,
+        adversary: Adversary,
+    ) -> None:
+        process = current()
+        assert process is not None
+        self._process = process
+        self._held = held
+        self._queue = queue
+        self._fleet = fleet
+        self._adversary = adversary
+        self._rolls_at = 0.0
+
+    async def in_progress(self, ack_subject: str) -> None:
+        await self._adversary.gate("heartbeat")
+        await self._queue.in_progress(ack_subject)
+
+    async def publish(self, status: WorkerStatus) -> None:
+        await self._fleet.publish(status)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for the next tick, or longer. Raises `Drained`."""
+        if not self._held():
+            # Nothing is kept: ticks of idle workers would only take time.
+            await asyncio.sleep(ORDER_BEAT_S)
             return
-        for subject in held.values():
-            await queue.in_progress(subject)
-        await fleet.publish(runner.status())
+        await asyncio.sleep(seconds)
+        now = asyncio.get_running_loop().time()
+        if now < self._rolls_at:
+            return
+        self._rolls_at = now + ORDER_BEAT_S
+        if self._adversary.starves(self._process):
+            await asyncio.sleep(self._process.starved_until - now)
+        elif self._adversary.drains(self._process):
+            raise Drained
+
+
+async def beat(runner: Worker, clock: Clock, thread: Thread) -> None:
+    """The heartbeat of a worker until it is told to stop."""
+    with suppress(Drained):
+        await keep_alive(
+            thread,
+            HeartbeatSchedule(),
+            held=runner.held,
+            status=runner.status,
+            monotonic=clock.monotonic,
+            moved=clock.monotonic,
+            pause=thread.pause,
+        )

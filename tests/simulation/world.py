@@ -18,13 +18,11 @@ from agenthub_events.ports import Recorded
 from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
-from agenthub_runtime.in_memory.work_queue import (
-    InMemoryArtifacts,
-    InMemoryBroker,
-    InMemoryFleet,
-    InMemoryRunLog,
-    InMemoryTimers,
-)
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
+from agenthub_runtime.in_memory.fleet import InMemoryFleet
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.timers import InMemoryTimers
+from agenthub_runtime.in_memory.work_queue import InMemoryBroker
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_worker.ports import WorkerPorts
 from tests.simulation import checks
@@ -43,7 +41,7 @@ from tests.simulation.ports import (
 from tests.simulation.process import Process, track_processes
 from tests.simulation.readers import Tables, project, rebuilt
 from tests.simulation.script import Provider, Script
-from tests.simulation.workers import SILENT, TYPES, ScriptedRunner, Stage, beat
+from tests.simulation.workers import SILENT, TYPES, ScriptedRunner, Stage, Thread, beat
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
 ORCHESTRATORS = 2
@@ -185,7 +183,7 @@ class World:
         runner = ScriptedRunner(ports, queue, stage, slots=2)
         self._serve(self._hand_over(process, queue))
         pulling = asyncio.get_running_loop().create_task(runner.run())
-        await beat(runner, queue, fleet, self.adversary)
+        await beat(runner, ports.clock, Thread(runner.held, queue, fleet, self.adversary))
         pulling.cancel()
         await runner.stop()
 

@@ -22,6 +22,7 @@ from agenthub_gateway.ports import GatewayPorts
 from agenthub_orchestrator.projector.app import project
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.settings.records import GatewaySettings, LogSettings
+from tests.support.following import BACKOFF
 from tests.support.until import until
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -93,7 +94,7 @@ async def running_gateway(wanted: GatewaySettings, **client: Any) -> AsyncIterat
 async def running_projector(log: EventLog, database_url: str) -> AsyncIterator[None]:
     """The real projector, as a task."""
     async with Database(database_url, name="projector") as database:
-        task = asyncio.ensure_future(project(log, database))
+        task = asyncio.ensure_future(project(log, database, BACKOFF))
         try:
             yield
             if task.done():

@@ -22,7 +22,7 @@ from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-from agenthub_runtime.timeline.renderer import render_all
+from tests.support.lines import render_all
 from tests.support.until import until
 
 E = TypeVar("E", bound=Event)

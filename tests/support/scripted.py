@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from agenthub_events.base import Draft, Event, Fence
@@ -13,7 +14,6 @@ from agenthub_events.catalogue.values import PlanTask, TaskResult
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Conflict, EventLog, Recorded, Stamp, Stored
 from agenthub_events.rules import goal_aggregate
-from agenthub_runtime.projections import closing
 from tests.support.until import until
 
 TWELVE: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -106,7 +106,7 @@ class ScriptedWorker:
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
-                    async with closing(
+                    async with aclosing(
                         self._log.follow(after=self._after, subjects=("evt.*.*.task.enqueued.>",))
                     ) as batches:
                         async for batch in batches:

@@ -16,7 +16,7 @@ from agenthub_events.agent_types import AgentType
 from agenthub_events.context import PlanOrder, WorkContext
 from agenthub_events.task_ids import kind_of
 from agenthub_runtime.agents.load import AgentDefinition, built_in_files, load_agents
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from agenthub_worker.domain.model import ModelClient, ModelReply, ModelRequest
 from agenthub_worker.domain.prompt import first_message, system_prompt

@@ -6,6 +6,7 @@ import asyncio
 from random import Random
 
 import pytest
+import structlog
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.goal import GoalCompleted, GoalReadyForReview, GoalReworkRequested, GoalStalled
@@ -15,8 +16,10 @@ from agenthub_events.ports import Recorded
 from agenthub_events.rules import goal_aggregate
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts, InMemoryRunLog, InMemoryTimers
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.timers import InMemoryTimers
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
@@ -112,6 +115,28 @@ def test_the_same_seed_plays_the_same_log() -> None:
         return log
 
     assert run_virtually(play()) == run_virtually(play())
+
+
+def test_an_append_that_fails_in_a_way_nobody_foresaw_is_told_and_tried_again() -> None:
+    async def play() -> None:
+        hub = Hub()
+        broken = ["append.before"] * 3
+
+        async def gate(point: str) -> None:
+            if point in broken and asyncio.current_task() is not submitting:
+                broken.remove(point)
+                raise ZeroDivisionError
+
+        hub.log = InMemoryEventLog(gate)
+        submitting = asyncio.current_task()
+        await store(hub.log, accepted())
+        hub.run(hub.follower())
+        with structlog.testing.capture_logs() as lines:
+            await asyncio.wait_for(hub.wait_for(TaskEnqueued), 60)
+        assert [line["event"] for line in lines if line["log_level"] == "error"] == ["append_failed"] * 3
+        await hub.close()
+
+    run_virtually(play())
 
 
 def test_an_attempt_whose_worker_is_silent_is_timed_out_and_given_again() -> None:

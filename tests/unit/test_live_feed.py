@@ -12,6 +12,7 @@ from agenthub_gateway.live.frames import Filter
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.jetstream.wire import RawMessage
+from tests.support.following import BACKOFF
 from tests.support.scripted import accepted, store
 from tests.support.until import until
 
@@ -39,18 +40,18 @@ async def test_the_feed_goes_on_after_an_error_that_nobody_foresaw() -> None:
 
     log = InMemoryEventLog(gate)
     with structlog.testing.capture_logs() as lines:
-        async with Broadcaster(log, generation) as feed:
+        async with Broadcaster(log, generation, BACKOFF) as feed:
             listener = feed.listen(after=0, wanted=Filter())
             await until(lambda: feed.started, what="the feed follows")
             await store(log, accepted(1))
             assert await heard(listener, 1) == [1]
             await listener.close()
-    assert [line["event"] for line in lines] == ["live_feed_failed"]
+    assert [line["event"] for line in lines] == ["following_failed", "following_again"]
 
 
 async def test_the_feed_holds_no_more_than_its_bytes_and_a_listener_misses_nothing() -> None:
     log = InMemoryEventLog()
-    async with Broadcaster(log, generation, ring_bytes=10_000) as feed:
+    async with Broadcaster(log, generation, BACKOFF, ring_bytes=10_000) as feed:
         await until(lambda: feed.started, what="the feed follows")
         for number in range(1, 21):
             await store(log, accepted(number))
@@ -65,7 +66,7 @@ async def test_the_feed_holds_no_more_than_its_bytes_and_a_listener_misses_nothi
 
 async def test_a_message_larger_than_the_feed_may_hold_still_reaches_everybody() -> None:
     log = InMemoryEventLog()
-    async with Broadcaster(log, generation, ring_bytes=10) as feed:
+    async with Broadcaster(log, generation, BACKOFF, ring_bytes=10) as feed:
         await until(lambda: feed.started, what="the feed follows")
         listener = feed.listen(after=0, wanted=Filter())
         for number in (1, 2):
@@ -96,9 +97,9 @@ class Outputs:
 
 async def test_outputs_are_followed_on_after_an_error_that_nobody_foresaw() -> None:
     with structlog.testing.capture_logs() as lines:
-        async with RunOutputs(Outputs()) as outputs:
+        async with RunOutputs(Outputs(), BACKOFF) as outputs:
             tap = outputs.open(None)
             async with asyncio.timeout(10):
                 [piece] = await tap.taken()
     assert b"3 passed" in piece.data
-    assert [line["event"] for line in lines] == ["run_outputs_failed"]
+    assert [line["event"] for line in lines] == ["following_failed", "following_again"]

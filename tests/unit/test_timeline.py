@@ -20,7 +20,8 @@ from agenthub_events.catalogue.values import (
 )
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import Unreadable
-from agenthub_runtime.timeline.renderer import TEXT_MAX, TimelineRenderer, format_line, line_of, render_all
+from agenthub_runtime.timeline.renderer import TEXT_MAX, TimelineRenderer, format_line, line_of
+from tests.support.lines import render_all
 
 GOAL = f"g-{1:026d}"
 NINE = datetime(2025, 11, 14, 9, 0, 0, tzinfo=UTC)

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from agenthub_orchestrator.domain import TimerRequest
 from agenthub_orchestrator.timer_keeper import TimerKeeper
-from agenthub_runtime.in_memory.work_queue import InMemoryTimers
-from tests.support.virtual_time import BEGIN, VirtualClock, run_virtually
+from agenthub_runtime.following import Backoff
+from agenthub_runtime.in_memory.timers import InMemoryTimers
+from tests.support.virtual_time import BEGIN, SeededIds, VirtualClock, run_virtually
 
 
 class FiringTimers(InMemoryTimers):
@@ -31,7 +32,7 @@ def test_a_timer_that_fires_while_another_is_being_set_stops_nothing() -> None:
         clock = VirtualClock()
         timers = FiringTimers(clock)
         requests = [TimerRequest(kind="retry", goal_id="g", task_id=f"t-{x}", ref="1", due=BEGIN) for x in "abc"]
-        timers.keeper = TimerKeeper(timers, clock, lambda _: requests)
+        timers.keeper = TimerKeeper(timers, clock, Backoff(clock, SeededIds(1)), lambda _: requests)
         running = asyncio.ensure_future(timers.keeper.run())
         timers.keeper.touch("g")
         await asyncio.sleep(1.0)

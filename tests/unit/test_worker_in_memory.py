@@ -15,14 +15,11 @@ from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStar
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Stored
 from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
-from agenthub_runtime.in_memory.work_queue import (
-    InMemoryArtifacts,
-    InMemoryBroker,
-    InMemoryFleet,
-    InMemoryRunLog,
-    InMemoryWorkQueue,
-)
+from agenthub_runtime.in_memory.fleet import InMemoryFleet
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
+from agenthub_runtime.in_memory.work_queue import InMemoryBroker, InMemoryWorkQueue
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.attempt import Preparation

@@ -6,7 +6,7 @@ Postgres or the file system appears here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
@@ -93,7 +93,7 @@ class EventLog(Protocol):
         """The sequence of the newest message of the whole log; 0 when it is empty."""
         ...
 
-    def follow(self, *, after: int, subjects: Sequence[str] = ("evt.>",)) -> AsyncIterator[list[Recorded]]:
+    def follow(self, *, after: int, subjects: Sequence[str] = ("evt.>",)) -> AsyncGenerator[list[Recorded], None]:
         """Batches of what is pending, in order, without gap, forever; an empty batch means caught up.
 
         The first empty batch comes once everything stored when the call was made has been given out.
@@ -150,7 +150,7 @@ class Timers(Protocol):
         """Let the timer fire at `due`; `ref` says which attempt or question it is about."""
         ...
 
-    def fired(self) -> AsyncIterator[FiredTimer]:
+    def fired(self) -> AsyncGenerator[FiredTimer, None]:
         """Due timers, forever."""
         ...
 
@@ -174,7 +174,7 @@ class Delivery(Protocol):
 class WorkQueue(Protocol):
     """The pull side of the work lanes for some agent types."""
 
-    def deliveries(self) -> AsyncIterator[Delivery]:
+    def deliveries(self) -> AsyncGenerator[Delivery, None]:
         """Orders, highest lane first, never more at once than `free` slots were announced."""
         ...
 

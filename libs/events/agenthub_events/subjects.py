@@ -8,8 +8,8 @@ aggregate, `<goal>._.<family>`. `hub` stands in for a goal where a fact belongs 
 
 from __future__ import annotations
 
-import hashlib
 import re
+import uuid
 from typing import NamedTuple
 
 from agenthub_events.errors import InvalidSubject
@@ -26,7 +26,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 _GOAL_ID = re.compile(r"g-[0-9a-z]{26}")
 _SLUG_GAP = re.compile(r"[^a-z0-9]+")
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
-_NAMESPACE = bytes.fromhex("7b0d5a0e5f4b5d0c9a8f3c7e21a9d4e6")
+_NAMESPACE = uuid.UUID("7b0d5a0e-5f4b-5d0c-9a8f-3c7e21a9d4e6")
 
 
 class Subject(NamedTuple):
@@ -71,19 +71,9 @@ def filter_of(originator_id: str) -> str:
     return f"{PREFIX}.{originator_id}.>"
 
 
-def stream_of(goal_id: str) -> str:
-    """The stream that holds a goal's events: the one seam behind which the log may be split by goal."""
-    del goal_id
-    return STREAM
-
-
 def uuid5(name: str) -> str:
     """RFC 9562 version 5 UUID of `name` in agenthub's namespace."""
-    digest = bytearray(hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16])
-    digest[6] = (digest[6] & 0x0F) | 0x50
-    digest[8] = (digest[8] & 0x3F) | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    return str(uuid.uuid5(_NAMESPACE, name))
 
 
 def event_id(originator_id: str, event_type: str, ordinal: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from agenthub_events.gates import GATES, GateName
 
-TaskKind: TypeAlias = Literal["work", "plan", "prepare", "gate", "debug", "fix", "merge", "deliver"]
+TaskKind: TypeAlias = Literal["work", "plan", "prepare", "gate", "debug", "fix", "merge"]
 
 PREPARE = "prepare"
 
@@ -20,7 +20,6 @@ _RULES: tuple[tuple[re.Pattern[str], TaskKind], ...] = (
     (re.compile(r"prepare"), "prepare"),
     (_DEBUG, "debug"),
     (_MERGE, "merge"),
-    (re.compile(r"deliver-\d+"), "deliver"),
 )
 
 

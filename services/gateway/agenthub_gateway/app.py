@@ -40,6 +40,7 @@ from agenthub_gateway.queues import log_generation, read_queues
 from agenthub_gateway.security import Guard, Keys
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -58,6 +59,8 @@ SERVICE = "gateway"
 _GRACE_S = 3
 # Longer than a restart of the NATS server takes, shorter than people wait for an answer.
 _PATIENCE_S = 4.0
+# People wait for what the live feed and the read models say.
+_LONGEST_PAUSE_S = 0.5
 
 
 def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hosts: Sequence[str] = ()) -> ASGIApp:
@@ -108,11 +111,12 @@ async def _assembled(
     stack: contextlib.AsyncExitStack,
 ) -> GatewayPorts:
     log = JetStreamEventLog(nc, patience_s=_PATIENCE_S)
-    clock = SystemClock()
+    clock, ids = SystemClock(), SystemIds()
+    backoff = Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
     database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE))
-    position = await stack.enter_async_context(PositionWatch(database))
-    feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc)))
-    outputs = await stack.enter_async_context(RunOutputs(FencedStream(nc, RUNS)))
+    position = await stack.enter_async_context(PositionWatch(database, backoff))
+    feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc), backoff))
+    outputs = await stack.enter_async_context(RunOutputs(FencedStream(nc, RUNS), backoff))
     folder = settings.data_dir
     if folder is None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agenthub-gateway-")))
@@ -125,7 +129,7 @@ async def _assembled(
         outputs=outputs,
         artifacts=JetStreamArtifacts(nc),
         clock=clock,
-        ids=SystemIds(),
+        ids=ids,
         repositories=folder / "repositories",
         connected=lambda: nc.is_connected,
         queues=lambda: read_queues(nc),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 
 import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from agenthub_events.base import UNWRITTEN
@@ -20,13 +18,13 @@ from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.serialization.codec import decode
 from agenthub_events.subjects import STREAM
+from agenthub_runtime.jetstream.fenced_stream import FencedStream
 
 log = structlog.get_logger(__name__)
 
 SOURCE = "DEAD_LETTERS"
+SUBJECTS = (f"$JS.EVENT.ADVISORY.CONSUMER.*.{STREAM}.>",)
 KIND = "advisory"
-
-_WAIT_S = 5.0
 
 
 class _Body(msgspec.Struct):
@@ -48,38 +46,15 @@ class Advisory:
         """Nothing to do: an advisory is read again only by the next process, which finds it settled."""
 
 
-async def advisories(nc: Client) -> AsyncIterator[Advisory]:
+async def advisories(nc: Client) -> AsyncGenerator[Advisory, None]:
     """Every advisory about a work order, from the first on, for ever. Raises `StoreUnavailable`."""
     js = nc.jetstream()
-    async with _reading(js) as messages:
-        while True:
-            try:
-                message = await messages.next_msg(timeout=_WAIT_S)
-            except (NatsTimeoutError, TimeoutError):
-                continue
-            except NatsError as error:
-                raise StoreUnavailable(f"Advisories cannot be read: {error}") from error
-            found = await _advisory(js, message.data)
-            if found is not None:
-                yield found
-
-
-@asynccontextmanager
-async def _reading(js: JetStreamContext) -> AsyncIterator[JetStreamContext.PushSubscription]:
-    try:
-        messages = await js.subscribe(
-            f"$JS.EVENT.ADVISORY.CONSUMER.*.{STREAM}.>",
-            stream=SOURCE,
-            ordered_consumer=True,
-            idle_heartbeat=1,
-            config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL),
-        )
-    except (NatsError, TimeoutError) as error:
-        raise StoreUnavailable(f"Advisories cannot be read: {error}") from error
-    try:
-        yield messages
-    finally:
-        await messages.unsubscribe()
+    async with aclosing(FencedStream(nc, SOURCE).follow(SUBJECTS, after=0)) as batches:
+        async for batch in batches:
+            for message in batch:
+                found = await _advisory(js, message.data)
+                if found is not None:
+                    yield found
 
 
 async def _advisory(js: JetStreamContext, data: bytes) -> Advisory | None:

@@ -8,9 +8,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from nats.aio.client import Client
 
-from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
@@ -18,6 +16,7 @@ from agenthub_orchestrator.follower import Follower, Start
 from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
+from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import create_missing, keep_declared
@@ -25,7 +24,6 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.postgres.database import Database
-from agenthub_runtime.projections import closing
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings.records import OrchestratorSettings
 from agenthub_runtime.shutdown import until_asked_to_stop
@@ -35,13 +33,13 @@ log = structlog.get_logger(__name__)
 
 
 _HISTORY_EVERY_S = 600.0
-_ADVISORIES_AGAIN_S = 2.0
 
 
 async def run_orchestrator(settings: OrchestratorSettings) -> None:
     """Run until SIGTERM or SIGINT. Postgres may be away: it only shortens the way to begin and the estimates."""
     telemetry = configure_telemetry(settings.log, service="orchestrator")
     reconnected = asyncio.Event()
+    clock, ids = SystemClock(), SystemIds()
     nats = await connect(settings.nats_url, "orchestrator", on_reconnect=reconnected.set)
     try:
         await create_missing(nats)
@@ -52,8 +50,8 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 runs=JetStreamRunLog(nats),
                 artifacts=JetStreamArtifacts(nats),
                 timers=NatsTimers(nats),
-                clock=SystemClock(),
-                ids=SystemIds(),
+                clock=clock,
+                ids=ids,
                 policy=Policy(agent_hashes=_agent_hashes(settings)),
                 start=await start_of(event_log, database),
                 telemetry=telemetry,
@@ -63,7 +61,12 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                     follower.run(),
                     keep_declared(nats, reconnected),
                     _learn_durations(follower, database),
-                    _receive_advisories(follower, nats),
+                    follow_forever(
+                        lambda: advisories(nats),
+                        follower.receive,
+                        what="dead letters",
+                        backoff=Backoff(clock, ids),
+                    ),
                 )
             )
     finally:
@@ -100,17 +103,6 @@ async def _learn_durations(follower: Follower, database: Database) -> None:
         except (DatabaseUnavailable, ReadModelsMissing) as error:
             log.info("durations_unknown", reason=str(error))
         await asyncio.sleep(_HISTORY_EVERY_S)
-
-
-async def _receive_advisories(follower: Follower, nats: Client) -> None:
-    while True:
-        try:
-            async with closing(advisories(nats)) as heard:
-                async for advisory in heard:
-                    await follower.receive(advisory)
-        except StoreUnavailable as error:
-            log.warning("advisories_wait", reason=str(error))
-            await asyncio.sleep(_ADVISORIES_AGAIN_S)
 
 
 async def _together(*works: Coroutine[Any, Any, None]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,8 +52,8 @@ from agenthub_orchestrator.domain import (
     timers_of,
 )
 from agenthub_orchestrator.timer_keeper import TimerKeeper
+from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.run_log import closed_steps
-from agenthub_runtime.projections import closing
 from agenthub_runtime.telemetry.tracing import GOAL_ID, TASK_ID, Telemetry, traceparent
 
 log = structlog.get_logger(__name__)
@@ -62,8 +62,6 @@ ACTOR = "orchestrator"
 SENDS_AT_ONCE = 256
 FINISHED_KEPT = 64
 SWEEP_S = 60.0
-BACKOFF_S = 0.1
-BACKOFF_MAX_S = 5.0
 _PAGE = 5_000
 
 
@@ -113,10 +111,10 @@ class Follower:
         self._artifacts = artifacts
         self._timers = timers
         self._clock = clock
-        self._ids = ids
+        self._backoff = Backoff(clock, ids)
         self._start = start or Start()
         self._telemetry = telemetry
-        self._keeper = TimerKeeper(timers, clock, self._timer_requests_of)
+        self._keeper = TimerKeeper(timers, clock, self._backoff, self._timer_requests_of)
         self._goals: dict[str, _Goal] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._loading = asyncio.Lock()
@@ -131,8 +129,12 @@ class Follower:
         """Follow and decide for ever. Cancel it to stop; what it was sending may or may not be stored."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._follow())
-                group.create_task(self._listen())
+                group.create_task(
+                    follow_forever(self._begin, self._advance, what="event log", backoff=self._backoff)
+                )
+                group.create_task(
+                    follow_forever(self._timers.fired, self.receive, what="timers", backoff=self._backoff)
+                )
                 group.create_task(self._sweep())
                 group.create_task(self._keeper.run())
         finally:
@@ -149,27 +151,13 @@ class Follower:
         goal.fired[Fired(timer.kind, timer.task_id, timer.ref)] = timer
         self._decide(goal)
 
-    async def _follow(self) -> None:
-        while True:
-            try:
-                async with closing(self._log.follow(after=self.position)) as batches:
-                    async for batch in batches:
-                        await self._take(batch)
-                        if not batch and not self._caught_up:
-                            self._catch_up()
-            except StoreUnavailable as error:
-                log.warning("follower_waits", position=self.position, reason=str(error))
-                await self._back_off()
+    def _begin(self) -> AsyncGenerator[list[Recorded], None]:
+        return self._log.follow(after=self.position)
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async with closing(self._timers.fired()) as fired:
-                    async for timer in fired:
-                        await self.receive(timer)
-            except StoreUnavailable as error:
-                log.warning("timers_wait", reason=str(error))
-                await self._back_off()
+    async def _advance(self, batch: Sequence[Recorded]) -> None:
+        await self._take(batch)
+        if not batch and not self._caught_up:
+            self._catch_up()
 
     async def _sweep(self) -> None:
         while True:
@@ -232,7 +220,9 @@ class Follower:
         if goal.broken or not self._caught_up:
             return
         state = goal.state
-        try:
+        dues: list[Due] = []
+        # The next event or the sweep tries again.
+        with _contained("decision_failed", goal_id=state.goal_id, seq=state.last_seq) as failed:
             dues = decide(
                 state,
                 now=self._clock.now(),
@@ -240,9 +230,7 @@ class Follower:
                 policy=self.policy,
                 in_flight=goal.in_flight.keys(),
             )
-        except Exception:
-            # The next event or the sweep tries again; the other goals go on.
-            log.exception("decision_failed", goal_id=state.goal_id, seq=state.last_seq)
+        if failed:
             return
         for due in dues:
             if due.draft.originator_id not in goal.in_flight:
@@ -258,13 +246,11 @@ class Follower:
 
     async def _deliver(self, goal: _Goal, due: Due, sent: _Sent, metadata: dict[str, str]) -> None:
         draft = due.draft
-        try:
+        result: AppendResult = Unavailable("unexpected error")
+        with _contained("append_failed", goal_id=draft.goal_id, type=draft.event.type):
             async with self._slots:
                 with self._span(goal, draft) as trace:
                     result = await self._append(due, metadata, trace)
-        except Exception:
-            log.exception("append_failed", goal_id=draft.goal_id, event=draft.event.type)
-            result = Unavailable("unexpected error")
         match result:
             case Stored(seq=seq):
                 self._failures = 0
@@ -274,7 +260,8 @@ class Follower:
                 self._reached(goal, draft.originator_id, sent, tail[-1].seq)
             case _:
                 log.warning("append_waits", subject=draft.subject, result=str(result))
-                await self._back_off()
+                self._failures += 1
+                await self._backoff.pause(self._failures)
                 self._reached(goal, draft.originator_id, sent, goal.state.last_seq)
 
     async def _append(self, due: Due, metadata: dict[str, str], trace: str) -> AppendResult:
@@ -364,10 +351,16 @@ class Follower:
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
 
-    async def _back_off(self) -> None:
-        self._failures += 1
-        pause = min(BACKOFF_MAX_S, BACKOFF_S * 2.0 ** min(self._failures, 10))
-        await self._clock.sleep(pause * (0.5 + self._ids.uniform() / 2))
+
+@contextmanager
+def _contained(what: str, **about: object) -> Iterator[list[Exception]]:
+    """Keep what fails for one goal from stopping the others; afterwards it stands in the list."""
+    failed: list[Exception] = []
+    try:
+        yield failed
+    except Exception as error:
+        failed.append(error)
+        log.exception(what, **about)
 
 
 def _rests(goal: _Goal) -> bool:
@@ -379,16 +372,16 @@ def _rests(goal: _Goal) -> bool:
 def _fold(goal: _Goal, recorded: Recorded) -> None:
     try:
         aggregate = parse_subject(recorded.subject).originator_id
-        if not goal.broken:
-            apply(goal.state, recorded)
     except InvalidSubject as error:
         log.warning("foreign_message", seq=recorded.seq, reason=str(error))
         return
-    except Exception:
-        # One goal that cannot be folded must not stop the others; nobody decides for it.
-        goal.broken = True
-        log.exception("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq)
-        return
+    if not goal.broken:
+        with _contained("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq) as failed:
+            apply(goal.state, recorded)
+        if failed:
+            # Nobody decides for it.
+            goal.broken = True
+            return
     event_id = "" if isinstance(recorded.event, Unreadable) else recorded.event.event_id
     goal.cause = event_id or goal.cause
     goal.traceparent = recorded.headers.get("traceparent") or goal.traceparent

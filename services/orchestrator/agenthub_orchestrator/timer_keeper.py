@@ -12,6 +12,7 @@ import structlog
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock, Timers
 from agenthub_orchestrator.domain import TimerRequest
+from agenthub_runtime.following import Backoff
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +20,6 @@ log = structlog.get_logger(__name__)
 SETTLE_S = 0.2
 # A timer that runs for long is set only when it is still wished for after this: short tasks then cost no write.
 PATIENCE_S = 5.0
-RETRY_S = 1.0
 
 
 class _Known(msgspec.Struct):
@@ -36,9 +36,12 @@ class TimerKeeper:
     memory only, so that a new process sets every open timer again.
     """
 
-    def __init__(self, timers: Timers, clock: Clock, requests_of: Callable[[str], Iterable[TimerRequest]]) -> None:
+    def __init__(
+        self, timers: Timers, clock: Clock, backoff: Backoff, requests_of: Callable[[str], Iterable[TimerRequest]]
+    ) -> None:
         self._timers = timers
         self._clock = clock
+        self._backoff = backoff
         self._timer_requests_of = requests_of
         self._known: dict[str, dict[tuple[str, str], _Known]] = {}
         # Ordered, so that a simulation can be played again.
@@ -63,6 +66,7 @@ class TimerKeeper:
             group.create_task(self._look_again())
 
     async def _keep(self) -> None:
+        failures = 0
         while True:
             await self._news.wait()
             await self._clock.sleep(SETTLE_S)
@@ -71,9 +75,11 @@ class TimerKeeper:
             for goal_id in goals:
                 try:
                     await self._fulfil(goal_id)
+                    failures = 0
                 except StoreUnavailable as error:
                     log.warning("timers_wait", goal_id=goal_id, reason=str(error))
-                    await self._clock.sleep(RETRY_S)
+                    failures += 1
+                    await self._backoff.pause(failures)
                     self.touch(goal_id)
 
     async def _look_again(self) -> None:

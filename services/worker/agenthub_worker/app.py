@@ -41,7 +41,8 @@ async def run_worker(
 ) -> None:
     """Serve the queues of `types` until SIGTERM or SIGINT.
 
-    Raises `ProviderMissing` or `SandboxUnavailable` at once when this worker could not do its work.
+    Raises `ProviderMissing` or `SandboxUnavailable` at once when this worker could not do its work, and
+    `HeartbeatLost` when others take over what it holds.
     """
     real_work = any(agent_type != "noop" for agent_type in types)
     agent_setup = open_agent_setup(settings, types)
@@ -62,7 +63,7 @@ async def run_worker(
             log.info(
                 "worker_ready", worker=ports.worker, types=list(types), slots=settings.slots, sandbox=sandbox.name
             )
-            await until_asked_to_stop(runner.run())
+            await until_asked_to_stop(heartbeat.while_beating(runner.run()))
         finally:
             await runner.stop()
             await heartbeat.stop()

@@ -5,6 +5,7 @@ AgenthubError
 │   ├── ProviderMissing      no model provider is configured, or one only in part: names the setting to make
 │   └── InvalidTestPath      a test run was asked for with paths that are none
 ├── ToolRefused              a tool cannot do what a model asked: tells the model what to change
+├── HeartbeatLost        nobody keeps this worker's orders from going to others any more: it must stop
 ├── ScanFailed               a security scan gave no result, so nothing is known about the code
 └── SandboxUnavailable       this machine cannot run commands closed off: says what is missing
 """
@@ -20,6 +21,10 @@ class ProviderMissing(InvalidInput):
 
 class SandboxUnavailable(AgenthubError):
     """Commands cannot be run closed off on this machine; the message says what the operator can do."""
+
+
+class HeartbeatLost(AgenthubError):
+    """The heartbeat has ended, and others take over what this worker holds; the message says why."""
 
 
 class InvalidTestPath(InvalidInput):

@@ -14,6 +14,7 @@ import structlog
 from agenthub_events.base import Draft
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Artifacts, Clock, Conflict, EventLog, Ids, RunLog, Stamp, Stored, Unavailable
+from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.sandbox.port import Sandbox
@@ -26,8 +27,6 @@ CrashPoint = Callable[[str], None]
 """Called with the name of a place between two steps; does nothing but in tests that end the process there."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
-_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 5.0
 
 
 class Fleet(Protocol):
@@ -72,14 +71,15 @@ class WorkerPorts:
 
     async def patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask a store again until it answers: one that is away loses nothing."""
-        pause = _PAUSE_S
+        backoff = Backoff(self.clock, self.ids)
+        failures = 0
         while True:
             try:
                 return await ask()
             except StoreUnavailable as error:
-                log.warning("store_unavailable", error=str(error), pause_s=pause)
-            await self.pause(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+                failures += 1
+                log.warning("store_unavailable", error=str(error), failures=failures)
+            await backoff.pause(failures)
 
     async def append(self, drafts: Sequence[Draft], stamp: Stamp) -> Stored | Conflict:
         """Append one event, or several as one, and send the same bytes again until the log has answered."""

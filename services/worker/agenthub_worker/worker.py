@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 
 import structlog
 
@@ -58,10 +59,11 @@ class Worker:
 
     async def run(self) -> None:
         """Take orders and work on them, forever."""
-        async for delivery in self._queue.deliveries():
-            task = asyncio.get_running_loop().create_task(self._handle(delivery))
-            self._working[task] = None
-            task.add_done_callback(self._working.pop)
+        async with aclosing(self._queue.deliveries()) as deliveries:
+            async for delivery in deliveries:
+                task = asyncio.get_running_loop().create_task(self._handle(delivery))
+                self._working[task] = None
+                task.add_done_callback(self._working.pop)
 
     async def stop(self) -> None:
         """Park what is being worked on and wait for it; what does not end in time is left to a successor."""

@@ -12,7 +12,9 @@ from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.goal import GoalReadyForReview
 from agenthub_events.context import encode_context
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts, InMemoryFleet, InMemoryRunLog
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
+from agenthub_runtime.in_memory.fleet import InMemoryFleet
+from agenthub_runtime.in_memory.run_log import InMemoryRunLog
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_runtime.timeline.renderer import TimelineRenderer
 from agenthub_worker.agent.setup import AgentSetup

@@ -35,7 +35,6 @@ class GoalAggregate(msgspec.Struct, frozen=True, kw_only=True):
     goal_id: str
     fence: Fence = Fence()
     accepted: g.GoalAccepted | None = None
-    accepted_seq: int = 0
     phase: Phase = "unknown"
     paused: bool = False
     paused_by: str = ""
@@ -178,7 +177,6 @@ def _changes(aggregate: GoalAggregate, seq: int, event: Event) -> dict[str, obje
         case g.GoalAccepted(constraints=bounds):
             return {
                 "accepted": event,
-                "accepted_seq": seq,
                 "phase": "open",
                 "priority": event.priority,
                 "max_llm_calls": bounds.max_llm_calls or DEFAULT_LLM_CALLS,

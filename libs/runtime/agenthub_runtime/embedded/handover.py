@@ -9,22 +9,25 @@ the task refuses the loser.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
+from typing import Any
 
 import msgspec
 import structlog
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.subjects import STREAM, parse_subject
+from agenthub_runtime.following import Backoff, follow_forever
+from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.wire import RawMessage
 
 _log = structlog.get_logger(__name__)
 
 _STARTED = "task.started"
+_SUBJECTS = tuple(f"evt.*.*.{kind}" for kind in (_STARTED, *sorted(CLOSES_ATTEMPT)))
 _NAK = b"-NAK"
 # A claim may be on its way to us when its worker dies. The next process of that name takes longer to be there.
 _LATE_CLAIMS_S = 0.1
@@ -46,34 +49,26 @@ class Handover:
     `held` maps (goal, task) to the claim of every attempt that is open as far as the log has been followed.
     """
 
-    def __init__(self, nc: Client, workers: Collection[str]) -> None:
+    def __init__(self, nc: Client, workers: Collection[str], backoff: Backoff) -> None:
         self._nc = nc
+        self._log = FencedStream(nc, STREAM)
+        self._place = 0
+        self._backoff = backoff
         self._workers = frozenset(workers)
         self.held: dict[tuple[str, str], OpenAttempt] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Follow the log from now on: what was claimed before was not claimed by children of this process."""
-        await self._nc.jetstream().subscribe(
-            "evt.>",
-            stream=STREAM,
-            cb=self._on_event,
-            ordered_consumer=True,
-            idle_heartbeat=1,
-            config=ConsumerConfig(
-                deliver_policy=DeliverPolicy.NEW,
-                filter_subjects=[f"evt.*.*.{kind}" for kind in (_STARTED, *sorted(CLOSES_ATTEMPT))],
-            ),
-            pending_msgs_limit=-1,
-            pending_bytes_limit=-1,
+        self._place = await self._log.last_seq()
+        self._start(
+            follow_forever(self._claims, self._take, what="claims", backoff=self._backoff), "handover-claims"
         )
 
     def on_death(self, name: str, pid: int) -> None:
         """The hook of the supervisor: `name` may be any unit; nothing happens for those that are no workers."""
         if name in self._workers:
-            task = asyncio.create_task(self._hand_back(name, pid), name=f"handover-{name}")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._start(self._hand_back(name, pid), f"handover-{name}")
 
     async def stop(self) -> None:
         """Forget what was held. The connection belongs to the caller."""
@@ -81,7 +76,20 @@ class Handover:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _on_event(self, message: Msg) -> None:
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def _claims(self) -> AsyncGenerator[list[RawMessage], None]:
+        return self._log.follow(_SUBJECTS, after=self._place)
+
+    async def _take(self, batch: Sequence[RawMessage]) -> None:
+        for message in batch:
+            self._note(message)
+            self._place = message.seq
+
+    def _note(self, message: RawMessage) -> None:
         subject = parse_subject(message.subject)
         place = (subject.goal_id, subject.task_id)
         if subject.type != _STARTED:

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 
+from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
 from agenthub_runtime.embedded.handover import Handover
 from agenthub_runtime.embedded.servers.nats import NatsServer
@@ -24,6 +25,7 @@ from agenthub_runtime.embedded.servers.tcp_ports import claimable_port
 from agenthub_runtime.embedded.services import Service, ServiceSpec
 from agenthub_runtime.embedded.supervisor import Supervisor, UnitState
 from agenthub_runtime.errors import ServiceFailed
+from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
 
 _log = structlog.get_logger(__name__)
@@ -97,7 +99,7 @@ class EmbeddedStack:
         await self._plan.declare(self._bus)
         self._watching = asyncio.create_task(StoreWatch(self.nats, self._data.root).run(), name="store-watch")
         names = worker_names(self._plan.workers)
-        self._handover = Handover(self._bus, names)
+        self._handover = Handover(self._bus, names, Backoff(SystemClock(), SystemIds()))
         await self._handover.start()
         model_env = await self._start_rehearsal()
         specs = [*self._service_specs(), *self._worker_specs(names, model_env)]

@@ -1,9 +1,9 @@
-"""The event log on NATS JetStream, and the persistence module of the eventsourcing library on top of it.
+"""The persistence module of the eventsourcing library, on the event log; no service uses it.
 
-`PERSISTENCE_MODULE=agenthub_runtime.eventsourcing` makes the library find `JetStreamFactory` here.
+`PERSISTENCE_MODULE=agenthub_runtime.eventsourcing` makes the library find `JetStreamFactory` here: for those who
+read the log with the library's own classes.
 """
 
 from agenthub_runtime.eventsourcing.factory import JetStreamFactory
-from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 
-__all__ = ["JetStreamEventLog", "JetStreamFactory"]
+__all__ = ["JetStreamFactory"]

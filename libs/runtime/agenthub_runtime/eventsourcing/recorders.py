@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing
 from queue import SimpleQueue
@@ -242,7 +242,7 @@ class JetStreamApplicationRecorder(JetStreamAggregateRecorder, ApplicationRecord
         """Events as they are recorded, behind notification id `gt`."""
         return JetStreamSubscription(self, gt=gt, topics=topics)
 
-    async def follow(self, after: int, topics: Sequence[str]) -> AsyncIterator[list[Notification]]:
+    async def follow(self, after: int, topics: Sequence[str]) -> AsyncGenerator[list[Notification], None]:
         """Batches of notifications, forever; for work that was begun by `start`."""
         filters = self._subjects.filters(topics)
         async with aclosing(self._bridge.stream.follow(filters, after=after)) as batches:
@@ -268,6 +268,7 @@ class JetStreamSubscription(Subscription[JetStreamApplicationRecorder]):
         # None says that the subscription is over, an exception why.
         self._queue: SimpleQueue[Notification | BaseException | None] = SimpleQueue()
         self._pushing = recorder.start(self._push())
+        self._pushing.add_done_callback(self._ended)
 
     def stop(self) -> None:
         """End the iteration, from any thread."""
@@ -286,14 +287,15 @@ class JetStreamSubscription(Subscription[JetStreamApplicationRecorder]):
         raise StopIteration
 
     async def _push(self) -> None:
-        try:
-            async for batch in self._recorder.follow(self._last_notification_id or 0, self._topics):
+        batches = self._recorder.follow(self._last_notification_id or 0, self._topics)
+        async with aclosing(batches):
+            async for batch in batches:
                 for notification in batch:
                     self._queue.put(notification)
-        except Exception as error:  # the reader's thread is the one that must know
-            self._queue.put(error)
-        finally:
-            self._queue.put(None)
+
+    def _ended(self, pushing: Future[None]) -> None:
+        # The reader's thread is the one that must know.
+        self._queue.put(None if pushing.cancelled() else pushing.exception())
 
 
 class JetStreamTrackingRecorder(JetStreamRecorder, TrackingRecorder):

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -71,7 +71,9 @@ class InMemoryEventLog:
         await self._gate("last_seq")
         return len(self._messages)
 
-    async def follow(self, *, after: int, subjects: Sequence[str] = ("evt.>",)) -> AsyncIterator[list[Recorded]]:
+    async def follow(
+        self, *, after: int, subjects: Sequence[str] = ("evt.>",)
+    ) -> AsyncGenerator[list[Recorded], None]:
         """Batches of what is pending, in order, without gap; one empty batch when caught up with the call."""
         wanted = _matcher(subjects)
         goal = len(self._messages)

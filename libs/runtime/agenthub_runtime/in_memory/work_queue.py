@@ -1,151 +1,18 @@
-"""In-memory twins of the NATS adapters: the same promises, in one process, on whatever time the loop has.
-
-They carry the simulation and every test that needs no server. Contract suites run over both.
-"""
+"""The work lanes in memory: the same promises, in one process, on whatever time the loop has."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.context import digest_of
-from agenthub_events.errors import ArtifactMissing
-from agenthub_events.ports import Clock, EventLog, Recorded, StepConflict, StepResult, Stored
-from agenthub_events.runs import RecordedStep, RunId, Step, step_id
-from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_events.ports import Clock, EventLog, Recorded
 from agenthub_runtime.jetstream.work_queue import FAIR_EVERY, LANES
 
 ACK_WAIT_S = 10.0
 _SWEEP_LEAST_S = 0.1
-
-
-class InMemoryArtifacts:
-    """The `Artifacts` port in memory."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
-
-    async def put(self, data: bytes) -> str:
-        """Store `data`; returns its sha256."""
-        digest = digest_of(data)
-        self.objects[digest] = data
-        return digest
-
-    async def get(self, digest: str) -> bytes:
-        """The object of this digest. Raises `ArtifactMissing`."""
-        try:
-            return self.objects[digest]
-        except KeyError:
-            raise ArtifactMissing(f"No object `{digest}` is stored") from None
-
-
-class InMemoryRunLog:
-    """The `RunLog` port in memory."""
-
-    def __init__(self) -> None:
-        self._steps: defaultdict[RunId, list[tuple[RecordedStep, str]]] = defaultdict(list)
-        self._seq = 0
-
-    async def append(self, run: RunId, step: Step, *, expected: int) -> StepResult:
-        """Append a step behind the run's fence."""
-        steps = self._steps[run]
-        last = steps[-1][0].seq if steps else 0
-        identity = step_id(run, step, expected=expected)
-        for recorded, known in steps:
-            if known == identity and recorded.seq > expected:
-                return Stored(recorded.seq, duplicate=True)
-        if last != expected:
-            return StepConflict(last)
-        self._seq += 1
-        steps.append((RecordedStep(self._seq, step), identity))
-        return Stored(self._seq)
-
-    async def read(self, run: RunId) -> list[RecordedStep]:
-        """All steps of the attempt, in order."""
-        return [recorded for recorded, _ in self._steps[run]]
-
-    async def emit(self, run: RunId, kind: str, data: bytes) -> None:
-        """Nothing keeps what only passes by."""
-
-
-class InMemoryFleet:
-    """The fleet in memory: a status counts for 15 s of the given clock."""
-
-    TTL_S = 15.0
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._seen: dict[str, tuple[float, WorkerStatus]] = {}
-
-    async def publish(self, status: WorkerStatus) -> None:
-        """Say that this worker is alive."""
-        self._seen[status.worker] = (self._clock.monotonic(), status)
-
-    async def alive(self, worker: str, instance: str, holding: str) -> bool:
-        """Whether this very instance has lately said that it holds the task `holding`."""
-        at, status = self._seen.get(worker, (float("-inf"), None))
-        if status is None or self._clock.monotonic() - at > self.TTL_S:
-            return False
-        return status.instance == instance and holding in status.holding
-
-
-class InMemoryFiredTimer:
-    """A due timer of `InMemoryTimers`."""
-
-    def __init__(self, *, kind: str, goal_id: str, task_id: str, due: datetime, ref: str) -> None:
-        self.kind = kind
-        self.goal_id = goal_id
-        self.task_id = task_id
-        self.due = due
-        self.ref = ref
-        self.acked = False
-
-    async def ack(self) -> None:
-        """The timer's consequence is in the log."""
-        self.acked = True
-
-
-class InMemoryTimers:
-    """The `Timers` port in memory; what is not acknowledged comes again after `ACK_WAIT_S`."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._waiting: dict[tuple[str, str, str], asyncio.Task[None]] = {}
-        self._due: asyncio.Queue[InMemoryFiredTimer] = asyncio.Queue()
-
-    async def set(self, kind: str, goal_id: str, task_id: str, *, due: datetime, ref: str) -> None:
-        """Let the timer fire at `due`; setting it again moves it."""
-        key = (kind, goal_id, task_id)
-        if before := self._waiting.pop(key, None):
-            before.cancel()
-        timer = InMemoryFiredTimer(kind=kind, goal_id=goal_id, task_id=task_id, due=due, ref=ref)
-        self._waiting[key] = asyncio.get_running_loop().create_task(self._fire(timer))
-
-    async def fired(self) -> AsyncIterator[InMemoryFiredTimer]:
-        """Due timers, forever."""
-        while True:
-            timer = await self._due.get()
-            if timer.acked:
-                continue
-            asyncio.get_running_loop().create_task(self._again(timer))
-            yield timer
-
-    def close(self) -> None:
-        """Forget what has not fired."""
-        for task in self._waiting.values():
-            task.cancel()
-
-    async def _fire(self, timer: InMemoryFiredTimer) -> None:
-        await self._clock.sleep(max((timer.due - self._clock.now()).total_seconds(), 0.0))
-        self._due.put_nowait(timer)
-
-    async def _again(self, timer: InMemoryFiredTimer) -> None:
-        await self._clock.sleep(ACK_WAIT_S)
-        if not timer.acked:
-            self._due.put_nowait(timer)
 
 
 class _Order:
@@ -192,14 +59,18 @@ class InMemoryBroker:
         """Take orders from the log, and give out again what nobody acknowledged in time; forever."""
         sweeper = asyncio.get_running_loop().create_task(self._sweep())
         try:
-            async for batch in self._log.follow(after=0, subjects=("evt.*.*.task.enqueued.>",)):
-                for recorded in batch:
-                    if isinstance(recorded.event, TaskEnqueued):
-                        key = ".".join(recorded.subject.split(".")[-2:])
-                        self._lanes[key].append(_Order(recorded, key))
-                self._wake()
+            async with aclosing(self._log.follow(after=0, subjects=("evt.*.*.task.enqueued.>",))) as batches:
+                async for batch in batches:
+                    self._take_in(batch)
         finally:
             sweeper.cancel()
+
+    def _take_in(self, batch: Sequence[Recorded]) -> None:
+        for recorded in batch:
+            if isinstance(recorded.event, TaskEnqueued):
+                key = ".".join(recorded.subject.split(".")[-2:])
+                self._lanes[key].append(_Order(recorded, key))
+        self._wake()
 
     def take(self, types: Sequence[str], *, lowest: bool = False) -> InMemoryDelivery | None:
         """The next order for one of `types`, out of the highest lane that has one, or out of the lowest."""
@@ -281,7 +152,7 @@ class InMemoryWorkQueue:
         self._grants = 0
         self._freed = asyncio.Event()
 
-    async def deliveries(self) -> AsyncIterator[InMemoryDelivery]:
+    async def deliveries(self) -> AsyncGenerator[InMemoryDelivery, None]:
         """Orders, never more at once than there are free slots."""
         while True:
             if self._free <= 0:

@@ -16,11 +16,11 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from agenthub_runtime.assets import nats_folder
 from agenthub_runtime.errors import BusError
 
 log = structlog.get_logger(__name__)
 
+_PACKAGE = Path(__file__).resolve().parents[1]
 _TIMEOUT_S = 10.0
 _AGAIN_S = 1.0
 _LOOK_S = 15.0
@@ -53,6 +53,15 @@ class Drift(msgspec.Struct, frozen=True):
     key: str
     declared: Any
     actual: Any
+
+
+def nats_folder() -> Path:
+    """The folder with `server.conf`, `streams/` and `consumers/`.
+
+    An installed wheel carries it inside the package; a checkout has it at the top, where operators look for it.
+    """
+    installed = _PACKAGE / "_nats"
+    return installed if installed.is_dir() else _PACKAGE.parents[2] / "nats"
 
 
 def declared_assets(folder: Path | None = None, *, replicas: int = 1) -> list[Declared]:

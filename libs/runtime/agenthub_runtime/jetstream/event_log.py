@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from nats.aio.client import Client
@@ -64,7 +64,9 @@ class JetStreamEventLog:
         """The sequence of the newest message of the whole log. Raises `StoreUnavailable`."""
         return await self._stream.last_seq()
 
-    async def follow(self, *, after: int, subjects: Sequence[str] = ("evt.>",)) -> AsyncIterator[list[Recorded]]:
+    async def follow(
+        self, *, after: int, subjects: Sequence[str] = ("evt.>",)
+    ) -> AsyncGenerator[list[Recorded], None]:
         """Batches of what is pending, in order, without gap, across restarts of the server.
 
         One empty batch comes when everything stored at the time of the call has been given out. Raises

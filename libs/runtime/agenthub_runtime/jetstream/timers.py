@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -67,7 +67,7 @@ class NatsTimers:
         except (NatsError, TimeoutError) as error:
             raise StoreUnavailable(f"Timer `{tail}` could not be set: {error}") from error
 
-    async def fired(self) -> AsyncIterator[NatsFiredTimer]:
+    async def fired(self) -> AsyncGenerator[NatsFiredTimer, None]:
         """Due timers, forever; unreadable ones are put aside with a log line.
 
         Raises `StoreUnavailable` when the server does not give them out, e.g. because the consumer is gone.

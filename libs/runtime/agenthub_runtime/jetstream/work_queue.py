@@ -9,7 +9,7 @@ at once; it does not survive a restart of the server, so every connection asks a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -98,7 +98,7 @@ class NatsWorkQueue:
         self._gathered: list[tuple[int, NatsDelivery]] = []
         self._gather_until = 0.0
 
-    async def deliveries(self) -> AsyncIterator[NatsDelivery]:
+    async def deliveries(self) -> AsyncGenerator[NatsDelivery, None]:
         """Orders, never more at once than there are free slots, until `close`."""
         self._subscription = await self._nc.subscribe(f"{self._inbox}.*", cb=self._arrived)
         self._open = True

@@ -8,19 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from agenthub_runtime.errors import MigrationRefused
+from agenthub_runtime.postgres import queries
 from agenthub_runtime.postgres.database import Connection
 
 # Any constant will do: every runner takes the same one.
 _LOCK = 0x61676875
 _FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
-_LEDGER = """
-CREATE TABLE IF NOT EXISTS public.agenthub_migrations (
-    number integer PRIMARY KEY,
-    name text NOT NULL,
-    sha256 text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
-)
-"""
 
 
 class Migration(NamedTuple):
@@ -55,20 +48,15 @@ async def migrate(connection: Connection, folder: Path) -> int:
     """
     migrations = migrations_in(folder)
     async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-        await connection.execute(_LEDGER)
-        rows = await connection.fetch("SELECT number, name, sha256 FROM public.agenthub_migrations")
+        await connection.execute(queries.LOCK_FOR_TRANSACTION, _LOCK)
+        await connection.execute(queries.LEDGER)
+        rows = await connection.fetch(queries.APPLIED)
         applied = {row["number"]: (row["name"], row["sha256"]) for row in rows}
         _check(migrations, applied)
         missing = [migration for migration in migrations if migration.number not in applied]
         for migration in missing:
             await connection.execute(migration.sql)
-            await connection.execute(
-                "INSERT INTO public.agenthub_migrations (number, name, sha256) VALUES ($1, $2, $3)",
-                migration.number,
-                migration.name,
-                migration.sha256,
-            )
+            await connection.execute(queries.ADD_APPLIED, migration.number, migration.name, migration.sha256)
     return len(missing)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_runtime.projections.generations import Generations
-from agenthub_runtime.projections.runner import AsyncProjection, AsyncProjectionRunner, Changes, closing
+from agenthub_runtime.projections.runner import AsyncProjection, AsyncProjectionRunner, Changes
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
 
 __all__ = [
@@ -13,5 +13,4 @@ __all__ = [
     "Changes",
     "Generation",
     "Generations",
-    "closing",
 ]

@@ -9,22 +9,8 @@ from collections.abc import Sequence
 
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.postgres.database import Connection
+from agenthub_runtime.projections import queries
 from agenthub_runtime.projections.tracking import Generation
-
-_LIVE = "SELECT version, generation FROM agenthub.projection_live WHERE projection = $1"
-_SET_LIVE = """
-INSERT INTO agenthub.projection_live (projection, version, generation) VALUES ($1, $2, $3)
-ON CONFLICT (projection) DO UPDATE SET version = excluded.version, generation = excluded.generation
-"""
-_ADD_POSITION = """
-INSERT INTO agenthub.projection_positions (projection, version, generation, source, position)
-VALUES ($1, $2, $3, $4, 0)
-"""
-_LOCK_POSITIONS = """
-SELECT version, generation, position FROM agenthub.projection_positions
-WHERE projection = $1 AND source = $2 FOR UPDATE
-"""
-_NEXT_NUMBER = "SELECT coalesce(max(generation), 0) + 1 FROM agenthub.projection_positions WHERE projection = $1"
 
 
 class Generations:
@@ -41,23 +27,22 @@ class Generations:
 
     async def live(self, connection: Connection) -> Generation | None:
         """The generation that readers see; None before the first."""
-        row = await connection.fetchrow(_LIVE, self.projection)
+        row = await connection.fetchrow(queries.LIVE, self.projection)
         return None if row is None else Generation(self.projection, row["version"], row["generation"])
 
     async def create(self, connection: Connection) -> Generation:
         """Make an empty generation beside the live one, at position 0."""
         async with connection.transaction():
             await self._exclusively(connection)
-            number = await connection.fetchval(_NEXT_NUMBER, self.projection)
+            number = await connection.fetchval(queries.NEXT_NUMBER, self.projection)
             generation = Generation(self.projection, self.version, number)
             await self.create_tables(connection, generation.schema)
-            await connection.execute(_ADD_POSITION, *generation, STREAM)
+            await connection.execute(queries.ADD_POSITION, *generation, STREAM)
         return generation
 
     async def create_tables(self, connection: Connection, schema: str) -> None:
         """Make the tables in a new schema, in the caller's transaction."""
-        await connection.execute(f'CREATE SCHEMA "{schema}"')
-        await connection.execute(f'SET LOCAL search_path TO "{schema}"')
+        await connection.execute(queries.create_schema(schema))
         await connection.execute(self._tables_sql)
 
     async def first(self, connection: Connection) -> Generation:
@@ -77,7 +62,7 @@ class Generations:
         """
         async with connection.transaction():
             await self._exclusively(connection)
-            rows = await connection.fetch(_LOCK_POSITIONS, self.projection, STREAM)
+            rows = await connection.fetch(queries.LOCK_POSITIONS, self.projection, STREAM)
             positions = {(row["version"], row["generation"]): row["position"] for row in rows}
             live = await self.live(connection)
             reached = positions[generation.version, generation.number]
@@ -92,21 +77,13 @@ class Generations:
 
     async def drop(self, connection: Connection, generation: Generation) -> None:
         """Remove a generation that readers do not see."""
-        await connection.execute(f'DROP SCHEMA IF EXISTS "{generation.schema}" CASCADE')
-        await connection.execute(
-            "DELETE FROM agenthub.projection_positions WHERE projection = $1 AND version = $2 AND generation = $3",
-            *generation,
-        )
+        await connection.execute(queries.drop_schema(generation.schema))
+        await connection.execute(queries.DROP_POSITIONS, *generation)
 
     async def _show(self, connection: Connection, generation: Generation) -> None:
         for table in self._tables:
-            # Dropped first: a view cannot be replaced by one with other columns.
-            await connection.execute(f'DROP VIEW IF EXISTS agenthub."{table}"')
-            source = f'"{generation.schema}"."{table}"'
-            await connection.execute(f'CREATE VIEW agenthub."{table}" AS SELECT * FROM {source}')  # noqa: S608
-        await connection.execute(_SET_LIVE, *generation)
+            await connection.execute(queries.show_table(generation.schema, table))
+        await connection.execute(queries.SET_LIVE, *generation)
 
     async def _exclusively(self, connection: Connection) -> None:
-        await connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"generations/{self.projection}"
-        )
+        await connection.execute(queries.LOCK_FOR_TRANSACTION, f"generations/{self.projection}")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import Protocol
 
 import structlog
 from eventsourcing.persistence import IntegrityError, Tracking
@@ -18,11 +18,10 @@ from eventsourcing.persistence import IntegrityError, Tracking
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
+from agenthub_runtime.projections import queries
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 BATCH_MAX = 500
 # A small pause while many events come in puts more of them into one transaction; a lone event never waits.
@@ -92,9 +91,7 @@ class AsyncProjectionRunner:
             connection.terminate()
 
     async def _follow(self, connection: Connection, until: int | None) -> None:
-        await connection.execute(
-            "SELECT pg_advisory_lock(hashtextextended($1, 0))", f"projection/{self._generation.schema}"
-        )
+        await connection.execute(queries.LOCK, f"projection/{self._generation.schema}")
         position = await self._recorder.max_tracking_id(STREAM, connection=connection)
         if position is None:
             raise IntegrityError(f"`{self._generation.schema}` is gone: it was replaced")
@@ -103,7 +100,7 @@ class AsyncProjectionRunner:
         if until is not None and position >= until:
             return
         batches = self._log.follow(after=position, subjects=self._projection.topics)
-        async with closing(batches):
+        async with aclosing(batches):
             async for batch in batches:
                 await self._take(connection, batch)
                 if until is not None and self.position >= until:
@@ -125,16 +122,5 @@ class AsyncProjectionRunner:
             )
             await changes.write(connection)
             if self._channel:
-                # Sent by the server when, and only when, the transaction commits.
-                await connection.execute("SELECT pg_notify($1, $2)", self._channel, str(reached))
+                await connection.execute(queries.NOTIFY, self._channel, str(reached))
         self.position = reached
-
-
-@asynccontextmanager
-async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Close an endless stream when its reader leaves, and not some time later."""
-    try:
-        yield stream
-    finally:
-        if isinstance(stream, AsyncGenerator):
-            await stream.aclose()

@@ -7,15 +7,7 @@ from typing import NamedTuple
 from eventsourcing.persistence import IntegrityError, Tracking
 
 from agenthub_runtime.postgres.database import Connection
-
-_READ = """
-SELECT position FROM agenthub.projection_positions
-WHERE projection = $1 AND version = $2 AND generation = $3 AND source = $4
-"""
-_MOVE = """
-UPDATE agenthub.projection_positions SET position = $5
-WHERE projection = $1 AND version = $2 AND generation = $3 AND source = $4 AND position = $6
-"""
+from agenthub_runtime.projections import queries
 
 
 class Generation(NamedTuple):
@@ -43,7 +35,7 @@ class AsyncpgTrackingRecorder:
 
     async def max_tracking_id(self, application_name: str, *, connection: Connection) -> int | None:
         """The position in the source `application_name`; None when the generation is gone."""
-        position = await connection.fetchval(_READ, *self._generation, application_name)
+        position = await connection.fetchval(queries.POSITION, *self._generation, application_name)
         return None if position is None else int(position)
 
     async def insert_tracking(self, tracking: Tracking, *, previous: int, connection: Connection) -> None:
@@ -53,7 +45,7 @@ class AsyncpgTrackingRecorder:
         was replaced.
         """
         done = await connection.execute(
-            _MOVE, *self._generation, tracking.application_name, tracking.notification_id, previous
+            queries.MOVE_POSITION, *self._generation, tracking.application_name, tracking.notification_id, previous
         )
         if done != "UPDATE 1":
             raise IntegrityError(

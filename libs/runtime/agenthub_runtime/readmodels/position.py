@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import asyncpg
 import msgspec
-import structlog
 
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.errors import DatabaseUnavailable
+from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
-
-log = structlog.get_logger(__name__)
+from agenthub_runtime.readmodels.queries import POSITION
 
 PROJECTION = "readmodels"
 CHANNEL = "agenthub_position"
-
-_RETRY_S = 0.5
-
-_POSITION = """
-SELECT live.generation, coalesce(at.position, 0) AS seq
-FROM agenthub.projection_live live
-LEFT JOIN agenthub.projection_positions at
-  ON at.projection = live.projection AND at.version = live.version AND at.generation = live.generation
- AND at.source = $2
-WHERE live.projection = $1
-"""
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -40,7 +29,7 @@ class Position(msgspec.Struct, frozen=True):
 async def position(connection: Connection) -> Position | None:
     """How far the read models have come; None before the projector's first run."""
     try:
-        row = await connection.fetchrow(_POSITION, PROJECTION, STREAM)
+        row = await connection.fetchrow(POSITION, PROJECTION, STREAM)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return None
     return None if row is None else Position(row["generation"], row["seq"])
@@ -52,15 +41,25 @@ class PositionWatch:
     Use it as an async context manager. `current` is None while nothing is known.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, backoff: Backoff) -> None:
         self._database = database
+        self._backoff = backoff
         self._changed = asyncio.Condition()
-        self._lost = False
         self._task: asyncio.Task[None] | None = None
         self.current: Position | None = None
 
     async def __aenter__(self) -> PositionWatch:
-        self._task = asyncio.create_task(self._follow(), name="position-watch")
+        self._task = asyncio.create_task(
+            follow_forever(
+                self._positions,
+                self._learn,
+                what="position of the read models",
+                backoff=self._backoff,
+                waits_for=(DatabaseUnavailable,),
+                survives=True,
+            ),
+            name="position-watch",
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -77,19 +76,7 @@ class PositionWatch:
             return False
         return True
 
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self._listen()
-            except DatabaseUnavailable as error:
-                if not self._lost:
-                    log.warning("position_watch_lost", error=str(error), asks_again_every_s=_RETRY_S)
-                self._lost = True
-            except Exception:
-                log.exception("position_watch_failed", asks_again_every_s=_RETRY_S)
-            await asyncio.sleep(_RETRY_S)
-
-    async def _listen(self) -> None:
+    async def _positions(self) -> AsyncGenerator[Position | None, None]:
         connection = await self._database.alone()
         lost = asyncio.Event()
         heard = asyncio.Event()
@@ -105,13 +92,10 @@ class PositionWatch:
         try:
             with on_loss(connection):
                 await connection.add_listener(CHANNEL, wake)
-                if self._lost:
-                    log.info("position_watch_back")
-                self._lost = False
                 while not lost.is_set():
                     # Cleared before the question: a note that comes in between asks again.
                     heard.clear()
-                    await self._learn(await position(connection))
+                    yield await position(connection)
                     await heard.wait()
         finally:
             connection.terminate()

@@ -35,6 +35,15 @@ R = TypeVar("R", bound=Row)
 PAGE_MAX = 500
 _ATTEMPTS_FOR_A_MEDIAN = 5
 
+POSITION = """
+SELECT live.generation, coalesce(at.position, 0) AS seq
+FROM agenthub.projection_live live
+LEFT JOIN agenthub.projection_positions at
+  ON at.projection = live.projection AND at.version = live.version AND at.generation = live.generation
+ AND at.source = $2
+WHERE live.projection = $1
+"""
+
 
 class Page(msgspec.Struct, Generic[R], frozen=True):
     """Some rows, and the cursor of the next page; None at the end."""

@@ -132,11 +132,11 @@ class Git:
         )
         try:
             output = await _converse(process, data, limit)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.communicate()
-            raise
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.communicate()
         if output.code not in codes and not output.cut:
             said = (output.stderr.strip() or output.text.strip())[-_ERROR_CHARS:]
             raise RepositoryError(f"git {arguments[0]} failed with exit code {output.code}: {said}")

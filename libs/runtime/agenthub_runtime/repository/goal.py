@@ -53,11 +53,10 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """Both sides are in `commit`; `fast_forward`: it is one of the two, no new commit was needed."""
+    """Both sides are in `commit`, which is one of the two when no new commit was needed."""
 
     commit: str
     tree: str
-    fast_forward: bool = False
 
 
 class Conflicted(msgspec.Struct, frozen=True):
@@ -184,7 +183,7 @@ class GoalRepository(History):
         """Join two commits without a work tree; equal input makes an equal commit on every machine."""
         for older, newer in ((ours, theirs), (theirs, ours)):
             if await self.is_ancestor(older, newer):
-                return Merged(newer, await self.tree_of(newer), fast_forward=True)
+                return Merged(newer, await self.tree_of(newer))
         output = await self._git.run(
             *("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", ours, theirs), codes=(0, 1)
         )

@@ -43,9 +43,8 @@ async def make_workspace(git: Git, commit: str, path: Path) -> None:
         tree = git.with_environment(GIT_WORK_TREE=str(partial), GIT_INDEX_FILE=str(index))
         await tree.run("read-tree", "-m", "-u", checked(commit))
         await asyncio.to_thread(_put_in_place, partial, index, path)
-    except BaseException:
+    finally:
         await asyncio.shield(asyncio.to_thread(_discard, partial, index))
-        raise
 
 
 async def take_snapshot(git: Git, path: Path, parent: str) -> Snapshot:

@@ -8,8 +8,9 @@ model are spans of the anthropic SDK's own and are not made a second time here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeAlias
 
 from opentelemetry import trace
@@ -74,20 +75,20 @@ class Telemetry:
         An exception marks the span as failed, without credentials that its text may hold, and goes on.
         """
         context, links = _lineage(parent, since)
-        with self._tracer.start_as_current_span(
-            name,
-            context=context,
-            links=links,
-            attributes=dict(attributes or {}),
-            kind=kind,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield span
-            except Exception as error:
-                mark_failed(span, f"{type(error).__name__}: {error}")
-                raise
+        with (
+            self._tracer.start_as_current_span(
+                name,
+                context=context,
+                links=links,
+                attributes=dict(attributes or {}),
+                kind=kind,
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span,
+            ExitStack() as at_end,
+        ):
+            at_end.push(partial(_mark_raised, span))
+            yield span
 
     def shutdown(self) -> None:
         """Send what has not been sent."""
@@ -119,6 +120,11 @@ def traceparent() -> str:
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent", "")
+
+
+def _mark_raised(span: Span, _kind: object, error: BaseException | None, _traceback: object) -> None:
+    if isinstance(error, Exception):
+        mark_failed(span, f"{type(error).__name__}: {error}")
 
 
 def mark_failed(span: Span, reason: str) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from itertools import dropwhile
 from typing import Any
 
@@ -18,12 +19,12 @@ import structlog
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_gateway.live.frames import Filter, Frame, Framer
+from agenthub_runtime.following import Backoff, follow_forever
 
 _log = structlog.get_logger(__name__)
 
 RING = 4_096
 RING_BYTES = 64 << 20
-_RETRY_S = 0.5
 
 
 class Broadcaster:
@@ -36,12 +37,14 @@ class Broadcaster:
         self,
         log: EventLog,
         generation: Callable[[], Awaitable[str]],
+        backoff: Backoff,
         *,
         ring: int = RING,
         ring_bytes: int = RING_BYTES,
     ) -> None:
         self.log = log
         self.framer = Framer(log)
+        self.backoff = backoff
         self._generation = generation
         self._ring: deque[tuple[int, list[Frame]]] = deque()
         self._ring_max = ring
@@ -55,7 +58,10 @@ class Broadcaster:
         self.closed = False
 
     async def __aenter__(self) -> Broadcaster:
-        self._task = asyncio.create_task(self._run(), name="live-feed")
+        self._task = asyncio.create_task(
+            follow_forever(self._batches, self._keep, what="live feed", backoff=self.backoff, survives=True),
+            name="live-feed",
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -106,25 +112,17 @@ class Broadcaster:
         """Whether the feed knows where the log ends."""
         return self._floor is not None
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self._follow()
-            except StoreUnavailable as error:
-                _log.warning("live_feed_interrupted", error=str(error))
-            except Exception:
-                _log.exception("live_feed_failed")
-            await asyncio.sleep(_RETRY_S)
-
-    async def _follow(self) -> None:
+    async def _batches(self) -> AsyncGenerator[list[Recorded], None]:
         if self._floor is None:
             self._floor = self._place = await self.log.last_seq()
             self._wake()
-        async for batch in self.log.follow(after=self._place):
-            if batch:
-                await self._keep(batch)
+        async with aclosing(self.log.follow(after=self._place)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def _keep(self, batch: Sequence[Recorded]) -> None:
+        if not batch:
+            return
         for entry in grouped(await self.framer.frames(batch)):
             self._ring.append(entry)
             self._bytes += _size(entry)
@@ -146,9 +144,10 @@ class Listener:
     def __init__(self, feed: Broadcaster, after: int, wanted: Filter) -> None:
         self._feed = feed
         self._wanted = wanted
-        self._catching_up: AsyncIterator[list[Recorded]] | None = None
+        self._catching_up: AsyncGenerator[list[Recorded], None] | None = None
         self._pending: asyncio.Future[list[Frame]] | None = None
         self._goal = 0
+        self._failures = 0
         self.place = after
 
     async def next(self, timeout_s: float) -> list[Frame] | None:
@@ -196,8 +195,10 @@ class Listener:
         except StoreUnavailable as error:
             _log.warning("live_listener_waits", error=str(error))
             await self._stop_catching_up()
-            await asyncio.sleep(_RETRY_S)
+            self._failures += 1
+            await self._feed.backoff.pause(self._failures)
             return []
+        self._failures = 0
         if not batch:
             # Everything that was there when catching up began has been given out.
             await self._stop_catching_up()
@@ -216,7 +217,7 @@ class Listener:
 
     async def _stop_catching_up(self) -> None:
         following, self._catching_up = self._catching_up, None
-        if following is not None and hasattr(following, "aclose"):
+        if following is not None:
             await following.aclose()
 
 

@@ -8,21 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import msgspec
-import structlog
 
-from agenthub_events.errors import StoreUnavailable
 from agenthub_gateway.live.frames import OUTPUT, Frame
+from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.wire import RawMessage
-
-_log = structlog.get_logger(__name__)
 
 SUBJECTS = ("run.*.*.*.out.>",)
 KEPT = 256
 _TOKENS = 6
-_RETRY_S = 0.5
 
 
 class OutputStream(Protocol):
@@ -78,8 +75,9 @@ class RunOutputs:
     `following`: every piece from now on is heard.
     """
 
-    def __init__(self, stream: OutputStream) -> None:
+    def __init__(self, stream: OutputStream, backoff: Backoff) -> None:
         self._stream = stream
+        self._backoff = backoff
         self._taps: set[Tap] = set()
         self._task: asyncio.Task[None] | None = None
         self.following = False
@@ -95,7 +93,12 @@ class RunOutputs:
         tap = Tap(goal_id)
         self._taps.add(tap)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="run-outputs")
+            self._task = asyncio.create_task(
+                follow_forever(
+                    self._batches, self._give_out, what="run outputs", backoff=self._backoff, survives=True
+                ),
+                name="run-outputs",
+            )
         return tap
 
     async def close(self, tap: Tap) -> None:
@@ -111,19 +114,13 @@ class RunOutputs:
             await asyncio.gather(task, return_exceptions=True)
             self.following = False
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                async for batch in self._stream.follow(SUBJECTS, after=await self._stream.last_seq()):
-                    self.following = True
-                    self._give_out(batch)
-            except StoreUnavailable as error:
-                _log.warning("run_outputs_interrupted", error=str(error))
-            except Exception:
-                _log.exception("run_outputs_failed")
-            await asyncio.sleep(_RETRY_S)
+    async def _batches(self) -> AsyncGenerator[list[RawMessage], None]:
+        async with aclosing(self._stream.follow(SUBJECTS, after=await self._stream.last_seq())) as batches:
+            async for batch in batches:
+                yield batch
 
-    def _give_out(self, batch: Sequence[RawMessage]) -> None:
+    async def _give_out(self, batch: Sequence[RawMessage]) -> None:
+        self.following = True
         for message in batch:
             frame = output_frame(message)
             if frame is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 from eventsourcing.persistence import IntegrityError
 
@@ -12,7 +10,9 @@ from agenthub_events.ports import EventLog
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
+from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable
+from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
@@ -23,25 +23,29 @@ from agenthub_runtime.shutdown import until_asked_to_stop
 
 log = structlog.get_logger(__name__)
 
-_RETRY_S = 1.0
+# Readers see an old state for as long as this waits.
+_LONGEST_PAUSE_S = 1.0
 
 
 async def run_projector(settings: ProjectorSettings) -> None:
     """Run until SIGTERM or SIGINT. Raises `MigrationRefused` when the database does not fit this code."""
+    backoff = Backoff(SystemClock(), SystemIds(), longest_s=_LONGEST_PAUSE_S)
     nats = await connect(settings.nats_url, "projector")
     try:
         async with Database(settings.database_url, name="agenthub-projector") as database:
-            await until_asked_to_stop(project(JetStreamEventLog(nats), database))
+            await until_asked_to_stop(project(JetStreamEventLog(nats), database, backoff))
     finally:
         await nats.close()
 
 
-async def project(event_log: EventLog, database: Database, *, version: int = VERSION) -> None:
+async def project(event_log: EventLog, database: Database, backoff: Backoff, *, version: int = VERSION) -> None:
     """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away."""
+    failures = 0
     while True:
         try:
             await prepare_database(database)
             generation = await _live(event_log, database, generations(version))
+            failures = 0
             runner = AsyncProjectionRunner(
                 event_log, database, ReadModels(event_log, generation.schema), generation, channel=CHANNEL
             )
@@ -49,8 +53,9 @@ async def project(event_log: EventLog, database: Database, *, version: int = VER
         except IntegrityError as error:
             log.info("projection_moved", reason=str(error))
         except (DatabaseUnavailable, StoreUnavailable) as error:
-            log.warning("projection_waits", reason=str(error), seconds=_RETRY_S)
-            await asyncio.sleep(_RETRY_S)
+            log.warning("projection_waits", reason=str(error))
+            failures += 1
+            await backoff.pause(failures)
 
 
 async def _live(event_log: EventLog, database: Database, sets: Generations) -> Generation:

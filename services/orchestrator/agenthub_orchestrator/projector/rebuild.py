@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,7 @@ from agenthub_events.ports import EventLog
 from agenthub_events.subjects import STREAM
 from agenthub_orchestrator.errors import ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
+from agenthub_orchestrator.projector.queries import all_rows
 from agenthub_orchestrator.projector.upsert import TABLES
 from agenthub_runtime.errors import ReadModelsMissing
 from agenthub_runtime.postgres.database import Database, on_loss
@@ -21,8 +23,9 @@ from agenthub_runtime.projections import (
     AsyncpgTrackingRecorder,
     AsyncProjectionRunner,
     Generation,
-    closing,
+    Generations,
 )
+from agenthub_runtime.projections.queries import drop_schema
 from agenthub_runtime.readmodels import CHANNEL
 from agenthub_runtime.readmodels.rows import Row
 
@@ -66,7 +69,8 @@ async def rebuild(event_log: EventLog, database: Database, *, version: int = VER
     sets = generations(version)
     async with database.connection() as connection:
         generation = await sets.create(connection)
-    try:
+    async with AsyncExitStack() as unfinished:
+        unfinished.push_async_callback(_drop, database, sets, generation)
         while True:
             runner = AsyncProjectionRunner(
                 event_log, database, ReadModels(event_log, generation.schema), generation, channel=CHANNEL
@@ -74,13 +78,15 @@ async def rebuild(event_log: EventLog, database: Database, *, version: int = VER
             await runner.run(until=await event_log.last_seq())
             async with database.connection() as connection:
                 if await sets.switch(connection, generation):
+                    unfinished.pop_all()
                     log.info("read_models_rebuilt", schema=generation.schema, position=runner.position)
                     return Rebuilt(generation.number, runner.position)
-    except BaseException:
-        async with database.transaction() as connection:
-            if await sets.live(connection) != generation:
-                await sets.drop(connection, generation)
-        raise
+
+
+async def _drop(database: Database, sets: Generations, generation: Generation) -> None:
+    async with database.transaction() as connection:
+        if await sets.live(connection) != generation:
+            await sets.drop(connection, generation)
 
 
 async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -> Verified:
@@ -106,7 +112,7 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
                 recorder = AsyncpgTrackingRecorder(live)
                 position = await recorder.max_tracking_id(STREAM, connection=live_side) or 0
                 async with database.transaction() as connection:
-                    await connection.execute(f'DROP SCHEMA IF EXISTS "{scratch}" CASCADE')
+                    await connection.execute(drop_schema(scratch))
                     await sets.create_tables(connection, scratch)
                 await _fill(event_log, database, scratch, position)
                 rows, found = await _compare(database, live_side, live, scratch, limit)
@@ -114,7 +120,7 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
         finally:
             live_side.terminate()
             async with database.transaction() as connection:
-                await connection.execute(f'DROP SCHEMA IF EXISTS "{scratch}" CASCADE')
+                await connection.execute(drop_schema(scratch))
 
 
 async def _fill(event_log: EventLog, database: Database, schema: str, position: int) -> None:
@@ -123,7 +129,7 @@ async def _fill(event_log: EventLog, database: Database, schema: str, position: 
     if not position:
         return
     batches = event_log.follow(after=0, subjects=projection.topics)
-    async with closing(batches):
+    async with aclosing(batches):
         async for batch in batches:
             wanted = [recorded for recorded in batch if recorded.seq <= position]
             for start in range(0, len(wanted), _BATCH_MAX):
@@ -157,10 +163,7 @@ async def _compare(
 
 
 async def _rows(connection: Any, schema: str, kind: type[Row]) -> AsyncIterator[tuple[tuple[str, ...], str]]:
-    """Rows of a table as texts, in the order of their keys as texts."""
-    keys = ", ".join(f'{name}::text COLLATE "C"' for name in kind.key)
-    query = f'SELECT ARRAY[{keys}] AS key, t::text AS row FROM "{schema}"."{kind.table}" t ORDER BY 1'  # noqa: S608
-    async for record in connection.cursor(query, prefetch=_CHUNK):
+    async for record in connection.cursor(all_rows(kind, schema), prefetch=_CHUNK):
         yield tuple(record["key"]), record["row"]
 
 

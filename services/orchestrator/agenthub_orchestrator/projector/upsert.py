@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, get_type_hints
 
+from agenthub_orchestrator.projector import queries
 from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels.rows import ROW_KINDS, DependencyRow, Row
 
@@ -62,14 +63,10 @@ def _spec(kind: type[Row]) -> _Table:
     columns = kind.__struct_fields__
     hints = get_type_hints(kind)
     by_type: dict[Any, Callable[[Any], Any]] = {str: _text, int: _number}
-    names = ", ".join(columns)
-    places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-    changes = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kind.key)
     return _Table(
         columns,
         tuple(by_type.get(hints[name]) for name in columns),
-        f'INSERT INTO "{{schema}}".{kind.table} ({names}) VALUES ({places})'  # noqa: S608  names of our own
-        f" ON CONFLICT ({', '.join(kind.key)}) DO UPDATE SET {changes}",
+        queries.upsert(kind),
     )
 
 

@@ -9,8 +9,6 @@ import msgspec
 
 from agenthub_worker.domain.model import TokenUsage
 
-# The day on which the table was compared with the vendor's published prices.
-PRICES_AS_OF = "2026-11-24"
 REHEARSAL = "rehearsal"
 
 _MILLION = Decimal(1_000_000)
@@ -47,6 +45,7 @@ def _rate(input_: str, output: str, cache_read: str, cache_write: str, up_to: in
 
 
 # Per model its rates by prompt length, the shortest first. Cache rates are not a fixed share of the input price.
+# Compared with the vendor's published prices on 2026-11-24.
 PRICES: dict[str, tuple[Rate, ...]] = {
     "claude-opus-5-5": (_rate("4", "20", "0.20", "5"),),
     "claude-sonnet-5-5": (_rate("2", "10", "0.10", "2.5"),),

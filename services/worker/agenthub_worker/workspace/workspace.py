@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -133,14 +134,13 @@ async def open_workspace(lease: Lease, context: WorkContext) -> Workspace:
     start = context.gate.commit if context.gate else lease.order.workspace_commit or ROOT_COMMIT
     workspace = Workspace(lease, repository, branch, path, start)
     saved = context.checkpoint
-    try:
+    async with AsyncExitStack() as unfinished:
+        unfinished.push_async_callback(lambda: asyncio.shield(workspace.close()))
         if saved is not None and saved.commit and lease.order.resumes:
             await workspace.restore(saved.commit, saved.bundle_ref)
         else:
             await repository.checkout(start, path)
-    except BaseException:
-        await asyncio.shield(workspace.close())
-        raise
+        unfinished.pop_all()
     return workspace
 
 

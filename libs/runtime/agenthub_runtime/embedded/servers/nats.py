@@ -14,11 +14,11 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 
-from agenthub_runtime.assets import nats_folder
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.folder_lock import GONE_WITHIN_S, locked
 from agenthub_runtime.embedded.servers.readiness import http_get
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
+from agenthub_runtime.jetstream.declared import nats_folder
 from agenthub_runtime.processes.child_process import ChildProcess, spawn
 
 READY_WITHIN_S = 30.0

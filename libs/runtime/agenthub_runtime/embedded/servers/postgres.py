@@ -18,6 +18,7 @@ from agenthub_runtime.embedded.servers.pg_account import open_to_account, server
 from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, major_version, program_env
 from agenthub_runtime.embedded.servers.tcp_ports import free_port
 from agenthub_runtime.errors import ServerFailed
+from agenthub_runtime.postgres import queries
 from agenthub_runtime.processes.child_process import Account, ChildProcess, spawn
 
 READY_WITHIN_S = 60.0
@@ -209,8 +210,8 @@ async def _answers(process: ChildProcess, url: str, deadline: float) -> bool:
             ) from error
         try:
             with suppress(asyncpg.DuplicateDatabaseError):
-                if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", USER):
-                    await connection.execute(f'CREATE DATABASE "{USER}"')
+                if not await connection.fetchval(queries.DATABASE, USER):
+                    await connection.execute(queries.create_database(USER))
         finally:
             await connection.close()
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 
 import msgspec
@@ -75,11 +76,12 @@ class Watch:
 async def watch_until_done(log: EventLog, goals: set[str], *, after: int) -> Watch:
     """Follow the log from `after` until the goals' tasks have all ended."""
     watch = Watch(goals)
-    async for batch in log.follow(after=after):
-        for recorded in batch:
-            watch.take(recorded)
-        if watch.done:
-            break
+    async with aclosing(log.follow(after=after)) as batches:
+        async for batch in batches:
+            for recorded in batch:
+                watch.take(recorded)
+            if watch.done:
+                break
     return watch
 
 

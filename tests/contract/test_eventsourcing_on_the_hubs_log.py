@@ -1,18 +1,18 @@
-"""The asyncio repository over both logs, and the library's own classes on the hub's log."""
+"""The eventsourcing library's own classes on the hub's log, for those who open it; no service does."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
-from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.application import Application
 from eventsourcing.persistence import (
     InfrastructureFactoryError,
-    IntegrityError,
     MapperDeserialisationError,
     OperationalError,
     ProgrammingError,
@@ -20,16 +20,13 @@ from eventsourcing.persistence import (
 from eventsourcing.utils import Environment
 
 from agenthub_events.base import Draft, Event
-from agenthub_events.catalogue.goal import GoalAccepted, GoalPaused
+from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.errors import CommandRefused
-from agenthub_events.ports import EventLog, Stored
+from agenthub_events.ports import Stored
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.goal_aggregate import GoalAggregate
 from agenthub_runtime.eventsourcing.factory import JetStreamFactory
 from agenthub_runtime.eventsourcing.recorders import JetStreamApplicationRecorder
-from agenthub_runtime.eventsourcing.repository import AsyncRepository, Loaded
-from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.event_samples import GOAL, STAMP, draft, noted, paused
 from tests.support.event_streams import connected, create_stream, drop_stream
@@ -40,7 +37,7 @@ FAMILY = f"{GOAL}._.goal"
 
 @pytest.fixture(scope="module")
 def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_nats(tmp_path_factory.mktemp("repository")) as server:
+    with running_nats(tmp_path_factory.mktemp("library")) as server:
         yield server.authorised_url
 
 
@@ -52,106 +49,8 @@ async def stored(nats_url: str) -> AsyncIterator[JetStreamEventLog]:
         await drop_stream(nc, "EVENTS")
 
 
-@pytest.fixture(params=["jetstream", "memory"])
-def log(request: pytest.FixtureRequest, stored: JetStreamEventLog) -> EventLog:
-    return stored if request.param == "jetstream" else InMemoryEventLog()
-
-
-@pytest.fixture
-def goals(log: EventLog) -> AsyncRepository[GoalAggregate]:
-    return repository(log)
-
-
-def repository(log: EventLog) -> AsyncRepository[GoalAggregate]:
-    return AsyncRepository(log, initial=lambda _: goal_aggregate.initial(GOAL), evolve=goal_aggregate.evolve)
-
-
 def accepted() -> Draft:
     return draft(GoalAccepted(goal="Build it"), "body")
-
-
-def pause(request_id: str) -> goal_aggregate.Pause:
-    return goal_aggregate.Pause(by="ada", request_id=request_id)
-
-
-async def test_an_aggregate_is_folded_with_its_fence(goals: AsyncRepository[GoalAggregate]) -> None:
-    with pytest.raises(AggregateNotFoundError):
-        await goals.get(FAMILY)
-    await goals.save(accepted(), stamp=STAMP)
-    await goals.save(draft(paused(), expected=1, version=2), stamp=STAMP)
-    now = await goals.get(FAMILY)
-    assert (now.seq, now.version, now.state.phase, now.state.paused) == (2, 2, "open", True)
-    assert (await goals.get(FAMILY, version=1)).state.paused is False
-
-
-async def test_a_kept_fold_goes_on_with_what_others_wrote(log: EventLog) -> None:
-    mine, theirs = repository(log), repository(log)
-    await mine.save(accepted(), stamp=STAMP)
-    await mine.get(FAMILY)
-    await theirs.save(draft(paused(), expected=1, version=2), stamp=STAMP)
-    assert (await mine.get(FAMILY)).state.paused
-
-
-async def test_a_stale_save_is_an_integrity_error(goals: AsyncRepository[GoalAggregate]) -> None:
-    await goals.save(accepted(), stamp=STAMP)
-    with pytest.raises(IntegrityError, match="moved on"):
-        await goals.save(draft(paused()), stamp=STAMP)
-
-
-async def test_a_command_is_decided_again_when_another_writer_came_first(log: EventLog) -> None:
-    mine = repository(log)
-    await mine.save(accepted(), stamp=STAMP)
-    seen: list[int] = []
-    behind_my_back = draft(GoalPaused(by="bob"), "sneak", expected=1, version=2)
-
-    def decide(loaded: Loaded[GoalAggregate]) -> list[Draft]:
-        seen.append(loaded.seq)
-        return goal_aggregate.decide(loaded.state, pause("request-1"))
-
-    class Sneaky(AsyncRepository[GoalAggregate]):
-        async def find(self, originator_id: str) -> Loaded[GoalAggregate]:
-            loaded = await super().find(originator_id)
-            if loaded.seq == 1:
-                await log.append(behind_my_back, STAMP)
-            return loaded
-
-    sneaky = Sneaky(log, initial=lambda _: goal_aggregate.initial(GOAL), evolve=goal_aggregate.evolve)
-    assert await sneaky.handle(FAMILY, decide, STAMP) == ([], None)
-    assert seen == [1, 2]
-
-
-async def test_twenty_commands_at_once_on_one_goal_are_all_taken(goals: AsyncRepository[GoalAggregate]) -> None:
-    await goals.save(accepted(), stamp=STAMP)
-
-    def decide(number: int, loaded: Loaded[GoalAggregate]) -> list[Draft]:
-        return [goal_aggregate.draft(loaded.state, GoalPaused(by="ada"), f"request-{number}")]
-
-    results = await asyncio.gather(*(goals.handle(FAMILY, partial(decide, number), STAMP) for number in range(20)))
-    assert sorted(stored.seq for _, stored in results if stored) == list(range(2, 22))
-
-
-async def test_errors_of_a_decision_pass_through(goals: AsyncRepository[GoalAggregate]) -> None:
-    with pytest.raises(CommandRefused):
-        await goals.handle(FAMILY, lambda loaded: goal_aggregate.decide(loaded.state, pause("r")), STAMP)
-
-
-async def test_an_unreadable_event_freezes_the_aggregate() -> None:
-    log = InMemoryEventLog()
-    goals = repository(log)
-    await goals.save(accepted(), stamp=STAMP)
-    log.inject(f"evt.{GOAL}._.goal.levitated", b'{"type":"goal.levitated"}')
-    with pytest.raises(MapperDeserialisationError, match="Message 2"):
-        await goals.get(FAMILY)
-
-
-async def test_the_cache_keeps_the_newest_folds_only() -> None:
-    log = InMemoryEventLog()
-    goals = AsyncRepository(
-        log, initial=lambda _: goal_aggregate.initial(GOAL), evolve=goal_aggregate.evolve, cache_size=2
-    )
-    for number in range(5):
-        await goals.find(f"{GOAL}.t-{number}")
-    assert list(goals._cache) == [f"{GOAL}.t-3", f"{GOAL}.t-4"]
 
 
 class Hub(Application[str]):
@@ -265,3 +164,21 @@ async def test_a_recorder_whose_server_is_away_says_so() -> None:
     factory = JetStreamFactory(Environment(env={"NATS_URL": "nats://127.0.0.1:1"}), connect_within_s=0.3)
     with pytest.raises(OperationalError, match="cannot be reached"):
         await asyncio.to_thread(factory.application_recorder)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "agenthub_gateway.app",
+        "agenthub_orchestrator.app",
+        "agenthub_orchestrator.projector.app",
+        "agenthub_worker.app",
+        "agenthub_cli.main",
+    ],
+)
+def test_no_service_loads_the_persistence_module_at_its_start(module: str) -> None:
+    code = (
+        f"import sys, {module}; print(*(name for name in sys.modules if 'agenthub_runtime.eventsourcing' in name))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
