@@ -19,6 +19,7 @@ from typing import BinaryIO
 import msgspec
 
 from agenthub_runtime.processes import launch
+from agenthub_runtime.processes.spawn import Process
 
 LOG_KEPT = 10 * 1024 * 1024
 
@@ -49,14 +50,14 @@ class _Order(Account, frozen=True, kw_only=True):
 class ChildProcess:
     """A program that runs in its own session and group. Belongs to no event loop: any may wait for it."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], log: Path) -> None:
-        self._popen = popen
+    def __init__(self, process: Process, log: Path) -> None:
+        self._process = process
         self.log = log
 
     @property
     def pid(self) -> int:
         """Process id, and id of its group."""
-        return self._popen.pid
+        return self._process.pid
 
     @property
     def running(self) -> bool:
@@ -66,12 +67,12 @@ class ChildProcess:
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the program alone; nothing happens when it has ended."""
         if self.running:
-            self._popen.send_signal(number)
+            self._process.send_signal(number)
 
     async def wait(self) -> int:
         """Wait for the end and return the exit code (negative: the signal that ended it)."""
         while (code := self._collect()) is None:
-            await _exit_of(self.pid, self._popen)
+            await self._process.exited()
         return code
 
     async def stop(self, number: signal.Signals, *, within_s: float) -> int:
@@ -80,8 +81,7 @@ class ChildProcess:
         try:
             return await asyncio.wait_for(self.wait(), within_s)
         except TimeoutError:
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+            self._process.destroy()
             return await self.wait()
 
     def log_tail(self, lines: int = 12) -> str:
@@ -89,12 +89,10 @@ class ChildProcess:
         return tail_of(self.log, lines)
 
     def _collect(self) -> int | None:
-        known = self._popen.returncode
-        code = self._popen.poll()
+        known = self._process.returncode
+        code = self._process.poll()
         if known is None and code is not None:
-            # What the program has started and left behind dies with it.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+            self._process.destroy()  # what the program has started and left behind dies with it
         return code
 
 
@@ -132,17 +130,16 @@ def spawn(
         return ChildProcess(_launched(order, output, keep_open), log)
 
 
-def _launched(order: _Order, output: BinaryIO, keep_open: Sequence[int]) -> subprocess.Popen[bytes]:
+def _launched(order: _Order, output: BinaryIO, keep_open: Sequence[int]) -> Process:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            popen = subprocess.Popen(
+            process = Process(
                 [sys.executable, "-I", "-S", _LAUNCH, str(theirs.fileno())],
                 cwd="/",
-                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,
+                new_session=True,
                 pass_fds=(theirs.fileno(), *keep_open),
             )
         failure = b""
@@ -152,10 +149,10 @@ def _launched(order: _Order, output: BinaryIO, keep_open: Sequence[int]) -> subp
             ours.shutdown(socket.SHUT_WR)
             failure = ours.recv(4096)
     if failure:
-        popen.wait()
+        process.wait()
         number, what = msgspec.json.decode(failure, type=tuple[int, str])
         raise OSError(number, what, order.argv[0])
-    return popen
+    return process
 
 
 def tail_of(log: Path, lines: int = 12) -> str:
@@ -167,30 +164,6 @@ def tail_of(log: Path, lines: int = 12) -> str:
     except FileNotFoundError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
-
-
-async def _exit_of(pid: int, popen: subprocess.Popen[bytes]) -> None:
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
-    if sys.platform != "linux":
-        waiter = threading.Thread(
-            target=lambda: (popen.wait(), loop.call_soon_threadsafe(_resolve, ended)), daemon=True
-        )
-        waiter.start()
-        await ended
-        return
-    descriptor = os.pidfd_open(pid)
-    loop.add_reader(descriptor, _resolve, ended)
-    try:
-        await ended
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def trim(log: Path, *, kept: int = LOG_KEPT) -> None:

@@ -1,8 +1,9 @@
 """The first program of every child: becomes what the child has to be, then the child's own program.
 
-It is a program and not a function that runs between fork and exec (`preexec_fn`), because a child that runs Python
-there also runs what libraries have asked to run after a fork. The tracing library starts threads then, and Linux
-lets no process with threads into a new user namespace. Run by its path and without `site`: standard library only.
+It is a program and not a function that runs between fork and exec (`preexec_fn`): with one, every start is a full
+fork, and a child that runs Python there also runs what libraries have asked to run after a fork. The tracing
+library starts threads then, and Linux lets no process with threads into a new user namespace. Run by its path and
+without `site`: standard library only.
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@ no network protocol is open, and the objects that people replaced or grafted are
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
 import re
 import shutil
@@ -17,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from agenthub_runtime.processes import spawn
 from agenthub_runtime.repository.errors import CommitMissing, RepositoryError
 
 _IDENTITY = "agenthub"
@@ -120,23 +119,13 @@ class Git:
         With a `limit` at most so many bytes of output are read. Raises `RepositoryError` for an exit code that
         is not among `codes`.
         """
-        process = await asyncio.create_subprocess_exec(
-            self._binary,
-            "--literal-pathspecs",
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL if data is None else asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        ran = await spawn.run(
+            [self._binary, "--literal-pathspecs", *arguments],
             env=self._full_environment(),
-            cwd="/",
+            data=data,
+            limit=limit,
         )
-        try:
-            output = await _converse(process, data, limit)
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.communicate()
+        output = GitOutput(ran.code, ran.stdout, ran.stderr.decode("utf-8", "replace"), ran.cut)
         if output.code not in codes and not output.cut:
             said = (output.stderr.strip() or output.text.strip())[-_ERROR_CHARS:]
             raise RepositoryError(f"git {arguments[0]} failed with exit code {output.code}: {said}")
@@ -173,30 +162,6 @@ def checked(commit: str) -> str:
     if not _COMMIT.fullmatch(commit):
         raise CommitMissing(f"{commit!r} is not the full id of a commit.")
     return commit
-
-
-async def _converse(process: asyncio.subprocess.Process, data: bytes | None, limit: int | None) -> GitOutput:
-    if limit is None:
-        stdout, stderr = await process.communicate(data)
-        return GitOutput(process.returncode or 0, stdout, stderr.decode("utf-8", "replace"))
-    assert process.stdout is not None
-    kept = await _read_at_most(process.stdout, limit + 1)
-    cut = len(kept) > limit
-    if cut:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    _, stderr = await process.communicate()
-    return GitOutput(process.returncode or 0, kept[:limit], stderr.decode("utf-8", "replace"), cut)
-
-
-async def _read_at_most(stream: asyncio.StreamReader, size: int) -> bytes:
-    kept = bytearray()
-    while len(kept) < size:
-        piece = await stream.read(min(65_536, size - len(kept)))
-        if not piece:
-            break
-        kept += piece
-    return bytes(kept)
 
 
 def literal(paths: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from agenthub_cli.errors import CommandFailed
+from agenthub_runtime.processes.spawn import Process
 
 _STOP_S = 15.0
 _LAST_WORDS = 2_000
@@ -47,8 +48,8 @@ def child_hub(
         raise CommandFailed(f"The folder {folder} cannot be made: {error}", hint="name another one") from error
     log_path = folder / "up.log"
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **(env or {})}, start_new_session=True
+        process = Process(
+            command, stdout=subprocess.PIPE, stderr=log, env={**os.environ, **(env or {})}, new_session=True
         )
     try:
         yield _await_ready(process, folder, log_path)
@@ -58,7 +59,7 @@ def child_hub(
             log_path.unlink()
 
 
-def _await_ready(process: subprocess.Popen[bytes], folder: Path, log_path: Path) -> ChildHub:
+def _await_ready(process: Process, folder: Path, log_path: Path) -> ChildHub:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
@@ -68,7 +69,7 @@ def _await_ready(process: subprocess.Popen[bytes], folder: Path, log_path: Path)
     return ChildHub(ready.url, ready.nats_url, folder, process.pid)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: Process) -> None:
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(_STOP_S)

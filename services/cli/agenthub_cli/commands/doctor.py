@@ -76,11 +76,12 @@ async def _python() -> DoctorCheck:
 
 
 async def _git() -> DoctorCheck:
+    from agenthub_runtime.processes import spawn
+
     if shutil.which("git") is None:
         return DoctorCheck("git", "failed", "git is not on PATH: install it")
-    process = await asyncio.create_subprocess_exec("git", "--version", stdout=asyncio.subprocess.PIPE)
-    out, _ = await process.communicate()
-    version = out.decode().split()[2]
+    output = await spawn.run(["git", "--version"])
+    version = output.stdout.decode().split()[2]
     major, minor = (int(part) for part in version.split(".")[:2])
     if (major, minor) < (2, 38):
         return DoctorCheck("git", "failed", f"{version}: merging needs git 2.38 or newer")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.errors import CommandFailed
+from agenthub_runtime.processes.spawn import Process
 
 
 def pull_goal(hub: HubClient, goal_id: str, folder: Path) -> Path:
@@ -19,10 +20,14 @@ def pull_goal(hub: HubClient, goal_id: str, folder: Path) -> Path:
     with tempfile.NamedTemporaryFile(suffix=".bundle") as file:
         file.write(bundle)
         file.flush()
-        done = subprocess.run(
-            ["git", "clone", "--quiet", file.name, str(target)], capture_output=True, text=True, check=False
-        )
-    if done.returncode != 0:
-        raise CommandFailed(f"git could not clone the goal's bundle: {done.stderr.strip()}")
-    subprocess.run(["git", "-C", str(target), "remote", "remove", "origin"], check=False, capture_output=True)
+        code, said = _git("clone", "--quiet", file.name, str(target))
+    if code != 0:
+        raise CommandFailed(f"git could not clone the goal's bundle: {said}")
+    _git("-C", str(target), "remote", "remove", "origin")
     return target
+
+
+def _git(*arguments: str) -> tuple[int, str]:
+    with Process(["git", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        output, _ = process.communicate()
+    return process.returncode, output.decode(errors="replace").strip()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
+from agenthub_runtime.processes import spawn
 
 _NEEDED = ("initdb", "postgres")
 
@@ -33,13 +34,10 @@ def find_pg_bin(chosen: Path | None = None) -> Path:
 
 async def major_version(programs: Path) -> int:
     """The major version of the programs in this folder. Raises `ServerFailed`."""
-    process = await asyncio.create_subprocess_exec(
-        str(programs / "postgres"), "--version", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    output, _ = await process.communicate()
-    found = re.search(rb"\) (\d+)", output)
+    output = await spawn.run([str(programs / "postgres"), "--version"])
+    found = re.search(rb"\) (\d+)", output.stdout)
     if found is None:
-        text = output.decode(errors="replace").strip()
+        text = (output.stdout + output.stderr).decode(errors="replace").strip()
         raise ServerFailed(f"{programs / 'postgres'} does not run on this machine: {text}")
     return int(found.group(1))
 
@@ -62,8 +60,9 @@ def _candidates() -> list[Path]:
     ]
     config = shutil.which("pg_config")
     if config is not None:
-        answer = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
-        folders.append(Path(answer.stdout.strip() or "/nonexistent"))
+        with spawn.Process([config, "--bindir"], stdout=subprocess.PIPE) as process:
+            answer, _ = process.communicate()
+        folders.append(Path(os.fsdecode(answer).strip() or "/nonexistent"))
     installed = Path("/usr/lib/postgresql").glob("*/bin")
     return folders + sorted(installed, key=lambda path: _number(path.parent.name), reverse=True)
 
