@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 
 from cyclopts import App
 
 from agenthub_cli import exit_codes
+from agenthub_cli.terminal.output import say
 from agenthub_events.errors import AgenthubError, InvalidInput
+from agenthub_runtime.processes.environment import forget_foreign
+
+_OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EBADF)
 
 # Each with its help here, so that the list needs no import of what it lists.
 _COMMANDS = (
@@ -44,15 +51,32 @@ def build_app() -> App:
 
 def main() -> None:
     """Run the command line; an expected error is two lines and an exit code, never a traceback."""
+    forget_foreign(os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A character that the locale does not have is shown as an escape, on every command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         build_app()()
     except AgenthubError as error:
-        _say(f"error: {error}")
+        say(f"error: {error}", aside=True)
         if hint := _hint(error):
-            _say(f"hint: {hint}")
+            say(f"hint: {hint}", aside=True)
         sys.exit(_exit_code(error))
     except BrokenPipeError:
-        sys.stderr.close()
+        _drop_output()
+        sys.exit(exit_codes.OK)
+    except OSError as error:
+        if error.errno not in _OUTPUT_FAILURES:
+            raise
+        say(f"error: the output cannot be written: {error.strerror}", aside=True)
+        _drop_output()
+        sys.exit(exit_codes.FAILED)
+
+
+def _drop_output() -> None:
+    """What still waits to be written has nowhere to go: the interpreter must not try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
 
 
 def _exit_code(error: AgenthubError) -> int:
@@ -70,10 +94,6 @@ def _hint(error: AgenthubError) -> str:
     if isinstance(error, SettingsInvalid):
         return "docs/reference/settings.md explains every setting; `agenthub up` runs all services of a machine"
     return str(getattr(error, "hint", ""))
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
 
 
 def _version() -> str:

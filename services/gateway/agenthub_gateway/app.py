@@ -29,6 +29,7 @@ from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.commands.append import Writer
+from agenthub_gateway.head import AnswersHead
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.log_health import LogHealth
@@ -47,6 +48,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
 from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
 from agenthub_runtime.settings.records import GatewaySettings, read_gateway_settings
 from agenthub_runtime.telemetry.logs import configure_logging
@@ -86,7 +88,7 @@ def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hos
         request_max_body_size=BODY_MAX,
         logging_config=None,
     )
-    return Guard(Metered(app, ports.requests), keys=Keys(api_keys), allowed_hosts=allowed_hosts)
+    return AnswersHead(Guard(Metered(app, ports.requests), keys=Keys(api_keys), allowed_hosts=allowed_hosts))
 
 
 @contextlib.asynccontextmanager
@@ -190,6 +192,7 @@ def stop_on_signals(server: Server, ports: GatewayPorts) -> None:
 
 def main(env: Mapping[str, str] = os.environ) -> int:
     """`python -m agenthub_gateway`: 0 after a clean stop, 2 when the settings do not fit."""
+    forget_foreign(os.environ)
     try:
         settings = read_gateway_settings(env)
     except SettingsInvalid as error:

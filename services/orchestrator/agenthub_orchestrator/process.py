@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from agenthub_events.errors import AgenthubError
+from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.settings.records import OrchestratorSettings
 from agenthub_runtime.telemetry.logs import configure_logging
 
@@ -21,6 +22,7 @@ def main(
 ) -> None:
     """Run a service of this package with settings from the environment; exits with 1 and a sentence on failure."""
     try:
+        forget_foreign(os.environ)
         settings = read(os.environ)
         configure_logging(settings.log, service=service)
         uvloop.run(run(settings))

@@ -22,6 +22,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
+from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.repository.workspaces import remove_workspace
 from agenthub_runtime.settings.records import WorkerSettings, read_worker_settings
 from agenthub_runtime.shutdown import until_asked_to_stop
@@ -120,6 +121,7 @@ async def _sandbox(settings: WorkerSettings, *, probed: bool) -> Sandbox:
 
 def main(env: Mapping[str, str]) -> None:
     """Run one worker with settings from `env`; exits with 1 and a sentence when it cannot."""
+    forget_foreign(os.environ)
     try:
         settings = read_worker_settings(env)
         configure_logging(settings.log, service=settings.name or "worker")

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -27,6 +28,9 @@ import platformdirs
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 from agenthub_runtime.file_lock import try_lock
 
+# What a start makes before it is known as a hub's folder; a disk of its own brings the last one.
+_OWN_NAMES = frozenset({"jetstream", "run", "logs", "workspaces", "pg", "lock", "secret.json", "lost+found"})
+_HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
 LAYOUT = 1
 USER = "agenthub"
 
@@ -95,11 +99,21 @@ class DataDir:
         """Create the folders and check the layout. Raises `DataDirUnusable`."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._refuse_foreign()
             for folder in (self.jetstream, self.run, self.logs, self.workspaces, self.root / "pg"):
                 folder.mkdir(exist_ok=True)
             self._check_layout()
         except OSError as error:
             raise self._unusable(error) from error
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing has been put here yet."""
+        return not self.root.exists() or not any(self.root.iterdir())
+
+    def discard(self) -> None:
+        """Take away what a start that failed has made in a fresh folder, and the folder."""
+        shutil.rmtree(self.root, ignore_errors=True)
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -148,6 +162,16 @@ class DataDir:
             return None if try_lock(descriptor, shared=True) else hub
         finally:
             os.close(descriptor)
+
+    def _refuse_foreign(self) -> None:
+        """A folder that holds other things than a hub's is somebody's own: nothing is put into it."""
+        names = {path.name for path in self.root.iterdir()}
+        foreign = sorted(name for name in names - _OWN_NAMES if not name.startswith(_HALF_WRITTEN))
+        if foreign and "VERSION.json" not in names:
+            raise DataDirUnusable(
+                f"{self.root} is not empty and no data folder of agenthub (it holds {foreign[0]!r}): name a new "
+                "or an empty folder with --data-dir or AGENTHUB_DATA_DIR"
+            )
 
     def _check_layout(self) -> None:
         path = self.root / "VERSION.json"

@@ -77,6 +77,7 @@ class EmbeddedStack:
         self._watching: asyncio.Task[None] | None = None
         self._supervisor = Supervisor(data.run / "services.json", on_death=self._on_death)
         self._port = plan.port
+        self._failed_fresh = False
         self.nats = NatsServer(data)
         self.postgres = PostgresServer(data, pg_bin=plan.pg_bin)
 
@@ -91,7 +92,11 @@ class EmbeddedStack:
         return self._supervisor.states
 
     async def start(self) -> None:
-        """Start everything. Raises `DataDirBusy`, `DataDirUnusable`, `BinaryMissing`, `ServerFailed`."""
+        """Start everything. Raises `DataDirBusy`, `DataDirUnusable`, `BinaryMissing`, `ServerFailed`.
+
+        When this fails on a fresh folder, `stop` leaves nothing of it.
+        """
+        self._failed_fresh = self._data.is_fresh
         self._held.enter_context(self._data.claim())
         self._port = claimable_port(self._plan.host, self._plan.port)
         await self._supervisor.start(self.nats, self.postgres)
@@ -104,6 +109,7 @@ class EmbeddedStack:
         model_env = await self._start_rehearsal()
         specs = [*self._service_specs(), *self._worker_specs(names, model_env)]
         await self._supervisor.start(*(Service(spec) for spec in specs))
+        self._failed_fresh = False
 
     async def ready(self, *, within_s: float = READY_WITHIN_S) -> RunningHub:
         """Wait until the gateway says that the hub is ready, announce it to other shells, and return it.
@@ -137,6 +143,8 @@ class EmbeddedStack:
                 await self._let_go()
             finally:
                 await self._supervisor.stop()
+                if self._failed_fresh:
+                    self._data.discard()
 
     async def _let_go(self) -> None:
         if self._watching is not None:

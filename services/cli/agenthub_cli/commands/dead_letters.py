@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from agenthub_cli.client.hub_client import HubClient, Json, Url
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
-from agenthub_cli.terminal.output import print_json, print_rows
+from agenthub_cli.terminal.output import print_json, print_rows, say
 
 LetterId: TypeAlias = Annotated[str, Parameter(help="Id of the dead letter (`agenthub dead-letters list`)")]
 
@@ -37,7 +37,7 @@ def requeue(
 ) -> None:
     """Send a dead letter back to work, with the changes that you give."""
     answer = HubClient(url).post(f"/dead-letters/{letter}/requeue", edits.body())
-    print_json(answer) if json else print(f"{letter} is queued again")
+    print_json(answer) if json else say(f"{letter} is queued again")
 
 
 @app.command
@@ -50,4 +50,4 @@ def discard(
 ) -> None:
     """Give a dead letter up."""
     answer = HubClient(url).post(f"/dead-letters/{letter}/discard", {"reason": reason} if reason else {})
-    print_json(answer) if json else print(f"{letter} is discarded")
+    print_json(answer) if json else say(f"{letter} is discarded")

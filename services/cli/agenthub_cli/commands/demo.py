@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from agenthub_cli.client.hub_client import HubClient, Json
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.pull import pull_goal
 from agenthub_cli.goals.watch import TimelinePrinter, follow_to_rest
-from agenthub_cli.terminal.output import print_json, program
+from agenthub_cli.terminal.output import print_json, program, say
 from agenthub_events.gates import GATES
 
 REHEARSAL = (
@@ -40,14 +39,13 @@ def demo(
 
     sample = SAMPLE_GOALS[0]
     home = (folder / f"demo-{datetime.now().astimezone():%Y%m%d-%H%M%S}").resolve()
-    aside = sys.stderr if json else sys.stdout
-    print(REHEARSAL, file=aside)
-    print(f"Starting nats-server, PostgreSQL and the services on {home} …", file=aside, flush=True)
+    say(REHEARSAL, aside=json)
+    say(f"Starting nats-server, PostgreSQL and the services on {home} …", aside=json)
     began = time.monotonic()
     with child_hub(
         home, env={"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_API_KEY": "", "AGENTHUB_API_KEYS": ""}
     ) as own:
-        print(f"Ready at {own.url} after {time.monotonic() - began:.1f} s\n", file=aside, flush=True)
+        say(f"Ready at {own.url} after {time.monotonic() - began:.1f} s\n", aside=json)
         hub = HubClient(own.url)
         accepted = hub.post("/goals", {"goal": sample.goal, "requirements": list(sample.requirements)})
         goal = follow_to_rest(hub, accepted["goal_id"], TimelinePrinter(json=json), timeout_s=_DEADLINE_S)
@@ -60,7 +58,7 @@ def demo(
     if json:
         print_json({**summary, "rehearsal": REHEARSAL})
         return exit_codes.OK
-    print(f"\n{_in_lines(summary)}\n\n{_next(home, goal['goal_id'], result)}\n{REHEARSAL}")
+    say(f"\n{_in_lines(summary)}\n\n{_next(home, goal['goal_id'], result)}\n{REHEARSAL}")
     return exit_codes.OK
 
 

@@ -17,7 +17,7 @@ import msgspec
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import DataDirOption, Json, Url
 from agenthub_cli.client.model_access import provider_of, rehearses
-from agenthub_cli.terminal.output import print_json
+from agenthub_cli.terminal.output import print_json, say
 from agenthub_events.errors import AgenthubError
 
 _LEAST_FREE_GB = 2.0
@@ -42,7 +42,7 @@ def doctor(*, url: Url = None, data_dir: DataDirOption = None, json: Json = Fals
         if json:
             print_json(check)
         else:
-            print(f"{check.state:<8} {check.name:<12} {check.found}")
+            say(f"{check.state:<8} {check.name:<12} {check.found}")
     return exit_codes.FAILED if any(check.state == "failed" for check in checks) else exit_codes.OK
 
 

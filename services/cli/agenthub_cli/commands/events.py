@@ -8,7 +8,7 @@ import msgspec
 from cyclopts import App, Parameter
 
 from agenthub_cli.client.hub_client import HubClient, Json, Url
-from agenthub_cli.terminal.output import print_json
+from agenthub_cli.terminal.output import print_json, say
 
 app = App(name="events", help="Read the event log.")
 
@@ -53,7 +53,4 @@ def _print(item: dict[str, object], *, json: bool) -> None:
     event = item.get("event")
     body = event if isinstance(event, dict) else {}
     task = body.get("task_id") or "-"
-    print(
-        f"{item.get('sequence', ''):>8}  {body.get('timestamp', '')}  {body.get('type', ''):<24} {task}",
-        flush=True,
-    )
+    say(f"{item.get('sequence', ''):>8}  {body.get('timestamp', '')}  {body.get('type', ''):<24} {task}")

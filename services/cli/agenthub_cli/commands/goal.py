@@ -19,7 +19,7 @@ from agenthub_cli.goals.watch import (
     watch_goal,
 )
 from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
-from agenthub_cli.terminal.output import print_json, print_rows, program
+from agenthub_cli.terminal.output import print_json, print_rows, program, say
 
 GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
@@ -51,11 +51,11 @@ def submit(
     if json and not watch:
         print_json(answer)
     elif not json:
-        print(f"Goal {answer['goal_id']} is {answer['status']}")
+        say(f"Goal {answer['goal_id']} is {answer['status']}")
     if watch:
         return watch_goal(hub, answer["goal_id"], json=json)
     if not json:
-        print(f"Follow it with: {program()} goal watch {answer['goal_id']}")
+        say(f"Follow it with: {program()} goal watch {answer['goal_id']}")
     return exit_codes.OK
 
 
@@ -88,15 +88,15 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     if json:
         print_json({**goal, "tasks": tasks, "gates": gates, "unserved": unserved})
         return
-    print(f"{goal['goal']}\n{goal_id} is {goal['status']}\n")
+    say(f"{goal['goal']}\n{goal_id} is {goal['status']}\n")
     print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
     if gates:
-        print()
+        say()
         print_rows(gates, ("gate", "round", "verdict", "commit_id", "summary"), empty="")
     for agent_type in unserved:
-        print(f"\n{sentence(agent_type)}")
+        say(f"\n{sentence(agent_type)}")
     if waits_for_approval(goal):
-        print(f"\n{next_command(goal)}")
+        say(f"\n{next_command(goal)}")
 
 
 @app.command
@@ -230,7 +230,7 @@ def _print_result(answer: Any, sentence: str, *, json: bool) -> None:
     if json:
         print_json(answer)
     else:
-        print(sentence)
+        say(sentence)
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -9,7 +10,8 @@ from cyclopts import Parameter
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.goals.watch import follow_command, waits_for_approval
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
-from agenthub_cli.terminal.output import print_json, program
+from agenthub_cli.terminal.output import print_json, program, say
+from agenthub_cli.terminal.plain_text import one_line
 
 # What each action does to the task that asks, or to a goal that asks as a whole.
 _OF_TASK = {
@@ -38,16 +40,16 @@ def inbox(*, url: Url = None, json: Json = False) -> None:
             print_json(item)
         return
     if not waiting and not goals:
-        print("Nobody needs you")
+        say("Nobody needs you")
     for item in goals:
-        print(f"{item['goal_id']}  {item['goal']}\n  waits for {item['waits_for']}: {item['command']}")
+        say(f"{item['goal_id']}  {one_line(item['goal'])}\n  waits for {item['waits_for']}: {item['command']}")
     for item in waiting:
-        print(f"{item['id']}  {item['goal_id']}  {item.get('task_id') or 'the goal as a whole'}")
-        print(f"  {item['question']}")
+        say(f"{item['id']}  {item['goal_id']}  {item.get('task_id') or 'the goal as a whole'}")
+        say(textwrap.indent(item["question"], "  "))
         for number, option in enumerate(item.get("options") or (), start=1):
-            print(f"    {number}. {option}")
+            say(f"    {number}. {one_line(option)}")
         given = "--option 1" if item.get("options") else '--text "…"'
-        print(f"  answer with: {program()} answer {item['id']} {given}")
+        say(f"  answer with: {program()} answer {item['id']} {given}")
 
 
 def _waits_for(goal: dict[str, Any]) -> dict[str, Any] | None:
@@ -96,7 +98,7 @@ def answer(
     if json:
         print_json(told)
         return
-    print(f"{_outcome(question, body)}\nFollow it with: {follow_command(told)}")
+    say(f"{_outcome(question, body)}\nFollow it with: {follow_command(told)}")
 
 
 def _asked(hub: HubClient, intervention: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from agenthub_cli import exit_codes
 from agenthub_cli.client.connection import nats_connection, postgres_address
 from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.commands.nats_assets import NatsUrl
-from agenthub_cli.terminal.output import print_json, print_rows
+from agenthub_cli.terminal.output import print_json, print_rows, say
 
 if TYPE_CHECKING:
     from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -42,11 +42,11 @@ def rebuild(
     if json:
         print_json(report)
     elif verify:
-        print(f"{report['rows']} rows compared as of event {report['position']}: {len(differences)} differences")
+        say(f"{report['rows']} rows compared as of event {report['position']}: {len(differences)} differences")
         if differences:
             print_rows(differences, ("table", "key", "live", "rebuilt"), empty="")
     else:
-        print(f"Rebuilt: generation {report['generation']}, as of event {report['position']}")
+        say(f"Rebuilt: generation {report['generation']}, as of event {report['position']}")
     return exit_codes.FAILED if differences else exit_codes.OK
 
 

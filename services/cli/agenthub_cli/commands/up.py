@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.client.model_access import provider_of, rehearses
-from agenthub_cli.terminal.output import print_json, program
+from agenthub_cli.terminal.output import print_json, program, say
 
 if TYPE_CHECKING:
     from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
@@ -67,14 +67,14 @@ def up(
         if json:
             print_json(_ready_line(hub, data))
         else:
-            print(greeting(hub, data, settings))
+            say(greeting(hub, data, settings))
         await asyncio.Event().wait()
 
     if not json:
-        print(f"Starting agenthub on {data.root} …", flush=True)
+        say(f"Starting agenthub on {data.root} …")
     asyncio.run(run_in_foreground(stack, stay))
     if not json:
-        print("Stopped; nothing is lost: start again with the same folder to go on")
+        say("Stopped; nothing is lost: start again with the same folder to go on")
     return exit_codes.OK
 
 

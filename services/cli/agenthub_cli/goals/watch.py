@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,7 +12,7 @@ from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import IDLE, PING, HubClient, ServerSentEvent
 from agenthub_cli.errors import CommandFailed, HubUnreachable
 from agenthub_cli.goals.queue_check import sentence, unserved_types
-from agenthub_cli.terminal.output import print_json, program
+from agenthub_cli.terminal.output import print_json, program, say
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import decode
 from agenthub_runtime.timeline.renderer import Line, TimelineRenderer, format_line
@@ -70,7 +69,7 @@ class TimelinePrinter:
 
     def remark(self, text: str) -> None:
         """Say something that is no event."""
-        print(text, flush=True, file=sys.stderr if self._json else sys.stdout)
+        say(text, aside=self._json)
 
     def flush(self) -> None:
         """Print what was held back for more of its kind."""
@@ -80,7 +79,7 @@ class TimelinePrinter:
     def _print(self) -> None:
         if self._pending is not None:
             local = msgspec.structs.replace(self._pending, time=self._pending.time.astimezone())
-            print(format_line(local), flush=True)
+            say(format_line(local))
             self._pending = None
 
 
@@ -148,7 +147,7 @@ def watch_goal(
     """Follow a goal until it is finished or waits for a person; returns the exit code."""
     goal = follow_to_rest(hub, goal_id, TimelinePrinter(json=json), timeout_s=timeout_s, start=start)
     if not json:
-        print(next_command(goal))
+        say(next_command(goal))
     return _RESTS[goal["status"]][0]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from agenthub_cli.terminal.plain_text import one_line, plain
+
 
 def program() -> str:
     """How the person can call this program: its name, or its path where the name would not be found."""
@@ -22,19 +24,29 @@ def program() -> str:
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
+def say(text: str = "", *, aside: bool = False) -> None:
+    """A line for people on standard output, or beside it on standard error; whoever wrote it, it is only text."""
+    print(plain(text), file=sys.stderr if aside else sys.stdout, flush=True)
+
+
 def print_json(value: Any) -> None:
-    """One JSON object on one line."""
-    print(msgspec.json.encode(value).decode(), flush=True)
+    """One JSON object on one line, in UTF-8 whatever the locale is."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def print_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, empty: str) -> None:
     """A plain table of `columns`; `empty` is said when there is nothing."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        # Text, not str: rich would read `[/list]` as markup.
+        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
     Console(soft_wrap=False).print(table if table.row_count else empty)
 
 
@@ -45,4 +57,4 @@ def _cell(value: Any) -> str:
         return f"{value:.2f}"
     if isinstance(value, (list, tuple)):
         return ", ".join(_cell(item) for item in value)
-    return str(value).replace("\n", " ")
+    return one_line(str(value))

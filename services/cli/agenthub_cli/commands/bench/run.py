@@ -24,7 +24,7 @@ from agenthub_cli.commands.bench.measure import (
     watch_until_done,
 )
 from agenthub_cli.commands.bench.workload import chain, submission, usual_workflow
-from agenthub_cli.terminal.output import print_json
+from agenthub_cli.terminal.output import print_json, say
 from agenthub_events.ports import EventLog
 
 _EVENTS_A_TASK = 3
@@ -127,12 +127,12 @@ async def _round(hub: ChildHub, log: EventLog, submissions: list[dict[str, Any]]
 def _print(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if isinstance(value, Spread):
-            print(f"{name:<24} {value.median:.2f}  ({value.low:.2f} to {value.high:.2f})")
+            say(f"{name:<24} {value.median:.2f}  ({value.low:.2f} to {value.high:.2f})")
         elif isinstance(value, Floor):
-            print(
+            say(
                 f"{'floor':<24} fdatasync {value.fdatasync_ms:.2f} ms, {value.raw_appends_per_s:.0f} raw appends/s"
             )
         elif isinstance(value, float):
-            print(f"{name:<24} {value:.2f}")
+            say(f"{name:<24} {value:.2f}")
         else:
-            print(f"{name:<24} {value}")
+            say(f"{name:<24} {value}")
