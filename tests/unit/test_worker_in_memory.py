@@ -23,7 +23,7 @@ from agenthub_runtime.in_memory.work_queue import InMemoryBroker, InMemoryWorkQu
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.attempt import Preparation
-from agenthub_worker.lease.lease import Lease
+from agenthub_worker.lease.lease import Lease, Lost
 from agenthub_worker.ports import WorkerPorts
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
@@ -188,6 +188,40 @@ async def test_an_old_attempt_that_ends_late_does_not_end_the_hold_of_its_succes
         assert runner.status().holding == (f"{GOAL}.t-1",)
         runner.may_end[2].set()
         await until(lambda: runner.status().holding == (), 5, "nothing is held")
+
+
+class LosesTheFirst(SlowToEnd):
+    """The first attempt finds out that it is over, and leaves its order without an acknowledgement."""
+
+    async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
+        await super().attempt(lease, preparing)
+        if lease.order.attempt == 1:
+            raise Lost("it was timed out")
+
+
+async def test_the_order_of_a_timed_out_attempt_comes_again_and_leaves_its_retry_alone(
+    log: InMemoryEventLog, tmp_path: Path
+) -> None:
+    runners: list[LosesTheFirst] = []
+
+    def make(*given: Any, **more: Any) -> Worker:
+        runners.append(LosesTheFirst(*given, **more))
+        return runners[-1]
+
+    async with working(log, tmp_path, "W1", make=make) as broker:
+        (runner,) = runners
+        await enqueue(log, "t-1", "coding")
+        await until(lambda: runner.at_work == {1}, 5, "the first attempt is at work")
+        await say(log, TaskTimedOut(task_id="t-1", attempt=1, limit_s=60, worker="W1"), "1")
+        await enqueue(log, "t-1", "coding", attempt=2)
+        await until(lambda: runner.at_work == {1, 2}, 5, "so is the second, in the other slot")
+        runner.may_end[1].set()
+        await until(lambda: len(broker.pending()) == 1, 30, "the first order came again and was acknowledged")
+        assert (runner.at_work, list(runner.held())) == ({2}, [f"{GOAL}.t-1.2"])
+        claims = [m.event for m in await log.read(GOAL) if isinstance(m.event, TaskStarted)]
+        assert [claim.attempt for claim in claims] == [1, 2]
+        runner.may_end[2].set()
+        await until(lambda: not runner.held(), 5, "nothing is held")
 
 
 def broker_is_idle(broker: InMemoryBroker) -> bool:

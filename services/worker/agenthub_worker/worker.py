@@ -39,13 +39,13 @@ class Worker:
         self._agent_setup = agent_setup
         self._types = tuple(types)
         self._slots = slots
-        self._held: dict[str, tuple[Lease, str]] = {}
+        self._held: dict[tuple[str, int], tuple[Lease, str]] = {}
         # Ordered, so that a simulation can be played again.
         self._working: dict[asyncio.Task[None], None] = {}
 
     def held(self) -> dict[str, str]:
-        """The ack subject of each order that is being worked on, by task."""
-        return {key: subject for key, (_, subject) in list(self._held.items())}
+        """The ack subject of each order that is being worked on, by task and attempt."""
+        return {f"{task}.{attempt}": subject for (task, attempt), (_, subject) in list(self._held.items())}
 
     def status(self) -> WorkerStatus:
         """What this worker says of itself."""
@@ -54,7 +54,7 @@ class Worker:
             instance=self._ports.instance,
             types=self._types,
             slots=self._slots,
-            holding=tuple(self._held),
+            holding=tuple(dict.fromkeys(task for task, _ in self._held)),
         )
 
     async def run(self) -> None:
@@ -116,14 +116,15 @@ class Worker:
 
     def _is_running_here(self, lease: Lease, delivery: Delivery) -> bool:
         """The server gave out again what this very process works on: only the ack subject is new."""
-        known = self._held.get(lease.prefix)
-        if known is None or known[0].order.attempt != lease.order.attempt:
+        key = _key_of(lease)
+        if key not in self._held:
             return False
-        self._held[lease.prefix] = (known[0], delivery.ack_subject)
+        self._held[key] = (self._held[key][0], delivery.ack_subject)
         return True
 
     async def _work(self, lease: Lease, delivery: Delivery) -> None:
-        self._held[lease.prefix] = (lease, delivery.ack_subject)
+        key = _key_of(lease)
+        self._held[key] = (lease, delivery.ack_subject)
         preparing = asyncio.get_running_loop().create_task(self.prepare(lease))
         try:
             if await claim(self._ports, lease, delivery):
@@ -136,9 +137,7 @@ class Worker:
                     await self.attempt(lease, preparing)
                 await delivery.ack()
         finally:
-            # A later attempt of the same task may already run here.
-            if self._held.get(lease.prefix, (None, ""))[0] is lease:
-                del self._held[lease.prefix]
+            del self._held[key]
             await _dispose(preparing)
 
     async def prepare(self, lease: Lease) -> Preparation:
@@ -148,6 +147,11 @@ class Worker:
     async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
         """One claimed attempt, to its closing event."""
         await Attempt(lease, self._agent_setup).run(preparing)
+
+
+def _key_of(lease: Lease) -> tuple[str, int]:
+    # A retry may run beside the attempt before it, whose order comes once more before it is let go.
+    return lease.prefix, lease.order.attempt
 
 
 async def _dispose(preparing: asyncio.Task[Preparation]) -> None:
