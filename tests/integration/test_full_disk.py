@@ -16,7 +16,7 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from agenthub_gateway.log_health import REFUSED, LogHealth
+from agenthub_gateway.log_health import FULL, REFUSED, LogHealth
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.store_watch import StoreWatch
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -65,7 +65,7 @@ async def test_a_hub_says_that_its_log_takes_nothing_and_takes_a_goal_again_when
     fill(nats_server)
     answer = await gateway.client.post("/api/v1/goals", json={"goal": "Build more"})
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/log-unavailable")
-    assert "is its disk full?" in answer.json()["detail"]
+    assert "did not take the event" in answer.json()["detail"]
     make_room(nats_server)
     assert await ready(gateway) == (503, REFUSED)
 
@@ -134,5 +134,5 @@ def test_a_failed_append_is_forgotten_after_a_while_and_by_one_that_is_stored() 
 
 def test_a_disk_without_room_is_trouble_before_anybody_has_tried(tmp_path: Path) -> None:
     assert LogHealth(tmp_path).trouble() == ""
-    assert LogHealth(tmp_path, least_free=MUCH).trouble() == REFUSED
+    assert LogHealth(tmp_path, least_free=MUCH).trouble() == FULL
     assert LogHealth(tmp_path / "gone", least_free=MUCH).trouble() == ""

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pytest
 
-from agenthub_events.base import Event, Fence
+from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
 from agenthub_events.catalogue.gate import GatePassed
 from agenthub_events.catalogue.goal import (
@@ -23,16 +23,17 @@ from agenthub_events.catalogue.goal import (
 from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued
 from agenthub_events.catalogue.values import Estimates, TaskEdits, TaskResult
 from agenthub_events.errors import CommandRefused, StoreUnavailable
-from agenthub_events.ports import Stamp, Stored
+from agenthub_events.ports import Conflict, Recorded, Stamp, Stored
 from agenthub_events.rules.goal_aggregate import Approve, Cancel, Pause, Rework
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.commands.aggregate import Target
-from agenthub_gateway.commands.append import Intent, Writer
+from agenthub_gateway.commands.append import Intent, Origin, Writer
 from agenthub_gateway.commands.goal import command_goal
+from agenthub_gateway.commands.goal_events import load_goal_events
 from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
-from agenthub_gateway.errors import KeyReused
+from agenthub_gateway.errors import KeyReused, NotFound
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.telemetry.tracing import Telemetry
@@ -152,6 +153,41 @@ async def test_a_submission_whose_acknowledgement_was_lost_is_found_again() -> N
     assert (outcome.replayed, outcome.sequence) == (True, 1)
     with pytest.raises(KeyReused):
         await submit_goal(scene.writer, GOAL, GoalAccepted(goal="Else"), intent(body_hash="y"))
+
+
+class LaggingReplica(InMemoryEventLog):
+    """Reads come from a replica that has seen nothing yet; the leader knows."""
+
+    async def read(self, prefix: str, *, after: int = 0, limit: int = 10_000) -> list[Recorded]:
+        return []
+
+
+async def test_a_goal_that_only_the_leader_has_is_not_unknown() -> None:
+    log = LaggingReplica()
+    writer = Writer(log, SystemClock(), Telemetry("test"))
+    await submit_goal(writer, GOAL, GoalAccepted(goal="Build"), intent())
+    with pytest.raises(StoreUnavailable, match="is in the log and cannot be read at this moment"):
+        await load_goal_events(log, GOAL)
+    with pytest.raises(NotFound):
+        await load_goal_events(log, "g-" + "2" * 26)
+
+
+async def test_a_clash_of_which_nothing_can_be_read_yet_is_to_be_sent_again() -> None:
+    log = LaggingReplica()
+    writer = Writer(log, SystemClock(), Telemetry("test"))
+    await submit_goal(writer, GOAL, GoalAccepted(goal="Build"), intent())
+    with pytest.raises(StoreUnavailable, match="send it again"):
+        await submit_goal(EmptyClash(log), GOAL, GoalAccepted(goal="Build"), intent())
+
+
+class EmptyClash(Writer):
+    """The server refuses by the fence, and the replica has not seen what stands behind it."""
+
+    def __init__(self, log: InMemoryEventLog) -> None:
+        super().__init__(log, SystemClock(), Telemetry("test"))
+
+    async def append(self, draft: Draft, intent: Intent, origin: Origin | None = None) -> Stored | Conflict:
+        return Conflict(())
 
 
 async def test_an_escalation_meanwhile_does_not_hold_an_answer_up(scene: Scene) -> None:

@@ -6,7 +6,8 @@ import shutil
 import time
 from pathlib import Path
 
-REFUSED = "the log takes no events (is the disk full?)"
+REFUSED = "the log takes no events"
+FULL = "the log takes no events: its disk is full"
 FORGET_AFTER_S = 30.0
 LEAST_FREE = 1024 * 1024
 
@@ -42,9 +43,12 @@ class LogHealth:
     def trouble(self) -> str:
         """Why the next append may fail; empty when nothing speaks for it."""
         failed = self._failed_at is not None and time.monotonic() - self._failed_at < self._forget_after_s
-        return REFUSED if failed or self._full() else ""
+        if self.is_full():
+            return FULL
+        return REFUSED if failed else ""
 
-    def _full(self) -> bool:
+    def is_full(self) -> bool:
+        """Whether the disk of the log has no room; False where the gateway cannot see it."""
         if self._folder is None:
             return False
         try:

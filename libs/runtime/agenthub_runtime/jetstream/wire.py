@@ -24,6 +24,7 @@ WRONG_LAST_SEQUENCE = 10071
 CONCURRENT_WRITE = 10164
 DUPLICATE_IN_BATCH = 10201
 BATCH_INCOMPLETE = 10176
+DUPLICATE_IN_PROCESS = 10158
 NO_MESSAGE_FOUND = 10037
 
 _FENCE_CODES = frozenset({WRONG_LAST_SEQUENCE, CONCURRENT_WRITE, DUPLICATE_IN_BATCH})
@@ -138,7 +139,7 @@ def verdict_of(answer: Msg | None) -> Verdict:
     reason = f"{ack.error.description} ({ack.error.err_code})"
     if ack.error.err_code in _FENCE_CODES:
         return Unsure(True, reason)
-    if ack.error.err_code == BATCH_INCOMPLETE:
+    if ack.error.err_code in (BATCH_INCOMPLETE, DUPLICATE_IN_PROCESS):
         return Unsure(False, reason)
     return Unavailable(reason)
 

@@ -90,7 +90,8 @@ class Writer:
             result = await self.log.append(draft, stamp)
         if isinstance(result, Unavailable):
             self.appends.failed()
-            raise StoreUnavailable(f"The event log did not take the event: {result.reason} (is its disk full?)")
+            full = ": its disk is full" if self.appends.is_full() else ""
+            raise StoreUnavailable(f"The event log did not take the event{full} ({result.reason})")
         if isinstance(result, Stored) and not result.duplicate:
             self.appends.works()  # a conflict is found before anything is written, and proves nothing
         return result

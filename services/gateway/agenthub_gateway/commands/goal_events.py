@@ -9,7 +9,7 @@ import msgspec
 from agenthub_events.base import UNWRITTEN, Event, type_of
 from agenthub_events.catalogue.goal import GoalPlanned, GoalReplanned
 from agenthub_events.catalogue.values import PlannedTask
-from agenthub_events.errors import CommandRefused, InvalidSubject
+from agenthub_events.errors import CommandRefused, InvalidSubject, StoreUnavailable
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.goal_aggregate import GoalAggregate
@@ -70,13 +70,20 @@ class GoalEvents(msgspec.Struct, frozen=True):
 
 
 async def load_goal_events(log: EventLog, goal_id: str) -> GoalEvents:
-    """Read a goal's own events. Raises `NotFound`, and `CommandRefused` when the goal is frozen."""
+    """Read a goal's own events.
+
+    Raises `NotFound`, `CommandRefused` when the goal is frozen, and `StoreUnavailable`.
+    """
     unknown = NotFound(f"There is no goal `{goal_id[:60]}`")
     try:
         check_goal_id(goal_id)
     except InvalidSubject:
         raise unknown from None
-    records = await log.read(f"{goal_id}.{GOAL_AS_A_WHOLE}.goal")
+    family = f"{goal_id}.{GOAL_AS_A_WHOLE}.goal"
+    records = await log.read(family)
     if not records:
-        raise unknown
+        # A replica may lag behind; what the leader has is not unknown.
+        if await log.last(family) is None:
+            raise unknown
+        raise StoreUnavailable(f"Goal `{goal_id}` is in the log and cannot be read at this moment: ask again")
     return GoalEvents(goal_aggregate.initial(goal_id)).extended(records)

@@ -6,6 +6,7 @@ import msgspec
 
 from agenthub_events.base import Fence
 from agenthub_events.catalogue.goal import GoalAccepted
+from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Conflict, Recorded
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
@@ -32,6 +33,8 @@ async def submit_goal(writer: Writer, goal_id: str, accepted: GoalAccepted, inte
 
 
 def _replayed(goal_id: str, tail: tuple[Recorded, ...], intent: Intent) -> CommandOutcome:
+    if not tail:
+        raise StoreUnavailable("The goal is there already, and cannot be read at this moment: send it again")
     first = tail[0]
     if isinstance(first.event, Unreadable) or getattr(first.event, "body_hash", "") != intent.body_hash:
         raise KeyReused(
