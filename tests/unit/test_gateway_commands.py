@@ -33,8 +33,10 @@ from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_que
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
 from agenthub_gateway.errors import KeyReused
-from agenthub_runtime.clock import SystemClock
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
+from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
 from agenthub_runtime.telemetry.tracing import Telemetry
 
 GOAL = "g-" + "1" * 26
@@ -53,7 +55,9 @@ class Scene:
         self.meanwhile: Meanwhile | None = None
         self.lost_answers = 0
         self.log = InMemoryEventLog(self._gate)
-        self.writer = Writer(self.log, SystemClock(), Telemetry("test"))
+        self.writer = Writer(
+            self.log, SystemClock(), Telemetry("test"), ExactTexts(InMemoryArtifacts(), SystemIds())
+        )
 
     async def _gate(self, point: str) -> None:
         if point == "append.before" and self.meanwhile is not None:

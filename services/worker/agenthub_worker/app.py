@@ -79,7 +79,7 @@ def _ports(
     return WorkerPorts(
         worker=_name(settings),
         instance=ids.token()[-12:],
-        events=JetStreamEventLog(nats),
+        events=JetStreamEventLog(nats, secrets=settings.log.secrets),
         runs=JetStreamRunLog(nats),
         artifacts=JetStreamArtifacts(nats),
         fleet=NatsFleet(nats),
@@ -88,6 +88,7 @@ def _ports(
         sandbox=sandbox,
         folder=_folder(settings),
         telemetry=telemetry,
+        secrets=settings.log.secrets,
         crash_point=crash_point,
     )
 

@@ -54,7 +54,7 @@ async def prepare(lease: Lease) -> Preparation:
     """Read the context and make the workspace. Raises `AgenthubError`."""
     ports, order = lease.ports, lease.order
     data = await ports.patiently(lambda: ports.artifacts.get(order.context_ref))
-    context = _on_a_named_commit(decode_context(data))
+    context = _on_a_named_commit(decode_context(await lease.restored(data)))
     if context.kind == "prepare":
         return Preparation(context, None)
     return Preparation(context, await open_workspace(lease, context))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Literal
 
+import msgspec
 from litestar import Response, post
 from litestar.params import JSONBody, QueryParameter
 
@@ -59,7 +60,9 @@ async def submit(
         goal_id = goal_id_from_token(ports.ids.token())
     else:
         goal_id = goal_id_for_key(principal_of(request), check_key(key))
-    outcome = await submit_goal(ports.writer, goal_id, accepted, intent_of(request, ports, key, data))
+    # The hash of a body stands in the log: what is secret in it must not be guessed from there.
+    intent = intent_of(request, ports, key, msgspec.structs.replace(data, secrets=()))
+    outcome = await submit_goal(ports.writer, goal_id, accepted, intent, data.secrets)
     if wait == "plan":
         await _until_planned(ports, outcome)
     family = await load_goal_events(ports.log, goal_id) if wait or outcome.replayed else None

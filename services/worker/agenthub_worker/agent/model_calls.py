@@ -12,6 +12,7 @@ import msgspec
 
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import Usage
+from agenthub_events.redaction import KnownSecrets, encodable
 from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
 from agenthub_worker.domain.backoff import backoff_s, overloads_in_a_row
@@ -71,7 +72,7 @@ class ModelCalls:
         try:
             reply = await lease.while_held(self._brief.client.complete(request, on_activity=self._show))
         except ModelFault as fault:
-            await journal.write(_failed_step(move, fault))
+            await journal.write(_failed_step(move, fault, lease.secrets))
             await self._after_fault(fault, move.tries)
             return
         await journal.write(self._reply_step(move, digest, reply, lease.ports.clock.monotonic() - began))
@@ -114,10 +115,11 @@ class ModelCalls:
     async def _pass_on_notes(self) -> None:
         for note in self._lease.notes:
             if note.seq not in self._journal.run.notes:
-                await self._journal.write(Nudge(text=note.text, note_seq=note.seq))
+                text = await self._lease.restored_text(note.text)
+                await self._journal.write(Nudge(text=text, note_seq=note.seq))
 
     def _show(self, text: str) -> None:
-        self._journal.emit("text", text.encode())
+        self._journal.emit("text", text.encode(errors="replace"))
 
     def _reply_step(self, move: CallModel, digest: str, reply: ModelReply, seconds: float) -> TurnReply:
         price = cost_usd(self._brief.model, reply.usage, self._brief.provider)
@@ -164,12 +166,12 @@ class ModelCalls:
         return ports.clock.now() + timedelta(seconds=pause * (1 + ports.ids.uniform() / 4))
 
 
-def _failed_step(move: CallModel, fault: ModelFault) -> TurnFailed:
+def _failed_step(move: CallModel, fault: ModelFault, secrets: KnownSecrets) -> TurnFailed:
     return TurnFailed(
         turn=move.turn,
         tries=move.tries,
         may_be_billed=fault.may_be_billed,
-        reason=fault.message[:_REASON_MAX],
+        reason=encodable(secrets.masked(fault.message))[:_REASON_MAX],
     )
 
 

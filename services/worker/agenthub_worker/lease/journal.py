@@ -107,7 +107,8 @@ async def _earlier_parts(lease: Lease) -> list[_Part]:
         reason = f"attempt {lease.order.attempt} goes on from here"
         steps = await ports.patiently(partial(closed_steps, ports.runs, run_id, reason))
         data = await ports.patiently(partial(ports.artifacts.get, order.context_ref))
-        parts.insert(0, _Part(order, decode_context(data).answered, steps))
+        answered = decode_context(await lease.restored(data)).answered
+        parts.insert(0, _Part(order, answered, steps))
         attempt, after = order.resumes, attempt
     return parts
 
@@ -139,7 +140,8 @@ class _Emitter:
     async def _send(self) -> None:
         while (found := self._next_piece()) is not None:
             kind, piece = found
-            await self._lease.ports.runs.emit(self._lease.run_id, kind, redact_bytes(piece))
+            shown = redact_bytes(piece, self._lease.secrets)
+            await self._lease.ports.runs.emit(self._lease.run_id, kind, shown)
 
     def _next_piece(self) -> tuple[str, bytes] | None:
         now = self._lease.ports.clock.monotonic()

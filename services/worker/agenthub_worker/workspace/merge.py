@@ -15,6 +15,7 @@ from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TaskResult, TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Conflict
+from agenthub_events.redaction import redact_text
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
@@ -80,7 +81,10 @@ class Merging:
     async def _merge(self, branch: GoalBranch, done: Committed, result: TaskResult) -> Merged | Conflicted:
         message = f"Merge {self._lease.task_id}: {self._lease.order.title}\n\n{result.summary}\n"
         return await self._workspace.repository.merge(
-            ours=branch.head, theirs=done.commit, message=message, when=self._lease.ports.clock.now()
+            ours=branch.head,
+            theirs=done.commit,
+            message=redact_text(message, self._lease.secrets),
+            when=self._lease.ports.clock.now(),
         )
 
     async def _commit(
@@ -163,13 +167,14 @@ async def _append_both(
     merge_draft = Draft(
         goal_id=lease.goal_id,
         task_id=GOAL_AS_A_WHOLE,
-        event=moved,
+        event=await lease.set_aside(moved),
         ordinal=f"{lease.task_id}-{lease.claim}",
         expected=branch.workspace.last_seq,
         version=branch.workspace.version,
     )
     lease.ports.crash_point("before-merge-batch")
-    drafts = (merge_draft, lease.draft(completed_event(result, lease.order, run_summary)))
+    completed = await lease.set_aside(completed_event(result, lease.order, run_summary))
+    drafts = (merge_draft, lease.draft(completed))
     landed = await lease.ports.append(drafts, lease.stamp())
     if isinstance(landed, Conflict):
         await lease.look()
