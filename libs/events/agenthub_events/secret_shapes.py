@@ -14,7 +14,7 @@ from functools import cache
 from typing import NamedTuple
 
 
-class Found(NamedTuple):
+class SecretPlace(NamedTuple):
     """A place in a text, `start` to `end` (not included), and the name of the shape that stands there.
 
     `example`: this shape, or this very text, is as often an example in a document as a leak.
@@ -142,7 +142,7 @@ _SHAPES: tuple[_Shape, ...] = (
     _Shape("Bitbucket", ("ATBB",), rf"{_START}ATBB[A-Za-z0-9]{{28,}}"),
     _Shape("Atlassian", ("ATATT3", "ATCTT3"), r"AT[AC]TT3[A-Za-z0-9_=-]{50,}"),
     _Shape("npm", ("npm_",), rf"{_START}npm_[A-Za-z0-9]{{30,}}"),
-    _Shape("npm", ("_authToken", "_auth="), r"_auth(?:Token)?\s*=\s*(?!\[redacted|\$)([^\s\"']{16,})"),
+    _Shape("npm", ("_authToken", "_auth="), r"_auth(?:Token)?\s*=\s*(?!\[redacted|\$)([^\s\"'`,;]{16,})"),
     _Shape("PyPI", ("pypi-",), rf"{_START}pypi-(?:AgE{_WORD}{{16,}}|{_WORD}{{50,}})"),
     _Shape("RubyGems", ("rubygems_",), r"rubygems_[0-9a-f]{40,}"),
     _Shape("crates.io", ("cio",), rf"{_START}cio[A-Za-z0-9]{{32}}{_END}"),
@@ -244,22 +244,22 @@ def may_hold_shape(text: str) -> bool:
     return _any_hint().search(text) is not None or _DOTTED.search(text) is not None
 
 
-def find_shapes(text: str) -> list[Found]:
+def find_shapes(text: str) -> list[SecretPlace]:
     """Every place in `text` that looks like a credential, in order; none lies in or across another."""
     if not may_hold_shape(text):
         return []
     places = sorted(place for shape in _SHAPES for place in _places(shape, text))
-    apart: list[Found] = []
+    apart: list[SecretPlace] = []
     for place in places:
         if apart and place.start < apart[-1].end:
             last = apart[-1]
-            apart[-1] = Found(last.start, max(last.end, place.end), last.name, last.example and place.example)
+            apart[-1] = SecretPlace(last.start, max(last.end, place.end), last.name, last.example and place.example)
         else:
             apart.append(place)
     return apart
 
 
-def _places(shape: _Shape, text: str) -> Iterator[Found]:
+def _places(shape: _Shape, text: str) -> Iterator[SecretPlace]:
     if not any(hint in text for hint in shape.hints) or (shape.hints == (".",) and not _DOTTED.search(text)):
         return
     pattern = _compiled(shape.pattern)
@@ -267,7 +267,7 @@ def _places(shape: _Shape, text: str) -> Iterator[Found]:
         start, end = match.span(pattern.groups)
         value = text[start:end]
         if shape.holds is None or shape.holds(value):
-            yield Found(start, end, shape.name, shape.example or _is_made_up(value))
+            yield SecretPlace(start, end, shape.name, shape.example or _is_made_up(value))
 
 
 def _is_made_up(value: str) -> bool:
