@@ -26,8 +26,8 @@ def _json64(value: object) -> str:
 
 
 def _pem(kind: str, end: str = "") -> str:
-    dashes = "-" * 5
-    return f"{dashes}BEGIN {kind}PRIVATE KEY{end}{dashes}\n{_any(64)}\n{_any(64)}\n{dashes}END {kind}PRIVATE KEY{end}{dashes}"
+    dashes, what = "-" * 5, f"{kind}PRIVATE KEY{end}"
+    return f"{dashes}BEGIN {what}{dashes}\n{_any(64)}\n{_any(64)}\n{dashes}END {what}{dashes}"
 
 
 SECRETS: dict[str, str] = {
@@ -39,7 +39,7 @@ SECRETS: dict[str, str] = {
     "google key": f"AIza{_any(35)}",
     "google client": f"GOCSPX-{_any(28)}",
     "google access": f"ya29.{_any(60)}",
-    "json web token": f"{_json64({'alg': 'HS256', 'typ': 'JWT'})}.{_json64({'sub': '12', 'name': 'Jo'})}.{_any(43)}",
+    "json web token": f"{_json64({'alg': 'HS256'})}.{_json64({'sub': '12', 'name': 'Jo'})}.{_any(43)}",
     "npm": f"npm_{_any(36)}",
     "pypi": f"pypi-AgEIcHlwaS5vcmc{_any(80)}",
     "rubygems": f"rubygems_{_hex(48)}",
