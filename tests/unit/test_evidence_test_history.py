@@ -161,7 +161,10 @@ def test_a_skip_that_is_refused_is_not_named_as_a_new_one_too() -> None:
 
 
 def test_what_is_stored_of_a_test_is_its_name_cut_and_is_found_again() -> None:
-    named = {f"{MANY}[Bearer sk-ant-abcdefghijklmnop]": "passed", f"{ONE}{'x' * 10_000}": "passed"}
+    named: dict[str, Outcome] = {
+        f"{MANY}[Bearer sk-ant-abcdefghijklmnop]": "passed",
+        f"{ONE}{'x' * 10_000}": "passed",
+    }
     stored = outcomes_of(cases(named))
     assert list(stored) == [name[:500] for name in named]
     assert lost(ran(stored), named) == []

@@ -253,7 +253,9 @@ def find_shapes(text: str) -> list[SecretPlace]:
     for place in places:
         if apart and place.start < apart[-1].end:
             last = apart[-1]
-            apart[-1] = SecretPlace(last.start, max(last.end, place.end), last.name, last.example and place.example)
+            apart[-1] = SecretPlace(
+                last.start, max(last.end, place.end), last.name, last.example and place.example
+            )
         else:
             apart.append(place)
     return apart

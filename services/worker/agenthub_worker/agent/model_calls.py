@@ -12,11 +12,11 @@ import msgspec
 
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import Usage
-from agenthub_events.redaction import KnownSecrets, encodable
+from agenthub_events.redaction import KnownSecrets, encodable, mapped
 from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
 from agenthub_worker.domain.backoff import backoff_s, overloads_in_a_row
-from agenthub_worker.domain.model import ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
+from agenthub_worker.domain.model import Block, ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
 from agenthub_worker.domain.next_step import CallModel
 from agenthub_worker.domain.outcomes import Failed, Parked
 from agenthub_worker.domain.run import ToolAnswer
@@ -32,6 +32,7 @@ _FIRST_WAIT_S = 0.5
 # Bytes of JSON a token stands for at least; used only to reserve enough.
 _BYTES_A_TOKEN = 3
 _REASON_MAX = 1_000
+_SIGNED = frozenset({"thinking", "redacted_thinking"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ class ModelCalls:
             model=reply.model,
             provider=self._brief.provider,
             stop_reason=reply.stop_reason,
-            content=tuple(reply.content),
+            content=received(reply.content, self._lease.secrets),
             usage=Usage(
                 calls=1,
                 input_tokens=reply.usage.input_tokens,
@@ -164,6 +165,15 @@ class ModelCalls:
         told = await ports.patiently(lambda: ports.events.read(lease.prefix))
         pause = backoff_s(overloads_in_a_row(recorded.event for recorded in told), asked_s)
         return ports.clock.now() + timedelta(seconds=pause * (1 + ports.ids.uniform() / 4))
+
+
+def received(content: Sequence[Block], secrets: KnownSecrets) -> tuple[Block, ...]:
+    """The blocks of a reply as they are recorded, executed and sent back: each as it came.
+
+    A known secret alone is masked, at this one place, so that all three hold the same bytes. Thinking is signed
+    by the provider, who refuses it when a byte of it differs, so it stays whatever it holds.
+    """
+    return tuple(block if block.get("type") in _SIGNED else mapped(block, secrets.masked) for block in content)
 
 
 def _failed_step(move: CallModel, fault: ModelFault, secrets: KnownSecrets) -> TurnFailed:
