@@ -13,12 +13,13 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskCompleted, TaskNoted
-from agenthub_events.redaction import NO_SECRETS, redact
+from agenthub_events.redaction import NO_SECRETS, KnownSecrets, redact
 from agenthub_events.runs import ToolIntent, ToolReceipt, TurnReply, encode_step
 from agenthub_runtime.clock import SystemIds
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import Link
+from agenthub_worker.agent.model_calls import received
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import ToolCall, Turn, call
@@ -210,3 +211,17 @@ async def test_a_secret_that_the_hub_or_the_goal_knows_is_masked_in_what_a_tool_
     (intent,) = [r.step for r in steps if isinstance(r.step, ToolIntent) and r.step.name == "bash"]
     assert intent.input == {"command": show}
     assert await delivered(desk, tmp_path, "seen.txt") == [b"hub-secret-value and goal-secret-value\n"]
+
+
+def test_a_known_secret_in_a_reply_is_masked_before_it_is_recorded_executed_and_sent_back() -> None:
+    known = KnownSecrets(["hub-secret-value"])
+    said: list[dict[str, Any]] = [
+        {"type": "thinking", "thinking": "hub-secret-value", "signature": "s"},
+        {"type": "text", "text": f"it is hub-secret-value, not {DSN}"},
+        {"type": "tool_use", "id": "u", "name": "bash", "input": {"command": ["echo hub-secret-value"]}},
+    ]
+    signed, text, used = received(said, known)
+    assert signed is said[0], "what is signed stays"
+    assert text["text"] == f"it is [redacted], not {DSN}"
+    assert used["input"] == {"command": ["echo [redacted]"]}
+    assert received(said, NO_SECRETS) == tuple(said)

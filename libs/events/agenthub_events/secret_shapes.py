@@ -17,7 +17,7 @@ from typing import NamedTuple
 class SecretPlace(NamedTuple):
     """A place in a text, `start` to `end` (not included), and the name of the shape that stands there.
 
-    `example`: this shape, or this very text, is as often an example in a document as a leak.
+    `example`: this shape is as often an example in a document as a leak.
     """
 
     start: int
@@ -235,8 +235,6 @@ _SHAPES: tuple[_Shape, ...] = (
 # Two dots with six characters between: the one shape without a word of its own is looked for only behind this.
 _DOTTED = re.compile(r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}")
 _HINTS = tuple(dict.fromkeys(hint for shape in _SHAPES for hint in shape.hints if hint != "."))
-_MADE_UP = re.compile(r"(?i)example|placeholder|change-?me|dummy|your[-_]|xxxx|\.\.\.|0123456789|1234567890")
-_FEW_CHARACTERS = 5
 
 
 def may_hold_shape(text: str) -> bool:
@@ -269,11 +267,7 @@ def _places(shape: _Shape, text: str) -> Iterator[SecretPlace]:
         start, end = match.span(pattern.groups)
         value = text[start:end]
         if shape.holds is None or shape.holds(value):
-            yield SecretPlace(start, end, shape.name, shape.example or _is_made_up(value))
-
-
-def _is_made_up(value: str) -> bool:
-    return len(set(value)) <= _FEW_CHARACTERS or _MADE_UP.search(value) is not None
+            yield SecretPlace(start, end, shape.name, shape.example)
 
 
 @cache
