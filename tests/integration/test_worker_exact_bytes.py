@@ -150,9 +150,13 @@ async def test_whoever_takes_a_run_over_sends_and_runs_the_same_bytes(bus: Clien
         answered = {"tool_use_id": blocked.tool_use_id, "question": "Which?", "answer": "Bearer 0123456789abcdef0"}
         saved = {"attempt": 1, "commit": blocked.checkpoint, "bundle_ref": blocked.bundle_ref}
         async with running_worker(bus, model, tmp_path / "2", name="Worker-2"):
-            await desk.order(resumes=1, context={"answered": answered, "checkpoint": saved})
+            texts = ExactTexts(desk.artifacts, SystemIds())
+            told = await texts.set_aside(TaskNoted(task_id="t-add", by="", text=DSN), desk.goal_id, NO_SECRETS)
+            changed = (f"somebody found {told.text}",)
+            await desk.order(resumes=1, context={"answered": answered, "checkpoint": saved}, changed=changed)
             assert isinstance(await desk.ended(attempt=2), TaskCompleted)
         assert "Bearer 0123456789abcdef0" in everything_said(model)
+        assert f"somebody found {json.dumps(DSN)[1:-1]}" in everything_said(model)
         assert sent_back(model)[0][-1]["input"]["file_text"] == DSN
     assert await delivered(desk, tmp_path, "a.py") == [DSN.encode()]
 

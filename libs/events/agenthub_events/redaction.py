@@ -14,8 +14,6 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from agenthub_events.secret_shapes import find_shapes, may_hold_shape
-
 MASK = "[redacted]"
 REPLACEMENT = "\ufffd"
 SHORTEST_SECRET = 8
@@ -23,6 +21,9 @@ SHORTEST_SECRET = 8
 
 T = TypeVar("T")
 Change: TypeAlias = Callable[[str], str]
+
+REFERENCE = re.compile(r"\[redacted:([0-9a-f]{64})\]")
+"""What stands in an event for a text that is kept beside the log."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -85,6 +86,11 @@ def _forms(value: str) -> list[str]:
     ]
 
 
+def as_shown(text: str) -> str:
+    """`text` with a plain mask in the place of each reference: as people read it, and as long as it counts."""
+    return REFERENCE.sub(MASK, text) if "[redacted:" in text else text
+
+
 def redact_text(text: str, secrets: KnownSecrets = NO_SECRETS) -> str:
     """`text` with known secrets, and everything that looks like a credential, replaced by a mask.
 
@@ -110,6 +116,8 @@ def encodable(text: str) -> str:
 
 def with_shapes_replaced(text: str, replace: Change) -> str:
     """`text` with `replace` applied to everything in it that looks like a credential."""
+    from agenthub_events.secret_shapes import find_shapes  # a command that only reads needs no table of shapes
+
     for found in reversed(find_shapes(text)):
         text = f"{text[: found.start]}{replace(text[found.start : found.end])}{text[found.end :]}"
     return text
@@ -159,4 +167,6 @@ def _mapped_struct(struct: msgspec.Struct, change: Change) -> msgspec.Struct:
 
 def may_need_redaction(text: str, secrets: KnownSecrets = NO_SECRETS) -> bool:
     """Whether anything in a JSON text may have to be masked or replaced: False for nearly all."""
+    from agenthub_events.secret_shapes import may_hold_shape
+
     return may_hold_shape(text) or "\\u0000" in text or secrets.masked(text) is not text

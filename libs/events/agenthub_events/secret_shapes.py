@@ -233,13 +233,13 @@ _SHAPES: tuple[_Shape, ...] = (
 )
 
 # Two dots with six characters between: the one shape without a word of its own is looked for only behind this.
-_DOTTED = re.compile(r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}")
+_DOTTED = r"\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}"
 _HINTS = tuple(dict.fromkeys(hint for shape in _SHAPES for hint in shape.hints if hint != "."))
 
 
 def may_hold_shape(text: str) -> bool:
     """Whether a search is worth it: False for nearly every text, at a fraction of the price."""
-    return _any_hint().search(text) is not None or _DOTTED.search(text) is not None
+    return _any_hint().search(text) is not None or _compiled(_DOTTED).search(text) is not None
 
 
 def find_shapes(text: str) -> list[SecretPlace]:
@@ -260,7 +260,9 @@ def find_shapes(text: str) -> list[SecretPlace]:
 
 
 def _places(shape: _Shape, text: str) -> Iterator[SecretPlace]:
-    if not any(hint in text for hint in shape.hints) or (shape.hints == (".",) and not _DOTTED.search(text)):
+    if not any(hint in text for hint in shape.hints) or (
+        shape.hints == (".",) and not _compiled(_DOTTED).search(text)
+    ):
         return
     pattern = _compiled(shape.pattern)
     for match in pattern.finditer(text):

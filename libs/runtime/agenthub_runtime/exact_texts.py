@@ -16,11 +16,11 @@ import msgspec
 from agenthub_events.base import Event
 from agenthub_events.errors import ArtifactMissing
 from agenthub_events.ports import Artifacts, Ids
-from agenthub_events.redaction import MASK, KnownSecrets, mapped, storable, with_shapes_replaced
+from agenthub_events.redaction import MASK, REFERENCE, KnownSecrets, mapped, storable, with_shapes_replaced
 
 E = TypeVar("E", bound=Event)
 
-_REFERENCE = re.compile(rb"\[redacted:([0-9a-f]{64})\]")
+_REFERENCE = re.compile(REFERENCE.pattern.encode())
 
 
 class _Text(msgspec.Struct, frozen=True, kw_only=True, tag="text"):

@@ -133,7 +133,7 @@ class Attempt:
         """Run the agent of the order, from where its recorded steps stop."""
         lease = self._lease
         post = await self._agent_setup.config_for(lease.order, context, workspace)
-        journal = self._journal = await open_journal(lease, context, first)
+        journal = self._journal = await open_journal(lease, context, lease.secrets.masked(first))
         await lease.recall_notes()
         if journal.run.commit and journal.run.commit != workspace.commit:
             await workspace.restore(journal.run.commit, journal.run.bundle_ref)

@@ -58,9 +58,9 @@ async def open_journal(lease: Lease, context: WorkContext, first: str) -> Journa
     for _ in range(_RESUME_TRIES):
         run = Run(first)
         for part in earlier:
-            _begin(run, part.order, part.answered)
+            await _begin(lease, run, part.order, part.answered)
             fold(run, part.steps)
-        _begin(run, lease.order, context.answered)
+        await _begin(lease, run, lease.order, context.answered)
         last = fold(run, await ports.patiently(lambda: ports.runs.read(lease.run_id)))
         if run.closed:
             raise Lost(f"the run is closed: {run.closed}")
@@ -85,9 +85,10 @@ class _Part(NamedTuple):
     steps: Sequence[RecordedStep]
 
 
-def _begin(run: Run, order: TaskEnqueued, answered: Answered | None) -> None:
+async def _begin(lease: Lease, run: Run, order: TaskEnqueued, answered: Answered | None) -> None:
     if order.resumes or answered is not None:
-        run.resume_in(answered=answered, changed=order.changed)
+        changed = [await lease.restored_text(line) for line in order.changed]
+        run.resume_in(answered=answered, changed=changed)
 
 
 async def _earlier_parts(lease: Lease) -> list[_Part]:

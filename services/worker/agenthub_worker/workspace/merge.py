@@ -15,7 +15,7 @@ from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TaskResult, TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Conflict
-from agenthub_events.redaction import redact_text
+from agenthub_events.redaction import as_shown, redact_text
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
@@ -83,7 +83,7 @@ class Merging:
         return await self._workspace.repository.merge(
             ours=branch.head,
             theirs=done.commit,
-            message=redact_text(message, self._lease.secrets),
+            message=redact_text(as_shown(message), self._lease.secrets),
             when=self._lease.ports.clock.now(),
         )
 

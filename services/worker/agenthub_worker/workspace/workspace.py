@@ -13,7 +13,7 @@ from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Recorded
-from agenthub_events.redaction import redact_text
+from agenthub_events.redaction import as_shown, redact_text
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
 from agenthub_worker.domain.claim_decision import Place
@@ -102,7 +102,7 @@ class Workspace:
 
     async def finish(self, message: str) -> Committed:
         """The whole work as one commit on its base; its message is shown wherever the commit goes."""
-        return await self._commit(self.base, redact_text(message, self.lease.secrets))
+        return await self._commit(self.base, redact_text(as_shown(message), self.lease.secrets))
 
     async def bundle(self, base: str, head: str) -> str:
         """Store what `head` has beyond `base`; the digest of the bundle."""
