@@ -16,7 +16,7 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_events.catalogue.agent import AgentBlocked
-from agenthub_events.catalogue.goal import GoalPaused, GoalPlanned
+from agenthub_events.catalogue.goal import GoalAccepted, GoalPaused, GoalPlanned
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import Estimates, PlanTask
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
@@ -152,9 +152,12 @@ async def test_the_inbox_names_the_answer_that_fits_and_an_answer_says_what_it_d
 async def test_what_a_hub_refuses_is_said_once_with_its_place(gateway: Gateway, tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
     plan.write_bytes(msgspec.json.encode([{"key": "a", "title": "A", "depends_on": ["b"]}]))
+    secrets = tmp_path / "secrets.txt"
+    secrets.write_text("long-enough-1\n\nshort\n")
     for words, place in (
         (("--max-llm-calls", "-4"), "constraints.max_llm_calls"),
         (("--workflow", str(plan)), "workflow"),
+        (("--secrets", str(secrets)), "secrets[1]"),
     ):
         told = await cli(gateway, "goal", "submit", "x", *words)
         lines = told.stderr.splitlines()
@@ -163,3 +166,19 @@ async def test_what_a_hub_refuses_is_said_once_with_its_place(gateway: Gateway, 
     assert "known are accepted, planning" in unknown.stderr
     assert (await cli(gateway, "goal", "list", "--status", "paused")).stdout == "No goal is paused\n"
     assert "A goal needs a sentence" in (await cli(gateway, "goal", "submit", " ")).stderr
+
+
+async def test_secrets_of_a_file_stand_in_no_event_of_the_goal(
+    gateway: Gateway, log: JetStreamEventLog, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets.txt"
+    secrets.write_text("first-secret-1\nsecond-secret-1\n")
+    told = await cli(gateway, "goal", "submit", "use first-secret-1", "--secrets", str(secrets), "--json")
+    goal_id = msgspec.json.decode(told.stdout)["goal_id"]
+    (stored,) = await log.read(goal_id)
+    assert isinstance(stored.event, GoalAccepted)
+    assert stored.event.goal == "use [redacted]"
+    texts = gateway.hub.writer.texts
+    assert await texts.secrets_at(stored.event.secrets_ref, goal_id) == ("first-secret-1", "second-secret-1")
+    missing = await cli(gateway, "goal", "submit", "x", "--secrets", str(tmp_path / "none"))
+    assert "cannot be read" in missing.stderr

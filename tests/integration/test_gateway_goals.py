@@ -493,3 +493,48 @@ async def test_without_the_bus_nothing_is_accepted_and_afterwards_everything_goe
         return again.status_code == 202
 
     await until(accepted, deadline_s=20)
+
+
+async def test_what_looks_like_a_secret_is_stored_as_a_reference_and_stays_beside_the_log(
+    gateway: Gateway, log: JetStreamEventLog
+) -> None:
+    dsn = "postgresql://app:app@localhost/app"
+    submitted = await gateway.submit(
+        goal=f"Use {dsn}", requirements=[f"on {dsn}"], test_command=f"DSN={dsn} make test"
+    )
+    [stored] = await log.read(submitted["goal_id"])
+    assert isinstance(stored.event, GoalAccepted)
+    texts = gateway.hub.writer.texts
+    for text, said in (
+        (stored.event.goal, f"Use {dsn}"),
+        (stored.event.requirements[0], f"on {dsn}"),
+        (stored.event.test_command, f"DSN={dsn} make test"),
+    ):
+        assert dsn not in text
+        assert await texts.restored_text(text, submitted["goal_id"]) == said
+
+
+async def test_what_a_goal_declares_as_secret_is_in_no_event_of_it(
+    gateway: Gateway, log: JetStreamEventLog
+) -> None:
+    secret = "declared-secret-1"
+    body = {"goal": f"Use {secret}", "secrets": [secret, 'with, comma "and quotes"']}
+    answer = (await gateway.client.post("/api/v1/goals", json=body, headers={"Idempotency-Key": "once"})).json()
+    goal_id = answer["goal_id"]
+    again = await gateway.client.post("/api/v1/goals", json=body, headers={"Idempotency-Key": "once"})
+    assert (again.json()["goal_id"], again.headers["idempotency-replayed"]) == (goal_id, "true")
+    status, _ = await tell(gateway, f"goals/{goal_id}/pause", {"reason": f'{secret}, with, comma "and quotes"'})
+    assert status == 202
+    assert (await tell(gateway, f"goals/{goal_id}/cancel", {"reason": f"not {secret}"}))[0] == 202
+    events = [recorded.event for recorded in await log.read(goal_id)]
+    told = msgspec.json.encode(events)
+    assert secret.encode() not in told
+    assert b"with, comma" not in told
+    assert told.count(b"[redacted]") == 4
+
+
+async def test_a_secret_that_is_too_short_is_refused_and_not_repeated(gateway: Gateway) -> None:
+    refused = await gateway.client.post("/api/v1/goals", json={"goal": "x", "secrets": ["hush"]})
+    assert refused.status_code == 422
+    assert "secrets[0]" in refused.text
+    assert "hush" not in refused.text

@@ -11,6 +11,7 @@ from agenthub_worker.evidence.scan import security_scan
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedSandbox
+from tests.support.secret_samples import SECRETS
 
 
 def write(workspace: Path, files: dict[str, str]) -> list[str]:
@@ -119,3 +120,19 @@ async def test_a_scanner_that_does_not_answer_is_no_clean_bill(tmp_path: Path) -
     dead = ScriptedSandbox(lambda _: ExecResult(exit_code=137, output=b"killed", timed_out=True))
     with pytest.raises(ScanFailed, match="ran out of time without a report: killed"):
         await security_scan(dead, tmp_path, write(tmp_path, {"a.py": "x = 1\n"}), timeout_s=1)
+
+
+@pytest.mark.parametrize("name", ["openai project", "google key", "npm", "slack bot", "hugging face", "vault"])
+async def test_a_shape_in_code_is_a_finding_that_names_its_kind(tmp_path: Path, name: str) -> None:
+    secret = SECRETS[name]
+    found = await security_scan(
+        Bubblewrap(), tmp_path, write(tmp_path, {"client.js": f"// it\nconst key = '{secret}';\n"}), timeout_s=60
+    )
+    assert [(item.file, item.line, item.severity) for item in found] == [("client.js", 2, "high")]
+    assert secret not in found[0].message
+
+
+async def test_what_reads_its_credentials_from_elsewhere_is_clean(tmp_path: Path) -> None:
+    text = 'url = f"redis://:{password}@cache"\nheaders = {"Authorization": f"Bearer {token}"}\n'
+    other = "URL: postgres://${USER}:${PASSWORD}@db/x\n"
+    assert await scan(tmp_path, {"client.js": text, "compose.yaml": other}) == []

@@ -65,7 +65,8 @@ class People:
         """Send a goal in until somebody says that it was taken."""
         accepted = GoalAccepted(
             goal=f"Goal {goal_id}",
-            requirements=("Unit tests",),
+            # The log keeps a reference for it.
+            requirements=("Unit tests", "on postgresql://app:app@localhost/app"),
             constraints=Constraints(max_llm_calls=script.max_llm_calls, max_time_s=script.max_time_s),
             autonomy="approve_plan" if script.approves_plan else "full",
             workflow=None if script.planned_by_agent else script.tasks,

@@ -18,6 +18,7 @@ from agenthub_events.ports import Recorded
 from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
+from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.fleet import InMemoryFleet
 from agenthub_runtime.in_memory.run_log import InMemoryRunLog
@@ -106,7 +107,8 @@ class World:
         self._provider = Provider()
         goals = [f"g-{seed:020d}{number:06d}" for number in range(1, chance.choice((1, 1, 1, 2)) + 1)]
         self._scripts = {goal_id: Script(seed, goal_id, calm=self.calm) for goal_id in goals}
-        self._people = People(seed, calm=self.calm, writer=lambda: Writer(self._log, self._clock, SILENT))
+        texts = ExactTexts(self._artifacts, SeededIds(seed))
+        self._people = People(seed, calm=self.calm, writer=lambda: Writer(self._log, self._clock, SILENT, texts))
         # Calm goals must end the same however many of their attempts die.
         retries = POLICY.max_retries if self.calm else chance.choice((0, 1, 1, POLICY.max_retries))
         self._policy = msgspec.structs.replace(POLICY, max_retries=retries)

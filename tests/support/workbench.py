@@ -19,6 +19,7 @@ from agenthub_events.catalogue.task import MergeDone, TaskEnqueued
 from agenthub_events.catalogue.values import Constraints, PlanTask
 from agenthub_events.context import WorkContext, encode_context
 from agenthub_events.ports import Clock, Recorded, Stamp, Stored
+from agenthub_events.redaction import KnownSecrets
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.budget import Spent, spent_in
 from agenthub_events.runs import RecordedStep, RunId
@@ -55,7 +56,12 @@ class Desk:
         self.goal_id = f"g-{SystemIds().token()}"
 
     async def accept(
-        self, *, test_command: str = "", workflow: Sequence[PlanTask] | None = None, **constraints: Any
+        self,
+        *,
+        test_command: str = "",
+        workflow: Sequence[PlanTask] | None = None,
+        secrets_ref: str = "",
+        **constraints: Any,
     ) -> None:
         """Put the goal itself into the log."""
         event = GoalAccepted(
@@ -63,6 +69,7 @@ class Desk:
             test_command=test_command,
             workflow=None if workflow is None else tuple(workflow),
             constraints=Constraints(**constraints),
+            secrets_ref=secrets_ref,
         )
         await self.store(goal_aggregate.draft(goal_aggregate.initial(self.goal_id), event, "body"))
 
@@ -80,10 +87,9 @@ class Desk:
         attempt = 1 + sum(1 for event in known if isinstance(event, TaskEnqueued))
         told = WorkContext(
             goal_id=self.goal_id,
-            goal="Add two numbers",
             task_id=task_id,
             kind=kind_of(task_id),
-            **{"title": "Write add.py", **(context or {})},
+            **{"goal": "Add two numbers", "title": "Write add.py", **(context or {})},
         )
         order = TaskEnqueued(
             task_id=task_id,
@@ -179,6 +185,7 @@ async def running_worker(
     priced_as: str = "",
     clock: Clock | None = None,
     telemetry: Telemetry | None = None,
+    secrets: Sequence[str] = (),
 ) -> AsyncIterator[Worker]:
     """A worker in this process, on `nc`, with everything real but the model's mind; without a heartbeat.
 
@@ -200,6 +207,7 @@ async def running_worker(
         sandbox=Bubblewrap(),
         folder=folder,
         telemetry=telemetry or Telemetry("worker"),
+        secrets=KnownSecrets(secrets),
         crash_point=crash_point,
     )
     queue = NatsWorkQueue(nc, types, slots=slots)

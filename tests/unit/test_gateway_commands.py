@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -34,7 +34,9 @@ from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_que
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
 from agenthub_gateway.errors import KeyReused, NotFound
-from agenthub_runtime.clock import SystemClock
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.exact_texts import ExactTexts
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.telemetry.tracing import Telemetry
 
@@ -54,7 +56,9 @@ class Scene:
         self.meanwhile: Meanwhile | None = None
         self.lost_answers = 0
         self.log = InMemoryEventLog(self._gate)
-        self.writer = Writer(self.log, SystemClock(), Telemetry("test"))
+        self.writer = Writer(
+            self.log, SystemClock(), Telemetry("test"), ExactTexts(InMemoryArtifacts(), SystemIds())
+        )
 
     async def _gate(self, point: str) -> None:
         if point == "append.before" and self.meanwhile is not None:
@@ -164,7 +168,7 @@ class LaggingReplica(InMemoryEventLog):
 
 async def test_a_goal_that_only_the_leader_has_is_not_unknown() -> None:
     log = LaggingReplica()
-    writer = Writer(log, SystemClock(), Telemetry("test"))
+    writer = Writer(log, SystemClock(), Telemetry("test"), ExactTexts(InMemoryArtifacts(), SystemIds()))
     await submit_goal(writer, GOAL, GoalAccepted(goal="Build"), intent())
     with pytest.raises(StoreUnavailable, match="is in the log and cannot be read at this moment"):
         await load_goal_events(log, GOAL)
@@ -174,7 +178,7 @@ async def test_a_goal_that_only_the_leader_has_is_not_unknown() -> None:
 
 async def test_a_clash_of_which_nothing_can_be_read_yet_is_to_be_sent_again() -> None:
     log = LaggingReplica()
-    writer = Writer(log, SystemClock(), Telemetry("test"))
+    writer = Writer(log, SystemClock(), Telemetry("test"), ExactTexts(InMemoryArtifacts(), SystemIds()))
     await submit_goal(writer, GOAL, GoalAccepted(goal="Build"), intent())
     with pytest.raises(StoreUnavailable, match="send it again"):
         await submit_goal(EmptyClash(log), GOAL, GoalAccepted(goal="Build"), intent())
@@ -184,9 +188,11 @@ class EmptyClash(Writer):
     """The server refuses by the fence, and the replica has not seen what stands behind it."""
 
     def __init__(self, log: InMemoryEventLog) -> None:
-        super().__init__(log, SystemClock(), Telemetry("test"))
+        super().__init__(log, SystemClock(), Telemetry("test"), ExactTexts(InMemoryArtifacts(), SystemIds()))
 
-    async def append(self, draft: Draft, intent: Intent, origin: Origin | None = None) -> Stored | Conflict:
+    async def append(
+        self, draft: Draft, intent: Intent, origin: Origin | None = None, *, declared: Sequence[str] = ()
+    ) -> Stored | Conflict:
         return Conflict(())
 
 

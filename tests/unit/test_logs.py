@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -11,8 +12,9 @@ import pytest
 import structlog
 from opentelemetry.sdk.trace import TracerProvider
 
+from agenthub_events.redaction import KnownSecrets
 from agenthub_runtime.settings.records import LogSettings
-from agenthub_runtime.telemetry.logs import configure_logging
+from agenthub_runtime.telemetry.logs import configure_logging, mask_also
 
 
 @pytest.fixture
@@ -51,6 +53,43 @@ def test_credentials_are_masked_in_fields_texts_and_errors(output: io.StringIO) 
     assert '"tokens_in": 5' in text
     assert "ValueError" in text
     assert len([json.loads(line) for line in text.splitlines()]) == 3
+
+
+def test_known_secrets_are_masked_in_everything_that_is_logged(output: io.StringIO) -> None:
+    settings = LogSettings(
+        format="json", level="info", otlp_endpoint="", secrets=KnownSecrets(["operators-secret-1"])
+    )
+    configure_logging(settings, service="worker", stream=output)
+    log = structlog.get_logger()
+    log.info("x", said="operators-secret-1", deep=[{"k": "operators-secret-1"}])
+    try:
+        raise ValueError("operators-secret-1")
+    except ValueError:
+        log.exception("y")
+    logging.getLogger("library").warning("operators-secret-1")
+    assert "operators-secret" not in output.getvalue()
+    assert [json.loads(line)["event"] for line in output.getvalue().splitlines()] == ["x", "y", "[redacted]"]
+
+
+async def test_the_secrets_of_an_attempt_are_masked_in_its_task_and_those_that_it_starts(
+    output: io.StringIO,
+) -> None:
+    _configure(output)
+    learned: list[str] = []
+
+    async def say() -> None:
+        structlog.get_logger().info("x", said="secret-of-a-goal-1")
+
+    async def attempt() -> None:
+        mask_also(lambda: KnownSecrets(learned))
+        learned.append("secret-of-a-goal-1")
+        await say()
+        await asyncio.gather(say(), say())
+
+    await asyncio.create_task(attempt())
+    assert "secret-of-a-goal-1" not in output.getvalue()
+    await say()
+    assert output.getvalue().count("secret-of-a-goal-1") == 1, "others do not know it"
 
 
 def test_lines_for_people_are_plain_text(output: io.StringIO) -> None:

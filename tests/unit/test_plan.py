@@ -33,6 +33,11 @@ def reasons_of(*tasks: PlanTask, **options: Any) -> tuple[str, ...]:
     return caught.value.reasons
 
 
+def test_a_title_counts_as_long_as_it_is_shown() -> None:
+    title = f"{'x' * 280} [redacted:{'0' * 64}]"
+    assert validate_plan([PlanTask(key="a", title=title)])[0].title == title
+
+
 def test_a_plan_becomes_the_graph_with_everything_filled_in() -> None:
     first, second = validate_plan([task("Write it"), task("test", "Write it", agent="tester", complexity="high")])
     assert (first.task_id, first.agent_type, first.depends_on) == ("t-write-it", "coding", ())

@@ -78,6 +78,20 @@ def test_what_is_no_step_is_a_decode_error(data: bytes) -> None:
         decode_step(data)
 
 
-def test_a_secret_in_a_tools_output_is_masked() -> None:
-    receipt = ToolReceipt(turn=1, tool_use_id="u", name="bash", text="token sk-ant-abcdefgh12345678 found")
-    assert receipt.text == "token [redacted] found"
+@pytest.mark.parametrize("said", ["sk-ant-abcdefgh12345678", 'DSN = "postgresql://app:app@localhost/app"', "a\0b"])
+def test_a_step_holds_every_byte_that_was_said(said: str) -> None:
+    steps: list[Step] = [
+        TurnReply(
+            turn=1,
+            tries=1,
+            request_hash="h",
+            model="m",
+            provider="p",
+            stop_reason="tool_use",
+            content=({"type": "thinking", "thinking": said, "signature": said}, {"type": "text", "text": said}),
+        ),
+        ToolIntent(turn=1, tool_use_id="u", name="bash", input={said: [{"deep": said}]}),
+        ToolReceipt(turn=1, tool_use_id="u", name="bash", text=said),
+        Nudge(text=said),
+    ]
+    assert [decode_step(encode_step(step)) for step in steps] == steps

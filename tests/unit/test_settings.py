@@ -67,6 +67,53 @@ def test_records_do_not_show_their_credentials() -> None:
     assert "hush" not in f"{worker!r}{gateway!r}{hub!r}"
 
 
+def test_every_credential_of_a_process_is_known_and_so_masked() -> None:
+    held = {
+        "NATS_URL": "nats://agenthub:n4ts-password@a:4222,nats://n4ts-token-1@b:4222",
+        "DATABASE_URL": "postgresql://agenthub:p%40ss-w0rd@127.0.0.1:5432/agenthub",
+        "AGENTHUB_API_KEYS": "ada:key-of-ada-1,key-without-a-name-1",
+        "AGENTHUB_API_KEY": "key-of-commands-1",
+        "ANTHROPIC_API_KEY": "key-of-the-model-1",
+        "ANTHROPIC_BASE_URL": "http://user:pr0xy-password@127.0.0.1:1",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20key-of-traces-1, x=key-of-traces-2",
+    }
+    secrets = read_log_settings({**held, "AGENTHUB_SECRETS": "one-more-1, one-more-2"}).secrets
+    for secret in (
+        *("n4ts-password", "n4ts-token-1", "p%40ss-w0rd", "p@ss-w0rd", "key-of-ada-1", "key-without-a-name-1"),
+        *(
+            "key-of-commands-1",
+            "key-of-the-model-1",
+            "pr0xy-password",
+            "Bearer key-of-traces-1",
+            "key-of-traces-2",
+        ),
+        *("one-more-1", "one-more-2"),
+    ):
+        assert secrets.masked(f"a {secret} b") == "a [redacted] b"
+    for ordinary in ("agenthub", "ada", "127.0.0.1", "Bearer", "user"):
+        assert secrets.masked(ordinary) == ordinary
+
+
+def test_words_that_are_passwords_too_are_left_in_texts() -> None:
+    words = {"DATABASE_URL": "postgresql://postgres:postgres@h/x", "AGENTHUB_API_KEYS": "dev:dev,ada:k"}
+    assert read_log_settings(words).secrets.masked("a dev asks postgres: ok") == "a dev asks postgres: ok"
+
+
+def test_secrets_with_commas_are_given_as_a_json_list() -> None:
+    secrets = read_log_settings(
+        {"AGENTHUB_SECRETS": '["with, a comma", "two-lines-of-a\\nsecret-of-two-lines"]'}
+    ).secrets
+    assert secrets.masked("x with, a comma y") == "x [redacted] y"
+    assert secrets.masked("1 secret-of-two-lines") == "1 [redacted]"
+
+
+@pytest.mark.parametrize("value", ["long-enough-1,short", '["short"]', "[1]", "[oops"])
+def test_secrets_that_cannot_be_masked_are_refused_without_being_shown(value: str) -> None:
+    with pytest.raises(SettingsInvalid, match="AGENTHUB_SECRETS") as caught:
+        read_log_settings({"AGENTHUB_SECRETS": value})
+    assert "short" not in str(caught.value)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "hub.example"])
 def test_an_address_that_others_can_reach_needs_keys(host: str) -> None:
     with pytest.raises(SettingsInvalid, match="AGENTHUB_API_KEYS"):

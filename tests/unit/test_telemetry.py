@@ -7,6 +7,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from agenthub_events.redaction import KnownSecrets
 from agenthub_runtime.telemetry.tracing import Telemetry, mark_failed, traceparent
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -76,6 +77,15 @@ def test_i9_an_exception_stands_on_its_span_without_credentials(
     assert not span.status.is_ok
     assert str(span.status.description).startswith("ValueError: refused for ")
     assert secret not in span.to_json()
+
+
+def test_i9_a_known_secret_stands_on_no_span(exporter: InMemorySpanExporter) -> None:
+    telemetry = Telemetry(
+        "test", processors=(SimpleSpanProcessor(exporter),), secrets=KnownSecrets(["operators-secret-1"])
+    )
+    with pytest.raises(ValueError, match="operators"), telemetry.span("push"):
+        raise ValueError("refused for operators-secret-1")
+    assert by_name(exporter)["push"].status.description == "ValueError: refused for [redacted]"
 
 
 def test_there_is_an_id_to_carry_even_when_nothing_is_exported() -> None:

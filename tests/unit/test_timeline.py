@@ -8,7 +8,13 @@ from datetime import UTC, datetime, timedelta
 from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
-from agenthub_events.catalogue.goal import GoalPlanned, GoalReadyForReview, GoalReplanned, GoalReworkRequested
+from agenthub_events.catalogue.goal import (
+    GoalCancelled,
+    GoalPlanned,
+    GoalReadyForReview,
+    GoalReplanned,
+    GoalReworkRequested,
+)
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
 from agenthub_events.catalogue.values import (
     Estimates,
@@ -197,3 +203,9 @@ def test_a_line_stays_a_line_however_long_the_text() -> None:
 
 def test_what_cannot_be_read_says_nothing() -> None:
     assert line_of(Recorded(seq=1, subject=f"evt.{GOAL}.t-a.task.x", event=Unreadable(b"", "no")), {}) is None
+
+
+def test_a_reference_to_a_text_beside_the_log_is_shown_as_a_plain_mask() -> None:
+    reason = f"postgres://[redacted:{'0' * 64}]@h/x leaks"
+    (line,) = render_all({}, told(("_", GoalCancelled(by="ada", reason=reason))))
+    assert "postgres://[redacted]@h/x leaks" in line.text

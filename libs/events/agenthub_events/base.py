@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import msgspec
 
-from agenthub_events.redaction import redact
+from agenthub_events.redaction import NO_SECRETS, KnownSecrets, may_need_redaction, redact
 from agenthub_events.subjects import aggregate_of, event_id, subject_of
 
 if TYPE_CHECKING:
@@ -20,14 +20,7 @@ UNWRITTEN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A value inside events. Its texts are redacted when it is made, so nothing secret can enter the log."""
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            # Most fields are empty, and events are made and read by the thousand.
-            if value and (clean := redact(value)) is not value:
-                msgspec.structs.force_setattr(self, name, clean)
+    """A value inside events, recorded steps and orders: it holds what it was given, byte for byte."""
 
 
 class Event(Record, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -118,13 +111,21 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         """The deterministic id: uuid5 of what the event is, never of what caused it."""
         return event_id(self.originator_id, self.event.type, self.ordinal)
 
-    def sealed(self, now: datetime, metadata: Metadata) -> Event:
-        """The event as it is stored."""
+    def sealed(self, now: datetime, metadata: Metadata, secrets: KnownSecrets = NO_SECRETS) -> Event:
+        """The event as it is stored for ever: without `secrets`, and without anything that looks like one."""
+        event = msgspec.structs.replace(self.event, metadata=metadata)
         return msgspec.structs.replace(
-            self.event,
+            redact(event, secrets) if _needs_redaction(event, secrets) else event,
             originator_id=self.originator_id,
             originator_version=self.version,
             timestamp=now,
             event_id=self.event_id,
-            metadata=metadata,
         )
+
+
+def _needs_redaction(event: Event, secrets: KnownSecrets) -> bool:
+    try:
+        body = msgspec.json.encode(event).decode()
+    except UnicodeEncodeError:
+        return True
+    return may_need_redaction(body, secrets)

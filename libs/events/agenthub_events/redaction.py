@@ -1,70 +1,172 @@
-"""Takes secrets, and what no store can hold, out of texts before they can enter the log.
+"""Takes known secrets, and what looks like one, out of the log, of log lines and of what is shown outside.
 
-The log is permanent, so this sits in the constructor of every event. It knows the common shapes of credentials;
-it is the last net, not the only one: nothing that handles a credential passes it on to an event.
+What runs is what was said: nothing here touches the replies of a model, arguments of tools, files, or messages to
+a model, but for known secrets in what a tool shows. `Draft.sealed` calls it once for each event that is made; an
+event that is read is taken as it stands.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote, unquote
+
+import msgspec
 
 MASK = "[redacted]"
 REPLACEMENT = "\ufffd"
+SHORTEST_SECRET = 8
+"""Characters; what is shorter stands in ordinary texts too, and masking it would destroy them."""
+
+T = TypeVar("T")
+Change: TypeAlias = Callable[[str], str]
+
+REFERENCE = re.compile(r"\[redacted:([0-9a-f]{64})\]")
+"""What stands in an event for a text that is kept beside the log."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-_SHAPES = re.compile(
-    r"sk-ant-[A-Za-z0-9_-]{8,}"
-    r"|sk-[A-Za-z0-9]{20,}"
-    r"|gh[pousr]_[A-Za-z0-9]{20,}"
-    r"|github_pat_[A-Za-z0-9_]{20,}"
-    r"|glpat-[A-Za-z0-9_-]{16,}"
-    r"|xox[abprs]-[A-Za-z0-9-]{10,}"
-    r"|AKIA[0-9A-Z]{16}"
-    r"|whsec_[A-Za-z0-9+/=]{16,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|(?<=://)[^/\s:@]{1,64}:[^/\s@]{1,256}(?=@)"
-    r"|(?<=[Bb]earer )[A-Za-z0-9._~+/=-]{16,}"
-)
-
-# Every shape above holds one of these; a text without any is clean, and most texts are.
-_HINTS = (
-    *("sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "AKIA", "whsec_"),
-    *("PRIVATE KEY", "://", "earer "),
-)
+_HALVES = re.compile("[\ud800-\udfff]")
+_LINE_MIN = 16
+_LETTERS_MIN = 16
 
 
-def redact_text(text: str) -> str:
-    """`text` with everything that looks like a credential replaced by a mask.
+class KnownSecrets:
+    """Secrets by value, masked wherever they stand. Its text form shows none of them; it never changes."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values = frozenset(values)
+        forms = sorted({form for value in self._values for form in _forms(value)}, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
+
+    def __bool__(self) -> bool:
+        return self._pattern is not None
+
+    def __repr__(self) -> str:
+        return f"KnownSecrets({len(self._values)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KnownSecrets) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(self._values)
+
+    def with_also(self, values: Iterable[str]) -> KnownSecrets:
+        """These and `values`."""
+        more = frozenset(values)
+        return self if more <= self._values else KnownSecrets(self._values | more)
+
+    def masked(self, text: str) -> str:
+        """`text` with every known secret replaced; the very same object when there is none in it."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
+
+    def masked_bytes(self, data: bytes) -> bytes:
+        """The same for output of programs. Bytes are changed only where a secret stands."""
+        if self._pattern is None:
+            return data
+        text = data.decode("utf-8", "surrogateescape")
+        return self.masked(text).encode("utf-8", "surrogateescape")
+
+
+NO_SECRETS = KnownSecrets()
+
+
+def can_be_masked(value: str) -> bool:
+    """Whether a credential that nobody chose for this can be told from ordinary words by its value alone."""
+    return len(value) >= SHORTEST_SECRET and not (value.isalpha() and len(value) < _LETTERS_MIN)
+
+
+def _forms(value: str) -> list[str]:
+    """A secret as it stands, as in an address, and line by line: tools show files with numbered lines."""
+    lines = [line.strip() for line in value.splitlines()] if "\n" in value.strip() else []
+    whole = [value, value.strip(), unquote(value), quote(value, safe="")]
+    escaped = msgspec.json.encode(value).decode()[1:-1]
+    return [form for form in (*whole, escaped) if len(form) >= SHORTEST_SECRET] + [
+        line for line in lines if len(line) >= _LINE_MIN and not line.startswith("-----")
+    ]
+
+
+def as_shown(text: str) -> str:
+    """`text` with a plain mask in the place of each reference: as people read it, and as long as it counts."""
+    return REFERENCE.sub(MASK, text) if "[redacted:" in text else text
+
+
+def redact_text(text: str, secrets: KnownSecrets = NO_SECRETS) -> str:
+    """`text` with known secrets, and everything that looks like a credential, replaced by a mask.
 
     Characters that JSON or Postgres cannot hold (NUL, halves of surrogate pairs) are replaced as well.
     """
-    if "\x00" in text or not text.isascii():
-        text = _UNSTORABLE.sub(REPLACEMENT, text)
-    for hint in _HINTS:
-        if hint in text:
-            return _SHAPES.sub(MASK, text)
+    return with_shapes_replaced(secrets.masked(storable(text)), lambda _: MASK)
+
+
+def redact_bytes(data: bytes, secrets: KnownSecrets = NO_SECRETS) -> bytes:
+    """The same for output of programs: UTF-8, what is none of it replaced."""
+    return redact_text(data.decode("utf-8", "replace"), secrets).encode()
+
+
+def storable(text: str) -> str:
+    """`text` without the characters that JSON or Postgres cannot hold."""
+    return _UNSTORABLE.sub(REPLACEMENT, text) if "\x00" in text or not text.isascii() else text
+
+
+def encodable(text: str) -> str:
+    """`text` without halves of surrogate pairs, which no UTF-8 can say; everything else stays."""
+    return text if text.isascii() else _HALVES.sub(REPLACEMENT, text)
+
+
+def with_shapes_replaced(text: str, replace: Change) -> str:
+    """`text` with `replace` applied to everything in it that looks like a credential."""
+    from agenthub_events.secret_shapes import find_shapes  # a command that only reads needs no table of shapes
+
+    for found in reversed(find_shapes(text)):
+        text = f"{text[: found.start]}{replace(text[found.start : found.end])}{text[found.end :]}"
     return text
 
 
-def redact_bytes(data: bytes) -> bytes:
-    """The same for output of programs: UTF-8, what is none of it replaced."""
-    return redact_text(data.decode("utf-8", "replace")).encode()
-
-
-def redact(value: Any) -> Any:
+def redact(value: T, secrets: KnownSecrets = NO_SECRETS) -> T:
     """`value` with the texts in it redacted; the very same object when there was nothing to hide."""
+    return mapped(value, lambda text: redact_text(text, secrets))
+
+
+def mapped(value: T, change: Change) -> T:
+    """`value` with `change` applied to every text in it, keys too; the very same object when none changes.
+
+    Texts are looked for in tuples, lists, dicts and structs, at any depth.
+    """
+    result: T = _mapped(value, change)
+    return result
+
+
+def _mapped(value: Any, change: Change) -> Any:
     if isinstance(value, str):
-        return redact_text(value)
+        return change(value)
     if isinstance(value, (tuple, list)):
-        cleaned = [redact(item) for item in value]
+        cleaned = [_mapped(item, change) for item in value]
         if all(new is old for new, old in zip(cleaned, value, strict=True)):
             return value
         return type(value)(cleaned)
     if isinstance(value, dict):
-        fresh = {redact(key): redact(item) for key, item in value.items()}
+        fresh = {_mapped(key, change): _mapped(item, change) for key, item in value.items()}
         if all(key in fresh and fresh[key] is item for key, item in value.items()):
             return value
         return fresh
+    if isinstance(value, msgspec.Struct):
+        return _mapped_struct(value, change)
     return value
+
+
+def _mapped_struct(struct: msgspec.Struct, change: Change) -> msgspec.Struct:
+    changed = {}
+    for name in struct.__struct_fields__:
+        value = getattr(struct, name)
+        # Most fields are empty, and events are made by the thousand.
+        if value and (new := _mapped(value, change)) is not value:
+            changed[name] = new
+    return msgspec.structs.replace(struct, **changed) if changed else struct
+
+
+def may_need_redaction(text: str, secrets: KnownSecrets = NO_SECRETS) -> bool:
+    """Whether anything in a JSON text may have to be masked or replaced: False for nearly all."""
+    from agenthub_events.secret_shapes import may_hold_shape
+
+    return may_hold_shape(text) or "\\u0000" in text or secrets.masked(text) is not text

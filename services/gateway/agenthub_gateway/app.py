@@ -41,6 +41,7 @@ from agenthub_gateway.queues import log_generation, read_queues
 from agenthub_gateway.security import Guard, Keys
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
@@ -112,8 +113,9 @@ async def _assembled(
     appends: LogHealth,
     stack: contextlib.AsyncExitStack,
 ) -> GatewayPorts:
-    log = JetStreamEventLog(nc, patience_s=_PATIENCE_S)
-    clock, ids = SystemClock(), SystemIds()
+    log = JetStreamEventLog(nc, patience_s=_PATIENCE_S, secrets=settings.log.secrets)
+    clock, ids, artifacts = SystemClock(), SystemIds(), JetStreamArtifacts(nc)
+    texts = ExactTexts(artifacts, ids)
     backoff = Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
     database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE))
     position = await stack.enter_async_context(PositionWatch(database, backoff))
@@ -124,12 +126,12 @@ async def _assembled(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agenthub-gateway-")))
     return GatewayPorts(
         log=log,
-        writer=Writer(log, clock, telemetry, appends),
+        writer=Writer(log, clock, telemetry, texts, appends=appends, secrets=settings.log.secrets),
         database=database,
         position=position,
         feed=feed,
         outputs=outputs,
-        artifacts=JetStreamArtifacts(nc),
+        artifacts=artifacts,
         clock=clock,
         ids=ids,
         repositories=folder / "repositories",

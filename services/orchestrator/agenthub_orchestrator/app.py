@@ -44,7 +44,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
     try:
         await create_missing(nats)
         async with Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database:
-            event_log = JetStreamEventLog(nats)
+            event_log = JetStreamEventLog(nats, secrets=settings.log.secrets)
             follower = Follower(
                 log=event_log,
                 runs=JetStreamRunLog(nats),

@@ -81,7 +81,7 @@ def _ports(
     return WorkerPorts(
         worker=_name(settings),
         instance=ids.token()[-12:],
-        events=JetStreamEventLog(nats),
+        events=JetStreamEventLog(nats, secrets=settings.log.secrets),
         runs=JetStreamRunLog(nats),
         artifacts=JetStreamArtifacts(nats),
         fleet=NatsFleet(nats),
@@ -90,6 +90,7 @@ def _ports(
         sandbox=sandbox,
         folder=_folder(settings),
         telemetry=telemetry,
+        secrets=settings.log.secrets,
         crash_point=crash_point,
     )
 

@@ -57,7 +57,7 @@ async def prepare(lease: Lease) -> Preparation:
     """Read the context and make the workspace. Raises `AgenthubError`."""
     ports, order = lease.ports, lease.order
     data = await ports.patiently(lambda: ports.artifacts.get(order.context_ref))
-    context = _on_a_named_commit(decode_context(data))
+    context = _on_a_named_commit(decode_context(await lease.restored(data)))
     if context.kind == "prepare":
         return Preparation(context, None)
     return Preparation(context, await open_workspace(lease, context))
@@ -132,7 +132,7 @@ class Attempt:
         """Run the agent of the order, from where its recorded steps stop."""
         lease = self._lease
         post = await self._agent_setup.config_for(lease.order, context, workspace)
-        journal = self._journal = await open_journal(lease, context, first, ENDINGS)
+        journal = self._journal = await open_journal(lease, context, lease.secrets.masked(first), ENDINGS)
         await lease.recall_notes()
         if journal.run.commit and journal.run.commit != workspace.commit:
             await workspace.restore(journal.run.commit, journal.run.bundle_ref)

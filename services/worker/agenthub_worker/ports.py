@@ -14,6 +14,8 @@ import structlog
 from agenthub_events.base import Draft
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Artifacts, Clock, Conflict, EventLog, Ids, RunLog, Stamp, Stored, Unavailable
+from agenthub_events.redaction import NO_SECRETS, KnownSecrets
+from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.telemetry.tracing import Telemetry
@@ -48,7 +50,10 @@ def no_crash(name: str) -> None:
 
 @dataclass(frozen=True)
 class WorkerPorts:
-    """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine."""
+    """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine.
+
+    `secrets` are the credentials that the hub itself holds.
+    """
 
     worker: str
     instance: str
@@ -61,8 +66,14 @@ class WorkerPorts:
     sandbox: Sandbox
     folder: Path
     telemetry: Telemetry
+    secrets: KnownSecrets = NO_SECRETS
     crash_point: CrashPoint = no_crash
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def exact_texts(self) -> ExactTexts:
+        """What goals keep beside the log."""
+        return ExactTexts(self.artifacts, self.ids)
 
     @property
     def workspaces(self) -> Path:

@@ -13,6 +13,7 @@ from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.ports import Delivery, WorkQueue
 from agenthub_events.subjects import parse_subject
 from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_runtime.telemetry.logs import mask_also
 from agenthub_runtime.telemetry.tracing import AGENT_NAME, ATTEMPT, GOAL_ID, OPERATION, TASK_ID
 from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.attempt import Attempt, Preparation, prepare
@@ -102,6 +103,7 @@ class Worker:
             delivery=delivery.num_delivered,
             trace=delivery.recorded.headers.get("traceparent", ""),
         )
+        mask_also(lambda: lease.secrets)
         if order.agent_type == "noop":
             await self._measure(lease, delivery)
         elif not self._is_running_here(lease, delivery):

@@ -19,7 +19,10 @@ from agenthub_events.catalogue.values import (
 
 
 class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
-    """A person's goal is in the log; everything else follows from it."""
+    """A person's goal is in the log; everything else follows from it.
+
+    `secrets_ref` is the digest of the object with what the goal declared as secret.
+    """
 
     goal: str
     requirements: tuple[str, ...] = ()
@@ -31,6 +34,7 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     workflow: tuple[PlanTask, ...] | None = None
     submitted_by: str = "local"
     body_hash: str = ""
+    secrets_ref: str = ""
 
 
 class GoalPlanned(Event, frozen=True, kw_only=True, tag="goal.planned"):

@@ -10,6 +10,7 @@ import msgspec
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
+from agenthub_events.redaction import mapped, storable
 from agenthub_events.serialization.upcasters import UPCASTERS, VERSION_FIELD, Upcaster, upcast
 
 
@@ -60,7 +61,9 @@ def decode(
         return Unreadable(data, f"`{head.type}` version {head.class_version} is newer than this code", head.type)
     try:
         if head.class_version == kind.class_version:
-            return _decoder(kind).decode(data)
+            event: Event = _decoder(kind).decode(data)
+            # A foreign writer's: no store of ours can hold it.
+            return mapped(event, storable) if b"\\u0000" in data else event
         body: dict[str, Any] = msgspec.json.decode(data)
         return msgspec.convert(upcast(head.type, head.class_version, body, steps), kind)
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, RecursionError) as error:

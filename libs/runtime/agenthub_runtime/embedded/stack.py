@@ -27,6 +27,8 @@ from agenthub_runtime.embedded.supervisor import Supervisor, UnitState
 from agenthub_runtime.errors import ServiceFailed
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.settings.credentials import credentials_in
+from agenthub_runtime.settings.table import DATABASE_URL, NATS_URL, SECRETS
 
 _log = structlog.get_logger(__name__)
 
@@ -194,7 +196,11 @@ class EmbeddedStack:
         self, name: str, argv: Sequence[str], env: Mapping[str, str], *, stop_within_s: float = 5.0
     ) -> ServiceSpec:
         inherited = {key: value for key, value in self._plan.env.items() if key not in _OWN}
-        shared = {"NATS_URL": self.nats.authorised_url, "AGENTHUB_DATA_DIR": str(self._data.root)}
+        shared = {
+            "NATS_URL": self.nats.authorised_url,
+            "AGENTHUB_DATA_DIR": str(self._data.root),
+            SECRETS.name: self._secrets(),
+        }
         return ServiceSpec(
             name=name,
             argv=tuple(argv),
@@ -202,6 +208,13 @@ class EmbeddedStack:
             log=self._data.log_file(name),
             stop_within_s=stop_within_s,
         )
+
+    def _secrets(self) -> str:
+        """What every service masks, also what it is not given itself; the model's key is for workers alone."""
+        env = {name: value for name, value in self._plan.env.items() if name not in _FOR_WORKERS}
+        passwords = {NATS_URL.name: self.nats.authorised_url, DATABASE_URL.name: self.postgres.authorised_url}
+        declared = SECRETS.parse(env.get(SECRETS.name, "").strip())
+        return msgspec.json.encode((*declared, *credentials_in({**env, **passwords}))).decode()
 
 
 def worker_names(workers: Mapping[str, int]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from nats.aio.client import Client
 
 from agenthub_events.base import Draft
 from agenthub_events.ports import AppendResult, Conflict, Recorded, Stamp
+from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_events.serialization.codec import decode, encode
 from agenthub_events.subjects import STREAM, filter_of
 from agenthub_runtime.jetstream.fenced_stream import (
@@ -26,6 +27,7 @@ from agenthub_runtime.jetstream.wire import TRACEPARENT, RawMessage
 class JetStreamEventLog:
     """The hub's log on one NATS connection; calls may overlap, and concurrent appends are pipelined.
 
+    No event that it appends holds one of `secrets`.
     `ack_timeout_s` is how long one acknowledgement may take, `patience_s` how long a call keeps trying before it
     gives up with `Unavailable` (append) or `StoreUnavailable` (reads).
     """
@@ -37,19 +39,21 @@ class JetStreamEventLog:
         *,
         ack_timeout_s: float = ACK_TIMEOUT_S,
         patience_s: float = PATIENCE_S,
+        secrets: KnownSecrets = NO_SECRETS,
     ) -> None:
+        self._secrets = secrets
         self._stream = FencedStream(nc, stream, ack_timeout_s=ack_timeout_s, patience_s=patience_s)
 
     async def append(self, draft: Draft, stamp: Stamp) -> AppendResult:
         """Append one event, expecting `draft.expected` as the last sequence of its aggregate."""
-        return _result(await self._stream.append(_message(draft, stamp)))
+        return _result(await self._stream.append(self._message(draft, stamp)))
 
     async def append_together(self, drafts: Sequence[Draft], stamp: Stamp) -> AppendResult:
         """Append several events to several aggregates, all or none; `Stored.seq` is that of the last.
 
         Events of one aggregate follow each other: the first one's `expected` is the fence for all of them.
         """
-        return _result(await self._stream.append(*(_message(draft, stamp) for draft in drafts)))
+        return _result(await self._stream.append(*(self._message(draft, stamp) for draft in drafts)))
 
     async def read(self, prefix: str, *, after: int = 0, limit: int = 10_000) -> list[Recorded]:
         """Messages below `evt.<prefix>.`, in order, with `seq > after`. Raises `StoreUnavailable`."""
@@ -76,16 +80,15 @@ class JetStreamEventLog:
             async for batch in batches:
                 yield [_recorded(raw) for raw in batch]
 
-
-def _message(draft: Draft, stamp: Stamp) -> Message:
-    return Message(
-        subject=draft.subject,
-        data=encode(draft.sealed(stamp.now, stamp.metadata)),
-        id=draft.event_id,
-        fence=filter_of(draft.originator_id),
-        expected=draft.expected,
-        headers={TRACEPARENT: stamp.traceparent} if stamp.traceparent else {},
-    )
+    def _message(self, draft: Draft, stamp: Stamp) -> Message:
+        return Message(
+            subject=draft.subject,
+            data=encode(draft.sealed(stamp.now, stamp.metadata, self._secrets)),
+            id=draft.event_id,
+            fence=filter_of(draft.originator_id),
+            expected=draft.expected,
+            headers={TRACEPARENT: stamp.traceparent} if stamp.traceparent else {},
+        )
 
 
 def _recorded(raw: RawMessage) -> Recorded:

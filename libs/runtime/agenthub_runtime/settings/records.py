@@ -14,7 +14,9 @@ import msgspec
 
 from agenthub_events.agent_types import AgentType
 from agenthub_events.errors import InvalidInput
+from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.table import (
     AGENT_TYPE,
     ALLOW_UNSANDBOXED,
@@ -35,6 +37,7 @@ from agenthub_runtime.settings.table import (
     PG_BIN,
     PORT,
     PROVIDER,
+    SECRETS,
     SLOTS,
     WORKER_NAME,
     WORKERS,
@@ -46,11 +49,12 @@ Environment = Mapping[str, str]
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a process tells what it does."""
+    """How a process tells what it does, and the `secrets` that it must tell nobody."""
 
     format: str
     level: str
     otlp_endpoint: str
+    secrets: KnownSecrets = NO_SECRETS
 
 
 class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,7 +233,7 @@ class _Reader:
     """Reads settings and remembers what did not fit, so that one error can name everything."""
 
     def __init__(self, env: Environment) -> None:
-        self._env = env
+        self.env = env
         self.problems: list[str] = []
 
     def __call__(self, setting: Setting[T]) -> T:
@@ -261,7 +265,7 @@ class _Reader:
         return record
 
     def _given(self, setting: Setting[T]) -> T | None:
-        text = self._env.get(setting.name, "").strip()
+        text = self.env.get(setting.name, "").strip()
         if not text:
             return None
         try:
@@ -273,7 +277,12 @@ class _Reader:
 
 
 def _log(read: _Reader) -> LogSettings:
-    return LogSettings(format=read(LOG_FORMAT), level=read(LOG_LEVEL), otlp_endpoint=read.text(OTLP_ENDPOINT))
+    return LogSettings(
+        format=read(LOG_FORMAT),
+        level=read(LOG_LEVEL),
+        otlp_endpoint=read.text(OTLP_ENDPOINT),
+        secrets=KnownSecrets((*credentials_in(read.env), *read(SECRETS))),
+    )
 
 
 def _models(read: _Reader) -> dict[str, str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from urllib.parse import unquote
+
+import msgspec
 
 from agenthub_events.agent_types import AGENT_TYPES, AgentType, agent_type_of
+from agenthub_events.redaction import SHORTEST_SECRET
 from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS, parse_workers
 
 T = TypeVar("T")
@@ -78,6 +82,25 @@ def _keys(text: str) -> tuple[str, ...]:
             # Often a variable that was not set; an empty secret would let everybody in.
             raise ValueError(f"the key of `{name}` has no secret behind its colon")
     return entries
+
+
+def _headers(text: str) -> tuple[str, ...]:
+    return tuple(unquote(entry.partition("=")[2].strip()) for entry in _list(text))
+
+
+def _secrets(text: str) -> tuple[str, ...]:
+    values = _list(text)
+    if text.startswith("["):
+        try:
+            values = msgspec.json.decode(text, type=tuple[str, ...])
+        except msgspec.DecodeError:
+            raise ValueError("use a JSON list of texts, or values separated by commas") from None
+    for number, value in enumerate(values, 1):
+        if len(value.strip()) < SHORTEST_SECRET:
+            raise ValueError(
+                f"value {number} has fewer than {SHORTEST_SECRET} characters: ordinary texts would be masked"
+            )
+    return values
 
 
 def _agent_types(text: str) -> tuple[AgentType, ...]:
@@ -236,11 +259,26 @@ OTLP_ENDPOINT = Setting(
     "",
     "Where traces go (OTLP over HTTP). Without it no trace leaves the process.",
 )
+OTLP_HEADERS = Setting(
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "secret list",
+    _headers,
+    "",
+    "What the receiver of traces wants to see, as `name=value`, separated by commas.",
+)
+SECRETS = Setting(
+    "AGENTHUB_SECRETS",
+    "secret list",
+    _secrets,
+    "",
+    "Further values that no record, log line, tool result or export may show, separated by commas, or as a JSON "
+    "list when one holds a comma. Each has at least 8 characters.",
+)
 
 SETTINGS: tuple[Setting[Any], ...] = (
     *(HUB_URL, HUB_KEY),
     *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
-    *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT),
+    *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, SECRETS),
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from contextvars import ContextVar
 from typing import Any, TextIO
 
 import structlog
 from structlog.typing import Processor
 
-from agenthub_events.redaction import MASK, redact
+from agenthub_events.redaction import MASK, NO_SECRETS, KnownSecrets, redact
 from agenthub_runtime.settings.records import LogSettings
 
 _SECRET_NAME = re.compile(r"password|secret|api_?key|authorization|credential|(?:^|_)token$", re.IGNORECASE)
+# Looked up anew for each line: an attempt learns what its goal has declared while it runs.
+_ALSO: ContextVar[Callable[[], KnownSecrets]] = ContextVar("also", default=lambda: NO_SECRETS)
 # Libraries tell at INFO what our own lines tell better.
 _LIBRARIES_FROM = logging.WARNING
 
@@ -30,7 +33,7 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO = s
         _service(service),
         add_trace_ids,
         structlog.processors.format_exc_info,
-        mask_credentials,
+        mask_credentials(settings.secrets),
     ]
     renderer: Processor = structlog.processors.JSONRenderer()
     if as_text:
@@ -48,11 +51,21 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO = s
     logging.basicConfig(handlers=[handler], level=max(level, _LIBRARIES_FROM), force=True)
 
 
-def mask_credentials(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Take credentials out of a log line: fields with such a name, and texts that look like one."""
-    for name, value in event.items():
-        event[name] = MASK if _SECRET_NAME.search(name) else redact(value)
-    return event
+def mask_also(secrets: Callable[[], KnownSecrets]) -> None:
+    """Mask these too in the lines of the current asyncio task and of the tasks that it starts from here on."""
+    _ALSO.set(secrets)
+
+
+def mask_credentials(secrets: KnownSecrets) -> Processor:
+    """Takes credentials out of log lines: `secrets`, fields with such a name, and texts that look like one."""
+
+    def mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        also = _ALSO.get()()
+        for name, value in event.items():
+            event[name] = MASK if _SECRET_NAME.search(name) else redact(redact(value, secrets), also)
+        return event
+
+    return mask
 
 
 def add_trace_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from agenthub_events.redaction import redact_text
+from agenthub_events.redaction import NO_SECRETS, KnownSecrets, redact_text
 from agenthub_runtime.settings.records import LogSettings
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
@@ -44,8 +44,12 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 class Telemetry:
     """The tracer of one service."""
 
-    def __init__(self, service: str, *, processors: tuple[SpanProcessor, ...] = ()) -> None:
+    def __init__(
+        self, service: str, *, processors: tuple[SpanProcessor, ...] = (), secrets: KnownSecrets = NO_SECRETS
+    ) -> None:
         from importlib.metadata import version
+
+        self._secrets = secrets
 
         self._provider = TracerProvider(
             resource=Resource.create({SERVICE_NAME: f"agenthub-{service}", SERVICE_VERSION: version("agenthub")})
@@ -87,7 +91,7 @@ class Telemetry:
             ) as span,
             ExitStack() as at_end,
         ):
-            at_end.push(partial(_mark_raised, span))
+            at_end.push(partial(_mark_raised, span, self._secrets))
             yield span
 
     def shutdown(self) -> None:
@@ -100,7 +104,7 @@ def configure_telemetry(settings: LogSettings, *, service: str) -> Telemetry:
 
     It also becomes the process's default, so that the spans of the anthropic SDK belong to the same traces.
     """
-    telemetry = Telemetry(service, processors=_exporters(settings))
+    telemetry = Telemetry(service, processors=_exporters(settings), secrets=settings.secrets)
     trace.set_tracer_provider(telemetry.provider)
     return telemetry
 
@@ -122,9 +126,11 @@ def traceparent() -> str:
     return carrier.get("traceparent", "")
 
 
-def _mark_raised(span: Span, _kind: object, error: BaseException | None, _traceback: object) -> None:
+def _mark_raised(
+    span: Span, secrets: KnownSecrets, _kind: object, error: BaseException | None, _traceback: object
+) -> None:
     if isinstance(error, Exception):
-        mark_failed(span, f"{type(error).__name__}: {error}")
+        mark_failed(span, secrets.masked(f"{type(error).__name__}: {error}"))
 
 
 def mark_failed(span: Span, reason: str) -> None:

@@ -15,6 +15,7 @@ from agenthub_events.catalogue import gate as v
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import task as t
 from agenthub_events.ports import Recorded
+from agenthub_events.redaction import as_shown
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import kind_of
 from agenthub_runtime.timeline.phrases import (
@@ -154,5 +155,5 @@ def _line(recorded: Recorded, time: datetime, component: str, text: str) -> Line
 
 
 def _clip(text: str) -> str:
-    flat = " ".join(text.split())
+    flat = " ".join(as_shown(text).split())
     return flat if len(flat) <= TEXT_MAX else f"{flat[: TEXT_MAX - 1]}…"

@@ -38,12 +38,17 @@ class SubmitOptions:
         Literal["full", "approve_plan"] | None,
         Parameter(help="`approve_plan` waits for `agenthub goal approve-plan` before work begins [default: full]"),
     ] = None
+    secrets: Annotated[
+        Path | None, Parameter(help="File with values, one a line, that nothing about this goal may show")
+    ] = None
     workflow: Annotated[Path | None, Parameter(help="JSON file with a task list; no planner is asked then")] = None
 
     def body(self) -> dict[str, Any]:
         """The fields of the request. Raises `CommandFailed` when the task list cannot be read."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         limits = {name: given.pop(name) for name in _LIMITS if name in given}
+        if self.secrets is not None:
+            given["secrets"] = [line for line in _read(self.secrets).decode().splitlines() if line.strip()]
         if self.workflow is not None:
             given["workflow"] = _task_list(self.workflow)
         return {**given, "constraints": limits} if limits else given
@@ -54,10 +59,15 @@ NO_SUBMIT_OPTIONS = SubmitOptions()
 
 def _task_list(path: Path) -> Any:
     try:
-        return msgspec.json.decode(path.read_bytes())
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be read: {error.strerror}", code=exit_codes.USAGE) from error
+        return msgspec.json.decode(_read(path))
     except msgspec.DecodeError as error:
         raise CommandFailed(
             f"{path} is no JSON: {error}", hint="give a JSON list of tasks", code=exit_codes.USAGE
         ) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be read: {error.strerror}", code=exit_codes.USAGE) from error

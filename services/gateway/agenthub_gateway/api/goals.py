@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Literal
 
+import msgspec
 from litestar import Response
 from litestar.params import JSONBody, QueryParameter
 
@@ -42,7 +43,9 @@ async def submit(
         goal_id = goal_id_from_token(caller.ports.ids.token())
     else:
         goal_id = goal_id_for_key(caller.principal, check_key(caller.key))
-    outcome = await submit_goal(caller.ports.writer, goal_id, wanted, caller.intent(data))
+    # The hash of a body stands in the log: what is secret in it must not be guessed from there.
+    intent = caller.intent(msgspec.structs.replace(data, secrets=()))
+    outcome = await submit_goal(caller.ports.writer, goal_id, wanted, intent, data.secrets)
     if wait == "plan":
         await _until_planned(caller.ports, outcome)
     family = await load_goal_events(caller.ports.log, goal_id) if wait or outcome.replayed else None

@@ -11,9 +11,11 @@ from opentelemetry.trace import SpanKind
 from agenthub_events.base import Draft, Metadata
 from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import Clock, Conflict, EventLog, Recorded, Stamp, Stored, Unavailable
+from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_events.subjects import uuid5
 from agenthub_gateway.errors import KeyReused
 from agenthub_gateway.log_health import LogHealth
+from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.telemetry.tracing import GOAL_ID, TASK_ID, Telemetry, traceparent
 
 TRIES = 16
@@ -57,28 +59,44 @@ def check_key(key: str) -> str:
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """The trace of the goal that a command belongs to: the `traceparent` of its first event, and when that was."""
+    """Where the goal of a command began: the `traceparent` of its first event, when that was, and its secrets."""
 
     traceparent: str
     since: datetime
+    secrets_ref: str = ""
 
 
 class Writer:
-    """Appends a command's event."""
+    """Appends a command's event. What people say exactly is kept in `texts`; `secrets` are the hub's own."""
 
     def __init__(
-        self, log: EventLog, clock: Clock, telemetry: Telemetry, appends: LogHealth | None = None
+        self,
+        log: EventLog,
+        clock: Clock,
+        telemetry: Telemetry,
+        texts: ExactTexts,
+        *,
+        appends: LogHealth | None = None,
+        secrets: KnownSecrets = NO_SECRETS,
     ) -> None:
         self.log = log
+        self.texts = texts
         self.appends = appends or LogHealth()
+        self._secrets = secrets
         self._clock = clock
         self._telemetry = telemetry
 
-    async def append(self, draft: Draft, intent: Intent, origin: Origin | None = None) -> Stored | Conflict:
+    async def append(
+        self, draft: Draft, intent: Intent, origin: Origin | None = None, *, declared: Sequence[str] = ()
+    ) -> Stored | Conflict:
         """Append under the fence, as a span of the caller's trace or else of the goal's.
 
-        Raises `StoreUnavailable` when the log does not answer.
+        `declared` are the secrets of a goal that begins. Raises `StoreUnavailable` when the log does not answer.
         """
+        if origin is not None:
+            declared = await self.texts.secrets_at(origin.secrets_ref, draft.goal_id)
+        event = await self.texts.set_aside(draft.event, draft.goal_id, self._secrets.with_also(declared))
+        draft = msgspec.structs.replace(draft, event=event)
         now = self._clock.now()
         parent = intent.traceparent or (origin.traceparent if origin else "")
         since = (origin.since, now) if origin and not intent.traceparent else None

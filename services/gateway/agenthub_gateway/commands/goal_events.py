@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from agenthub_events.base import UNWRITTEN, Event, type_of
-from agenthub_events.catalogue.goal import GoalPlanned, GoalReplanned
+from agenthub_events.catalogue.goal import GoalAccepted, GoalPlanned, GoalReplanned
 from agenthub_events.catalogue.values import PlannedTask
 from agenthub_events.errors import CommandRefused, InvalidSubject, StoreUnavailable
 from agenthub_events.ports import EventLog, Recorded
@@ -35,7 +35,8 @@ class GoalEvents(msgspec.Struct, frozen=True):
         """The trace that began with the goal."""
         first = self.records[0]
         since = first.event.timestamp if isinstance(first.event, Event) else UNWRITTEN
-        return Origin(first.headers.get("traceparent", ""), since)
+        secrets_ref = first.event.secrets_ref if isinstance(first.event, GoalAccepted) else ""
+        return Origin(first.headers.get("traceparent", ""), since, secrets_ref)
 
     def extended(self, tail: Sequence[Recorded]) -> GoalEvents:
         """The family after more messages. Raises `CommandRefused` when one cannot be read."""

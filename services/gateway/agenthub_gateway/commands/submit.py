@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from agenthub_events.base import Fence
@@ -14,14 +16,22 @@ from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer, eve
 from agenthub_gateway.errors import KeyReused
 
 
-async def submit_goal(writer: Writer, goal_id: str, accepted: GoalAccepted, intent: Intent) -> CommandOutcome:
+async def submit_goal(
+    writer: Writer, goal_id: str, accepted: GoalAccepted, intent: Intent, secrets: Sequence[str] = ()
+) -> CommandOutcome:
     """Put a goal into the log, once: the same key and body find the goal that is there.
 
-    Raises `KeyReused` for another body under the same key and `StoreUnavailable`.
+    `secrets` are kept beside the log. Raises `KeyReused` for another body under the same key and
+    `StoreUnavailable`.
     """
-    event = msgspec.structs.replace(accepted, submitted_by=intent.actor, body_hash=intent.body_hash)
+    event = msgspec.structs.replace(
+        accepted,
+        submitted_by=intent.actor,
+        body_hash=intent.body_hash,
+        secrets_ref=await writer.texts.keep_secrets(secrets, goal_id),
+    )
     draft = Fence().draft(goal_id, GOAL_AS_A_WHOLE, event, intent.body_hash)
-    result = await writer.append(draft, intent)
+    result = await writer.append(draft, intent, declared=secrets)
     if isinstance(result, Conflict):
         return _replayed(goal_id, result.tail, intent)
     return CommandOutcome(

@@ -12,10 +12,11 @@ import msgspec
 
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import Usage
+from agenthub_events.redaction import KnownSecrets, encodable, mapped
 from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
 from agenthub_worker.domain.backoff import backoff_s, overloads_in_a_row
-from agenthub_worker.domain.model import ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
+from agenthub_worker.domain.model import Block, ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
 from agenthub_worker.domain.next_step import CallModel
 from agenthub_worker.domain.outcomes import Failed, Parked
 from agenthub_worker.domain.run import ToolAnswer
@@ -31,6 +32,7 @@ _FIRST_WAIT_S = 0.5
 # Bytes of JSON a token stands for at least; used only to reserve enough.
 _BYTES_A_TOKEN = 3
 _REASON_MAX = 1_000
+_SIGNED = frozenset({"thinking", "redacted_thinking"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class ModelCalls:
         try:
             reply = await lease.while_held(self._brief.client.complete(request, on_activity=self._show))
         except ModelFault as fault:
-            await journal.write(_failed_step(move, fault))
+            await journal.write(_failed_step(move, fault, lease.secrets))
             await self._after_fault(fault, move.tries)
             return
         await journal.write(self._reply_step(move, digest, reply, lease.ports.clock.monotonic() - began))
@@ -114,10 +116,11 @@ class ModelCalls:
     async def _pass_on_notes(self) -> None:
         for note in self._lease.notes:
             if note.seq not in self._journal.run.notes:
-                await self._journal.write(Nudge(text=note.text, note_seq=note.seq))
+                text = await self._lease.restored_text(note.text)
+                await self._journal.write(Nudge(text=text, note_seq=note.seq))
 
     def _show(self, text: str) -> None:
-        self._journal.emit("text", text.encode())
+        self._journal.emit("text", text.encode(errors="replace"))
 
     def _reply_step(self, move: CallModel, digest: str, reply: ModelReply, seconds: float) -> TurnReply:
         price = cost_usd(self._brief.model, reply.usage, self._brief.provider)
@@ -128,7 +131,7 @@ class ModelCalls:
             model=reply.model,
             provider=self._brief.provider,
             stop_reason=reply.stop_reason,
-            content=tuple(reply.content),
+            content=received(reply.content, self._lease.secrets),
             usage=Usage(
                 calls=1,
                 input_tokens=reply.usage.input_tokens,
@@ -164,12 +167,21 @@ class ModelCalls:
         return ports.clock.now() + timedelta(seconds=pause * (1 + ports.ids.uniform() / 4))
 
 
-def _failed_step(move: CallModel, fault: ModelFault) -> TurnFailed:
+def received(content: Sequence[Block], secrets: KnownSecrets) -> tuple[Block, ...]:
+    """The blocks of a reply as they are recorded, executed and sent back: each as it came.
+
+    A known secret alone is masked, at this one place, so that all three hold the same bytes. Thinking is signed
+    by the provider, who refuses it when a byte of it differs, so it stays whatever it holds.
+    """
+    return tuple(block if block.get("type") in _SIGNED else mapped(block, secrets.masked) for block in content)
+
+
+def _failed_step(move: CallModel, fault: ModelFault, secrets: KnownSecrets) -> TurnFailed:
     return TurnFailed(
         turn=move.turn,
         tries=move.tries,
         may_be_billed=fault.may_be_billed,
-        reason=fault.message[:_REASON_MAX],
+        reason=encodable(secrets.masked(fault.message))[:_REASON_MAX],
     )
 
 

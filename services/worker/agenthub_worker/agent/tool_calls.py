@@ -12,6 +12,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.task import KnowledgeRecorded, TaskProposed, TaskStarted
 from agenthub_events.catalogue.values import Finding, Plan
 from agenthub_events.errors import InvalidPlan
+from agenthub_events.redaction import encodable
 from agenthub_events.runs import ToolIntent, ToolReceipt
 from agenthub_runtime.repository.errors import WorkspaceRefused
 from agenthub_runtime.telemetry.tracing import OPERATION, TOOL_CALL_ID, TOOL_NAME, mark_failed
@@ -85,6 +86,7 @@ class ToolCalls:
         attributes = {OPERATION: "execute_tool", TOOL_NAME: call.name, TOOL_CALL_ID: call.tool_use_id}
         with lease.ports.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
             result = await lease.while_held(work)
+            result = msgspec.structs.replace(result, text=encodable(lease.secrets.masked(result.text)))
             if result.is_error:
                 mark_failed(span, result.text)
         lease.ports.crash_point("after-tool-run")

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from agenthub_events.catalogue.values import Finding, Severity
-from agenthub_events.redaction import MASK, redact_text
+from agenthub_events.secret_shapes import find_shapes
 from agenthub_worker.errors import ScanFailed
 from agenthub_worker.evidence.layout import belongs_to_tests
 from agenthub_worker.evidence.reports import read_report
@@ -28,8 +28,6 @@ _SEVERITIES: dict[str, Severity] = {"LOW": "low", "MEDIUM": "medium", "HIGH": "h
 # Asserts and made-up passwords are what tests consist of.
 _FINE_IN_TESTS = frozenset({"B101", "B105", "B106", "B107"})
 _QUOTED = re.compile(r": '.*'$", re.DOTALL)
-# An address with a password in it, and a bearer token, are as often an example as a leak.
-_EXAMPLE_SHAPES = re.compile(rf"(?:://|[Bb]earer ){re.escape(MASK)}")
 
 
 class _Issue(msgspec.Struct):
@@ -131,17 +129,18 @@ def _credentials(workspace: Path, names: Sequence[str]) -> list[Finding]:
 
 def _credentials_in(name: str, text: str) -> Iterator[Finding]:
     for number, line in enumerate(text.splitlines(), start=1):
-        masked = redact_text(line)
-        if masked == line:
-            continue
-        example = masked.count(MASK) == len(_EXAMPLE_SHAPES.findall(masked))
-        yield Finding(
-            file=name,
-            line=number,
-            severity="low" if example else "high",
-            message="This line holds what looks like a credential: take it out and read it from the environment.",
-            source="credentials",
-        )
+        found = find_shapes(line)
+        if found:
+            kinds = ", ".join(dict.fromkeys(place.name for place in found))
+            yield Finding(
+                file=name,
+                line=number,
+                # An address with a password in it, for one, is as often an example as a leak.
+                severity="low" if all(place.example for place in found) else "high",
+                message=f"This line holds what looks like a credential ({kinds}): take it out and read it from the"
+                " environment.",
+                source="credentials",
+            )
 
 
 def _text(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from agenthub_events.catalogue.values import Finding
-from agenthub_events.redaction import redact_text
+from agenthub_events.redaction import encodable
 from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome
 from agenthub_worker.evidence.source import TestFunction, plain_id, successors, tests_in
 
@@ -201,4 +201,4 @@ def _finding(test: str, severity: Literal["info", "high"], message: str) -> Find
 
 
 def _storable(name: str) -> str:
-    return redact_text(name)[:NAME_MAX]
+    return encodable(name)[:NAME_MAX]

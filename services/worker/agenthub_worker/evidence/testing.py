@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from agenthub_events.catalogue.values import TestCounts
+from agenthub_events.redaction import KnownSecrets, mapped
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.layout import TestCommand
 from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report
@@ -97,6 +98,18 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     def green(self) -> bool:
         """Whether the tests ran, and all of them hold."""
         return not self.problems
+
+    def without(self, secrets: KnownSecrets) -> TestReport:
+        """The same run with known secrets masked in everything that is kept of it; nothing else is changed."""
+        if not secrets:
+            return self
+        cases = mapped(self.cases or (), secrets.masked)
+        return msgspec.structs.replace(
+            self,
+            command=secrets.masked(self.command),
+            cases=None if self.cases is None else cases,
+            log=secrets.masked_bytes(self.log),
+        )
 
     def tail(self, chars: int) -> str:
         """The end of the output."""

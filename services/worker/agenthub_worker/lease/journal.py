@@ -61,9 +61,9 @@ async def open_journal(lease: Lease, context: WorkContext, first: str, endings: 
     for _ in range(_RESUME_TRIES):
         run = Run(first, endings)
         for part in earlier:
-            _begin(run, part.order, part.answered)
+            await _begin(lease, run, part.order, part.answered)
             fold(run, part.steps)
-        _begin(run, lease.order, context.answered)
+        await _begin(lease, run, lease.order, context.answered)
         last = fold(run, await ports.patiently(lambda: ports.runs.read(lease.run_id)))
         if run.closed:
             raise Lost(f"the run is closed: {run.closed}")
@@ -88,9 +88,10 @@ class _Part(NamedTuple):
     steps: Sequence[RecordedStep]
 
 
-def _begin(run: Run, order: TaskEnqueued, answered: Answered | None) -> None:
+async def _begin(lease: Lease, run: Run, order: TaskEnqueued, answered: Answered | None) -> None:
     if order.resumes or answered is not None:
-        run.resume_in(answered=answered, changed=order.changed)
+        changed = [await lease.restored_text(line) for line in order.changed]
+        run.resume_in(answered=answered, changed=changed)
 
 
 async def _earlier_parts(lease: Lease) -> list[_Part]:
@@ -110,7 +111,8 @@ async def _earlier_parts(lease: Lease) -> list[_Part]:
         reason = f"attempt {lease.order.attempt} goes on from here"
         steps = await ports.patiently(partial(closed_steps, ports.runs, run_id, reason))
         data = await ports.patiently(partial(ports.artifacts.get, order.context_ref))
-        parts.insert(0, _Part(order, decode_context(data).answered, steps))
+        answered = decode_context(await lease.restored(data)).answered
+        parts.insert(0, _Part(order, answered, steps))
         attempt, after = order.resumes, attempt
     return parts
 
@@ -142,7 +144,8 @@ class _Emitter:
     async def _send(self) -> None:
         while (found := self._next_piece()) is not None:
             kind, piece = found
-            await self._lease.ports.runs.emit(self._lease.run_id, kind, redact_bytes(piece))
+            shown = redact_bytes(piece, self._lease.secrets)
+            await self._lease.ports.runs.emit(self._lease.run_id, kind, shown)
 
     def _next_piece(self) -> tuple[str, bytes] | None:
         now = self._lease.ports.clock.monotonic()

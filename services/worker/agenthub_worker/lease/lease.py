@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from agenthub_events.base import Draft, Event, Fence
+from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskEnqueued, TaskNoted
 from agenthub_events.ports import Conflict, Recorded, Stamp, Stored
@@ -20,6 +21,7 @@ from agenthub_worker.domain.claim_decision import still_held
 from agenthub_worker.domain.outcomes import AttemptOutcome, Parked, TimedOut
 from agenthub_worker.ports import WorkerPorts
 
+E = TypeVar("E", bound=Event)
 T = TypeVar("T")
 
 LOOK_EVERY_S = 1.0
@@ -45,7 +47,10 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Lease:
-    """A claimed attempt. `claim` distinguishes this claim from every other one of the attempt."""
+    """A claimed attempt. `claim` distinguishes this claim from every other one of the attempt.
+
+    `secrets` are those of the hub and, after the first look, those that the goal has declared.
+    """
 
     def __init__(
         self, ports: WorkerPorts, goal_id: str, order: TaskEnqueued, *, delivery: int, trace: str
@@ -63,6 +68,7 @@ class Lease:
         self.earlier: tuple[Recorded, ...] = ()
         self.aggregate = initial(goal_id)
         self.traceparent = trace
+        self.secrets = ports.secrets
         self._deadline = ports.clock.monotonic() + order.timeout_s
 
     @property
@@ -95,7 +101,7 @@ class Lease:
 
     async def append(self, event: Event, ordinal: str = "") -> int:
         """Append an event of the task; its sequence. Raises `Lost` when the attempt is not ours any more."""
-        stamp = self.stamp()
+        stamp, event = self.stamp(), await self.set_aside(event)
         while True:
             match await self.ports.append((self.draft(event, ordinal),), stamp):
                 case Stored(seq=seq):
@@ -103,6 +109,21 @@ class Lease:
                     return seq
                 case Conflict(tail=tail):
                     self.absorb(tail)
+
+    async def set_aside(self, event: E) -> E:
+        """`event` as the log may keep it for ever; what was said exactly is kept beside the log."""
+        exact = self.ports.exact_texts
+        return await self.ports.patiently(lambda: exact.set_aside(event, self.goal_id, self.secrets))
+
+    async def restored(self, data: bytes) -> bytes:
+        """A JSON text out of the log as it was said."""
+        exact = self.ports.exact_texts
+        return await self.ports.patiently(lambda: exact.restored(data, self.goal_id))
+
+    async def restored_text(self, text: str) -> str:
+        """A plain text out of the log as it was said."""
+        exact = self.ports.exact_texts
+        return await self.ports.patiently(lambda: exact.restored_text(text, self.goal_id))
 
     def moved(self, seq: int) -> None:
         """An own event was stored at `seq`."""
@@ -173,6 +194,13 @@ class Lease:
             if isinstance(recorded.event, Unreadable):
                 raise Lost("the goal holds a message that this version cannot read")
             self.aggregate = evolve(self.aggregate, recorded.seq, recorded.event)
+            if isinstance(recorded.event, GoalAccepted):
+                await self._learn_secrets(recorded.event.secrets_ref)
+
+    async def _learn_secrets(self, digest: str) -> None:
+        exact = self.ports.exact_texts
+        declared = await self.ports.patiently(lambda: exact.secrets_at(digest, self.goal_id))
+        self.secrets = self.secrets.with_also(declared)
 
     def _note(self, tail: Sequence[Recorded]) -> None:
         for recorded in tail:

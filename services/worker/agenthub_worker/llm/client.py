@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from agenthub_events.redaction import encodable, mapped
 from agenthub_worker.domain.model import ModelFault, ModelReply, ModelRequest, TokenUsage
 from agenthub_worker.llm.faults import fault_of, retry_after_seconds
 
@@ -84,7 +85,8 @@ class MessagesClient:
                 f"{self._provider.label} ended its answer before it was complete; the call can be made again.",
             )
         return ModelReply(
-            content=[block.to_dict(mode="json") for block in message.content],
+            # Half of a surrogate pair is no text: nobody could send it back, or store it.
+            content=[mapped(block.to_dict(mode="json"), encodable) for block in message.content],
             stop_reason=str(message.stop_reason),
             usage=TokenUsage(
                 input_tokens=message.usage.input_tokens,

@@ -14,6 +14,7 @@ from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TaskResult, TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Conflict
+from agenthub_events.redaction import as_shown, redact_text
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
@@ -79,7 +80,10 @@ class Merging:
     async def _merge(self, branch: GoalBranch, done: Committed, result: TaskResult) -> Merged | Conflicted:
         message = f"Merge {self._lease.task_id}: {self._lease.order.title}\n\n{result.summary}\n"
         return await self._workspace.repository.merge(
-            ours=branch.head, theirs=done.commit, message=message, when=self._lease.ports.clock.now()
+            ours=branch.head,
+            theirs=done.commit,
+            message=redact_text(as_shown(message), self._lease.secrets),
+            when=self._lease.ports.clock.now(),
         )
 
     async def _commit(
@@ -159,9 +163,11 @@ async def _append_both(
     lease: Lease, branch: GoalBranch, moved: MergeDone, result: TaskResult, run_summary: RunSummary
 ) -> bool:
     """Move the branch and end the task, both or neither. False: the branch or the task moved; raises `Lost`."""
-    merge_draft = branch.fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, moved, f"{lease.task_id}-{lease.claim}")
+    landing = await lease.set_aside(moved)
+    merge_draft = branch.fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, landing, f"{lease.task_id}-{lease.claim}")
     lease.ports.crash_point("before-merge-batch")
-    drafts = (merge_draft, lease.draft(completed_event(result, lease.order, run_summary)))
+    completed = await lease.set_aside(completed_event(result, lease.order, run_summary))
+    drafts = (merge_draft, lease.draft(completed))
     landed = await lease.ports.append(drafts, lease.stamp())
     if isinstance(landed, Conflict):
         await lease.look()

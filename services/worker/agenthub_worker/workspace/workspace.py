@@ -15,7 +15,7 @@ from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Recorded
-from agenthub_events.redaction import redact_bytes
+from agenthub_events.redaction import as_shown, redact_text
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
 from agenthub_worker.evidence.layout import (
@@ -102,8 +102,8 @@ class Workspace:
         return True
 
     async def finish(self, message: str) -> Committed:
-        """The whole work as one commit on its base."""
-        return await self._commit(self.base, message)
+        """The whole work as one commit on its base; its message is shown wherever the commit goes."""
+        return await self._commit(self.base, redact_text(as_shown(message), self.lease.secrets))
 
     async def bundle(self, base: str, head: str) -> str:
         """Store what `head` has beyond `base`; the digest of the bundle."""
@@ -161,8 +161,9 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
 async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
     """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
     ports = lease.ports
-    report = await lease.while_held(run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
-    log_ref = await ports.patiently(lambda: ports.artifacts.put(redact_bytes(report.log)))
+    ran = await lease.while_held(run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
+    report = ran.without(lease.secrets)
+    log_ref = await ports.patiently(lambda: ports.artifacts.put(report.log))
     outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))
     report_ref = await ports.patiently(partial(ports.artifacts.put, outcomes))
     return report, evidence_of(report, log_ref, report_ref)

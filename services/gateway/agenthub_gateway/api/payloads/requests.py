@@ -8,12 +8,14 @@ import msgspec
 from msgspec import Meta
 
 from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Priority
+from agenthub_events.redaction import SHORTEST_SECRET
 from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 
 GOAL_MAX = 8_000
 TEXT_MAX = 16_000
 REQUIREMENT_MAX = 500
 REQUIREMENTS_MAX = 50
+SECRETS_MAX = 50
 
 ShortText = Annotated[str, Meta(max_length=500)]
 LongText = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
@@ -79,6 +81,14 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     test_command: ShortText = ""
     autonomy: Autonomy = "full"
     workflow: tuple[TaskBody, ...] | None = None
+    secrets: Annotated[
+        tuple[Annotated[str, Meta(min_length=SHORTEST_SECRET, max_length=TEXT_MAX)], ...],
+        Meta(
+            max_length=SECRETS_MAX,
+            description="Values that no record, tool result, log line or export of this goal may show. They are"
+            " kept beside the log, where they can be erased, and given to nobody",
+        ),
+    ] = ()
 
 
 class ReworkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

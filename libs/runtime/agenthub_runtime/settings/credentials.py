@@ -1,0 +1,54 @@
+"""The credentials in an environment: what the hub itself holds and must show nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from agenthub_events.errors import InvalidInput
+from agenthub_events.redaction import can_be_masked
+from agenthub_runtime.settings.table import (
+    ANTHROPIC_API_KEY,
+    ANTHROPIC_BASE_URL,
+    API_KEYS,
+    DATABASE_URL,
+    HUB_KEY,
+    NATS_URL,
+    OTLP_ENDPOINT,
+    OTLP_HEADERS,
+    Setting,
+)
+
+_KEYS = (ANTHROPIC_API_KEY, HUB_KEY)
+_LISTS = (API_KEYS, OTLP_HEADERS)
+_ADDRESSES = (NATS_URL, DATABASE_URL, ANTHROPIC_BASE_URL, OTLP_ENDPOINT)
+_USER_INFO = re.compile(r"://([^/@]*)@")
+
+
+def credentials_in(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Keys, secrets of listed keys, values of headers, and passwords in addresses.
+
+    Short ones, and short words of letters alone, are left out: masking them would destroy ordinary texts.
+    """
+    return tuple(dict.fromkeys(value for value in _held(env) if can_be_masked(value)))
+
+
+def _held(env: Mapping[str, str]) -> Iterator[str]:
+    for setting in _KEYS:
+        yield env.get(setting.name, "").strip()
+    for entries in _LISTS:
+        for entry in _listed(entries, env.get(entries.name, "").strip()):
+            _, separator, secret = entry.partition(":")
+            yield secret.strip() if separator and entries is API_KEYS else entry
+    for setting in _ADDRESSES:
+        for info in _USER_INFO.findall(env.get(setting.name, "")):
+            user, separator, password = info.partition(":")
+            yield password if separator else user
+
+
+def _listed(setting: Setting[tuple[str, ...]], text: str) -> tuple[str, ...]:
+    # What does not fit is reported where the setting is read.
+    with suppress(ValueError, InvalidInput):
+        return setting.parse(text)
+    return ()
