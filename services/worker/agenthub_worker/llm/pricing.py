@@ -59,10 +59,12 @@ PRICES: dict[str, tuple[Rate, ...]] = {
 }
 
 
-def cost_usd(model: str, usage: TokenUsage, provider: str) -> Decimal | None:
-    """USD of one call; 0 for the rehearsal model; None when the price of `model` is not known."""
+def cost_usd(model: str, usage: TokenUsage | None, provider: str) -> Decimal | None:
+    """USD of one call; 0 for the rehearsal model; None when the price of `model`, or the usage, is not known."""
     if provider == REHEARSAL:
         return Decimal(0)
+    if usage is None:
+        return None
     rate = _rate_for(model, usage.total_input_tokens)
     return None if rate is None else rate.cost(usage)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -61,18 +62,29 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Provider(name={self.name!r}, base_url={self.base_url!r}, model={self.model!r})"
+        return f"Provider(name={self.name!r}, address={self.address!r}, model={self.model!r})"
 
     @property
     def label(self) -> str:
         """The provider's name in messages for people."""
         match self.name:
             case "anthropic":
-                return "Anthropic" if self.base_url == ANTHROPIC_URL else f"the provider at {self.base_url}"
+                return "Anthropic" if self.base_url == ANTHROPIC_URL else f"the provider at {self.address}"
             case "local":
-                return f"the local model server at {self.base_url}"
+                return f"the local model server at {self.address}"
             case "rehearsal":
                 return REHEARSAL_LABEL
+
+    @property
+    def address(self) -> str:
+        """Where calls go, without the credentials that an address can hold."""
+        parts = urlsplit(self.base_url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+    @property
+    def place(self) -> str:
+        """Name and address, for messages about what came from there."""
+        return self.label if self.address in self.label else f"{self.label} at {self.address}"
 
     @property
     def caches_prompts(self) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from agenthub_events.base import Event
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskParked
-from agenthub_worker.domain.backoff import backoff_s, overloads_in_a_row
+from agenthub_worker.domain.after_fault import backoff_s, overloads_in_a_row
 
 PARKED = TaskParked(task_id="t", attempt=1, reason="overload")
 DRAINED = TaskParked(task_id="t", attempt=1, reason="restart")
