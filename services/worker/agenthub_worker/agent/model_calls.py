@@ -93,15 +93,18 @@ class ModelCalls:
     def spent(self, worst_call_usd: float | None) -> Spent:
         """What the attempt has used so far.
 
-        A call that may be billed unanswered, or whose usage the server kept to itself, counts at its worst price.
+        An unanswered call that may be billed counts at its worst price; so does, where a person has set a limit of
+        money, an answered one whose usage the server kept to itself.
         """
         run = self._journal.run
         costs = [answer.usage.cost_usd for answer in run.answers]
-        known = sum(cost for cost in costs if cost is not None)
-        unpriced = run.unanswered + costs.count(None)
-        cost: float | None = known
-        if unpriced:
-            cost = None if worst_call_usd is None else known + unpriced * worst_call_usd
+        kept_secret = costs.count(None)
+        unpriced = run.unanswered + kept_secret
+        cost: float | None = sum(cost for cost in costs if cost is not None)
+        if kept_secret and not self._lease.aggregate.money_limit_set:
+            cost = None
+        elif unpriced and cost is not None:
+            cost = None if worst_call_usd is None else cost + unpriced * worst_call_usd
         return Spent(calls=len(run.answers), unknown_calls=run.unanswered, cost_usd=cost)
 
     def _request(self) -> ModelRequest:

@@ -40,7 +40,7 @@ class Patience:
         self.life()
 
 
-class Answer:
+class ModelAnswer:
     """One answer of a server (`label` for people) to a call of `model`."""
 
     def __init__(self, response: httpx2.Response, reader: ReplyReader, label: str, model: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agenthub_worker.domain.model import ModelReply, ModelRequest
-from agenthub_worker.llm.answer import SIGNS_OF_LIFE, Answer, Patience
+from agenthub_worker.llm.answer import SIGNS_OF_LIFE, ModelAnswer, Patience
 from agenthub_worker.llm.faults import fault_of, hung
 from agenthub_worker.llm.reply import ReplyReader
 from agenthub_worker.llm.retry_after import retry_after_seconds
@@ -78,7 +78,7 @@ class MessagesClient:
             patience = Patience(idle, self._patience_s)
             async with await client.messages.create(**self._arguments(request), stream=True) as stream:
                 patience.life()
-                return await Answer(stream.response, reader, label, request.model).read(patience, on_activity)
+                return await ModelAnswer(stream.response, reader, label, request.model).read(patience, on_activity)
 
     def _arguments(self, request: ModelRequest) -> dict[str, Any]:
         arguments: dict[str, Any] = {
