@@ -242,7 +242,9 @@ def test_a_refused_report_may_be_repaired_once_and_a_plan_twice() -> None:
 
 
 def test_a_tool_call_id_that_is_missing_or_comes_twice_becomes_our_own() -> None:
-    calls = [{"type": "tool_use", "id": id_, "name": "bash", "input": {}} for id_ in ("a", "", "b", "b", "c")]
+    calls: list[dict[str, Any]] = [
+        {"type": "tool_use", "id": id_, "name": "bash", "input": {}} for id_ in ("a", "", "b", "b", "c")
+    ]
     said = [{"type": "text", "text": "hm"}, *calls]
     ids = [block.get("id") for block in with_own_ids(said, {"a"}, "1_2")]
     assert ids == [None, "toolu_1_2_1", "toolu_1_2_2", "b", "toolu_1_2_4", "c"]

@@ -110,6 +110,11 @@ class AgentSetup:
             read_only=not agent.may_edit or context.kind in _READ_ONLY_KINDS,
         )
 
+    @property
+    def provider(self) -> Provider | None:
+        """Where model calls go."""
+        return self._provider
+
     async def aclose(self) -> None:
         """Close the model's connections."""
         if self._close is not None:

@@ -109,7 +109,7 @@ def _sdk_client(provider: Provider, idle_timeout_s: float) -> AsyncAnthropic:
         # Our own idle timeout acts first; this one only frees the socket should that ever fail.
         timeout=httpx2.Timeout(idle_timeout_s * SIGNS_OF_LIFE, connect=CONNECT_TIMEOUT_S),
         middleware=[_no_long_waits],
-        http_client=_transport(direct=_is_loopback(provider.base_url)),
+        http_client=_transport(direct=is_loopback(provider.base_url)),
     )
 
 
@@ -126,7 +126,8 @@ def _transport(*, direct: bool) -> httpx2.AsyncClient:
     return anthropic.DefaultAsyncHttpxClient(follow_redirects=False)
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether `url` is on this machine itself, where no proxy reaches."""
     host = urlsplit(url).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 

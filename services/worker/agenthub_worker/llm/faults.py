@@ -92,11 +92,11 @@ def fault_of(error: Exception, provider: str, model: str) -> ModelFault:
         response = error.response
         return answer_fault(response.status_code, response.headers, error.body, provider, model)
     if isinstance(error, anthropic.APIConnectionError):
-        return _connection_fault(error.__cause__ or error, provider)
+        return connection_fault(error.__cause__ or error, provider)
     if isinstance(error, httpx2.DecodingError | UnicodeError):
         return garbled(provider, f"an answer that cannot be decoded ({one_line(str(error))[:120]})")
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
-        return _connection_fault(error, provider)
+        return connection_fault(error, provider)
     if isinstance(error, httpx2.HTTPError):
         return ModelFault(
             "transient",
@@ -109,8 +109,8 @@ def fault_of(error: Exception, provider: str, model: str) -> ModelFault:
     return garbled(provider, f"what the client cannot use ({type(error).__name__}: {one_line(str(error))[:200]})")
 
 
-def _connection_fault(cause: BaseException, provider: str) -> ModelFault:
-    import anthropic
+def connection_fault(cause: BaseException, provider: str) -> ModelFault:
+    """The fault behind an error of the transport, before any byte of an answer."""
     import httpx2
 
     if isinstance(cause, httpx2.ReadError | httpx2.RemoteProtocolError | httpx2.WriteError):
@@ -118,12 +118,12 @@ def _connection_fault(cause: BaseException, provider: str) -> ModelFault:
             "transient",
             f"{provider} closed the connection without an answer ({type(cause).__name__}). {_ADVICE['transient']}",
         )
-    if isinstance(cause, (httpx2.ReadTimeout, httpx2.WriteTimeout, httpx2.PoolTimeout)):
+    if isinstance(cause, httpx2.ReadTimeout | httpx2.WriteTimeout | httpx2.PoolTimeout):
         return ModelFault("hung", f"{provider} did not answer in time. {_ADVICE['hung']}")
     if isinstance(cause, httpx2.DecodingError):
         return garbled(provider, f"an answer that cannot be decoded ({one_line(str(cause))[:120]})")
     said = one_line(str(cause))[:_SAID_MAX] or type(cause).__name__
-    if isinstance(cause, anthropic.APITimeoutError | httpx2.ConnectTimeout):
+    if isinstance(cause, httpx2.ConnectTimeout):
         said = "no connection within the time allowed"
     return ModelFault(
         "unreachable",

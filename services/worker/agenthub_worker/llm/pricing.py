@@ -69,6 +69,11 @@ def cost_usd(model: str, usage: TokenUsage | None, provider: str) -> Decimal | N
     return None if rate is None else rate.cost(usage)
 
 
+def price_is_known(model: str) -> bool:
+    """Whether the table has a price for `model`."""
+    return _rate_for(model, 0) is not None
+
+
 def worst_case_usd(model: str, input_tokens: int, max_tokens: int, provider: str) -> Decimal | None:
     """USD that a call costs at most: nothing of the prompt cached before, all of it written, a full reply."""
     return cost_usd(model, TokenUsage(cache_write_tokens=input_tokens, output_tokens=max_tokens), provider)
