@@ -22,8 +22,8 @@ class GatewayPorts:
     """The collaborators of the handlers.
 
     `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
-    `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to
-    a hub whose workers run on it.
+    `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
+    to a hub whose workers run on it.
     """
 
     log: EventLog

@@ -148,7 +148,8 @@ def answer_fault(status: int, headers: Mapping[str, str], body: object, provider
         kind = "config"
     wait = retry_after_seconds(headers) if kind in {"overload", "transient"} else None
     shown = "" if status == 200 else f" (HTTP {status})"
-    if kind == "config" and not error_type and status in (400, 404, 405, 410, 426, 501):
+    strange = status in (400, 404, 405, 410, 426, 501) and not error_type
+    if kind == "config" and strange and _by_words(error_type, status, said) is None:
         said = f"{WRONG_API}, or not this model: {said}"
     return ModelFault(
         kind,
@@ -191,13 +192,18 @@ def _said(body: object) -> tuple[str, str]:
 
 
 def _kind(error_type: str, status: int, said: str) -> FaultKind:
-    words = f"{error_type} {said}"
-    for pattern, kind in _BY_WORDS:
-        # A limit of tokens a minute is named in the same words as one of the model.
-        if pattern.search(words) and not (kind == "too_long" and status in _LIMITS):
-            return kind
+    if known := _by_words(error_type, status, said):
+        return known
     if error_type in _BY_TYPE:
         return _BY_TYPE[error_type]
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     return "transient" if status >= 500 or status == 200 else "rejected"
+
+
+def _by_words(error_type: str, status: int, said: str) -> FaultKind | None:
+    for pattern, kind in _BY_WORDS:
+        # A limit of tokens a minute is named in the same words as one of the model.
+        if pattern.search(f"{error_type} {said}") and not (kind == "too_long" and status in _LIMITS):
+            return kind
+    return None
