@@ -203,6 +203,17 @@ async def test_a_character_that_comes_in_two_halves_is_joined() -> None:
     assert reply.text == "\U0001f600"
 
 
+@pytest.mark.parametrize("id_", ["", None, 7.5, "call.1", "a b", "\x00", "x" * 300, ["a"]])
+async def test_an_id_that_is_none_is_left_to_the_run(id_: Any) -> None:
+    assert (await reply_to(stream(use("bash", {}, id_=id_)))).tool_calls[0]["id"] == ""
+
+
+async def test_names_from_the_server_hold_nothing_that_a_database_or_a_terminal_minds() -> None:
+    reply = await reply_to(stream(LS, stop="fl\x00are\x1b[2J", model="m\x00\n" + "x" * 999))
+    assert (reply.stop_reason, len(reply.model)) == ("fl are [2J", 200)
+    assert reply.model.isprintable()
+
+
 async def test_blocks_of_unknown_kinds_come_through() -> None:
     odd = {"type": "reasoning_trace", "steps": [1, {"a": None}]}
     assert (await reply_to(stream(odd, LS))).content == [odd, LS]

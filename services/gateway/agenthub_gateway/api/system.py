@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from agenthub_events.errors import AgenthubError
 from agenthub_gateway.api.access import PortsParam
@@ -106,7 +106,7 @@ async def queues(ports: PortsParam) -> QueueList:
 
 
 @get("/api/v1/model", tags=["System"], summary="Which model the agents ask")
-async def model(ports: PortsParam, probe: bool = False) -> ModelView:
+async def model(ports: PortsParam, probe: FromQuery[bool] = False) -> ModelView:
     """With `probe` a worker makes one cheap call, at most once a minute, and says what came of it."""
     told = await ports.model(probe)
     if told is None:

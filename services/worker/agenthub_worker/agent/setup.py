@@ -144,7 +144,7 @@ def open_agent_setup(settings: WorkerSettings, types: Sequence[str]) -> AgentSet
     from agenthub_worker.llm.client import MessagesClient
 
     provider = provider_for(settings, types)
-    client = MessagesClient(provider)
+    client = MessagesClient(provider, idle_timeout_s=settings.model_idle_s)
     return AgentSetup(provider, client, hub_agents, close=client.aclose)
 
 

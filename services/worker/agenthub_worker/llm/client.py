@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from agenthub_worker.llm.providers import Provider
 
 IDLE_TIMEOUT_S = 120.0
-LOCAL_PATIENCE = 2.5
+# A server without much of a graphics card reads a long prompt for minutes before it can say a word.
+LOCAL_IDLE_TIMEOUT_S = 300.0
 CONNECT_TIMEOUT_S = 10.0
 # The SDK tries once more by itself when that is quick; a longer wait belongs to the queue, not to a worker's slot.
 QUICK_RETRIES = 1
@@ -38,18 +39,18 @@ class MessagesClient:
     `idle_timeout_s`: how long the server may send nothing before the call counts as hung.
     """
 
-    def __init__(self, provider: Provider, *, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
+    def __init__(self, provider: Provider, *, idle_timeout_s: float | None = None) -> None:
         self._provider = provider
-        self._idle_timeout_s = idle_timeout_s
+        usual = LOCAL_IDLE_TIMEOUT_S if provider.name == "local" else IDLE_TIMEOUT_S
+        self._idle_timeout_s = idle_timeout_s or usual
         self._client: AsyncAnthropic | None = None
 
     async def complete(self, request: ModelRequest, *, on_activity: Callable[[str], None]) -> ModelReply:
         """Stream one reply to its end. Raises `ModelFault`; cancelling closes the connection at once."""
-        client = await self._opened()
         try:
-            return await self._stream(client, request, on_activity)
+            return await self._stream(await self._opened(), request, on_activity)
         except TimeoutError as error:
-            raise hung(self._provider.place, self._patience_s) from error
+            raise hung(self._provider.place, self._idle_timeout_s) from error
         except Exception as error:  # What a server sends must never look like a fault of the worker.
             raise fault_of(error, self._provider.place, request.model) from error
 
@@ -64,18 +65,13 @@ class MessagesClient:
             self._client = _sdk_client(self._provider, self._idle_timeout_s)
         return self._client
 
-    @property
-    def _patience_s(self) -> float:
-        """A local server reads a long prompt for minutes before it can say a word."""
-        return self._idle_timeout_s * (LOCAL_PATIENCE if self._provider.name == "local" else 1)
-
     async def _stream(
         self, client: AsyncAnthropic, request: ModelRequest, on_activity: Callable[[str], None]
     ) -> ModelReply:
         label = self._provider.place
         reader = ReplyReader(label, request.model, [str(tool["name"]) for tool in request.tools])
-        async with asyncio.timeout(self._patience_s) as idle:
-            patience = Patience(idle, self._patience_s)
+        async with asyncio.timeout(self._idle_timeout_s) as idle:
+            patience = Patience(idle, self._idle_timeout_s)
             async with await client.messages.create(**self._arguments(request), stream=True) as stream:
                 patience.life()
                 return await ModelAnswer(stream.response, reader, label, request.model).read(patience, on_activity)

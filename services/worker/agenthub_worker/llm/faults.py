@@ -93,7 +93,7 @@ def fault_of(error: Exception, provider: str, model: str) -> ModelFault:
         return answer_fault(response.status_code, response.headers, error.body, provider, model)
     if isinstance(error, anthropic.APIConnectionError):
         return connection_fault(error.__cause__ or error, provider)
-    if isinstance(error, httpx2.DecodingError | UnicodeError):
+    if isinstance(error, httpx2.DecodingError | UnicodeDecodeError):
         return garbled(provider, f"an answer that cannot be decoded ({one_line(str(error))[:120]})")
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
         return connection_fault(error, provider)
@@ -106,7 +106,8 @@ def fault_of(error: Exception, provider: str, model: str) -> ModelFault:
     if isinstance(error, anthropic.APIResponseValidationError):
         return wrong_api(provider, "something else")
     # Raised in the client by what the server sent, or by what it was to send: told as it is.
-    return garbled(provider, f"what the client cannot use ({type(error).__name__}: {one_line(str(error))[:200]})")
+    said = f"{type(error).__name__}: {one_line(str(error))[:200]}"
+    return ModelFault("garbled", f"A call to {provider} broke in the client ({said}). {_ADVICE['garbled']}")
 
 
 def connection_fault(cause: BaseException, provider: str) -> ModelFault:
@@ -125,6 +126,9 @@ def connection_fault(cause: BaseException, provider: str) -> ModelFault:
     said = one_line(str(cause))[:_SAID_MAX] or type(cause).__name__
     if isinstance(cause, httpx2.ConnectTimeout):
         said = "no connection within the time allowed"
+    if isinstance(cause, httpx2.LocalProtocolError):
+        # Its words can hold a header, and a header the key.
+        said = type(cause).__name__
     return ModelFault(
         "unreachable",
         f"{provider} is unreachable: it cannot be reached ({said}). {_ADVICE['unreachable']}",

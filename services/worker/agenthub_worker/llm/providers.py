@@ -123,8 +123,10 @@ def provider_for(settings: WorkerSettings | HubSettings, types: Iterable[str]) -
 def choose_provider(settings: ProviderSettings) -> Provider:
     """The provider that `settings` name, or imply: a key means Anthropic, an address alone a local server.
 
-    Raises `ProviderMissing` with the setting to make when nothing, or not enough, is configured.
+    Raises `ProviderMissing` with the setting to make when nothing usable, or not enough, is configured.
     """
+    _check_key(settings.api_key)
+    _check_address(settings.base_url)
     name = settings.provider or ("anthropic" if settings.api_key else "local" if settings.base_url else "")
     match name:
         case "anthropic":
@@ -145,6 +147,29 @@ def choose_provider(settings: ProviderSettings) -> Provider:
                 f"AGENTHUB_PROVIDER is `{name[:40]}`: it must be anthropic, local or rehearsal",
                 field="AGENTHUB_PROVIDER",
             )
+
+
+def _check_key(key: str) -> None:
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ProviderMissing(
+            "the key holds characters that no key has, often from copying it: set ANTHROPIC_API_KEY again",
+            field="ANTHROPIC_API_KEY",
+        )
+
+
+def _check_address(url: str) -> None:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        raise ProviderMissing(
+            "the address of the model server is none: set ANTHROPIC_BASE_URL to one like http://127.0.0.1:11434",
+            field="ANTHROPIC_BASE_URL",
+        )
 
 
 def _anthropic(settings: ProviderSettings) -> Provider:

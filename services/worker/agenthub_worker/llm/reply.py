@@ -7,15 +7,17 @@ What they mean is put into one form here, before anything is recorded: nothing b
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from agenthub_worker.domain.model import Block, ModelFault, ModelReply, TokenUsage
-from agenthub_worker.llm.clean_json import clean_text, cleaned, loads
+from agenthub_worker.llm.clean_json import cleaned, loads, one_line
 
 LARGEST_REPLY_BYTES = 4 << 20
 _MOST_TOKENS = 1_000_000_000
 _NAME_MAX = 200
+_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 # How other APIs, and servers that began with one of them, call the same endings.
 _SAME_AS: Mapping[str, str] = {
@@ -82,7 +84,7 @@ class ReplyReader:
                 "transient",
                 f"{self._label} ended its answer before it was complete; the call can be made again.",
             )
-        reason = clean_text(str(self._stop_reason or ""))[:_NAME_MAX]
+        reason = one_line(str(self._stop_reason or ""))[:_NAME_MAX]
         reason = _SAME_AS.get(reason.lower(), reason)
         content = [self._finished(index, cut=reason not in _WHOLE) for index in sorted(self._blocks)]
         if reason in _WHOLE and any(block.get("type") == "tool_use" for block in content):
@@ -93,8 +95,8 @@ class ReplyReader:
             content=content,
             stop_reason=reason or "end_turn",
             usage=token_usage(self._usage),
-            model=clean_text(str(self._head.get("model") or self._model))[:_NAME_MAX],
-            message_id=clean_text(str(self._head.get("id") or ""))[:_NAME_MAX],
+            model=one_line(str(self._head.get("model") or self._model))[:_NAME_MAX],
+            message_id=one_line(str(self._head.get("id") or ""))[:_NAME_MAX],
         )
 
     def _index(self, event: Mapping[str, Any], *, new: bool = False) -> int:
@@ -123,8 +125,9 @@ class ReplyReader:
             if field != "partial_json":
                 block[field] = f"{block.get(field) or ''}{''.join(pieces)}"
         if block.get("type") == "tool_use":
-            block["id"] = clean_text(str(block.get("id") or ""))[:_NAME_MAX]
-            block["name"] = offered(clean_text(str(block.get("name") or ""))[:_NAME_MAX], self._tools)
+            # An id that other servers would not take is no id: the run gives the call one of its own.
+            block["id"] = str(block["id"]) if _ID.fullmatch(str(block.get("id"))) else ""
+            block["name"] = offered(one_line(str(block.get("name") or ""))[:_NAME_MAX], self._tools)
             written = "".join(self._pieces.get(index, {}).get("partial_json", ()))
             block["input"] = self._arguments(written.strip() or block.get("input"), cut=cut)
         try:
