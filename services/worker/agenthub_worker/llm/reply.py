@@ -116,7 +116,8 @@ class ReplyReader:
                 return piece if field == "text" else ""
         if delta.get("type") == "citations_delta":
             block = self._blocks.setdefault(index, {"type": "text"})
-            block["citations"] = [*(block.get("citations") or ()), delta.get("citation")]
+            known = block.get("citations")
+            block["citations"] = [*(known if isinstance(known, list) else ()), delta.get("citation")]
         return ""
 
     def _finished(self, index: int, *, cut: bool) -> Block:
@@ -124,9 +125,12 @@ class ReplyReader:
         for field, pieces in self._pieces.get(index, {}).items():
             if field != "partial_json":
                 block[field] = f"{block.get(field) or ''}{''.join(pieces)}"
+        if block.get("type") == "text":
+            block["text"] = str(block.get("text") or "")
         if block.get("type") == "tool_use":
             # An id that other servers would not take is no id: the run gives the call one of its own.
-            block["id"] = str(block["id"]) if _ID.fullmatch(str(block.get("id"))) else ""
+            given = block.get("id")
+            block["id"] = given if isinstance(given, str) and _ID.fullmatch(given) else ""
             block["name"] = offered(one_line(str(block.get("name") or ""))[:_NAME_MAX], self._tools)
             written = "".join(self._pieces.get(index, {}).get("partial_json", ()))
             block["input"] = self._arguments(written.strip() or block.get("input"), cut=cut)
