@@ -76,7 +76,7 @@ class ModelAnswer:
                 continue
             event = self._event(sse.data, sse.event)
             if self._observer is not None:
-                self._observer.item(event)
+                self._observer.item(_as_told_to_spans(event))
             if event.get("type") != "ping":
                 patience.news()
             on_activity(clean_text(self._reader.take(event)))
@@ -123,6 +123,15 @@ class ModelAnswer:
 
     def _is_stream(self) -> bool:
         return bool(self._response.headers.get("content-type", "").startswith("text/event-stream"))
+
+
+def _as_told_to_spans(event: Mapping[str, Any]) -> object:
+    """The SDK counts tokens from the head of a message only when that is of its own type."""
+    from anthropic.types import RawMessageStartEvent
+
+    if event.get("type") == "message_start" and isinstance(event.get("message"), dict):
+        return RawMessageStartEvent.construct(type="message_start", message=event["message"])
+    return event
 
 
 class _Body:
