@@ -81,6 +81,8 @@ FRAMES = {
     "a byte order mark": b"\xef\xbb\xbf" + framed(CALLED),
     "comments and pings between": b": keep\n\n" + framed([{"type": "ping"}, *CALLED]) + b"data: [DONE]\n\n",
     "events of unknown kinds": framed([*CALLED[:1], {"type": "weather", "is": "fine"}, *CALLED[1:]]),
+    "a start that comes twice": framed([*CALLED[:3], *CALLED]),
+    "more behind the end": framed(CALLED) + b"data: {oops\n\n",
     "no index": framed([{k: v for k, v in event.items() if k != "index"} for event in CALLED]),
     "stop_reason null": framed(events(LS, stop=None)),
     "an empty line before it": b"\n\n" + framed(CALLED),
@@ -182,6 +184,7 @@ async def test_a_tool_that_is_not_on_offer_keeps_its_name(name: str) -> None:
     "usage",
     [None, {}, "many", [1], {"input_tokens": -5, "output_tokens": 1}, {"input_tokens": 10**30, "output_tokens": 1},
      {"input_tokens": "lots", "output_tokens": 1}, {"input_tokens": 4}, {"input_tokens": 0, "output_tokens": 0},
+     {"input_tokens": 0, "output_tokens": 9},
      {"input_tokens": True, "output_tokens": 3}, {"input_tokens": 1e999, "output_tokens": 3}],
 )  # fmt: skip
 async def test_counts_that_cannot_be_true_are_unknown(usage: Any) -> None:
@@ -217,6 +220,29 @@ async def test_names_from_the_server_hold_nothing_that_a_database_or_a_terminal_
     assert reply.model.isprintable()
 
 
+async def test_blocks_that_all_begin_under_one_index_stay_apart() -> None:
+    told = [{**event, "index": 0} if "index" in event else event for event in events(text("a"), LS, text("b"), LS)]
+    reply = await reply_to(answer(framed(told)))
+    assert [block["type"] for block in reply.content] == ["text", "tool_use", "text", "tool_use"]
+    assert [call["input"] for call in reply.tool_calls] == [{"command": "ls"}] * 2
+
+
+@pytest.mark.parametrize("left_out", [(), ("message_stop",)])
+async def test_a_connection_that_stays_open_behind_a_whole_reply_does_not_hang_it(
+    left_out: tuple[str, ...],
+) -> None:
+    async def stays(writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(framed(without(CALLED, *left_out))))
+        await hangs(writer)
+
+    assert (await reply_to(stays, idle_timeout_s=0.5)).stop_reason == "tool_use"
+
+
+async def test_a_connection_that_breaks_behind_a_whole_reply_does_not_break_it() -> None:
+    whole = answer(framed(without(CALLED, "message_stop")), headers={"content-length": "99999"})
+    assert (await reply_to(whole)).stop_reason == "tool_use"
+
+
 async def test_blocks_of_unknown_kinds_come_through() -> None:
     odd = {"type": "reasoning_trace", "steps": [1, {"a": None}]}
     assert (await reply_to(stream(odd, LS))).content == [odd, LS]
@@ -243,6 +269,11 @@ FAULTS: dict[str, tuple[Habit, str, str]] = {
     "no such model, 400": (as_json({"error": "model 'm' not found, pull it"}, status=400), "config", "pull it"),
     "a wrong key": (error("authentication_error", "invalid x-api-key", 401), "config", "x-api-key"),
     "a wrong key, 400": (as_json({"error": {"message": "API key not valid"}}, status=400), "config", "not valid"),
+    "404 of another API": (
+        as_json({"error": {"message": "Invalid URL", "type": "invalid_request_error"}}, status=404),
+        "config",
+        "Messages API",
+    ),
     "402": (as_json({"error": "pay"}, status=402), "config", "pay"),
     "413": (answer(b"too large", status=413), "too_long", "no longer fits"),
     "too long, 400": (error("invalid_request_error", "prompt is too long: 9 > 8", 400), "too_long", "split"),

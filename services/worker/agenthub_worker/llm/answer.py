@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from agenthub_worker.domain.model import ModelFault, ModelReply
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 LARGEST_ANSWER_BYTES = 16 << 20
 # A server that only says that it lives is believed for so many times the silence that counts as hung.
 SIGNS_OF_LIFE = 5
+_GOODBYE_S = 0.5
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -80,6 +82,9 @@ class ModelAnswer:
             if event.get("type") != "ping":
                 patience.news()
             on_activity(clean_text(self._reader.take(event)))
+            if self._reader.stopped:
+                await body.leave()
+                return
         if not self._reader.began and body.size and not self._is_stream():
             raise wrong_api(self._label, "text that is no stream of events")
 
@@ -166,6 +171,15 @@ class _Body:
     async def rest(self) -> bytes:
         """All of it at once."""
         return b"".join([chunk async for chunk in self.aiter_bytes()])
+
+    async def leave(self) -> None:
+        """Read what is left, so that the connection can be used again; what does not come soon is left there."""
+        import httpx2
+
+        with suppress(TimeoutError, httpx2.HTTPError):
+            async with asyncio.timeout(_GOODBYE_S):
+                async for _ in self._chunks:
+                    pass
 
     async def _counted(self) -> AsyncIterator[bytes]:
         async for chunk in self._chunks:

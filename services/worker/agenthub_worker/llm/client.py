@@ -68,13 +68,22 @@ class MessagesClient:
     async def _stream(
         self, client: AsyncAnthropic, request: ModelRequest, on_activity: Callable[[str], None]
     ) -> ModelReply:
+        import httpx2
+
         label = self._provider.place
         reader = ReplyReader(label, request.model, [str(tool["name"]) for tool in request.tools])
-        async with asyncio.timeout(self._idle_timeout_s) as idle:
-            patience = Patience(idle, self._idle_timeout_s)
-            async with await client.messages.create(**self._arguments(request), stream=True) as stream:
-                patience.life()
-                return await ModelAnswer(stream.response, reader, label, request.model).read(patience, on_activity)
+        try:
+            async with asyncio.timeout(self._idle_timeout_s) as idle:
+                patience = Patience(idle, self._idle_timeout_s)
+                async with await client.messages.create(**self._arguments(request), stream=True) as stream:
+                    patience.life()
+                    answer = ModelAnswer(stream.response, reader, label, request.model)
+                    return await answer.read(patience, on_activity)
+        except (TimeoutError, httpx2.HTTPError):
+            # The connection stays open, or breaks, behind a reply that is whole.
+            if not reader.ended:
+                raise
+            return reader.reply()
 
     def _arguments(self, request: ModelRequest) -> dict[str, Any]:
         arguments: dict[str, Any] = {

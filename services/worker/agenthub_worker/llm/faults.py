@@ -65,6 +65,7 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], FaultKind], ...] = (
     ),
     (re.compile(r"(invalid|incorrect|missing|no) (x-)?api[-_ ]?key", re.I), "config"),
 )
+_NO_SUCH_PATH = frozenset({404, 405, 501})
 _LIMITS = frozenset({429, 503, 529})
 
 _ADVICE: Mapping[FaultKind, str] = {
@@ -152,8 +153,7 @@ def answer_fault(status: int, headers: Mapping[str, str], body: object, provider
         kind = "config"
     wait = retry_after_seconds(headers) if kind in {"overload", "transient"} else None
     shown = "" if status == 200 else f" (HTTP {status})"
-    strange = status in (400, 404, 405, 410, 426, 501) and not error_type
-    if kind == "config" and strange and _by_words(error_type, status, said) is None:
+    if kind == "config" and _is_strange(error_type, status) and _by_words(error_type, status, said) is None:
         said = f"{WRONG_API}, or not this model: {said}"
     return ModelFault(
         kind,
@@ -162,6 +162,13 @@ def answer_fault(status: int, headers: Mapping[str, str], body: object, provider
         # An error inside a stream has status 200: by then the model was at work.
         may_be_billed=status == 200,
     )
+
+
+def _is_strange(error_type: str, status: int) -> bool:
+    """Whether a server of the Messages API would not answer so: it knows the path, and names a type of error."""
+    if status in _NO_SUCH_PATH:
+        return error_type != "not_found_error"
+    return status in (400, 410, 426) and not error_type
 
 
 def wrong_api(provider: str, sent: str) -> ModelFault:
@@ -192,13 +199,15 @@ def _said(body: object) -> tuple[str, str]:
             if name == "error" and isinstance(found, Mapping) and isinstance(found.get("type"), str):
                 error_type = found["type"]
     text = found if isinstance(found, str) else "" if found is None else str(found)
+    if text.lstrip().startswith("<"):
+        text = "a web page"
     return one_line(error_type)[:80], one_line(text)[:_SAID_MAX]
 
 
 def _kind(error_type: str, status: int, said: str) -> FaultKind:
     if known := _by_words(error_type, status, said):
         return known
-    if error_type in _BY_TYPE:
+    if error_type in _BY_TYPE and status not in _NO_SUCH_PATH:
         return _BY_TYPE[error_type]
     if status in _BY_STATUS:
         return _BY_STATUS[status]

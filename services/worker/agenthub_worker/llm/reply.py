@@ -37,13 +37,23 @@ class ReplyReader:
         self._label = label
         self._model = model
         self._tools = tools
-        self._blocks: dict[int, Block] = {}
-        self._pieces: dict[int, dict[str, list[str]]] = {}
-        self._usage: dict[str, Any] = {}
-        self._head: Mapping[str, Any] = {}
-        self._stop_reason: Any = None
-        self._stopped = False
+        self._begin({})
         self.began = False
+
+    def _begin(self, head: Mapping[str, Any]) -> None:
+        self._head = head
+        self._blocks: list[Block] = []
+        self._pieces: list[dict[str, list[str]]] = []
+        # Where the block stands that was last begun under an index: some servers begin every block under 0.
+        self._places: dict[int, int] = {}
+        self._usage: dict[str, Any] = {}
+        self._stop_reason: Any = None
+        self.stopped = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the reply is whole, even if the connection breaks or stays open now."""
+        return self.stopped or bool(self._stop_reason)
 
     def take(self, event: Mapping[str, Any]) -> str:
         """One event; returns the text that it adds to the reply. Unknown kinds are passed over."""
@@ -51,42 +61,40 @@ class ReplyReader:
             case "message_start":
                 self.whole(_object(event.get("message")))
             case "content_block_start":
-                self.began = True
-                self._blocks[self._index(event, new=True)] = dict(_object(event.get("content_block")))
+                self._add(event.get("index"), _object(event.get("content_block")))
             case "content_block_delta":
-                self.began = True
-                return self._delta(self._index(event), _object(event.get("delta")))
+                return self._delta(event.get("index"), _object(event.get("delta")))
             case "message_delta":
                 self.began = True
                 self._stop_reason = _object(event.get("delta")).get("stop_reason") or self._stop_reason
                 self._count(event.get("usage"))
             case "message_stop":
-                self._stopped = True
+                self.stopped = True
         return ""
 
     def whole(self, message: Mapping[str, Any], *, ended: bool = False) -> None:
         """A message object: the head of a stream, or (`ended`) all of an answer that was not streamed."""
+        self._begin(message)
         self.began = True
-        self._head = message
         content = message.get("content")
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
         for block in content if isinstance(content, list) else ():
-            self._blocks[len(self._blocks)] = dict(_object(block))
+            self._add(None, _object(block))
         self._stop_reason = message.get("stop_reason")
-        self._stopped = ended
+        self.stopped = ended
         self._count(message.get("usage"))
 
     def reply(self) -> ModelReply:
         """The reply, once the answer has ended. Raises `ModelFault` when it cannot be used."""
-        if not self._stopped and not self._stop_reason:
+        if not self.ended:
             raise ModelFault(
                 "transient",
                 f"{self._label} ended its answer before it was complete; the call can be made again.",
             )
         reason = one_line(str(self._stop_reason or ""))[:_NAME_MAX]
         reason = _SAME_AS.get(reason.lower(), reason)
-        content = [self._finished(index, cut=reason not in _WHOLE) for index in sorted(self._blocks)]
+        content = [self._finished(index, cut=reason not in _WHOLE) for index in range(len(self._blocks))]
         if reason in _WHOLE and any(block.get("type") == "tool_use" for block in content):
             reason = "tool_use"
         if len(json.dumps(content)) > LARGEST_REPLY_BYTES:
@@ -99,30 +107,34 @@ class ReplyReader:
             message_id=one_line(str(self._head.get("id") or ""))[:_NAME_MAX],
         )
 
-    def _index(self, event: Mapping[str, Any], *, new: bool = False) -> int:
-        given = event.get("index")
-        if isinstance(given, int):
-            return given
-        last = max(self._blocks, default=-1)
-        return last + 1 if new else max(last, 0)
+    def _add(self, index: object, block: Mapping[str, Any]) -> int:
+        self.began = True
+        place = len(self._blocks)
+        self._blocks.append(dict(block))
+        self._pieces.append({})
+        self._places[index if isinstance(index, int) else place] = place
+        return place
 
-    def _delta(self, index: int, delta: Mapping[str, Any]) -> str:
-        for field in ("text", "thinking", "signature", "partial_json"):
-            piece = delta.get(field)
-            if isinstance(piece, str) and delta.get("type") == _DELTAS[field]:
-                kind = "thinking" if field in ("thinking", "signature") else "text"
-                self._blocks.setdefault(index, {"type": kind if field != "partial_json" else "tool_use"})
-                self._pieces.setdefault(index, {}).setdefault(field, []).append(piece)
-                return piece if field == "text" else ""
+    def _place(self, index: object, kind: str) -> int:
+        """Where a piece belongs; a block that was never begun is begun by it."""
+        place = self._places.get(index) if isinstance(index, int) else len(self._blocks) - 1
+        return self._add(index, {"type": kind}) if place is None or place < 0 else place
+
+    def _delta(self, index: object, delta: Mapping[str, Any]) -> str:
+        kind, field = _DELTAS.get(str(delta.get("type")), ("", ""))
+        piece = delta.get(field)
+        if kind and isinstance(piece, str):
+            self._pieces[self._place(index, kind)].setdefault(field, []).append(piece)
+            return piece if field == "text" else ""
         if delta.get("type") == "citations_delta":
-            block = self._blocks.setdefault(index, {"type": "text"})
+            block = self._blocks[self._place(index, "text")]
             known = block.get("citations")
             block["citations"] = [*(known if isinstance(known, list) else ()), delta.get("citation")]
         return ""
 
     def _finished(self, index: int, *, cut: bool) -> Block:
         block = dict(self._blocks[index])
-        for field, pieces in self._pieces.get(index, {}).items():
+        for field, pieces in self._pieces[index].items():
             if field != "partial_json":
                 block[field] = f"{block.get(field) or ''}{''.join(pieces)}"
         if block.get("type") == "text":
@@ -132,7 +144,7 @@ class ReplyReader:
             given = block.get("id")
             block["id"] = given if isinstance(given, str) and _ID.fullmatch(given) else ""
             block["name"] = offered(one_line(str(block.get("name") or ""))[:_NAME_MAX], self._tools)
-            written = "".join(self._pieces.get(index, {}).get("partial_json", ()))
+            written = "".join(self._pieces[index].get("partial_json", ()))
             block["input"] = self._arguments(written.strip() or block.get("input"), cut=cut)
         try:
             return dict(cleaned(block))
@@ -162,11 +174,12 @@ class ReplyReader:
         return ModelFault("invalid", f"The model {self._model} sent {what}; the turn was thrown away.")
 
 
-_DELTAS: Mapping[str, str] = {
-    "text": "text_delta",
-    "thinking": "thinking_delta",
-    "signature": "signature_delta",
-    "partial_json": "input_json_delta",
+# The kinds of pieces: which kind of block they make up, and in which field they stand.
+_DELTAS: Mapping[str, tuple[str, str]] = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+    "signature_delta": ("thinking", "signature"),
+    "input_json_delta": ("tool_use", "partial_json"),
 }
 
 
@@ -197,9 +210,11 @@ def token_usage(given: Mapping[str, Any]) -> TokenUsage | None:
         if _COUNTS[optional] not in given:
             counts[optional] = 0
     known = {name: count for name, count in counts.items() if count is not None}
-    if len(known) < len(counts) or not any(known.values()):
+    if len(known) < len(counts):
         return None
-    return TokenUsage(**known)
+    usage = TokenUsage(**known)
+    # There is no call without a word that went in.
+    return usage if usage.total_input_tokens else None
 
 
 _COUNTS: Mapping[str, str] = {
