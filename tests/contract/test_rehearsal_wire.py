@@ -146,5 +146,6 @@ async def test_both_clients_give_the_same_reply_to_the_same_request(client: Mode
     expected = wire.message(next_turn(SCENARIOS, read_conversation(body)), body)
     assert reply.content == expected["content"]
     assert (reply.message_id, reply.stop_reason, reply.model) == (expected["id"], "tool_use", "rehearsal")
+    assert reply.usage is not None
     assert reply.usage.output_tokens == expected["usage"]["output_tokens"]
     assert activity

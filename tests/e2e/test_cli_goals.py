@@ -121,6 +121,15 @@ def test_the_doctor_finds_this_hub_in_good_health(hub: RunningHub) -> None:
     assert "failed" not in checks.values()
 
 
+def test_the_hub_says_which_model_its_agents_ask_and_that_it_answers(hub: RunningHub) -> None:
+    told = hub.get("/model")
+    assert (told["provider"], told["state"], told["found"]) == ("rehearsal", "not asked", "")
+    assert set(told["models"].values()) == {"rehearsal"}
+    assert hub.get("/model", probe="true")["state"] == "ok"
+    assert hub.ready.model is not None
+    assert hub.ready.model["state"] == "ok"
+
+
 def objects(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     """What a command printed with --json."""
     return [msgspec.json.decode(line) for line in done.stdout.splitlines()]

@@ -69,6 +69,7 @@ async def test_a_reply_arrives_whole_with_its_blocks_as_they_were_sent(client: M
     assert reply.text.startswith("REHEARSAL")
     assert reply.tool_calls == (reply.content[2],)
     assert reply.stop_reason == "tool_use"
+    assert reply.usage is not None
     assert reply.usage.input_tokens > 0
     assert reply.usage.output_tokens > 0
 
@@ -116,7 +117,7 @@ async def test_nothing_in_the_environment_redirects_a_rehearsal(
         ("unauthorized", "config", 1, False, "settings"),
         ("unknown_model", "config", 1, False, "settings"),
         ("no_credit", "config", 1, False, "credit balance"),
-        ("bad_request", "invalid", 1, False, "does not accept"),
+        ("bad_request", "rejected", 1, False, "does not accept"),
         ("cut", "transient", 1, True, "broke in the middle"),
         ("early_end", "transient", 1, True, "before it was complete"),
         ("stream_error", "overload", 1, True, "Overloaded"),
@@ -164,7 +165,7 @@ async def test_a_server_that_says_nothing_is_given_up(server: ScriptedModelServe
     client = client_of(server, idle_timeout_s=0.3)
     with pytest.raises(ModelFault, match="sent nothing") as raised:
         await client.complete(a_request(), on_activity=ignore)
-    assert (raised.value.kind, raised.value.may_be_billed) == ("transient", True)
+    assert (raised.value.kind, raised.value.may_be_billed) == ("hung", True)
     await client.aclose()
 
 
@@ -173,7 +174,8 @@ async def test_a_server_that_is_not_there_is_named(server: ScriptedModelServer) 
     await server.aclose()
     with pytest.raises(ModelFault, match="cannot be reached") as raised:
         await client.complete(a_request(), on_activity=ignore)
-    assert (raised.value.kind, raised.value.may_be_billed) == ("transient", False)
+    assert (raised.value.kind, raised.value.may_be_billed) == ("unreachable", False)
+    assert server.url in raised.value.message
     await client.aclose()
 
 

@@ -20,10 +20,13 @@ from tests.simulation.branch import CLASH, SOLVED
 Block = dict[str, Any]
 
 TIMEOUT_S = 30
-BILLED: frozenset[FaultKind] = frozenset({"transient", "invalid"})
+BILLED: frozenset[FaultKind] = frozenset({"transient", "invalid", "hung", "garbled"})
 _NOT_DONE = (INTERRUPTED, NOT_BEGUN)
 _AGENTS = ("coding", "coding", "coding", "testing", "architect", "debug")
-_FAULTS: tuple[FaultKind, ...] = ("transient", "transient", "overload", "invalid", "config", "refused")
+_FAULTS: tuple[FaultKind, ...] = (
+    *("transient", "transient", "overload", "invalid", "config", "refused"),
+    *("unreachable", "hung", "garbled", "too_long", "rejected"),
+)
 
 
 class Part(NamedTuple):

@@ -23,7 +23,7 @@ from tests.support.spec import Scenario, step
 T = TypeVar("T")
 
 FAILURES: tuple[FailureClass, ...] = ("transient", "model", "tool", "invalid", "crash", "workspace", "limit")
-PARKS: tuple[ParkReason, ...] = ("overload", "budget", "config", "restart")
+PARKS: tuple[ParkReason, ...] = ("overload", "budget", "config", "restart", "unreachable")
 ANSWERS: tuple[AnswerAction, ...] = ("answer", "retry", "skip", "edit", "take_over", "cancel")
 
 

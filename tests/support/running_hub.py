@@ -50,6 +50,7 @@ class Ready(msgspec.Struct, frozen=True):
     nats_url: str
     postgres_url: str
     data_dir: str
+    model: dict[str, Any] | None = None
 
 
 class RunningHub:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from nats.aio.client import Client
 
@@ -37,12 +37,20 @@ from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.llm.client import MessagesClient
 from agenthub_worker.llm.providers import ProviderSettings, choose_provider
 from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
-from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 from agenthub_worker.worker import Worker
 from tests.support.until import until
 
 E = TypeVar("E", bound=Event)
+
+
+class ModelAddress(Protocol):
+    """A model server, as far as a worker has to know it."""
+
+    @property
+    def url(self) -> str:
+        """The base address, without `/v1`."""
+        ...
 
 
 class Desk:
@@ -174,7 +182,7 @@ def stamp() -> Stamp:
 @asynccontextmanager
 async def running_worker(
     nc: Client,
-    model: ScriptedModelServer,
+    model: ModelAddress,
     folder: Path,
     *,
     types: Sequence[str] = AGENT_TYPES,

@@ -18,7 +18,7 @@ from agenthub_events.catalogue.goal import (
 )
 from agenthub_events.catalogue.money import BudgetExceeded, BudgetSettled
 from agenthub_events.catalogue.task import TaskEnqueued, TaskParked
-from agenthub_events.catalogue.values import Constraints, Estimates, PlannedTask
+from agenthub_events.catalogue.values import Constraints, Estimates, ParkReason, PlannedTask
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.requirements import DEFAULT_MAX_COST_USD
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
@@ -88,16 +88,17 @@ def test_a_retry_that_comes_due_in_a_pause_waits_for_its_end() -> None:
     assert resume(goal).open() == ["t-a"]
 
 
-def test_wrong_configuration_pauses_the_goal_with_its_plain_sentence() -> None:
+@pytest.mark.parametrize("reason", ["config", "unreachable"])
+def test_what_only_people_can_mend_pauses_the_goal_with_its_plain_sentence(reason: ParkReason) -> None:
     goal = a_goal(step("a"), step("b"))
     sentence = "No API key: set ANTHROPIC_API_KEY, then resume the goal"
-    goal.parked("t-a", "config", sentence)
+    goal.parked("t-a", reason, sentence)
     (paused,) = goal.events(GoalPaused)
     assert isinstance(paused, GoalPaused)
     assert (paused.by, paused.reason) == ("agenthub", sentence)
     assert task_status(goal.truth, "t-b") == "parked"
     assert resume(goal).open() == ["t-a", "t-b"]
-    goal.parked("t-a", "config", sentence)
+    goal.parked("t-a", reason, sentence)
     assert len(goal.events(GoalPaused)) == 2, "still wrong: paused again"
 
 

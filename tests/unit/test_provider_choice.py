@@ -79,3 +79,20 @@ def test_the_key_is_in_no_text_form() -> None:
     settings = ProviderSettings(api_key="sk-ant-very-secret")
     for record in (settings, choose_provider(settings)):
         assert "very-secret" not in f"{record!r} {record}"
+
+
+@pytest.mark.parametrize("key", ["sk-ant\nx", "schl\u00fcssel", "two words", "sk\x00", "\u201csk\u201d"])
+def test_a_key_that_can_be_none_is_refused_at_once_and_not_told(key: str) -> None:
+    with pytest.raises(ProviderMissing) as raised:
+        choose_provider(ProviderSettings(api_key=key))
+    assert raised.value.field == "ANTHROPIC_API_KEY"
+    assert key not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://", "http://[::1", "http://x:99999", "ftp://x", "http://a b", "http:///v1"]
+)
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ProviderMissing) as raised:
+        choose_provider(ProviderSettings(provider="local", base_url=url, model="m"))
+    assert raised.value.field == "ANTHROPIC_BASE_URL"

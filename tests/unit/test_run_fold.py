@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from agenthub_events.runs import (
     TurnIntent,
     TurnReply,
 )
+from agenthub_worker.domain.model import with_own_ids
 from agenthub_worker.domain.next_step import (
     Abandon,
     Bounds,
@@ -102,6 +104,44 @@ def test_content_goes_back_to_the_model_as_it_came() -> None:
     )  # fmt: skip
     run = folded(intent(1), step)
     assert run.messages[1] == {"role": "assistant", "content": list(step.content)}
+
+
+def test_what_a_server_would_not_take_back_is_not_sent() -> None:
+    kept = {"type": "tool_use", "id": "a", "name": "bash", "input": {"command": "ls"}}
+    empty = ({"type": "text", "text": ""}, {"type": "text", "text": " \n"}, {"type": "text", "text": None})
+    others: tuple[dict[str, Any], ...] = (
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "redacted_thinking"},
+        {"type": "odd"},
+        {},
+    )
+    step = msgspec.structs.replace(reply(1), stop_reason="tool_use", content=(*empty, *others, kept))
+    run = folded(intent(1), step)
+    assert run.messages[1] == {"role": "assistant", "content": [kept]}
+
+
+def test_a_reply_of_nothing_but_empty_blocks_is_repaired_like_no_reply() -> None:
+    run = folded(intent(1), msgspec.structs.replace(reply(1), content=({"type": "text", "text": ""},)))
+    assert next_step(run, BOUNDS) == Say(REPAIR)
+    assert len(run.messages) == 1
+
+
+def test_faults_of_one_kind_are_counted_while_they_come_in_a_row() -> None:
+    def failed(tries: int, fault: str) -> TurnFailed:
+        return TurnFailed(turn=1, tries=tries, may_be_billed=True, reason="", fault=fault)
+
+    run = folded(intent(1), failed(1, "hung"), intent(1, 2), failed(2, "hung"))
+    assert run.same_faults == 2
+    run.apply(failed(3, "transient"))
+    assert run.same_faults == 1
+    for step in (failed(4, "transient"), reply(1, "bash", tries=5)):
+        run.apply(step)
+    assert run.same_faults == 0
+
+
+def test_every_id_that_was_used_is_known_to_the_run() -> None:
+    run = folded(*used_tool(1), intent(2), reply(2, "bash", stop="max_tokens"))
+    assert run.used_ids == {"u1-0", "u2-0"}
 
 
 def test_results_of_a_turn_come_before_a_note() -> None:
@@ -202,20 +242,14 @@ def test_a_refused_report_may_be_repaired_once_and_a_plan_twice() -> None:
     assert isinstance(next_step(refused("submit_plan", 3), BOUNDS), Fail)
 
 
-def test_a_tool_call_id_that_comes_twice_ends_the_run() -> None:
-    run = folded(*used_tool(1), intent(2))
-    run.apply(
-        TurnReply(
-            turn=2,
-            tries=1,
-            request_hash="",
-            model="m",
-            provider="p",
-            stop_reason="tool_use",
-            content=({"type": "tool_use", "id": "u1-0", "name": "bash", "input": {}},),
-        )
-    )
-    assert isinstance(next_step(run, BOUNDS), Fail)
+def test_a_tool_call_id_that_is_missing_or_comes_twice_becomes_our_own() -> None:
+    calls: list[dict[str, Any]] = [
+        {"type": "tool_use", "id": id_, "name": "bash", "input": {}} for id_ in ("a", "", "b", "b", "c")
+    ]
+    said = [{"type": "text", "text": "hm"}, *calls]
+    ids = [block.get("id") for block in with_own_ids(said, {"a"}, "1_2")]
+    assert ids == [None, "toolu_1_2_1", "toolu_1_2_2", "b", "toolu_1_2_4", "c"]
+    assert with_own_ids([*calls[2:3], *calls[4:]], {"a"}, "1_2") == [*calls[2:3], *calls[4:]]
 
 
 def test_an_answer_becomes_the_result_of_the_question() -> None:

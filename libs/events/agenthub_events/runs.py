@@ -68,13 +68,15 @@ class TurnReply(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.r
 class TurnFailed(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.failed"):
     """The try brought no reply. `may_be_billed` False: the provider has certainly charged nothing for it.
 
-    A try without this step and without a reply was lost with its worker, and may be billed as well.
+    A try without this step and without a reply was lost with its worker, and may be billed as well. `fault` is the
+    kind of what went wrong; empty where it was not recorded yet.
     """
 
     turn: int
     tries: int
     may_be_billed: bool
     reason: str
+    fault: str = ""
 
 
 class ToolIntent(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool.intent"):

@@ -37,7 +37,7 @@ from agenthub_gateway.metrics import Metered, RequestFigures
 from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
-from agenthub_gateway.queues import log_generation, read_queues
+from agenthub_gateway.queues import log_generation, read_model, read_queues
 from agenthub_gateway.security import Guard, Keys
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
@@ -137,6 +137,7 @@ async def _assembled(
         repositories=folder / "repositories",
         connected=lambda: nc.is_connected,
         queues=lambda: read_queues(nc),
+        model=lambda probe: read_model(nc, probe=probe),
         accepts_local_repositories=settings.embedded,
         requests=RequestFigures(),
     )

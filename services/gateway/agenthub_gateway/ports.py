@@ -12,6 +12,7 @@ from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.queues import QueueView
+from agenthub_runtime.jetstream.fleet import ModelReport
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
 
@@ -20,8 +21,9 @@ from agenthub_runtime.readmodels import PositionWatch
 class GatewayPorts:
     """The collaborators of the handlers.
 
-    `queues` tells what waits in the work queues, `requests` counts what came over HTTP.
-    `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers run on it.
+    `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
+    `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
+    to a hub whose workers run on it.
     """
 
     log: EventLog
@@ -36,5 +38,6 @@ class GatewayPorts:
     repositories: Path
     connected: Callable[[], bool]
     queues: Callable[[], Awaitable[list[QueueView]]]
+    model: Callable[[bool], Awaitable[ModelReport | None]]
     accepts_local_repositories: bool
     requests: RequestFigures

@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.jetstream.fleet import NatsFleet
+from agenthub_runtime.jetstream.fleet import ModelReport, NatsFleet, ask_for_model
 
 _PREFIX = "work-"
 
@@ -55,6 +55,14 @@ async def read_queues(nc: Client) -> list[QueueView]:
                 )
             )
     return sorted(views, key=lambda view: (view.agent_type, view.lane))
+
+
+async def read_model(nc: Client, *, probe: bool) -> ModelReport | None:
+    """Which model the workers ask; None when none of them has one. Raises `StoreUnavailable`."""
+    try:
+        return await ask_for_model(nc, probe=probe)
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"No worker says which model it asks: {error}") from error
 
 
 async def log_generation(nc: Client) -> str:

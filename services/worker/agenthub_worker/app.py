@@ -13,13 +13,14 @@ import structlog
 import uvloop
 from nats.aio.client import Client
 
+from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.errors import AgenthubError
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.embedded.data_folder import default_data_dir
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-from agenthub_runtime.jetstream.fleet import NatsFleet
+from agenthub_runtime.jetstream.fleet import NatsFleet, serve_model_reports
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.processes.environment import forget_foreign
@@ -28,7 +29,7 @@ from agenthub_runtime.settings.records import WorkerSettings, read_worker_settin
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
-from agenthub_worker.agent.setup import open_agent_setup
+from agenthub_worker.agent.setup import AgentSetup, open_agent_setup
 from agenthub_worker.heartbeat import Heartbeat
 from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
 from agenthub_worker.sandbox.port import Sandbox
@@ -58,6 +59,7 @@ async def run_worker(
             remove_workspace, ports.workspaces
         )  # what a process of this name left when it died
         await ports.fleet.publish(runner.status())
+        await _report_model(settings, agent_setup, nats, ports.worker)
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         heartbeat.start()
         try:
@@ -72,6 +74,15 @@ async def run_worker(
         await agent_setup.aclose()
         await nats.drain()
         telemetry.shutdown()
+
+
+async def _report_model(settings: WorkerSettings, agent_setup: AgentSetup, nats: Client, worker: str) -> None:
+    """Let people ask which model this hub works with: only its workers know the address and the key."""
+    from agenthub_worker.llm.probe import ModelReporter, report_of
+
+    if agent_setup.provider is not None:
+        report = report_of(agent_setup.provider, AGENT_TYPES, settings.data_dir, worker=worker)
+        await serve_model_reports(nats, ModelReporter(agent_setup.provider, report).answer)
 
 
 def _ports(

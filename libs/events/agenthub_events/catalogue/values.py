@@ -13,7 +13,7 @@ Lane: TypeAlias = Literal["p0", "p1", "p2", "p3"]
 Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
 Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
 FailureClass: TypeAlias = Literal["transient", "model", "tool", "invalid", "crash", "workspace", "limit"]
-ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart"]
+ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable"]
 AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
 
 

@@ -68,7 +68,10 @@ class StackPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmbeddedStack:
-    """One hub on one data folder. `start`, `ready`, then `stop`, in the main thread."""
+    """One hub on one data folder. `start`, `ready`, then `stop`, in the main thread.
+
+    `rehearsal_url`: where the scripted model answers once the hub is ready; empty without one.
+    """
 
     def __init__(self, data: DataDir, plan: StackPlan) -> None:
         self._data = data
@@ -80,6 +83,7 @@ class EmbeddedStack:
         self._supervisor = Supervisor(data.run / "services.json", on_death=self._on_death)
         self._port = plan.port
         self._failed_fresh = False
+        self.rehearsal_url = ""
         self.nats = NatsServer(data)
         self.postgres = PostgresServer(data, pg_bin=plan.pg_bin)
 
@@ -168,7 +172,8 @@ class EmbeddedStack:
         port = claimable_port("127.0.0.1", 0)
         command = tuple(self._plan.rehearsal_command(port))
         await self._supervisor.start(Service(self._spec("rehearsal", command, {}, stop_within_s=1.0)))
-        return {"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"}
+        self.rehearsal_url = f"http://127.0.0.1:{port}"
+        return {"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_BASE_URL": self.rehearsal_url}
 
     def _service_specs(self) -> list[ServiceSpec]:
         command, database = self._plan.service_command, {"DATABASE_URL": self.postgres.authorised_url}

@@ -1,13 +1,17 @@
-"""Who is alive: a passing message a worker every few seconds, kept by the server for 15 s."""
+"""Who is alive: a passing message a worker every few seconds, kept by the server for 15 s; and whom it asks."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal
 
 import msgspec
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import NoRespondersError
 from nats.js.errors import NotFoundError
 
 HEARTBEAT_S = 5.0
@@ -25,6 +29,23 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     holding: tuple[str, ...] = ()
 
 
+class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The model behind a worker: the provider, the model of each agent type, where prices come from.
+
+    `state` and `found` say what one cheap call showed; `not asked` when none was made.
+    """
+
+    provider: str
+    label: str
+    models: Mapping[str, str]
+    prices: str
+    worker: str = ""
+    state: Literal["ok", "failed", "not asked"] = "not asked"
+    found: str = ""
+
+
+_ASK_MODEL = "ask.model"
+_ANSWER_WITHIN_S = 32.0
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(WorkerStatus)
 
@@ -66,6 +87,24 @@ class NatsFleet:
             return _DECODER.decode(found.data or b"")
         except msgspec.DecodeError:
             return None
+
+
+async def serve_model_reports(nc: Client, answer: Callable[[bool], Awaitable[ModelReport]]) -> None:
+    """Answer who asks for the model; of all workers the server picks one. `answer` is told whether to probe."""
+
+    async def reply(message: Msg) -> None:
+        await message.respond(_ENCODER.encode(await answer(message.data == b"probe")))
+
+    await nc.subscribe(_ASK_MODEL, queue="workers", cb=reply)
+
+
+async def ask_for_model(nc: Client, *, probe: bool) -> ModelReport | None:
+    """What a worker says of its model; None when no worker has one. Raises what the server answers."""
+    try:
+        found = await nc.request(_ASK_MODEL, b"probe" if probe else b"", timeout=_ANSWER_WITHIN_S)
+    except NoRespondersError:
+        return None
+    return msgspec.json.decode(found.data, type=ModelReport)
 
 
 def _subject(worker: str) -> str:

@@ -31,6 +31,7 @@ from agenthub_runtime.settings.table import (
     LOG_FORMAT,
     LOG_LEVEL,
     MODEL,
+    MODEL_IDLE_S,
     MODELS,
     NATS_URL,
     OTLP_ENDPOINT,
@@ -86,6 +87,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     model: str
     models: Mapping[str, str]
+    model_idle_s: int | None = None
     allow_unsandboxed: bool
     log: LogSettings
 
@@ -168,6 +170,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         base_url=read.text(ANTHROPIC_BASE_URL),
         model=read(MODEL),
         models=_models(read),
+        model_idle_s=read.optional(MODEL_IDLE_S),
         allow_unsandboxed=read(ALLOW_UNSANDBOXED),
         log=_log(read),
     )

@@ -188,6 +188,14 @@ MODELS: Mapping[AgentType, Setting[str]] = {
     for agent_type in AGENT_TYPES
     if agent_type != "noop"
 }
+MODEL_IDLE_S = Setting(
+    "AGENTHUB_MODEL_IDLE_S",
+    "number",
+    _whole_number(1, 3600),
+    "",
+    "How many seconds a model server may send nothing before a call counts as hung. Default: 120, and 300 for a "
+    "local server.",
+)
 API_KEYS = Setting(
     "AGENTHUB_API_KEYS",
     "secret list",
@@ -280,5 +288,6 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
+    MODEL_IDLE_S,
     *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, SECRETS),
 )

@@ -10,13 +10,15 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
+from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
-from agenthub_cli.client.hub_client import DataDirOption, Json, Url
-from agenthub_cli.client.model_access import provider_of, rehearses
+from agenthub_cli.client.hub_client import DataDirOption, HubClient, Json, Url, running_url
+from agenthub_cli.client.model_access import look_at_model, named, rehearses
+from agenthub_cli.errors import HubUnreachable
 from agenthub_cli.terminal.output import print_json, say
 from agenthub_events.errors import AgenthubError
 
@@ -32,12 +34,35 @@ class DoctorCheck(msgspec.Struct, frozen=True):
     found: str
 
 
+class ToldModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The model as a hub tells it; `unknown` when none of its workers has one."""
+
+    provider: str
+    label: str
+    models: dict[str, str]
+    prices: str
+    worker: str = ""
+    state: str = "not asked"
+    found: str = ""
+
+
 Probe: TypeAlias = Callable[[], Awaitable[DoctorCheck]]
 
 
-def doctor(*, url: Url = None, data_dir: DataDirOption = None, json: Json = False) -> int:
-    """Check this machine and, where one runs, the hub; exit code 1 when something will not work."""
-    checks = asyncio.run(_run(url, data_dir))
+def doctor(
+    *,
+    url: Url = None,
+    data_dir: DataDirOption = None,
+    probe: Annotated[
+        bool, Parameter(negative="--no-probe", help="Make one cheap call of the model, through the running hub")
+    ] = True,
+    json: Json = False,
+) -> int:
+    """Check this machine and, where one runs, the hub; exit code 1 when something does not work.
+
+    A hub that runs is asked for its own model; only without one the settings of this shell are looked at.
+    """
+    checks = asyncio.run(_run(url, data_dir, probe=probe))
     for check in checks:
         if json:
             print_json(check)
@@ -46,7 +71,7 @@ def doctor(*, url: Url = None, data_dir: DataDirOption = None, json: Json = Fals
     return exit_codes.FAILED if any(check.state == "failed" for check in checks) else exit_codes.OK
 
 
-async def _run(url: str | None, data_dir: Path | None) -> list[DoctorCheck]:
+async def _run(url: str | None, data_dir: Path | None, *, probe: bool) -> list[DoctorCheck]:
     from agenthub_runtime.embedded.data_folder import default_data_dir
 
     root = data_dir or default_data_dir()
@@ -57,7 +82,7 @@ async def _run(url: str | None, data_dir: Path | None) -> list[DoctorCheck]:
         ("postgres", _postgres),
         ("sandbox", _sandbox),
         ("disk", lambda: _disk(root)),
-        ("model", _model),
+        ("model", lambda: _model(url, data_dir, probe=probe)),
         ("hub", lambda: _hub(url, data_dir)),
         ("processes", lambda: processes(root)),
     )
@@ -123,22 +148,44 @@ async def _disk(root: Path) -> DoctorCheck:
     return DoctorCheck("disk", state, f"{free:.0f} GB free, fdatasync {sync:.2f} ms (each event waits for one)")
 
 
-async def _model() -> DoctorCheck:
+async def _model(url: str | None, data_dir: Path | None, *, probe: bool) -> DoctorCheck:
+    told = await _model_of_hub(url, data_dir, probe=probe)
+    if told is None:
+        told = await _model_of_shell(probe=probe)
+        where = "no hub runs; this shell would use "
+    else:
+        where = f"told by {told.worker}: " if told.worker else ""
+    if told.state in ("failed", "unknown"):
+        return DoctorCheck("model", "failed" if told.state == "failed" else "warning", f"{where}{told.found}")
+    if told.provider == "rehearsal":
+        words = f"{where}rehearsal only: set ANTHROPIC_API_KEY to work on goals of your own"
+        return DoctorCheck("model", "warning", words)
+    asked = told.found or "not asked"
+    return DoctorCheck("model", "ok", f"{where}{told.label}; {named(told.models)}; prices: {told.prices}; {asked}")
+
+
+async def _model_of_hub(url: str | None, data_dir: Path | None, *, probe: bool) -> ToldModel | None:
+    """What the running hub says; None when none answers."""
+    hub = HubClient(url or running_url(data_dir))
+    try:
+        found = await asyncio.to_thread(hub.get, "/model", probe=str(probe).lower())
+    except HubUnreachable:
+        return None
+    return msgspec.convert(found, ToldModel)
+
+
+async def _model_of_shell(*, probe: bool) -> ToldModel:
     from agenthub_runtime.settings.records import read_hub_settings
 
     settings = read_hub_settings(os.environ)
+    # The scripted model comes with a hub: without one there is nobody to ask.
     if rehearses(settings):
-        return DoctorCheck(
-            "model", "warning", "rehearsal only: set ANTHROPIC_API_KEY to work on goals of your own"
-        )
-    provider = provider_of(settings)
-    return DoctorCheck("model", "ok", f"{provider.label} is configured (not called)")
+        return ToldModel(provider="rehearsal", label="", models={}, prices="")
+    return msgspec.convert(await look_at_model(settings, probe=probe), ToldModel, from_attributes=True)
 
 
 async def _hub(url: str | None, data_dir: Path | None) -> DoctorCheck:
     import httpx2
-
-    from agenthub_cli.client.hub_client import running_url
 
     address = url or running_url(data_dir)
     try:

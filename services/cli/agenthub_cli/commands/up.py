@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import DataDirOption, Json
-from agenthub_cli.client.model_access import provider_of, rehearses
+from agenthub_cli.client.model_access import look_at_model, named, provider_of, rehearses
 from agenthub_cli.terminal.output import print_json, program, say
 
 if TYPE_CHECKING:
     from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
-    from agenthub_runtime.embedded.stack import StackPlan
+    from agenthub_runtime.embedded.stack import EmbeddedStack, StackPlan
+    from agenthub_runtime.jetstream.fleet import ModelReport
     from agenthub_runtime.settings.records import HubSettings
 
+# How long a hub that is ready waits for the model's answer before it says so.
+_MODEL_WITHIN_S = 1.0
 _MODULES = {
     "orchestrator": "agenthub_orchestrator",
     "projector": "agenthub_orchestrator.projector",
@@ -43,6 +46,9 @@ def up(
         str | None,
         Parameter(help="Worker processes by type, e.g. `coding=3,testing=2` [env var: AGENTHUB_WORKERS]"),
     ] = None,
+    probe: Annotated[
+        bool, Parameter(negative="--no-probe", help="Make one cheap call of the model while the hub starts")
+    ] = True,
     json: Json = False,
 ) -> int:
     """Start NATS, PostgreSQL and every service on this machine, and keep them running until Ctrl-C.
@@ -50,7 +56,6 @@ def up(
     With --json one line tells when the hub is ready. It carries complete addresses, with credentials.
     """
     from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
-    from agenthub_runtime.embedded.foreground import run_in_foreground
     from agenthub_runtime.embedded.stack import EmbeddedStack
     from agenthub_runtime.settings.records import read_hub_settings
     from agenthub_runtime.telemetry.logs import configure_logging
@@ -63,19 +68,49 @@ def up(
     data = DataDir(settings.data_dir or default_data_dir())
     stack = EmbeddedStack(data, plan_of(settings, env))
 
-    async def stay(hub: RunningHub) -> None:
-        if json:
-            print_json(_ready_line(hub, data))
-        else:
-            say(greeting(hub, data, settings))
-        await asyncio.Event().wait()
-
     if not json:
         say(f"Starting agenthub on {data.root} …")
-    asyncio.run(run_in_foreground(stack, stay))
+    asyncio.run(_run(stack, data, settings, probe=probe, json=json))
     if not json:
         say("Stopped; nothing is lost: start again with the same folder to go on")
     return exit_codes.OK
+
+
+async def _run(stack: EmbeddedStack, data: DataDir, settings: HubSettings, *, probe: bool, json: bool) -> None:
+    from agenthub_runtime.embedded.foreground import run_in_foreground
+
+    # A real model is asked while the servers start; the scripted one is a part of the hub and answers with it.
+    early = None if rehearses(settings) else asyncio.create_task(_looked(look_at_model(settings, probe=probe)))
+
+    async def stay(hub: RunningHub) -> None:
+        looking = early or asyncio.create_task(
+            _looked(look_at_model(settings, rehearsal_url=stack.rehearsal_url, probe=probe))
+        )
+        await asyncio.wait({looking}, timeout=_MODEL_WITHIN_S)
+        known = looking.result() if looking.done() else None
+        if json:
+            print_json(_ready_line(hub, data, known))
+        else:
+            say(greeting(hub, data, settings, known))
+            if known is None and (late := await looking) is not None:
+                say(f"Model: {late.state}: {late.found}")
+        await asyncio.Event().wait()
+
+    try:
+        await run_in_foreground(stack, stay)
+    finally:
+        if early is not None:
+            early.cancel()
+
+
+async def _looked(look: Coroutine[Any, Any, ModelReport]) -> ModelReport | None:
+    """What was found, or None: a model that cannot be looked at keeps no hub from starting."""
+    from agenthub_events.errors import AgenthubError
+
+    try:
+        return await look
+    except (AgenthubError, OSError):
+        return None
 
 
 def with_options(
@@ -122,7 +157,7 @@ def _rehearsal_command(port: int) -> list[str]:
     return [sys.executable, "-m", "agenthub_worker.rehearsal", "--port", str(port)]
 
 
-def _ready_line(hub: RunningHub, data: DataDir) -> dict[str, object]:
+def _ready_line(hub: RunningHub, data: DataDir, model: ModelReport | None) -> dict[str, object]:
     secrets = data.secrets
     return {
         "ready": True,
@@ -130,11 +165,12 @@ def _ready_line(hub: RunningHub, data: DataDir) -> dict[str, object]:
         "nats_url": secrets.authorise(hub.nats_url),
         "postgres_url": secrets.authorise(hub.postgres_url),
         "data_dir": str(data.root),
+        "model": model,
     }
 
 
-def greeting(hub: RunningHub, data: DataDir, settings: HubSettings) -> str:
-    """What people are told when the hub is ready."""
+def greeting(hub: RunningHub, data: DataDir, settings: HubSettings, model: ModelReport | None = None) -> str:
+    """What people are told when the hub is ready; `model` None: it has not answered yet."""
     from agenthub_runtime.settings.worker_counts import unserved
 
     lines = [
@@ -150,6 +186,7 @@ def greeting(hub: RunningHub, data: DataDir, settings: HubSettings) -> str:
             "  model     REHEARSAL: a scripted model that knows two sample goals and refuses all others;",
             "            set ANTHROPIC_API_KEY for a real one",
         ]
+    lines += model_lines(model)
     if settings.asks_for_keys:
         lines.append("  keys      are configured: set AGENTHUB_API_KEY to one of them for the commands below")
     lines += [
@@ -158,3 +195,18 @@ def greeting(hub: RunningHub, data: DataDir, settings: HubSettings) -> str:
         "Stop: Ctrl-C",
     ]
     return "\n".join(lines)
+
+
+def model_lines(model: ModelReport | None) -> list[str]:
+    """Whom the agents ask, with which model, at which price, and what one call showed."""
+    if model is None:
+        return ["  probe     the model has not answered yet"]
+    lines = (
+        []
+        if model.provider == "rehearsal"
+        else [f"  model     {model.label}", f"            {named(model.models)}"]
+    )
+    lines.append(f"  prices    {model.prices}")
+    if model.state == "not asked":
+        return [*lines, "  probe     not made"]
+    return [*lines, f"  probe     {model.state}: {model.found}"]

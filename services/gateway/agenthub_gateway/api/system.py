@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, get
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 
 from agenthub_events.errors import AgenthubError
 from agenthub_gateway.api.access import PortsParam
@@ -50,6 +50,22 @@ class QueueList(msgspec.Struct, frozen=True):
     items: list[QueueView]
 
 
+class ModelView(msgspec.Struct, frozen=True, kw_only=True):
+    """The model behind the hub, as one of its workers tells it.
+
+    `models`: the model of each agent type. `state`: `ok` or `failed` after a probe, `not asked` without one,
+    `unknown` when no worker has a model; `found` says it in words.
+    """
+
+    provider: str
+    label: str
+    models: dict[str, str]
+    prices: str
+    worker: str
+    state: str
+    found: str
+
+
 class ProblemKind(msgspec.Struct, frozen=True, kw_only=True):
     """What a kind of problem means and what to do."""
 
@@ -87,6 +103,16 @@ async def ready(ports: PortsParam) -> Response[Ready]:
 async def queues(ports: PortsParam) -> QueueList:
     """By agent type and lane, asked of the server at this moment."""
     return QueueList(await ports.queues())
+
+
+@get("/api/v1/model", tags=["System"], summary="Which model the agents ask")
+async def model(ports: PortsParam, probe: FromQuery[bool] = False) -> ModelView:
+    """With `probe` a worker makes one cheap call, at most once a minute, and says what came of it."""
+    told = await ports.model(probe)
+    if told is None:
+        words = "no worker that runs has a model"
+        return ModelView(provider="", label="", models={}, prices="", worker="", state="unknown", found=words)
+    return msgspec.convert(told, ModelView, from_attributes=True)
 
 
 @get("/metrics", include_in_schema=False)
@@ -143,4 +169,4 @@ async def _read_models(ports: GatewayPorts) -> tuple[Check, Position | None]:
         return Check(ok=False, detail=str(error) or "No answer"), None
 
 
-HANDLERS: list[Any] = [live, ready, queues, metrics, problem_kinds, problem_kind]
+HANDLERS: list[Any] = [live, ready, queues, model, metrics, problem_kinds, problem_kind]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,20 +14,25 @@ from agenthub_events.catalogue.values import Usage
 from agenthub_events.redaction import KnownSecrets, encodable, mapped
 from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
-from agenthub_worker.domain.backoff import backoff_s, overloads_in_a_row
-from agenthub_worker.domain.model import Block, ModelClient, ModelFault, ModelReply, ModelRequest, request_hash
+from agenthub_worker.domain.after_fault import AskAgain, Rest, after_fault, after_rests, overloads_in_a_row
+from agenthub_worker.domain.model import (
+    Block,
+    ModelClient,
+    ModelFault,
+    ModelReply,
+    ModelRequest,
+    TokenUsage,
+    request_hash,
+    with_own_ids,
+)
 from agenthub_worker.domain.next_step import CallModel
-from agenthub_worker.domain.outcomes import Failed, Parked
+from agenthub_worker.domain.outcomes import AttemptOutcome
 from agenthub_worker.domain.run import ToolAnswer
 from agenthub_worker.lease.budget import AttemptBudget
 from agenthub_worker.lease.journal import Journal
 from agenthub_worker.lease.lease import AttemptOver, Lease
 from agenthub_worker.llm.pricing import cost_usd, worst_case_usd
 
-MAX_TRIES = 4
-# Longer waits belong to the queue: a slot is not held through an outage.
-LONGEST_WAIT_S = 5.0
-_FIRST_WAIT_S = 0.5
 # Bytes of JSON a token stands for at least; used only to reserve enough.
 _BYTES_A_TOKEN = 3
 _REASON_MAX = 1_000
@@ -90,13 +94,21 @@ class ModelCalls:
                 self._lease.counted_turns.add(answer.turn)
 
     def spent(self, worst_call_usd: float | None) -> Spent:
-        """What the attempt has used so far; an unanswered call that may be billed counts at its worst price."""
+        """What the attempt has used so far.
+
+        An unanswered call that may be billed counts at its worst price; so does, where a person has set a limit of
+        money, an answered one whose usage the server kept to itself.
+        """
         run = self._journal.run
-        known, unknown = run.usage().cost_usd, run.unanswered
-        cost: float | None = known
-        if unknown and known is not None:
-            cost = None if worst_call_usd is None else known + unknown * worst_call_usd
-        return Spent(calls=len(run.answers), unknown_calls=unknown, cost_usd=cost)
+        costs = [answer.usage.cost_usd for answer in run.answers]
+        kept_secret = costs.count(None)
+        unpriced = run.unanswered + kept_secret
+        cost: float | None = sum(cost for cost in costs if cost is not None)
+        if kept_secret and not self._lease.aggregate.money_limit_set:
+            cost = None
+        elif unpriced and cost is not None:
+            cost = None if worst_call_usd is None else cost + unpriced * worst_call_usd
+        return Spent(calls=len(run.answers), unknown_calls=run.unanswered, cost_usd=cost)
 
     def _request(self) -> ModelRequest:
         brief = self._brief
@@ -124,6 +136,8 @@ class ModelCalls:
 
     def _reply_step(self, move: CallModel, digest: str, reply: ModelReply, seconds: float) -> TurnReply:
         price = cost_usd(self._brief.model, reply.usage, self._brief.provider)
+        tokens = reply.usage or TokenUsage()
+        run = self._journal.run
         return TurnReply(
             turn=move.turn,
             tries=move.tries,
@@ -131,13 +145,16 @@ class ModelCalls:
             model=reply.model,
             provider=self._brief.provider,
             stop_reason=reply.stop_reason,
-            content=received(reply.content, self._lease.secrets),
+            content=received(
+                with_own_ids(reply.content, run.used_ids, f"{self._lease.order.attempt}_{move.turn}"),
+                self._lease.secrets,
+            ),
             usage=Usage(
                 calls=1,
-                input_tokens=reply.usage.input_tokens,
-                output_tokens=reply.usage.output_tokens,
-                cache_read_tokens=reply.usage.cache_read_tokens,
-                cache_write_tokens=reply.usage.cache_write_tokens,
+                input_tokens=tokens.input_tokens,
+                output_tokens=tokens.output_tokens,
+                cache_read_tokens=tokens.cache_read_tokens,
+                cache_write_tokens=tokens.cache_write_tokens,
                 cost_usd=None if price is None else float(price),
             ),
             latency_ms=round(seconds * 1000),
@@ -145,26 +162,25 @@ class ModelCalls:
 
     async def _after_fault(self, fault: ModelFault, tries: int) -> None:
         """Wait, so that the same turn is asked again, or end the attempt. Raises `AttemptOver`."""
-        match fault.kind:
-            case "config":
-                raise AttemptOver(Parked(reason="config", detail=fault.message))
-            case "refused":
-                raise AttemptOver(Failed(failure_class="model", reason=fault.message))
-            case "invalid":
-                if tries >= MAX_TRIES - 1:
-                    raise AttemptOver(Failed(failure_class="invalid", reason=fault.message))
-                return
-        wait = fault.retry_after_s if fault.retry_after_s is not None else _FIRST_WAIT_S * 2 ** (tries - 1)
-        if tries >= MAX_TRIES or wait > LONGEST_WAIT_S:
-            until = await self._end_of_rest(fault.retry_after_s)
-            raise AttemptOver(Parked(reason="overload", detail=fault.message, until=until))
-        await self._lease.while_held(self._lease.ports.pause(wait))
+        run = self._journal.run
+        match after_fault(fault, tries=tries, in_a_row=run.same_faults, answered=len(run.answers)):
+            case AskAgain(wait_s=wait):
+                await self._lease.while_held(self._lease.ports.pause(wait))
+            case Rest(asked_s=asked):
+                raise AttemptOver(await self._rest(fault, asked))
+            case outcome:
+                raise AttemptOver(outcome)
 
-    async def _end_of_rest(self, asked_s: float | None) -> datetime:
+    async def _rest(self, fault: ModelFault, asked_s: float | None) -> AttemptOutcome:
         lease, ports = self._lease, self._lease.ports
         told = await ports.patiently(lambda: ports.events.read(lease.prefix))
-        pause = backoff_s(overloads_in_a_row(recorded.event for recorded in told), asked_s)
-        return ports.clock.now() + timedelta(seconds=pause * (1 + ports.ids.uniform() / 4))
+        return after_rests(
+            fault,
+            rests=overloads_in_a_row(recorded.event for recorded in told),
+            asked_s=asked_s,
+            now=ports.clock.now(),
+            spread=ports.ids.uniform(),
+        )
 
 
 def received(content: Sequence[Block], secrets: KnownSecrets) -> tuple[Block, ...]:
@@ -182,6 +198,7 @@ def _failed_step(move: CallModel, fault: ModelFault, secrets: KnownSecrets) -> T
         tries=move.tries,
         may_be_billed=fault.may_be_billed,
         reason=encodable(secrets.masked(fault.message))[:_REASON_MAX],
+        fault=fault.kind,
     )
 
 

@@ -106,6 +106,11 @@ class AgentSetup:
             read_only=not agent.may_edit or context.kind in _READ_ONLY_KINDS,
         )
 
+    @property
+    def provider(self) -> Provider | None:
+        """Where model calls go."""
+        return self._provider
+
     async def aclose(self) -> None:
         """Close the model's connections."""
         if self._close is not None:
@@ -135,7 +140,7 @@ def open_agent_setup(settings: WorkerSettings, types: Sequence[str]) -> AgentSet
     from agenthub_worker.llm.client import MessagesClient
 
     provider = provider_for(settings, types)
-    client = MessagesClient(provider)
+    client = MessagesClient(provider, idle_timeout_s=settings.model_idle_s)
     return AgentSetup(provider, client, hub_agents, close=client.aclose)
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
 from agenthub_events.errors import AgenthubError
 
-FaultKind: TypeAlias = Literal["transient", "overload", "config", "invalid", "refused"]
+FaultKind: TypeAlias = Literal[
+    "transient",
+    "overload",
+    "unreachable",
+    "hung",
+    "garbled",
+    "config",
+    "too_long",
+    "rejected",
+    "invalid",
+    "refused",
+]
 Block: TypeAlias = dict[str, Any]
 Message: TypeAlias = Mapping[str, Any]
 
@@ -47,11 +58,14 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete answer. `content` are the blocks as they came, unknown fields and signatures included."""
+    """A complete answer. `content` are the blocks as they came, unknown fields and signatures included.
+
+    `usage` None: the server did not say what it counted.
+    """
 
     content: list[Block]
     stop_reason: str
-    usage: TokenUsage
+    usage: TokenUsage | None
     model: str
     message_id: str
 
@@ -71,11 +85,14 @@ class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
 class ModelFault(AgenthubError):
     """A call brought no usable reply.
 
-    `kind`: `transient` (try again), `overload` (the provider has no room: wait, `retry_after_s` if it said so),
-    `config` (this hub's settings are wrong: no retry helps), `invalid` (the request or the reply breaks the
-    format), `refused` (the model declined). `message` says in plain words whose fault it is and what to do next.
-    `may_be_billed` False: the provider has certainly charged nothing, because it turned the call down, or because
-    the connection failed before any byte of an answer.
+    `kind` says what went wrong, `agenthub_worker.domain.after_fault` what follows: `transient` (the next try may
+    work), `overload` (no room: wait, `retry_after_s` if the provider said so), `unreachable` (nobody listens at
+    the address), `hung` (nothing comes), `garbled` (what comes cannot be read), `config` (this hub's settings are
+    wrong), `too_long` (the conversation does not fit into the model), `rejected` (the server does not take the
+    request in this form), `invalid` (the model's reply breaks the format), `refused` (the model declined).
+    `message` says in plain words whose fault it is and what to do next. `may_be_billed` False: the provider has
+    certainly charged nothing, because it turned the call down, or because the connection failed before any byte of
+    an answer.
     """
 
     def __init__(
@@ -98,6 +115,20 @@ class ModelClient(Protocol):
         caller can show life. Raises `ModelFault`; cancelling the call closes the connection.
         """
         ...
+
+
+def with_own_ids(content: Sequence[Block], used: Collection[str], name: str) -> list[Block]:
+    """`content` with an id of our own for every call whose id is missing or was used before.
+
+    `name` makes the ids of this reply unlike those of any other of the run.
+    """
+    taken = set(used)
+    result: list[Block] = []
+    for number, block in enumerate(content):
+        known = block.get("type") != "tool_use" or (block.get("id") and block["id"] not in taken)
+        result.append(block if known else {**block, "id": f"toolu_{name}_{number}"})
+        taken.add(str(result[-1].get("id") or ""))
+    return result
 
 
 def request_hash(request: ModelRequest) -> str:

@@ -93,8 +93,6 @@ def next_step(run: Run, bounds: Bounds) -> NextStep:
 
 
 def _broken(run: Run, bounds: Bounds) -> Fail | None:
-    if run.reused_id:
-        return Fail("model", f"The model used the tool call id {run.reused_id[:80]} twice.")
     if run.stopped:
         return _stop_failure(run.stopped)
     for name, repairs in bounds.repairs.items():

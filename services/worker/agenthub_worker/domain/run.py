@@ -83,7 +83,7 @@ class Run:
         self._endings = endings
         self._messages: list[_Block] = []
         self._user: list[_Block] = [_text(first)]
-        self._used_ids: set[str] = set()
+        self.used_ids: set[str] = set()
         self.calls: deque[Call] = deque()
         self.open_call: ToolIntent | None = None
         self.commit = ""
@@ -102,7 +102,8 @@ class Run:
         self.bad_calls: Counter[str] = Counter()
         self.last_error = ""
         self.stopped = ""
-        self.reused_id = ""
+        self.fault = ""
+        self.same_faults = 0
         self.needs_repair = False
         self.repaired = False
         self.unstuck = False
@@ -160,8 +161,10 @@ class Run:
                 self.intents += 1
             case TurnReply():
                 self._reply(step)
-            case TurnFailed(may_be_billed=may_be_billed):
-                self.unbilled += not may_be_billed
+            case TurnFailed():
+                self.unbilled += not step.may_be_billed
+                self.same_faults = self.same_faults + 1 if step.fault == self.fault else 1
+                self.fault = step.fault
             case ToolIntent():
                 self.open_call = step
             case ToolReceipt():
@@ -173,6 +176,7 @@ class Run:
 
     def _reply(self, step: TurnReply) -> None:
         self.turn, self.tries = step.turn, 0
+        self.fault, self.same_faults = "", 0
         self.answers.append(
             ToolAnswer(
                 turn=step.turn,
@@ -185,14 +189,17 @@ class Run:
                 latency_ms=step.latency_ms,
             )
         )
-        if step.content:
+        content = [block for block in step.content if _goes_back(block)]
+        if content:
             if self._user:
                 self._messages.append({"role": "user", "content": self._user})
             self._user = []
-            self._messages.append({"role": "assistant", "content": list(step.content)})
-        self._stop(step, [block for block in step.content if block.get("type") == "tool_use"])
+            self._messages.append({"role": "assistant", "content": content})
+        wanted = [block for block in content if block.get("type") == "tool_use"]
+        self.used_ids.update(str(block.get("id", "")) for block in wanted)
+        self._stop(step, wanted, empty=not content)
 
-    def _stop(self, step: TurnReply, wanted: list[_Block]) -> None:
+    def _stop(self, step: TurnReply, wanted: list[_Block], *, empty: bool) -> None:
         match step.stop_reason:
             case "tool_use" if wanted:
                 self.needs_repair = False
@@ -201,27 +208,26 @@ class Run:
                 self._refuse_calls(wanted, "limit of tokens")
                 self._user.append(_text(CUT_OFF))
                 self._count_error(CUT_OFF)
-            case "tool_use" | "end_turn" | "stop_sequence":
+            case "tool_use" | "end_turn" | "stop_sequence" | "pause_turn":
                 self._refuse_calls(wanted, step.stop_reason)
                 self.needs_repair = True
-            case "pause_turn":
-                pass
+            case "pause_turn" if not empty:
+                # The server goes on where it stopped; a call of ours that stands open would keep it from that.
+                self._refuse_calls(wanted, step.stop_reason)
             case reason:
                 self._refuse_calls(wanted, reason)
                 self.stopped = reason
 
     def _take_calls(self, turn: int, wanted: list[_Block]) -> None:
         for block in wanted:
-            call = Call(
-                turn=turn,
-                tool_use_id=str(block.get("id", "")),
-                name=str(block.get("name", "")),
-                input=block.get("input") or {},
+            self.calls.append(
+                Call(
+                    turn=turn,
+                    tool_use_id=str(block.get("id", "")),
+                    name=str(block.get("name", "")),
+                    input=block.get("input") or {},
+                )
             )
-            if call.tool_use_id in self._used_ids:
-                self.reused_id = call.tool_use_id
-            self._used_ids.add(call.tool_use_id)
-            self.calls.append(call)
 
     def _refuse_calls(self, wanted: list[_Block], reason: str) -> None:
         for block in wanted:
@@ -293,6 +299,22 @@ def add_usage(one: Usage, other: Usage) -> Usage:
         cache_write_tokens=one.cache_write_tokens + other.cache_write_tokens,
         cost_usd=(one.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
     )
+
+
+_GO_BACK = frozenset({"tool_use", "server_tool_use"})
+
+
+def _goes_back(block: _Block) -> bool:
+    """Whether a block of a reply is sent back: servers turn down empty ones, and kinds that they do not take."""
+    match kind := str(block.get("type", "")):
+        case "text":
+            return bool(str(block.get("text") or "").strip())
+        case "thinking":
+            return bool(block.get("signature"))
+        case "redacted_thinking":
+            return bool(block.get("data"))
+        case _:
+            return kind in _GO_BACK or kind.endswith("_tool_result")
 
 
 def _text(text: str) -> _Block:

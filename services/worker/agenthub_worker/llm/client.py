@@ -12,9 +12,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agenthub_events.redaction import encodable, mapped
-from agenthub_worker.domain.model import ModelFault, ModelReply, ModelRequest, TokenUsage
-from agenthub_worker.llm.faults import fault_of, retry_after_seconds
+from agenthub_worker.domain.model import ModelReply, ModelRequest
+from agenthub_worker.llm.answer import SIGNS_OF_LIFE, ModelAnswer, Patience
+from agenthub_worker.llm.faults import fault_of, hung
+from agenthub_worker.llm.reply import ReplyReader
+from agenthub_worker.llm.retry_after import retry_after_seconds
 
 if TYPE_CHECKING:
     import httpx2
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from agenthub_worker.llm.providers import Provider
 
 IDLE_TIMEOUT_S = 120.0
+# A server without much of a graphics card reads a long prompt for minutes before it can say a word.
+LOCAL_IDLE_TIMEOUT_S = 300.0
 CONNECT_TIMEOUT_S = 10.0
 # The SDK tries once more by itself when that is quick; a longer wait belongs to the queue, not to a worker's slot.
 QUICK_RETRIES = 1
@@ -35,28 +39,20 @@ class MessagesClient:
     `idle_timeout_s`: how long the server may send nothing before the call counts as hung.
     """
 
-    def __init__(self, provider: Provider, *, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
+    def __init__(self, provider: Provider, *, idle_timeout_s: float | None = None) -> None:
         self._provider = provider
-        self._idle_timeout_s = idle_timeout_s
+        usual = LOCAL_IDLE_TIMEOUT_S if provider.name == "local" else IDLE_TIMEOUT_S
+        self._idle_timeout_s = idle_timeout_s or usual
         self._client: AsyncAnthropic | None = None
 
     async def complete(self, request: ModelRequest, *, on_activity: Callable[[str], None]) -> ModelReply:
         """Stream one reply to its end. Raises `ModelFault`; cancelling closes the connection at once."""
-        client = await self._opened()
-        import anthropic
-        import httpx2
-
         try:
-            return await self._stream(client, request, on_activity)
+            return await self._stream(await self._opened(), request, on_activity)
         except TimeoutError as error:
-            raise ModelFault(
-                "transient",
-                f"{self._provider.label} sent nothing for {self._idle_timeout_s:g} s; the call was given up and"
-                " can be made again.",
-            ) from error
-        except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
-            # ValueError is what the SDK raises for tool input that is not JSON.
-            raise fault_of(error, self._provider.label, request.model) from error
+            raise hung(self._provider.place, self._idle_timeout_s) from error
+        except Exception as error:  # What a server sends must never look like a fault of the worker.
+            raise fault_of(error, self._provider.place, request.model) from error
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -72,31 +68,22 @@ class MessagesClient:
     async def _stream(
         self, client: AsyncAnthropic, request: ModelRequest, on_activity: Callable[[str], None]
     ) -> ModelReply:
-        clock = asyncio.get_running_loop().time
-        async with asyncio.timeout(self._idle_timeout_s) as idle:
-            async with client.messages.stream(**self._arguments(request)) as stream:
-                async for event in stream:
-                    idle.reschedule(clock() + self._idle_timeout_s)
-                    on_activity(_added_text(event))
-                message = await stream.get_final_message()
-        if message.stop_reason is None:
-            raise ModelFault(
-                "transient",
-                f"{self._provider.label} ended its answer before it was complete; the call can be made again.",
-            )
-        return ModelReply(
-            # Half of a surrogate pair is no text: nobody could send it back, or store it.
-            content=[mapped(block.to_dict(mode="json"), encodable) for block in message.content],
-            stop_reason=str(message.stop_reason),
-            usage=TokenUsage(
-                input_tokens=message.usage.input_tokens,
-                output_tokens=message.usage.output_tokens,
-                cache_read_tokens=message.usage.cache_read_input_tokens or 0,
-                cache_write_tokens=message.usage.cache_creation_input_tokens or 0,
-            ),
-            model=str(message.model),
-            message_id=message.id,
-        )
+        import httpx2
+
+        label = self._provider.place
+        reader = ReplyReader(label, request.model, [str(tool["name"]) for tool in request.tools])
+        try:
+            async with asyncio.timeout(self._idle_timeout_s) as idle:
+                patience = Patience(idle, self._idle_timeout_s)
+                async with await client.messages.create(**self._arguments(request), stream=True) as stream:
+                    patience.life()
+                    answer = ModelAnswer(stream.response, reader, label, request.model)
+                    return await answer.read(patience, on_activity)
+        except (TimeoutError, httpx2.HTTPError):
+            # The connection stays open, or breaks, behind a reply that is whole.
+            if not reader.ended:
+                raise
+            return reader.reply()
 
     def _arguments(self, request: ModelRequest) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -125,20 +112,27 @@ def _sdk_client(provider: Provider, idle_timeout_s: float) -> AsyncAnthropic:
         base_url=provider.base_url,
         max_retries=QUICK_RETRIES,
         # Our own idle timeout acts first; this one only frees the socket should that ever fail.
-        timeout=httpx2.Timeout(idle_timeout_s * 2, connect=CONNECT_TIMEOUT_S),
+        timeout=httpx2.Timeout(idle_timeout_s * SIGNS_OF_LIFE, connect=CONNECT_TIMEOUT_S),
         middleware=[_no_long_waits],
-        http_client=_direct_transport() if _is_loopback(provider.base_url) else None,
+        http_client=_transport(direct=is_loopback(provider.base_url)),
     )
 
 
-def _direct_transport() -> httpx2.AsyncClient:
-    """A transport that ignores proxy settings: a proxy cannot reach this machine's own loopback."""
+def _transport(*, direct: bool) -> httpx2.AsyncClient:
+    """A transport that follows no redirect, so that the key goes nowhere but to the address that was set.
+
+    `direct`: without proxy settings, for a proxy cannot reach this machine's own loopback.
+    """
+    import anthropic
     import httpx2
 
-    return httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(trust_env=False), trust_env=False)
+    if direct:
+        return httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(trust_env=False), trust_env=False)
+    return anthropic.DefaultAsyncHttpxClient(follow_redirects=False)
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether `url` is on this machine itself, where no proxy reaches."""
     host = urlsplit(url).hostname or ""
     return host in {"localhost", "::1"} or host.startswith("127.")
 
@@ -149,7 +143,3 @@ async def _no_long_waits(request: Any, call_next: Callable[[Any], Awaitable[Any]
     if wait is not None and wait > QUICK_RETRY_MAX_WAIT_S:
         response.headers["x-should-retry"] = "false"
     return response
-
-
-def _added_text(event: Any) -> str:
-    return str(event.text) if event.type == "text" else ""

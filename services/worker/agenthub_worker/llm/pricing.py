@@ -9,6 +9,7 @@ import msgspec
 
 from agenthub_worker.domain.model import TokenUsage
 
+PRICES_AS_OF = "2026-11-24"
 REHEARSAL = "rehearsal"
 
 _MILLION = Decimal(1_000_000)
@@ -58,12 +59,19 @@ PRICES: dict[str, tuple[Rate, ...]] = {
 }
 
 
-def cost_usd(model: str, usage: TokenUsage, provider: str) -> Decimal | None:
-    """USD of one call; 0 for the rehearsal model; None when the price of `model` is not known."""
+def cost_usd(model: str, usage: TokenUsage | None, provider: str) -> Decimal | None:
+    """USD of one call; 0 for the rehearsal model; None when the price of `model`, or the usage, is not known."""
     if provider == REHEARSAL:
         return Decimal(0)
+    if usage is None:
+        return None
     rate = _rate_for(model, usage.total_input_tokens)
     return None if rate is None else rate.cost(usage)
+
+
+def price_is_known(model: str) -> bool:
+    """Whether the table has a price for `model`."""
+    return _rate_for(model, 0) is not None
 
 
 def worst_case_usd(model: str, input_tokens: int, max_tokens: int, provider: str) -> Decimal | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -61,18 +62,29 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"Provider(name={self.name!r}, base_url={self.base_url!r}, model={self.model!r})"
+        return f"Provider(name={self.name!r}, address={self.address!r}, model={self.model!r})"
 
     @property
     def label(self) -> str:
         """The provider's name in messages for people."""
         match self.name:
             case "anthropic":
-                return "Anthropic" if self.base_url == ANTHROPIC_URL else f"the provider at {self.base_url}"
+                return "Anthropic" if self.base_url == ANTHROPIC_URL else f"the provider at {self.address}"
             case "local":
-                return f"the local model server at {self.base_url}"
+                return f"the local model server at {self.address}"
             case "rehearsal":
                 return REHEARSAL_LABEL
+
+    @property
+    def address(self) -> str:
+        """Where calls go, without the credentials that an address can hold."""
+        parts = urlsplit(self.base_url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+    @property
+    def place(self) -> str:
+        """Name and address, for messages about what came from there."""
+        return self.label if self.address in self.label else f"{self.label} at {self.address}"
 
     @property
     def caches_prompts(self) -> bool:
@@ -111,8 +123,10 @@ def provider_for(settings: WorkerSettings | HubSettings, types: Iterable[str]) -
 def choose_provider(settings: ProviderSettings) -> Provider:
     """The provider that `settings` name, or imply: a key means Anthropic, an address alone a local server.
 
-    Raises `ProviderMissing` with the setting to make when nothing, or not enough, is configured.
+    Raises `ProviderMissing` with the setting to make when nothing usable, or not enough, is configured.
     """
+    _check_key(settings.api_key)
+    _check_address(settings.base_url)
     name = settings.provider or ("anthropic" if settings.api_key else "local" if settings.base_url else "")
     match name:
         case "anthropic":
@@ -133,6 +147,29 @@ def choose_provider(settings: ProviderSettings) -> Provider:
                 f"AGENTHUB_PROVIDER is `{name[:40]}`: it must be anthropic, local or rehearsal",
                 field="AGENTHUB_PROVIDER",
             )
+
+
+def _check_key(key: str) -> None:
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ProviderMissing(
+            "the key holds characters that no key has, often from copying it: set ANTHROPIC_API_KEY again",
+            field="ANTHROPIC_API_KEY",
+        )
+
+
+def _check_address(url: str) -> None:
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        raise ProviderMissing(
+            "the address of the model server is none: set ANTHROPIC_BASE_URL to one like http://127.0.0.1:11434",
+            field="ANTHROPIC_BASE_URL",
+        )
 
 
 def _anthropic(settings: ProviderSettings) -> Provider:

@@ -47,8 +47,27 @@ def decoded(tool: Tool, given: Any) -> msgspec.Struct:
     try:
         return msgspec.convert(given, tool.input)
     except msgspec.ValidationError as error:
-        fields = ", ".join(_signature(tool))
-        raise ToolRefused(f"The input of `{tool.name}` does not fit: {error}. It takes {fields}.") from None
+        try:
+            return msgspec.convert(_unquoted(given), tool.input, strict=False)
+        except msgspec.ValidationError:
+            fields = ", ".join(_signature(tool))
+            raise ToolRefused(f"The input of `{tool.name}` does not fit: {error}. It takes {fields}.") from None
+
+
+def _unquoted(given: Any) -> Any:
+    """An input whose lists and objects were written as JSON text, as some models do, with these read."""
+    if not isinstance(given, Mapping):
+        return given
+    return {name: _read_json(value) for name, value in given.items()}
+
+
+def _read_json(value: Any) -> Any:
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return value
 
 
 async def call_tool(

@@ -26,6 +26,7 @@ from agenthub_orchestrator.domain.state.timer_refs import attempt_ref, deadline_
 _NOTHING_FIRED: frozenset[Fired] = frozenset()
 _NOTHING_SENT: frozenset[str] = frozenset()
 _DIAGNOSED_TASKS = 20
+_ONLY_PEOPLE_MEND = frozenset({"config", "unreachable"})
 
 
 def decide(
@@ -113,7 +114,7 @@ def _pass_deadline(decision: Decision) -> None:
 
 
 def _pause(decision: Decision) -> None:
-    """A paused goal has nothing under way; wrong configuration pauses it with a plain sentence."""
+    """A paused goal has nothing under way; what only people can mend pauses it with a plain sentence."""
     state = decision.state
     if not state.aggregate.paused:
         _pause_on_wrong_configuration(decision)
@@ -128,7 +129,7 @@ def _pause(decision: Decision) -> None:
 def _pause_on_wrong_configuration(decision: Decision) -> None:
     for task in decision.tasks(decision.state.closed):
         parked = task.closed_by
-        if not isinstance(parked, TaskParked) or parked.reason != "config":
+        if not isinstance(parked, TaskParked) or parked.reason not in _ONLY_PEOPLE_MEND:
             continue
         if task.closed_seq > decision.state.resumed_seq:
             reason = parked.detail or f"the configuration does not let {task.task_id} run"

@@ -158,7 +158,7 @@ def _after_park(decision: Decision, task: TaskState, parked: TaskParked) -> None
             due = True
         case "overload":
             due = decision.has_fired("park", task.task_id, park_ref(task))
-        case "config":
+        case "config" | "unreachable":
             due = decision.state.resumed_seq > task.closed_seq
         case "budget":
             due = _money_is_there(decision, task, parked)
