@@ -28,8 +28,10 @@ import platformdirs
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 from agenthub_runtime.file_lock import try_lock
 
-# What a start makes before it is known as a hub's folder; a disk of its own brings the last one.
-_OWN_NAMES = frozenset({"jetstream", "run", "logs", "workspaces", "pg", "lock", "secret.json", "lost+found"})
+# What a start makes before it is known as a hub's folder, or who starts it; a disk of its own brings the last one.
+_OWN_NAMES = frozenset(
+    {"jetstream", "run", "logs", "workspaces", "pg", "lock", "secret.json", "up.log", "lost+found"}
+)
 _HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
 LAYOUT = 1
 USER = "agenthub"
