@@ -55,11 +55,10 @@ async def run_worker(
         ports = _ports(settings, nats, sandbox, telemetry, crash_point)
         queue = NatsWorkQueue(nats, types, slots=settings.slots)
         runner = Worker(ports, queue, agent_setup, types=types, slots=settings.slots)
-        await asyncio.to_thread(
-            remove_workspace, ports.workspaces
-        )  # what a process of this name left when it died
-        await ports.fleet.publish(runner.status())
+        # What a process of this name left when it died.
+        await asyncio.to_thread(remove_workspace, ports.workspaces)
         await _report_model(settings, agent_setup, nats, ports.worker)
+        await ports.fleet.publish(runner.status())
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         heartbeat.start()
         try:
