@@ -126,6 +126,9 @@ class Worker:
 
     async def _work(self, lease: Lease, delivery: Delivery) -> None:
         key = _key_of(lease)
+        # An order that was followed by this one is closed: it may come again, to be acknowledged.
+        for older in [held for held in self._held if held[0] == key[0] and held[1] < key[1]]:
+            del self._held[older]
         self._held[key] = (lease, delivery.ack_subject)
         preparing = asyncio.get_running_loop().create_task(self.prepare(lease))
         try:
@@ -139,7 +142,8 @@ class Worker:
                     await self.attempt(lease, preparing)
                 await delivery.ack()
         finally:
-            del self._held[key]
+            if self._held.get(key, (None, ""))[0] is lease:
+                del self._held[key]
             await _dispose(preparing)
 
     async def prepare(self, lease: Lease) -> Preparation:
