@@ -95,6 +95,10 @@ class InMemoryBroker:
         """An acknowledged order never comes again."""
         order.acked = True
         self._held.pop(order.recorded.seq, None)
+        # It may just have been put back, to be given out once more.
+        lane = self._lanes[order.key]
+        if order in lane:
+            lane.remove(order)
 
     def hand_back(self, order: _Order, delay_s: float) -> None:
         """Give the order out again after `delay_s`."""
