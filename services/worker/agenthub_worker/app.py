@@ -22,7 +22,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
-from agenthub_runtime.repository.workspaces import remove_workspace
+from agenthub_runtime.repository.workspaces import clear_workspaces
 from agenthub_runtime.settings.records import WorkerSettings, read_worker_settings
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
@@ -52,9 +52,8 @@ async def run_worker(
         ports = _ports(settings, nats, sandbox, telemetry, crash_point)
         queue = NatsWorkQueue(nats, types, slots=settings.slots)
         runner = Worker(ports, queue, agent_setup, types=types, slots=settings.slots)
-        await asyncio.to_thread(
-            remove_workspace, ports.workspaces
-        )  # what a process of this name left when it died
+        # What a process of this name left when it died.
+        await asyncio.to_thread(clear_workspaces, ports.workspaces)
         await ports.fleet.publish(runner.status())
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         heartbeat.start()
