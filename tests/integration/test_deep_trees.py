@@ -14,7 +14,7 @@ import pytest
 from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts
 from agenthub_runtime.repository.errors import WorkspaceRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
-from agenthub_runtime.repository.trees import GONE, delete_tree, walk
+from agenthub_runtime.repository.trees import GONE, walk
 from agenthub_runtime.repository.workspaces import clear_workspaces
 from agenthub_worker.tools.searching import walk_files
 
@@ -127,7 +127,8 @@ def test_an_account_without_privileges_deletes_folders_that_it_has_locked(tmp_pa
             parent.chmod(parent.stat().st_mode | 0o011)
     program = (
         "import os, sys; from pathlib import Path\n"
-        "from tests.integration.test_deep_trees import delete_tree, nested, odd_tree\n"
+        "from agenthub_runtime.repository.trees import delete_tree\n"
+        "from tests.integration.test_deep_trees import nested, odd_tree\n"
         "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "top = Path(sys.argv[1], 'tree'); top.mkdir(); os.chdir(top)\n"
         "nested(top, 1100); odd_tree(top); top.chmod(0)\n"

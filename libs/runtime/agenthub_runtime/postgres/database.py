@@ -145,8 +145,7 @@ def _of_driver(error: BaseException) -> bool:
 
 
 def _to_json(value: Any) -> str:
-    # Postgres keeps no NUL in a text, and so none in jsonb.
-    return msgspec.json.encode(value).decode().replace("\\u0000", "\ufffd")
+    return msgspec.json.encode(value).decode()
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailable:

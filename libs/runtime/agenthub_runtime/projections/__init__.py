@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agenthub_runtime.projections.generations import Generations
+from agenthub_runtime.projections.generations import Generations, is_ruin
 from agenthub_runtime.projections.runner import AsyncProjection, AsyncProjectionRunner, Changes, closing
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
 
@@ -14,4 +14,5 @@ __all__ = [
     "Generation",
     "Generations",
     "closing",
+    "is_ruin",
 ]

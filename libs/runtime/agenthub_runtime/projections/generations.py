@@ -6,10 +6,17 @@ Readers see views in the schema `agenthub`; a switch replaces all of them in one
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
+
+import asyncpg
+import structlog
+from eventsourcing.persistence import IntegrityError
 
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.postgres.database import Connection
-from agenthub_runtime.projections.tracking import Generation
+from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
+
+log = structlog.get_logger(__name__)
 
 _LIVE = "SELECT version, generation FROM agenthub.projection_live WHERE projection = $1"
 _SET_LIVE = """
@@ -24,7 +31,39 @@ _LOCK_POSITIONS = """
 SELECT version, generation, position FROM agenthub.projection_positions
 WHERE projection = $1 AND source = $2 FOR UPDATE
 """
-_NEXT_NUMBER = "SELECT coalesce(max(generation), 0) + 1 FROM agenthub.projection_positions WHERE projection = $1"
+_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname ~ ('^' || $1 || '_v[0-9]{1,9}_g[0-9]{1,9}$')"
+_NEXT_NUMBER = """
+SELECT greatest(
+    (SELECT max(generation) FROM agenthub.projection_positions WHERE projection = $1),
+    (SELECT max(split_part(nspname, '_g', 2)::integer) FROM pg_namespace
+     WHERE nspname ~ ('^' || $1 || '_v[0-9]{1,9}_g[0-9]{1,9}$')),
+    0) + 1
+"""
+_SHAPE = """
+SELECT c.relname::text AS name, c.relkind::text AS kind,
+       array_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull) ORDER BY a.attnum)
+           AS columns
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE n.nspname = $1
+GROUP BY c.relname, c.relkind
+"""
+_SHOWN = """
+SELECT DISTINCT v.relname::text AS name
+FROM pg_rewrite r
+JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
+JOIN pg_namespace vn ON vn.oid = v.relnamespace AND vn.nspname = 'agenthub'
+JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+JOIN pg_class t ON t.oid = d.refobjid AND t.relname = v.relname
+JOIN pg_namespace tn ON tn.oid = t.relnamespace AND tn.nspname = $1
+"""
+_KIND = """
+SELECT c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'agenthub' AND c.relname = $1
+"""
+Shape: TypeAlias = "dict[str, tuple[str, tuple[str, ...]]]"
+"""Relations of a schema by name: what they are, and their columns with type and whether they must be set."""
 
 
 class Generations:
@@ -38,11 +77,61 @@ class Generations:
         self.version = version
         self._tables_sql = tables_sql
         self._tables = tuple(tables)
+        self._wanted: Shape = {}
 
     async def live(self, connection: Connection) -> Generation | None:
         """The generation that readers see; None before the first."""
         row = await connection.fetchrow(_LIVE, self.projection)
         return None if row is None else Generation(self.projection, row["version"], row["generation"])
+
+    async def probe(self, connection: Connection) -> None:
+        """Do everything that is done with the tables that generations are kept in, and take it back.
+
+        Raises asyncpg's error when they are not there, or are others.
+        """
+        probe = Generation(f"{self.projection}-probe", 0, 0)
+        attempt = connection.transaction()
+        await attempt.start()
+        try:
+            await connection.execute(_ADD_POSITION, *probe, STREAM)
+            await connection.fetch(_LOCK_POSITIONS, probe.projection, STREAM)
+            for _ in range(2):
+                await connection.execute(_SET_LIVE, *probe)
+            await connection.fetchrow(_LIVE, probe.projection)
+            await connection.fetchval(_NEXT_NUMBER, self.projection)
+        finally:
+            await attempt.rollback()
+
+    async def is_whole(self, connection: Connection, generation: Generation) -> bool:
+        """Whether the generation has its position and all its tables; views that lack are made again."""
+        async with connection.transaction():
+            await self._exclusively(connection)
+            recorder = AsyncpgTrackingRecorder(generation)
+            if await recorder.max_tracking_id(STREAM, connection=connection) is None:
+                return False
+            if not await self.has_tables(connection, generation):
+                return False
+            shown = {row["name"] for row in await connection.fetch(_SHOWN, generation.schema)}
+            if not shown.issuperset(self._tables) and await self.live(connection) == generation:
+                await self._show(connection, generation)
+        return True
+
+    async def has_tables(self, connection: Connection, generation: Generation) -> bool:
+        """Whether all tables of the generation are as they are made; at first some are made to compare with."""
+        wanted, found = await self._shape(connection), await _shape_of(connection, generation.schema)
+        return all(found.get(name) == shape for name, shape in wanted.items())
+
+    async def _shape(self, connection: Connection) -> Shape:
+        if not self._wanted:
+            name = f"{self.projection}_shape"
+            attempt = connection.transaction()
+            await attempt.start()
+            try:
+                await self.create_tables(connection, name)
+                self._wanted = await _shape_of(connection, name)
+            finally:
+                await attempt.rollback()
+        return self._wanted
 
     async def create(self, connection: Connection) -> Generation:
         """Make an empty generation beside the live one, at position 0."""
@@ -80,7 +169,9 @@ class Generations:
             rows = await connection.fetch(_LOCK_POSITIONS, self.projection, STREAM)
             positions = {(row["version"], row["generation"]): row["position"] for row in rows}
             live = await self.live(connection)
-            reached = positions[generation.version, generation.number]
+            reached = positions.get((generation.version, generation.number))
+            if reached is None:
+                raise IntegrityError(f"`{generation.schema}` is gone: somebody has removed it")
             if live is not None and positions.get((live.version, live.number), 0) > reached:
                 return False
             await self._show(connection, generation)
@@ -88,6 +179,10 @@ class Generations:
                 other = Generation(self.projection, version, number)
                 if other != generation:
                     await self.drop(connection, other)
+            for row in await connection.fetch(_SCHEMAS, self.projection):
+                # What nobody has a position for is half a generation.
+                if row["nspname"] != generation.schema:
+                    await connection.execute(f'DROP SCHEMA "{row["nspname"]}" CASCADE')
         return True
 
     async def drop(self, connection: Connection, generation: Generation) -> None:
@@ -100,13 +195,41 @@ class Generations:
 
     async def _show(self, connection: Connection, generation: Generation) -> None:
         for table in self._tables:
-            # Dropped first: a view cannot be replaced by one with other columns.
-            await connection.execute(f'DROP VIEW IF EXISTS agenthub."{table}"')
             source = f'"{generation.schema}"."{table}"'
-            await connection.execute(f'CREATE VIEW agenthub."{table}" AS SELECT * FROM {source}')  # noqa: S608
+            create = f'CREATE OR REPLACE VIEW agenthub."{table}" AS SELECT * FROM {source}'  # noqa: S608
+            try:
+                async with connection.transaction():
+                    # What others have built on the view stays, as long as its columns do.
+                    await connection.execute(create)
+            except asyncpg.SyntaxOrAccessError:
+                await self._make_room(connection, table, generation)
+                await connection.execute(create)
         await connection.execute(_SET_LIVE, *generation)
+
+    async def _make_room(self, connection: Connection, table: str, generation: Generation) -> None:
+        """Take a view with other columns out of the way, or whatever else has its name."""
+        kind = await connection.fetchval(_KIND, table)
+        if kind == "v":
+            await connection.execute(f'DROP VIEW agenthub."{table}" CASCADE')
+        elif kind is not None:
+            aside = f"{table}_set_aside_{generation.number}"
+            log.warning("relation_set_aside", schema="agenthub", relation=table, now=aside)
+            what = "TYPE" if kind == "c" else "TABLE"
+            await connection.execute(f'ALTER {what} agenthub."{table}" RENAME TO "{aside}"')
 
     async def _exclusively(self, connection: Connection) -> None:
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"generations/{self.projection}"
         )
+
+
+async def _shape_of(connection: Connection, schema: str) -> Shape:
+    rows = await connection.fetch(_SHAPE, schema)
+    return {row["name"]: (row["kind"], tuple(row["columns"])) for row in rows}
+
+
+def is_ruin(error: BaseException) -> bool:
+    """Whether Postgres says that something is missing, or is not what it was made as."""
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return False
+    return isinstance(error, asyncpg.SyntaxOrAccessError | asyncpg.InvalidSchemaNameError)

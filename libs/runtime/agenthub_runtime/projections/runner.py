@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
+import asyncpg
+import msgspec
 import structlog
 from eventsourcing.persistence import IntegrityError, Tracking
 
@@ -28,6 +30,27 @@ BATCH_MAX = 500
 # A small pause while many events come in puts more of them into one transaction; a lone event never waits.
 BUSY_BATCH = 16
 GATHER_S = 0.01
+TRIES = 3
+TRY_AGAIN_S = 0.05
+REASON_MAX = 300
+_ABOUT_VALUES = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.PLPGSQLError,
+    asyncpg.TriggeredActionError,
+)
+# What code of ours raises that was not made for a value; others are about the world, or mean that it ends.
+_ABOUT_CODE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    msgspec.MsgspecError,
+)
 
 
 class Changes(Protocol):
@@ -47,6 +70,19 @@ class AsyncProjection(ABC):
     @abstractmethod
     async def process_events(self, batch: Sequence[Recorded], *, position: int) -> Changes:
         """Fold a batch in; `position` is what has been written before it."""
+
+    async def restore(self, connection: Connection) -> None:  # noqa: B027  most projections set nothing aside
+        """Called before the first batch: take up what earlier runs of the generation have set aside."""
+
+    async def set_aside(self, recorded: Recorded, reason: str) -> bool:
+        """Leave a message that cannot be written, and what builds on it, out of the rows of the next batches.
+
+        Called again for the same message when that was not enough; False: it can leave out no more.
+        """
+        return False
+
+    async def written_without(self) -> None:  # noqa: B027
+        """Called when a batch has been written in which something was set aside."""
 
     @abstractmethod
     def forget(self) -> None:
@@ -99,6 +135,7 @@ class AsyncProjectionRunner:
         if position is None:
             raise IntegrityError(f"`{self._generation.schema}` is gone: it was replaced")
         self.position = position
+        await self._projection.restore(connection)
         log.info("projection_starts", schema=self._generation.schema, position=position)
         if until is not None and position >= until:
             return
@@ -113,7 +150,41 @@ class AsyncProjectionRunner:
 
     async def _take(self, connection: Connection, batch: Sequence[Recorded]) -> None:
         for start in range(0, len(batch), BATCH_MAX):
-            await self._write(connection, batch[start : start + BATCH_MAX])
+            part = batch[start : start + BATCH_MAX]
+            try:
+                await self._write(connection, part)
+            except Exception as error:
+                if not blames_a_message(error) or connection.is_closed():
+                    raise
+                await self._write_singly(connection, part, error)
+
+    async def _write_singly(self, connection: Connection, batch: Sequence[Recorded], cause: Exception) -> None:
+        """Find the message that cannot be written, and go on without it."""
+        log.warning("projection_batch_failed", schema=self._generation.schema, after=self.position, exc_info=cause)
+        self._projection.forget()
+        for recorded in batch:
+            await self._write_one(connection, recorded)
+
+    async def _write_one(self, connection: Connection, recorded: Recorded) -> None:
+        tries, is_set_aside = 0, False
+        while True:
+            try:
+                await self._write(connection, [recorded])
+                break
+            except Exception as error:
+                self._projection.forget()
+                if not blames_a_message(error) or connection.is_closed():
+                    raise
+                tries += 1
+                if tries >= TRIES:
+                    reason = _in_a_line(error)
+                    is_set_aside = await self._projection.set_aside(recorded, reason)
+                    if not is_set_aside:
+                        raise
+                    log.exception("message_set_aside", seq=recorded.seq, subject=recorded.subject)
+                await asyncio.sleep(TRY_AGAIN_S)
+        if is_set_aside:
+            await self._projection.written_without()
 
     async def _write(self, connection: Connection, batch: Sequence[Recorded]) -> None:
         changes = await self._projection.process_events(batch, position=self.position)
@@ -128,6 +199,19 @@ class AsyncProjectionRunner:
                 # Sent by the server when, and only when, the transaction commits.
                 await connection.execute("SELECT pg_notify($1, $2)", self._channel, str(reached))
         self.position = reached
+
+
+def blames_a_message(error: Exception) -> bool:
+    """Whether it is about what was to be written, and not about the database, the log or the lock."""
+    if isinstance(error, asyncpg.PostgresError):
+        return isinstance(error, _ABOUT_VALUES)
+    return isinstance(error, _ABOUT_CODE)
+
+
+def _in_a_line(error: Exception) -> str:
+    """What went wrong, without the details, in which servers show whole rows."""
+    words = str(error.args[0]) if error.args else ""
+    return f"{type(error).__name__}: {words.splitlines()[0] if words else 'no words'}"[:REASON_MAX]
 
 
 @asynccontextmanager
