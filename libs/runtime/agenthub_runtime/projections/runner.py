@@ -177,14 +177,25 @@ class AsyncProjectionRunner:
                     raise
                 tries += 1
                 if tries >= TRIES:
-                    reason = _in_a_line(error)
-                    is_set_aside = await self._projection.set_aside(recorded, reason)
+                    await self._move_and_take_back(connection, recorded.seq)
+                    is_set_aside = await self._projection.set_aside(recorded, _in_a_line(error))
                     if not is_set_aside:
                         raise
                     log.exception("message_set_aside", seq=recorded.seq, subject=recorded.subject)
                 await asyncio.sleep(TRY_AGAIN_S)
         if is_set_aside:
             await self._projection.written_without()
+
+    async def _move_and_take_back(self, connection: Connection, reached: int) -> None:
+        """Raises when not even the position can be written: then it is not about the message."""
+        attempt = connection.transaction()
+        await attempt.start()
+        try:
+            await self._recorder.insert_tracking(
+                Tracking(STREAM, reached), previous=self.position, connection=connection
+            )
+        finally:
+            await attempt.rollback()
 
     async def _write(self, connection: Connection, batch: Sequence[Recorded]) -> None:
         changes = await self._projection.process_events(batch, position=self.position)
