@@ -28,12 +28,16 @@ RUINS = {
     "a dropped position": "DELETE FROM agenthub.projection_positions",
     "a dropped table of positions": "DROP TABLE agenthub.projection_positions",
     "a forgotten live generation": "DELETE FROM agenthub.projection_live",
-    "nothing known of what stands": "DELETE FROM agenthub.projection_live; DELETE FROM agenthub.projection_positions",
+    "nothing known of what stands": (
+        "DELETE FROM agenthub.projection_live; DELETE FROM agenthub.projection_positions"
+    ),
     "a dropped schema of ours": "DROP SCHEMA agenthub CASCADE",
     "everything dropped": "DROP SCHEMA agenthub CASCADE; DROP SCHEMA readmodels_v3_g1 CASCADE",
     "everything, with the migrations": "DROP SCHEMA agenthub CASCADE; DROP SCHEMA public CASCADE",
     "emptied migrations": "TRUNCATE public.agenthub_migrations; DELETE FROM agenthub.projection_positions",
-    "migrations dropped, their work left": "DROP TABLE public.agenthub_migrations; DROP TABLE agenthub.projection_live",
+    "migrations dropped, their work left": (
+        "DROP TABLE public.agenthub_migrations; DROP TABLE agenthub.projection_live"
+    ),
     "migrations that are something else": (
         "DROP TABLE public.agenthub_migrations; CREATE TABLE public.agenthub_migrations (mine text)"
     ),

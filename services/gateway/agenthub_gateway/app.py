@@ -34,7 +34,8 @@ from agenthub_gateway.metrics import Metered, RequestFigures
 from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
-from agenthub_gateway.queues import log_generation, read_queues
+from agenthub_gateway.progress import ProgressWatch
+from agenthub_gateway.queues import log_generation, read_followers, read_queues
 from agenthub_gateway.security import Guard, Keys
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
@@ -56,6 +57,8 @@ SERVICE = "gateway"
 _GRACE_S = 3
 # Longer than a restart of the NATS server takes, shorter than people wait for an answer.
 _PATIENCE_S = 4.0
+# So long a read may take, beside as much for a connection.
+_READ_S = 3.0
 
 
 def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hosts: Sequence[str] = ()) -> ASGIApp:
@@ -103,8 +106,9 @@ async def _assembled(
 ) -> GatewayPorts:
     log = JetStreamEventLog(nc, patience_s=_PATIENCE_S)
     clock = SystemClock()
-    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE))
+    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))
     position = await stack.enter_async_context(PositionWatch(database))
+    progress = await stack.enter_async_context(ProgressWatch(log, position))
     feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc)))
     outputs = await stack.enter_async_context(RunOutputs(FencedStream(nc, RUNS)))
     folder = settings.data_dir
@@ -123,6 +127,8 @@ async def _assembled(
         repositories=folder / "repositories",
         connected=lambda: nc.is_connected,
         queues=lambda: read_queues(nc),
+        followers=lambda: read_followers(nc),
+        lag=progress.lag,
         accepts_local_repositories=settings.embedded,
         requests=RequestFigures(),
     )

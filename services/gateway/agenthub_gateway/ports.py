@@ -11,7 +11,9 @@ from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
+from agenthub_gateway.progress import Lag
 from agenthub_gateway.queues import QueueView
+from agenthub_runtime.jetstream.fleet import FollowerStatus
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
 
@@ -20,7 +22,8 @@ from agenthub_runtime.readmodels import PositionWatch
 class GatewayPorts:
     """The collaborators of the handlers.
 
-    `queues` tells what waits in the work queues, `requests` counts what came over HTTP.
+    `queues` tells what waits in the work queues, `followers` what orchestrators have lately said of themselves,
+    `lag` whether the read models keep up; `requests` counts what came over HTTP.
     `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers run on it.
     """
 
@@ -36,5 +39,7 @@ class GatewayPorts:
     repositories: Path
     connected: Callable[[], bool]
     queues: Callable[[], Awaitable[list[QueueView]]]
+    followers: Callable[[], Awaitable[list[FollowerStatus]]]
+    lag: Lag
     accepts_local_repositories: bool
     requests: RequestFigures

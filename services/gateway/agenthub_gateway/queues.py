@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.jetstream.fleet import NatsFleet
+from agenthub_runtime.jetstream.fleet import FollowerStatus, NatsFleet
 
 _PREFIX = "work-"
 
@@ -55,6 +55,14 @@ async def read_queues(nc: Client) -> list[QueueView]:
                 )
             )
     return sorted(views, key=lambda view: (view.agent_type, view.lane))
+
+
+async def read_followers(nc: Client) -> list[FollowerStatus]:
+    """Every orchestrator that has lately said how far it is. Raises `StoreUnavailable`."""
+    try:
+        return await NatsFleet(nc).followers()
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The fleet cannot be read: {error}") from error
 
 
 async def log_generation(nc: Client) -> str:

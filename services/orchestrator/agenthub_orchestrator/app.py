@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import structlog
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import EventLog
@@ -22,6 +24,7 @@ from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import create_missing, keep_declared
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.jetstream.fleet import HEARTBEAT_S, FollowerStatus, NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.postgres.database import Database
@@ -36,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 _HISTORY_EVERY_S = 600.0
 _ADVISORIES_AGAIN_S = 2.0
+_PROGRESS_EVERY_S = 1.0
 
 
 async def run_orchestrator(settings: OrchestratorSettings) -> None:
@@ -64,6 +68,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                     keep_declared(nats, reconnected),
                     _learn_durations(follower, database),
                     _receive_advisories(follower, nats),
+                    _tell_fleet(follower, nats),
                 )
             )
     finally:
@@ -111,6 +116,23 @@ async def _receive_advisories(follower: Follower, nats: Client) -> None:
         except StoreUnavailable as error:
             log.warning("advisories_wait", reason=str(error))
             await asyncio.sleep(_ADVISORIES_AGAIN_S)
+
+
+async def _tell_fleet(follower: Follower, nats: Client) -> None:
+    """Say how far the follower is, at once when it begins to decide: a hub is not ready before that."""
+    fleet, instance = NatsFleet(nats), SystemIds().token()[-12:]
+    while True:
+        is_ready = follower.caught_up.is_set()
+        status = FollowerStatus(instance=instance, position=follower.position, caught_up=is_ready)
+        try:
+            await fleet.publish_follower(status)
+        except NatsError as error:
+            log.info("fleet_not_told", reason=str(error))
+        if is_ready:
+            await asyncio.sleep(HEARTBEAT_S)
+            continue
+        with suppress(TimeoutError):
+            await asyncio.wait_for(follower.caught_up.wait(), _PROGRESS_EVERY_S)
 
 
 async def _together(*works: Coroutine[Any, Any, None]) -> None:

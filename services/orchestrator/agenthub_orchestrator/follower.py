@@ -93,7 +93,10 @@ class _Goal:
 
 
 class Follower:
-    """Decides for every goal of the log. `policy` may be replaced while it runs."""
+    """Decides for every goal of the log. `policy` may be replaced while it runs.
+
+    `caught_up` is set once everything that was stored before the start is folded: before that it decides nothing.
+    """
 
     def __init__(
         self,
@@ -123,7 +126,7 @@ class Follower:
         self._slots = asyncio.Semaphore(SENDS_AT_ONCE)
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._failures = 0
-        self._caught_up = False
+        self.caught_up = asyncio.Event()
         self.policy = policy
         self.position = self._start.after
 
@@ -155,7 +158,7 @@ class Follower:
                 async with closing(self._log.follow(after=self.position)) as batches:
                     async for batch in batches:
                         await self._take(batch)
-                        if not batch and not self._caught_up:
+                        if not batch and not self.caught_up.is_set():
                             self._catch_up()
             except StoreUnavailable as error:
                 log.warning("follower_waits", position=self.position, reason=str(error))
@@ -183,7 +186,7 @@ class Follower:
                     await asyncio.sleep(0)
 
     def _catch_up(self) -> None:
-        self._caught_up = True
+        self.caught_up.set()
         log.info("follower_caught_up", position=self.position, goals=len(self._goals))
         for goal_id, goal in list(self._goals.items()):
             self._keeper.touch(goal_id)
@@ -198,7 +201,7 @@ class Follower:
                 _fold(goal, recorded)
                 touched[goal_id] = goal
             self.position = recorded.seq
-        if self._caught_up:
+        if self.caught_up.is_set():
             for goal_id, goal in touched.items():
                 self._keeper.touch(goal_id)
                 self._decide(goal)
@@ -229,7 +232,7 @@ class Follower:
         return goal
 
     def _decide(self, goal: _Goal) -> None:
-        if goal.broken or not self._caught_up:
+        if goal.broken or not self.caught_up.is_set():
             return
         state = goal.state
         try:

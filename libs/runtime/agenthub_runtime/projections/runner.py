@@ -30,6 +30,7 @@ BATCH_MAX = 500
 # A small pause while many events come in puts more of them into one transaction; a lone event never waits.
 BUSY_BATCH = 16
 GATHER_S = 0.01
+LOCK_ROUND_S = 20
 TRIES = 3
 TRY_AGAIN_S = 0.05
 REASON_MAX = 300
@@ -128,9 +129,7 @@ class AsyncProjectionRunner:
             connection.terminate()
 
     async def _follow(self, connection: Connection, until: int | None) -> None:
-        await connection.execute(
-            "SELECT pg_advisory_lock(hashtextextended($1, 0))", f"projection/{self._generation.schema}"
-        )
+        await self._lock(connection)
         position = await self._recorder.max_tracking_id(STREAM, connection=connection)
         if position is None:
             raise IntegrityError(f"`{self._generation.schema}` is gone: it was replaced")
@@ -147,6 +146,19 @@ class AsyncProjectionRunner:
                     return
                 if len(batch) >= BUSY_BATCH and until is None:
                     await asyncio.sleep(GATHER_S)
+
+    async def _lock(self, connection: Connection) -> None:
+        """Wait for the generation's lock, in rounds: a server that went without a word must not be waited for."""
+        await connection.execute(f"SET lock_timeout = '{LOCK_ROUND_S}s'")
+        while True:
+            try:
+                await connection.execute(
+                    "SELECT pg_advisory_lock(hashtextextended($1, 0))", f"projection/{self._generation.schema}"
+                )
+                break
+            except asyncpg.LockNotAvailableError:
+                continue
+        await connection.execute("SET lock_timeout = 0")
 
     async def _take(self, connection: Connection, batch: Sequence[Recorded]) -> None:
         for start in range(0, len(batch), BATCH_MAX):

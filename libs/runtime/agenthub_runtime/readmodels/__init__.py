@@ -7,6 +7,7 @@ from agenthub_runtime.readmodels.position import (
     PROJECTION,
     Position,
     PositionWatch,
+    missing_views,
     position,
     wait_for_position,
 )
@@ -89,6 +90,7 @@ __all__ = [
     "list_tasks",
     "list_timeline",
     "merge_chain",
+    "missing_views",
     "position",
     "unsettled_since",
     "wait_for_position",

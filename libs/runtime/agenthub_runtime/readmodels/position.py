@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -12,6 +14,7 @@ import structlog
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
+from agenthub_runtime.readmodels.rows import ROW_KINDS
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +22,8 @@ PROJECTION = "readmodels"
 CHANNEL = "agenthub_position"
 
 _RETRY_S = 0.5
+_ANSWER_S = 5.0
+_ASK_AGAIN_S = 2.0
 
 _POSITION = """
 SELECT live.generation, coalesce(at.position, 0) AS seq
@@ -104,15 +109,20 @@ class PositionWatch:
         connection.add_termination_listener(end)
         try:
             with on_loss(connection):
-                await connection.add_listener(CHANNEL, wake)
+                async with _answered():
+                    await connection.add_listener(CHANNEL, wake)
                 if self._lost:
                     log.info("position_watch_back")
                 self._lost = False
                 while not lost.is_set():
                     # Cleared before the question: a note that comes in between asks again.
                     heard.clear()
-                    await self._learn(await position(connection))
-                    await heard.wait()
+                    async with _answered():
+                        found = await position(connection)
+                    await self._learn(found)
+                    # A server that has gone without a word sends no note either.
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(heard.wait(), _ASK_AGAIN_S)
         finally:
             connection.terminate()
 
@@ -121,6 +131,24 @@ class PositionWatch:
             async with self._changed:
                 self.current = found
                 self._changed.notify_all()
+
+
+@asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            yield
+    except TimeoutError as error:
+        raise DatabaseUnavailable(f"Postgres has not answered within {_ANSWER_S:g} s") from error
+
+
+async def missing_views(connection: Connection) -> list[str]:
+    """Tables of the read models that readers do not find; empty when all are there."""
+    names = [kind.table for kind in ROW_KINDS]
+    rows = await connection.fetch(
+        "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass('agenthub.' || name) IS NULL", names
+    )
+    return [row["name"] for row in rows]
 
 
 async def wait_for_position(connection: asyncpg.Connection[Any], seq: int, timeout: float) -> bool:
