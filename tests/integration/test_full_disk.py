@@ -19,6 +19,7 @@ from structlog.testing import capture_logs
 from agenthub_gateway.log_health import REFUSED, LogHealth
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.store_watch import StoreWatch
+from agenthub_runtime.jetstream.declared import create_missing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.gateway import Gateway, orchestrated, running_gateway, running_projector, settings
 from tests.support.until import until
@@ -75,6 +76,8 @@ async def test_a_hub_says_that_its_log_takes_nothing_and_takes_a_goal_again_when
     assert nats_server.process is not None
     assert await nats_server.process.wait() == -signal.SIGKILL
     await nats_server.start()  # what the supervisor does then
+
+    await create_missing(bus)  # what the orchestrator does then
 
     async def well() -> bool:
         return await ready(gateway, bus) == (200, "")

@@ -273,7 +273,8 @@ async def test_the_api_describes_itself_without_anything_from_elsewhere(gateway:
     assert {"type", "status", "title", "remedy"} == set(kinds[0])
 
 
-async def test_answers_fit_the_schemas_that_the_api_promises(gateway: Gateway) -> None:
+async def test_answers_fit_the_schemas_that_the_api_promises(gateway: Gateway, bus: Client) -> None:
+    await orchestrated(bus)
     document = await gateway.get("/schema/openapi.json")
     submitted = await gateway.submit()
     await gateway.get("/api/v1/goals", after=submitted["sequence"])

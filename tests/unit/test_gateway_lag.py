@@ -20,8 +20,8 @@ def test_read_models_that_hold_everything_are_never_stuck() -> None:
 def test_read_models_that_stand_while_events_wait_are_stuck_after_a_while() -> None:
     assert seen((0, 10, 9), (4, 10, 9)) == ""
     assert seen((0, 10, 9), (3, 10, 9), (6, 10, 9)) == (
-        "The read models stand at event 9, 1 events wait, and for 6 s they have not become fewer: see the projector's"
-        " log"
+        "The read models stand at event 9, 1 events wait, and for 6 s they have not become fewer: see the"
+        " projector's log"
     )
     assert seen((0, 10, 9), (3, 12, 9), (6, 14, 9)) != ""
 
