@@ -273,6 +273,20 @@ async def get_dead_letter(connection: Connection, dead_letter_id: str) -> DeadLe
     return _row(rows[0], DeadLetterRow) if rows else None
 
 
+async def left_out(connection: Connection, goal_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Goal to what the hub could not take further of it, in words; a goal of which all is in is not named."""
+    rows = await _fetch(
+        connection,
+        "SELECT goal_id, aggregate, kind, reason FROM agenthub.dead_letters"
+        " WHERE goal_id = ANY($1) AND kind <> 'task' AND state = 'open' ORDER BY seq",
+        list(goal_ids),
+    )
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["goal_id"], []).append(f"{row['aggregate']} is {row['kind']}: {row['reason']}")
+    return found
+
+
 async def merge_chain(connection: Connection, goal_id: str) -> list[MergeRow]:
     """The links of the goal's branch from its first commit to its head."""
     rows = await _fetch(connection, "SELECT * FROM agenthub.merges WHERE goal_id = $1 ORDER BY seq", goal_id)
