@@ -362,9 +362,9 @@ async def test_a_process_killed_in_a_checkout_leaves_no_workspace(
     script = (
         "import asyncio, pathlib\n"
         "from agenthub_runtime.repository.goal import GoalRepository\n"
-        "from agenthub_runtime.in_memory.work_queue import MemoryArtifacts\n"
+        "from agenthub_runtime.in_memory.work_queue import InMemoryArtifacts\n"
         "async def main():\n"
-        f"    r = await GoalRepository.open(pathlib.Path({str(repository.path)!r}), MemoryArtifacts())\n"
+        f"    r = await GoalRepository.open(pathlib.Path({str(repository.path)!r}), InMemoryArtifacts())\n"
         "    print('ready', flush=True)\n"
         f"    await r.checkout({head!r}, pathlib.Path({str(target)!r}))\n"
         "asyncio.run(main())\n"

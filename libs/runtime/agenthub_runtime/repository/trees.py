@@ -17,6 +17,7 @@ GONE = ".gone-"
 """How the name of what is being deleted begins."""
 
 _NAME_KEPT = 60
+_PASSES = 3
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -116,14 +117,15 @@ def _deleted(top: Path) -> bool:
     except OSError:
         return False
     try:
-        _empty(descriptor)
+        # Again when something was put in meanwhile: what a killed command had started may write a moment longer.
+        for _ in range(_PASSES):
+            _empty(descriptor)
+            with suppress(OSError):
+                top.rmdir()
+                return True
     finally:
         os.close(descriptor)
-    try:
-        top.rmdir()
-    except OSError:
-        return False
-    return True
+    return False
 
 
 def _empty(top: int) -> None:
