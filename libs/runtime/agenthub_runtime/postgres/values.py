@@ -51,11 +51,11 @@ def whole_number(value: int) -> int:
 
 def real_number(value: float) -> float:
     """A number that fits double precision and JSON; what is none is 0."""
-    if isinstance(value, int):
-        return float(value) if -REAL_MAX <= value <= REAL_MAX else math.copysign(REAL_MAX, value)
-    if math.isnan(value):
-        return 0.0
-    return max(-REAL_MAX, min(value, REAL_MAX))
+    if value > REAL_MAX:
+        return REAL_MAX
+    if value < -REAL_MAX:
+        return -REAL_MAX
+    return 0.0 if math.isnan(value) else float(value)
 
 
 def moment(value: datetime) -> datetime:
