@@ -277,13 +277,14 @@ async def left_out(connection: Connection, goal_ids: Sequence[str]) -> dict[str,
     """Goal to what the hub could not take further of it, in words; a goal of which all is in is not named."""
     rows = await _fetch(
         connection,
-        "SELECT goal_id, aggregate, kind, reason FROM agenthub.dead_letters"
+        "SELECT * FROM agenthub.dead_letters"
         " WHERE goal_id = ANY($1) AND kind <> 'task' AND state = 'open' ORDER BY seq",
         list(goal_ids),
     )
     found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(row["goal_id"], []).append(f"{row['aggregate']} is {row['kind']}: {row['reason']}")
+    for letter in _rows(rows, DeadLetterRow):
+        name = letter.aggregate or letter.subject
+        found.setdefault(letter.goal_id, []).append(f"{name} is {letter.kind}: {letter.reason}")
     return found
 
 
