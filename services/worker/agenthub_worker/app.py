@@ -24,7 +24,7 @@ from agenthub_runtime.jetstream.fleet import NatsFleet, serve_model_reports
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.processes.environment import forget_foreign
-from agenthub_runtime.repository.workspaces import remove_workspace
+from agenthub_runtime.repository.workspaces import clear_workspaces
 from agenthub_runtime.settings.records import WorkerSettings, read_worker_settings
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
@@ -55,9 +55,8 @@ async def run_worker(
         ports = _ports(settings, nats, sandbox, telemetry, crash_point)
         queue = NatsWorkQueue(nats, types, slots=settings.slots)
         runner = Worker(ports, queue, agent_setup, types=types, slots=settings.slots)
-        await asyncio.to_thread(
-            remove_workspace, ports.workspaces
-        )  # what a process of this name left when it died
+        # What a process of this name left when it died.
+        await asyncio.to_thread(clear_workspaces, ports.workspaces)
         await ports.fleet.publish(runner.status())
         await _report_model(settings, agent_setup, nats, ports.worker)
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
