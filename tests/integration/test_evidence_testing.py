@@ -111,11 +111,80 @@ async def test_tests_that_hang_are_killed(tmp_path: Path) -> None:
     assert "did not end within their time" in report.problems[0]
 
 
-async def test_a_command_of_any_kind_is_judged_by_its_exit_code(tmp_path: Path) -> None:
+async def test_a_command_whose_tests_nobody_can_count_is_never_green(tmp_path: Path) -> None:
     good = await run(tmp_path, {"check.sh": "echo fine\n"}, command="bash check.sh")
     bad = await run(tmp_path, {"check.sh": "echo broken; exit 3\n"}, command="bash check.sh")
-    assert (good.green, good.cases) == (True, None)
+    assert (good.green, good.counts, good.not_counted) == (False, None, True)
+    assert good.problems[0].startswith("Not counted")
+    assert not bad.not_counted
     assert bad.problems == ("The test command ended with exit code 3 before it wrote a report.",)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -m unittest discover",
+        "python -m pytest --collect-only",
+        "python -m pytest -k nothing_like_this",
+        "python -m pytest --deselect tests/test_m.py",
+        "python -m pytest -k nothing_like_this || true",
+        "python -m unittest discover || true",
+        "python -m pytest --version",
+        "true",
+        "echo 3 passed",
+        "echo 'Ran 3 tests in 0.1s'; echo; echo OK",
+        "make",
+        "exit 5",
+    ],
+)
+async def test_zero_tests_are_never_green(tmp_path: Path, command: str) -> None:
+    files = {
+        "pkg/m.py": CODE,
+        "tests/test_m.py": "from pkg.m import add\n\ndef test_add():\n    assert add(1, 2) == 3\n",
+        "Makefile": "all:\n\t@echo built\n",
+    }
+    report = await run(tmp_path, files, command=command)
+    assert not report.green, report.tail(2000)
+    assert report.counts is None or report.counts.passed == 0
+
+
+UNITTEST = """\
+import unittest
+
+
+class TestIt(unittest.TestCase):
+    def test_right(self):
+        self.assertEqual(1, 1)
+
+    @unittest.skip("later")
+    def test_later(self):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "counts", "green"),
+    [
+        ("", TestCounts(passed=1, skipped=1), True),
+        ("\n    def test_wrong(self):\n        self.fail()\n", TestCounts(passed=1, failed=1, skipped=1), False),
+        ("\n    def test_error(self):\n        1 / 0\n", TestCounts(passed=1, errors=1, skipped=1), False),
+    ],
+)
+async def test_what_unittest_ran_is_counted(tmp_path: Path, more: str, counts: TestCounts, green: bool) -> None:
+    report = await run(tmp_path, {"test_it.py": UNITTEST + more}, command="python -m unittest discover")
+    assert (report.counts, report.green) == (counts, green), report.tail(2000)
+
+
+async def test_a_second_summary_of_unittest_makes_the_count_unreadable(tmp_path: Path) -> None:
+    files = {"test_it.py": UNITTEST + "\nprint('Ran 99 tests in 0.1s\\n\\nOK')\n"}
+    report = await run(tmp_path, files, command="python -m unittest discover")
+    assert (report.counts, report.not_counted) == (None, True)
+
+
+async def test_unittest_that_skips_everything_is_not_green(tmp_path: Path) -> None:
+    files = {"test_it.py": UNITTEST.replace("    def test_right", "    @unittest.skip('x')\n    def test_right")}
+    report = await run(tmp_path, files, command="python -m unittest discover")
+    assert report.problems == ("Every test was skipped.",)
 
 
 async def test_pytest_below_another_command_still_reports(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ async def test_a_correct_test_of_a_header_passes(bus: Client, tmp_path: Path) ->
         ended = await desk.ended()
     assert isinstance(ended, TaskCompleted), ended
     assert ended.result.evidence is not None
+    assert ended.result.evidence.counts is not None
     assert (ended.result.evidence.exit_code, ended.result.evidence.counts.passed) == (0, 1)
     assert await delivered(desk, tmp_path, "test_token_header.py") == [BEARER.encode()]
 

@@ -120,10 +120,11 @@ class Gate:
         """The event that ends a round of `gate`."""
         task = f"gate-{gate}-{round_}"
         self.replies[task] = list(replies)
+        more = {"test_command": order.pop("context_test_command", "")}
         told = {"gate": gate, "round": round_, "commit": await self.desk.head(), "base": ROOT_COMMIT, **order}
         async with self.model_and_worker():
             agent = "testing" if gate == "tests" else gate
-            await self.desk.order(task, agent, context={"gate": told})
+            await self.desk.order(task, agent, context={"gate": told, **more})
             return await self.desk.ended(task)
 
     @asynccontextmanager
@@ -174,6 +175,34 @@ async def test_code_without_tests_does_not_pass(gate: Gate) -> None:
     verdict = await gate.judge("tests")
     assert isinstance(verdict, GateFailed)
     assert "No test" in verdict.summary
+
+
+@pytest.mark.parametrize("command", ["true", "echo 3 passed", "python -m unittest discover"])
+async def test_a_command_that_runs_no_test_passes_no_gate(bus: Client, tmp_path: Path, command: str) -> None:
+    gate = Gate(bus, tmp_path)
+    await gate.desk.accept(test_command=command)
+    await gate.work("t-a", add=CODE)
+    verdict = await gate.judge("tests", context_test_command=command)
+    assert isinstance(verdict, GateFailed), verdict
+    counted = command.startswith("python")
+    assert verdict.needs_person is not counted
+    assert verdict.cause.startswith("No test was found" if counted else "Not counted")
+
+
+async def test_documents_have_nothing_that_tests_could_show(gate: Gate, tmp_path: Path) -> None:
+    await gate.start_with(tmp_path / "source", {"README.md": "# Rules\n"})
+    base = await gate.desk.head()
+    gate.replies["t-a"] = [write("guide.md", "# Guide\n"), DONE]
+    async with gate.model_and_worker():
+        await gate.desk.order("t-a")
+        await gate.desk.ended("t-a")
+    verdict = await gate.judge("tests", base=base)
+    assert isinstance(verdict, GatePassed), verdict
+    assert verdict.nothing_to_do
+    assert verdict.summary.startswith("Nothing to test: the goal changed 1 document(s)")
+    await gate.work("t-b", add=CODE)
+    code = await gate.judge("tests", round_=2, base=base)
+    assert isinstance(code, GateFailed), "code among documents wants tests"
 
 
 async def test_too_little_coverage_does_not_pass(gate: Gate) -> None:

@@ -56,6 +56,7 @@ async def test_work_is_written_tested_merged_and_reported_with_evidence(bus: Cli
     assert result.summary == "add.py adds"
     assert result.insights == ("plain Python",)
     assert result.evidence is not None
+    assert result.evidence.counts is not None
     assert (result.evidence.exit_code, result.evidence.counts.passed) == (0, 1)
     assert result.tests_run == "1 passed, 0 failed"
     assert {change.path for change in result.files} == {"add.py", "test_add.py"}

@@ -41,6 +41,7 @@ def test_a_gate_is_ordered_on_the_head_with_the_parameters_that_the_words_bind()
     assert review.gate is not None
     assert review.gate.criteria == ("Unit tests >80% coverage", "Security audit")
     assert review.evidence is not None
+    assert review.evidence.counts is not None
     assert (review.evidence.counts.passed, review.evidence.coverage_percent) == (42, 87.0)
 
 
@@ -133,6 +134,28 @@ def test_the_same_failure_three_rounds_running_is_a_question_even_when_rounds_ar
         goal.done(f"debug-tests-{number}").done(f"fix-tests-{number}-1", changes=True)
     goal.judged("gate-tests-3", passed=False, failing=("test_same",))
     assert goal.asked("rounds").question.startswith("The tests gate failed in the same way 3 rounds running")
+
+
+def test_what_no_repair_can_change_is_asked_at_once_and_names_its_cause() -> None:
+    goal = built().judged(
+        "gate-tests-1", passed=False, counts=None, needs_person=True, cause="Not counted: no report"
+    )
+    assert goal.open() == []
+    asked = goal.asked("rounds")
+    assert asked.question.startswith(
+        "The tests gate needs your decision: Not counted: no report. Say how to mend it"
+    )
+    again = goal.answered(goal.question("rounds"), text="run pytest instead")
+    assert again.open() == ["debug-tests-1"], "a person's word is tried before the same question comes again"
+
+
+def test_a_gate_that_had_nothing_to_do_is_no_evidence() -> None:
+    goal = built(requirements=("A guide for users",)).judged("gate-tests-1", counts=None, nothing_to_do=True)
+    goal.gates_pass()
+    (ready,) = goal.events(GoalReadyForReview)
+    assert isinstance(ready, GoalReadyForReview)
+    assert "tests had nothing to do" in ready.summary
+    assert not any(gate.startswith("gate-tests") for covered in ready.requirements for gate in covered.gates)
 
 
 def test_a_persons_word_starts_the_rounds_again_and_reaches_those_who_mend() -> None:

@@ -16,6 +16,7 @@ def test_a_flood_of_failing_tests_with_long_names_fits_into_an_event() -> None:
         coverage_percent=None, log=b"",
     )  # fmt: skip
     evidence = evidence_of(report, "f" * 64, "e" * 64)
+    assert evidence.counts is not None
     assert evidence.counts.failed == 2_000
     verdict = GateFailed(
         task_id="gate-tests-1", gate="tests", round=1, attempt=1, commit="c" * 40, failing=evidence.failing

@@ -36,10 +36,20 @@ class GateVerdict(Event, frozen=True, kw_only=True):
 
 
 class GatePassed(GateVerdict, frozen=True, kw_only=True, tag="gate.passed"):
-    """The evidence is good; it counts only while the branch's head is the judged commit."""
+    """The evidence is good; it counts only while the branch's head is the judged commit.
+
+    `nothing_to_do`: there was nothing that the gate could judge, `summary` says why; it is evidence of nothing.
+    """
+
+    nothing_to_do: bool = False
 
 
 class GateFailed(GateVerdict, frozen=True, kw_only=True, tag="gate.failed"):
-    """The evidence is not good; `findings` and `failing` say why."""
+    """The evidence is not good; `findings` and `failing` say why.
+
+    `needs_person`: no repair can change it, so a person is asked at once. `cause` is the reason in one sentence.
+    """
 
     blocking: bool = True
+    needs_person: bool = False
+    cause: str = ""

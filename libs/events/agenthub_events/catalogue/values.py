@@ -130,14 +130,15 @@ class TestCounts(Record, frozen=True, kw_only=True):
 class TestEvidence(Record, frozen=True, kw_only=True):
     """A test run as the system saw it: command, exit code, counts, coverage, and where the log is stored.
 
-    `report_ref` is the outcome of every test by its id, a JSON object.
+    `counts` None: not counted, because the command left nothing to read them from. `report_ref` is the outcome of
+    every test by its id, a JSON object.
     """
 
     __test__ = False
 
     command: str
     exit_code: int
-    counts: TestCounts
+    counts: TestCounts | None = None
     coverage_percent: float | None = None
     failing: tuple[str, ...] = ()
     log_ref: str = ""

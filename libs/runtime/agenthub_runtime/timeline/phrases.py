@@ -227,7 +227,8 @@ def _proposed(event: t.TaskProposed, names: Names) -> Told:
 
 @_says(v.GatePassed)
 def _gate_passed(event: v.GatePassed, _: Names) -> Told:
-    return worker_name(event.worker, event.agent), f"{GATES[event.gate].words.passing}{_facts(event)}"
+    who = worker_name(event.worker, event.agent)
+    return who, event.summary if event.nothing_to_do else f"{GATES[event.gate].words.passing}{_facts(event)}"
 
 
 def _facts(event: v.GatePassed) -> str:

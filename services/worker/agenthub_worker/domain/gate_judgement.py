@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from agenthub_events.catalogue.values import Finding, Severity, TestEvidence
+from agenthub_events.catalogue.values import Finding, Severity, TestCounts, TestEvidence
 
 Verdict: TypeAlias = Literal["approve", "request_changes"]
 
@@ -17,10 +17,15 @@ _NAMED = 5
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """A verdict, and in words what it rests on."""
+    """A verdict, and in words what it rests on.
+
+    `cause` is what a failure comes from, in one sentence; `needs_person`: no repair can change it.
+    """
 
     passed: bool
     summary: str
+    cause: str = ""
+    needs_person: bool = False
 
 
 def judge_tests(
@@ -30,16 +35,18 @@ def judge_tests(
     refusals: Sequence[str],
     min_coverage: float | None,
     new_skips: int = 0,
+    not_counted: bool = False,
 ) -> Judgement:
     """Passed: the run was green, its coverage is high enough, and the tests themselves were not weakened.
 
     `problems` are what the system found in the run (exit code, report, number of tests), `refusals` what it found
     in the change to the tests (deleted, skipped, emptied, tampered with). `new_skips` of the skipped are new.
+    `not_counted`: the only problem is that nobody knows whether a test ran; no repair can tell it.
     """
     reasons = [*problems, *_coverage(evidence.coverage_percent, min_coverage), *refusals]
     if reasons:
-        return Judgement(False, " ".join(reasons))
-    counts = evidence.counts
+        return Judgement(False, " ".join(reasons), reasons[0], needs_person=not_counted and not refusals)
+    counts = evidence.counts or TestCounts()
     coverage = f", coverage {evidence.coverage_percent:g} %" if evidence.coverage_percent is not None else ""
     new = f" ({new_skips} of them new)" if new_skips else ""
     skipped = f", {counts.skipped} skipped{new}" if counts.skipped else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from agenthub_events.catalogue.values import Finding, PlannedTask, TestEvidence
+from agenthub_events.catalogue.values import Finding, PlannedTask, TestCounts, TestEvidence
 from agenthub_events.context import GateOrder, Inherited, MergeOrder, PlanOrder, TroubleReport, WorkContext
 from agenthub_events.gates import GATES
 
@@ -71,12 +71,15 @@ def _gate(order: GateOrder, evidence: TestEvidence | None) -> Iterator[str]:
 
 def evidence_text(evidence: TestEvidence) -> str:
     """One line about a test run, e.g. `12 passed, 2 failed, 0 errors, 0 skipped, exit code 1, coverage 87 %`."""
-    counts = evidence.counts
-    text = (
-        f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped,"
-        f" exit code {evidence.exit_code}"
-    )
+    text = f"{counts_text(evidence.counts)}, exit code {evidence.exit_code}"
     return text if evidence.coverage_percent is None else f"{text}, coverage {evidence.coverage_percent:g} %"
+
+
+def counts_text(counts: TestCounts | None) -> str:
+    """Tests by outcome, or that nobody could count them."""
+    if counts is None:
+        return "not counted"
+    return f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped"
 
 
 def _trouble(report: TroubleReport) -> Iterator[str]:

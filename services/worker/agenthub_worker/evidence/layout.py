@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
@@ -9,16 +11,40 @@ import msgspec
 
 TEST_SETTINGS = frozenset({"conftest.py", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"})
 SHADOWED = frozenset({"pytest", "_pytest", "pluggy", "coverage", "pytest_cov", "sitecustomize", "usercustomize"})
+_DOCUMENTS = frozenset(
+    {".md", ".markdown", ".mdx", ".rst", ".txt", ".adoc", ".asciidoc", ".org", ".tex", ".bib", ".csv", ".tsv"}
+    | {".pdf", ".docx", ".odt", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".drawio", ".puml", ".mmd"}
+)
+_DOCUMENT_NAMES = frozenset(
+    {
+        "README",
+        "LICENSE",
+        "LICENCE",
+        "COPYING",
+        "NOTICE",
+        "AUTHORS",
+        "CHANGELOG",
+        "CHANGES",
+        "CONTRIBUTING",
+        "TODO",
+    }
+    | {".GITIGNORE", ".GITKEEP"}
+)
+_READ_BY_PROGRAMS = re.compile(r"^(?:requirements.*|constraints.*|CMakeLists)\.txt$", re.I)
 _TEST_FOLDERS = frozenset({"tests", "test"})
 
 
 class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """How the tests of a repository are run: a line for bash. `pytest`: the system adds its own reporting."""
+    """How the tests of a repository are run: a line for bash.
+
+    `pytest`: the system adds its own reporting. `unittest`: what it prints at its end is read.
+    """
 
     __test__ = False
 
     text: str
     pytest: bool
+    unittest: bool = False
 
 
 class NoTestCommand(msgspec.Struct, frozen=True):
@@ -40,7 +66,16 @@ def given_test_command(text: str) -> TestCommand:
     """The command that a goal names; it goes to bash as it is."""
     words = text.split()
     is_pytest = words[:1] in (["pytest"], ["py.test"]) or words[1:3] == ["-m", "pytest"]
-    return TestCommand(text=text, pytest=is_pytest)
+    pairs = list(itertools.pairwise(words))
+    return TestCommand(text=text, pytest=is_pytest, unittest=not is_pytest and ("-m", "unittest") in pairs)
+
+
+def is_document(path: str) -> bool:
+    """Whether people read the file and nothing runs it: text, pictures, tables."""
+    pure = PurePosixPath(path)
+    if belongs_to_tests(path) or _READ_BY_PROGRAMS.match(pure.name):
+        return False
+    return pure.suffix.lower() in _DOCUMENTS or (not pure.suffix and pure.name.upper() in _DOCUMENT_NAMES)
 
 
 def is_test_file(path: str) -> bool:

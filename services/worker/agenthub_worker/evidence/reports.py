@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import defusedxml.ElementTree
 import msgspec
 from defusedxml.common import DefusedXmlException
 
+from agenthub_events.catalogue.values import TestCounts
 from agenthub_worker.evidence.layout import belongs_to_tests
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
@@ -22,6 +24,10 @@ REPORT_BYTES = 32 << 20
 # pytest's own name for a failure of itself, and ours for an entry without a name: pytest was ended in that test.
 NO_TESTS = ("pytest::internal", "(a test that never ended)")
 _REASON_MAX = 200
+_UNITTEST = re.compile(
+    rb"^Ran (?P<ran>\d{1,7}) tests? in [\d.]+s\s+(?:OK|FAILED|NO TESTS RAN)(?: \((?P<parts>[^)\n]*)\))?\s*$", re.M
+)
+_UNITTEST_PART = re.compile(rb"([a-z ]+)=(\d{1,7})")
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -64,6 +70,23 @@ def parse_junit(data: bytes) -> tuple[Case, ...] | None:
         if known is None or _RANK.index(case.outcome) > _RANK.index(known.outcome):
             cases[case.id] = case
     return tuple(cases.values())
+
+
+def unittest_counts(log: bytes) -> TestCounts | None:
+    """What unittest says at the end of its output; None unless it says so exactly once."""
+    found = list(_UNITTEST.finditer(log))
+    if len(found) != 1:
+        return None
+    ran = int(found[0]["ran"])
+    told = {
+        name.decode().strip(): int(number) for name, number in _UNITTEST_PART.findall(found[0]["parts"] or b"")
+    }
+    failed = told.get("failures", 0) + told.get("unexpected successes", 0)
+    errors, skipped = told.get("errors", 0), told.get("skipped", 0)
+    # What fails or is skipped with its whole class is told, but not counted as run.
+    return TestCounts(
+        passed=max(0, ran - failed - errors - skipped), failed=failed, errors=errors, skipped=skipped
+    )
 
 
 def coverage_percent(data: bytes) -> float | None:

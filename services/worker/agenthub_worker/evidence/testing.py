@@ -20,10 +20,15 @@ from agenthub_events.redaction import KnownSecrets, mapped
 from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.layout import TestCommand
-from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report
+from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report, unittest_counts
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
 
 NOTHING_COLLECTED = 5
+NO_TEST = "No test was found: code without tests does not pass."
+NOT_COUNTED = (
+    "Not counted: the test command ended with exit code 0 and left no report, so nobody knows whether it ran a"
+    " test; only a person can accept it."
+)
 
 # Plugins that are in agenthub's own environment by accident; starting them takes longer than most test runs.
 _NOT_LOADED = ("-p", "no:faker", "-p", "no:hypothesispytest")
@@ -49,8 +54,8 @@ exclude_lines =
 class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the tests as the system saw it.
 
-    `cases` None: the command wrote no JUnit report, only its exit code is known. `coverage_percent` None: not
-    measured. `log` is the output, its middle cut out when it was long.
+    `cases` None: the command wrote no JUnit report; then `said` is what its own last words count, if they do.
+    `coverage_percent` None: not measured. `log` is the output, its middle cut out when it was long.
     """
 
     __test__ = False
@@ -63,11 +68,14 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     cases: tuple[Case, ...] | None
     coverage_percent: float | None
     log: bytes
+    said: TestCounts | None = None
 
     @property
-    def counts(self) -> TestCounts:
-        """Tests by outcome; all 0 when no report was written."""
-        outcomes = [case.outcome for case in self.cases or ()]
+    def counts(self) -> TestCounts | None:
+        """Tests by outcome; None: not counted."""
+        if self.cases is None:
+            return self.said
+        outcomes = [case.outcome for case in self.cases]
         return TestCounts(
             passed=outcomes.count("passed"),
             failed=outcomes.count("failed"),
@@ -90,9 +98,14 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
         """Why this run is not green, in plain sentences; empty when it is."""
         if self.timed_out:
             return (f"The tests did not end within their time ({self.duration_s:.0f} s).",)
-        if self.cases is None:
+        if self.counts is None:
             return self._problems_without_report()
         return tuple(self._problems_of_report(self.counts))
+
+    @property
+    def not_counted(self) -> bool:
+        """Whether nothing speaks against the run but that its tests cannot be counted."""
+        return self.problems == (NOT_COUNTED,)
 
     @property
     def green(self) -> bool:
@@ -120,7 +133,7 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
             return (f"The test command ended with exit code {self.exit_code} before it wrote a report.",)
         if self.pytest:
             return ("pytest ended with exit code 0 but wrote no report: something ended it early.",)
-        return ()
+        return (NOT_COUNTED,)
 
     def _problems_of_report(self, counts: TestCounts) -> list[str]:
         found = []
@@ -128,8 +141,8 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
             found.append(f"{counts.failed} failed, {counts.errors} errors.")
             if self.exit_code == 0:
                 found.append("The exit code 0 contradicts the report.")
-        if self.exit_code == NOTHING_COLLECTED or not self.cases:
-            found.append("No test was found: code without tests does not pass.")
+        if self.exit_code == NOTHING_COLLECTED or counts == TestCounts():
+            found.append(NO_TEST)
         elif not counts.passed and not found:
             found.append("Every test was skipped.")
         if self.exit_code and not found:
@@ -209,6 +222,7 @@ def _report(line: str, command: TestCommand, ran: ExecResult, folder: Path) -> T
         timed_out=ran.timed_out,
         duration_s=ran.duration_s,
         cases=parse_junit(junit) if junit else None,
+        said=unittest_counts(ran.output) if command.unittest else None,
         coverage_percent=coverage_percent(coverage) if coverage else None,
         log=ran.output,
     )

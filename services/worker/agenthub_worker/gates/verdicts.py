@@ -10,10 +10,12 @@ import msgspec
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.values import Finding, TestEvidence
 from agenthub_events.context import GateOrder
+from agenthub_events.gates import TESTS
+from agenthub_events.rules.requirements import gates_for
 from agenthub_runtime.repository.goal import GoalRepository
 from agenthub_worker.domain.gate_judgement import Judgement, judge_review, judge_security, judge_tests
 from agenthub_worker.evidence.delta import brought_hooks, compare_tests
-from agenthub_worker.evidence.layout import NoTestCommand
+from agenthub_worker.evidence.layout import NoTestCommand, belongs_to_tests, is_document
 from agenthub_worker.evidence.scan import security_scan
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import LostTest, all_lost, fresh_skips, refusals_of
@@ -24,6 +26,7 @@ from agenthub_worker.workspace.workspace import run_system_tests, test_command_o
 
 _SCAN_TIMEOUT_S = 300.0
 _FINDINGS_KEPT = 500
+_CAUSE_MAX = 300
 
 
 class Weighed(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +46,11 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
     """Run the tests of the ordered commit and judge what they showed; no model is asked."""
     workspace, order = round_.workspace, round_.order
     command = await test_command_of(workspace.repository, order.commit, round_.context)
+    if why := await _nothing_to_test(round_):
+        return make_verdict(round_, Judgement(True, why), nothing_to_do=True)
     if isinstance(command, NoTestCommand):
-        return make_verdict(round_, Judgement(False, f"No tests could be run. {command.reason}"))
+        said = f"No tests could be run. {command.reason}"
+        return make_verdict(round_, Judgement(False, said, command.reason, needs_person=True))
     report, evidence = await run_system_tests(round_.lease, workspace.path, command)
     weighed = await _weigh(round_, report)
     judgement = judge_tests(
@@ -53,6 +59,7 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
         refusals=weighed.refusals,
         min_coverage=order.min_coverage,
         new_skips=len(weighed.skips),
+        not_counted=report.not_counted,
     )
     return make_verdict(
         round_,
@@ -105,7 +112,24 @@ def make_verdict(round_: GateRound, judgement: Judgement, **evidence: Any) -> Ga
         "agent": lease.order.agent,
         **evidence,
     }
-    return GatePassed(**common) if judgement.passed else GateFailed(**common, blocking=order.blocking)
+    if judgement.passed:
+        return GatePassed(**common)
+    return GateFailed(
+        **common, blocking=order.blocking, needs_person=judgement.needs_person, cause=judgement.cause[:_CAUSE_MAX]
+    )
+
+
+async def _nothing_to_test(round_: GateRound) -> str:
+    """Why the change holds nothing that tests could show; empty when it does, or when tests were asked for."""
+    context, order, repository = round_.context, round_.order, round_.workspace.repository
+    if context.test_command or any(TESTS in gates_for(text) for text in context.requirements):
+        return ""
+    before, after = [{e.path for e in await repository.files(commit)} for commit in (order.base, order.commit)]
+    changed = {*await repository.changed_files(order.base, order.commit), *(before - after)}
+    present = before | after
+    if not present or any(map(belongs_to_tests, present)) or not all(map(is_document, changed)):
+        return ""
+    return f"Nothing to test: the goal changed {len(changed)} document(s) and no code, and there are no tests."
 
 
 def _of_tests(evidence: TestEvidence, order: GateOrder) -> dict[str, Any]:

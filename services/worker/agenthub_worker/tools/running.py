@@ -7,6 +7,7 @@ from typing import Annotated
 
 import msgspec
 
+from agenthub_worker.domain.prompt import counts_text
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.evidence.layout import NoTestCommand, TestCommand, detect_test_command
 from agenthub_worker.evidence.testing import TestReport
@@ -88,11 +89,7 @@ async def git_diff(context: ToolContext, given: GitDiffInput) -> ToolResult:
 
 def describe(report: TestReport) -> str:
     """A test run in the fixed form that agents read."""
-    counts = report.counts
-    lines = [
-        f"exit code {report.exit_code}",
-        f"{counts.passed} passed, {counts.failed} failed, {counts.errors} errors, {counts.skipped} skipped",
-    ]
+    lines = [f"exit code {report.exit_code}", counts_text(report.counts)]
     if report.coverage_percent is not None:
         lines.append(f"coverage {report.coverage_percent:g}%")
     if report.failing:

@@ -180,6 +180,8 @@ def _tests_run(evidence: TestEvidence | None) -> str:
     if evidence is None:
         return ""
     counts = evidence.counts
+    if counts is None:
+        return f"not counted, exit code {evidence.exit_code}"
     parts = [f"{counts.passed} passed", f"{counts.failed} failed"]
     if counts.errors:
         parts.append(f"{counts.errors} errors")

@@ -99,7 +99,7 @@ def _inherited(task: TaskState) -> Inherited:
 
 def _evidence(state: GoalState, task_id: str, parents: list[TaskState]) -> TestEvidence | None:
     verdict = state.gates[TESTS].verdict
-    if gate_of(task_id) is not None and verdict is not None and verdict.exit_code is not None and verdict.counts:
+    if gate_of(task_id) is not None and verdict is not None and verdict.exit_code is not None:
         return TestEvidence(
             command=verdict.command,
             exit_code=verdict.exit_code,

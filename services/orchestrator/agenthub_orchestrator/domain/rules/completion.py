@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from agenthub_events.catalogue.gate import GatePassed
 from agenthub_events.catalogue.goal import (
     GoalCompleted,
     GoalFailed,
@@ -42,7 +43,9 @@ def _coverage(state: GoalState) -> tuple[RequirementCoverage, ...]:
         task = state.tasks[task_id]
         for requirement in task.planned.requirement_ids if task.planned and task.word == "done" else ():
             done.setdefault(requirement, []).append(task_id)
-    passed = {gate for gate in required_gates(state) if standing(state, gate) == "passed"}
+    passed = {
+        gate for gate in required_gates(state) if standing(state, gate) == "passed" and not _idle(state, gate)
+    }
     return tuple(
         RequirementCoverage(
             requirement_id=f"R{number}",
@@ -77,8 +80,14 @@ def _gate_summaries(state: GoalState, gates: Iterable[GateName]) -> list[str]:
             "waived": "waived by a person",
             "reported": "failed, which this goal allows",
         }
-        told.append(f"{GATES[gate].words.noun} {words.get(standing(state, gate), 'not passed')}")
+        said = "had nothing to do" if _idle(state, gate) else words.get(standing(state, gate), "not passed")
+        told.append(f"{GATES[gate].words.noun} {said}")
     return told
+
+
+def _idle(state: GoalState, gate: GateName) -> bool:
+    verdict = state.gates[gate].verdict
+    return standing(state, gate) == "passed" and isinstance(verdict, GatePassed) and verdict.nothing_to_do
 
 
 def complete(decision: Decision) -> None:

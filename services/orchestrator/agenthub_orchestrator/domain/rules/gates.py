@@ -109,7 +109,9 @@ def _after_failure(decision: Decision, gate: GateName) -> None:
     verdict = rounds.verdict
     if not isinstance(verdict, GateFailed):
         return
-    if rounds.streak >= SAME_FAILURES:
+    if verdict.needs_person and rounds.streak:
+        _ask(decision, gate, verdict, "needs your decision")
+    elif rounds.streak >= SAME_FAILURES:
         _ask(decision, gate, verdict, f"failed in the same way {rounds.streak} rounds running")
     elif rounds.repairs + 1 >= decision.policy.max_rounds:
         _ask(decision, gate, verdict, f"has failed {rounds.repairs + 1} rounds")
@@ -122,11 +124,16 @@ def _ask(decision: Decision, gate: GateName, verdict: GateFailed, how: str) -> N
     ask(
         decision,
         "rounds",
-        f"The {gate} gate {how}. Say how to mend it, accept the result as it is, or give the goal up.",
+        f"The {gate} gate {how}{_because(verdict)} Say how to mend it, accept the result as it is, or give"
+        " the goal up.",
         options=(answer_options.TRY_AGAIN, answer_options.ACCEPT, answer_options.GIVE_UP),
         task_id=gate_task_id(gate, verdict.round),
         evidence="\n".join((verdict.summary, *shown[:30])).strip(),
     )
+
+
+def _because(verdict: GateFailed) -> str:
+    return f": {verdict.cause.rstrip('.')}." if verdict.cause else "."
 
 
 def run_requested_tests(decision: Decision) -> None:
