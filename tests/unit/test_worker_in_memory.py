@@ -23,7 +23,7 @@ from agenthub_runtime.in_memory.work_queue import InMemoryBroker, InMemoryWorkQu
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.attempt import Preparation
-from agenthub_worker.lease.lease import Lease, Lost
+from agenthub_worker.lease.lease import Lease, LeaseLost
 from agenthub_worker.ports import WorkerPorts
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
@@ -196,7 +196,7 @@ class LosesTheFirst(SlowToEnd):
     async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
         await super().attempt(lease, preparing)
         if lease.order.attempt == 1:
-            raise Lost("it was timed out")
+            raise LeaseLost("it was timed out")
 
 
 async def test_the_order_of_a_timed_out_attempt_comes_again_and_leaves_its_retry_alone(

@@ -20,7 +20,7 @@ from agenthub_worker.attempt import Attempt, Preparation, prepare
 from agenthub_worker.domain.claim_decision import ACK_WAIT_S
 from agenthub_worker.domain.outcomes import RunSummary, completed_event
 from agenthub_worker.lease.claiming import claim, order_of
-from agenthub_worker.lease.lease import Lease, Lost
+from agenthub_worker.lease.lease import Lease, LeaseLost
 from agenthub_worker.ports import WorkerPorts
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class Worker:
     async def _handle(self, delivery: Delivery) -> None:
         try:
             await self._take(delivery)
-        except Lost as lost:
+        except LeaseLost as lost:
             # No acknowledgement: whoever holds the task now, or the server's patience, decides about the order.
             log.info("attempt_left", subject=delivery.recorded.subject, why=str(lost))
         except asyncio.CancelledError:

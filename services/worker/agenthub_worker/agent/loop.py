@@ -19,11 +19,11 @@ from agenthub_worker.domain.next_step import (
 )
 from agenthub_worker.domain.outcomes import Blocked, Failed
 from agenthub_worker.lease.journal import Journal
-from agenthub_worker.lease.lease import AttemptOver, Lost
+from agenthub_worker.lease.lease import AttemptOver, LeaseLost
 
 
 async def run_agent(journal: Journal, models: ModelCalls, tools: ToolCalls, bounds: Bounds) -> AgentOutput:
-    """Go on from where `journal` stops. Raises `Lost`, and `AttemptOver` for every end without a result."""
+    """Go on from where `journal` stops. Raises `LeaseLost`, and `AttemptOver` for every end without a result."""
     await models.count()
     while True:
         step = next_step(journal.run, bounds)
@@ -43,4 +43,4 @@ async def run_agent(journal: Journal, models: ModelCalls, tools: ToolCalls, boun
             case GetHelp(question=question, evidence=evidence):
                 raise AttemptOver(Blocked(question=question, evidence=evidence, reason="loop"))
             case Abandon(reason=reason):
-                raise Lost(f"the run is closed: {reason}")
+                raise LeaseLost(f"the run is closed: {reason}")

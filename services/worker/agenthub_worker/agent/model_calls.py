@@ -27,7 +27,7 @@ from agenthub_worker.domain.model import (
 )
 from agenthub_worker.domain.next_step import CallModel
 from agenthub_worker.domain.outcomes import AttemptOutcome
-from agenthub_worker.domain.run import ToolAnswer
+from agenthub_worker.domain.run import AnsweredCall
 from agenthub_worker.lease.budget import AttemptBudget
 from agenthub_worker.lease.journal import Journal
 from agenthub_worker.lease.lease import AttemptOver, Lease
@@ -61,7 +61,7 @@ class ModelCalls:
         self._brief = brief
 
     async def ask(self, move: CallModel) -> None:
-        """One call and its reply as steps of the run. Raises `Lost` or `AttemptOver`."""
+        """One call and its reply as steps of the run. Raises `LeaseLost` or `AttemptOver`."""
         lease, journal = self._lease, self._journal
         await lease.look()
         await self._pass_on_notes()
@@ -202,7 +202,7 @@ def _failed_step(move: CallModel, fault: ModelFault, secrets: KnownSecrets) -> T
     )
 
 
-def _called(lease: Lease, answer: ToolAnswer) -> LlmCalled:
+def _called(lease: Lease, answer: AnsweredCall) -> LlmCalled:
     usage = answer.usage
     return LlmCalled(
         task_id=lease.task_id,

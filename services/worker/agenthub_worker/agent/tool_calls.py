@@ -59,7 +59,7 @@ class ToolCalls:
         self._permissions = permissions
 
     async def run(self, call: Call) -> AgentOutput | None:
-        """Run one call. Returns what ends the run; raises `Lost` or `AttemptOver`."""
+        """Run one call. Returns what ends the run; raises `LeaseLost` or `AttemptOver`."""
         await self._lease.look()
         if call.name not in CONTROL or call.name not in self._permissions.tools:
             await self._run_tool(call)

@@ -57,7 +57,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     input: Mapping[str, Any]
 
 
-class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class AnsweredCall(msgspec.Struct, frozen=True, kw_only=True):
     """An answered model call of the current attempt, as far as the ledger needs it."""
 
     turn: int
@@ -97,7 +97,7 @@ class Run:
         self.tries = 0
         self.intents = 0
         self.unbilled = 0
-        self.answers: list[ToolAnswer] = []
+        self.answers: list[AnsweredCall] = []
         self.errors = 0
         self.bad_calls: Counter[str] = Counter()
         self.last_error = ""
@@ -178,7 +178,7 @@ class Run:
         self.turn, self.tries = step.turn, 0
         self.fault, self.same_faults = "", 0
         self.answers.append(
-            ToolAnswer(
+            AnsweredCall(
                 turn=step.turn,
                 tries=step.tries,
                 model=step.model,

@@ -25,7 +25,7 @@ class Agent(Protocol):
     """The agent of a round."""
 
     async def __call__(self, scanned: Sequence[Finding] = ()) -> Heard:
-        """Let it judge, told what scanners found. Raises `Lost`, and `AttemptOver` for an end without a report."""
+        """Let it judge, told what scanners found. Raises `LeaseLost`, or `AttemptOver` without a report."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ log = structlog.get_logger()
 async def claim(ports: WorkerPorts, lease: Lease, delivery: Delivery) -> bool:
     """Append `task.started` for `lease`. False: the attempt is not ours; its order is acked or handed back.
 
-    Raises `Lost` when the order comes again for an open attempt of a goal that wants no work any more.
+    Raises `LeaseLost` when the order comes again for an open attempt of a goal that wants no work any more.
     """
     order = lease.order
     tail: Sequence[Recorded] = ()

@@ -15,7 +15,7 @@ from agenthub_events.redaction import redact_bytes
 from agenthub_events.runs import RecordedStep, Resumed, RunId, Step
 from agenthub_runtime.jetstream.run_log import closed_steps
 from agenthub_worker.domain.run import Run, fold
-from agenthub_worker.lease.lease import Lease, Lost
+from agenthub_worker.lease.lease import Lease, LeaseLost
 
 _RESUME_TRIES = 5
 
@@ -30,7 +30,7 @@ class Journal:
         self._emitter = _Emitter(lease)
 
     async def write(self, step: Step) -> None:
-        """Store a step and fold it. Raises `Lost` when somebody else has added to the run."""
+        """Store a step and fold it. Raises `LeaseLost` when somebody else has added to the run."""
         ports, run_id = self.lease.ports, self.lease.run_id
 
         async def send() -> Stored | StepConflict:
@@ -44,7 +44,7 @@ class Journal:
                 self._last_seq = seq
                 self.run.apply(step)
             case StepConflict():
-                raise Lost("another worker writes to the run")
+                raise LeaseLost("another worker writes to the run")
 
     def emit(self, kind: Literal["text", "output"], data: bytes) -> None:
         """Give out a piece of progress; nothing waits for it."""
@@ -52,7 +52,7 @@ class Journal:
 
 
 async def open_journal(lease: Lease, context: WorkContext, first: str, endings: Set[str]) -> Journal:
-    """Fold what is recorded of the attempt, and of those it resumes, and take the run over. Raises `Lost`.
+    """Fold what is recorded of the attempt, and of those it resumes, and take the run over. Raises `LeaseLost`.
 
     `first` and `endings`: what `Run` begins with.
     """
@@ -66,18 +66,18 @@ async def open_journal(lease: Lease, context: WorkContext, first: str, endings: 
         await _begin(lease, run, lease.order, context.answered)
         last = fold(run, await ports.patiently(lambda: ports.runs.read(lease.run_id)))
         if run.closed:
-            raise Lost(f"the run is closed: {run.closed}")
+            raise LeaseLost(f"the run is closed: {run.closed}")
         journal = Journal(lease, run, last)
         resumed = Resumed(
             instance=ports.instance, worker=ports.worker, delivery=lease.delivery, resumes=lease.order.resumes
         )
         try:
             await journal.write(resumed)
-        except Lost:
+        except LeaseLost:
             # The holder before us may have stored one more step since we read; its claim is gone by now.
             continue
         return journal
-    raise Lost("the run keeps changing under this worker")
+    raise LeaseLost("the run keeps changing under this worker")
 
 
 class _Part(NamedTuple):

@@ -27,7 +27,7 @@ T = TypeVar("T")
 LOOK_EVERY_S = 1.0
 
 
-class Lost(Exception):
+class LeaseLost(Exception):
     """The attempt is no longer ours, or must not go on: stop everything, acknowledge nothing."""
 
 
@@ -100,7 +100,7 @@ class Lease:
         return self.fence.draft(self.goal_id, self.task_id, event, ordinal or self.claim)
 
     async def append(self, event: Event, ordinal: str = "") -> int:
-        """Append an event of the task; its sequence. Raises `Lost` when the attempt is not ours any more."""
+        """Append an event of the task; its sequence. Raises `LeaseLost` when the attempt is not ours any more."""
         stamp, event = self.stamp(), await self.set_aside(event)
         while True:
             match await self.ports.append((self.draft(event, ordinal),), stamp):
@@ -130,10 +130,10 @@ class Lease:
         self.fence = self.fence.moved(seq)
 
     def absorb(self, tail: Sequence[Recorded]) -> None:
-        """Take in what others appended to the task. Raises `Lost` when that ends our claim."""
+        """Take in what others appended to the task. Raises `LeaseLost` when that ends our claim."""
         if not still_held(tail, self.ports.instance, self.delivery):
             last = tail[-1].event if tail else None
-            raise Lost(f"the task moved on without this worker ({last.type if last else 'unknown'})")
+            raise LeaseLost(f"the task moved on without this worker ({last.type if last else 'unknown'})")
         self._note(tail)
         self.fence = self.fence.after(tail)
 
@@ -147,7 +147,7 @@ class Lease:
         self.notes.sort(key=lambda note: note.seq)
 
     async def look(self) -> None:
-        """See what others have said about the task and the goal. Raises `Lost` or `AttemptOver`."""
+        """See what others have said about the task and the goal. Raises `LeaseLost` or `AttemptOver`."""
         if self.ports.stopping.is_set():
             raise AttemptOver(Parked(reason="restart", detail="the worker is being restarted"))
         if self.ports.clock.monotonic() >= self._deadline:
@@ -177,12 +177,12 @@ class Lease:
             self.absorb(await self.ports.patiently(lambda: self.ports.events.read(self.prefix, after=after)))
 
     async def look_at_goal(self) -> None:
-        """See whether the goal still wants work done. Raises `Lost`."""
+        """See whether the goal still wants work done. Raises `LeaseLost`."""
         await self._fold_goal()
         if self.aggregate.phase in TERMINAL:
-            raise Lost(f"the goal is {self.aggregate.phase}")
+            raise LeaseLost(f"the goal is {self.aggregate.phase}")
         if self.aggregate.paused:
-            raise Lost("the goal is paused")
+            raise LeaseLost("the goal is paused")
 
     async def _fold_goal(self) -> None:
         family = f"{self.goal_id}._.goal"
@@ -192,7 +192,7 @@ class Lease:
         after = self.aggregate.fence.seq
         for recorded in await self.ports.patiently(lambda: self.ports.events.read(family, after=after)):
             if isinstance(recorded.event, Unreadable):
-                raise Lost("the goal holds a message that this version cannot read")
+                raise LeaseLost("the goal holds a message that this version cannot read")
             self.aggregate = evolve(self.aggregate, recorded.seq, recorded.event)
             if isinstance(recorded.event, GoalAccepted):
                 await self._learn_secrets(recorded.event.secrets_ref)

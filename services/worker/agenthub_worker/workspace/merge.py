@@ -46,7 +46,7 @@ class Merging:
     async def land(self, done: Committed, result: TaskResult, run_summary: RunSummary) -> AttemptOutcome | None:
         """Append `merge.done` and `task.completed` together. None: they are in the log; else how it ends instead.
 
-        When the branch moves meanwhile, the merge and its tests are made again. Raises `Lost`.
+        When the branch moves meanwhile, the merge and its tests are made again. Raises `LeaseLost`.
         """
         async with my_turn(self._lease, self._workspace.repository):
             for _ in range(MERGE_TRIES):
@@ -162,7 +162,7 @@ async def land_import(lease: Lease, source: Path, run_summary: RunSummary) -> At
 async def _append_both(
     lease: Lease, branch: GoalBranch, moved: MergeDone, result: TaskResult, run_summary: RunSummary
 ) -> bool:
-    """Move the branch and end the task, both or neither. False: the branch or the task moved; raises `Lost`."""
+    """Move the branch and end the task, both or neither. False: one of them moved. Raises `LeaseLost`."""
     landing = await lease.set_aside(moved)
     merge_draft = branch.fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, landing, f"{lease.task_id}-{lease.claim}")
     lease.ports.crash_point("before-merge-batch")
