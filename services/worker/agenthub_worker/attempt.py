@@ -83,7 +83,7 @@ class Attempt:
         self._models: ModelCalls | None = None
 
     async def run(self, preparing: asyncio.Task[Preparation]) -> None:
-        """Work until a closing event of the attempt is in the log. Raises `LeaseLost` when it is not ours to say."""
+        """Work until an event that closes it is in the log. Raises `LeaseLost` when that is not ours to say."""
         outcome = await self._outcome(preparing)
         if outcome is not None:
             await self._count()
