@@ -127,3 +127,48 @@ def test_paths_are_absolute_and_the_default_depends_on_the_user(monkeypatch: pyt
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert default_data_dir().name == "agenthub"
     assert default_data_dir() != Path("/var/lib/agenthub")
+
+
+def test_only_who_holds_a_fresh_folder_may_take_it_away(tmp_path: Path) -> None:
+    winner, loser = DataDir(tmp_path / "hub"), DataDir(tmp_path / "hub")
+    with winner.claim():
+        assert winner.is_fresh
+        (winner.jetstream / "1.blk").write_text("an event")
+        assert not winner.is_fresh
+        with pytest.raises(DataDirBusy), loser.claim():
+            pytest.fail("two hubs on one folder")
+    assert (winner.jetstream / "1.blk").read_text() == "an event"
+
+
+@pytest.mark.parametrize("found", ["nothing", "an empty folder", "the log of who started it"])
+def test_a_start_that_failed_takes_away_what_it_has_made_and_no_more(tmp_path: Path, found: str) -> None:
+    root = tmp_path / "hub"
+    if found != "nothing":
+        root.mkdir()
+    if found == "the log of who started it":
+        (root / "up.log").write_text("last words")
+    data = DataDir(root)
+    with data.claim():
+        assert data.secrets
+        data.discard()
+    left = sorted(path.name for path in root.iterdir()) if root.exists() else None
+    assert left == {"nothing": None, "an empty folder": [], "the log of who started it": ["up.log"]}[found]
+    with DataDir(root).claim():
+        pass  # and the next start finds nothing in its way
+
+
+def test_a_lock_that_was_taken_away_meanwhile_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = DataDir(tmp_path / "hub")
+    opened = os.open
+
+    def then_gone(path: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = opened(path, flags, mode)
+        if Path(path).name == "lock":
+            Path(path).unlink()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", then_gone)
+    with pytest.raises(DataDirBusy), data.claim():
+        pytest.fail("a lock that nobody else would find")

@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -29,9 +29,8 @@ from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 from agenthub_runtime.file_lock import try_lock
 
 # What a start makes before it is known as a hub's folder, or who starts it; a disk of its own brings the last one.
-_OWN_NAMES = frozenset(
-    {"jetstream", "run", "logs", "workspaces", "pg", "lock", "secret.json", "up.log", "lost+found"}
-)
+_MADE = ("jetstream", "run", "logs", "workspaces", "pg", "jetstream.lock", "secret.json", "VERSION.json")
+_OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "lost+found"})
 _HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
 LAYOUT = 1
 USER = "agenthub"
@@ -88,6 +87,7 @@ class DataDir:
         self.run = self.root / "run"
         self.logs = self.root / "logs"
         self.workspaces = self.root / "workspaces"
+        self._made_root = False
 
     def pg(self, major: int) -> Path:
         """The data folder of one major version of Postgres."""
@@ -100,6 +100,7 @@ class DataDir:
     def prepare(self) -> None:
         """Create the folders and check the layout. Raises `DataDirUnusable`."""
         try:
+            self._made_root = self._made_root or not self.root.exists()
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_foreign()
             for folder in (self.jetstream, self.run, self.logs, self.workspaces, self.root / "pg"):
@@ -110,12 +111,21 @@ class DataDir:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether nothing has been put here yet."""
-        return not self.root.exists() or not any(self.root.iterdir())
+        """Whether no event was ever kept here. Ask while the folder is claimed: before, another hub may start."""
+        return not any(self.jetstream.iterdir())
 
     def discard(self) -> None:
-        """Take away what a start that failed has made in a fresh folder, and the folder."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Take away what a start that failed has made in a fresh folder. Only who has claimed it may call this."""
+        for path in (self.root / name for name in _MADE):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        # Last, for who comes now finds the lock held; what others have put into the folder keeps it.
+        (self.root / "lock").unlink(missing_ok=True)
+        if self._made_root:
+            with suppress(OSError):
+                self.root.rmdir()
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -136,7 +146,7 @@ class DataDir:
         self.prepare()
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if not try_lock(descriptor):
+            if not try_lock(descriptor) or not _is_at(self.root / "lock", descriptor):
                 raise DataDirBusy(self._busy_message(descriptor))
             try:
                 os.truncate(descriptor, 0)
@@ -209,6 +219,14 @@ class DataDir:
             f"A hub already runs on the data folder {self.root} (pid {pid}): "
             "stop it, or choose another folder with --data-dir or AGENTHUB_DATA_DIR"
         )
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one at `path`: a start that failed may have taken it away."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int) -> None:

@@ -102,8 +102,8 @@ class EmbeddedStack:
 
         When this fails on a fresh folder, `stop` leaves nothing of it.
         """
-        self._failed_fresh = self._data.is_fresh
         self._held.enter_context(self._data.claim())
+        self._failed_fresh = self._data.is_fresh
         self._port = claimable_port(self._plan.host, self._plan.port)
         await self._supervisor.start(self.nats, self.postgres)
         self._bus = await connect(self.nats.authorised_url, "supervisor", give_up_after_s=10)
