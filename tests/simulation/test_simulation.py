@@ -148,10 +148,10 @@ def _gateway_says_yes_to_what_was_not_stored(patch: pytest.MonkeyPatch) -> None:
     append = Writer.append
 
     async def hasty(
-        writer: Writer, draft: Draft, intent: Intent, origin: Origin | None = None
+        writer: Writer, draft: Draft, intent: Intent, origin: Origin | None = None, *, declared: Sequence[str] = ()
     ) -> Stored | Conflict:
         try:
-            return await append(writer, draft, intent, origin)
+            return await append(writer, draft, intent, origin, declared=declared)
         except StoreUnavailable:
             return Stored(1)
 

@@ -57,8 +57,8 @@ async def run_worker(
         runner = Worker(ports, queue, agent_setup, types=types, slots=settings.slots)
         # What a process of this name left when it died.
         await asyncio.to_thread(clear_workspaces, ports.workspaces)
-        await ports.fleet.publish(runner.status())
         await _report_model(settings, agent_setup, nats, ports.worker)
+        await ports.fleet.publish(runner.status())
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         heartbeat.start()
         try:
