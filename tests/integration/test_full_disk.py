@@ -19,8 +19,9 @@ from structlog.testing import capture_logs
 from agenthub_gateway.log_health import FULL, REFUSED, LogHealth
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.store_watch import StoreWatch
+from agenthub_runtime.jetstream.declared import create_missing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-from tests.support.gateway import Gateway, running_gateway, running_projector, settings
+from tests.support.gateway import Gateway, orchestrated, running_gateway, running_projector, settings
 from tests.support.until import until
 
 MUCH = 1 << 62
@@ -50,24 +51,25 @@ async def refused(bus: Client) -> None:
         await bus.request("evt.g.t.x.y", b"{}", timeout=0.2)
 
 
-async def ready(gateway: Gateway) -> tuple[int, str]:
+async def ready(gateway: Gateway, bus: Client) -> tuple[int, str]:
+    await orchestrated(bus)
     answer = await gateway.client.get("/health/ready")
     return answer.status_code, answer.json()["checks"]["nats"]["detail"]
 
 
 async def test_a_hub_says_that_its_log_takes_nothing_and_takes_a_goal_again_when_there_is_room(
-    gateway: Gateway, nats_server: NatsServer, tmp_path: Path
+    gateway: Gateway, bus: Client, nats_server: NatsServer, tmp_path: Path
 ) -> None:
     first = await gateway.submit()
     await gateway.get(f"/api/v1/goals/{first['goal_id']}", after=first["sequence"])
-    assert await ready(gateway) == (200, "")
+    assert await ready(gateway, bus) == (200, "")
 
     fill(nats_server)
     answer = await gateway.client.post("/api/v1/goals", json={"goal": "Build more"})
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/log-unavailable")
     assert "did not take the event" in answer.json()["detail"]
     make_room(nats_server)
-    assert await ready(gateway) == (503, REFUSED)
+    assert await ready(gateway, bus) == (503, REFUSED)
 
     watch = StoreWatch(nats_server, tmp_path)
     assert await watch.look()
@@ -75,8 +77,10 @@ async def test_a_hub_says_that_its_log_takes_nothing_and_takes_a_goal_again_when
     assert await nats_server.process.wait() == -signal.SIGKILL
     await nats_server.start()  # what the supervisor does then
 
+    await create_missing(bus)  # what the orchestrator does then
+
     async def well() -> bool:
-        return await ready(gateway) == (200, "")
+        return await ready(gateway, bus) == (200, "")
 
     await until(well, what="the gateway is ready again")
     second = await gateway.submit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -77,3 +78,31 @@ async def test_words_of_a_query_are_words_alone(gateway: Gateway) -> None:
     assert len(found["items"]) == 1
     for text in ("_____ 100 %", "'; DROP TABLE goals; --", "\\", "%%%%"):
         assert (await gateway.get("/api/v1/goals", q=text))["items"] == [], text
+
+
+@pytest.mark.parametrize("escape", ["\\\\u0000", "\\u0000", "\\\\\\\\u0000", "\\\\ud800", "x\\\\u0000\\u0000"])
+async def test_a_goal_that_spells_what_postgres_cannot_hold_hides_no_other(gateway: Gateway, escape: str) -> None:
+    """`escape` stands in the JSON as it is written here."""
+    body = f'{{"goal": "Say it", "requirements": ["Print {escape} and stop"]}}'
+    response = await gateway.client.post(
+        "/api/v1/goals", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 202, response.text
+    said = json.loads(body)["requirements"][0].replace("\0", "\ufffd")
+    other = await gateway.submit(goal="Another")
+    found = await gateway.get("/api/v1/goals", after=other["sequence"])
+    assert [item["goal"] for item in found["items"]] == ["Another", "Say it"]
+    assert found["items"][1]["requirements"] == [said]
+    assert found["items"][1]["left_out"] == []
+    events = await gateway.get(f"/api/v1/goals/{response.json()['goal_id']}/events")
+    assert events["items"][0]["event"]["requirements"] == [said]
+
+
+async def test_a_goal_says_what_of_it_is_left_out(gateway: Gateway, bus: Client) -> None:
+    first, second = await gateway.submit(goal="One"), await gateway.submit(goal="Two")
+    await gateway.get("/api/v1/goals", after=second["sequence"])
+    ack = await bus.jetstream().publish(f"evt.{first['goal_id']}.t-a.task.noted", b'{"type": "from.tomorrow"}')
+    found = await gateway.get("/api/v1/goals", after=ack.seq)
+    words = [f"{first['goal_id']}.t-a is unreadable: unknown event type `from.tomorrow`"]
+    assert [item["left_out"] for item in found["items"]] == [[], words]
+    assert (await gateway.get(f"/api/v1/goals/{first['goal_id']}"))["left_out"] == words

@@ -21,7 +21,15 @@ from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
-from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
+from tests.support.gateway import (
+    Gateway,
+    orchestrated,
+    planned,
+    running_gateway,
+    running_projector,
+    settings,
+    write,
+)
 from tests.support.until import until
 
 CODE = "def sign() -> str:\n    return 'signed'\n"
@@ -190,7 +198,8 @@ async def test_a_goal_without_changes_has_an_empty_branch(gateway: Gateway) -> N
     assert (await gateway.get(f"/api/v1/goals/{submitted['goal_id']}/files"))["items"] == []
 
 
-async def test_ready_means_that_everything_behind_it_answers(gateway: Gateway) -> None:
+async def test_ready_means_that_everything_behind_it_answers(gateway: Gateway, bus: Client) -> None:
+    await orchestrated(bus)
     submitted = await gateway.submit()
     await gateway.get("/api/v1/goals", after=submitted["sequence"])
     ready = await gateway.get("/health/ready")
@@ -270,7 +279,8 @@ async def test_the_api_describes_itself_without_anything_from_elsewhere(gateway:
     assert {"type", "status", "title", "remedy"} == set(kinds[0])
 
 
-async def test_answers_fit_the_schemas_that_the_api_promises(gateway: Gateway) -> None:
+async def test_answers_fit_the_schemas_that_the_api_promises(gateway: Gateway, bus: Client) -> None:
+    await orchestrated(bus)
     document = await gateway.get("/schema/openapi.json")
     submitted = await gateway.submit()
     await gateway.get("/api/v1/goals", after=submitted["sequence"])

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.repository.cache import UNUSED_S, open_kept, remove_unused
-from agenthub_runtime.repository.goal import GONE, ROOT_COMMIT, GoalRepository, Link
+from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link
+from agenthub_runtime.repository.trees import GONE
 
 WHEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 LONG_AGO = time.time() - UNUSED_S - 60

@@ -25,7 +25,7 @@ GOAL = "g-01jd8k3v5w6x7y8z9a0b1c2d3e"
 TASK = "t-implement-jwt"
 
 _ENVELOPE = frozenset({"originator_id", "originator_version", "timestamp", "event_id", "metadata"})
-_ON_THE_GOAL = frozenset({"goal", "budget", "seal"})
+_ON_THE_GOAL = frozenset({"goal", "budget", "seal", "log"})
 _PLAIN: dict[Any, Any] = {int: 3, float: 1.5, bool: False, datetime: NOW}
 
 

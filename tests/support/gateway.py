@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
+from nats.aio.client import Client
 
 from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.goal import GoalPlanned
@@ -20,6 +21,7 @@ from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.app import create_app, make_server, open_hub
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_orchestrator.projector.app import project
+from agenthub_runtime.jetstream.fleet import FollowerStatus, NatsFleet
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.settings.records import GatewaySettings, LogSettings
 from tests.support.following import BACKOFF
@@ -88,6 +90,13 @@ async def running_gateway(wanted: GatewaySettings, **client: Any) -> AsyncIterat
             server.should_exit = True
             await serving
             listening.close()
+
+
+async def orchestrated(nc: Client, *, position: int = 0, caught_up: bool = True) -> None:
+    """Say as an orchestrator does that it runs; the server keeps it for 15 s."""
+    status = FollowerStatus(instance="test", position=position, caught_up=caught_up)
+    await NatsFleet(nc).publish_follower(status)
+    await nc.flush()
 
 
 @contextlib.asynccontextmanager

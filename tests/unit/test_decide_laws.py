@@ -236,6 +236,66 @@ def test_a_goal_that_is_over_is_not_settled_while_a_message_of_it_cannot_be_read
     assert not is_settled(goal.truth), "whoever can read it has a task to cancel"
 
 
+ANYWHERE = ("goal.planned", "merge.done", "budget.reserved", "agent.blocked", "seal.recorded", "log.quarantined")
+places = st.lists(st.one_of(st.sampled_from(ANYWHERE), st.integers(0, 2**16)), min_size=1, max_size=3)
+
+
+@GAMES
+@given(shapes, bounds, autonomies, repositories, numbers, places)
+def test_deciding_settles_whatever_cannot_be_read_and_wherever_it_stands(
+    workflow: tuple[PlanTask, ...],
+    constraints: Constraints,
+    autonomy: str,
+    repository: str,
+    moves: list[int],
+    places: list[str | int],
+) -> None:
+    hub = played(workflow, constraints, autonomy, repository, moves=moves).hub
+    for place in places:
+        tasks = sorted(hub.truth.tasks)
+        if isinstance(place, str):
+            hub.garble("_", place)
+        elif tasks:
+            hub.garble(tasks[place % len(tasks)], "task.completed")
+        rests(hub)
+    for request in list(hub.requests()):
+        hub.fire(request)
+    rests(hub)
+
+
+def rests(hub: Scenario) -> None:
+    """Nothing is decided twice, and in the end nothing is due."""
+    decided: set[str] = set()
+    for _ in range(200):
+        hub.receive()
+        dues = hub.due()
+        if not dues:
+            return
+        again = decided & {due.draft.event_id for due in dues}
+        assert not again, [due.draft.subject for due in dues]
+        decided |= {due.draft.event_id for due in dues}
+        hub.act(dues)
+    raise AssertionError("deciding never comes to rest")
+
+
+def test_money_that_nobody_can_read_is_not_settled_for_ever() -> None:
+    goal = a_goal(step("a"), step("b"))
+    goal.claimed("t-a").reserved("t-a", calls=3)
+    goal.garble("_", "budget.reserved")
+    attempt = goal.task("t-a").attempt
+    goal.tell("t-a", t.TaskFailed(task_id="t-a", attempt=attempt, failure_class="model", reason="x"), "1-1-i")
+    rests(goal)
+    assert [asked.asked.reason for asked in goal.truth.questions.values()] == ["unreadable"]
+
+
+def test_questions_that_nobody_can_read_and_a_frozen_task_are_not_asked_about_for_ever() -> None:
+    goal = a_goal(step("a"), step("b"))
+    goal.garble("_", "agent.blocked")
+    goal.garble("t-a", "task.started")
+    rests(goal)
+    assert not goal.truth.questions
+
+
 def over(hub: Scenario) -> Scenario:
     """Let people accept what is ready and call off what is not, and let everything come to rest."""
     hub.run()

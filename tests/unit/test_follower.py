@@ -9,11 +9,19 @@ import pytest
 import structlog
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.goal import GoalCompleted, GoalReadyForReview, GoalReworkRequested, GoalStalled
+from agenthub_events.catalogue.goal import (
+    GoalCompleted,
+    GoalReadyForReview,
+    GoalReplanned,
+    GoalReworkRequested,
+    GoalStalled,
+)
+from agenthub_events.catalogue.log import LogQuarantined, LogReleased
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskTimedOut
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded
 from agenthub_events.rules import goal_aggregate
+from agenthub_events.serialization.codec import encode
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
@@ -227,6 +235,62 @@ def test_queued_work_is_no_stall_however_long_nobody_takes_it() -> None:
         await store(hub.log, accepted(tasks=[("only", ())]))
         await asyncio.sleep(600)
         assert await hub.messages(GoalStalled) == []
+        await hub.close()
+
+    run_virtually(play())
+
+
+def quarantine_of(hub: Hub) -> list[tuple[str, str, str, int]]:
+    events = [recorded.event for recorded in hub.log._messages]
+    return [
+        (event.type, event.by, event.aggregate, event.message_seq)
+        for event in events
+        if isinstance(event, LogQuarantined | LogReleased)
+    ]
+
+
+def unfoldable(hub: Hub, number: int) -> int:
+    """A message that its schema allows and that the fold cannot take."""
+    event = GoalReplanned(revision=2, origin="agent", cause="proposal-that-never-was")
+    return hub.log.inject(f"evt.{goal_id(number)}._.goal.replanned", encode(event))
+
+
+def test_a_goal_that_cannot_be_folded_is_told_once_and_stops_no_other() -> None:
+    async def play() -> None:
+        hub = Hub()
+        await store(hub.log, accepted(1))
+        poison = unfoldable(hub, 1)
+        told = [("log.quarantined", "orchestrator", f"{goal_id(1)}._.goal", poison)]
+        hub.run(hub.follower(), hub.follower(), ScriptedWorker(hub.log))
+        await store(hub.log, accepted(2))
+        await hub.wait_for(GoalReadyForReview, 2)
+        await asyncio.sleep(300)
+        assert quarantine_of(hub) == told
+        # Neither the next message nor another process of the same code says it again.
+        unfoldable(hub, 1)
+        await hub.stop()
+        hub.run(hub.follower(), ScriptedWorker(hub.log))
+        await store(hub.log, accepted(3))
+        await hub.wait_for(GoalReadyForReview, 3)
+        await asyncio.sleep(300)
+        assert quarantine_of(hub) == told
+        await hub.close()
+
+    run_virtually(play())
+
+
+def test_what_another_orchestrator_has_given_up_is_taken_up_by_one_that_can_go_on() -> None:
+    async def play() -> None:
+        hub = Hub()
+        await store(hub.log, accepted(1))
+        event = LogQuarantined(
+            by="orchestrator", aggregate=goal_id(1), goal_id=goal_id(1), message_seq=1, reason="an older code"
+        )
+        hub.log.inject("evt.hub._.log.quarantined", encode(event))
+        hub.run(hub.follower(), ScriptedWorker(hub.log))
+        await hub.wait_for(GoalReadyForReview)
+        await asyncio.sleep(1)
+        assert [kind for kind, *_ in quarantine_of(hub)] == ["log.quarantined", "log.released"]
         await hub.close()
 
     run_virtually(play())

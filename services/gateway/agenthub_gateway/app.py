@@ -37,7 +37,8 @@ from agenthub_gateway.metrics import Metered, RequestFigures
 from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
-from agenthub_gateway.queues import log_generation, read_model, read_queues
+from agenthub_gateway.progress import ProgressWatch
+from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues
 from agenthub_gateway.security import Guard, Keys
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
@@ -64,6 +65,8 @@ _GRACE_S = 3
 _PATIENCE_S = 4.0
 # People wait for what the live feed and the read models say.
 _LONGEST_PAUSE_S = 0.5
+# So long a read may take, beside as much for a connection.
+_READ_S = 3.0
 
 
 def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hosts: Sequence[str] = ()) -> ASGIApp:
@@ -117,8 +120,9 @@ async def _assembled(
     clock, ids, artifacts = SystemClock(), SystemIds(), JetStreamArtifacts(nc)
     texts = ExactTexts(artifacts, ids)
     backoff = Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
-    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE))
+    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))
     position = await stack.enter_async_context(PositionWatch(database, backoff))
+    progress = await stack.enter_async_context(ProgressWatch(log, position))
     feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc), backoff))
     outputs = await stack.enter_async_context(RunOutputs(FencedStream(nc, RUNS), backoff))
     folder = settings.data_dir
@@ -138,6 +142,8 @@ async def _assembled(
         connected=lambda: nc.is_connected,
         queues=lambda: read_queues(nc),
         model=lambda probe: read_model(nc, probe=probe),
+        followers=lambda: read_followers(nc),
+        lag=progress.lag,
         accepts_local_repositories=settings.embedded,
         requests=RequestFigures(),
     )

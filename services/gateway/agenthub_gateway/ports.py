@@ -11,8 +11,9 @@ from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
+from agenthub_gateway.progress import Lag
 from agenthub_gateway.queues import QueueView
-from agenthub_runtime.jetstream.fleet import ModelReport
+from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
 
@@ -22,6 +23,7 @@ class GatewayPorts:
     """The collaborators of the handlers.
 
     `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
+    `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up;
     `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
     to a hub whose workers run on it.
     """
@@ -39,5 +41,7 @@ class GatewayPorts:
     connected: Callable[[], bool]
     queues: Callable[[], Awaitable[list[QueueView]]]
     model: Callable[[bool], Awaitable[ModelReport | None]]
+    followers: Callable[[], Awaitable[list[FollowerStatus]]]
+    lag: Lag
     accepts_local_repositories: bool
     requests: RequestFigures

@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.jetstream.fleet import ModelReport, NatsFleet, ask_for_model
+from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, NatsFleet, ask_for_model
 
 _PREFIX = "work-"
 
@@ -63,6 +63,14 @@ async def read_model(nc: Client, *, probe: bool) -> ModelReport | None:
         return await ask_for_model(nc, probe=probe)
     except (NatsError, TimeoutError) as error:
         raise StoreUnavailable(f"No worker says which model it asks: {error}") from error
+
+
+async def read_followers(nc: Client) -> list[FollowerStatus]:
+    """Every orchestrator that has lately said how far it is. Raises `StoreUnavailable`."""
+    try:
+        return await NatsFleet(nc).followers()
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The fleet cannot be read: {error}") from error
 
 
 async def log_generation(nc: Client) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.advisories import advisories
@@ -21,6 +24,7 @@ from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import create_missing, keep_declared
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.jetstream.fleet import HEARTBEAT_S, FollowerStatus, NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.postgres.database import Database
@@ -33,6 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 _HISTORY_EVERY_S = 600.0
+_PROGRESS_EVERY_S = 1.0
 
 
 async def run_orchestrator(settings: OrchestratorSettings) -> None:
@@ -67,6 +72,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                         what="dead letters",
                         backoff=Backoff(clock, ids),
                     ),
+                    _tell_fleet(follower, nats),
                 )
             )
     finally:
@@ -103,6 +109,24 @@ async def _learn_durations(follower: Follower, database: Database) -> None:
         except (DatabaseUnavailable, ReadModelsMissing) as error:
             log.info("durations_unknown", reason=str(error))
         await asyncio.sleep(_HISTORY_EVERY_S)
+
+
+async def _tell_fleet(follower: Follower, nats: Client) -> None:
+    """Say how far the follower is, at once when it begins to decide: a hub is not ready before that."""
+    fleet, instance = NatsFleet(nats), SystemIds().token()[-12:]
+    while True:
+        is_ready = follower.caught_up.is_set()
+        status = FollowerStatus(instance=instance, position=follower.position, caught_up=is_ready)
+        try:
+            await fleet.publish_follower(status)
+        except NatsError as error:
+            log.info("fleet_not_told", reason=str(error))
+        if is_ready:
+            await asyncio.sleep(HEARTBEAT_S)
+            continue
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PROGRESS_EVERY_S):
+                await follower.caught_up.wait()
 
 
 async def _together(*works: Coroutine[Any, Any, None]) -> None:

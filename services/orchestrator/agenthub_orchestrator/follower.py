@@ -10,7 +10,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,7 +17,7 @@ import structlog
 
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.goal import GoalAccepted
-from agenthub_events.errors import InvalidSubject, StoreUnavailable
+from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import (
     AppendResult,
     Artifacts,
@@ -34,23 +33,22 @@ from agenthub_events.ports import (
     Timers,
     Unavailable,
 )
-from agenthub_events.rules.goal_aggregate import TERMINAL
-from agenthub_events.serialization.codec import Unreadable
-from agenthub_events.subjects import HUB, parse_subject
+from agenthub_events.subjects import HUB
 from agenthub_orchestrator.domain import (
     Charge,
     Due,
     Fired,
-    GoalState,
     Policy,
     TimerRequest,
-    apply,
     charged,
     decide,
     initial,
     is_settled_by,
     timers_of,
 )
+from agenthub_orchestrator.domain.quarantined import Quarantined
+from agenthub_orchestrator.held_goals import HeldGoal, Sent, contained, fold, is_repeated, rests
+from agenthub_orchestrator.quarantine import QuarantineLog
 from agenthub_orchestrator.timer_keeper import TimerKeeper
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.run_log import closed_steps
@@ -61,6 +59,7 @@ log = structlog.get_logger(__name__)
 ACTOR = "orchestrator"
 SENDS_AT_ONCE = 256
 FINISHED_KEPT = 64
+FAILURES_BORNE = 3
 SWEEP_S = 60.0
 _PAGE = 5_000
 
@@ -72,26 +71,11 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     known: int = 0
 
 
-@dataclass(slots=True)
-class _Sent:
-    """An event on its way. It counts as in flight until the fold has reached `until` (0: no answer yet)."""
-
-    event_id: str
-    until: int = 0
-
-
-@dataclass(slots=True)
-class _Goal:
-    state: GoalState
-    in_flight: dict[str, _Sent] = field(default_factory=dict)
-    fired: dict[Fired, FiredTimer] = field(default_factory=dict)
-    cause: str = ""
-    traceparent: str = ""
-    broken: bool = False
-
-
 class Follower:
-    """Decides for every goal of the log. `policy` may be replaced while it runs."""
+    """Decides for every goal of the log. `policy` may be replaced while it runs.
+
+    `caught_up` is set once everything that was stored before the start is folded: before that it decides nothing.
+    """
 
     def __init__(
         self,
@@ -115,13 +99,14 @@ class Follower:
         self._start = start or Start()
         self._telemetry = telemetry
         self._keeper = TimerKeeper(timers, clock, self._backoff, self._timer_requests_of)
-        self._goals: dict[str, _Goal] = {}
+        self._quarantine = QuarantineLog(log, clock, ACTOR)
+        self._goals: dict[str, HeldGoal] = {}
         self._finished: OrderedDict[str, None] = OrderedDict()
         self._loading = asyncio.Lock()
         self._slots = asyncio.Semaphore(SENDS_AT_ONCE)
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._failures = 0
-        self._caught_up = False
+        self.caught_up = asyncio.Event()
         self.policy = policy
         self.position = self._start.after
 
@@ -156,12 +141,14 @@ class Follower:
 
     async def _advance(self, batch: Sequence[Recorded]) -> None:
         await self._take(batch)
-        if not batch and not self._caught_up:
+        if not batch and not self.caught_up.is_set():
             self._catch_up()
 
     async def _sweep(self) -> None:
         while True:
             await self._clock.sleep(SWEEP_S)
+            if given_up := self._given_up():
+                await self._quarantine.add(given_up)
             for goal_id in list(self._goals):
                 goal = self._goals.get(goal_id)
                 if goal is not None:
@@ -171,58 +158,74 @@ class Follower:
                     await asyncio.sleep(0)
 
     def _catch_up(self) -> None:
-        self._caught_up = True
+        self.caught_up.set()
         log.info("follower_caught_up", position=self.position, goals=len(self._goals))
         for goal_id, goal in list(self._goals.items()):
             self._keeper.touch(goal_id)
             self._decide(goal)
+        self._start_task(self._take_up())
+
+    async def _take_up(self) -> None:
+        """Go on with what another process had given up, as far as this code can; say what it cannot go on with."""
+        try:
+            for told in (await self._quarantine.open()).values():
+                self._decide(await self._hold(told.goal_id))
+            await self._quarantine.settle(self._given_up())
+        except StoreUnavailable as error:
+            log.warning("quarantine_not_read", reason=str(error))
+
+    def _given_up(self) -> list[Quarantined]:
+        return [goal.given_up for goal in self._goals.values() if goal.given_up is not None]
 
     async def _take(self, batch: Sequence[Recorded]) -> None:
-        touched: dict[str, _Goal] = {}
+        touched: dict[str, HeldGoal] = {}
         for recorded in batch:
             goal_id = recorded.subject.split(".", 2)[1]
             goal = self._goals.get(goal_id) or await self._find(goal_id, recorded)
             if goal is not None:
-                _fold(goal, recorded)
+                fold(goal, recorded)
                 touched[goal_id] = goal
             self.position = recorded.seq
-        if self._caught_up:
+        if self.caught_up.is_set():
             for goal_id, goal in touched.items():
                 self._keeper.touch(goal_id)
                 self._decide(goal)
 
-    async def _find(self, goal_id: str, recorded: Recorded) -> _Goal | None:
+    async def _find(self, goal_id: str, recorded: Recorded) -> HeldGoal | None:
         if goal_id == HUB:
             return None
         event = recorded.event
         if isinstance(event, GoalAccepted) and event.originator_version == 1:
-            goal = self._goals[goal_id] = _Goal(initial(goal_id))
+            goal = self._goals[goal_id] = HeldGoal(initial(goal_id))
             return goal
         if recorded.seq <= self._start.known:
             return None
         return await self._hold(goal_id)
 
-    async def _hold(self, goal_id: str) -> _Goal:
+    async def _hold(self, goal_id: str) -> HeldGoal:
         """The goal's fold, made from the log when it is not held: also a finished goal may come back."""
         async with self._loading:
             goal = self._goals.get(goal_id)
             if goal is None:
-                goal = _Goal(initial(goal_id))
+                goal = HeldGoal(initial(goal_id))
                 page = await self._log.read(goal_id, limit=_PAGE)
                 while page:
                     for recorded in page:
-                        _fold(goal, recorded)
+                        fold(goal, recorded)
                     page = await self._log.read(goal_id, after=page[-1].seq, limit=_PAGE)
                 self._goals[goal_id] = goal
         return goal
 
-    def _decide(self, goal: _Goal) -> None:
-        if goal.broken or not self._caught_up:
+    def _decide(self, goal: HeldGoal) -> None:
+        if not self.caught_up.is_set():
+            return
+        if goal.broken:
+            self._tell_given_up(goal)
             return
         state = goal.state
         dues: list[Due] = []
         # The next event or the sweep tries again.
-        with _contained("decision_failed", goal_id=state.goal_id, seq=state.last_seq) as failed:
+        with contained("decision_failed", goal_id=state.goal_id, seq=state.last_seq) as failed:
             dues = decide(
                 state,
                 now=self._clock.now(),
@@ -231,23 +234,47 @@ class Follower:
                 in_flight=goal.in_flight.keys(),
             )
         if failed:
+            self._failed(goal, f"{type(failed[0]).__name__}: {failed[0]}")
             return
+        if again := next((due.draft for due in dues if is_repeated(goal, due.draft)), None):
+            self._failed(goal, f"{again.subject} is stored and due all the same")
+            return
+        self._worked(goal)
         for due in dues:
             if due.draft.originator_id not in goal.in_flight:
                 self._send(goal, due)
         self._settle_timers(goal)
-        if _rests(goal):
+        if rests(goal):
             self._retire(state.goal_id)
 
-    def _send(self, goal: _Goal, due: Due) -> None:
-        sent = _Sent(due.draft.event_id)
+    def _failed(self, goal: HeldGoal, reason: str) -> None:
+        goal.failures += 1
+        if goal.failures >= FAILURES_BORNE and goal.given_up is None:
+            state = goal.state
+            words = f"the goal stands still, nothing can be decided for it: {reason}"
+            goal.given_up = Quarantined(state.goal_id, state.goal_id, state.last_seq, words)
+            self._tell_given_up(goal)
+
+    def _worked(self, goal: HeldGoal) -> None:
+        goal.failures = 0
+        if goal.given_up is not None:
+            goal.given_up, goal.is_told = None, False
+            self._start_task(self._quarantine.settle(self._given_up()))
+
+    def _tell_given_up(self, goal: HeldGoal) -> None:
+        if goal.given_up is not None and not goal.is_told:
+            goal.is_told = True
+            self._start_task(self._quarantine.add([goal.given_up]))
+
+    def _send(self, goal: HeldGoal, due: Due) -> None:
+        sent = Sent(due.draft.event_id)
         goal.in_flight[due.draft.originator_id] = sent
         self._start_task(self._deliver(goal, due, sent, self._metadata(goal, due.draft)))
 
-    async def _deliver(self, goal: _Goal, due: Due, sent: _Sent, metadata: dict[str, str]) -> None:
+    async def _deliver(self, goal: HeldGoal, due: Due, sent: Sent, metadata: dict[str, str]) -> None:
         draft = due.draft
         result: AppendResult = Unavailable("unexpected error")
-        with _contained("append_failed", goal_id=draft.goal_id, type=draft.event.type):
+        with contained("append_failed", goal_id=draft.goal_id, type=draft.event.type):
             async with self._slots:
                 with self._span(goal, draft) as trace:
                     result = await self._append(due, metadata, trace)
@@ -283,7 +310,7 @@ class Follower:
         return charged(draft, charge, [step.step for step in recorded])
 
     @contextmanager
-    def _span(self, goal: _Goal, draft: Draft) -> Iterator[str]:
+    def _span(self, goal: HeldGoal, draft: Draft) -> Iterator[str]:
         """The `traceparent` of what is appended: below what it answers to."""
         if self._telemetry is None:
             yield goal.traceparent
@@ -294,7 +321,7 @@ class Follower:
         with self._telemetry.span(name, parent=goal.traceparent, since=since, attributes=attributes):
             yield traceparent()
 
-    def _reached(self, goal: _Goal, aggregate: str, sent: _Sent, seq: int) -> None:
+    def _reached(self, goal: HeldGoal, aggregate: str, sent: Sent, seq: int) -> None:
         """The event stands in the log, or another one does, at `seq`: decide again when the fold is there."""
         if goal.in_flight.get(aggregate) is not sent:
             return
@@ -304,7 +331,7 @@ class Follower:
         else:
             sent.until = seq
 
-    def _metadata(self, goal: _Goal, draft: Draft) -> dict[str, str]:
+    def _metadata(self, goal: HeldGoal, draft: Draft) -> dict[str, str]:
         state = goal.state
         metadata = {
             "actor": ACTOR,
@@ -317,7 +344,7 @@ class Follower:
                 metadata["input"] = f"timer:{fired.kind}"
         return metadata
 
-    def _settle_timers(self, goal: _Goal) -> None:
+    def _settle_timers(self, goal: HeldGoal) -> None:
         for fired in [fired for fired in goal.fired if is_settled_by(fired, goal.state)]:
             timer = goal.fired.pop(fired)
             self._keeper.has_fired(timer.kind, timer.goal_id, timer.task_id)
@@ -343,48 +370,10 @@ class Follower:
         while len(self._finished) > FINISHED_KEPT:
             oldest, _ = self._finished.popitem(last=False)
             goal = self._goals.get(oldest)
-            if goal is not None and _rests(goal):
+            if goal is not None and rests(goal):
                 del self._goals[oldest]
 
     def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks[task] = None
         task.add_done_callback(self._tasks.pop)
-
-
-@contextmanager
-def _contained(what: str, **about: object) -> Iterator[list[Exception]]:
-    """Keep what fails for one goal from stopping the others; afterwards it stands in the list."""
-    failed: list[Exception] = []
-    try:
-        yield failed
-    except Exception as error:
-        failed.append(error)
-        log.exception(what, **about)
-
-
-def _rests(goal: _Goal) -> bool:
-    """Whether nothing is to be decided any more, or never was: foreign messages make no goal."""
-    over = goal.state.aggregate.phase in TERMINAL or goal.state.aggregate.phase == "unknown"
-    return over and not (goal.in_flight or goal.fired)
-
-
-def _fold(goal: _Goal, recorded: Recorded) -> None:
-    try:
-        aggregate = parse_subject(recorded.subject).originator_id
-    except InvalidSubject as error:
-        log.warning("foreign_message", seq=recorded.seq, reason=str(error))
-        return
-    if not goal.broken:
-        with _contained("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq) as failed:
-            apply(goal.state, recorded)
-        if failed:
-            # Nobody decides for it.
-            goal.broken = True
-            return
-    event_id = "" if isinstance(recorded.event, Unreadable) else recorded.event.event_id
-    goal.cause = event_id or goal.cause
-    goal.traceparent = recorded.headers.get("traceparent") or goal.traceparent
-    sent = goal.in_flight.get(aggregate)
-    if sent is not None and (sent.event_id == event_id or 0 < sent.until <= recorded.seq):
-        del goal.in_flight[aggregate]

@@ -24,7 +24,7 @@ from agenthub_runtime.jetstream.fleet import NatsFleet, serve_model_reports
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.processes.environment import forget_foreign
-from agenthub_runtime.repository.workspaces import remove_workspace
+from agenthub_runtime.repository.workspaces import clear_workspaces
 from agenthub_runtime.settings.records import WorkerSettings, read_worker_settings
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
@@ -56,7 +56,7 @@ async def run_worker(
         queue = NatsWorkQueue(nats, types, slots=settings.slots)
         runner = Worker(ports, queue, agent_setup, types=types, slots=settings.slots)
         # What a process of this name left when it died.
-        await asyncio.to_thread(remove_workspace, ports.workspaces)
+        await asyncio.to_thread(clear_workspaces, ports.workspaces)
         await _report_model(settings, agent_setup, nats, ports.worker)
         await ports.fleet.publish(runner.status())
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)

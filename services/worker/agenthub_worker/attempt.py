@@ -102,7 +102,7 @@ class Attempt:
             return over.outcome
         except (ProviderMissing, SandboxUnavailable) as error:
             return Parked(reason="config", detail=str(error))
-        except (AgenthubError, msgspec.DecodeError) as error:
+        except (AgenthubError, msgspec.DecodeError, OSError) as error:
             log.warning("attempt_failed", goal=self._lease.goal_id, task=self._lease.task_id, error=str(error))
             return Failed(failure_class="workspace", reason=str(error))
 

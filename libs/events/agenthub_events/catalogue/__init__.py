@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event, type_of
-from agenthub_events.catalogue import agent, gate, goal, money, task
+from agenthub_events.catalogue import agent, gate, goal, log, money, task
 
 _KINDS: tuple[type[Event], ...] = (
     goal.GoalAccepted,
@@ -51,6 +51,8 @@ _KINDS: tuple[type[Event], ...] = (
     money.BudgetReserved,
     money.BudgetSettled,
     money.BudgetExceeded,
+    log.LogQuarantined,
+    log.LogReleased,
 )
 
 REGISTRY: dict[str, type[Event]] = {type_of(kind): kind for kind in _KINDS}

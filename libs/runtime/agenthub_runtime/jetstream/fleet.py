@@ -1,11 +1,11 @@
-"""Who is alive: a passing message a worker every few seconds, kept by the server for 15 s; and whom it asks."""
+"""Who is alive: a passing message a process every few seconds, kept by the server for 15 s; and whom they ask."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from nats.aio.client import Client
@@ -16,6 +16,8 @@ from nats.js.errors import NotFoundError
 
 HEARTBEAT_S = 5.0
 STREAM = "FLEET"
+# No name of a worker becomes a token with a colon in it.
+_FOLLOWERS = "fleet.orchestrator:"
 _TOKEN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -27,6 +29,14 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[str, ...]
     slots: int
     holding: tuple[str, ...] = ()
+
+
+class FollowerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What an orchestrator says of itself: the last event it has folded, and whether it decides already."""
+
+    instance: str
+    position: int
+    caught_up: bool
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +54,11 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     found: str = ""
 
 
+S = TypeVar("S", WorkerStatus, FollowerStatus)
+
 _ASK_MODEL = "ask.model"
 _ANSWER_WITHIN_S = 32.0
 _ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(WorkerStatus)
 
 
 class NatsFleet:
@@ -60,31 +71,44 @@ class NatsFleet:
         """Say that this worker is alive; nothing waits for it."""
         await self._nc.publish(_subject(status.worker), _ENCODER.encode(status))
 
+    async def publish_follower(self, status: FollowerStatus) -> None:
+        """Say how far this orchestrator has come; nothing waits for it."""
+        await self._nc.publish(f"{_FOLLOWERS}{_TOKEN.sub('-', status.instance)}", _ENCODER.encode(status))
+
     async def living(self) -> list[WorkerStatus]:
         """Every worker that has said so lately. Raises what the server answers."""
-        stream = self._nc.jetstream()
-        try:
-            info = await stream.stream_info(STREAM, subjects_filter="fleet.*")
-        except NotFoundError:
-            return []
-        found = await asyncio.gather(*(self._last(subject) for subject in info.state.subjects or ()))
+        subjects = [subject for subject in await self._subjects() if not subject.startswith(_FOLLOWERS)]
+        found = await asyncio.gather(*(self._last(subject, WorkerStatus) for subject in subjects))
+        return [status for status in found if status is not None]
+
+    async def followers(self) -> list[FollowerStatus]:
+        """Every orchestrator that has lately said how far it is. Raises what the server answers."""
+        subjects = [subject for subject in await self._subjects() if subject.startswith(_FOLLOWERS)]
+        found = await asyncio.gather(*(self._last(subject, FollowerStatus) for subject in subjects))
         return [status for status in found if status is not None]
 
     async def alive(self, worker: str, instance: str, holding: str) -> bool:
         """Whether this very instance has lately said that it holds the task `holding`."""
         try:
-            status = await self._last(_subject(worker))
+            status = await self._last(_subject(worker), WorkerStatus)
         except (NatsError, TimeoutError):
             return False
         return status is not None and status.instance == instance and holding in status.holding
 
-    async def _last(self, subject: str) -> WorkerStatus | None:
+    async def _subjects(self) -> list[str]:
+        try:
+            info = await self._nc.jetstream().stream_info(STREAM, subjects_filter="fleet.*")
+        except NotFoundError:
+            return []
+        return list(info.state.subjects or ())
+
+    async def _last(self, subject: str, kind: type[S]) -> S | None:
         try:
             found = await self._nc.jetstream().get_last_msg(STREAM, subject, direct=True)
         except NotFoundError:
             return None
         try:
-            return _DECODER.decode(found.data or b"")
+            return msgspec.json.decode(found.data or b"", type=kind)
         except msgspec.DecodeError:
             return None
 

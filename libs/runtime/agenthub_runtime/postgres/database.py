@@ -6,9 +6,10 @@ Everything in Postgres is derived from the log, so nobody waits for it: who cann
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -42,12 +43,18 @@ _DOUBTFUL = (OSError, TimeoutError, asyncpg.InterfaceError)
 
 
 class Database:
-    """A small pool. Opens no connection before the first use, so services may start in any order."""
+    """A small pool. Opens no connection before the first use, so services may start in any order.
 
-    def __init__(self, url: str, *, name: str, max_size: int = 4) -> None:
+    With `patience_s` a connection is given for that many seconds at most, and as many are spent on getting one: a
+    server that takes connections and says nothing (stopped, or behind a network that lost it) is told as away.
+    """
+
+    def __init__(self, url: str, *, name: str, max_size: int = 4, patience_s: float | None = None) -> None:
         self._url = url
         self._name = name
         self._max_size = max_size
+        self._patience_s = patience_s
+        self._connect_s = min(CONNECT_TIMEOUT_S, patience_s or CONNECT_TIMEOUT_S)
         self._pool: asyncpg.Pool[Any] | None = None
 
     async def __aenter__(self) -> Database:
@@ -61,10 +68,22 @@ class Database:
         """A connection from the pool. Raises `DatabaseUnavailable`, also for what the body loses on the way."""
         with on_loss():
             pool = await self._opened()
-            connection = await pool.acquire(timeout=CONNECT_TIMEOUT_S)
+            connection = await pool.acquire(timeout=self._connect_s)
+        patience = asyncio.timeout(self._patience_s)
         try:
             with on_loss(connection):
-                yield connection
+                async with patience:
+                    yield connection
+        except (TimeoutError, asyncio.CancelledError, DatabaseUnavailable) as error:
+            # A question may be on its way: who took the connection next would wait for its answer.
+            with suppress(asyncpg.InterfaceError):  # a pool takes a closed connection away at once
+                connection.terminate()
+            if patience.expired():
+                raise DatabaseUnavailable(
+                    f"Postgres has not answered within {self._patience_s:g} s: nothing is lost, the log has"
+                    " everything; look whether the server is stopped, overloaded or cut off"
+                ) from error
+            raise
         finally:
             with on_loss():
                 await pool.release(connection)
@@ -82,7 +101,10 @@ class Database:
         """
         with on_loss():
             connection = await asyncpg.connect(
-                self._url, timeout=CONNECT_TIMEOUT_S, server_settings={"application_name": self._name}
+                self._url,
+                timeout=self._connect_s,
+                command_timeout=COMMAND_TIMEOUT_S,
+                server_settings={"application_name": self._name},
             )
             await prepare(connection)
         return connection
@@ -99,7 +121,7 @@ class Database:
                 self._url,
                 min_size=0,
                 max_size=self._max_size,
-                timeout=CONNECT_TIMEOUT_S,
+                timeout=self._connect_s,
                 command_timeout=COMMAND_TIMEOUT_S,
                 init=prepare,
                 server_settings={"application_name": self._name},
@@ -145,12 +167,11 @@ def _of_driver(error: BaseException) -> bool:
 
 
 def _to_json(value: Any) -> str:
-    # Postgres keeps no NUL in a text, and so none in jsonb.
-    return msgspec.json.encode(value).decode().replace("\\u0000", "\ufffd")
+    return msgspec.json.encode(value).decode()
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailable:
-    reason = str(error) or type(error).__name__
+    reason = str(error) or ("no answer" if isinstance(error, TimeoutError) else type(error).__name__)
     return DatabaseUnavailable(
         f"Postgres cannot be reached ({reason}): nothing is lost, the log has everything; check DATABASE_URL"
         " and that the server runs"

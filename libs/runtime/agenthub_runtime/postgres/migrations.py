@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import structlog
 
 from agenthub_runtime.errors import MigrationRefused
 from agenthub_runtime.postgres import queries
 from agenthub_runtime.postgres.database import Connection
+
+log = structlog.get_logger(__name__)
 
 # Any constant will do: every runner takes the same one.
 _LOCK = 0x61676875
@@ -54,10 +60,67 @@ async def migrate(connection: Connection, folder: Path) -> int:
         applied = {row["number"]: (row["name"], row["sha256"]) for row in rows}
         _check(migrations, applied)
         missing = [migration for migration in migrations if migration.number not in applied]
-        for migration in missing:
-            await connection.execute(migration.sql)
-            await connection.execute(queries.ADD_APPLIED, migration.number, migration.name, migration.sha256)
+        await _apply(connection, missing)
     return len(missing)
+
+
+async def migrate_again(
+    connection: Connection,
+    folder: Path,
+    *,
+    schema: str,
+    owned: Collection[str],
+    works: Callable[[], Awaitable[bool]],
+) -> None:
+    """Make everything that the migrations make anew, unless it `works` by now: all of it can be derived again.
+
+    `schema` is where they make it. It is dropped when it holds nothing but relations named in `owned`, else
+    renamed: what others have put there is not ours to delete.
+    """
+    async with connection.transaction():
+        await connection.execute(queries.LOCK_FOR_TRANSACTION, _LOCK)
+        if await works():
+            return
+        await connection.execute(queries.PUBLIC)
+        await _clear(connection, schema, owned)
+        await _clear_ledger(connection)
+        await connection.execute(queries.LEDGER)
+        await _apply(connection, migrations_in(folder))
+
+
+async def _clear(connection: Connection, schema: str, owned: Collection[str]) -> None:
+    rows = await connection.fetch(queries.RELATIONS, schema)
+    if {row["name"] for row in rows} <= set(owned):
+        await connection.execute(queries.drop_schema(schema))
+        return
+    aside = await _free_name(connection, schema)
+    log.warning("schema_set_aside", schema=schema, now=aside)
+    await connection.execute(queries.rename_schema(schema, aside))
+
+
+async def _clear_ledger(connection: Connection) -> None:
+    rows = await connection.fetch(queries.LEDGER_COLUMNS)
+    if {row["name"] for row in rows} >= {"number", "name", "sha256"}:
+        await connection.execute(queries.DROP_LEDGER)
+    elif rows:
+        aside = await _free_name(connection, "agenthub_migrations")
+        log.warning("relation_set_aside", schema="public", relation="agenthub_migrations", now=aside)
+        await connection.execute(queries.rename_ledger(aside))
+
+
+async def _free_name(connection: Connection, name: str) -> str:
+    """A name for what is set aside that no schema and no table of `public` has."""
+    for number in itertools.count(1):
+        aside = f"{name}_set_aside_{number}"
+        if not await connection.fetchval(queries.IS_TAKEN, aside):
+            return aside
+    raise AssertionError
+
+
+async def _apply(connection: Connection, migrations: Sequence[Migration]) -> None:
+    for migration in migrations:
+        await connection.execute(migration.sql)
+        await connection.execute(queries.ADD_APPLIED, migration.number, migration.name, migration.sha256)
 
 
 def _check(migrations: list[Migration], applied: dict[int, tuple[str, str]]) -> None:

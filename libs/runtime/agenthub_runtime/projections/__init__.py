@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agenthub_runtime.projections.generations import Generations
+from agenthub_runtime.projections.generations import Generations, is_ruin
 from agenthub_runtime.projections.runner import AsyncProjection, AsyncProjectionRunner, Changes
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
 
@@ -13,4 +13,5 @@ __all__ = [
     "Changes",
     "Generation",
     "Generations",
+    "is_ruin",
 ]

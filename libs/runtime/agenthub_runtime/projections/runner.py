@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Protocol
 
+import asyncpg
+import msgspec
 import structlog
 from eventsourcing.persistence import IntegrityError, Tracking
 
@@ -27,6 +29,27 @@ BATCH_MAX = 500
 # A small pause while many events come in puts more of them into one transaction; a lone event never waits.
 BUSY_BATCH = 16
 GATHER_S = 0.01
+LOCK_ROUND_S = 20
+TRIES = 3
+TRY_AGAIN_S = 0.05
+REASON_MAX = 300
+# Errors about what was to be written, and not about the database, the log or the lock: values that a column does
+# not take, and what code of ours raises that was not made for a value.
+_BLAMES_A_MESSAGE: tuple[type[Exception], ...] = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.PLPGSQLError,
+    asyncpg.TriggeredActionError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    msgspec.MsgspecError,
+)
 
 
 class Changes(Protocol):
@@ -46,6 +69,19 @@ class AsyncProjection(ABC):
     @abstractmethod
     async def process_events(self, batch: Sequence[Recorded], *, position: int) -> Changes:
         """Fold a batch in; `position` is what has been written before it."""
+
+    async def restore(self, connection: Connection) -> None:  # noqa: B027  most projections set nothing aside
+        """Called before the first batch: take up what earlier runs of the generation have set aside."""
+
+    async def set_aside(self, recorded: Recorded, reason: str) -> bool:
+        """Leave a message that cannot be written, and what builds on it, out of the rows of the next batches.
+
+        Called again for the same message when that was not enough; False: it can leave out no more.
+        """
+        return False
+
+    async def written_without(self) -> None:  # noqa: B027
+        """Called when a batch has been written in which something was set aside."""
 
     @abstractmethod
     def forget(self) -> None:
@@ -91,11 +127,12 @@ class AsyncProjectionRunner:
             connection.terminate()
 
     async def _follow(self, connection: Connection, until: int | None) -> None:
-        await connection.execute(queries.LOCK, f"projection/{self._generation.schema}")
+        await self._lock(connection)
         position = await self._recorder.max_tracking_id(STREAM, connection=connection)
         if position is None:
             raise IntegrityError(f"`{self._generation.schema}` is gone: it was replaced")
         self.position = position
+        await self._projection.restore(connection)
         log.info("projection_starts", schema=self._generation.schema, position=position)
         if until is not None and position >= until:
             return
@@ -108,9 +145,65 @@ class AsyncProjectionRunner:
                 if len(batch) >= BUSY_BATCH and until is None:
                     await asyncio.sleep(GATHER_S)
 
+    async def _lock(self, connection: Connection) -> None:
+        """Wait for the generation's lock, in rounds: a server that went without a word must not be waited for."""
+        await connection.execute(queries.wait_for_locks(LOCK_ROUND_S))
+        while True:
+            try:
+                await connection.execute(queries.LOCK, f"projection/{self._generation.schema}")
+                break
+            except asyncpg.LockNotAvailableError:
+                continue
+        await connection.execute(queries.wait_for_locks(0))
+
     async def _take(self, connection: Connection, batch: Sequence[Recorded]) -> None:
         for start in range(0, len(batch), BATCH_MAX):
-            await self._write(connection, batch[start : start + BATCH_MAX])
+            part = batch[start : start + BATCH_MAX]
+            try:
+                await self._write(connection, part)
+            except _BLAMES_A_MESSAGE as error:
+                if connection.is_closed():
+                    raise
+                await self._write_singly(connection, part, error)
+
+    async def _write_singly(self, connection: Connection, batch: Sequence[Recorded], cause: Exception) -> None:
+        """Find the message that cannot be written, and go on without it."""
+        log.warning("projection_batch_failed", schema=self._generation.schema, after=self.position, exc_info=cause)
+        self._projection.forget()
+        for recorded in batch:
+            await self._write_one(connection, recorded)
+
+    async def _write_one(self, connection: Connection, recorded: Recorded) -> None:
+        tries, is_set_aside = 0, False
+        while True:
+            try:
+                await self._write(connection, [recorded])
+                break
+            except _BLAMES_A_MESSAGE as error:
+                self._projection.forget()
+                if connection.is_closed():
+                    raise
+                tries += 1
+                if tries >= TRIES:
+                    await self._move_and_take_back(connection, recorded.seq)
+                    is_set_aside = await self._projection.set_aside(recorded, _in_a_line(error))
+                    if not is_set_aside:
+                        raise
+                    log.exception("message_set_aside", seq=recorded.seq, subject=recorded.subject)
+                await asyncio.sleep(TRY_AGAIN_S)
+        if is_set_aside:
+            await self._projection.written_without()
+
+    async def _move_and_take_back(self, connection: Connection, reached: int) -> None:
+        """Raises when not even the position can be written: then it is not about the message."""
+        attempt = connection.transaction()
+        await attempt.start()
+        try:
+            await self._recorder.insert_tracking(
+                Tracking(STREAM, reached), previous=self.position, connection=connection
+            )
+        finally:
+            await attempt.rollback()
 
     async def _write(self, connection: Connection, batch: Sequence[Recorded]) -> None:
         changes = await self._projection.process_events(batch, position=self.position)
@@ -124,3 +217,9 @@ class AsyncProjectionRunner:
             if self._channel:
                 await connection.execute(queries.NOTIFY, self._channel, str(reached))
         self.position = reached
+
+
+def _in_a_line(error: Exception) -> str:
+    """What went wrong, without the details, in which servers show whole rows."""
+    words = str(error.args[0]) if error.args else ""
+    return f"{type(error).__name__}: {words.splitlines()[0] if words else 'no words'}"[:REASON_MAX]

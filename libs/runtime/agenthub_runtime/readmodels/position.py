@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -13,10 +14,14 @@ from agenthub_events.subjects import STREAM
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
-from agenthub_runtime.readmodels.queries import POSITION
+from agenthub_runtime.readmodels.queries import MISSING_VIEWS, POSITION
+from agenthub_runtime.readmodels.rows import ROW_KINDS
 
 PROJECTION = "readmodels"
 CHANNEL = "agenthub_position"
+
+_ANSWER_S = 5.0
+_ASK_AGAIN_S = 2.0
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -91,12 +96,19 @@ class PositionWatch:
         connection.add_termination_listener(end)
         try:
             with on_loss(connection):
-                await connection.add_listener(CHANNEL, wake)
+                async with _answered():
+                    await connection.add_listener(CHANNEL, wake)
                 while not lost.is_set():
                     # Cleared before the question: a note that comes in between asks again.
                     heard.clear()
-                    yield await position(connection)
-                    await heard.wait()
+                    async with _answered():
+                        found = await position(connection)
+                    yield found
+                    # A server that has gone without a word sends no note either.
+                    # No `wait_for`: it loses a cancellation that comes together with a note.
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_ASK_AGAIN_S):
+                            await heard.wait()
         finally:
             connection.terminate()
 
@@ -105,6 +117,21 @@ class PositionWatch:
             async with self._changed:
                 self.current = found
                 self._changed.notify_all()
+
+
+@asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            yield
+    except TimeoutError as error:
+        raise DatabaseUnavailable(f"Postgres has not answered within {_ANSWER_S:g} s") from error
+
+
+async def missing_views(connection: Connection) -> list[str]:
+    """Tables of the read models that readers do not find; empty when all are there."""
+    rows = await connection.fetch(MISSING_VIEWS, [kind.table for kind in ROW_KINDS])
+    return [row["name"] for row in rows]
 
 
 async def wait_for_position(connection: asyncpg.Connection[Any], seq: int, timeout: float) -> bool:

@@ -43,6 +43,7 @@ LEFT JOIN agenthub.projection_positions at
  AND at.source = $2
 WHERE live.projection = $1
 """
+MISSING_VIEWS = "SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass('agenthub.' || name) IS NULL"
 
 
 class Page(msgspec.Struct, Generic[R], frozen=True):
@@ -280,6 +281,21 @@ async def get_dead_letter(connection: Connection, dead_letter_id: str) -> DeadLe
         connection, "SELECT * FROM agenthub.dead_letters WHERE dead_letter_id = $1", dead_letter_id
     )
     return _row(rows[0], DeadLetterRow) if rows else None
+
+
+async def left_out(connection: Connection, goal_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Goal to what the hub could not take further of it, in words; a goal of which all is in is not named."""
+    rows = await _fetch(
+        connection,
+        "SELECT * FROM agenthub.dead_letters"
+        " WHERE goal_id = ANY($1) AND kind <> 'task' AND state = 'open' ORDER BY seq",
+        list(goal_ids),
+    )
+    found: dict[str, list[str]] = {}
+    for letter in _rows(rows, DeadLetterRow):
+        name = letter.aggregate or letter.subject
+        found.setdefault(letter.goal_id, []).append(f"{name} is {letter.kind}: {letter.reason}")
+    return found
 
 
 async def merge_chain(connection: Connection, goal_id: str) -> list[MergeRow]:

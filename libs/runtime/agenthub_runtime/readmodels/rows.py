@@ -289,10 +289,12 @@ class KnowledgeRow(msgspec.Struct, kw_only=True):
 
 
 class DeadLetterRow(msgspec.Struct, kw_only=True):
-    """Work that was given up (`kind` task) or a message that nobody can read (`kind` unreadable).
+    """Work that was given up (`kind` task), or a message with which the hub cannot go on.
 
-    `state`: open, requeued or discarded. `body` is the unreadable message as text; `skipped` counts the later
-    messages of its aggregate, which stay out of the read models until the first one can be read.
+    `kind`: unreadable (no code here can read it), unwritable (the read models cannot hold what it says), or
+    undecidable (the orchestrator fails over it). `state`: open, requeued, discarded, or released (taken up again).
+    `body` is an unreadable message as text. `aggregate` is what stays out from the message on, a whole goal when
+    it is a goal's id; `skipped` counts the later messages that stay out.
     """
 
     table: ClassVar[str] = "dead_letters"
@@ -308,6 +310,7 @@ class DeadLetterRow(msgspec.Struct, kw_only=True):
     causes: tuple[str, ...] = ()
     attempt: int = 0
     subject: str = ""
+    aggregate: str = ""
     body: str = ""
     skipped: int = 0
     seq: int = 0

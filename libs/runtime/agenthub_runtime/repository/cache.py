@@ -7,7 +7,6 @@ empty lock files stay: one that is taken away could be held by two.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,8 @@ from pathlib import Path
 import structlog
 
 from agenthub_events.ports import Artifacts
-from agenthub_runtime.repository.goal import GONE, GoalRepository
+from agenthub_runtime.repository.goal import GoalRepository
+from agenthub_runtime.repository.trees import GONE, delete_tree
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ def _unused(folder: Path, since: float) -> list[Path]:
     found: list[Path] = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(GONE):
-            shutil.rmtree(path, ignore_errors=True)  # begun by a process that died meanwhile
+            delete_tree(path)  # begun by a process that died meanwhile
         elif path.suffix == ".git":
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < since:

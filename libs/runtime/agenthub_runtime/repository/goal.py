@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.repository.errors import BundleInvalid, CommitMissing, RepositoryError
 from agenthub_runtime.repository.git import ATTRIBUTES, EXCLUDES, Git, checked
 from agenthub_runtime.repository.history import EMPTY_TREE, History
+from agenthub_runtime.repository.trees import GONE, delete_tree
 from agenthub_runtime.repository.workspaces import Snapshot, make_workspace, remove_workspace, take_snapshot
 
 ROOT_COMMIT = "94f9702636ea142eadff7e880a528dca988509f6"
@@ -31,9 +31,6 @@ _ROOT_MESSAGE = "Start from nothing\n"
 _ROOT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _KEPT = "refs/agenthub/"
 _LOCK_PAUSE_S = 0.02
-
-GONE = ".gone-"
-"""How the name of a folder begins that is being removed."""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -90,7 +87,7 @@ class GoalRepository(History):
         async with self._alone():
             if not await asyncio.to_thread(_set_aside, self.path, gone, since):
                 return False
-        await asyncio.to_thread(shutil.rmtree, gone, ignore_errors=True)
+        await asyncio.to_thread(delete_tree, gone)
         return True
 
     async def materialise(self, links: Sequence[Link]) -> None:
@@ -137,7 +134,7 @@ class GoalRepository(History):
             bundled = await git.run("bundle", "create", "--quiet", "-", "HEAD", f"refs/heads/{branch}")
             return bundled.stdout
         finally:
-            await asyncio.to_thread(shutil.rmtree, folder)
+            await asyncio.to_thread(delete_tree, folder)
 
     async def import_local(self, source: Path) -> str:
         """Bring in the HEAD of a repository on this machine and return its commit. Raises `RepositoryError`."""

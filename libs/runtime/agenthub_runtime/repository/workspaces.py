@@ -7,24 +7,29 @@ complete, its index after that; without the index it counts as half made and nev
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
+import structlog
 
 from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.git import Git, checked
 from agenthub_runtime.repository.history import EMPTY_TREE
+from agenthub_runtime.repository.trees import delete_leftovers, delete_tree, make_readable, walk
+
+log = structlog.get_logger(__name__)
 
 CHANGE_BYTES = 64 << 20
 """How much one commit may add: it travels as one object through the hub's store."""
 
 _LINK = "120000"
+_NAME_SHOWN = 200
 _ABSENT = "0" * 40
 
 
@@ -67,10 +72,18 @@ async def take_snapshot(git: Git, path: Path, parent: str) -> Snapshot:
 
 
 def remove_workspace(path: Path) -> None:
-    """Delete a workspace and its index, whatever rights its files have."""
-    index_of(path).unlink(missing_ok=True)
-    if path.is_symlink() or path.exists():
-        _delete(path)
+    """Delete a workspace and its index, whatever its files are; what cannot be deleted is set aside and logged."""
+    with suppress(OSError):
+        index_of(path).unlink(missing_ok=True)
+    if not delete_tree(path):
+        log.warning("workspace_not_deleted", path=str(path), remedy="delete what is left by hand")
+
+
+def clear_workspaces(folder: Path) -> None:
+    """Delete a folder of workspaces, with what earlier tries have left beside it; nothing in it stops anybody."""
+    remove_workspace(folder)
+    if not delete_leftovers(folder.parent):
+        log.warning("workspaces_left", folder=str(folder.parent), remedy="delete the `.gone-` folders by hand")
 
 
 def index_of(path: Path) -> Path:
@@ -90,8 +103,7 @@ def _put_in_place(partial: Path, index: Path, path: Path) -> None:
 
 
 def _discard(partial: Path, index: Path) -> None:
-    if partial.exists():
-        _delete(partial)
+    delete_tree(partial)
     for leftover in (index, index.with_name(f"{index.name}.lock")):
         leftover.unlink(missing_ok=True)
 
@@ -152,34 +164,39 @@ def _make_safe(path: Path, index: Path) -> None:
     """Make the tree readable and take out what git would treat as a repository of its own.
 
     A nested `.git` could bring its own configuration (monitors, filters) into a system command; what lies
-    around it is kept as plain files.
+    around it is kept as plain files. Raises `WorkspaceRefused` for what cannot be looked into: git would take it
+    for deleted.
     """
     if path.is_symlink() or not path.is_dir() or not index.is_file():
         raise WorkspaceRefused(f"{path.name} is not a complete workspace: check it out again.")
-    for folder, names, files in os.walk(path):
+
+    def refuse(error: OSError) -> NoReturn:
+        raise WorkspaceRefused(
+            f"The workspace cannot be stored: {_named(path, error.filename)} cannot be read"
+            f" ({error.strerror}). Rename or remove that folder."
+        )
+
+    for folder, names, files in walk(path, on_error=refuse):
         for name in [*names, *files]:
             full = Path(folder, name)
             if name.lower() == ".git":
-                _delete(full)
+                _take_out(path, full)
             else:
-                _make_readable(full)
+                with suppress(OSError):
+                    make_readable(full)
         names[:] = [name for name in names if name.lower() != ".git"]
 
 
-def _make_readable(path: Path) -> None:
-    mode = path.lstat().st_mode
-    wanted = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR
-    if (stat.S_ISDIR(mode) or stat.S_ISREG(mode)) and mode & wanted != wanted:
-        path.chmod(stat.S_IMODE(mode) | wanted)
+def _take_out(workspace: Path, repository: Path) -> None:
+    delete_tree(repository, aside=workspace.parent)
+    if os.path.lexists(repository):
+        raise WorkspaceRefused(
+            f"The workspace cannot be stored: {_named(workspace, str(repository))} cannot be removed, and a"
+            " repository in the workspace would be run by git. Remove it."
+        )
 
 
-def _delete(path: Path) -> None:
-    if path.is_symlink() or not path.is_dir():
-        path.unlink()
-        return
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                _make_readable(Path(folder, name))
-    path.chmod(stat.S_IRWXU)
-    shutil.rmtree(path)
+def _named(workspace: Path, name: object) -> str:
+    """A path as the model may be told it: below the workspace, short, without bytes that are no text."""
+    text = os.fsencode(str(name)).decode(errors="replace").removeprefix(f"{workspace}/")
+    return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}[...]"

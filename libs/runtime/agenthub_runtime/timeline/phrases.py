@@ -10,6 +10,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue import agent as a
 from agenthub_events.catalogue import gate as v
 from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import log as q
 from agenthub_events.catalogue import money as m
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskResult
@@ -273,3 +274,18 @@ def _blocked(event: a.AgentBlocked, names: Names) -> Told:
 
 _orchestrator(a.AgentEscalated, lambda e, _: f"Still waiting for a person (reminder {e.level})")
 _person(a.AgentAnswered, lambda e, _: f"Answered ({e.action}){_because(e.option or e.text)}")
+
+# -- the hub itself
+
+
+@_says(q.LogQuarantined)
+def _quarantined(event: q.LogQuarantined, _: Names) -> Told:
+    return (
+        event.by.title(),
+        f"Left out {event.aggregate} from message {event.message_seq} on{_because(event.reason)}",
+    )
+
+
+@_says(q.LogReleased)
+def _released(event: q.LogReleased, _: Names) -> Told:
+    return event.by.title(), f"Goes on with {event.aggregate}"

@@ -89,6 +89,8 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
         print_json({**goal, "tasks": tasks, "gates": gates, "unserved": unserved})
         return
     say(f"{goal['goal']}\n{goal_id} is {goal['status']}\n")
+    for words in goal.get("left_out", ()):
+        say(f"Left out: {words}\n")
     print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
     if gates:
         say()

@@ -38,6 +38,7 @@ from agenthub_runtime.readmodels import (
     get_task,
     get_usage,
     graph,
+    left_out,
     list_attempts,
     list_gates,
     list_goals,
@@ -77,7 +78,9 @@ async def goals(
     filters = GoalFilter(status=status, priority=priority, needs_you=needs_you, text=text)
     async with reading.view() as (connection, at):
         page = await list_goals(connection, cursor, limit, filters)
-    return reading.answer(GoalPage([goal_view(row) for row in page.items], page.next_cursor), at)
+        out = await left_out(connection, [row.goal_id for row in page.items])
+    views = [goal_view(row, out.get(row.goal_id, ())) for row in page.items]
+    return reading.answer(GoalPage(views, page.next_cursor), at)
 
 
 @get("/api/v1/goals/{goal_id:str}", responses=says(GoalView), tags=_TAGS, summary="Show a goal")
@@ -85,9 +88,10 @@ async def goal(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[byt
     """State, progress, estimates, cost, and whether somebody has to do something."""
     async with reading.view() as (connection, at):
         row = await get_goal(connection, goal_id)
+        out = await left_out(connection, [goal_id])
     if row is None:
         raise no_goal(goal_id)
-    return reading.answer(goal_view(row), at)
+    return reading.answer(goal_view(row, out.get(goal_id, ())), at)
 
 
 @get("/api/v1/goals/{goal_id:str}/tasks", responses=says(TaskPage), tags=_TAGS, summary="List a goal's tasks")

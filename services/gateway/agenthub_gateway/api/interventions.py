@@ -160,7 +160,10 @@ async def _letter(caller: Caller, dead_letter_id: str) -> DeadLetter:
     if row is None:
         raise NotFound(f"There is no dead letter `{dead_letter_id[:80]}`")
     if row.kind != "task":
-        raise CommandRefused("unreadable", f"Message {row.seq} on `{row.subject}` cannot be read: {row.reason}")
+        raise CommandRefused(
+            "unreadable",
+            f"`{row.aggregate}` is {row.kind} from message {row.seq} on, which no decision mends: {row.reason}",
+        )
     return DeadLetter(row.goal_id, row.task_id, row.seq)
 
 

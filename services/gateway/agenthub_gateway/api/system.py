@@ -16,7 +16,7 @@ from agenthub_gateway.metrics import CONTENT_TYPE, hub_figures
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS, Kind
 from agenthub_gateway.queues import QueueView
-from agenthub_runtime.readmodels import Position, position
+from agenthub_runtime.readmodels import Position, missing_views, position
 
 _PING_S = 1.0
 
@@ -83,11 +83,20 @@ async def live() -> Live:
 
 @get(["/health/ready", "/ready"], tags=["System"], summary="Can the gateway work")
 async def ready(ports: PortsParam) -> Response[Ready]:
-    """Looks at NATS, Postgres and the projector; 503 when one is missing, or the log lately took no event."""
-    (log, newest), (models, at) = await asyncio.gather(_log(ports), _read_models(ports))
-    checks = {"nats": log, "postgres": models, "projection": Check(ok=at is not None)}
-    if at is None and models.ok:
-        checks["projection"] = Check(ok=False, detail="The projector has not run yet")
+    """Looks at NATS, Postgres, the projector and the orchestrator.
+
+    503 when one is missing, the log lately took no event, the read models lack a table or do not keep up, or no
+    orchestrator has caught up with the log; `detail` says which and why.
+    """
+    (log, newest), (models, at, missing), orchestrator = await asyncio.gather(
+        _log(ports), _read_models(ports), _orchestrator(ports)
+    )
+    checks = {
+        "nats": log,
+        "postgres": models,
+        "projection": _projection(ports, models, at, missing),
+        "orchestrator": orchestrator,
+    }
     well = all(check.ok for check in checks.values())
     body = Ready(
         status="ready" if well else "not ready",
@@ -118,7 +127,7 @@ async def model(ports: PortsParam, probe: FromQuery[bool] = False) -> ModelView:
 @get("/metrics", include_in_schema=False)
 async def metrics(ports: PortsParam) -> Response[bytes]:
     """Figures for Prometheus; what does not answer is left out."""
-    (_, newest), (_, at), waiting = await asyncio.gather(_log(ports), _read_models(ports), _queues(ports))
+    (_, newest), (_, at, _), waiting = await asyncio.gather(_log(ports), _read_models(ports), _queues(ports))
     figures = ports.requests.exposed() + hub_figures(newest, at.seq if at else None, waiting)
     return Response(figures, media_type=CONTENT_TYPE)
 
@@ -161,12 +170,40 @@ async def _queues(ports: GatewayPorts) -> list[QueueView]:
         return []
 
 
-async def _read_models(ports: GatewayPorts) -> tuple[Check, Position | None]:
+async def _read_models(ports: GatewayPorts) -> tuple[Check, Position | None, list[str]]:
     try:
         async with asyncio.timeout(_PING_S), ports.database.connection() as connection:
-            return Check(ok=True), await position(connection)
+            return Check(ok=True), await position(connection), await missing_views(connection)
     except (AgenthubError, TimeoutError) as error:
-        return Check(ok=False, detail=str(error) or "No answer"), None
+        return Check(ok=False, detail=str(error) or "No answer"), None, []
+
+
+def _projection(ports: GatewayPorts, models: Check, at: Position | None, missing: list[str]) -> Check:
+    if at is None:
+        return Check(ok=False, detail="The projector has not run yet" if models.ok else "")
+    if missing:
+        return Check(
+            ok=False,
+            detail=f"The read models lack {', '.join(missing)}: the projector makes them again, if it runs",
+        )
+    trouble = ports.lag.trouble()
+    return Check(ok=not trouble, detail=trouble)
+
+
+async def _orchestrator(ports: GatewayPorts) -> Check:
+    if not ports.connected():
+        return Check(ok=False)
+    try:
+        async with asyncio.timeout(_PING_S):
+            followers = await ports.followers()
+    except (AgenthubError, TimeoutError) as error:
+        return Check(ok=False, detail=str(error) or "No answer")
+    if any(follower.caught_up for follower in followers):
+        return Check(ok=True)
+    if followers:
+        reached = max(follower.position for follower in followers)
+        return Check(ok=False, detail=f"The orchestrator still reads the log, it is at event {reached}")
+    return Check(ok=False, detail="No orchestrator has said lately that it runs: goals stand still")
 
 
 HANDLERS: list[Any] = [live, ready, queues, model, metrics, problem_kinds, problem_kind]

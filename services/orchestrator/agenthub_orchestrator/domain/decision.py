@@ -64,10 +64,17 @@ class Decision:
 
     def write_goal(self, event: Event, ordinal: str) -> bool:
         """Put an event of the goal's own family into the decision; False when it takes none now."""
+        if "goal" in self.state.unreadable:
+            return False
         return self._put(goal_aggregate.draft(self.state.aggregate, event, ordinal))
 
     def write_family(self, family: str, event: Event, ordinal: str, charge: Charge | None = None) -> bool:
-        """Put an event of another family; False when it takes none now."""
+        """Put an event of another family; False when it takes none now.
+
+        One that nobody can read takes none: what is written there is not folded, and would be due again for ever.
+        """
+        if family in self.state.unreadable:
+            return False
         fence = self.state.fence(family)
         return self._put(fence.draft(self.state.goal_id, GOAL_AS_A_WHOLE, event, ordinal), charge=charge)
 

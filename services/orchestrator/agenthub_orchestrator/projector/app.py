@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import asyncpg
 import structlog
 from eventsourcing.persistence import IntegrityError
 
@@ -10,6 +15,7 @@ from agenthub_events.ports import EventLog
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
+from agenthub_orchestrator.quarantine import QuarantineLog
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff
@@ -23,8 +29,10 @@ from agenthub_runtime.shutdown import until_asked_to_stop
 
 log = structlog.get_logger(__name__)
 
+BY = "projector"
 # Readers see an old state for as long as this waits.
 _LONGEST_PAUSE_S = 1.0
+_LOOK_EVERY_S = 5.0
 
 
 async def run_projector(settings: ProjectorSettings) -> None:
@@ -39,30 +47,67 @@ async def run_projector(settings: ProjectorSettings) -> None:
 
 
 async def project(event_log: EventLog, database: Database, backoff: Backoff, *, version: int = VERSION) -> None:
-    """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away."""
+    """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away.
+
+    What is missing or was changed in the database is made again: everything in it comes out of the log.
+    """
+    told = QuarantineLog(event_log, backoff.clock, BY)
     failures = 0
     while True:
         try:
             await prepare_database(database)
-            generation = await _live(event_log, database, generations(version))
+            sets = generations(version)
+            generation = await _live(event_log, database, sets)
             failures = 0
-            runner = AsyncProjectionRunner(
-                event_log, database, ReadModels(event_log, generation.schema), generation, channel=CHANNEL
-            )
-            await runner.run()
+            models = ReadModels(event_log, generation.schema, told=told)
+            runner = AsyncProjectionRunner(event_log, database, models, generation, channel=CHANNEL)
+            await _while_whole(runner.run(), database, sets, generation)
         except IntegrityError as error:
             log.info("projection_moved", reason=str(error))
         except (DatabaseUnavailable, StoreUnavailable) as error:
             log.warning("projection_waits", reason=str(error))
             failures += 1
             await backoff.pause(failures)
+        except asyncpg.PostgresError:
+            # It may come back at every run, after a beginning that went well.
+            log.exception("projection_failed", tries_again_in_s=backoff.longest_s)
+            await backoff.clock.sleep(backoff.longest_s)
+
+
+async def _while_whole(
+    work: Coroutine[Any, Any, None], database: Database, sets: Generations, generation: Generation
+) -> None:
+    """Do `work` until it ends, or until something of the generation is missing."""
+    tasks = [asyncio.create_task(work), asyncio.create_task(_until_ruined(database, sets, generation))]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _until_ruined(database: Database, sets: Generations, generation: Generation) -> None:
+    """Postgres tells nobody when a table is dropped, and a log that rests writes nothing that would fail."""
+    while True:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        try:
+            async with database.connection() as connection:
+                if not await sets.is_whole(connection, generation):
+                    return
+        except DatabaseUnavailable:
+            # The runner meets it as well, and its connection says more.
+            continue
 
 
 async def _live(event_log: EventLog, database: Database, sets: Generations) -> Generation:
     async with database.connection() as connection:
         generation = await sets.first(connection)
-    if generation.version < sets.version:
-        log.info("read_models_outdated", schema=generation.schema, version=sets.version)
+        is_whole = generation.version != sets.version or await sets.is_whole(connection, generation)
+    if generation.version < sets.version or not is_whole:
+        log.info("read_models_made_anew", schema=generation.schema, version=sets.version, whole=is_whole)
         rebuilt = await rebuild(event_log, database, version=sets.version)
         return Generation(sets.projection, sets.version, rebuilt.generation)
     if generation.version > sets.version:

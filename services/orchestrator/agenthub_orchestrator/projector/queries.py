@@ -21,3 +21,9 @@ def all_rows(kind: type[Row], schema: str) -> str:
     """Rows of a table as texts, in the order of their keys as texts."""
     keys = ", ".join(f'{name}::text COLLATE "C"' for name in kind.key)
     return f'SELECT ARRAY[{keys}] AS key, t::text AS row FROM "{schema}"."{kind.table}" t ORDER BY 1'  # noqa: S608
+
+
+def left_out(schema: str) -> str:
+    """What the generation in this schema leaves out, in the order of the log."""
+    source = f'"{schema}".dead_letters'
+    return f"SELECT aggregate, subject, seq, reason FROM {source} WHERE kind = 'unwritable' ORDER BY seq"  # noqa: S608

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
 import asyncpg
@@ -17,7 +17,7 @@ from agenthub_orchestrator.errors import ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.queries import all_rows
 from agenthub_orchestrator.projector.upsert import TABLES
-from agenthub_runtime.errors import ReadModelsMissing
+from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.postgres.database import Database, on_loss
 from agenthub_runtime.projections import (
     AsyncpgTrackingRecorder,
@@ -84,9 +84,11 @@ async def rebuild(event_log: EventLog, database: Database, *, version: int = VER
 
 
 async def _drop(database: Database, sets: Generations, generation: Generation) -> None:
-    async with database.transaction() as connection:
-        if await sets.live(connection) != generation:
-            await sets.drop(connection, generation)
+    # Half a generation that cannot be dropped now goes with the next switch.
+    with suppress(asyncpg.PostgresError, DatabaseUnavailable):
+        async with database.transaction() as connection:
+            if await sets.live(connection) != generation:
+                await sets.drop(connection, generation)
 
 
 async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -> Verified:
@@ -104,6 +106,13 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
                 live = await sets.live(live_side)
                 if live is None:
                     raise ReadModelsMissing("There are no read models yet: start the projector first")
+                async with database.connection() as connection:
+                    has_tables = await sets.has_tables(connection, live)
+                if not has_tables:
+                    raise ReadModelsMissing(
+                        f"Tables of the read models in `{live.schema}` are missing or changed: the projector makes"
+                        " them again when it runs, or run `agenthub rebuild`"
+                    )
                 if live.version != sets.version:
                     raise ReadModelsNewer(
                         f"The read models are of version {live.version}, this code makes {sets.version}: they"
@@ -114,7 +123,9 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
                 async with database.transaction() as connection:
                     await connection.execute(drop_schema(scratch))
                     await sets.create_tables(connection, scratch)
-                await _fill(event_log, database, scratch, position)
+                models = ReadModels(event_log, scratch)
+                await models.leave_out_as(live_side, live.schema)
+                await _fill(event_log, database, models, position)
                 rows, found = await _compare(database, live_side, live, scratch, limit)
                 return Verified(position, rows, found)
         finally:
@@ -123,8 +134,7 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
                 await connection.execute(drop_schema(scratch))
 
 
-async def _fill(event_log: EventLog, database: Database, schema: str, position: int) -> None:
-    projection = ReadModels(event_log, schema)
+async def _fill(event_log: EventLog, database: Database, projection: ReadModels, position: int) -> None:
     reached = 0
     if not position:
         return

@@ -237,6 +237,7 @@ CREATE TABLE dead_letters (
     causes jsonb NOT NULL,
     attempt bigint NOT NULL,
     subject text NOT NULL,
+    aggregate text NOT NULL,
     body text NOT NULL,
     skipped bigint NOT NULL,
     seq bigint NOT NULL,

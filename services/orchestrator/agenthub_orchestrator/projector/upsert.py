@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, get_type_hints
+from datetime import datetime
+from types import NoneType
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from agenthub_orchestrator.projector import queries
+from agenthub_runtime.postgres import values
 from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels.rows import ROW_KINDS, DependencyRow, Row
 
 # The tables; dependencies are a view on the tasks.
 TABLES: tuple[type[Row], ...] = tuple(kind for kind in ROW_KINDS if kind is not DependencyRow)
 
-_BIGINT_MAX = 2**63 - 1
+# Names of goals and tasks are cleaned alike in all tables, or rows that belong together would not meet.
+_KEYS = {"goal_id", "task_id", *(name for kind in TABLES for name in kind.key)}
+_CLEANERS: dict[Any, Callable[[Any], Any]] = {
+    str: values.text,
+    int: values.whole_number,
+    float: values.real_number,
+    bool: bool,
+    datetime: values.moment,
+}
 
 
 class _Table(NamedTuple):
     columns: tuple[str, ...]
-    cleaners: tuple[Callable[[Any], Any] | None, ...]
+    cleaners: tuple[Callable[[Any], Any], ...]
     upsert: str
 
 
@@ -45,27 +56,24 @@ class RowChanges:
 
 def _values(table: _Table, row: Row) -> list[Any]:
     return [
-        value if clean is None else clean(value)
+        None if value is None else clean(value)
         for clean, value in zip(table.cleaners, (getattr(row, name) for name in table.columns), strict=True)
     ]
 
 
-def _text(value: str) -> str:
-    # Postgres keeps no NUL in a text.
-    return value.replace("\0", "\ufffd") if "\0" in value else value
-
-
-def _number(value: int) -> int:
-    return value if -_BIGINT_MAX <= value <= _BIGINT_MAX else _BIGINT_MAX
+def _cleaner(name: str, hint: Any) -> Callable[[Any], Any]:
+    if hint is str and name in _KEYS:
+        return values.key
+    kinds = {kind for kind in get_args(hint) if kind is not NoneType} or {hint}
+    return _CLEANERS.get(kinds.pop(), values.document) if len(kinds) == 1 else values.document
 
 
 def _spec(kind: type[Row]) -> _Table:
     columns = kind.__struct_fields__
     hints = get_type_hints(kind)
-    by_type: dict[Any, Callable[[Any], Any]] = {str: _text, int: _number}
     return _Table(
         columns,
-        tuple(by_type.get(hints[name]) for name in columns),
+        tuple(_cleaner(name, hints[name]) for name in columns),
         queries.upsert(kind),
     )
 

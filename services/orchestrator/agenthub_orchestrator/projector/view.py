@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from agenthub_events.base import Event
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import money
@@ -10,16 +13,17 @@ from agenthub_events.errors import InvalidSubject
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
+from agenthub_orchestrator.domain.quarantined import Quarantined
 from agenthub_orchestrator.domain.state.fold import apply
 from agenthub_orchestrator.domain.state.status import derived_status, is_settled
-from agenthub_orchestrator.projector import on_goal, on_task
+from agenthub_orchestrator.projector import on_goal, on_hub, on_task
 from agenthub_orchestrator.projector.rows import ID_MAX, GoalRows, Handlers
 from agenthub_runtime.readmodels.rows import DeadLetterRow, Row, TimelineRow
 from agenthub_runtime.timeline.renderer import TimelineRenderer
 
 BODY_MAX = 64_000
 
-HANDLERS: Handlers = {**on_goal.HANDLERS, **on_task.HANDLERS}
+HANDLERS: Handlers = {**on_goal.HANDLERS, **on_task.HANDLERS, **on_hub.HANDLERS}
 
 IGNORED: frozenset[type[Event]] = frozenset(
     {
@@ -42,6 +46,7 @@ IGNORED: frozenset[type[Event]] = frozenset(
 )
 """Events that no handler takes in."""
 
+_NOTHING: Mapping[str, Quarantined] = MappingProxyType({})
 _COUNTED = {
     "done": "tasks_done",
     "skipped": "tasks_done",
@@ -59,14 +64,18 @@ class GoalProjection(GoalRows):
 
     A message that cannot be read, or that the fold cannot take, parks its aggregate: it becomes a dead letter, and
     what follows in the same aggregate stays out of the rows, since it may build on what nobody has understood.
+    So does one in `quarantine`, whose rows could not be written (by aggregate; a goal's id is all of the goal).
     """
 
-    def __init__(self, goal_id: str) -> None:
+    def __init__(self, goal_id: str, quarantine: Mapping[str, Quarantined] = _NOTHING) -> None:
         super().__init__(goal_id)
         self._narrator = TimelineRenderer()
+        self._quarantine = quarantine
 
     def apply(self, recorded: Recorded) -> None:
         """Take one more message of the goal in, in the order of the log."""
+        if self._is_out(recorded):
+            return
         self.goal.events += 1
         self.goal.last_seq = recorded.seq
         try:
@@ -80,15 +89,34 @@ class GoalProjection(GoalRows):
             self.touch(parked)
         try:
             apply(self.state, recorded)
-            if isinstance(event, Unreadable):
-                if not parked:
-                    self._park(recorded, subject.task_id, aggregate, event.reason)
-            elif not parked:
+            if parked:
+                pass
+            elif isinstance(event, Unreadable):
+                self._park(recorded, subject.task_id, aggregate, event.reason)
+            elif unwritten := self._unwritten(aggregate, recorded.seq):
+                self._park(recorded, subject.task_id, aggregate, unwritten.reason, kind="unwritable")
+            else:
                 self._take(recorded, event)
             self._follow_status(subject.task_id)
         except Exception as error:  # a fold that fails on one message must not stop all projections
             if aggregate not in self.parked:
                 self._park(recorded, subject.task_id, aggregate, f"{type(error).__name__}: {error}")
+
+    def _is_out(self, recorded: Recorded) -> bool:
+        """Whether the goal as a whole stays as it was before this message."""
+        unwritten = self._unwritten(self.goal.goal_id, recorded.seq)
+        if unwritten is None:
+            return False
+        if parked := self.parked.get(unwritten.aggregate):
+            parked.skipped += 1
+            self.touch(parked)
+        else:
+            self._park(recorded, GOAL_AS_A_WHOLE, unwritten.aggregate, unwritten.reason, kind="unwritable")
+        return True
+
+    def _unwritten(self, aggregate: str, seq: int) -> Quarantined | None:
+        found = self._quarantine.get(aggregate)
+        return found if found is not None and seq >= found.seq else None
 
     def drain(self) -> list[Row]:
         """The rows that have changed since the last call."""
@@ -159,16 +187,19 @@ class GoalProjection(GoalRows):
             self.state.alive and (waits or bool(self.questions))
         )
 
-    def _park(self, recorded: Recorded, task_id: str, aggregate: str, reason: str) -> None:
+    def _park(
+        self, recorded: Recorded, task_id: str, aggregate: str, reason: str, *, kind: str = "unreadable"
+    ) -> None:
         event = recorded.event
         body = event.data.decode(errors="replace") if isinstance(event, Unreadable) else ""
         row = DeadLetterRow(
             dead_letter_id=f"dl-{recorded.seq}",
-            kind="unreadable",
+            kind=kind,
             goal_id=self.goal.goal_id,
             task_id=task_id[:ID_MAX],
             reason=reason,
             subject=recorded.subject[:BODY_MAX],
+            aggregate=aggregate,
             body=body[:BODY_MAX],
             seq=recorded.seq,
             at=None if isinstance(event, Unreadable) else event.timestamp,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 
 from agenthub_events.catalogue.values import Finding, Severity
 from agenthub_events.secret_shapes import find_shapes
+from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.errors import ScanFailed
 from agenthub_worker.evidence.layout import belongs_to_tests
 from agenthub_worker.evidence.reports import read_report
@@ -80,7 +80,7 @@ async def _bandit(sandbox: Sandbox, workspace: Path, files: Sequence[str], timeo
         )
         data = await asyncio.to_thread(read_report, report)
     finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(delete_tree, folder)
     try:
         parsed = msgspec.json.decode(data or b"", type=_BanditReport)
     except msgspec.DecodeError as error:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shlex
-import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 
 from agenthub_events.catalogue.values import TestCounts
 from agenthub_events.redaction import KnownSecrets, mapped
+from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.layout import TestCommand
 from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report, unittest_counts
@@ -209,7 +209,7 @@ async def _report_folder() -> AsyncIterator[Path]:
         await asyncio.to_thread((folder / "coverage.ini").write_text, rules)
         yield folder
     finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.to_thread(delete_tree, folder)
 
 
 def _report(line: str, command: TestCommand, ran: ExecResult, folder: Path) -> TestReport:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
+from agenthub_runtime.repository.trees import walk
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
 from agenthub_worker.tools.paths import inside, relative
@@ -94,7 +94,7 @@ def walk_files(start: Path) -> Iterator[str]:
     if not start.is_dir():
         raise ToolRefused(f"`{start.name}` is no folder: give the folder in which to search.")
     seen = 0
-    for folder, names, files in os.walk(start):
+    for folder, names, files in walk(start):
         names[:] = [name for name in names if name not in _SKIPPED]
         for file in files:
             seen += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -73,10 +74,14 @@ class ReworkAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GoalView(GoalRow, kw_only=True):
-    """A goal at a glance, with its estimates in words."""
+    """A goal at a glance, with its estimates in words.
+
+    `left_out` says what of it the hub could not take further (its dead letters have more); empty when all is in.
+    """
 
     workflow_generated: bool = False
     estimated_time: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class GoalPage(msgspec.Struct, frozen=True):
@@ -136,7 +141,7 @@ class InterventionPage(msgspec.Struct, frozen=True):
 
 
 class DeadLetterView(DeadLetterRow, kw_only=True):
-    """Work that was given up, or a message that nobody can read; `id` is what a decision names."""
+    """Work that was given up, or a message with which the hub cannot go on; `id` is what a decision names."""
 
     id: str
 
@@ -183,13 +188,14 @@ class FileList(msgspec.Struct, frozen=True):
     next_cursor: str | None = None
 
 
-def goal_view(row: GoalRow) -> GoalView:
-    """A row with its estimates in words."""
+def goal_view(row: GoalRow, left_out: Sequence[str] = ()) -> GoalView:
+    """A row with its estimates in words, and what is left out of it."""
     planned = row.estimated_tasks > 0
     return GoalView(
         **msgspec.structs.asdict(row),
         workflow_generated=planned,
         estimated_time=in_words(row.estimated_minutes) if planned else None,
+        left_out=tuple(left_out),
     )
 
 

@@ -94,8 +94,6 @@ def ask_about_unreadable(decision: Decision) -> None:
             task_id=task_id,
         )
     for family, seq in decision.state.unreadable.items():
-        if "agent" in decision.state.unreadable:
-            return
         ask(
             decision,
             "unreadable",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue import agent, gate, money
+from agenthub_events.catalogue import agent, gate, log, money
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import task as t
 from agenthub_events.rules import budget, goal_aggregate
@@ -273,6 +273,9 @@ IGNORED: frozenset[type[Event]] = frozenset(
         gate.GatePassed,
         gate.GateFailed,
         money.LlmCalled,
+        # They are said about the hub.
+        log.LogQuarantined,
+        log.LogReleased,
     }
 )
 """Events that mean nothing to the fold of the goal as a whole."""

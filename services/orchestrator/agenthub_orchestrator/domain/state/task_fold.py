@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue import agent, gate, money
+from agenthub_events.catalogue import agent, gate, log, money
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskEdits
@@ -298,6 +298,9 @@ IGNORED: frozenset[type[Event]] = frozenset(
         money.BudgetReserved,
         money.BudgetSettled,
         money.BudgetExceeded,
+        # They are said about the hub.
+        log.LogQuarantined,
+        log.LogReleased,
     }
 )
 """Events that mean nothing to the fold of a task."""
