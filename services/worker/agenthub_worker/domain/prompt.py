@@ -48,8 +48,8 @@ def _details(context: WorkContext, other_side: str, scanned: Sequence[Finding]) 
     if context.gate is not None:
         yield from _gate(context.gate, context.evidence)
     if scanned:
-        yield "The scanners found:"
-        yield from (f"- {finding_text(finding)}" for finding in scanned)
+        yield "The scanners found (dismiss one that is no danger by its number and a reason in `report_result`):"
+        yield from (f"{number}. {finding_text(finding)}" for number, finding in enumerate(scanned, 1))
     if context.trouble is not None:
         yield from _trouble(context.trouble)
     if context.merge is not None:
@@ -65,6 +65,9 @@ def _gate(order: GateOrder, evidence: TestEvidence | None) -> Iterator[str]:
         yield "End with `report_result` and a `verdict`: `approve` or `request_changes` with findings."
     for criterion in order.criteria:
         yield f"Criterion: {criterion}"
+    if order.dismissed:
+        yield "Dismissed by the auditor; request changes where a reason does not hold:"
+        yield from (f"- {finding_text(finding)}" for finding in order.dismissed)
     if evidence is not None:
         yield f"The system ran the tests: {evidence_text(evidence)}"
 
@@ -98,7 +101,9 @@ def finding_text(finding: Finding) -> str:
     """One line about a finding, e.g. `[high] auth/jwt.py:42 the token is never revoked (bandit)`."""
     place = f"{finding.file}:{finding.line} " if finding.file else ""
     source = f" ({finding.source})" if finding.source else ""
-    return f"[{finding.severity}] {place}{finding.message}{source}"
+    old = "" if finding.touched else " - not on a line of this change, does not block"
+    dismissed = f" - dismissed by the auditor: {finding.dismissed}" if finding.dismissed else ""
+    return f"[{finding.severity}] {place}{finding.message}{source}{old}{dismissed}"
 
 
 def _merge(order: MergeOrder, other_side: str) -> Iterator[str]:
