@@ -19,7 +19,24 @@ DEFAULT_MAX_TIME_S = 7 * 86_400
 """Seconds after which a person is asked how such a goal goes on."""
 
 _COVERAGE = re.compile(
-    r"(?:coverage\D{0,20}?(\d{1,3}(?:\.\d+)?)\s*%)|(?:(\d{1,3}(?:\.\d+)?)\s*%\s*(?:\w+\s+){0,2}coverage)",
+    r"(?:\bcoverage\b(?:(?!\band\b|,)\D){0,40}?(\d{1,3}(?:\.\d+)?)\s*%)|(?:(\d{1,3}(?:\.\d+)?)\s*%\s*(?:(?:of|test|tests|code|line|unit|branch|statement|overall|total)\s+){0,3}coverage\b)",
+    re.I,
+)
+# A point ends a clause where a space follows it; a question keeps its mark, which says what it is.
+_CLAUSE_END = re.compile(r"(?<=[.!?;])\s+|\n|;|,?\s+\b(?:but|however)\b", re.I)
+_NO_LESS = re.compile(
+    r"\b(?:no|not)\s+(?:less|lower|worse|fewer)\s+than\b"
+    r"|\b(?:not|never|n['\u2019]t)\s+(?:\w+\s+)?(?:drop|fall|go|be|sink|decrease)\s+(?:below|under|less\s+than)\b"
+    r"|\bmust\s*(?:not|n['\u2019]t)\s+(?:\w+\s+){0,3}(?:below|under)\b",
+    re.I,
+)
+_BINDS_NOTHING = re.compile(
+    r"\b(?:no|not|never|none|without|neither|nor|cannot|unnecessary|optional|optionally|needless|instead|skip|ignore)\b"
+    r"|n['\u2019]t\b|\?\s*$"
+    r"|\bat\s+most\b|\bup\s+to\b|\bno\s+more\s+than\b|\bmaximum\b|\bbelow\b|\bunder\b|<"
+    r"|\bif\s+(?:possible|you\s+can|feasible|practical|time)\b|\bwhere\s+possible\b|\bideally\b|\bpreferabl[ye]\b"
+    r"|\bnice\s+to\s+have\b|\b(?:would|could|might|may)\b|\btry\b|\baim\b|\bhop(?:e|ing)\b"
+    r"|\b(?:currently|today|already|was|were|used\s+to)\b",
     re.I,
 )
 _PARTS = re.compile(
@@ -61,12 +78,23 @@ def _speaks_to(gate: Gate, text: str) -> bool:
 
 
 def coverage_threshold(text: str) -> float | None:
-    """The percentage that a text such as `Unit tests >80% coverage` demands; None when it demands none."""
-    found = _COVERAGE.search(text)
-    if found is None:
+    """The percentage that a text such as `Unit tests >80% coverage` demands; None when it demands none.
+
+    A negation, a question, a wish, an upper bound and a percentage that measures something else demand nothing.
+    """
+    found = [value for part in _clauses(text) if (value := _demanded(part)) is not None]
+    return min(max(found), 100.0) if found else None
+
+
+def _clauses(text: str) -> list[str]:
+    return [part for part in _CLAUSE_END.split(text) if part.strip()]
+
+
+def _demanded(clause: str) -> float | None:
+    found = _COVERAGE.search(clause)
+    if found is None or _BINDS_NOTHING.search(_NO_LESS.sub("at least", clause)):
         return None
-    value = float(found.group(1) or found.group(2))
-    return min(value, 100.0)
+    return float(found.group(1) or found.group(2))
 
 
 def gates_for(text: str) -> tuple[GateName, ...]:
