@@ -94,6 +94,12 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
         ],
     }
     answer = await gateway.submit(**body)
+    assert answer["understood"] == {
+        "min_coverage": 80.0,
+        "security_audit": True,
+        "must_pass_tests": True,
+        "gates": ["tests", "security", "review"],
+    }
     [stored] = await log.read(answer["goal_id"])
     event = msgspec.to_builtins(stored.event)
     for field in ("goal", "requirements", "priority", "test_command", "autonomy"):
