@@ -57,6 +57,12 @@ async def test_a_goal_of_one_field_is_accepted_and_safely_in_the_log(
     assert re.fullmatch(r"g-[0-9a-z]{26}", answer["goal_id"])
     assert response.headers["location"] == f"/api/v1/goals/{answer['goal_id']}"
     assert "idempotency-replayed" not in response.headers
+    assert answer.pop("understood") == {
+        "min_coverage": None,
+        "security_audit": True,
+        "must_pass_tests": True,
+        "gates": ["tests", "security", "review"],
+    }
     assert answer | {"goal_id": "", "event_id": "", "sequence": 0} == {
         "goal_id": "",
         "status": "accepted",
