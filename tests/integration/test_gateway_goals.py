@@ -57,6 +57,12 @@ async def test_a_goal_of_one_field_is_accepted_and_safely_in_the_log(
     assert re.fullmatch(r"g-[0-9a-z]{26}", answer["goal_id"])
     assert response.headers["location"] == f"/api/v1/goals/{answer['goal_id']}"
     assert "idempotency-replayed" not in response.headers
+    assert answer.pop("understood") == {
+        "min_coverage": None,
+        "security_audit": True,
+        "must_pass_tests": True,
+        "gates": ["tests", "security", "review"],
+    }
     assert answer | {"goal_id": "", "event_id": "", "sequence": 0} == {
         "goal_id": "",
         "status": "accepted",
@@ -94,6 +100,12 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
         ],
     }
     answer = await gateway.submit(**body)
+    assert answer["understood"] == {
+        "min_coverage": 80.0,
+        "security_audit": True,
+        "must_pass_tests": True,
+        "gates": ["tests", "security", "review"],
+    }
     [stored] = await log.read(answer["goal_id"])
     event = msgspec.to_builtins(stored.event)
     for field in ("goal", "requirements", "priority", "test_command", "autonomy"):

@@ -311,6 +311,44 @@ async def test_a_scanner_outweighs_an_auditor_who_sees_nothing(gate: Gate) -> No
     ]
 
 
+OLD_SHELL = "import subprocess\n\n\ndef run(x):\n    subprocess.call(\n        x, shell=True\n    )\n"
+
+
+async def test_a_scanners_finding_blocks_only_on_lines_that_the_change_touched(gate: Gate, tmp_path: Path) -> None:
+    await gate.start_with(tmp_path / "source", {"run.py": OLD_SHELL})
+    base = await gate.desk.head()
+    await gate.work("t-a", run=f"{OLD_SHELL}\n\ndef more():\n    return 1\n")
+    clean = call("report_result", status="done", summary="all clean")
+    verdict = await gate.judge("security", call("git_diff"), clean, base=base)
+    assert isinstance(verdict, GatePassed), verdict.summary
+    assert {(f.file, f.touched) for f in verdict.findings} == {("run.py", False)}
+    assert "on lines that the change did not touch" in verdict.summary
+
+
+async def test_an_auditor_dismisses_a_scanners_finding_only_by_its_number_and_with_a_reason(gate: Gate) -> None:
+    await gate.work("t-a", run=OLD_SHELL)
+    wrong = call("report_result", status="done", summary="ok", dismissed=[{"number": 99, "reason": "fine"}])
+    empty = call("report_result", status="done", summary="ok", dismissed=[{"number": 1, "reason": " "}])
+    right = call("report_result", status="done", summary="ok", dismissed=[{"number": 1, "reason": "x is ours"}])
+    verdict = await gate.judge("security", call("git_diff"), wrong, empty, right)
+    assert isinstance(verdict, GatePassed), verdict
+    assert [f.dismissed for f in verdict.findings if f.severity == "high"] == ["x is ours"]
+    assert "dismissed by the auditor: run.py:6" in verdict.summary
+
+
+@pytest.mark.parametrize("severity", ["critical", "high"])
+async def test_an_approval_beside_a_serious_finding_is_mended_in_the_run(gate: Gate, severity: str) -> None:
+    await gate.work("t-a", add=CODE)
+    found = {"file": "add.py", "line": 2, "severity": severity, "message": "adds wrongly"}
+    report: dict[str, Any] = {"status": "done", "summary": "fine", "findings": [found]}
+    both = call("report_result", verdict="approve", **report)
+    verdict = await gate.judge(
+        "review", call("git_diff"), both, call("report_result", verdict="request_changes", **report)
+    )
+    assert isinstance(verdict, GateFailed), verdict
+    assert verdict.summary.startswith("Changes requested")
+
+
 async def test_an_audit_of_clean_code_passes_and_carries_what_it_cost(gate: Gate) -> None:
     await gate.work("t-a", add=CODE)
     minor = {"file": "add.py", "line": 1, "severity": "low", "message": "no type hints"}
@@ -325,8 +363,9 @@ async def test_a_review_counts_only_from_somebody_who_read_the_change(gate: Gate
     await gate.work("t-a", add=CODE)
     approve = call("report_result", status="done", summary="fine", verdict="approve")
     blind = await gate.judge("review", approve)
-    assert isinstance(blind, GateFailed)
-    assert "without reading" in blind.summary
+    assert isinstance(blind, TaskFailed)
+    assert "You have not read the whole change" in blind.reason
+    assert "add.py, page 1 of 1: @@ -0,0 +1,6 @@" in blind.reason
     read = await gate.judge("review", call("git_diff"), approve, round_=2)
     assert isinstance(read, GatePassed), read
     changes = {"file": "add.py", "line": 2, "severity": "medium", "message": "document it"}
@@ -335,6 +374,19 @@ async def test_a_review_counts_only_from_somebody_who_read_the_change(gate: Gate
     assert isinstance(refused, GateFailed)
     assert isinstance(refused, GateVerdict)
     assert [f.line for f in refused.findings] == [2]
+
+
+async def test_a_review_may_read_a_long_change_by_path_and_page_and_is_told_what_it_left_out(gate: Gate) -> None:
+    long = "".join(f"n{number} = {number}\n" for number in range(3_000))
+    await gate.work("t-a", add=CODE, long=long)
+    approve = call("report_result", status="done", summary="fine", verdict="approve")
+    rest = [call("git_diff", path="long.py", page=2), call("git_diff", path="long.py", page=3)]
+    first = [call("git_diff", path="add.py"), call("git_diff", path="long.py")]
+    verdict = await gate.judge("review", *first, approve, *rest, approve)
+    assert isinstance(verdict, GatePassed), verdict
+    one_page = await gate.judge("review", call("git_diff"), approve, round_=2)
+    assert isinstance(one_page, TaskFailed), "the first page is not the change"
+    assert "long.py, page 1, 2, 3 of 3" in one_page.reason or "long.py, page 2, 3 of 3" in one_page.reason
 
 
 async def test_a_review_without_a_verdict_is_asked_for_it(gate: Gate) -> None:

@@ -99,8 +99,9 @@ class ChangeSets:
     async def is_ancestor(self, older: str, newer: str) -> bool:
         return older in self._line_of(newer)
 
-    async def diff(self, base: str, head: str, path: str | None = None) -> str:
-        return "\n".join(sorted(set(self._commit(head).changes) - set(self._commit(base).changes)))
+    async def diff(self, base: str, head: str, path: str | None = None, *, max_bytes: int = 0) -> str:
+        changes = sorted(set(self._commit(head).changes) - set(self._commit(base).changes))
+        return "".join(f"diff --git a/{change} b/{change}\n" for change in changes)
 
     async def diffstat(self, base: str, head: str) -> list[FileChange]:
         added = set(self._commit(head).changes) - set(self._commit(base).changes)

@@ -58,12 +58,14 @@ def test_an_audit_passes_without_serious_findings_and_only_when_the_agent_has_fi
     assert not judge_security([], agent_finished=False, agent_said="gave up").passed
 
 
-def test_a_review_needs_an_approval_by_somebody_who_read_the_change() -> None:
+def test_a_review_needs_an_approval_without_a_serious_finding() -> None:
     def judged(**change: object) -> bool:
-        given = {"verdict": "approve", "read_diff": True, "findings": (), "said": "fine", **change}
+        given = {"verdict": "approve", "findings": (), "said": "fine", **change}
         return judge_review(**given).passed  # type: ignore[arg-type]
 
     assert judged()
-    assert not judged(read_diff=False)
+    serious = Finding(message="eval of input", severity="critical")
+    assert not judged(findings=(serious,))
+    assert judged(findings=(Finding(message="old", severity="high", touched=False),))
     assert not judged(verdict="request_changes")
     assert not judged(verdict=None)

@@ -58,6 +58,23 @@ def test_a_demanded_coverage_is_read_out_of_words(text: str, threshold: float | 
     assert coverage_threshold(text) == threshold
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Security audit", True),
+        ("Security: no secrets in the code", True),
+        ("No security audit needed", False),
+        ("A security audit is not necessary", False),
+        ("We don't need an audit", False),
+        ("Should there be a security audit?", False),
+        ("No audit of the docs. Audit the login for security", True),
+    ],
+)
+def test_an_audit_is_required_by_words_that_ask_for_it(text: str, asked: bool) -> None:
+    lax = Constraints(require_security_audit=False)
+    assert ("security" in gate_parameters([text], lax).required) is asked
+
+
 def test_words_win_over_a_missing_flag() -> None:
     lax = Constraints(must_pass_tests=False, require_security_audit=False)
     assert gate_parameters([], lax) == GateParameters(

@@ -226,7 +226,7 @@ def test_turns_and_tokens_are_bounded() -> None:
     assert isinstance(next_step(run, little), Fail)
 
 
-def test_a_refused_report_may_be_repaired_once_and_a_plan_twice() -> None:
+def test_a_refused_report_may_be_repaired_three_times_and_a_plan_twice() -> None:
     def refused(name: str, times: int) -> Run:
         return folded(
             *(
@@ -236,8 +236,8 @@ def test_a_refused_report_may_be_repaired_once_and_a_plan_twice() -> None:
             )
         )
 
-    assert isinstance(next_step(refused("report_result", 1), BOUNDS), CallModel)
-    assert isinstance(next_step(refused("report_result", 2), BOUNDS), Fail)
+    assert isinstance(next_step(refused("report_result", 3), BOUNDS), CallModel)
+    assert isinstance(next_step(refused("report_result", 4), BOUNDS), Fail)
     assert isinstance(next_step(refused("submit_plan", 2), BOUNDS), CallModel)
     assert isinstance(next_step(refused("submit_plan", 3), BOUNDS), Fail)
 

@@ -70,7 +70,7 @@ def test_a_file_can_grant_every_tool_that_is_no_control_tool_and_no_other() -> N
 
 def test_which_calls_end_a_run_and_which_are_on_offer_follow_from_the_tools() -> None:
     assert {"report_result", "ask_human", "submit_plan"} == ENDINGS
-    assert REPAIRS == {"report_result": 1, "submit_plan": 2, "ask_human": 2}
+    assert REPAIRS == {"report_result": 3, "submit_plan": 2, "ask_human": 2}
     everywhere = {"bash", "ask_human", "record_knowledge"}
     assert offered("plan", ["bash"]) == everywhere | {"submit_plan"}
     assert offered("gate", ["bash"]) == everywhere | {"report_result"}

@@ -32,7 +32,10 @@ class Knowledge(Record, frozen=True, kw_only=True):
 
 
 class GateOrder(Record, frozen=True, kw_only=True):
-    """What a gate's round has to judge: `commit` against `base`, by these parameters and criteria."""
+    """What a gate's round has to judge: `commit` against `base`, by these parameters and criteria.
+
+    `dismissed` are findings of the gates before that their auditor did not let count.
+    """
 
     gate: GateName
     round: int
@@ -41,6 +44,7 @@ class GateOrder(Record, frozen=True, kw_only=True):
     blocking: bool = True
     min_coverage: float | None = None
     criteria: tuple[str, ...] = ()
+    dismissed: tuple[Finding, ...] = ()
 
 
 class TroubleReport(Record, frozen=True, kw_only=True):

@@ -88,9 +88,17 @@ class ToolIntent(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool.
     input: dict[str, Any]
 
 
+class DiffSpan(Record, frozen=True, kw_only=True):
+    """Characters `start` to `end` of what a patch says of one file, as an agent was shown them."""
+
+    path: str
+    start: int
+    end: int
+
+
 class ToolReceipt(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool.receipt"):
     """What the tool gave back. `commit` is the checkpoint of the workspace when the tool changed files; its
-    bundle `bundle_ref` is stored before the receipt."""
+    bundle `bundle_ref` is stored before the receipt. `shown` is the part of the change that `text` holds."""
 
     turn: int
     tool_use_id: str
@@ -99,6 +107,7 @@ class ToolReceipt(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool
     is_error: bool = False
     commit: str = ""
     bundle_ref: str = ""
+    shown: tuple[DiffSpan, ...] = ()
 
 
 class Nudge(Record, frozen=True, kw_only=True, tag_field="kind", tag="nudge"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -122,13 +123,14 @@ class Attempt:
 
     async def _judging(self, context: WorkContext, workspace: Workspace, scanned: Sequence[Finding] = ()) -> Heard:
         """The agent of a gate's round."""
-        report = await self._agent(context, workspace, first_message(context, scanned=scanned))
+        report = await self._agent(context, workspace, first_message(context, scanned=scanned), len(scanned))
         if isinstance(report, Planned):
             raise AttemptOver(Failed(failure_class="invalid", reason="the agent of a gate handed in a plan"))
-        read_diff = self._journal is not None and self._journal.run.read_diff
-        return Heard(report, read_diff, self._run_summary().usage)
+        return Heard(report, self._run_summary().usage)
 
-    async def _agent(self, context: WorkContext, workspace: Workspace, first: str) -> AgentOutput:
+    async def _agent(
+        self, context: WorkContext, workspace: Workspace, first: str, scanned: int = 0
+    ) -> AgentOutput:
         """Run the agent of the order, from where its recorded steps stop."""
         lease = self._lease
         post = await self._agent_setup.config_for(lease.order, context, workspace)
@@ -137,9 +139,8 @@ class Attempt:
         if journal.run.commit and journal.run.commit != workspace.commit:
             await workspace.restore(journal.run.commit, journal.run.bundle_ref)
         models = self._models = ModelCalls(lease, journal, AttemptBudget(lease), post.brief)
-        tools = ToolCalls(
-            lease, journal, workspace, post.tool_context(workspace, context, journal), post.permissions
-        )
+        permissions = replace(post.permissions, scanned=scanned)
+        tools = ToolCalls(lease, journal, workspace, post.tool_context(workspace, context, journal), permissions)
         return await run_agent(journal, models, tools, post.bounds)
 
     async def _deliver(

@@ -107,13 +107,24 @@ class FileChange(Record, frozen=True, kw_only=True):
 
 
 class Finding(Record, frozen=True, kw_only=True):
-    """One place in the code and what is wrong with it. `source` says who found it (a scanner or an agent)."""
+    """One place in the code and what is wrong with it. `source` says who found it (a scanner or an agent).
+
+    `touched` False: the change under judgement left this place as it was. `dismissed`: the reason for which the
+    auditor does not let it count. Neither kind blocks.
+    """
 
     message: str
     file: str = ""
     line: int = 0
     severity: Severity = "medium"
     source: str = ""
+    touched: bool = True
+    dismissed: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it speaks against the change."""
+        return self.touched and not self.dismissed
 
 
 class TestCounts(Record, frozen=True, kw_only=True):

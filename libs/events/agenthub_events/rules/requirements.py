@@ -39,6 +39,13 @@ _BINDS_NOTHING = re.compile(
     r"|\b(?:currently|today|already|was|were|used\s+to)\b",
     re.I,
 )
+# Narrower than the above: "security: no secrets in the code" asks for an audit.
+_DENIES = re.compile(
+    r"\b(?:no|without|skip)\s+(?:need\s+(?:for|of)\s+)?(?:(?:an?|the|any)\s+)?(?:security\s+)?audit\b"
+    r"|(?:\bnot|n['\u2019]t)\s+(?:need|require|want)\w*\s+(?:(?:an?|the|any)\s+)?(?:security\s+)?audit\b"
+    r"|\baudit\b.{0,30}(?:\bnot|n['\u2019]t)\s+(?:needed|required|necessary)\b|\baudit\s+is\s+optional\b|\?\s*$",
+    re.I,
+)
 _PARTS = re.compile(
     r"(\d+(?:\.\d+)?)\s*(d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)\b", re.I
 )
@@ -66,7 +73,7 @@ def gate_parameters(requirements: Sequence[str], constraints: Constraints) -> Ga
 
 
 def _required(gate: Gate, requirements: Sequence[str], constraints: Constraints) -> bool:
-    return _is_set(constraints, gate.required_by) or any(_speaks_to(gate, text) for text in requirements)
+    return _is_set(constraints, gate.required_by) or any(_asks_for(gate, text) for text in requirements)
 
 
 def _is_set(constraints: Constraints, flag: str | None) -> bool:
@@ -75,6 +82,11 @@ def _is_set(constraints: Constraints, flag: str | None) -> bool:
 
 def _speaks_to(gate: Gate, text: str) -> bool:
     return gate.about is None or gate.about.search(text) is not None
+
+
+def _asks_for(gate: Gate, text: str) -> bool:
+    asking = (part for part in _clauses(text) if not _DENIES.search(part))
+    return gate.about is None or any(_speaks_to(gate, part) for part in asking)
 
 
 def coverage_threshold(text: str) -> float | None:

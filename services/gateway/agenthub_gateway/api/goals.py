@@ -9,11 +9,13 @@ import msgspec
 from litestar import Response
 from litestar.params import JSONBody, QueryParameter
 
-from agenthub_events.catalogue.goal import GoalPlanned
+from agenthub_events.catalogue.goal import GoalAccepted, GoalPlanned
+from agenthub_events.gates import TESTS
+from agenthub_events.rules.requirements import gate_parameters
 from agenthub_events.subjects import goal_id_for_key, goal_id_from_token
 from agenthub_gateway.api.command import CallerParam, accepted, command
 from agenthub_gateway.api.payloads.requests import SubmitBody
-from agenthub_gateway.api.payloads.responses import GoalSubmitted, duration_of, in_words
+from agenthub_gateway.api.payloads.responses import GoalSubmitted, Understood, duration_of, in_words
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_gateway.commands.append import CommandOutcome, check_key
 from agenthub_gateway.commands.goal_events import GoalEvents, load_goal_events
@@ -49,10 +51,20 @@ async def submit(
     if wait == "plan":
         await _until_planned(caller.ports, outcome)
     family = await load_goal_events(caller.ports.log, goal_id) if wait or outcome.replayed else None
-    return accepted(outcome, _submitted(outcome, family))
+    return accepted(outcome, _submitted(outcome, family, _understood(wanted)))
 
 
-def _submitted(outcome: CommandOutcome, family: GoalEvents | None) -> GoalSubmitted:
+def _understood(wanted: GoalAccepted) -> Understood:
+    parameters = gate_parameters(wanted.requirements, wanted.constraints)
+    return Understood(
+        min_coverage=parameters.min_coverage,
+        security_audit="security" in parameters.required,
+        must_pass_tests=TESTS in parameters.blocking,
+        gates=parameters.required,
+    )
+
+
+def _submitted(outcome: CommandOutcome, family: GoalEvents | None, understood: Understood) -> GoalSubmitted:
     found = family.last_of(GoalPlanned) if family else None
     planned = found.event if found else None
     if not isinstance(planned, GoalPlanned):
@@ -65,6 +77,7 @@ def _submitted(outcome: CommandOutcome, family: GoalEvents | None) -> GoalSubmit
             estimated_completion=None,
             event_id=outcome.event_id,
             sequence=outcome.sequence,
+            understood=understood,
         )
     minutes = planned.estimates.minutes
     return GoalSubmitted(
@@ -76,6 +89,7 @@ def _submitted(outcome: CommandOutcome, family: GoalEvents | None) -> GoalSubmit
         estimated_completion=planned.timestamp + duration_of(minutes),
         event_id=outcome.event_id,
         sequence=outcome.sequence,
+        understood=understood,
     )
 
 

@@ -17,9 +17,11 @@ from agenthub_events.runs import ToolIntent, ToolReceipt
 from agenthub_runtime.repository.errors import WorkspaceRefused
 from agenthub_runtime.telemetry.tracing import OPERATION, TOOL_CALL_ID, TOOL_NAME, mark_failed
 from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
+from agenthub_worker.domain.gate_judgement import BLOCKS_FROM, severity_rank
 from agenthub_worker.domain.outcomes import Blocked
 from agenthub_worker.domain.run import INTERRUPTED, Call
 from agenthub_worker.errors import ToolRefused
+from agenthub_worker.evidence.patch import PATCH_BYTES, file_patches, unread
 from agenthub_worker.lease.journal import Journal
 from agenthub_worker.lease.lease import AttemptOver, Lease
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult
@@ -31,7 +33,10 @@ from agenthub_worker.tools.control import (
     SubmitPlan,
 )
 from agenthub_worker.tools.registry import CONTROL, TOOLS, call_tool, decoded
+from agenthub_worker.tools.running import page_chars
 from agenthub_worker.workspace.workspace import Workspace
+
+_UNREAD_NAMED = 40
 
 PlanRules = Callable[[Plan], None]
 """Accepts a plan, or raises `InvalidPlan` with every reason."""
@@ -39,11 +44,15 @@ PlanRules = Callable[[Plan], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Permissions:
-    """What the agent of a run may do. `needs_verdict`: its report must approve or request changes."""
+    """What the agent of a run may do. `needs_verdict`: its report must approve or request changes.
+
+    `scanned` is how many findings of scanners it was told, and may dismiss.
+    """
 
     tools: frozenset[str]
     plan_rules: PlanRules
     needs_verdict: bool = False
+    scanned: int = 0
 
 
 class ToolCalls:
@@ -110,11 +119,26 @@ class ToolCalls:
     async def _answer(self, call: Call, tool: Tool) -> AgentOutput | None:
         given = decoded(tool, call.input)
         if tool.ends_run:
+            if isinstance(given, ReportResult) and given.verdict is not None and self._permissions.needs_verdict:
+                await self._require_reading()
             return self._end_with(call, given)
         await self._journal.write(_intent(call))
         self._lease.ports.crash_point("after-tool-intent")
         await self._append_once(call)
         return None
+
+    async def _require_reading(self) -> None:
+        """Refuse a verdict on a change of which a part was never shown."""
+        context, repository = self._context, self._workspace.repository
+        patch = await repository.diff(context.base, self._workspace.commit, max_bytes=PATCH_BYTES)
+        missing = unread(file_patches(patch), self._journal.run.shown, page_chars(context))
+        if missing:
+            more = [f"- and {len(missing) - _UNREAD_NAMED} more files"] if len(missing) > _UNREAD_NAMED else []
+            listed = "\n".join([*(f"- {line}" for line in missing[:_UNREAD_NAMED]), *more])
+            raise ToolRefused(
+                "You have not read the whole change. Read this with `git_diff`, by `path` and `page`, then give"
+                f" your verdict:\n{listed}"
+            )
 
     def _end_with(self, call: Call, given: msgspec.Struct) -> AgentOutput:
         match given:
@@ -137,6 +161,19 @@ class ToolCalls:
     def _reported(self, given: ReportResult) -> Reported:
         if self._permissions.needs_verdict and given.status == "done" and given.verdict is None:
             raise ToolRefused("A review ends with a `verdict`: `approve` or `request_changes`.")
+        serious = [f for f in given.findings if severity_rank(f.severity) >= severity_rank(BLOCKS_FROM)]
+        if given.verdict == "approve" and serious:
+            listed = "\n".join(f"- [{f.severity}] {f.file}:{f.line} {f.message[:200]}" for f in serious)
+            raise ToolRefused(
+                "`approve` does not go with a finding of severity high or critical: request changes, or correct"
+                f" the severity.\n{listed}"
+            )
+        unknown = [str(d.number) for d in given.dismissed if d.number > self._permissions.scanned]
+        if unknown:
+            raise ToolRefused(
+                f"The scanners have no finding with number {', '.join(unknown)}: they found"
+                f" {self._permissions.scanned}. Only their findings can be dismissed."
+            )
         return Reported(
             done=given.status == "done",
             summary=given.summary,
@@ -153,6 +190,7 @@ class ToolCalls:
                 for found in given.findings
             ),
             verdict=given.verdict,
+            dismissed={dismissal.number: dismissal.reason for dismissal in given.dismissed},
         )
 
     def _planned(self, given: SubmitPlan) -> Planned:
@@ -216,4 +254,5 @@ def _receipt(call: Call, result: ToolResult) -> ToolReceipt:
         name=call.name,
         text=result.text,
         is_error=result.is_error,
+        shown=result.shown,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -11,7 +12,10 @@ from agenthub_worker.domain.gate_judgement import Verdict
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """A result by `report_result`. `done` False: the agent says that it could not do the task."""
+    """A result by `report_result`. `done` False: the agent says that it could not do the task.
+
+    `dismissed` are an audit's reasons against findings of the scanners, by their numbers from 1.
+    """
 
     done: bool
     summary: str
@@ -19,6 +23,7 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     insights: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     verdict: Verdict | None = None
+    dismissed: Mapping[int, str] = {}
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

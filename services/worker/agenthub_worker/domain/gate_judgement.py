@@ -54,31 +54,41 @@ def judge_tests(
 
 
 def judge_security(findings: Sequence[Finding], *, agent_finished: bool, agent_said: str) -> Judgement:
-    """Passed: the auditor has finished its work, and nobody found anything of severity `high` or above."""
+    """Passed: the auditor has finished, and nothing of severity `high` or above counts against the change."""
     if not agent_finished:
         return Judgement(False, f"The security agent did not finish its audit: {agent_said}")
-    serious = [f for f in findings if severity_rank(f.severity) >= severity_rank(BLOCKS_FROM)]
+    serious = _serious(findings)
     if serious:
-        return Judgement(False, f"{len(serious)} serious finding(s): {_places(serious)}")
-    listed = f"{len(findings)} minor finding(s)" if findings else "no findings"
-    return Judgement(True, f"{listed}. {agent_said}".strip())
+        said = f"{len(serious)} serious finding(s): {_places(serious)}"
+        return Judgement(False, said, said)
+    counted = sum(found.counts for found in findings)
+    listed = [f"{counted} minor finding(s)" if counted else "no findings"]
+    if old := sum(not found.touched for found in findings):
+        listed.append(f"{old} on lines that the change did not touch")
+    if dismissed := [found for found in findings if found.dismissed]:
+        reasons = [f"{found.file}:{found.line} {found.message} ({found.dismissed})" for found in dismissed]
+        listed.append(f"dismissed by the auditor: {_some(reasons)}")
+    return Judgement(True, f"{'; '.join(listed)}. {agent_said}".strip())
+
+
+def _serious(findings: Sequence[Finding]) -> list[Finding]:
+    return [f for f in findings if f.counts and severity_rank(f.severity) >= severity_rank(BLOCKS_FROM)]
 
 
 def judge_review(
     verdict: Verdict | None,
     *,
-    read_diff: bool,
     findings: Sequence[Finding],
     said: str,
 ) -> Judgement:
-    """Passed: the reviewer approved, and its run shows that it really read the change."""
+    """Passed: the reviewer approved. Its run takes no verdict before the whole change was read."""
     if verdict is None:
         return Judgement(False, f"The reviewer gave no verdict: {said}")
-    if not read_diff:
-        return Judgement(False, "The reviewer gave a verdict without reading the whole change by `git_diff`.")
     if verdict == "request_changes":
         places = f" {_places(findings)}" if findings else ""
         return Judgement(False, f"Changes requested: {said}{places}")
+    if serious := _serious(findings):
+        return Judgement(False, f"Approved beside {len(serious)} serious finding(s): {_places(serious)}")
     return Judgement(True, said)
 
 

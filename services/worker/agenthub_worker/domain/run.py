@@ -16,6 +16,7 @@ from agenthub_events.catalogue.values import Usage
 from agenthub_events.context import Answered
 from agenthub_events.runs import (
     Closed,
+    DiffSpan,
     Nudge,
     RecordedStep,
     Resumed,
@@ -75,8 +76,8 @@ class Run:
 
     `endings` are the tools whose call ends a run when its input is good.
 
-    Counters (`turn`, `intents`, `answers`, `errors`, ...) are those of the current attempt; the messages and the
-    checkpoint reach over all attempts that were resumed.
+    Counters (`turn`, `intents`, `answers`, `errors`, ...) are those of the current attempt; the messages, the
+    checkpoint and `shown` (what of the change the agent has read) reach over all attempts that were resumed.
     """
 
     def __init__(self, first: str, endings: Set[str]) -> None:
@@ -89,7 +90,7 @@ class Run:
         self.commit = ""
         self.bundle_ref = ""
         self.notes: set[int] = set()
-        self.read_diff = False
+        self.shown: list[DiffSpan] = []
         self._begin_counters()
 
     def _begin_counters(self) -> None:
@@ -235,11 +236,9 @@ class Run:
 
     def _receipt(self, step: ToolReceipt) -> None:
         self.open_call = None
-        whole_diff = False
         if self.calls and self.calls[0].tool_use_id == step.tool_use_id:
             call = self.calls.popleft()
             self._watch_for_loops(call, step)
-            whole_diff = call.name == "git_diff" and not call.input.get("path")
         self._result(step.tool_use_id, step.text, is_error=step.is_error)
         if step.commit:
             self.commit, self.bundle_ref = step.commit, step.bundle_ref
@@ -248,7 +247,7 @@ class Run:
             self.bad_calls[step.name] += 1
         else:
             self.errors = 0
-            self.read_diff = self.read_diff or whole_diff
+            self.shown.extend(step.shown)
 
     def _watch_for_loops(self, call: Call, step: ToolReceipt) -> None:
         if step.commit and step.commit != self.commit:

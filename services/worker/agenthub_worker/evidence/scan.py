@@ -11,6 +11,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -19,6 +20,7 @@ from agenthub_events.secret_shapes import find_shapes
 from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.errors import ScanFailed
 from agenthub_worker.evidence.layout import belongs_to_tests
+from agenthub_worker.evidence.patch import Touched
 from agenthub_worker.evidence.reports import read_report
 from agenthub_worker.sandbox.port import Bind, Sandbox
 
@@ -30,6 +32,10 @@ _FINE_IN_TESTS = frozenset({"B101", "B105", "B106", "B107"})
 _QUOTED = re.compile(r": '.*'$", re.DOTALL)
 
 
+_Found: TypeAlias = tuple[Finding, Sequence[int]]
+"""A finding and the lines that it speaks of; none: the whole file."""
+
+
 class _Issue(msgspec.Struct):
     filename: str
     issue_severity: str
@@ -37,6 +43,7 @@ class _Issue(msgspec.Struct):
     line_number: int
     test_id: str
     test_name: str
+    line_range: list[int] = []
 
 
 class _Unread(msgspec.Struct):
@@ -50,11 +57,12 @@ class _BanditReport(msgspec.Struct):
 
 
 async def security_scan(
-    sandbox: Sandbox, workspace: Path, changed: Sequence[str], *, timeout_s: float
+    sandbox: Sandbox, workspace: Path, changed: Sequence[str], *, timeout_s: float, touched: Touched | None = None
 ) -> list[Finding]:
     """What bandit and a search for credentials find in the `changed` files, worst first.
 
-    Paths are relative to the workspace; links and files that are gone are skipped. Raises `ScanFailed` when
+    `touched` tells the old lines from those of the change; what is not in it counts as changed. Paths are relative
+    to the workspace; links and files that are gone are skipped. Raises `ScanFailed` when
     bandit gives no result.
     """
     present = await asyncio.to_thread(_plain_files, workspace, changed)
@@ -63,10 +71,20 @@ async def security_scan(
     for start in range(0, len(python), _FILES_A_RUN):
         findings += await _bandit(sandbox, workspace, python[start : start + _FILES_A_RUN], timeout_s)
     order = ("critical", "high", "medium", "low", "info")
-    return sorted(findings, key=lambda found: (order.index(found.severity), found.file, found.line))
+    settled = [_settled(found, lines, touched or {}) for found, lines in findings]
+    return sorted(
+        settled, key=lambda found: (not found.touched, order.index(found.severity), found.file, found.line)
+    )
 
 
-async def _bandit(sandbox: Sandbox, workspace: Path, files: Sequence[str], timeout_s: float) -> list[Finding]:
+def _settled(found: Finding, lines: Sequence[int], touched: Touched) -> Finding:
+    known = touched.get(found.file)
+    if known is None or not lines or not known.isdisjoint(lines):
+        return found
+    return msgspec.structs.replace(found, touched=False)
+
+
+async def _bandit(sandbox: Sandbox, workspace: Path, files: Sequence[str], timeout_s: float) -> list[_Found]:
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-scan-"))
     try:
         report = folder / "bandit.json"
@@ -86,15 +104,15 @@ async def _bandit(sandbox: Sandbox, workspace: Path, files: Sequence[str], timeo
     except msgspec.DecodeError as error:
         ending = "ran out of time" if ran.timed_out else f"ended with exit code {ran.exit_code}"
         raise ScanFailed(f"bandit {ending} without a report: {ran.text[-500:]}") from error
-    return [*_issues(parsed), *(_unread(entry) for entry in parsed.errors)]
+    return [*_issues(parsed), *((_unread(entry), ()) for entry in parsed.errors)]
 
 
-def _issues(report: _BanditReport) -> Iterator[Finding]:
+def _issues(report: _BanditReport) -> Iterator[_Found]:
     for issue in report.results:
         file = posixpath.normpath(issue.filename)
         if issue.test_id in _FINE_IN_TESTS and belongs_to_tests(file):
             continue
-        yield Finding(
+        found = Finding(
             file=file,
             line=issue.line_number,
             severity=_SEVERITIES.get(issue.issue_severity, "medium"),
@@ -102,6 +120,7 @@ def _issues(report: _BanditReport) -> Iterator[Finding]:
             message=f"{issue.test_id} {issue.test_name}: {_QUOTED.sub('', issue.issue_text)}",
             source="bandit",
         )
+        yield found, issue.line_range or [issue.line_number]
 
 
 def _unread(entry: _Unread) -> Finding:
@@ -123,24 +142,25 @@ def _is_plain(path: Path) -> bool:
     return path.is_file() and path.resolve() == path
 
 
-def _credentials(workspace: Path, names: Sequence[str]) -> list[Finding]:
+def _credentials(workspace: Path, names: Sequence[str]) -> list[_Found]:
     return [found for name in names for found in _credentials_in(name, _text(workspace / name))]
 
 
-def _credentials_in(name: str, text: str) -> Iterator[Finding]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        found = find_shapes(line)
-        if found:
-            kinds = ", ".join(dict.fromkeys(place.name for place in found))
-            yield Finding(
+def _credentials_in(name: str, text: str) -> Iterator[_Found]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        shapes = find_shapes(line)
+        if shapes:
+            kinds = ", ".join(dict.fromkeys(place.name for place in shapes))
+            found = Finding(
                 file=name,
                 line=number,
                 # An address with a password in it, for one, is as often an example as a leak.
-                severity="low" if all(place.example for place in found) else "high",
+                severity="low" if all(place.example for place in shapes) else "high",
                 message=f"This line holds what looks like a credential ({kinds}): take it out and read it from the"
                 " environment.",
                 source="credentials",
             )
+            yield found, [number]
 
 
 def _text(path: Path) -> str:

@@ -14,10 +14,9 @@ from agenthub_worker.workspace.workspace import Workspace
 
 
 class Heard(NamedTuple):
-    """What the agent of a round handed in. `read_diff`: it has read the whole change by `git_diff`."""
+    """What the agent of a round handed in."""
 
     report: Reported
-    read_diff: bool
     usage: Usage
 
 

@@ -16,6 +16,7 @@ from agenthub_runtime.repository.goal import GoalRepository
 from agenthub_worker.domain.gate_judgement import Judgement, judge_review, judge_security, judge_tests
 from agenthub_worker.evidence.delta import brought_hooks, compare_tests
 from agenthub_worker.evidence.layout import NoTestCommand, belongs_to_tests, is_document
+from agenthub_worker.evidence.patch import PATCH_BYTES, touched_lines
 from agenthub_worker.evidence.scan import security_scan
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import LostTest, all_lost, fresh_skips, refusals_of
@@ -74,14 +75,21 @@ async def scan_change(round_: GateRound) -> tuple[Finding, ...]:
     """What the scanners find in the files that the goal has changed, the worst. Raises `ScanFailed`."""
     lease, workspace, order = round_.lease, round_.workspace, round_.order
     changed = await workspace.repository.changed_files(order.base, order.commit)
-    scan = security_scan(lease.ports.sandbox, workspace.path, changed, timeout_s=_SCAN_TIMEOUT_S)
+    patch = await workspace.repository.diff(order.base, order.commit, max_bytes=PATCH_BYTES)
+    # Of a patch that is cut the last file is known in part only: everything counts as changed.
+    touched = touched_lines(patch) if len(patch.encode()) < PATCH_BYTES else {}
+    scan = security_scan(lease.ports.sandbox, workspace.path, changed, timeout_s=_SCAN_TIMEOUT_S, touched=touched)
     return tuple((await lease.while_held(scan))[:_FINDINGS_KEPT])
 
 
 def security_verdict(round_: GateRound, heard: Heard, scanned: Sequence[Finding]) -> GateVerdict:
     """The verdict of an audit: the scanners' findings and the agent's together."""
     report = heard.report
-    findings = (*scanned, *report.findings)
+    own = [
+        msgspec.structs.replace(found, dismissed=report.dismissed.get(number, "") if found.touched else "")
+        for number, found in enumerate(scanned, 1)
+    ]
+    findings = (*own, *report.findings)
     judgement = judge_security(findings, agent_finished=report.done, agent_said=report.summary)
     return make_verdict(round_, judgement, findings=findings, usage=heard.usage)
 
@@ -91,7 +99,6 @@ def review_verdict(round_: GateRound, heard: Heard) -> GateVerdict:
     report = heard.report
     judgement = judge_review(
         report.verdict if report.done else None,
-        read_diff=heard.read_diff,
         findings=report.findings,
         said=report.summary,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -160,3 +160,11 @@ def sources(package: str, paths: Sequence[str]) -> dict[str, str]:
 def _no_script(conversation: Conversation) -> Performance:
     what = f"I have no script for task {conversation.task_id} ({conversation.kind}) of this goal."
     yield from stuck(what, conversation.details)
+
+
+def read_on(first: ToolOutcome) -> Generator[Turn, Outcomes, None]:
+    """Read the pages of a `git_diff` after its first one."""
+    found = re.match(r"\[page 1 of (\d+)", first.text)
+    if found:
+        rest = range(2, int(found[1]) + 1)
+        yield Turn("I read on.", tuple(ToolCall("git_diff", {"page": number}) for number in rest))

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from agenthub_events.runs import DiffSpan
 from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.repository.goal import GoalRepository
 from agenthub_worker.evidence.layout import TestCommand
@@ -38,11 +39,15 @@ class ToolContext:
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model reads. `changed_files`: the workspace may have changed, a checkpoint is due."""
+    """What the model reads. `changed_files`: the workspace may have changed, a checkpoint is due.
+
+    `shown` is the part of the change that the text holds.
+    """
 
     text: str
     is_error: bool = False
     changed_files: bool = False
+    shown: tuple[DiffSpan, ...] = ()
 
 
 ToolFunction = Callable[[ToolContext, Any], Awaitable[ToolResult]]

@@ -31,6 +31,13 @@ class ReportedFinding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message: Text
 
 
+class Dismissal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A scanner's finding, by its number in the order, that is no danger, and why."""
+
+    number: Annotated[int, msgspec.Meta(ge=1)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=2_000, pattern=r"\S")]
+
+
 class ReportResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the task ended, in the agent's words; what counts is what the system finds in the workspace."""
 
@@ -40,6 +47,7 @@ class ReportResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     insights: Texts = ()
     findings: Annotated[tuple[ReportedFinding, ...], msgspec.Meta(max_length=500)] = ()
     verdict: Literal["approve", "request_changes"] | None = None
+    dismissed: Annotated[tuple[Dismissal, ...], msgspec.Meta(max_length=500)] = ()
 
 
 class AskHuman(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -107,14 +115,15 @@ REPORT_RESULT = Tool(
     name="report_result",
     description=(
         "End this task with its result. `done` when the acceptance criteria hold, else `failed` with what is "
-        "missing. Say which tests you ran and what they showed. A review gives its `verdict`; a diagnosis gives "
-        "the cause as findings with file and line."
+        "missing. Say which tests you ran and what they showed. A review gives its `verdict`; `approve` goes with "
+        "no finding of severity high or critical. An audit may dismiss findings of the scanners, each with a "
+        "reason. A diagnosis gives the cause as findings with file and line."
     ),
     input=ReportResult,
     function=None,
     kinds=_EVERY - _PLAN,
     ends_run=True,
-    repairs=1,
+    repairs=3,
 )
 ASK_HUMAN = Tool(
     name="ask_human",

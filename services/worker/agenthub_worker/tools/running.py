@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from agenthub_worker.domain.prompt import counts_text
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.evidence.layout import NoTestCommand, TestCommand, detect_test_command
+from agenthub_worker.evidence.patch import PATCH_BYTES, FilePatch, Page, file_patches, pages
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.evidence.testing import run_tests as run
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
@@ -36,9 +38,10 @@ class RunTestsInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GitDiffInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file or folder to which the diff is narrowed."""
+    """A file or folder to which the diff is narrowed, and which of its pages."""
 
     path: str | None = None
+    page: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 async def bash(context: ToolContext, given: BashInput) -> ToolResult:
@@ -83,8 +86,36 @@ async def git_diff(context: ToolContext, given: GitDiffInput) -> ToolResult:
     """What this task has changed so far, as a patch against the commit from which it started."""
     path = relative(context, await asyncio.to_thread(inside, context, given.path)) if given.path else None
     taken = await context.repository.snapshot(context.workspace, context.base)
-    patch = await context.repository.diff(context.base, taken.tree, None if path == "." else path)
-    return ToolResult(text=cut(patch, context.output_chars) or "Nothing has changed.")
+    # The whole change, also for one path: a renamed file keeps its other name so.
+    patch = await context.repository.diff(context.base, taken.tree, max_bytes=PATCH_BYTES)
+    files = [file for file in file_patches(patch) if _is_in(path, file)]
+    if not files:
+        return ToolResult(text="Nothing has changed.")
+    found = pages(files, page_chars(context))
+    if given.page > len(found):
+        raise ToolRefused(f"There is no page {given.page}: this diff has {len(found)}.")
+    page = found[given.page - 1]
+    return ToolResult(text=_page_text(files, page, given, len(found)), shown=tuple(page))
+
+
+def page_chars(context: ToolContext) -> int:
+    """How much of a patch goes on a page, beside the words about the page."""
+    return max(1, context.output_chars - 600)
+
+
+def _is_in(path: str | None, file: FilePatch) -> bool:
+    return path in (None, ".") or file.path == path or file.path.startswith(f"{path}/")
+
+
+def _page_text(files: Sequence[FilePatch], page: Page, given: GitDiffInput, count: int) -> str:
+    texts = {file.path: file.text for file in files}
+    text = "".join(texts[span.path][span.start : span.end] for span in page)
+    if count == 1:
+        return text
+    first = page[0]
+    going_on = f"; {first.path[:200]} goes on here" if first.start else ""
+    after = f"; go on with page {given.page + 1}" if given.page < count else "; the last one"
+    return f"[page {given.page} of {count}{going_on}{after}]\n{text}"
 
 
 def describe(report: TestReport) -> str:
@@ -137,7 +168,10 @@ RUN_TESTS = Tool(
 )
 GIT_DIFF = Tool(
     name="git_diff",
-    description="Show what has changed in the workspace since this task started, or in `path` only.",
+    description=(
+        "Show what has changed in the workspace since this task started, or in `path` only. "
+        "A long diff comes in pages: ask for each one by `page`. A review is taken once all of it was shown."
+    ),
     input=GitDiffInput,
     function=git_diff,
 )

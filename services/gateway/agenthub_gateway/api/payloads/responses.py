@@ -41,6 +41,18 @@ GOAL_STATES = (
 _CENTURY_MINUTES = 100 * 365 * 24 * 60.0
 
 
+class Understood(msgspec.Struct, frozen=True, kw_only=True):
+    """What the hub takes a goal's words and constraints to demand; `min_coverage` in percent, null: none.
+
+    What is wrong here is corrected by wording the requirements otherwise, and by the constraints of the goal.
+    """
+
+    min_coverage: float | None
+    security_audit: bool
+    must_pass_tests: bool
+    gates: tuple[str, ...]
+
+
 class GoalSubmitted(msgspec.Struct, frozen=True, kw_only=True):
     """A goal is in the log. The estimates are null until there is a plan."""
 
@@ -52,6 +64,7 @@ class GoalSubmitted(msgspec.Struct, frozen=True, kw_only=True):
     estimated_completion: datetime | None
     event_id: str
     sequence: int
+    understood: Understood
 
 
 class CommandAccepted(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from agenthub_events.catalogue.gate import GateFailed
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import MergeConflicted
-from agenthub_events.catalogue.values import TestEvidence
+from agenthub_events.catalogue.values import Finding, TestEvidence
 from agenthub_events.context import (
     Answered,
     GateOrder,
@@ -127,7 +127,13 @@ def _gate_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> GateO
         blocking=gate in parameters.blocking,
         min_coverage=parameters.min_coverage if rests_on == "test_run" else None,
         criteria=_criteria(state, accepted) if rests_on == "verdict" else (),
+        dismissed=_dismissed(state) if rests_on == "verdict" else (),
     )
+
+
+def _dismissed(state: GoalState) -> tuple[Finding, ...]:
+    verdicts = (rounds.verdict for rounds in state.gates.values())
+    return tuple(found for verdict in verdicts if verdict for found in verdict.findings if found.dismissed)
 
 
 def _criteria(state: GoalState, accepted: GoalAccepted) -> tuple[str, ...]:

@@ -81,8 +81,16 @@ def _gate_summaries(state: GoalState, gates: Iterable[GateName]) -> list[str]:
             "reported": "failed, which this goal allows",
         }
         said = "had nothing to do" if _idle(state, gate) else words.get(standing(state, gate), "not passed")
-        told.append(f"{GATES[gate].words.noun} {said}")
+        told.append(f"{GATES[gate].words.noun} {said}{_dismissals(state, gate)}")
     return told
+
+
+def _dismissals(state: GoalState, gate: GateName) -> str:
+    verdict = state.gates[gate].verdict
+    found = [item for item in verdict.findings if item.dismissed] if verdict else []
+    told = ", ".join(f"{item.file}:{item.line} because {item.dismissed[:200]}" for item in found[:5])
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return f" (dismissed by the auditor: {told}{more})" if found else ""
 
 
 def _idle(state: GoalState, gate: GateName) -> bool:

@@ -63,7 +63,10 @@ def repair(decision: Decision, gate: GateName, verdict: GateFailed) -> None:
         replan(decision, (diagnosis,), cause=cause, reason=reason)
     else:
         replan(
-            decision, _fixes(decision, gate, verdict.round, verdict.findings, details), cause=cause, reason=reason
+            decision,
+            _fixes(decision, gate, verdict.round, [f for f in verdict.findings if f.counts], details),
+            cause=cause,
+            reason=reason,
         )
 
 

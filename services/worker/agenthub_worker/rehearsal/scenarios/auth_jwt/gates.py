@@ -7,7 +7,7 @@ from typing import Any
 
 from agenthub_events.task_ids import gate_of
 from agenthub_worker.rehearsal.conversation import Conversation, ToolOutcome
-from agenthub_worker.rehearsal.steps import line_of, read_test_run, report, stuck
+from agenthub_worker.rehearsal.steps import line_of, read_on, read_test_run, report, stuck
 from agenthub_worker.rehearsal.turns import Performance, Script, ToolCall, Turn, call
 
 _DANGEROUS = r"eval\(|exec\(|shell=True|pickle\.|verify=False|\bmd5\b"
@@ -85,6 +85,7 @@ def _reviewing(_: Conversation) -> Performance:
             ToolCall("str_replace_based_edit_tool", {"command": "view", "path": "auth/service.py"}),
         ),
     )
+    yield from read_on(diff)
     if diff.is_error or "auth/" not in diff.text or "class AuthService" not in service.text:
         yield from stuck("The change under review does not hold what I expected.", diff.text)
         return

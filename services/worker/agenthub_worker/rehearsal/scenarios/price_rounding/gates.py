@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from agenthub_events.task_ids import gate_of
 from agenthub_worker.rehearsal.conversation import Conversation, ToolOutcome
-from agenthub_worker.rehearsal.steps import read_test_run, report, stuck
+from agenthub_worker.rehearsal.steps import read_on, read_test_run, report, stuck
 from agenthub_worker.rehearsal.turns import Outcomes, Performance, Script, ToolCall, Turn, call
 
 
@@ -45,6 +45,7 @@ def _reading() -> Generator[Turn, Outcomes, ToolOutcome | None]:
     diff, tests = yield Turn(
         "I read the whole change.", (ToolCall("git_diff", {}), ToolCall("glob", {"pattern": "tests/test_*.py"}))
     )
+    yield from read_on(diff)
     if diff.is_error or "pricing/" not in diff.text:
         yield from stuck("The change does not hold what I expected.", diff.text)
         return None
