@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from litestar import Request
@@ -28,11 +27,6 @@ After = Annotated[
 ]
 Cursor = Annotated[str | None, QueryParameter(name="cursor", description="The `next_cursor` of the page before.")]
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=500, description="How many items at most.")]
-
-POSITION_HEADER = "Agenthub-Position"
-REPLAYED_HEADER = "Idempotency-Replayed"
-WAIT_S = 2.0
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def says(kind: type[Any], description: str = "OK") -> dict[int, ResponseSpec]:

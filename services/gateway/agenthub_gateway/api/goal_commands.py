@@ -51,10 +51,7 @@ _TAG = "Commands"
 
 @command("/api/v1/goals/{goal_id:str}/rework", ReworkBody, "Ask for changes", tag=_TAG)
 async def rework(
-    goal_id: FromPath[str],
-    *,
-    data: JSONBody[ReworkBody],
-    caller: CallerParam,
+    goal_id: FromPath[str], *, data: JSONBody[ReworkBody], caller: CallerParam
 ) -> Response[ReworkAccepted]:
     """Opens the goal again, on the same branch; also while it still runs."""
     intent = caller.intent(data)
@@ -71,10 +68,7 @@ async def rework(
 
 @command("/api/v1/goals/{goal_id:str}/approve", ApproveBody, "Accept the result", tag=_TAG, optional=True)
 async def approve(
-    goal_id: FromPath[str],
-    *,
-    caller: CallerParam,
-    data: OptionalApprove = None,
+    goal_id: FromPath[str], *, caller: CallerParam, data: OptionalApprove = None
 ) -> Response[CommandAccepted]:
     """Holds for the result that you saw: a goal that has changed since is refused."""
     body = data or ApproveBody()
@@ -84,10 +78,7 @@ async def approve(
 
 @command("/api/v1/goals/{goal_id:str}/cancel", ReasonBody, "Stop a goal for good", tag=_TAG, optional=True)
 async def cancel(
-    goal_id: FromPath[str],
-    *,
-    caller: CallerParam,
-    data: OptionalReason = None,
+    goal_id: FromPath[str], *, caller: CallerParam, data: OptionalReason = None
 ) -> Response[CommandAccepted]:
     """Work under way is stopped; what has been merged stays."""
     body = data or ReasonBody()
@@ -96,10 +87,7 @@ async def cancel(
 
 @command("/api/v1/goals/{goal_id:str}/pause", ReasonBody, "Start nothing new", tag=_TAG, optional=True)
 async def pause(
-    goal_id: FromPath[str],
-    *,
-    caller: CallerParam,
-    data: OptionalReason = None,
+    goal_id: FromPath[str], *, caller: CallerParam, data: OptionalReason = None
 ) -> Response[CommandAccepted]:
     """Running work is put aside, with its progress kept."""
     body = data or ReasonBody()
@@ -108,10 +96,7 @@ async def pause(
 
 @command("/api/v1/goals/{goal_id:str}/resume", EmptyBody, "Go on", tag=_TAG, optional=True)
 async def resume(
-    goal_id: FromPath[str],
-    *,
-    caller: CallerParam,
-    data: Nothing = None,
+    goal_id: FromPath[str], *, caller: CallerParam, data: Nothing = None
 ) -> Response[CommandAccepted]:
     """Ends a pause."""
     return await _carry_out(caller, goal_id, data or EmptyBody(), Resume)
@@ -119,10 +104,7 @@ async def resume(
 
 @command("/api/v1/goals/{goal_id:str}/tests", EmptyBody, "Run the tests now", tag=_TAG, optional=True)
 async def retest(
-    goal_id: FromPath[str],
-    *,
-    caller: CallerParam,
-    data: Nothing = None,
+    goal_id: FromPath[str], *, caller: CallerParam, data: Nothing = None
 ) -> Response[CommandAccepted]:
     """On the head of the goal's branch."""
     return await _carry_out(caller, goal_id, data or EmptyBody(), RequestTests)
@@ -130,10 +112,7 @@ async def retest(
 
 @command("/api/v1/goals/{goal_id:str}/budget", BudgetBody, "Raise the goal's limits", tag=_TAG)
 async def budget(
-    goal_id: FromPath[str],
-    *,
-    data: JSONBody[BudgetBody],
-    caller: CallerParam,
+    goal_id: FromPath[str], *, data: JSONBody[BudgetBody], caller: CallerParam
 ) -> Response[CommandAccepted]:
     """A limit can only be raised."""
     if data == BudgetBody():
@@ -144,10 +123,7 @@ async def budget(
 
 @command("/api/v1/goals/{goal_id:str}/priority", PriorityBody, "Move the goal in the queues", tag=_TAG)
 async def priority(
-    goal_id: FromPath[str],
-    *,
-    data: JSONBody[PriorityBody],
-    caller: CallerParam,
+    goal_id: FromPath[str], *, data: JSONBody[PriorityBody], caller: CallerParam
 ) -> Response[CommandAccepted]:
     """Counts for the goal's next tasks."""
     return await _carry_out(caller, goal_id, data, Reprioritize, priority=data.priority)
@@ -155,10 +131,7 @@ async def priority(
 
 @command("/api/v1/goals/{goal_id:str}/plan", PlanBody, "Approve or edit a plan that waits for approval", tag=_TAG)
 async def plan(
-    goal_id: FromPath[str],
-    *,
-    data: JSONBody[PlanBody],
-    caller: CallerParam,
+    goal_id: FromPath[str], *, data: JSONBody[PlanBody], caller: CallerParam
 ) -> Response[CommandAccepted]:
     """Holds for the revision that you saw; a plan that has changed since comes back with the refusal."""
     intent = caller.intent(data)
@@ -177,11 +150,7 @@ async def plan(
     tag=_TAG,
 )
 async def note(
-    goal_id: FromPath[str],
-    task_id: FromPath[str],
-    *,
-    data: JSONBody[NoteBody],
-    caller: CallerParam,
+    goal_id: FromPath[str], task_id: FromPath[str], *, data: JSONBody[NoteBody], caller: CallerParam
 ) -> Response[CommandAccepted]:
     """It reads the note before its next step."""
     intent = caller.intent(data)

@@ -6,17 +6,16 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from agenthub_events.base import Event, Fence
-from agenthub_events.ports import Conflict, EventLog, Recorded
+from agenthub_events.base import Draft, Event, Fence
+from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.commands.append import (
-    TRIES,
     CommandOutcome,
     Intent,
     Origin,
     Writer,
+    append_decided,
     earlier_outcome,
-    too_busy,
 )
 
 
@@ -40,22 +39,16 @@ async def append_after(
     `check` gets every message of the aggregate and raises what `Conflict` means to the caller. Raises also
     `KeyReused` and `StoreUnavailable`.
     """
-    records = await read_aggregate(writer.log, target, event)
-    for _ in range(TRIES):
+
+    def decide(records: Sequence[Recorded]) -> Draft | CommandOutcome:
         draft = Fence().after(records).draft(target.goal_id, target.task_id, event, intent.request_id)
         if earlier := earlier_outcome(target.goal_id, draft.event_id, records, intent):
             return earlier
         check(records)
-        result = await writer.append(draft, intent, target.origin)
-        if not isinstance(result, Conflict):
-            return CommandOutcome(
-                goal_id=target.goal_id,
-                event_id=draft.event_id,
-                sequence=result.seq,
-                replayed=result.duplicate and intent.keyed,
-            )
-        records = [*records, *result.tail]
-    raise too_busy()
+        return draft
+
+    records = await read_aggregate(writer.log, target, event)
+    return await append_decided(writer, records, decide, intent, target.origin)
 
 
 async def read_aggregate(log: EventLog, target: Target, event: Event) -> list[Recorded]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -115,6 +115,39 @@ class Writer:
         return result
 
 
+async def append_decided(
+    writer: Writer,
+    records: Sequence[Recorded],
+    decide: Callable[[Sequence[Recorded]], Draft | CommandOutcome],
+    intent: Intent,
+    origin: Origin | None,
+) -> CommandOutcome:
+    """Append what `decide` makes of an aggregate's `records`; when others have written first, decide again.
+
+    `decide` gets every message of the aggregate. It gives the event, or the outcome when none is needed, and
+    raises what speaks against the command. Raises also `StoreUnavailable`.
+    """
+    for _ in range(TRIES):
+        decided = decide(records)
+        if isinstance(decided, CommandOutcome):
+            return decided
+        result = await writer.append(decided, intent, origin)
+        if isinstance(result, Stored):
+            return stored_outcome(decided, result, intent)
+        records = (*records, *result.tail)
+    raise StoreUnavailable("Too many commands for one goal at the same moment: send the same again")
+
+
+def stored_outcome(draft: Draft, stored: Stored, intent: Intent) -> CommandOutcome:
+    """The outcome of an event that has just been appended."""
+    return CommandOutcome(
+        goal_id=draft.goal_id,
+        event_id=draft.event_id,
+        sequence=stored.seq,
+        replayed=stored.duplicate and intent.keyed,
+    )
+
+
 def _metadata(draft: Draft, intent: Intent) -> Metadata:
     return {
         "actor": intent.actor,
@@ -141,8 +174,3 @@ def earlier_outcome(
 def event_id_of(recorded: Recorded) -> str:
     """The id of a stored event; empty for what cannot be read."""
     return str(getattr(recorded.event, "event_id", ""))
-
-
-def too_busy() -> StoreUnavailable:
-    """Others have written first every time."""
-    return StoreUnavailable("Too many commands for one goal at the same moment: send the same again")

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 from agenthub_events.base import Draft
 from agenthub_events.errors import CommandRefused
-from agenthub_events.ports import Conflict, Recorded
+from agenthub_events.ports import Recorded
 from agenthub_events.rules.goal_aggregate import EVENT_OF, Approve, GoalCommand, asked_id, decide
 from agenthub_gateway.commands.append import (
-    TRIES,
     CommandOutcome,
     Intent,
     Writer,
+    append_decided,
     earlier_outcome,
     event_id_of,
-    too_busy,
 )
 from agenthub_gateway.commands.goal_events import GoalEvents, load_goal_events
 
@@ -27,27 +26,18 @@ async def command_goal(writer: Writer, goal_id: str, command: GoalCommand, inten
 
     Raises `NotFound`, `CommandRefused`, `KeyReused` or `StoreUnavailable`.
     """
-    family = await load_goal_events(writer.log, goal_id)
-    for _ in range(TRIES):
-        if earlier := _earlier(family, command, intent):
+    loaded = await load_goal_events(writer.log, goal_id)
+
+    def decide_on(records: Sequence[Recorded]) -> Draft | CommandOutcome:
+        since = records[len(loaded.records) :]
+        _allow(command, loaded, since)
+        family = loaded.extended(since)
+        if earlier := earlier_outcome(goal_id, asked_id(goal_id, command), records, intent):
             return earlier
         drafts = decide(family.aggregate, command)
-        if not drafts:
-            return _standing(family, command)
-        result = await writer.append(drafts[0], intent, family.origin)
-        if not isinstance(result, Conflict):
-            return _stored(drafts[0], result.seq, result.duplicate and intent.keyed)
-        _allow(command, family, result.tail)
-        family = family.extended(result.tail)
-    raise too_busy()
+        return drafts[0] if drafts else _standing(family, command)
 
-
-def _stored(draft: Draft, seq: int, replayed: bool) -> CommandOutcome:
-    return CommandOutcome(goal_id=draft.goal_id, event_id=draft.event_id, sequence=seq, replayed=replayed)
-
-
-def _earlier(family: GoalEvents, command: GoalCommand, intent: Intent) -> CommandOutcome | None:
-    return earlier_outcome(family.goal_id, asked_id(family.goal_id, command), family.records, intent)
+    return await append_decided(writer, loaded.records, decide_on, intent, loaded.origin)
 
 
 def _allow(command: GoalCommand, family: GoalEvents, tail: Sequence[Recorded]) -> None:

@@ -12,7 +12,7 @@ from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Conflict, Recorded
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
-from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer, event_id_of
+from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer, event_id_of, stored_outcome
 from agenthub_gateway.errors import KeyReused
 
 
@@ -34,12 +34,7 @@ async def submit_goal(
     result = await writer.append(draft, intent, declared=secrets)
     if isinstance(result, Conflict):
         return _replayed(goal_id, result.tail, intent)
-    return CommandOutcome(
-        goal_id=goal_id,
-        event_id=draft.event_id,
-        sequence=result.seq,
-        replayed=result.duplicate and intent.keyed,
-    )
+    return stored_outcome(draft, result, intent)
 
 
 def _replayed(goal_id: str, tail: tuple[Recorded, ...], intent: Intent) -> CommandOutcome:
