@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -53,9 +53,23 @@ def _address(*schemes: str) -> Callable[[str], str]:
         scheme, separator, rest = text.partition("://")
         if not separator or scheme not in schemes or not rest:
             raise ValueError(f"use an address that starts with {' or '.join(f'{name}://' for name in schemes)}")
+        if not _readable(text):
+            # Nothing of it is shown: what looks like a port may be half a password.
+            raise ValueError("its host or port cannot be read; in a password write / as %2F, @ as %40, : as %3A")
         return text
 
     return parse
+
+
+def _readable(address: str) -> bool:
+    if not address.isprintable() or " " in address:
+        return False
+    try:
+        hosts = urlsplit(address).netloc.rpartition("@")[2].split(",")
+        # Both are looked at only when they are asked for; Postgres takes several hosts.
+        return all((part := urlsplit(f"//{host}")).port != 0 and part.hostname != "" for host in hosts)
+    except ValueError:
+        return False
 
 
 def _nats_addresses(text: str) -> str:

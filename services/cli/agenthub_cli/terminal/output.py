@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -26,15 +27,26 @@ def program() -> str:
 
 def say(text: str = "", *, aside: bool = False) -> None:
     """A line for people on standard output, or beside it on standard error; whoever wrote it, it is only text."""
-    print(plain(text), file=sys.stderr if aside else sys.stdout, flush=True)
+    stream = sys.stderr if aside else sys.stdout
+    # A program without this output is not told on the other one.
+    if stream is not None:
+        print(plain(text), file=stream, flush=True)
 
 
 def print_json(value: Any) -> None:
     """One JSON object on one line, in UTF-8 whatever the locale is."""
     if sys.stdout is not None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+        sys.stdout.buffer.write(_json(value) + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        # Half a character, or a byte of a file name: UTF-8 has no place for it, JSON's escapes have.
+        return json.dumps(msgspec.to_builtins(value)).encode()
 
 
 def print_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, empty: str) -> None:
