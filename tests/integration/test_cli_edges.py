@@ -271,3 +271,18 @@ def test_doctor_takes_no_wrong_address_for_a_missing_hub(tmp_path: Path) -> None
     assert b"is no address of a hub" in told.stdout
     assert told.returncode == 1
     assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_is_gone_or_cannot_be_named_is_no_traceback(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    line = f"mkdir {gone} && cd {gone} && rmdir {gone} && {sys.executable} -m agenthub_cli.main goal list"
+    with answering(b'{"items": [], "next_cursor": null}') as url:
+        env = {**clean_environment(), "AGENTHUB_URL": url}
+        told = subprocess.run(["bash", "-c", line], env=env, capture_output=True, timeout=60, check=False)
+    assert (told.returncode, told.stderr) == (0, b"")
+    for folder in ("~nobody-of-this-name/hub", os.fsdecode(bytes(tmp_path / "h") + b"\xff")):
+        for words in (["up"], ["goal", "list"]):
+            told = run(*words, env={"AGENTHUB_DATA_DIR": folder})
+            assert told.returncode in (1, 2)
+            assert b"error: " in told.stderr
+            assert b"Traceback" not in told.stderr

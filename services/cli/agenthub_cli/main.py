@@ -12,8 +12,8 @@ from cyclopts import App, CycloptsError
 
 from agenthub_cli import exit_codes
 from agenthub_cli.terminal.output import say
-from agenthub_cli.terminal.plain_text import one_line
 from agenthub_events.errors import AgenthubError, InvalidInput
+from agenthub_runtime.plain_text import one_line
 from agenthub_runtime.processes.environment import forget_foreign
 
 _NARROWEST = 10

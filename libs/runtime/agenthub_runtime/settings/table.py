@@ -122,7 +122,10 @@ def _agent_types(text: str) -> tuple[AgentType, ...]:
 
 
 def _folder(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, OSError):
+        raise ValueError("use an absolute path: the folder that this one begins at is not there") from None
 
 
 NATS_URL = Setting(

@@ -12,7 +12,7 @@ from agenthub_cli.errors import CommandFailed, NotAHub
 _SHOWN = 300
 
 
-class Answer(dict[str, Any]):
+class HubAnswer(dict[str, Any]):
     """A JSON object of a hub; a field that it lacks means that no hub, or another version, has answered."""
 
     url = ""
@@ -21,11 +21,11 @@ class Answer(dict[str, Any]):
         raise NotAHub(self.url, f"its answer lacks `{key}`")
 
 
-def answer_in(url: str, response: httpx2.Response) -> Answer:
+def answer_in(url: str, response: httpx2.Response) -> HubAnswer:
     """The JSON object of a good response. Raises `NotAHub`."""
 
-    def known(fields: dict[str, Any]) -> Answer:
-        found = Answer(fields)
+    def known(fields: dict[str, Any]) -> HubAnswer:
+        found = HubAnswer(fields)
         found.url = url
         return found
 
@@ -33,15 +33,15 @@ def answer_in(url: str, response: httpx2.Response) -> Answer:
         value = json.loads(response.content, object_hook=known)
     except (ValueError, RecursionError):
         raise NotAHub(url, f"it sent {_kind_of(response)}") from None
-    if not isinstance(value, Answer):
+    if not isinstance(value, HubAnswer):
         raise NotAHub(url, "it sent JSON that is no object")
     return value
 
 
-def items_of(page: Answer) -> list[Any]:
+def items_of(page: HubAnswer) -> list[Any]:
     """The items of a page. Raises `NotAHub`."""
     items = page["items"]
-    if not isinstance(items, list) or not all(isinstance(item, Answer) for item in items):
+    if not isinstance(items, list) or not all(isinstance(item, HubAnswer) for item in items):
         raise NotAHub(page.url, "its `items` are no list of objects")
     return items
 

@@ -16,10 +16,10 @@ import msgspec
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import is_key
 from agenthub_cli.client.address import hub_address, hub_key, on_loopback
-from agenthub_cli.client.answers import Answer, answer_in, check_stream, failure, items_of
+from agenthub_cli.client.answers import HubAnswer, answer_in, check_stream, failure, items_of
 from agenthub_cli.errors import CommandFailed, HubUnreachable
-from agenthub_cli.options.checked import is_key
 
 API = "/api/v1"
 _TIMEOUT_S = 35.0
@@ -63,7 +63,7 @@ class HubClient:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = _client(self.url, headers)
 
-    def get(self, path: str, **params: Any) -> Answer:
+    def get(self, path: str, **params: Any) -> HubAnswer:
         """GET below the API; `params` that are None are left out."""
         wanted = {k: v for k, v in params.items() if v is not None}
         return answer_in(self.url, self._response("GET", path, params=wanted))
@@ -72,7 +72,7 @@ class HubClient:
         """GET a body that is not JSON."""
         return self._response("GET", path, params=params).content
 
-    def post(self, path: str, body: dict[str, Any], *, key: str | None = None, **params: Any) -> Answer:
+    def post(self, path: str, body: dict[str, Any], *, key: str | None = None, **params: Any) -> HubAnswer:
         """POST a command; `key` makes a retry the same command."""
         headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
         sent = _as_json(body)

@@ -6,8 +6,8 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
+from agenthub_cli.checked import Id
 from agenthub_cli.client.hub_client import HubClient, Json, Url
-from agenthub_cli.options.checked import Id
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.output import print_json, print_rows, say
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from agenthub_cli.checked import Count, Id, Position
 from agenthub_cli.client.hub_client import HubClient, Json, Url
-from agenthub_cli.options.checked import Count, Id, Position
 from agenthub_cli.terminal.output import print_json, say
 
 app = App(name="events", help="Read the event log.")

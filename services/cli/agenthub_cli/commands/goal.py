@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import Calls, Count, Dollars, Id, Seconds
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.queue_check import sentence, unserved_types
@@ -18,7 +19,6 @@ from agenthub_cli.goals.watch import (
     waits_for_approval,
     watch_goal,
 )
-from agenthub_cli.options.checked import Calls, Count, Dollars, Id, Seconds
 from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
 from agenthub_cli.terminal.output import print_json, print_rows, program, say
 

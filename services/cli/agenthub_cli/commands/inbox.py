@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from agenthub_cli.checked import Id
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.goals.watch import follow_command, waits_for_approval
-from agenthub_cli.options.checked import Id
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.output import print_json, program, say
-from agenthub_cli.terminal.plain_text import one_line, plain
+from agenthub_runtime.plain_text import one_line, plain
 
 # What each action does to the task that asks, or to a goal that asks as a whole.
 _OF_TASK = {

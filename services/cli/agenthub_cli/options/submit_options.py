@@ -10,8 +10,8 @@ import msgspec
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import Calls, Dollars
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.options.checked import Calls, Dollars
 
 PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
 

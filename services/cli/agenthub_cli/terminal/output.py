@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agenthub_cli.terminal.plain_text import one_line, plain
+from agenthub_runtime.plain_text import one_line, plain
 
 
 def program() -> str:
@@ -21,7 +21,11 @@ def program() -> str:
     called = Path(sys.argv[0])
     if called.name != "agenthub":
         return f"{sys.executable} -m agenthub_cli.main"
-    absolute, here = called.resolve(), Path.cwd()
+    try:
+        absolute, here = called.resolve(), Path.cwd()
+    except OSError:
+        # The folder in which the person stands is gone.
+        return str(called)
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
