@@ -11,6 +11,7 @@ import msgspec
 
 from agenthub_events.agent_types import AGENT_TYPES, AgentType, agent_type_of
 from agenthub_events.redaction import SHORTEST_SECRET
+from agenthub_runtime.settings.api_keys import read_api_key
 from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS, parse_workers
 
 T = TypeVar("T")
@@ -90,11 +91,8 @@ def _list(text: str) -> tuple[str, ...]:
 
 def _keys(text: str) -> tuple[str, ...]:
     entries = _list(text)
-    for entry in entries:
-        name, separator, secret = entry.partition(":")
-        if separator and not secret.strip():
-            # Often a variable that was not set; an empty secret would let everybody in.
-            raise ValueError(f"the key of `{name}` has no secret behind its colon")
+    for place, entry in enumerate(entries, start=1):
+        read_api_key(entry, place)
     return entries
 
 
@@ -218,8 +216,10 @@ API_KEYS = Setting(
     "secret list",
     _keys,
     "",
-    "Keys that the gateway accepts, separated by commas, each as `name:secret` (the name stands in events as who "
-    "did it) or as the secret alone. Needed for any host other than this machine itself.",
+    "Keys that the gateway accepts, separated by commas, each as `name:scope:secret`, `name:secret` or the secret "
+    "alone. The name stands in events as who did it. Scopes, each with those before it: `read`, `submit` (goals), "
+    "`operate` (answers, approvals, budgets), `admin` (erasing; the default). A secret has 16 or more characters, "
+    "or is `sha256=` with its SHA-256 in hexadecimal. Needed for any host other than this machine itself.",
 )
 HUB_URL = Setting(
     "AGENTHUB_URL",
