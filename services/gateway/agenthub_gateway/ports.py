@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
 from agenthub_gateway.commands.append import Writer
+from agenthub_gateway.erasing import Erased
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
@@ -23,7 +24,8 @@ class GatewayPorts:
     """The collaborators of the handlers.
 
     `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
-    `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up;
+    `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up,
+    `erase` takes away what a goal keeps beside the log;
     `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
     to a hub whose workers run on it.
     """
@@ -43,5 +45,6 @@ class GatewayPorts:
     model: Callable[[bool], Awaitable[ModelReport | None]]
     followers: Callable[[], Awaitable[list[FollowerStatus]]]
     lag: Lag
+    erase: Callable[[str], Awaitable[Erased]]
     accepts_local_repositories: bool
     requests: RequestFigures

@@ -14,8 +14,22 @@ import msgspec
 
 from agenthub_events.base import Draft, Event, Fence, type_of
 from agenthub_events.catalogue import goal as g
-from agenthub_events.catalogue.values import PlannedTask, Priority
+from agenthub_events.catalogue.values import Priority
 from agenthub_events.errors import CommandRefused
+from agenthub_events.rules.goal_commands import (
+    Approve,
+    ApprovePlan,
+    Cancel,
+    EditPlan,
+    Erase,
+    GoalCommand,
+    Pause,
+    RaiseBudget,
+    Reprioritize,
+    RequestTests,
+    Resume,
+    Rework,
+)
 from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of, event_id
 
@@ -49,94 +63,9 @@ class GoalAggregate(msgspec.Struct, frozen=True, kw_only=True):
     max_cost_usd: float = DEFAULT_MAX_COST_USD
     money_limit_set: bool = False
     closing_seq: int = 0
+    erased: bool = False
     seen: frozenset[str] = frozenset()
 
-
-class Approve(msgspec.Struct, frozen=True, kw_only=True):
-    """Accept the result that the person saw at `ready_seq`."""
-
-    by: str
-    request_id: str
-    ready_seq: int
-
-
-class Rework(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for changes, on a goal that runs or is finished. Without a `priority` it keeps the one that it has."""
-
-    by: str
-    request_id: str
-    feedback: str
-    priority: Priority | None = None
-
-
-class Cancel(msgspec.Struct, frozen=True, kw_only=True):
-    """Stop the goal for good."""
-
-    by: str
-    request_id: str
-    reason: str = ""
-
-
-class Pause(msgspec.Struct, frozen=True, kw_only=True):
-    """Start nothing new."""
-
-    by: str
-    request_id: str
-    reason: str = ""
-
-
-class Resume(msgspec.Struct, frozen=True, kw_only=True):
-    """Go on."""
-
-    by: str
-    request_id: str
-
-
-class RequestTests(msgspec.Struct, frozen=True, kw_only=True):
-    """Run the tests now."""
-
-    by: str
-    request_id: str
-
-
-class RaiseBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """Allow more calls or more money."""
-
-    by: str
-    request_id: str
-    max_cost_usd: float | None = None
-    max_llm_calls: int | None = None
-
-
-class Reprioritize(msgspec.Struct, frozen=True, kw_only=True):
-    """Move the goal in the queues."""
-
-    by: str
-    request_id: str
-    priority: Priority
-
-
-class ApprovePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Let the plan of this revision begin."""
-
-    by: str
-    request_id: str
-    revision: int
-
-
-class EditPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Replace the not yet approved plan of this revision."""
-
-    by: str
-    request_id: str
-    revision: int
-    tasks: tuple[PlannedTask, ...]
-    dropped: tuple[str, ...]
-
-
-GoalCommand: TypeAlias = (
-    Approve | Rework | Cancel | Pause | Resume | RequestTests | RaiseBudget | Reprioritize | ApprovePlan | EditPlan
-)
 
 EVENT_OF: Mapping[type[GoalCommand], type[Event]] = {
     Approve: g.GoalApproved,
@@ -147,6 +76,7 @@ EVENT_OF: Mapping[type[GoalCommand], type[Event]] = {
     RequestTests: g.GoalTestsRequested,
     RaiseBudget: g.GoalBudgetRaised,
     Reprioritize: g.GoalReprioritized,
+    Erase: g.GoalErased,
     ApprovePlan: g.GoalPlanApproved,
     EditPlan: g.GoalReplanned,
 }
@@ -196,6 +126,8 @@ def _changes(aggregate: GoalAggregate, seq: int, event: Event) -> dict[str, obje
             return {"phase": "approved", "closing_seq": seq}
         case g.GoalReworkRequested():
             return {"phase": "open", "rework_round": aggregate.rework_round + 1, "priority": event.priority}
+        case g.GoalErased():
+            return {"erased": True}
         case g.GoalCompleted():
             return {"phase": "completed", "closing_seq": seq}
         case g.GoalFailed():
@@ -247,7 +179,7 @@ def asked_id(goal_id: str, command: GoalCommand) -> str:
     return event_id(aggregate_of(goal_id, GOAL_AS_A_WHOLE, kind), kind, command.request_id)
 
 
-def _answer(aggregate: GoalAggregate, command: GoalCommand) -> Event | None:  # noqa: C901  one line a command
+def _answer(aggregate: GoalAggregate, command: GoalCommand) -> Event | None:  # noqa: C901, PLR0912  one line a command
     match command:
         case Approve():
             return _approve(aggregate, command)
@@ -269,6 +201,8 @@ def _answer(aggregate: GoalAggregate, command: GoalCommand) -> Event | None:  # 
             if aggregate.priority == command.priority:
                 return None
             return g.GoalReprioritized(by=command.by, priority=command.priority)
+        case Erase():
+            return _erase(aggregate, command)
         case ApprovePlan():
             return _approve_plan(aggregate, command)
         case EditPlan():
@@ -306,6 +240,10 @@ def _approve(aggregate: GoalAggregate, command: Approve) -> Event | None:
 
 
 def _rework(aggregate: GoalAggregate, command: Rework) -> Event:
+    if aggregate.erased:
+        raise CommandRefused(
+            "goal-erased", f"What goal `{aggregate.goal_id}` was made of is erased: submit a new goal instead"
+        )
     if aggregate.phase in ("cancelled", "failed"):
         raise CommandRefused(
             "goal-closed", f"Goal `{aggregate.goal_id}` is {aggregate.phase}: submit a new goal instead"
@@ -320,6 +258,15 @@ def _rework(aggregate: GoalAggregate, command: Rework) -> Event:
         by=command.by,
         priority=command.priority or aggregate.priority,
     )
+
+
+def _erase(aggregate: GoalAggregate, command: Erase) -> Event | None:
+    if aggregate.phase not in TERMINAL:
+        raise CommandRefused(
+            "goal-open",
+            f"Goal `{aggregate.goal_id}` is not finished: cancel it, or approve its result, then erase",
+        )
+    return None if aggregate.erased else g.GoalErased(by=command.by, reason=command.reason)
 
 
 def _cancel(aggregate: GoalAggregate, command: Cancel) -> Event | None:

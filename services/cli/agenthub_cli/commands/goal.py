@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import Calls, Count, Dollars, Id, Seconds
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.queue_check import sentence, unserved_types
@@ -19,9 +20,9 @@ from agenthub_cli.goals.watch import (
     watch_goal,
 )
 from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
-from agenthub_cli.terminal.output import print_json, print_rows, program, say
+from agenthub_cli.terminal.output import confirmed, print_json, print_rows, program, say
 
-GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
+GoalId: TypeAlias = Annotated[Id, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
@@ -63,7 +64,7 @@ def submit(
 def list_(
     *,
     status: Annotated[str | None, Parameter(help="Only goals in this state")] = None,
-    limit: Annotated[int, Parameter(help="How many at most")] = 20,
+    limit: Annotated[Count, Parameter(help="How many at most")] = 20,
     url: Url = None,
     json: Json = False,
 ) -> None:
@@ -109,7 +110,7 @@ def watch(
         str | None,
         Parameter(name="--from", help="Start behind this sequence, or `now`; default: the goal's beginning"),
     ] = None,
-    timeout: Annotated[float | None, Parameter(help="Give up after so many seconds (exit code 124)")] = None,
+    timeout: Annotated[Seconds | None, Parameter(help="Give up after so many seconds (exit code 124)")] = None,
     url: Url = None,
     json: Json = False,
 ) -> int:
@@ -161,8 +162,8 @@ def approve_plan(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Jso
 def budget(
     goal_id: GoalId,
     *,
-    max_llm_calls: Annotated[int | None, Parameter(help="New limit of model calls")] = None,
-    max_cost_usd: Annotated[float | None, Parameter(help="New limit of money")] = None,
+    max_llm_calls: Annotated[Calls | None, Parameter(help="New limit of model calls")] = None,
+    max_cost_usd: Annotated[Dollars | None, Parameter(help="New limit of money")] = None,
     key: Key = None,
     url: Url = None,
     json: Json = False,
@@ -179,7 +180,7 @@ def budget(
 @app.command
 def note(
     goal_id: GoalId,
-    task_id: Annotated[str, Parameter(help="Id of the running task (`agenthub goal show`)")],
+    task_id: Annotated[Id, Parameter(help="Id of the running task (`agenthub goal show`)")],
     text: Annotated[str, Parameter(help="What the agent should know at its next step")],
     *,
     key: Key = None,
@@ -196,6 +197,25 @@ def cancel(goal_id: GoalId, *, reason: Reason = "", key: Key = None, url: Url = 
     """Stop a goal for good."""
     answer = HubClient(url).post(f"/goals/{goal_id}/cancel", _given(reason=reason or None), key=key)
     _print_result(answer, f"Goal {goal_id} is cancelled", json=json)
+
+
+@app.command
+def erase(
+    goal_id: GoalId,
+    *,
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask whether this is meant")] = False,
+    reason: Reason = "",
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Erase what a finished goal keeps beside the log: runs, logs, reports, code, declared secrets."""
+    if not yes and not confirmed(goal_id):
+        raise CommandFailed(
+            f"Nothing of {goal_id} was erased", hint="type its id when asked, or add --yes", code=exit_codes.USAGE
+        )
+    answer = HubClient(url).post(f"/goals/{goal_id}/erase", {"confirm": goal_id, "reason": reason}, key=key)
+    _print_result(answer, f"What {goal_id} kept beside the log is erased; its events stay", json=json)
 
 
 @app.command
