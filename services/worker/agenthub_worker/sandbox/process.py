@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,10 @@ async def run_group(
     pass_fds: Sequence[int] = (),
 ) -> ExecResult:
     """Run `argv` as the leader of a new session. Raises `SandboxUnavailable` when it cannot be started."""
+    if not all(map(_can_be_said, argv)):
+        return ExecResult(
+            exit_code=126, output=b"A command cannot hold a null character or half a surrogate pair.\n"
+        )
     started = time.monotonic()
     process = await _start(argv, env, cwd, pass_fds)
     output = _Captured(process, limits, on_output)
@@ -54,6 +59,14 @@ async def run_group(
         flooded=output.flooded,
         duration_s=time.monotonic() - started,
     )
+
+
+def _can_be_said(word: str) -> bool:
+    """Whether the kernel takes it as an argument of a program."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 class _Captured:
