@@ -12,18 +12,14 @@ from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued
 from agenthub_events.ports import EventLog
-from agenthub_orchestrator.domain import Policy
-from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.nats_queues import NatsQueues
 from agenthub_orchestrator.queue_keeper import keep_queues
-from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.jetstream.declared import create_missing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
-from agenthub_runtime.jetstream.run_log import JetStreamRunLog
-from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
+from tests.support.deciding import deciding
 from tests.support.scripted import accepted, completes, goal_id, store
 from tests.support.until import until
 
@@ -48,22 +44,13 @@ async def watched(bus: Client, *workers: WorkerStatus) -> AsyncIterator[EventLog
     await create_missing(bus)
     for status in workers:
         await NatsFleet(bus).publish(status)
-    follower = Follower(
-        log=log,
-        runs=JetStreamRunLog(bus),
-        artifacts=JetStreamArtifacts(bus),
-        timers=NatsTimers(bus),
-        clock=SystemClock(),
-        ids=SystemIds(),
-        policy=Policy(),
-    )
-    tasks = [asyncio.create_task(work) for work in (follower.run(), keep_queues(follower, NatsQueues(bus), clock))]
-    try:
-        yield log
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with deciding(bus) as follower:
+        watching = asyncio.create_task(keep_queues(follower, NatsQueues(bus), clock))
+        try:
+            yield log
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 async def of(log: EventLog, kind: type[Event]) -> list[Event]:
