@@ -14,17 +14,25 @@ Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
 Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
 FailureClass: TypeAlias = Literal["transient", "model", "tool", "invalid", "crash", "workspace", "limit"]
 ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable"]
+Mutants: TypeAlias = Literal["on", "off"]
 AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
 
 
 class Constraints(Record, frozen=True, kw_only=True):
-    """The bounds of a goal. None means the hub's default, never unlimited."""
+    """The bounds of a goal. None means the hub's default, never unlimited.
+
+    `min_coverage` (percent, 0: none) and `security_audit` correct what the words of the requirements are taken to
+    demand; None: as they are read. `mutants` "off": nobody tries whether the tests notice broken code.
+    """
 
     max_time_s: int | None = None
     must_pass_tests: bool = True
     require_security_audit: bool = True
     max_cost_usd: float | None = None
     max_llm_calls: int | None = None
+    min_coverage: float | None = None
+    security_audit: bool | None = None
+    mutants: Mutants = "on"
 
 
 class PlanTask(Record, frozen=True, kw_only=True):
@@ -179,12 +187,13 @@ class TaskEdits(Record, frozen=True, kw_only=True):
 
 
 class RequirementCoverage(Record, frozen=True, kw_only=True):
-    """Which tasks and which gates stand behind one requirement."""
+    """Which tasks and which gates stand behind one requirement; `none` says so where nothing proves it."""
 
     requirement_id: str
     text: str
     tasks: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    none: str = ""
 
 
 class CallBudget(Record, frozen=True, kw_only=True):

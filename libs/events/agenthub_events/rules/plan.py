@@ -54,9 +54,24 @@ def validate_plan(
     return planned
 
 
-def validate_proposal(plan: Plan, *, requirement_count: int = 0) -> tuple[PlannedTask, ...]:
-    """Validate a planner's first plan: at least one task must do work. Raises `InvalidPlan`."""
-    return validate_plan(plan.tasks, requirement_count=requirement_count)
+def validate_proposal(plan: Plan, *, requirements: Sequence[str] = ()) -> tuple[PlannedTask, ...]:
+    """Validate a planner's first plan: a task must serve each of the requirements. Raises `InvalidPlan`."""
+    check = _Check(PLANNER_LIMITS, {}, len(requirements), "planner")
+    planned = check.run(plan.tasks)
+    reasons = (*check.reasons, *_unserved(plan.tasks, requirements))
+    if reasons:
+        raise InvalidPlan(reasons)
+    return planned
+
+
+def _unserved(tasks: Sequence[PlanTask], requirements: Sequence[str]) -> list[str]:
+    served = {requirement for task in tasks for requirement in task.requirement_ids}
+    return [
+        f"requirement `R{number}` ({' '.join(as_shown(text).split())[:TITLE_MAX]}) is served by no task: name"
+        f" `R{number}` among the `requirement_ids` of the task that fulfils it, or add one"
+        for number, text in enumerate(requirements, 1)
+        if f"R{number}" not in served
+    ]
 
 
 class _Check:
