@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed
+from agenthub_events.catalogue.values import TestCounts
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
@@ -36,6 +37,7 @@ def test_sub():
     assert sub(3, 2) == 1
 """
 BAD = GOOD.replace("== 1", "== 2")
+NEG = "from neg import neg\n\n\ndef test_neg():\n    assert neg(1) == -1\n"
 SKIPPED = "import pytest\n" + BAD.replace("def test_sub", "@pytest.mark.skip\ndef test_sub")
 FEWER = GOOD.split("\n\n\ndef test_sub", maxsplit=1)[0] + "\n"
 SKIPPING = "import pytest\n" + BAD.replace("    assert sub", "    why = 'later'; pytest.skip(why)\n    assert sub")
@@ -268,6 +270,51 @@ async def test_i6_what_ran_before_the_goal_has_to_run_and_what_was_skipped_may_s
     assert (passed.summary, passed.findings) == ("2 passed, 1 skipped, coverage 83.33 %", ())
     # The names of its cases tell when it ran.
     assert passed.base_report_ref == refused.base_report_ref != "", "the base is run once"
+
+
+OLD_RED = """\
+from add import add, sub
+
+
+def test_add():
+    assert add(1, 2) == 3
+
+
+def test_old():
+    assert sub(1, 1) == 7
+"""
+
+
+async def test_what_was_red_before_the_goal_is_said_and_does_not_block(gate: Gate, tmp_path: Path) -> None:
+    broken = "import nothing_like_this\n\n\ndef test_there():\n    assert 1\n"
+    await gate.start_with(tmp_path / "source", {"add.py": CODE, "test_old.py": OLD_RED, "test_broken.py": broken})
+    base = await gate.desk.head()
+    (imported,) = await gate.desk.of(TaskCompleted, "prepare")
+    assert "2 failed before your goal: " in imported.result.summary
+    assert "test_old.py::test_old" in imported.result.summary
+    (merge,) = await gate.desk.merges()
+    assert merge.tests is not None
+    assert merge.tests.counts == TestCounts(passed=1, failed=1, errors=1)
+    await gate.work("t-a", neg="def neg(a):\n    return -a\n", test_neg=NEG)
+    passed = await gate.judge("tests", base=base)
+    assert isinstance(passed, GatePassed), passed.summary
+    assert passed.base_report_ref == merge.tests.report_ref, "the base is not run again"
+    assert set(passed.failed_before) == {"test_old.py::test_old", "test_broken.py"}
+    assert "2 failed before this goal and fail still" in passed.summary
+    await gate.work("t-b", add=CODE.replace("a + b", "a - b"))
+    failed = await gate.judge("tests", round_=2, base=base)
+    assert isinstance(failed, GateFailed), failed.summary
+    assert failed.failing == ("test_old.py::test_add",)
+    assert failed.cause.startswith("test_old.py::test_add fails: "), failed.cause
+
+
+async def test_a_goal_whose_every_test_failed_before_proves_nothing(gate: Gate, tmp_path: Path) -> None:
+    await gate.start_with(tmp_path / "source", {"add.py": CODE, "test_old.py": OLD_RED.replace("== 3", "== 4")})
+    base = await gate.desk.head()
+    await gate.work("t-a", neg="def neg(a):\n    return -a\n")
+    verdict = await gate.judge("tests", base=base)
+    assert isinstance(verdict, GateFailed), verdict.summary
+    assert "Not one test passed" in verdict.summary
 
 
 async def test_new_tests_that_are_skipped_are_counted_and_named(gate: Gate) -> None:

@@ -194,11 +194,15 @@ def test_x19_a_goals_priority_moves_its_orders_in_the_queues() -> None:
 
 
 def test_a_requirement_that_nothing_proves_is_said_to_have_no_evidence() -> None:
-    goal = a_goal(requirements=("Runs offline", "Documentation")).planned(
+    goal = a_goal(requirements=("Runs offline", "Unit tests")).planned(
         step("write", agent="coding-agent", requirement_ids=("R1", "R2"))
     )
-    goal.done("t-write", changes=True).gates_pass()
+    goal.done("t-write", changes=True).judged("gate-tests-1").judged("gate-security-1").asks("gate-review-1")
+    goal.answered(goal.question(), "skip")
     (ready,) = goal.events(GoalReadyForReview)
     assert isinstance(ready, GoalReadyForReview)
-    assert [found.none for found in ready.requirements] == ["", ""]
-    assert "no evidence" not in ready.summary
+    assert [found.none for found in ready.requirements] == [
+        "No evidence exists: no gate that speaks to it has passed",
+        "",
+    ]
+    assert ready.summary.endswith("review waived by a person; no evidence exists for R1")

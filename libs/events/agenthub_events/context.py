@@ -102,7 +102,11 @@ class Answered(Record, frozen=True, kw_only=True):
 
 
 class WorkContext(Record, frozen=True, kw_only=True):
-    """The context of one attempt. `base` is the commit before the goal's first change."""
+    """The context of one attempt.
+
+    `evidence` is the newest run of the tests that bears on the work, `tests_before` that of the repository before
+    the goal changed anything.
+    """
 
     goal_id: str
     goal: str
@@ -119,6 +123,7 @@ class WorkContext(Record, frozen=True, kw_only=True):
     inherited: tuple[Inherited, ...] = ()
     knowledge: tuple[Knowledge, ...] = ()
     evidence: TestEvidence | None = None
+    tests_before: TestEvidence | None = None
     gate: GateOrder | None = None
     trouble: TroubleReport | None = None
     merge: MergeOrder | None = None

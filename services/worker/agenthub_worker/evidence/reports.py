@@ -16,10 +16,13 @@ import msgspec
 from defusedxml.common import DefusedXmlException
 
 from agenthub_events.catalogue.values import TestCounts
+from agenthub_events.redaction import encodable
 from agenthub_worker.evidence.layout import belongs_to_tests
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
 
+NAME_MAX = 500
+"""Characters of a test's id that are kept; the code under test makes them up."""
 REPORT_BYTES = 32 << 20
 # pytest's own name for a failure of itself, and ours for an entry without a name: pytest was ended in that test.
 NO_TESTS = ("pytest::internal", "(a test that never ended)")
@@ -39,6 +42,11 @@ class Case(msgspec.Struct, frozen=True):
     id: str
     outcome: Outcome
     reason: str = ""
+
+
+def stored_id(name: str) -> str:
+    """A test's id as it is kept in the log."""
+    return encodable(name)[:NAME_MAX]
 
 
 def read_report(path: Path, *, limit: int = REPORT_BYTES) -> bytes | None:

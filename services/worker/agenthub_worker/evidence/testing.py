@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shlex
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,11 +20,20 @@ from agenthub_events.redaction import KnownSecrets, mapped
 from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.layout import TestCommand
-from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report, unittest_counts
+from agenthub_worker.evidence.reports import (
+    Case,
+    coverage_percent,
+    parse_junit,
+    read_report,
+    stored_id,
+    unittest_counts,
+)
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
 
 NOTHING_COLLECTED = 5
+TESTS_FAILED = 1
 NO_TEST = "No test was found: code without tests does not pass."
+NONE_PASSED = "Not one test passed: those that failed before this goal fail still, and there are no others."
 NOT_COUNTED = (
     "Not counted: the test command ended with exit code 0 and left no report, so nobody knows whether it ran a"
     " test; only a person can accept it."
@@ -56,6 +65,7 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `cases` None: the command wrote no JUnit report; then `said` is what its own last words count, if they do.
     `coverage_percent` None: not measured. `log` is the output, its middle cut out when it was long.
+    `red_before`: tests that failed before the goal; that they fail still speaks against nobody.
     """
 
     __test__ = False
@@ -69,6 +79,7 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     coverage_percent: float | None
     log: bytes
     said: TestCounts | None = None
+    red_before: frozenset[str] = frozenset()
 
     @property
     def counts(self) -> TestCounts | None:
@@ -85,8 +96,17 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """Ids of the tests that failed or could not run."""
-        return tuple(case.id for case in self.cases or () if case.outcome in ("failed", "error"))
+        """Ids of the tests that failed or could not run, without those that failed before the goal."""
+        return tuple(name for name in self._red if name not in self.red_before)
+
+    @property
+    def still_red(self) -> tuple[str, ...]:
+        """Ids of the tests that failed before the goal and fail still."""
+        return tuple(name for name in self._red if name in self.red_before)
+
+    @property
+    def _red(self) -> Iterator[str]:
+        return (case.id for case in self.cases or () if case.outcome in ("failed", "error"))
 
     @property
     def skipped(self) -> tuple[Case, ...]:
@@ -111,6 +131,11 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     def green(self) -> bool:
         """Whether the tests ran, and all of them hold."""
         return not self.problems
+
+    def beside(self, before: Mapping[str, str]) -> TestReport:
+        """The same run where `before` is how each test, by its id, ended before the goal."""
+        red = (name for name in self._red if before.get(stored_id(name)) in ("failed", "error"))
+        return msgspec.structs.replace(self, red_before=frozenset(red))
 
     def without(self, secrets: KnownSecrets) -> TestReport:
         """The same run with known secrets masked in everything that is kept of it; nothing else is changed."""
@@ -137,15 +162,17 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     def _problems_of_report(self, counts: TestCounts) -> list[str]:
         found = []
-        if counts.failed or counts.errors:
-            found.append(f"{counts.failed} failed, {counts.errors} errors.")
-            if self.exit_code == 0:
-                found.append("The exit code 0 contradicts the report.")
+        red = self.failing if self.cases is not None else counts.failed + counts.errors
+        if red:
+            old = f" ({len(self.still_red)} of them failed before this goal)" if self.still_red else ""
+            found.append(f"{counts.failed} failed, {counts.errors} errors{old}.")
+        if (counts.failed or counts.errors) and self.exit_code == 0:
+            found.append("The exit code 0 contradicts the report.")
         if self.exit_code == NOTHING_COLLECTED or counts == TestCounts():
             found.append(NO_TEST)
         elif not counts.passed and not found:
-            found.append("Every test was skipped.")
-        if self.exit_code and not found:
+            found.append(NONE_PASSED if self.still_red else "Every test was skipped.")
+        if self.exit_code not in (0, TESTS_FAILED if self.still_red else 0) and not found:
             found.append(f"The test command ended with exit code {self.exit_code}, though no test failed.")
         return found
 
@@ -195,7 +222,9 @@ def _reporting(folder: Path, command: TestCommand) -> str:
         *_NOT_LOADED,
     ]
     if command.pytest:
-        options += ["--tb=short", "--cov=.", f"--cov-config={folder}/coverage.ini"]
+        # One file that cannot be imported must not keep all others from being run.
+        options += ["--continue-on-collection-errors", "--tb=short", "--cov=."]
+        options += [f"--cov-config={folder}/coverage.ini"]
         options += [f"--cov-report=json:{folder}/coverage.json"]
     return shlex.join(options)
 

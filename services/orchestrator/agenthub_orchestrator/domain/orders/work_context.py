@@ -59,6 +59,7 @@ def context_of(
         inherited=tuple(_inherited(parent) for parent in parents),
         knowledge=tuple(state.knowledge[-KNOWLEDGE_MAX:]),
         evidence=_evidence(state, task_id, parents),
+        tests_before=state.tests_before,
         gate=_gate_order(state, task_id, accepted),
         trouble=_trouble(state, task_id),
         merge=_merge_order(state, task_id),
