@@ -36,7 +36,11 @@ class Constraints(Record, frozen=True, kw_only=True):
 
 
 class PlanTask(Record, frozen=True, kw_only=True):
-    """One task as a planner or a person writes it. `depends_on` names keys of earlier tasks."""
+    """One task as a planner or a person writes it. `depends_on` names keys of earlier tasks.
+
+    `changes_tests` are tests that were there before and that the task may change, since a requirement wants it:
+    paths, patterns of paths, or ids.
+    """
 
     key: str
     title: str
@@ -48,6 +52,7 @@ class PlanTask(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int | None = None
 
 
@@ -66,6 +71,7 @@ class PlannedTask(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int = 0
     origin: Origin = "planner"
 
@@ -144,6 +150,27 @@ class TestCounts(Record, frozen=True, kw_only=True):
     failed: int = 0
     errors: int = 0
     skipped: int = 0
+
+
+class MutationEvidence(Record, frozen=True, kw_only=True):
+    """What the tests notice of broken code: small changes of the changed lines, each with a run of the tests.
+
+    `survivors` are those that were not noticed, as `path:line` with what became what. `unrun`: no test runs a
+    changed line. `off`: the goal does without them.
+    """
+
+    tried: int = 0
+    noticed: int = 0
+    survivors: tuple[str, ...] = ()
+    unrun: bool = False
+    off: bool = False
+
+    def __str__(self) -> str:
+        if self.off:
+            return "mutants were not tried (constraints.mutants: off)"
+        if self.unrun:
+            return "no test runs a changed line"
+        return f"{self.noticed} of {self.tried} mutants noticed" if self.tried else ""
 
 
 class TestEvidence(Record, frozen=True, kw_only=True):

@@ -102,6 +102,7 @@ class _Check:
         agent_type = self._agent(task)
         depends_on = self._dependencies(task, later)
         self._requirements(task)
+        self._declared(task)
         self._bounds(task)
         self.ids.setdefault(task.key, task_id)
         return PlannedTask(
@@ -117,6 +118,7 @@ class _Check:
             acceptance=task.acceptance,
             requirement_ids=task.requirement_ids,
             writes=task.writes,
+            changes_tests=task.changes_tests,
             timeout_s=task.timeout_s or DEFAULT_TIMEOUT_S,
             origin=self.origin,
         )
@@ -171,6 +173,13 @@ class _Check:
             if requirement not in known:
                 allowed = f"R1 to R{self.requirement_count}" if known else "none: the goal has no requirements"
                 self.reasons.append(f"task `{task.key}`: unknown requirement `{requirement}` (allowed: {allowed})")
+
+    def _declared(self, task: PlanTask) -> None:
+        if task.changes_tests and self.requirement_count and not task.requirement_ids:
+            self.reasons.append(
+                f"task `{task.key}` may change tests ({', '.join(task.changes_tests)[:TITLE_MAX]}): name the"
+                " requirement that wants it in `requirement_ids`"
+            )
 
     def _bounds(self, task: PlanTask) -> None:
         if not task.title.strip() or len(as_shown(task.title)) > TITLE_MAX:

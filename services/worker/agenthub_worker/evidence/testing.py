@@ -19,10 +19,10 @@ from agenthub_events.catalogue.values import TestCounts
 from agenthub_events.redaction import KnownSecrets, mapped
 from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.errors import InvalidTestPath
+from agenthub_worker.evidence.covered import read_coverage, sources_in
 from agenthub_worker.evidence.layout import TestCommand
 from agenthub_worker.evidence.reports import (
     Case,
-    coverage_percent,
     parse_junit,
     read_report,
     stored_id,
@@ -48,7 +48,6 @@ _COVERAGE_RULES = """\
 data_file = {folder}/coverage.data
 omit =
     setup.py
-    docs/*
     .venv/*
     node_modules/*
 [report]
@@ -65,7 +64,8 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `cases` None: the command wrote no JUnit report; then `said` is what its own last words count, if they do.
     `coverage_percent` None: not measured. `log` is the output, its middle cut out when it was long.
-    `red_before`: tests that failed before the goal; that they fail still speaks against nobody.
+    `executed`: the lines that ran, by path; None: not measured. `red_before`: tests that failed before the goal;
+    that they fail still speaks against nobody.
     """
 
     __test__ = False
@@ -80,6 +80,7 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     log: bytes
     said: TestCounts | None = None
     red_before: frozenset[str] = frozenset()
+    executed: Mapping[str, frozenset[int]] | None = None
 
     @property
     def counts(self) -> TestCounts | None:
@@ -185,22 +186,29 @@ async def run_tests(
     timeout_s: float,
     paths: Sequence[str] = (),
     on_output: Output | None = None,
+    measured: bool = True,
+    options: Sequence[str] = (),
 ) -> TestReport:
     """Run the tests (only `paths` of them, for pytest) and read their reports once nothing runs any more.
 
+    `measured`: with coverage. `options` are further ones of pytest's.
     Raises `InvalidTestPath` for a path that is none, `SandboxUnavailable` when nothing can be run.
     """
     line = _with_paths(command, paths)
+    sources = await asyncio.to_thread(sources_in, workspace) if measured else {}
     async with _report_folder() as folder:
         ran = await sandbox.run(
             line,
             workspace=workspace,
             timeout_s=timeout_s,
-            env={"PYTEST_ADDOPTS": _reporting(folder, command), "COVERAGE_FILE": f"{folder}/coverage.data"},
+            env={
+                "PYTEST_ADDOPTS": _reporting(folder, command, measured, options),
+                "COVERAGE_FILE": f"{folder}/coverage.data",
+            },
             binds=[Bind(folder, writable=True)],
             on_output=on_output,
         )
-        return await asyncio.to_thread(_report, line, command, ran, folder)
+        return await asyncio.to_thread(_report, line, command, ran, folder, sources)
 
 
 def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
@@ -212,7 +220,7 @@ def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
     return " ".join((command.text, *map(shlex.quote, paths)))
 
 
-def _reporting(folder: Path, command: TestCommand) -> str:
+def _reporting(folder: Path, command: TestCommand, measured: bool, more: Sequence[str]) -> str:
     options = [
         f"--junitxml={folder}/junit.xml",
         "-o",
@@ -220,11 +228,13 @@ def _reporting(folder: Path, command: TestCommand) -> str:
         "-p",
         "no:cacheprovider",
         *_NOT_LOADED,
+        *more,
     ]
     if command.pytest:
         # One file that cannot be imported must not keep all others from being run.
-        options += ["--continue-on-collection-errors", "--tb=short", "--cov=."]
-        options += [f"--cov-config={folder}/coverage.ini"]
+        options += ["--continue-on-collection-errors", "--tb=short"]
+    if command.pytest and measured:
+        options += ["--cov=.", f"--cov-config={folder}/coverage.ini"]
         options += [f"--cov-report=json:{folder}/coverage.json"]
     return shlex.join(options)
 
@@ -241,9 +251,12 @@ async def _report_folder() -> AsyncIterator[Path]:
         await asyncio.to_thread(delete_tree, folder)
 
 
-def _report(line: str, command: TestCommand, ran: ExecResult, folder: Path) -> TestReport:
+def _report(
+    line: str, command: TestCommand, ran: ExecResult, folder: Path, sources: Mapping[str, str]
+) -> TestReport:
     junit = read_report(folder / "junit.xml")
-    coverage = read_report(folder / "coverage.json")
+    measured = read_report(folder / "coverage.json")
+    covered = read_coverage(measured, sources) if measured else None
     return TestReport(
         command=line,
         exit_code=ran.exit_code,
@@ -252,6 +265,7 @@ def _report(line: str, command: TestCommand, ran: ExecResult, folder: Path) -> T
         duration_s=ran.duration_s,
         cases=parse_junit(junit) if junit else None,
         said=unittest_counts(ran.output) if command.unittest else None,
-        coverage_percent=coverage_percent(coverage) if coverage else None,
+        coverage_percent=covered.percent if covered else None,
+        executed=covered.executed if covered else None,
         log=ran.output,
     )

@@ -62,6 +62,11 @@ class TestHistory:
         """Commits of the rounds that failed since the gate last passed, the newest first."""
         return [verdict.commit for _, verdict in self._rounds if not isinstance(verdict, GatePassed)]
 
+    @property
+    def delivered(self) -> str:
+        """The commit that handed in the goal's own tests: that of the order, else of the oldest failed round."""
+        return self._order.tests_from or (self.failed_commits[-1] if self.failed_commits else "")
+
     async def of_rounds(self) -> list[PastTestRun]:
         """The runs of the rounds, the newest first."""
         return [

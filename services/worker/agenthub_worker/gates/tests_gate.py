@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from agenthub_events.context import GateOrder
 from agenthub_events.gates import TESTS
 from agenthub_events.rules.requirements import gates_for
 from agenthub_runtime.repository.goal import GoalRepository
+from agenthub_runtime.repository.history import FileEntry
 from agenthub_worker.domain.gate_judgement import Judgement, judge_tests
 from agenthub_worker.evidence.causes import cause_of
 from agenthub_worker.evidence.delta import brought_hooks, compare_tests
@@ -20,6 +22,8 @@ from agenthub_worker.evidence.reports import stored_id
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import LostTest, all_lost, fresh_skips, refusals_of
 from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.experiments.judge_settings import refusals_of_files, unreadable_sources
+from agenthub_worker.gates.experiments import Experiments, Shown
 from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.test_history import Base, TestHistory, other_texts, test_texts
 from agenthub_worker.gates.verdicts import FINDINGS_KEPT, make_verdict
@@ -55,20 +59,28 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
     base = await earlier.of_base(round_.context) if asked else Base(report_ref=earlier.base_report_ref)
     report = ran.beside(base.run.outcomes if base.run else {})
     weighed = await _weigh(round_, report, earlier, base)
+    if report.green and not weighed.refusals:
+        shown = await Experiments(
+            round_, command, report, base.run.outcomes if base.run else {}, earlier.delivered
+        ).run()
+    else:
+        shown = Shown()
     judgement = judge_tests(
         evidence_of(report, stored.log_ref, stored.report_ref),
         problems=report.problems,
-        refusals=weighed.refusals,
+        refusals=(*weighed.refusals, *shown.refusals),
         min_coverage=order.min_coverage,
         new_skips=len(weighed.skips),
         not_counted=report.not_counted,
         failed_before=report.still_red,
         cause=cause_of(report),
+        mutants=shown.mutants,
     )
     return make_verdict(
         round_,
         judgement,
-        findings=(*weighed.findings, *weighed.skips)[:FINDINGS_KEPT],
+        findings=(*weighed.findings, *shown.findings, *weighed.skips)[:FINDINGS_KEPT],
+        mutants=shown.mutants,
         base_report_ref=base.report_ref,
         **_of_tests(report, stored, order),
     )
@@ -122,11 +134,26 @@ async def _weigh(round_: GateRound, report: TestReport, earlier: TestHistory, ba
         skips = fresh_skips(cases, base.run.outcomes if base.run else {}, lost)
     known = {plain_id(test.id) for test in lost}
     refused = [reason for delta in deltas for reason in delta.refusals(known)]
+    refused += await _files_refused(repository, order)
     return Weighed(
         refusals=tuple(dict.fromkeys((*refusals_of(lost), *refused, *await _hooks(repository, order)))),
         findings=(*(test.finding for test in lost), *deltas[0].tampering),
         skips=tuple(skips),
     )
+
+
+async def _files_refused(repository: GoalRepository, order: GateOrder) -> list[str]:
+    """Files of the change that would decide how the judge runs, or that nobody can read."""
+    before, now = [{e.path: e for e in await repository.files(commit)} for commit in (order.base, order.commit)]
+    sources = [
+        await repository.contents([e for e in files.values() if e.path.endswith(".py") and e.mode != "120000"])
+        for files in (_differing(before, now), _differing(now, before))
+    ]
+    return [*refusals_of_files(before, now), *unreadable_sources(sources[0], sources[1])]
+
+
+def _differing(files: Mapping[str, FileEntry], others: Mapping[str, FileEntry]) -> dict[str, FileEntry]:
+    return {path: entry for path, entry in files.items() if others.get(path) != entry}
 
 
 async def _hooks(repository: GoalRepository, order: GateOrder) -> list[str]:

@@ -72,6 +72,7 @@ class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     acceptance: tuple[ShortText, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int | None = None
 
 

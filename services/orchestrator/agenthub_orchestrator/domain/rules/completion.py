@@ -83,8 +83,14 @@ def _gate_summaries(state: GoalState, gates: Iterable[GateName]) -> list[str]:
             "reported": "failed, which this goal allows",
         }
         said = "had nothing to do" if _idle(state, gate) else words.get(standing(state, gate), "not passed")
-        told.append(f"{GATES[gate].words.noun} {said}{_dismissals(state, gate)}")
+        told.append(f"{GATES[gate].words.noun} {said}{_mutants(state, gate)}{_dismissals(state, gate)}")
     return told
+
+
+def _mutants(state: GoalState, gate: GateName) -> str:
+    verdict = state.gates[gate].verdict
+    said = str(verdict.mutants) if verdict and verdict.mutants else ""
+    return f" ({said})" if said else ""
 
 
 def _dismissals(state: GoalState, gate: GateName) -> str:
