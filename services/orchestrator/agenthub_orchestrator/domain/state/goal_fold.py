@@ -124,6 +124,8 @@ def _sealed(state: GoalState, seq: int, event: g.SealRecorded) -> None:
 def _merged(state: GoalState, seq: int, event: t.MergeDone) -> None:
     if not state.base:
         state.base = event.head if event.origin == "prepare" else event.base
+    if event.origin == "prepare":
+        state.tests_before = event.tests
     state.head = event.head
     state.merges.append(event)
 
