@@ -15,14 +15,12 @@ from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.values import Constraints, Estimates, PlanTask
 from agenthub_events.errors import CommandRefused
 from agenthub_events.rules import goal_aggregate
-from agenthub_events.rules.goal_aggregate import (
-    EVENT_OF,
-    TERMINAL,
+from agenthub_events.rules.goal_aggregate import EVENT_OF, TERMINAL, GoalAggregate
+from agenthub_events.rules.goal_commands import (
     Approve,
     ApprovePlan,
     Cancel,
     EditPlan,
-    GoalAggregate,
     GoalCommand,
     Pause,
     RaiseBudget,
