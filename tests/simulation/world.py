@@ -18,8 +18,8 @@ from agenthub_events.ports import Recorded
 from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
-from agenthub_replay.decisions import replay_decisions
 from agenthub_replay.history import load
+from agenthub_replay.playing.decisions import replay_decisions
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.fleet import InMemoryFleet

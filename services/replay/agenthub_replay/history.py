@@ -37,7 +37,7 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(self.data).hexdigest()
 
 
-class Source(Protocol):
+class HistorySource(Protocol):
     """Where histories are read. It has no way to write anything."""
 
     async def goals(self, *, since: int = 0) -> list[str]:
@@ -57,7 +57,7 @@ class Source(Protocol):
         ...
 
 
-class History:
+class GoalHistory:
     """One goal's history, complete and in memory; nobody changes it."""
 
     def __init__(
@@ -131,17 +131,17 @@ class History:
         return tuple(recorded for recorded in self.events if recorded.seq <= seq)
 
 
-async def load(source: Source, goal_id: str) -> History:
+async def load(source: HistorySource, goal_id: str) -> GoalHistory:
     """The history of a goal with every object that it names. Raises `HistoryMissing`, `StoreUnavailable`."""
     events = await source.events(goal_id)
     if not events:
         raise HistoryMissing(f"There is no goal `{goal_id[:60]}` in this log", field="goal_id")
     steps = await source.steps(goal_id)
     objects = await _objects(source, [message.data for message in (*events, *steps)])
-    return History(goal_id, events, steps, objects)
+    return GoalHistory(goal_id, events, steps, objects)
 
 
-async def _objects(source: Source, bodies: Iterable[bytes]) -> dict[str, bytes]:
+async def _objects(source: HistorySource, bodies: Iterable[bytes]) -> dict[str, bytes]:
     """The objects that these bodies name by their digests, and those that these name in turn."""
     found: dict[str, bytes] = {}
     asked: set[str] = set()

@@ -32,7 +32,7 @@ from agenthub_worker.domain.outcomes import (
     RunSummary,
     closing_event,
 )
-from agenthub_worker.domain.prompt import first_message
+from agenthub_worker.domain.prompt import first_message, on_named_commits
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.gates.gate_round import GateRound, Heard
 from agenthub_worker.gates.runners import RUNNERS, GateRunner
@@ -67,16 +67,7 @@ async def prepare(lease: Lease) -> Preparation:
 async def read_context(lease: Lease) -> WorkContext:
     """What the order says of the work, with the texts that it keeps elsewhere. Raises `AgenthubError`."""
     data = await lease.ports.patiently(lambda: lease.ports.artifacts.get(lease.order.context_ref))
-    return _on_a_named_commit(decode_context(await lease.restored(data)))
-
-
-def _on_a_named_commit(context: WorkContext) -> WorkContext:
-    """Before the first merge nobody has named a commit: a gate judges the root that every branch begins with."""
-    gate = context.gate
-    if gate is None or (gate.commit and gate.base):
-        return context
-    named = msgspec.structs.replace(gate, commit=gate.commit or ROOT_COMMIT, base=gate.base or ROOT_COMMIT)
-    return msgspec.structs.replace(context, gate=named)
+    return on_named_commits(decode_context(await lease.restored(data)), ROOT_COMMIT)
 
 
 class Attempt:

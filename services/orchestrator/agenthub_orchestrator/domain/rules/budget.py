@@ -26,7 +26,7 @@ def settle(decision: Decision) -> None:
             run = RunId(state.goal_id, key.task_id, key.attempt)
             ordinal = f"{key.task_id}-{key.attempt}-{key.number}"
             charge = Charge(run=run, slices=slices, number=key.number)
-            decision.write_family("budget", _used_up(held), ordinal, charge)
+            decision.write_family("budget", _used_up(held), ordinal, charge=charge)
             return
 
 

@@ -6,17 +6,17 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-DifferenceKind: TypeAlias = Literal["decision", "setup", "request", "move", "outcome"]
+DivergenceKind: TypeAlias = Literal["decision", "setup", "request", "move", "outcome"]
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     """One place where the two sides part.
 
     `seq` is that of the event (or of the step in RUNS) that was recorded there, of the event that had been folded
     last when nothing was. `recorded` and `replayed` are JSON or words; empty: that side does nothing there.
     """
 
-    kind: DifferenceKind
+    kind: DivergenceKind
     seq: int
     where: str
     what: str
@@ -37,4 +37,4 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     moves: int = 0
     unrecorded: int = 0
     missing: tuple[str, ...] = ()
-    differences: tuple[Difference, ...] = ()
+    differences: tuple[Divergence, ...] = ()

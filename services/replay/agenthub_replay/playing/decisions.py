@@ -27,8 +27,8 @@ from agenthub_orchestrator.domain import (
     initial,
     timers_of,
 )
-from agenthub_replay.differences import Difference
-from agenthub_replay.history import History, readable
+from agenthub_replay.history import GoalHistory, readable
+from agenthub_replay.playing.differences import Divergence
 
 PolicyChange: TypeAlias = Callable[[Policy], Policy]
 _ACTOR = "orchestrator"
@@ -40,7 +40,7 @@ class DecisionsReplayed(NamedTuple):
     compared: int
     unrecorded: int
     missing: tuple[str, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[Divergence, ...]
 
 
 class _Decided(NamedTuple):
@@ -61,7 +61,7 @@ def as_it_was(policy: Policy) -> Policy:
     return policy
 
 
-def replay_decisions(history: History, change: PolicyChange = as_it_was) -> DecisionsReplayed:
+def replay_decisions(history: GoalHistory, change: PolicyChange = as_it_was) -> DecisionsReplayed:
     """Decide again at every point where the orchestrator has decided something, and once more at the end.
 
     `change` alters the recorded policy, to see what other bounds would have decided.
@@ -70,13 +70,13 @@ def replay_decisions(history: History, change: PolicyChange = as_it_was) -> Deci
 
 
 class _Replay:
-    def __init__(self, history: History, change: PolicyChange) -> None:
+    def __init__(self, history: GoalHistory, change: PolicyChange) -> None:
         self._history = history
         self._change = change
         self._decided = list(_decided(history))
         self._aggregates = _by_aggregate(history)
         self._policies: dict[str, Policy] = {}
-        self._differences: list[Difference] = []
+        self._differences: list[Divergence] = []
         self._missing: dict[str, None] = {}
 
     def run(self) -> DecisionsReplayed:
@@ -150,7 +150,7 @@ class _Replay:
             return
         shown = "" if replayed is None else _words(subject, replayed)
         self._differences.append(
-            Difference(
+            Divergence(
                 kind="decision",
                 seq=recorded.seq,
                 where=event.originator_id,
@@ -174,7 +174,7 @@ class _Replay:
             # It may have been on its way when the history was read.
             return
         self._differences.append(
-            Difference(
+            Divergence(
                 kind="decision",
                 seq=seq,
                 where=draft.originator_id,
@@ -194,7 +194,7 @@ class _Replay:
             self._unrecorded(due.draft, state.last_seq)
 
 
-def _decided(history: History) -> Iterator[_Decided]:
+def _decided(history: GoalHistory) -> Iterator[_Decided]:
     for recorded in history.events:
         event = readable(recorded)
         if event is None or event.metadata.get("actor") != _ACTOR or event.originator_id.startswith(f"{HUB}."):
@@ -208,14 +208,14 @@ def _decided(history: History) -> Iterator[_Decided]:
             yield _Decided(recorded, event, inputs)
 
 
-def _by_aggregate(history: History) -> Mapping[str, list[int]]:
+def _by_aggregate(history: GoalHistory) -> Mapping[str, list[int]]:
     found: defaultdict[str, list[int]] = defaultdict(list)
     for seq, subject in history.subjects.items():
         found[subject.originator_id].append(seq)
     return found
 
 
-def _agent_hashes(history: History) -> dict[str, str]:
+def _agent_hashes(history: GoalHistory) -> dict[str, str]:
     orders = [r.event for r in history.events if isinstance(r.event, TaskEnqueued)]
     return {order.agent: order.agent_hash for order in orders if order.agent_hash}
 

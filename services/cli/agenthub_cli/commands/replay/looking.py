@@ -1,0 +1,63 @@
+"""Shows a goal as it was."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from agenthub_cli.commands.replay.opening import history_of
+from agenthub_cli.errors import CommandFailed
+from agenthub_cli.exit_codes import USAGE
+from agenthub_cli.terminal.output import print_json, print_rows, say
+from agenthub_replay import positions
+
+
+def run_show(
+    goal: str,
+    at_seq: int | None,
+    at_time: datetime | None,
+    nats_url: str | None,
+    data_dir: Path | None,
+    *,
+    json: bool,
+) -> None:
+    """`agenthub replay show`."""
+    if at_seq is not None and at_time is not None:
+        raise CommandFailed("--at-seq and --at-time cannot both be given: name one position", code=USAGE)
+    history = asyncio.run(history_of(goal, nats_url, data_dir))
+    seq = history.last_seq if at_seq is None else at_seq
+    if at_time is not None:
+        # A time without a zone is that of the one who types it.
+        seq = positions.seq_at(history, at_time.astimezone(UTC))
+    seen = positions.goal_at(history, seq)
+    if json:
+        print_json(seen)
+        return
+    for line in positions.story(history, until=seq):
+        say(line)
+    row = seen.goal
+    say()
+    say(f"As of event {seen.seq}: {row.status}, {row.tasks_done} of {row.tasks_total} tasks done")
+    say(f"Model calls {row.llm_calls}, cost {row.cost_usd:.4f} USD, branch at {row.head or 'its start'}")
+    tasks = [msgspec.to_builtins(task) for task in seen.tasks]
+    print_rows(tasks, ("task_id", "status", "attempt", "agent", "reason"), empty="No task is planned yet")
+
+
+def run_diff(
+    goal: str, from_seq: int, to_seq: int, nats_url: str | None, data_dir: Path | None, *, json: bool
+) -> None:
+    """`agenthub replay diff`."""
+    if from_seq > to_seq:
+        raise CommandFailed(f"--from {from_seq} lies behind --to {to_seq}: exchange them", code=USAGE)
+    found = positions.diff(asyncio.run(history_of(goal, nats_url, data_dir)), from_seq, to_seq)
+    if json:
+        print_json(found)
+        return
+    for line in found.story:
+        say(line)
+    say()
+    rows = [msgspec.to_builtins(change) for change in found.changes]
+    print_rows(rows, ("table", "key", "field", "before", "after"), empty="Nothing has changed")
