@@ -12,7 +12,7 @@ import msgspec
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.goal import GoalAccepted, GoalCancelled, GoalCompleted, GoalFailed
-from agenthub_events.errors import InvalidSubject
+from agenthub_events.errors import ArtifactMissing, InvalidSubject
 from agenthub_events.ports import Recorded
 from agenthub_events.runs import RecordedStep, RunId, decode_step
 from agenthub_events.serialization.codec import decode
@@ -129,6 +129,24 @@ class GoalHistory:
     def until(self, seq: int) -> tuple[Recorded, ...]:
         """Its messages up to this sequence of the log."""
         return tuple(recorded for recorded in self.events if recorded.seq <= seq)
+
+
+class RecordedObjects:
+    """The objects of a history behind the port `Artifacts`, which here takes nothing."""
+
+    def __init__(self, history: GoalHistory) -> None:
+        self._objects = history.objects
+
+    async def put(self, data: bytes) -> str:
+        """Nothing is stored by replay: that would be a defect of it."""
+        raise AssertionError("replay writes nothing")
+
+    async def get(self, digest: str) -> bytes:
+        """The object of this digest. Raises `ArtifactMissing`."""
+        found = self._objects.get(digest)
+        if found is None:
+            raise ArtifactMissing(f"No object `{digest}` is in this history")
+        return found
 
 
 async def load(source: HistorySource, goal_id: str) -> GoalHistory:

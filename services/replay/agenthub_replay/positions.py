@@ -26,7 +26,7 @@ from agenthub_runtime.readmodels.rows import (
     TimelineRow,
     UsageRow,
 )
-from agenthub_runtime.timeline.renderer import TimelineRenderer
+from agenthub_runtime.timeline.renderer import Line, TimelineRenderer
 
 R = TypeVar("R", bound=Row)
 
@@ -195,9 +195,13 @@ def _keyed(rows: Any) -> dict[str, dict[str, Any]]:
 def story(history: GoalHistory, *, after: int = 0, until: int | None = None) -> Iterator[str]:
     """The goal's history line by line: sequence, time, who, what."""
     narrator = TimelineRenderer()
+    lines: dict[int, Line] = {}
     for recorded in history.events:
         if until is not None and recorded.seq > until:
-            return
+            break
         line = narrator.tell(recorded)
         if line is not None and recorded.seq > after:
-            yield f"{recorded.seq:>6} {line.time:%H:%M:%S} {line.component}: {line.text}"
+            # A line that was told before is replaced: more was enqueued in the same moment.
+            lines[line.seq] = line
+    for line in lines.values():
+        yield f"{line.seq:>6} {line.time:%H:%M:%S} {line.component}: {line.text}"

@@ -36,6 +36,21 @@ def show(
 
 
 @app.command
+def why(
+    goal: GoalOrFile,
+    of: Annotated[str, Parameter(help="An event's sequence, a task's id, or a line: auth/jwt.py:42")],
+    *,
+    nats_url: NatsUrl = None,
+    data_dir: DataDirOption = None,
+    json: Json = False,
+) -> None:
+    """Show what an event, a task or a line of the result follows from, back to the words of the goal."""
+    from agenthub_cli.commands.replay.looking import run_why
+
+    run_why(goal, of, nats_url, data_dir, json=json)
+
+
+@app.command
 def diff(
     goal: GoalOrFile,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from agenthub_cli.errors import CommandFailed
 from agenthub_cli.exit_codes import USAGE
 from agenthub_cli.terminal.output import print_json, print_rows, say
 from agenthub_replay import positions
+from agenthub_replay.causation import Causation
+from agenthub_replay.lines import LineCause, why
 
 
 def run_show(
@@ -44,6 +47,43 @@ def run_show(
     say(f"Model calls {row.llm_calls}, cost {row.cost_usd:.4f} USD, branch at {row.head or 'its start'}")
     tasks = [msgspec.to_builtins(task) for task in seen.tasks]
     print_rows(tasks, ("task_id", "status", "attempt", "agent", "reason"), empty="No task is planned yet")
+
+
+def run_why(goal: str, of: str, nats_url: str | None, data_dir: Path | None, *, json: bool) -> None:
+    """`agenthub replay why`."""
+
+    async def work() -> Causation | LineCause:
+        with tempfile.TemporaryDirectory(prefix="agenthub-why-") as folder:
+            return await why(await history_of(goal, nats_url, data_dir), of, Path(folder))
+
+    found = asyncio.run(work())
+    if json:
+        print_json(found)
+        return
+    if isinstance(found, LineCause):
+        say(f"{found.path}:{found.line}  {found.text}")
+        say(f"commit {found.commit}" + ("" if found.cause else ", which was there before the goal"))
+    causation = found.cause if isinstance(found, LineCause) else found
+    if causation is not None:
+        _tell(causation)
+
+
+def _tell(causation: Causation) -> None:
+    """As a tree; what an event that was told already follows from is not told again."""
+    causes = {cause.seq: cause for cause in causation.causes}
+    told: set[int] = set()
+    waiting = [(causation.of, 0)]
+    while waiting:
+        seq, depth = waiting.pop()
+        cause = causes[seq]
+        task = "" if cause.task_id == "_" else f" {cause.task_id}"
+        say(f"{'  ' * depth}{cause.seq} {cause.type}{task}: {cause.text}")
+        if seq not in told:
+            told.add(seq)
+            waiting.extend((because, depth + 1) for because in reversed(cause.because))
+    say()
+    for words in causation.words:
+        say(f"“{words}”")
 
 
 def run_diff(
