@@ -149,11 +149,16 @@ class RecordedObjects:
         return found
 
 
-async def load(source: HistorySource, goal_id: str) -> GoalHistory:
-    """The history of a goal with every object that it names. Raises `HistoryMissing`, `StoreUnavailable`."""
+async def load(source: HistorySource, goal_id: str, *, is_whole: bool = True) -> GoalHistory:
+    """The history of a goal with its runs and every object that it names; its events alone unless `is_whole`.
+
+    Raises `HistoryMissing`, `StoreUnavailable`.
+    """
     events = await source.events(goal_id)
     if not events:
         raise HistoryMissing(f"There is no goal `{goal_id[:60]}` in this log", field="goal_id")
+    if not is_whole:
+        return GoalHistory(goal_id, events)
     steps = await source.steps(goal_id)
     objects = await _objects(source, [message.data for message in (*events, *steps)])
     return GoalHistory(goal_id, events, steps, objects)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from agenthub_events.context import WorkContext
 from agenthub_events.redaction import MASK
 from agenthub_events.runs import RunSetup
-from agenthub_runtime.agents.load import parse_agent
+from agenthub_runtime.agents.load import AgentDefinition, parse_agent
 from agenthub_runtime.errors import AgentFileInvalid
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.domain.prompt import first_message, on_named_commits, system_prompt
@@ -43,7 +44,7 @@ def _first(setup: RunSetup, context: WorkContext) -> SetupPart:
 
 def _of_agent(setup: RunSetup, context: WorkContext, text: str) -> Iterator[SetupPart]:
     try:
-        agent = parse_agent(text, source=setup.agent)
+        agent = _agent(text, setup.agent)
     except AgentFileInvalid as error:
         yield SetupPart("agent file", setup.agent_file, str(error))
         return
@@ -52,6 +53,12 @@ def _of_agent(setup: RunSetup, context: WorkContext, text: str) -> Iterator[Setu
     yield SetupPart("tools", _json(setup.tools), _json(tools))
     if setup.max_turns:
         yield SetupPart("turns", str(setup.max_turns), str(agent.limits.max_turns))
+
+
+@lru_cache(maxsize=64)
+def _agent(text: str, source: str) -> AgentDefinition:
+    """One file stands behind many runs."""
+    return parse_agent(text, source=source)
 
 
 def _json(value: object) -> str:
