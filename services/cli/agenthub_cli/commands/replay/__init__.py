@@ -16,6 +16,9 @@ from agenthub_cli.commands.nats_assets import NatsUrl
 
 app = App(name="replay", help="Look at a goal as it was, ask why, and play it again with today's code.")
 
+DatabaseUrl: TypeAlias = Annotated[
+    str | None, Parameter(name="--database-url", env_var="DATABASE_URL", help="Default: the running hub's")
+]
 GoalOrFile: TypeAlias = Annotated[str, Parameter(help="Id of the goal, or an exported file")]
 
 
@@ -95,6 +98,39 @@ def policy(
     from agenthub_cli.commands.replay.playing import run_policy
 
     return run_policy(since, change, nats_url, data_dir, json=json)
+
+
+@app.command
+def project(
+    name: Annotated[str, Parameter(help="The projection: readmodels")],
+    *,
+    schema: Annotated[str, Parameter(help="A schema of its own, made anew when replay has made it before")],
+    to_seq: Annotated[int | None, Parameter(help="As of this event of the log; default: the last")] = None,
+    nats_url: NatsUrl = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDirOption = None,
+    json: Json = False,
+) -> None:
+    """Make the tables of a projection as of an event, in a schema beside the live ones."""
+    from agenthub_cli.commands.replay.schemas import Stores, run_project
+
+    run_project(name, schema, to_seq, Stores(nats_url, database_url, data_dir), json=json)
+
+
+@app.command
+def compare_schemas(
+    first: Annotated[str, Parameter(help="A schema that `replay project` has made, or `live`")],
+    second: Annotated[str, Parameter(help="Another one")],
+    *,
+    nats_url: NatsUrl = None,
+    database_url: DatabaseUrl = None,
+    data_dir: DataDirOption = None,
+    json: Json = False,
+) -> int:
+    """Compare two schemas row by row; exit code 1 when they differ."""
+    from agenthub_cli.commands.replay.schemas import Stores, run_compare_schemas
+
+    return run_compare_schemas(first, second, Stores(nats_url, database_url, data_dir), json=json)
 
 
 @app.command
