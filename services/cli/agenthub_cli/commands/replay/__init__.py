@@ -70,6 +70,21 @@ def diff(
 
 
 @app.command
+def compare(
+    first: GoalOrFile,
+    second: GoalOrFile,
+    *,
+    nats_url: NatsUrl = None,
+    data_dir: DataDirOption = None,
+    json: Json = False,
+) -> None:
+    """Show two goals side by side: state, time, cost, gates, files."""
+    from agenthub_cli.commands.replay.looking import run_compare
+
+    run_compare(first, second, nats_url, data_dir, json=json)
+
+
+@app.command
 def run(
     goal: GoalOrFile,
     *,

@@ -15,6 +15,8 @@ from agenthub_cli.exit_codes import USAGE
 from agenthub_cli.terminal.output import print_json, print_rows, say
 from agenthub_replay import positions
 from agenthub_replay.causation import Causation
+from agenthub_replay.comparing import compare
+from agenthub_replay.history import GoalHistory
 from agenthub_replay.lines import LineCause, why
 
 
@@ -84,6 +86,22 @@ def _tell(causation: Causation) -> None:
     say()
     for words in causation.words:
         say(f"“{words}”")
+
+
+def run_compare(first: str, second: str, nats_url: str | None, data_dir: Path | None, *, json: bool) -> None:
+    """`agenthub replay compare`."""
+
+    async def work() -> tuple[GoalHistory, GoalHistory]:
+        return await history_of(first, nats_url, data_dir), await history_of(second, nats_url, data_dir)
+
+    one, other = asyncio.run(work())
+    figures = compare(one, other)
+    if json:
+        for figure in figures:
+            print_json(figure)
+        return
+    rows = [{"": figure.what, one.goal_id: figure.first, other.goal_id: figure.second} for figure in figures]
+    print_rows(rows, ("", one.goal_id, other.goal_id), empty="")
 
 
 def run_diff(
