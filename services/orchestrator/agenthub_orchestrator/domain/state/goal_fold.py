@@ -98,7 +98,7 @@ def _tests_requested(state: GoalState, seq: int, event: g.GoalTestsRequested) ->
 
 def _ready_for_review(state: GoalState, seq: int, event: g.GoalReadyForReview) -> None:
     state.announced = (event.revision, event.head)
-    state.seal_due = Seal(seq, state.messages, state.digest.hexdigest())
+    state.seal_due = Seal(seq, state.messages, b"".join(state.to_seal))
 
 
 def _resumed(state: GoalState, seq: int, event: g.GoalResumed) -> None:
