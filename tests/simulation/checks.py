@@ -112,7 +112,8 @@ def _fenced(log: Sequence[Recorded]) -> Iterator[Violated]:
     for recorded in log:
         event, task = recorded.event, _task_of(recorded)
         if isinstance(event, TaskEnqueued):
-            counted[f"attempt {event.attempt} of {task}"] += 1
+            # An order that stands in for a lost one names it: the attempt is the same.
+            counted[f"order {event.attempt}, instead of {event.instead_of}, of {task}"] += 1
             attempts[task] = event.attempt
             closed.pop(task, None)
         elif task in closed and _belongs_to_an_attempt(event):

@@ -18,6 +18,7 @@ from agenthub_events.ports import Recorded
 from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
+from agenthub_orchestrator.queue_keeper import keep_queues
 from agenthub_replay.history import load
 from agenthub_replay.playing.decisions import replay_decisions
 from agenthub_runtime.exact_texts import ExactTexts
@@ -33,6 +34,7 @@ from tests.simulation.checks import Effect, Violated
 from tests.simulation.faults import CALM, Adversary, Fault, Weather, weather_of
 from tests.simulation.people import People
 from tests.simulation.ports import (
+    BrokerQueues,
     GatedArtifacts,
     GatedFleet,
     GatedRunLog,
@@ -116,6 +118,7 @@ class World:
         retries = POLICY.max_retries if self.calm else chance.choice((0, 1, 1, POLICY.max_retries))
         self._policy = msgspec.structs.replace(POLICY, max_retries=retries)
         self._reads = seed % 4 == 0
+        self._steals = seed % 3 == 0
 
     async def play(self) -> Outcome:
         """The storm, then the calm after it, then the checks."""
@@ -166,7 +169,10 @@ class World:
             ids=SeededIds(self.seed),
             policy=self._policy,
         )
-        await follower.run()
+        queues = BrokerQueues(self._broker, self.adversary)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follower.run())
+            group.create_task(keep_queues(follower, queues, self._skewed()))
 
     async def _work(self, process: Process) -> None:
         queue = GatedWorkQueue(self._broker, types_of(process.name), self.adversary, slots=2)
@@ -212,6 +218,15 @@ class World:
         while self._clock.monotonic() < until and not self._all_over():
             await asyncio.sleep(self._chance.choice((0.1, 1.0, 3.0, 10.0)))
             await self._people.meddle(self._look(self._chance.choice(list(self._scripts))))
+            await self._steal()
+
+    async def _steal(self) -> None:
+        """Somebody looks into a queue with a tool that acknowledges what it shows."""
+        if not self._steals or self._chance.random() > 0.2:
+            return
+        delivery = self._broker.take(TYPES)
+        if delivery is not None:
+            await delivery.ack()
 
     async def _settle(self) -> None:
         for _ in range(ROUNDS):

@@ -40,11 +40,13 @@ from agenthub_orchestrator.domain import (
     Due,
     Fired,
     Policy,
+    QueuedOrder,
     TimerRequest,
     charged,
     decide,
     initial,
     is_settled_by,
+    queued_orders,
     timers_of,
 )
 from agenthub_orchestrator.domain.inputs import POLICY
@@ -141,14 +143,20 @@ class Follower:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def receive(self, timer: FiredTimer) -> None:
+    async def receive(self, timer: FiredTimer, detail: str = "") -> None:
         """Take a timer that has fired into the decisions; it is acknowledged when the fold has its answer.
 
         Raises `StoreUnavailable` when its goal is not held and cannot be read.
         """
         goal = await self._hold(timer.goal_id)
-        goal.fired[Fired(timer.kind, timer.task_id, timer.ref)] = timer
+        goal.fired[Fired(timer.kind, timer.task_id, timer.ref, detail)] = timer
         self._decide(goal)
+
+    def queued(self) -> list[QueuedOrder]:
+        """Every order that is open, of all goals that are held; none before everything is folded."""
+        if not self.caught_up.is_set():
+            return []
+        return [order for goal in self._goals.values() if not goal.broken for order in queued_orders(goal.state)]
 
     def _begin(self) -> AsyncGenerator[list[Recorded], None]:
         return self._log.follow(after=self.position)

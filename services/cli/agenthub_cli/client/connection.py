@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agenthub_cli.errors import CommandFailed
+from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.settings.table import DATABASE_URL, NATS_URL, Setting
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -21,12 +23,12 @@ _GIVE_UP_S = 5.0
 
 def nats_address(nats_url: str | None, data_dir: Path | None) -> str:
     """`nats_url`, or the running hub's with its credentials. Raises `CommandFailed`."""
-    return nats_url or _of_running_hub(data_dir, "NATS_URL")
+    return _checked(NATS_URL, nats_url) if nats_url else _of_running_hub(data_dir, NATS_URL)
 
 
 def postgres_address(database_url: str | None, data_dir: Path | None) -> str:
     """`database_url`, or the running hub's with its credentials. Raises `CommandFailed`."""
-    return database_url or _of_running_hub(data_dir, "DATABASE_URL")
+    return _checked(DATABASE_URL, database_url) if database_url else _of_running_hub(data_dir, DATABASE_URL)
 
 
 @asynccontextmanager
@@ -57,14 +59,21 @@ async def stores(
         yield JetStreamEventLog(nc), database
 
 
-def _of_running_hub(data_dir: Path | None, setting: str) -> str:
+def _checked(setting: Setting[str], address: str) -> str:
+    try:
+        return setting.parse(address)
+    except ValueError as error:
+        raise SettingsInvalid((f"{setting.name}: {error}",)) from None
+
+
+def _of_running_hub(data_dir: Path | None, setting: Setting[str]) -> str:
     from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
 
     folder = DataDir(data_dir or default_data_dir())
     hub = folder.running_hub()
     if hub is None:
         raise CommandFailed(
-            f"No hub runs on {folder.root}, and {setting} is not set",
-            hint=f"start one with `agenthub up`, or set {setting}, or name the folder with --data-dir",
+            f"No hub runs on {folder.root}, and {setting.name} is not set",
+            hint=f"start one with `agenthub up`, or set {setting.name}, or name the folder with --data-dir",
         )
-    return folder.secrets.authorise(hub.nats_url if setting == "NATS_URL" else hub.postgres_url)
+    return folder.secrets.authorise(hub.nats_url if setting is NATS_URL else hub.postgres_url)

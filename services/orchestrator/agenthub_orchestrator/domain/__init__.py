@@ -20,6 +20,7 @@ from agenthub_orchestrator.domain.inputs import (
 from agenthub_orchestrator.domain.orders.estimates import estimates
 from agenthub_orchestrator.domain.orders.lanes import lane
 from agenthub_orchestrator.domain.policy import Policy
+from agenthub_orchestrator.domain.queued import LaneView, QueuedOrder, QueueWatch, Workers, queued_orders
 from agenthub_orchestrator.domain.rules.budget import charged
 from agenthub_orchestrator.domain.rules.decide import decide
 from agenthub_orchestrator.domain.rules.timer_requests import is_settled_by, timers_of
@@ -35,11 +36,15 @@ __all__ = [
     "Fired",
     "GoalState",
     "GoalWord",
+    "LaneView",
     "Policy",
+    "QueueWatch",
+    "QueuedOrder",
     "TaskState",
     "TaskWord",
     "TimerKind",
     "TimerRequest",
+    "Workers",
     "apply",
     "charged",
     "decide",
@@ -51,6 +56,7 @@ __all__ = [
     "initial",
     "is_settled_by",
     "lane",
+    "queued_orders",
     "task_status",
     "timers_of",
     "to_metadata",

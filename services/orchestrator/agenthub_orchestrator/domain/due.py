@@ -41,12 +41,15 @@ class Due(msgspec.Struct, frozen=True):
 class Fired(msgspec.Struct, frozen=True):
     """A timer that has fired, as an input: `kind`, `task_id` (`_` for the goal) and `ref` are those of its wish.
 
-    The kind `advisory` is no timer: the server has given up delivering the order of attempt `ref` of the task.
+    The kind `advisory` is no timer: the server has given up delivering the order of attempt `ref` of the task. Nor
+    are `lost`, `unserved` and `queued`: they say of the order `ref` (its sequence) that no queue has it any more,
+    that no running worker serves it (`detail`: what hinders one), and that it has waited for long.
     """
 
     kind: str
     task_id: str
     ref: str
+    detail: str = ""
 
 
 class TimerRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -186,7 +186,7 @@ def _plan_rules(context: WorkContext) -> PlanRules:
         if known:
             validate_plan(plan.tasks, existing=known, requirement_count=count, origin="rework")
         else:
-            validate_proposal(plan, requirement_count=count)
+            validate_proposal(plan, requirements=context.requirements)
 
     return check
 

@@ -20,6 +20,7 @@ UNTRUSTED = (
 # Whatever a model or a terminal may take for a new line.
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SUMMARY_MAX = 2_000
+_FAILING_TOLD = 30
 _PATCH_MAX = 60_000
 
 
@@ -74,6 +75,8 @@ def _one_line(text: str) -> str:
 def _details(context: WorkContext, other_side: str, scanned: Sequence[Finding]) -> Iterator[str]:
     if context.details.strip():
         yield context.details.strip()
+    if context.tests_before is not None:
+        yield from _tests_before(context.tests_before)
     if context.gate is not None:
         yield from _gate(context.gate, context.evidence)
     if scanned:
@@ -85,6 +88,16 @@ def _details(context: WorkContext, other_side: str, scanned: Sequence[Finding]) 
         yield from _merge(context.merge, other_side)
     if context.plan is not None:
         yield from _plan(context.plan)
+
+
+def _tests_before(evidence: TestEvidence) -> Iterator[str]:
+    """Red before the goal is nobody's fault on it: it blocks nothing, and need not be mended."""
+    yield f"Before this goal the system ran the tests: {evidence_text(evidence)}"
+    if evidence.failing:
+        yield "Failed before this goal, and blocks nothing unless a requirement asks for it:"
+        yield from (f"- {_one_line(name)}" for name in evidence.failing[:_FAILING_TOLD])
+        if len(evidence.failing) > _FAILING_TOLD:
+            yield f"- and {len(evidence.failing) - _FAILING_TOLD} more"
 
 
 def _gate(order: GateOrder, evidence: TestEvidence | None) -> Iterator[str]:

@@ -47,7 +47,7 @@ _CENTURY_MINUTES = 100 * 365 * 24 * 60.0
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """What the hub takes a goal's words and constraints to demand; `min_coverage` in percent, null: none.
 
-    What is wrong here is corrected by wording the requirements otherwise, and by the constraints of the goal.
+    What is wrong here is corrected by constraints of the same name (`min_coverage` 0: none), or by other words.
     """
 
     min_coverage: float | None

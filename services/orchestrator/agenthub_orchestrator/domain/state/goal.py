@@ -10,6 +10,7 @@ from agenthub_events.base import UNWRITTEN, Fence
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalReworkRequested
 from agenthub_events.catalogue.task import MergeDone, TaskProposed
+from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import Knowledge
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules import goal_aggregate
@@ -108,6 +109,7 @@ class GoalState:
     tests_ordered_seq: int = 0
     head: str = ""
     base: str = ""
+    tests_before: TestEvidence | None = None
     merges: list[MergeDone] = field(default_factory=list)
 
     questions: dict[int, Question] = field(default_factory=dict)
