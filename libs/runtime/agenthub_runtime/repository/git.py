@@ -54,8 +54,12 @@ _CONFIG = {
 ATTRIBUTES = "* -text !eol -ident -filter !working-tree-encoding !merge !diff !whitespace\n"
 """Outranks every `.gitattributes` in a tree: bytes go in and out as they are, merges are plain."""
 
+UNFINISHED_EDIT = ".agenthub-edit-"
+"""How the name of a file begins that a file tool is writing, before it gets its own name."""
+
 EXCLUDES = "\n".join(
     (
+        f"{UNFINISHED_EDIT}*",
         "__pycache__/",
         "*.py[cod]",
         ".pytest_cache/",
