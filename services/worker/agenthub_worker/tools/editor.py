@@ -11,9 +11,10 @@ from typing import Literal
 import msgspec
 
 from agenthub_events.redaction import MASK
+from agenthub_runtime.repository.shown_paths import shown_path
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
-from agenthub_worker.tools.paths import inside, read_file, relative, shown_name, write_file
+from agenthub_worker.tools.paths import inside, read_file, relative, write_file
 from agenthub_worker.tools.text_file import TextFile
 
 _FILE_BYTES = 2 << 20
@@ -213,9 +214,9 @@ def _children(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _shown(entry: os.DirEntry[str], prefix: str) -> str:
-    name = shown_name(f"{prefix}{entry.name}")
+    name = shown_path(f"{prefix}{entry.name}")
     if entry.is_symlink():
-        return f"{name} -> {shown_name(os.readlink(entry.path))}"
+        return f"{name} -> {shown_path(os.readlink(entry.path))}"
     return f"{name}/" if entry.is_dir() else name
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import tempfile
 from pathlib import Path
 
 from agenthub_runtime.repository.git import UNFINISHED_EDIT
+from agenthub_runtime.repository.shown_paths import meant_paths, shown_path
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.tools.contract import ToolContext
 
 _NEW_FILE = 0o644
-_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
 
 
 def inside(context: ToolContext, path: str) -> Path:
@@ -37,20 +36,12 @@ def inside(context: ToolContext, path: str) -> Path:
 
 def relative(context: ToolContext, place: Path) -> str:
     """The name of a place as the model knows it."""
-    return place.relative_to(context.workspace.resolve()).as_posix()
-
-
-def shown_name(name: str) -> str:
-    """A name as it is shown; bytes that are no UTF-8 are written as `\\xff`, which `inside` takes."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return shown_path(place.relative_to(context.workspace.resolve()).as_posix())
 
 
 def _as_named(root: Path, path: str) -> str:
     """A path in which escaped bytes are those of a file that is there."""
-    if os.path.lexists(root / path) or not _ESCAPED.search(path):
-        return path
-    meant = _ESCAPED.sub(lambda found: os.fsdecode(bytes.fromhex(found[1])), path)
-    return meant if os.path.lexists(root / meant) else path
+    return next((meant for meant in meant_paths(path) if os.path.lexists(root / meant)), path)
 
 
 def read_file(place: Path, limit: int) -> bytes:

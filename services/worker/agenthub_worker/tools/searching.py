@@ -11,10 +11,11 @@ from typing import Annotated
 
 import msgspec
 
+from agenthub_runtime.repository.shown_paths import shown_path
 from agenthub_runtime.repository.trees import walk
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
-from agenthub_worker.tools.paths import inside, relative, shown_name
+from agenthub_worker.tools.paths import inside, relative
 
 _FOUND = 200
 _WALKED = 100_000
@@ -60,7 +61,7 @@ async def glob(context: ToolContext, given: GlobInput) -> ToolResult:
     parts = [part for part in given.pattern.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise ToolRefused("`pattern` must not hold `..`: give the folder in `path`.")
-    names = [shown_name(name) for name in await asyncio.to_thread(_matching, start, parts)]
+    names = [shown_path(name) for name in await asyncio.to_thread(_matching, start, parts)]
     if not names:
         return ToolResult(text=f"No file fits {given.pattern!r} in {given.path}.")
     prefix = relative(context, start)
@@ -73,8 +74,9 @@ async def glob(context: ToolContext, given: GlobInput) -> ToolResult:
 async def grep(context: ToolContext, given: GrepInput) -> ToolResult:
     """Lines that fit the pattern as `file:line:text`. Runs in the sandbox: the pattern is the model's."""
     start = await asyncio.to_thread(inside, context, given.path)
+    place = str(start.relative_to(context.workspace.resolve()))
     ran = await context.sandbox.run(
-        ["/bin/bash", "-c", _GREP, "grep", given.pattern, relative(context, start), given.glob or "*"],
+        ["/bin/bash", "-c", _GREP, "grep", given.pattern, place, given.glob or "*"],
         workspace=context.workspace,
         timeout_s=_GREP_S,
     )
@@ -103,7 +105,7 @@ def _shown_line(line: bytes) -> str:
     shown = _text_of(text.removesuffix(b"\r"))
     if len(shown) > _LINE_CHARS:
         shown = f"{shown[:_LINE_CHARS]}[... {len(shown) - _LINE_CHARS} more characters ...]"
-    return f"{shown_name(os.fsdecode(name)).removeprefix('./')}:{number.decode('utf-8', 'replace')}:{shown}"
+    return f"{shown_path(os.fsdecode(name)).removeprefix('./')}:{number.decode('utf-8', 'replace')}:{shown}"
 
 
 def _text_of(line: bytes) -> str:

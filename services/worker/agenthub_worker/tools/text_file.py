@@ -156,7 +156,7 @@ def _candidates(data: bytes) -> list[str]:
     if b"\0" in data:
         even, odd = data[::2].count(0), data[1::2].count(0)
         if min(even, odd) == 0 and max(even, odd) * 4 > len(data):
-            return ["utf-16-le" if odd else "utf-16-be"]
+            return ["utf-16-le" if odd else "utf-16-be", "utf-8"]
         return ["utf-8"]
     named = _NAMED.match(data)
     own = _of_text(named[1].decode("ascii")) if named else []
