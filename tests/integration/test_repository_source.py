@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -33,7 +34,7 @@ def git(folder: Path, *arguments: str) -> str:
     return told.stdout.strip()
 
 
-def made(folder: Path, *, commits: int = 1, **files: str) -> Path:
+def made(folder: Path, files: Mapping[str, str] = MappingProxyType({}), *, commits: int = 1) -> Path:
     folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main")
     for number in range(commits):
@@ -64,7 +65,7 @@ def plain_folder(folder: Path) -> Path:
 
 
 def inner_folder(folder: Path) -> Path:
-    made(folder / "r", **{"src/x.py": ""})
+    made(folder / "r", {"src/x.py": ""})
     return folder / "r/src"
 
 
@@ -101,7 +102,7 @@ def with_submodule(folder: Path) -> Path:
 
 def with_lfs(folder: Path) -> Path:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
-    return made(folder / "r", **{".gitattributes": "*.bin filter=lfs -text\n", "model.bin": pointer})
+    return made(folder / "r", {".gitattributes": "*.bin filter=lfs -text\n", "model.bin": pointer})
 
 
 def sha256(folder: Path) -> Path:
@@ -197,7 +198,7 @@ def complete_partial(folder: Path) -> Path:
 
 
 def lfs_rule_without_pointers(folder: Path) -> Path:
-    return made(folder / "r", **{".gitattributes": "*.bin filter=lfs\n"})
+    return made(folder / "r", {".gitattributes": "*.bin filter=lfs\n"})
 
 
 def odd_names(folder: Path) -> Path:
