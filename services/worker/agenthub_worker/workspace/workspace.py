@@ -171,7 +171,9 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
 async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
     """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
     ports = lease.ports
-    ran = await lease.while_held(run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
+    ran = await lease.while_held(
+        run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S, measure_apart=True)
+    )
     report = ran.without(lease.secrets)
     log_ref = await ports.patiently(lambda: ports.artifacts.put(report.log))
     outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))
