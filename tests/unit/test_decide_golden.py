@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agenthub_events.catalogue.goal import GoalCompleted, GoalPlanned, GoalReadyForReview, GoalReplanned
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_commands
 from tests.support.spec import Scenario, a_goal, finding, step
 
 REQUIREMENTS = ("Unit tests", "Security audit", "Documentation")
@@ -26,7 +26,7 @@ def built_goal() -> Scenario:
 
 def approved_goal() -> Scenario:
     goal = built_goal().gates_pass()
-    goal.command(goal_aggregate.Approve(by="ada", request_id="approve", ready_seq=goal.truth.aggregate.ready_seq))
+    goal.command(goal_commands.Approve(by="ada", request_id="approve", ready_seq=goal.truth.aggregate.ready_seq))
     return goal.settled()
 
 
@@ -110,7 +110,7 @@ def test_requested_changes_reopen_a_finished_goal_on_the_same_branch_and_arm_the
     goal = approved_goal()
     head = goal.truth.head
     goal.command(
-        goal_aggregate.Rework(by="ada", request_id="rework", feedback="Please add 2FA support", priority="high")
+        goal_commands.Rework(by="ada", request_id="rework", feedback="Please add 2FA support", priority="high")
     )
     assert goal.settled().status == "rework"
     assert goal.open() == ["plan-2"]
@@ -164,9 +164,9 @@ def test_x6_a_goal_passes_through_the_promised_words() -> None:
     words.append(goal.status)
     goal.gates_pass()
     words.append(goal.status)
-    goal.command(goal_aggregate.Approve(by="ada", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
+    goal.command(goal_commands.Approve(by="ada", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
     words.append(goal.settled().status)
-    goal.command(goal_aggregate.Rework(by="ada", request_id="2", feedback="more"))
+    goal.command(goal_commands.Rework(by="ada", request_id="2", feedback="more"))
     words.append(goal.settled().status)
     assert words == [
         "accepted",
@@ -183,7 +183,7 @@ def test_x6_a_goal_passes_through_the_promised_words() -> None:
 def test_x19_a_goals_priority_moves_its_orders_in_the_queues() -> None:
     goal = a_goal(step("a"), step("b", "a"), step("c", "b"), priority="high")
     goal.done("t-a")
-    goal.command(goal_aggregate.Reprioritize(by="ada", request_id="1", priority="low"))
+    goal.command(goal_commands.Reprioritize(by="ada", request_id="1", priority="low"))
     goal.settled().done("t-b")
     orders = [goal.task(task).order for task in ("t-a", "t-b", "t-c")]
     assert [(order.lane, order.priority) for order in orders if order] == [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 from agenthub_events.catalogue.values import Finding, PlannedTask, TestCounts, TestEvidence
 from agenthub_events.context import GateOrder, Inherited, MergeOrder, PlanOrder, TroubleReport, WorkContext
 from agenthub_events.gates import GATES
@@ -44,6 +46,15 @@ def first_message(context: WorkContext, *, other_side: str = "", scanned: Sequen
         PLAN_CLOSING if context.kind == "plan" else WORK_CLOSING,
     )
     return "\n\n".join(section for section in sections if section)
+
+
+def on_named_commits(context: WorkContext, root: str) -> WorkContext:
+    """Before the first merge nobody has named a commit: a gate judges the root that every branch begins with."""
+    gate = context.gate
+    if gate is None or (gate.commit and gate.base):
+        return context
+    named = msgspec.structs.replace(gate, commit=gate.commit or root, base=gate.base or root)
+    return msgspec.structs.replace(context, gate=named)
 
 
 def _titled(title: str, lines: Iterable[str]) -> str:

@@ -14,6 +14,7 @@ from agenthub_events.catalogue.goal import (
 )
 from agenthub_events.catalogue.task import TaskCancelled
 from agenthub_events.catalogue.values import RequirementCoverage
+from agenthub_events.context import digest_of
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.requirements import gates_for
 from agenthub_events.task_ids import PREPARE, gate_task_id
@@ -148,8 +149,8 @@ def cancel_doomed(decision: Decision) -> None:
 
 
 def seal(decision: Decision) -> None:
-    """Bind everything up to the last offer for review by its hash."""
+    """Bind everything up to the last offer for review by its hash; the lines under it are kept as an object."""
     due = decision.state.unsealed
     if due is not None:
-        event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=due.sha256)
-        decision.write_family("seal", event, str(due.up_to_seq))
+        event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=digest_of(due.lines))
+        decision.write_family("seal", event, str(due.up_to_seq), context=due.lines)
