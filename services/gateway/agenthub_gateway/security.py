@@ -16,14 +16,13 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from agenthub_gateway.problems import MEDIA_TYPE, Problem, problem
+from agenthub_gateway.web import FOLDER, is_page
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL_PRINCIPAL = "local"
 PRINCIPAL = "agenthub.principal"
 _GUARDED: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
-# The start page holds nothing of anybody's: what it shows it has to ask for with a key.
-_OPEN_PATHS = frozenset({"/", "/health", "/ready", "/health/live", "/health/ready"})
-_OPEN_FOLDER = "/static/"
+_OPEN_PATHS = frozenset({"/health", "/ready", "/health/live", "/health/ready"})
 
 
 class Keys:
@@ -87,7 +86,7 @@ class Guard:
         principal = self._keys.principal(headers.get("authorization", ""))
         if principal is not None:
             scope.setdefault("state", {})[PRINCIPAL] = principal
-        elif scope["path"] not in _OPEN_PATHS and not scope["path"].startswith(_OPEN_FOLDER):
+        elif not _is_open(scope):
             return problem("unauthorized", "The request carries no key that this hub knows")
         return None
 
@@ -108,6 +107,13 @@ def _name_in(netloc: str) -> str:
         return (urlsplit(f"//{netloc}").hostname or "").lower()
     except ValueError:
         return ""
+
+
+def _is_open(scope: Scope) -> bool:
+    """Whether anybody may have the answer. The web UI holds nothing of anybody's: it has to ask with a key."""
+    path: str = scope["path"]
+    reads = scope["type"] == ScopeType.HTTP and scope["method"] in {"GET", "HEAD"}
+    return path in _OPEN_PATHS or (reads and (path.startswith(FOLDER) or is_page(path)))
 
 
 def _unreadable(scope: Scope) -> Problem | None:

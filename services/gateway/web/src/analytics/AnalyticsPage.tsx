@@ -1,0 +1,3 @@
+export function AnalyticsPage() {
+  return <main id="main" />;
+}
