@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
@@ -30,6 +31,11 @@ async def _ask() -> dict[str, Any]:
         answer = await client.get("/schema/openapi.json")
     document: dict[str, Any] = answer.raise_for_status().json()
     return document
+
+
+def openapi_file() -> str:
+    """The OpenAPI document as a file."""
+    return json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
 
 
 def api_page(made: str) -> str:

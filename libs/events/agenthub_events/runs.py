@@ -130,10 +130,11 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class RecordedStep(msgspec.Struct, frozen=True):
-    """A step and its stream sequence in RUNS."""
+    """A step and its stream sequence in RUNS; `at`: when it was stored (RFC 3339), where that is known."""
 
     seq: int
     step: Step
+    at: str = ""
 
 
 def step_kind(step: Step) -> str:

@@ -23,7 +23,7 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 from nats.aio.client import Client
 
-from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
+from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, runs, system
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
@@ -49,6 +49,7 @@ from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
@@ -78,6 +79,7 @@ def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hos
             *branch.HANDLERS,
             *goal_commands.HANDLERS,
             *interventions.HANDLERS,
+            *runs.HANDLERS,
             *live.HANDLERS,
             *system.HANDLERS,
             *pages.HANDLERS,
@@ -136,6 +138,8 @@ async def _assembled(
         feed=feed,
         outputs=outputs,
         artifacts=artifacts,
+        runs=JetStreamRunLog(nc),
+        secrets=settings.log.secrets,
         clock=clock,
         ids=ids,
         repositories=folder / "repositories",

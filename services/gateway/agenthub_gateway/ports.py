@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
+from agenthub_events.redaction import KnownSecrets
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
@@ -14,6 +15,7 @@ from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.progress import Lag
 from agenthub_gateway.queues import QueueView
 from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
 
@@ -24,8 +26,9 @@ class GatewayPorts:
 
     `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
     `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up;
-    `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
-    to a hub whose workers run on it.
+    `runs` has the recorded steps of attempts, `secrets` is masked in what is shown of them; `requests` counts what
+    came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers
+    run on it.
     """
 
     log: EventLog
@@ -35,6 +38,8 @@ class GatewayPorts:
     feed: Broadcaster
     outputs: RunOutputs
     artifacts: Artifacts
+    runs: JetStreamRunLog
+    secrets: KnownSecrets
     clock: Clock
     ids: Ids
     repositories: Path

@@ -298,6 +298,16 @@ async def left_out(connection: Connection, goal_ids: Sequence[str]) -> dict[str,
     return found
 
 
+async def gates_begun(connection: Connection, goal_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Goal to the gates that have had a round; a goal without any is not named."""
+    rows = await _fetch(
+        connection,
+        "SELECT goal_id, array_agg(DISTINCT gate) AS gates FROM agenthub.gates WHERE goal_id = ANY($1) GROUP BY 1",
+        list(goal_ids),
+    )
+    return {row["goal_id"]: list(row["gates"]) for row in rows}
+
+
 async def merge_chain(connection: Connection, goal_id: str) -> list[MergeRow]:
     """The links of the goal's branch from its first commit to its head."""
     rows = await _fetch(connection, "SELECT * FROM agenthub.merges WHERE goal_id = $1 ORDER BY seq", goal_id)

@@ -34,6 +34,7 @@ from agenthub_runtime.readmodels import (
     Graph,
     UsageSummary,
     cursor_number,
+    gates_begun,
     get_goal,
     get_task,
     get_usage,
@@ -78,8 +79,9 @@ async def goals(
     filters = GoalFilter(status=status, priority=priority, needs_you=needs_you, text=text)
     async with reading.view() as (connection, at):
         page = await list_goals(connection, cursor, limit, filters)
-        out = await left_out(connection, [row.goal_id for row in page.items])
-    views = [goal_view(row, out.get(row.goal_id, ())) for row in page.items]
+        ids = [row.goal_id for row in page.items]
+        out, begun = await left_out(connection, ids), await gates_begun(connection, ids)
+    views = [goal_view(row, out.get(row.goal_id, ()), begun.get(row.goal_id, ())) for row in page.items]
     return reading.answer(GoalPage(views, page.next_cursor), at)
 
 
@@ -88,10 +90,10 @@ async def goal(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[byt
     """State, progress, estimates, cost, and whether somebody has to do something."""
     async with reading.view() as (connection, at):
         row = await get_goal(connection, goal_id)
-        out = await left_out(connection, [goal_id])
+        out, begun = await left_out(connection, [goal_id]), await gates_begun(connection, [goal_id])
     if row is None:
         raise no_goal(goal_id)
-    return reading.answer(goal_view(row, out.get(goal_id, ())), at)
+    return reading.answer(goal_view(row, out.get(goal_id, ()), begun.get(goal_id, ())), at)
 
 
 @get("/api/v1/goals/{goal_id:str}/tasks", responses=says(TaskPage), tags=_TAGS, summary="List a goal's tasks")
