@@ -38,7 +38,7 @@ from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
-from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues
+from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues, read_workers
 from agenthub_gateway.security import Guard, Keys
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
@@ -145,6 +145,7 @@ async def _assembled(
         repositories=folder / "repositories",
         connected=lambda: nc.is_connected,
         queues=lambda: read_queues(nc),
+        workers=lambda: read_workers(nc),
         model=lambda probe: read_model(nc, probe=probe),
         followers=lambda: read_followers(nc),
         lag=progress.lag,

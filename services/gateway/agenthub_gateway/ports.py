@@ -14,7 +14,7 @@ from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.progress import Lag
 from agenthub_gateway.queues import QueueView
-from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport
+from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, WorkerStatus
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
@@ -24,8 +24,9 @@ from agenthub_runtime.readmodels import PositionWatch
 class GatewayPorts:
     """The collaborators of the handlers.
 
-    `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
-    `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up;
+    `queues` tells what waits in the work queues, `workers` who lives, `model` (told whether to probe) which
+    model workers ask, `followers` what orchestrators have lately said of themselves, `lag` whether the read models
+    keep up;
     `runs` has the recorded steps of attempts, `secrets` is masked in what is shown of them; `requests` counts what
     came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers
     run on it.
@@ -45,6 +46,7 @@ class GatewayPorts:
     repositories: Path
     connected: Callable[[], bool]
     queues: Callable[[], Awaitable[list[QueueView]]]
+    workers: Callable[[], Awaitable[list[WorkerStatus]]]
     model: Callable[[bool], Awaitable[ModelReport | None]]
     followers: Callable[[], Awaitable[list[FollowerStatus]]]
     lag: Lag

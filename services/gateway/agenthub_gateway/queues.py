@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, NatsFleet, ask_for_model
+from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, NatsFleet, WorkerStatus, ask_for_model
 
 _PREFIX = "work-"
 
@@ -55,6 +55,14 @@ async def read_queues(nc: Client) -> list[QueueView]:
                 )
             )
     return sorted(views, key=lambda view: (view.agent_type, view.lane))
+
+
+async def read_workers(nc: Client) -> list[WorkerStatus]:
+    """Every worker that has lately said that it lives, by name. Raises `StoreUnavailable`."""
+    try:
+        return sorted(await NatsFleet(nc).living(), key=lambda worker: (worker.worker, worker.instance))
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The fleet cannot be read: {error}") from error
 
 
 async def read_model(nc: Client, *, probe: bool) -> ModelReport | None:

@@ -1,7 +1,8 @@
 import { queryOptions } from "@tanstack/react-query";
 import { feed } from "../live/feed";
-import { read } from "./client";
+import { API, ask, read } from "./client";
 import type {
+  Attempt,
   DeadLetter,
   Diff,
   EventDocument,
@@ -10,12 +11,15 @@ import type {
   Graph,
   Knowledge,
   Model,
+  Output,
   Question,
   Queue,
   Ready,
   TaskDetail,
   TimelineLine,
+  Transcript,
   Usage,
+  Worker,
 } from "./types";
 
 interface Page<T> {
@@ -142,3 +146,42 @@ async function readiness(signal: AbortSignal): Promise<Ready> {
   const response = await fetch("/health/ready", { signal });
   return (await response.json()) as Ready;
 }
+
+const LIVE_MS = 1_000;
+const attemptPath = (id: string, taskId: string, attempt: number) =>
+  `/goals/${id}/tasks/${taskId}/attempts/${attempt}`;
+
+export const attempts = (id: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "attempts"],
+    queryFn: async ({ signal }) => (await now<Page<Attempt>>(`/goals/${id}/attempts`, signal)).items,
+  });
+
+/** The steps of a run are no events, so while it runs they are asked for each second. */
+export const transcript = (id: string, taskId: string, attempt: number, running: boolean) =>
+  queryOptions({
+    queryKey: ["run", id, taskId, attempt, "transcript", running],
+    queryFn: ({ signal }) => read<Transcript>(`${attemptPath(id, taskId, attempt)}/transcript`, signal),
+    refetchInterval: running ? LIVE_MS : false,
+  });
+
+export const output = (id: string, taskId: string, attempt: number, running: boolean) =>
+  queryOptions({
+    queryKey: ["run", id, taskId, attempt, "output", running],
+    queryFn: ({ signal }) => read<Output>(`${attemptPath(id, taskId, attempt)}/output`, signal),
+    refetchInterval: running ? LIVE_MS : false,
+  });
+
+export const gateLog = (id: string, gate: string, round: number) =>
+  queryOptions({
+    queryKey: ["gate-log", id, gate, round],
+    queryFn: async ({ signal }) => (await ask(`${API}/goals/${id}/gates/${gate}/${round}/log`, { signal })).text(),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+export const workers = () =>
+  queryOptions({
+    queryKey: ["queues", "workers"],
+    queryFn: async ({ signal }) => (await read<{ items: Worker[] }>("/workers", signal)).items,
+    refetchInterval: 5_000,
+  });

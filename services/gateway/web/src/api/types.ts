@@ -26,3 +26,7 @@ export type Answer = Schemas["AnswerBody"];
 export type Accepted = Schemas["CommandAccepted"];
 export type Problem = Schemas["Problem"];
 export type TimelineLine = Schemas["TimelineRow"];
+export type Transcript = Schemas["Transcript"];
+export type Line = Schemas["TranscriptLine"];
+export type Output = Schemas["RunOutput"];
+export type Worker = Schemas["WorkerView"];

@@ -1,4 +1,5 @@
 import { type ReactNode, useId, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 
 interface Props {
   verb: string;
@@ -33,40 +34,45 @@ export function Confirm({
       >
         {children ?? verb}
       </button>
-      <dialog ref={dialog} className="confirm" aria-labelledby={`${id}-title`} aria-describedby={`${id}-what`}>
-        <form
-          method="dialog"
-          onSubmit={(event) => {
-            event.preventDefault();
-            dialog.current?.close();
-            onConfirm(words);
-          }}
-        >
-          <h2 id={`${id}-title`}>{verb}</h2>
-          <p id={`${id}-what`} className="ink-2">
-            {consequence}
-          </p>
-          {reason && (
-            <div className="field">
-              <label htmlFor={`${id}-reason`}>Reason, if you want to give one</label>
-              <input
-                id={`${id}-reason`}
-                value={words}
-                maxLength={2000}
-                onChange={(event) => setWords(event.target.value)}
-              />
+      {createPortal(
+        <dialog ref={dialog} className="confirm" aria-labelledby={`${id}-title`} aria-describedby={`${id}-what`}>
+          <form
+            method="dialog"
+            onSubmit={(event) => {
+              event.preventDefault();
+              // A form around the button is not sent with this one.
+              event.stopPropagation();
+              dialog.current?.close();
+              onConfirm(words);
+            }}
+          >
+            <h2 id={`${id}-title`}>{verb}</h2>
+            <p id={`${id}-what`} className="ink-2">
+              {consequence}
+            </p>
+            {reason && (
+              <div className="field">
+                <label htmlFor={`${id}-reason`}>Reason, if you want to give one</label>
+                <input
+                  id={`${id}-reason`}
+                  value={words}
+                  maxLength={2000}
+                  onChange={(event) => setWords(event.target.value)}
+                />
+              </div>
+            )}
+            <div className="row">
+              <button type="submit" className="button danger">
+                {verb}
+              </button>
+              <button type="button" className="button plain" onClick={() => dialog.current?.close()}>
+                Keep it
+              </button>
             </div>
-          )}
-          <div className="row">
-            <button type="submit" className="button danger">
-              {verb}
-            </button>
-            <button type="button" className="button plain" onClick={() => dialog.current?.close()}>
-              Keep it
-            </button>
-          </div>
-        </form>
-      </dialog>
+          </form>
+        </dialog>,
+        document.body,
+      )}
     </>
   );
 }
