@@ -43,7 +43,7 @@ function Queues() {
     );
   const types = Map.groupBy(found.data, (queue) => queue.agent_type);
   return (
-    <div className="scrolls" role="group" aria-label="Queues">
+    <div className="scrolls" role="group" tabIndex={0} aria-label="Queues">
       <table>
         <thead>
           <tr>
@@ -108,7 +108,7 @@ function Workers() {
       </p>
     );
   return (
-    <div className="scrolls" role="group" aria-label="Workers">
+    <div className="scrolls" role="group" tabIndex={0} aria-label="Workers">
       <table>
         <thead>
           <tr>
@@ -173,7 +173,7 @@ function Hub() {
   const asked = useQuery(model()).data;
   const health = useQuery(ready()).data;
   return (
-    <aside className="fleet-aside scrolls" aria-label="Model and hub">
+    <aside className="fleet-aside scrolls" aria-label="Model and hub" tabIndex={0}>
       <div className="pane-head">
         <h2>Model access</h2>
       </div>
@@ -234,7 +234,8 @@ export function FleetPage() {
   return (
     <>
       <TopBar path={[{ name: "Fleet" }]} />
-      <main id="main" className="fleet" tabIndex={-1}>
+      <main id="main" className="fleet" tabIndex={0}>
+        <h1 className="unseen">Fleet</h1>
         <section aria-label="Queues" className="fleet-queues">
           <div className="pane-head">
             <h2>Queues</h2>

@@ -102,7 +102,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
       )}
       {tab !== "Run" && (
         <div className="goal-split">
-          <div className="scrolls tab-body" role="tabpanel" aria-label={tab}>
+          <div className="scrolls tab-body" role="tabpanel" tabIndex={0} aria-label={tab}>
             {tab === "Events" && list}
             {tab === "Requirements" && <Requirements goal={goal} rounds={rounds} open={open} />}
             {tab === "Diff" && <TaskDiff goalId={goal.goal_id} />}

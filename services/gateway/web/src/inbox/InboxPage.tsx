@@ -190,6 +190,7 @@ export function InboxPage() {
     <>
       {bar}
       <main id="main" className={item ? "inbox has-item" : "inbox"} tabIndex={-1}>
+        {!chosen && <h1 className="unseen">Inbox</h1>}
         <nav className="inbox-list scrolls" aria-label="What waits for you">
           <Group name="Blocked" note="Longest wait first" count={blocked.length}>
             {blocked.map((question) => (

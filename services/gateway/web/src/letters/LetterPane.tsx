@@ -93,7 +93,9 @@ export function LetterPane({ letter, goalName, now, busy, retry, discard, edit }
         )}
         <section>
           <h2>Payload</h2>
-          <pre className="block">{payload}</pre>
+          <pre className="block" tabIndex={0}>
+            {payload}
+          </pre>
         </section>
         {editing && (
           <EditTask

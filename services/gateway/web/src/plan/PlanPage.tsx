@@ -120,7 +120,7 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
         )}
       </div>
       <div className="plan-body">
-        <div className="scrolls plan-table-pane" role="group" aria-label="Planned tasks">
+        <div className="scrolls plan-table-pane" role="group" tabIndex={0} aria-label="Planned tasks">
           <table className="plan-table">
             <thead>
               <tr>

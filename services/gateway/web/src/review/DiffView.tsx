@@ -101,7 +101,7 @@ function FileDiff({
         (file.isBinary || !file.hunks.length ? (
           <p className="empty-line">{file.isBinary ? "A binary file." : "Only its name or mode changed."}</p>
         ) : (
-          <div className="diff-scroll" role="group" aria-label={`Lines of ${path}`}>
+          <div className="diff-scroll" role="group" tabIndex={0} aria-label={`Lines of ${path}`}>
             <Diff
               viewType={props.split ? "split" : "unified"}
               diffType={file.type}

@@ -24,7 +24,7 @@ export function Evidence({
   const ordered = rounds.toSorted((a, b) => a.seq - b.seq);
   const findings = ordered.flatMap((round) => round.findings);
   return (
-    <div className="scrolls evidence-pane" role="group" aria-label="Evidence">
+    <div className="scrolls evidence-pane" role="group" tabIndex={0} aria-label="Evidence">
       <div className="pane-head">
         <h2 className="grow">Requirements</h2>
         <span className="ink-3">

@@ -42,6 +42,7 @@ export function ReviewList() {
             </p>
           </>
         )}
+        {waiting.length > 0 && <h1 className="unseen">Review</h1>}
         <ul>
           {waiting.map((goal) => (
             <li key={goal.goal_id} className="goal-row review-row">

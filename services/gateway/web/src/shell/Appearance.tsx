@@ -19,7 +19,7 @@ export function Appearance({ wide }: { wide: boolean }) {
       type="button"
       className="side-button"
       onClick={turn}
-      aria-label={`Appearance: ${scheme}`}
+      {...(wide ? {} : { "aria-label": `Appearance: ${scheme}` })}
       title={`Appearance: ${scheme}`}
     >
       <Icon name="sun" />

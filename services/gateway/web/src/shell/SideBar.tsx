@@ -75,7 +75,13 @@ export function SideBar({ wide, needs, toggle }: { wide: boolean; needs: Needs; 
           {wide && <b>agenthub</b>}
         </Link>
       </div>
-      <Link to="/new" className="new-goal" title="New goal" aria-label="New goal" aria-keyshortcuts="c">
+      <Link
+        to="/new"
+        className="new-goal"
+        title="New goal"
+        {...(wide ? {} : { "aria-label": "New goal" })}
+        aria-keyshortcuts="c"
+      >
         <Icon name="plus" />
         {wide && (
           <>
@@ -95,11 +101,7 @@ export function SideBar({ wide, needs, toggle }: { wide: boolean; needs: Needs; 
           >
             <Icon name={item.icon} />
             {wide && <span className="grow">{item.name}</span>}
-            {item.badge > 0 && (
-              <i className={`badge ${item.tone}`} aria-hidden="true">
-                {item.badge}
-              </i>
-            )}
+            {item.badge > 0 && <i className={`badge ${item.tone}`} aria-hidden="true" data-count={item.badge} />}
           </Link>
         ))}
       </nav>

@@ -18,11 +18,7 @@ export function Tabs({ needs }: { needs: Needs }) {
             aria-label={item.badge ? `${item.name}, ${item.badge}` : item.name}
           >
             <Icon name={item.icon} />
-            {item.badge > 0 && (
-              <i className={`badge ${item.tone}`} aria-hidden="true">
-                {item.badge}
-              </i>
-            )}
+            {item.badge > 0 && <i className={`badge ${item.tone}`} aria-hidden="true" data-count={item.badge} />}
             <span>{item.name.replace("Dead letters", "Letters")}</span>
           </Link>
         ))}

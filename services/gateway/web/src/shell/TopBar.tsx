@@ -35,13 +35,7 @@ export function TopBar({ path, aside }: { path: Crumb[]; aside?: ReactNode }) {
         {aside}
       </nav>
       <span className="grow" />
-      <button
-        type="button"
-        className="jump"
-        onClick={openPalette}
-        aria-label="Search or jump to"
-        aria-keyshortcuts="Control+K Meta+K"
-      >
+      <button type="button" className="jump" onClick={openPalette} aria-keyshortcuts="Control+K Meta+K">
         <Icon name="search" />
         <span className="grow">Search or jump to</span>
         <Key name={`${MOD}K`} />

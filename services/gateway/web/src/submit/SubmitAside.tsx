@@ -39,7 +39,9 @@ export function SubmitAside({ draft }: { draft: Draft }) {
           <h2 className="grow">The same by curl</h2>
           <CopyButton text={curlOf(draft)} />
         </div>
-        <pre className="block">{curlOf(draft)}</pre>
+        <pre className="block" tabIndex={0}>
+          {curlOf(draft)}
+        </pre>
       </section>
       <section>
         <div className="row">
@@ -47,7 +49,9 @@ export function SubmitAside({ draft }: { draft: Draft }) {
           {sayable(draft) && <CopyButton text={commandOf(draft)} />}
         </div>
         {sayable(draft) ? (
-          <pre className="block">{commandOf(draft)}</pre>
+          <pre className="block" tabIndex={0}>
+            {commandOf(draft)}
+          </pre>
         ) : (
           <p className="ink-2">The command line always asks for tests and audit; use curl for a goal without.</p>
         )}

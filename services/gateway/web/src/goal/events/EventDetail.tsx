@@ -41,7 +41,9 @@ export function EventDetail({ event, all, close, open }: Props) {
         Cause: {cause ? link(cause) : <span>{field(event, "causation_id") || "none"}</span>}{" "}
         {effects.length > 0 && <>Effects: {effects.map(link)}</>}
       </p>
-      <pre className="block">{json}</pre>
+      <pre className="block" tabIndex={0}>
+        {json}
+      </pre>
     </div>
   );
 }

@@ -126,7 +126,7 @@ export function EventList({ goalId, model, filter, now, change }: Props) {
           open={(sequence) => change({ event: String(sequence) })}
         />
       )}
-      <div ref={pane} className="scrolls event-rows" role="group" aria-label="Rows of events">
+      <div ref={pane} className="scrolls event-rows" role="group" tabIndex={0} aria-label="Rows of events">
         <ol style={{ height: `${rows.getTotalSize()}px` }}>
           {rows.getVirtualItems().map((item) => {
             const event = shown[item.index];

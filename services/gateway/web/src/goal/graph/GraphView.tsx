@@ -86,6 +86,7 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
     <div
       className="graph"
       role="group"
+      tabIndex={0}
       onKeyDown={walk}
       aria-label={`Task graph, ${model.nodes.length} nodes. Arrows walk along the edges, Enter opens. The table holds the same.`}
     >

@@ -90,7 +90,7 @@ export function LogTail({ goalId, taskId, attempt, running, round }: Props) {
         />
       )}
       {found.isSuccess && (
-        <div ref={pane} className="scrolls log-lines" role="group" aria-label="Log">
+        <div ref={pane} className="scrolls log-lines" role="group" tabIndex={0} aria-label="Log">
           <Lines text={text} only={only} wrap={wrap} />
         </div>
       )}

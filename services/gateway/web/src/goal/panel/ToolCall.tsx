@@ -52,7 +52,12 @@ function Result({ line }: { line: Line }) {
   if (!line.text.trim()) return null;
   return (
     <>
-      <pre className={line.is_error ? "result code bad" : "result code"}>{shown.join("\n")}</pre>
+      <pre
+        tabIndex={open ? 0 : undefined}
+        className={`result code ${line.is_error ? "bad" : ""} ${open ? "open" : ""}`}
+      >
+        {shown.join("\n")}
+      </pre>
       {lines.length > FOLDED && (
         <button type="button" className="fold small" aria-expanded={open} onClick={() => setOpen(!open)}>
           {open ? "Fold" : `${lines.length - FOLDED} more lines`}

@@ -101,6 +101,7 @@ export function Transcript({
         className="scrolls transcript"
         onScroll={scrolled}
         role="log"
+        tabIndex={0}
         aria-label="Transcript"
         aria-live="off"
       >
