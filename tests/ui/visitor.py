@@ -20,7 +20,12 @@ PICTURES = Path(os.environ.get("AGENTHUB_PICTURES", _ROOT / "var" / "pictures"))
 _HEIGHTS = {1440: 900, 390: 844}
 _WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # What a browser prints for an answer that the test itself has provoked.
-_PROVOKED = ("net::ERR_INCOMPLETE_CHUNKED_ENCODING", "net::ERR_CONNECTION", "net::ERR_EMPTY_RESPONSE")
+_PROVOKED = (
+    "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "net::ERR_CONNECTION",
+    "net::ERR_INTERNET_DISCONNECTED",
+    "net::ERR_EMPTY_RESPONSE",
+)
 
 Scheme = Literal["light", "dark"]
 LOADED_MS = 20_000

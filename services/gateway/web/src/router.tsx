@@ -68,6 +68,7 @@ const fleet = createRoute({
 const analytics = createRoute({
   getParentRoute: () => root,
   path: "/analytics",
+  validateSearch: only("days"),
   component: lazyRouteComponent(() => import("./analytics/AnalyticsPage"), "AnalyticsPage"),
 });
 

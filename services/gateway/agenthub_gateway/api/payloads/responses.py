@@ -22,6 +22,7 @@ from agenthub_runtime.readmodels import (
     TaskRow,
     TimelineRow,
 )
+from agenthub_runtime.readmodels.analytics import AgentFigures, GateFigures, GoalFigures, ModelFigures
 from agenthub_runtime.repository.history import FileEntry
 
 # In the order in which a goal passes through them, as far as it does.
@@ -211,6 +212,16 @@ class FileList(msgspec.Struct, frozen=True):
     head: str
     items: list[FileEntry]
     next_cursor: str | None = None
+
+
+class Analytics(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of the goals that were accepted at or after `since`."""
+
+    since: datetime
+    goals: list[GoalFigures]
+    gates: list[GateFigures]
+    agents: list[AgentFigures]
+    models: list[ModelFigures]
 
 
 def goal_view(row: GoalRow, left_out: Sequence[str] = (), begun: Sequence[str] = ()) -> GoalView:

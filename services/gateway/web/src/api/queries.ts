@@ -2,6 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import { feed } from "../live/feed";
 import { API, ask, read } from "./client";
 import type {
+  Analytics,
   Attempt,
   DeadLetter,
   Diff,
@@ -184,4 +185,10 @@ export const workers = () =>
     queryKey: ["queues", "workers"],
     queryFn: async ({ signal }) => (await read<{ items: Worker[] }>("/workers", signal)).items,
     refetchInterval: 5_000,
+  });
+
+export const analytics = (days: number) =>
+  queryOptions({
+    queryKey: ["analytics", days],
+    queryFn: ({ signal }) => read<Analytics>(`/analytics?days=${days}`, signal),
   });

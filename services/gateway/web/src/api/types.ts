@@ -30,3 +30,5 @@ export type Transcript = Schemas["Transcript"];
 export type Line = Schemas["TranscriptLine"];
 export type Output = Schemas["RunOutput"];
 export type Worker = Schemas["WorkerView"];
+export type Analytics = Schemas["Analytics"];
+export type GoalFigures = Schemas["GoalFigures"];

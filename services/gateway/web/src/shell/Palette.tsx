@@ -67,6 +67,17 @@ function Items({ words, go }: { words: string; go: (to: string) => void }) {
   );
 }
 
+/** Every word has to stand in it: a fuzzy match would put strangers before what was typed exactly. */
+function holds(value: string, words: string): number {
+  const text = value.toLowerCase();
+  return words
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word))
+    ? 1
+    : 0;
+}
+
 /** Jump to a goal, a task, an event or a page. */
 export function Palette({ open, close }: { open: boolean; close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -84,7 +95,7 @@ export function Palette({ open, close }: { open: boolean; close: () => void }) {
   return (
     <dialog ref={dialog} className="palette" onClose={close} aria-label="Search or jump to">
       {open && (
-        <Command label="Search or jump to" loop>
+        <Command label="Search or jump to" loop filter={holds}>
           <Command.Input
             value={words}
             onValueChange={setWords}
