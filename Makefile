@@ -31,7 +31,7 @@ up: ui ## Start the embedded stack on 127.0.0.1:8000 and keep it running
 	@$(VENV)/bin/agenthub up
 
 test: ui ## Run the whole suite: no Docker, no internet, nothing skipped
-	$(VENV)/bin/pytest -n 4 --dist loadscope
+	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui
 
 test-ui: ui ## Use the web UI in a browser (Debian's chromium), against a whole hub
 	$(VENV)/bin/pytest -n 2 --dist loadscope tests/ui

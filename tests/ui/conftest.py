@@ -67,3 +67,10 @@ def visitor(browser: Browser, hub: RunningHub, tmp_path: Path) -> Iterator[Visit
     with Visitor(browser, hub.url, tmp_path) as visiting:
         yield visiting
         assert visiting.complaints == []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole goals are played under a browser: that takes longer than other tests may."""
+    for item in items:
+        if item.path.parent.name == "ui":
+            item.add_marker(pytest.mark.timeout(300))

@@ -67,7 +67,7 @@ def test_a_page_that_lost_its_connection_says_so_and_catches_up(hub: RunningHub,
     hub.post(f"/goals/{goal_id}/priority", {"priority": "high"})
     # A browser that goes offline keeps its open streams; the next thing that is sent tells.
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("was not sent")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("alert").get_by_text("was not sent")).to_be_visible(timeout=LONG_MS)
     visitor.picture("stale-command")
     visitor.context.set_offline(False)
     page.get_by_role("button", name="Retry").click()

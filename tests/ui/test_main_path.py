@@ -46,7 +46,7 @@ def test_a_goal_is_submitted_watched_answered_and_approved(hub: RunningHub, visi
     page.get_by_role("button", name="Undo").click()
     assert hub.questions(goal_id), "what was undone was never sent"
     page.get_by_role("button", name="Answer and continue").click()
-    expect(page.get_by_text("Answered:")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("status").get_by_text("Answered:")).to_be_visible(timeout=LONG_MS)
     assert hub.questions(goal_id) == []
 
     rested(hub, goal_id, "ready_for_review")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
-from tests.support.running_hub import RunningHub, play
+from tests.support.running_hub import RunningHub
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -29,12 +30,14 @@ _PROVOKED = (
 
 Scheme = Literal["light", "dark"]
 LOADED_MS = 20_000
+RESTED_S = 200.0
 
 
 def rested(hub: RunningHub, goal_id: str, *statuses: str) -> None:
     """Wait until a goal is in one of these states; in a thread, because playwright has the loop of this one."""
+    there = hub.wait_for(goal_id, *statuses, deadline_s=RESTED_S)
     with ThreadPoolExecutor(1) as threads:
-        threads.submit(play, hub, goal_id, *statuses).result()
+        threads.submit(asyncio.run, there).result()
 
 
 class Visitor:

@@ -340,11 +340,20 @@ async def durations(connection: Connection) -> dict[str, tuple[float, float]]:
     return {row["agent_type"]: (round(row["median"], 2), round(row["p90"], 2)) for row in rows}
 
 
+_NOT_MADE_YET = (
+    asyncpg.UndefinedTableError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedColumnError,
+    # The position was looked for before, in the same transaction, and was not there either.
+    asyncpg.InFailedSQLTransactionError,
+)
+
+
 async def fetch(connection: Connection, query: str, *args: object) -> list[Mapping[str, Any]]:
     """The rows of a query. Raises `ReadModelsMissing` when the projector has not made the tables yet."""
     try:
         return list(await connection.fetch(query, *args))
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedColumnError) as error:
+    except _NOT_MADE_YET as error:
         raise ReadModelsMissing(
             "The read models are not there yet: the projector makes them when it starts; is it running?"
         ) from error

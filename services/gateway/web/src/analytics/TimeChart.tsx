@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
 const HEIGHT = 180;
+const MARKS = 8;
 
 interface Props {
   label: string;
@@ -45,12 +46,13 @@ export function TimeChart({ label, days, values, format }: Props) {
         legend: { show: false },
         cursor: { show: false },
         scales: {
-          x: { range: (_, from, to) => [from - 43_200, to + 43_200] },
+          x: { range: () => [(days[0] ?? 0) - 43_200, (days.at(-1) ?? 0) + 43_200] },
           y: { range: (_, __, to) => [0, Math.max(1, to)] },
         },
         axes: [
           {
             ...axis,
+            splits: () => days.filter((_, at) => at % Math.ceil(days.length / MARKS) === 0),
             values: (_, marks) =>
               marks.map((at) =>
                 new Date(at * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short" }),

@@ -4,12 +4,12 @@ import { inbox } from "../api/queries";
 import type { Goal } from "../api/types";
 import { count, dollars, limit, some } from "../format/numbers";
 import { clockOf, duration, secondsSince } from "../format/time";
+import { Key } from "../keyboard/Key";
+import { useKeys } from "../keyboard/keys";
 import { StateChip } from "../states/StateMark";
 import { goalState, OVER, QUESTION, STALLED, waitsForApproval } from "../states/state";
 import { Confirm } from "../ui/Confirm";
 import { Icon } from "../ui/icons";
-import { Key } from "../ui/Key";
-import { useKeys } from "../ui/keys";
 import { Progress } from "../ui/Progress";
 import { useCommand } from "../ui/useCommand";
 

@@ -6,10 +6,10 @@ import { attempts, diff, events, gates, goal as goalQuery, graph, knowledge } fr
 import type { Goal } from "../api/types";
 import { count } from "../format/numbers";
 import { useNow } from "../format/useNow";
+import { useKeys } from "../keyboard/keys";
 import { NotFound } from "../shell/NotFound";
 import { TopBar } from "../shell/TopBar";
 import { OVER } from "../states/state";
-import { useKeys } from "../ui/keys";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
 import { TabList } from "../ui/TabList";

@@ -1,8 +1,8 @@
 import type { Goal } from "../api/types";
 import { dollars } from "../format/numbers";
 import { duration, shortMoment } from "../format/time";
+import { Key } from "../keyboard/Key";
 import { OVER } from "../states/state";
-import { Key } from "../ui/Key";
 import { groupOf } from "./groups";
 
 interface Props {

@@ -1,8 +1,8 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { RefObject } from "react";
 import type { Goal } from "../api/types";
+import { Key } from "../keyboard/Key";
 import { Icon } from "../ui/icons";
-import { Key } from "../ui/Key";
 import { useStored } from "../ui/useStored";
 import { VIEWS } from "./groups";
 

@@ -3,8 +3,8 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { model } from "../api/queries";
 import type { Submit } from "../api/types";
+import { Key } from "../keyboard/Key";
 import { Icon } from "../ui/icons";
-import { Key } from "../ui/Key";
 import { useCommand } from "../ui/useCommand";
 
 type Example = Pick<Submit, "goal" | "requirements"> & { shows: string };

@@ -1,8 +1,8 @@
 import { useEffect, useId, useRef, useState } from "react";
 import type { Answer, Question } from "../api/types";
+import { Key } from "../keyboard/Key";
+import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
-import { Key } from "../ui/Key";
-import { MOD, useKeys } from "../ui/keys";
 import { useCommand } from "../ui/useCommand";
 import { EditTask } from "./EditTask";
 

@@ -5,10 +5,10 @@ import type { Goal, Question } from "../api/types";
 import { dollars } from "../format/numbers";
 import { duration } from "../format/time";
 import { worked } from "../goal/model";
+import { Key } from "../keyboard/Key";
 import { Mark } from "../states/StateMark";
 import { taskState } from "../states/state";
 import { CopyButton } from "../ui/CopyButton";
-import { Key } from "../ui/Key";
 
 const SHOWN = 8;
 

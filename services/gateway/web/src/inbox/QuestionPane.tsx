@@ -1,9 +1,9 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { Goal, Question } from "../api/types";
 import { duration, secondsSince, shortMoment } from "../format/time";
+import { useKeys } from "../keyboard/keys";
 import { StateChip } from "../states/StateMark";
 import { Icon } from "../ui/icons";
-import { useKeys } from "../ui/keys";
 import { AnswerForm } from "./AnswerForm";
 import { Aside } from "./Aside";
 

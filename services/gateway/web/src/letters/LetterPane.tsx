@@ -5,9 +5,9 @@ import { task as taskQuery } from "../api/queries";
 import type { Answer, DeadLetter } from "../api/types";
 import { duration, moment, secondsSince } from "../format/time";
 import { EditTask } from "../inbox/EditTask";
+import { Key } from "../keyboard/Key";
 import { StateChip } from "../states/StateMark";
 import { Confirm } from "../ui/Confirm";
-import { Key } from "../ui/Key";
 
 interface Props {
   letter: DeadLetter;

@@ -3,13 +3,13 @@ import { Link } from "@tanstack/react-router";
 import { goals } from "../api/queries";
 import { duration, secondsSince } from "../format/time";
 import { useNow } from "../format/useNow";
+import { useKeys } from "../keyboard/keys";
+import { moveFocus } from "../keyboard/moveFocus";
 import { TopBar } from "../shell/TopBar";
 import { StateWord } from "../states/StateMark";
 import { goalState, waitsForApproval } from "../states/state";
 import { Icon } from "../ui/icons";
-import { useKeys } from "../ui/keys";
 import { Loading } from "../ui/Loading";
-import { moveFocus } from "../ui/moveFocus";
 import { Problem } from "../ui/Problem";
 
 /** Results and plans that wait for a verdict. */

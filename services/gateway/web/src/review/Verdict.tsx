@@ -3,9 +3,9 @@ import { useState } from "react";
 import type { Gate, Goal } from "../api/types";
 import { count, dollars, some } from "../format/numbers";
 import { withEvidence } from "../goal/tabs/Requirements";
+import { Key } from "../keyboard/Key";
+import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
-import { Key } from "../ui/Key";
-import { MOD, useKeys } from "../ui/keys";
 import { useCommand } from "../ui/useCommand";
 import { type Comment, feedbackOf } from "./comments";
 

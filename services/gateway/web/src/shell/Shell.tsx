@@ -3,13 +3,13 @@ import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { onKeyWanted } from "../api/client";
 import { goals, inbox } from "../api/queries";
+import { useKeys } from "../keyboard/keys";
 import { waitsForApproval } from "../states/state";
-import { useKeys } from "../ui/keys";
 import { useStored } from "../ui/useStored";
 import { Banner } from "./Banner";
-import { KeyForm } from "./KeyForm";
-import { KeyHelp } from "./KeyHelp";
-import { Palette } from "./Palette";
+import { KeyForm } from "./dialogs/KeyForm";
+import { KeyHelp } from "./dialogs/KeyHelp";
+import { Palette } from "./dialogs/Palette";
 import { SideBar } from "./SideBar";
 import { Tabs } from "./Tabs";
 import { Toasts } from "./Toasts";
@@ -51,7 +51,9 @@ export function Shell() {
   useTellings();
   useEffect(() => onKeyWanted(() => setLocked(true)), []);
   const jump = (to: string) => () => {
-    if (Date.now() - chord.current < CHORD_MS) void navigate({ to });
+    if (Date.now() - chord.current >= CHORD_MS) return false;
+    chord.current = 0;
+    return navigate({ to });
   };
   useKeys({
     "mod+k": () => setPalette(true),

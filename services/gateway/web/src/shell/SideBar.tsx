@@ -2,10 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { goals, letters } from "../api/queries";
 import { count } from "../format/numbers";
+import { Key } from "../keyboard/Key";
 import { Mark } from "../states/StateMark";
 import { goalState } from "../states/state";
 import { Icon, type IconName } from "../ui/icons";
-import { Key } from "../ui/Key";
 import { Appearance } from "./Appearance";
 import { useFeed } from "./useFeed";
 

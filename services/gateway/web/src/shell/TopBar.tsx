@@ -1,8 +1,8 @@
 import { Link } from "@tanstack/react-router";
 import { Fragment, type ReactNode } from "react";
+import { Key } from "../keyboard/Key";
+import { MOD } from "../keyboard/keys";
 import { Icon } from "../ui/icons";
-import { Key } from "../ui/Key";
-import { MOD } from "../ui/keys";
 import { NotificationCentre } from "./NotificationCentre";
 
 interface Crumb {

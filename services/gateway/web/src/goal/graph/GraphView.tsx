@@ -26,12 +26,15 @@ interface Props {
 export function GraphView({ model, selected, now, select, open, measured }: Props) {
   const laid = useLayout(model);
   const places = laid?.places ?? null;
-  const height = laid?.height ?? 0;
+  const pane = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (height) measured(height);
-  }, [height, measured]);
+    if (!laid?.height) return;
+    // As high as the drawing is once it fits the width, and then fitted anew.
+    const scale = Math.min(1, Math.max(FIT.minZoom, (pane.current?.clientWidth ?? laid.width) / laid.width));
+    measured(Math.ceil(laid.height * scale));
+    requestAnimationFrame(() => requestAnimationFrame(() => void flow.current?.fitView(FIT)));
+  }, [laid, measured]);
   const flow = useRef<ReactFlowInstance | null>(null);
-  const shown = useRef(0);
   const near = useMemo(() => related(model, selected), [model, selected]);
   const nodes = useMemo(
     () =>
@@ -67,13 +70,6 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
       }),
     [model, selected],
   );
-  useEffect(() => {
-    if (!nodes.length || shown.current === nodes.length) return;
-    const first = shown.current === 0;
-    shown.current = nodes.length;
-    // The view that a person has chosen stays; only what came on top of it brings all into sight again.
-    if (!first) requestAnimationFrame(() => void flow.current?.fitView(FIT));
-  }, [nodes.length]);
   function walk(event: KeyboardEvent) {
     if (event.key === "Enter" && selected) open(selected);
     const next = places && event.key.startsWith("Arrow") ? neighbour(event.key, selected, model, places) : null;
@@ -84,6 +80,7 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
   }
   return (
     <div
+      ref={pane}
       className="graph"
       role="group"
       tabIndex={0}

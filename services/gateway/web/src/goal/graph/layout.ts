@@ -11,6 +11,7 @@ export interface LayoutRequest {
 export interface LayoutAnswer {
   number: number;
   places: Record<string, { x: number; y: number }>;
+  width: number;
   height: number;
 }
 
@@ -27,5 +28,5 @@ export function layout({ number, nodes, edges }: LayoutRequest): LayoutAnswer {
     const { x, y } = graph.node(node) as { x: number; y: number };
     places[node] = { x: x - NODE.width / 2, y: y - NODE.height / 2 };
   }
-  return { number, places, height: graph.graph().height ?? 0 };
+  return { number, places, width: graph.graph().width ?? 0, height: graph.graph().height ?? 0 };
 }

@@ -4,9 +4,9 @@ import { attempts as attemptsQuery, task as taskQuery, usage } from "../../api/q
 import type { Goal } from "../../api/types";
 import { dollars, tokens } from "../../format/numbers";
 import { duration } from "../../format/time";
+import { useKeys } from "../../keyboard/keys";
 import { StateChip } from "../../states/StateMark";
 import { Icon } from "../../ui/icons";
-import { useKeys } from "../../ui/keys";
 import { Loading } from "../../ui/Loading";
 import { TabList } from "../../ui/TabList";
 import { type Node, worked } from "../model";

@@ -4,7 +4,7 @@ import { transcript } from "../../api/queries";
 import type { Line } from "../../api/types";
 import { some } from "../../format/numbers";
 import { clockOf } from "../../format/time";
-import { useKeys } from "../../ui/keys";
+import { useKeys } from "../../keyboard/keys";
 import { Loading } from "../../ui/Loading";
 import { Problem } from "../../ui/Problem";
 import { ToolCall } from "./ToolCall";

@@ -2,10 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useRouterState } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { useEffect, useRef, useState } from "react";
-import { goals, graph } from "../api/queries";
-import { Mark } from "../states/StateMark";
-import { goalState, taskState } from "../states/state";
-import { areas } from "./SideBar";
+import { goals, graph } from "../../api/queries";
+import { Mark } from "../../states/StateMark";
+import { goalState, taskState } from "../../states/state";
+import { areas } from "../SideBar";
 
 const GOAL_IN_PATH = /^\/(?:goals|review|plan)\/(g-[a-z0-9]+)/;
 
@@ -84,8 +84,10 @@ export function Palette({ open, close }: { open: boolean; close: () => void }) {
   const navigate = useNavigate();
   const [words, setWords] = useState("");
   useEffect(() => {
-    if (open) dialog.current?.showModal();
-    else dialog.current?.close();
+    if (!open) return dialog.current?.close();
+    dialog.current?.showModal();
+    // A dialog gives the focus to whatever comes first in it, which is a list here and no field.
+    dialog.current?.querySelector("input")?.focus();
   }, [open]);
   function go(to: string) {
     close();
@@ -96,12 +98,7 @@ export function Palette({ open, close }: { open: boolean; close: () => void }) {
     <dialog ref={dialog} className="palette" onClose={close} aria-label="Search or jump to">
       {open && (
         <Command label="Search or jump to" loop filter={holds}>
-          <Command.Input
-            value={words}
-            onValueChange={setWords}
-            placeholder="A goal, a task, #214, a page"
-            autoFocus
-          />
+          <Command.Input value={words} onValueChange={setWords} placeholder="A goal, a task, #214, a page" />
           <Items words={words} go={go} />
         </Command>
       )}

@@ -11,7 +11,8 @@ export const singleKeys = {
 /** `mod` is ⌘ on a Mac and Ctrl elsewhere. */
 export const MOD = navigator.platform.startsWith("Mac") ? "⌘" : "Ctrl ";
 
-export type Bindings = Record<string, (event: KeyboardEvent) => void>;
+/** `false`: the key was not meant here, and others may take it. */
+export type Bindings = Record<string, (event: KeyboardEvent) => unknown>;
 
 function named(event: KeyboardEvent): string {
   const key = event.key.toLowerCase();
@@ -46,8 +47,7 @@ export function useKeys(bindings: Bindings): void {
       const name = named(event);
       const bound = latest.current[name];
       if (!bound || !allowed(event, name)) return;
-      event.preventDefault();
-      bound(event);
+      if (bound(event) !== false) event.preventDefault();
     };
     window.addEventListener("keydown", listen);
     return () => window.removeEventListener("keydown", listen);

@@ -1,4 +1,4 @@
-import { apiKey, keepKey } from "../api/key";
+import { apiKey, keepKey } from "../../api/key";
 
 /** The hub wants a key, or another one. */
 export function KeyForm() {

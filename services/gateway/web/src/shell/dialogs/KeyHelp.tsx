@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import { MOD, singleKeys } from "../ui/keys";
+import { MOD, singleKeys } from "../../keyboard/keys";
 
 const KEYS: [string, [string, string][]][] = [
   [
