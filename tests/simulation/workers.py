@@ -13,14 +13,14 @@ from opentelemetry.trace import INVALID_SPAN, Span
 from agenthub_events.agent_types import AGENT_TYPES, agent_type_of
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.context import WorkContext, decode_context
+from agenthub_events.context import WorkContext
 from agenthub_events.ports import Clock
 from agenthub_runtime.agents.load import AgentDefinition, Agents, built_in_files, load_agents
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.agent.setup import AgentConfig, AgentSetup
-from agenthub_worker.attempt import Attempt, Preparation
+from agenthub_worker.attempt import Attempt, Preparation, read_context
 from agenthub_worker.domain.heartbeat_schedule import ORDER_BEAT_S, HeartbeatSchedule
 from agenthub_worker.domain.model import ModelReply, ModelRequest
 from agenthub_worker.gates.gate_round import GateRound
@@ -61,8 +61,7 @@ class Stage:
     async def prepare(self, lease: Lease) -> Preparation:
         """What the worker's own preparation does, without git."""
         ports, order = lease.ports, lease.order
-        data = await ports.patiently(lambda: ports.artifacts.get(order.context_ref))
-        context = decode_context(data)
+        context = await read_context(lease)
         branch = await read_branch(ports, lease.goal_id)
         repository = ChangeSets(ports.folder / f"{ports.instance}-{lease.goal_id}.git", self.disk, ports.artifacts)
         await ports.patiently(lambda: repository.materialise(branch.links))

@@ -56,12 +56,16 @@ class Preparation(msgspec.Struct, frozen=True):
 
 async def prepare(lease: Lease) -> Preparation:
     """Read the context and make the workspace. Raises `AgenthubError`."""
-    ports, order = lease.ports, lease.order
-    data = await ports.patiently(lambda: ports.artifacts.get(order.context_ref))
-    context = _on_a_named_commit(decode_context(await lease.restored(data)))
+    context = await read_context(lease)
     if context.kind == "prepare":
         return Preparation(context, None)
     return Preparation(context, await open_workspace(lease, context))
+
+
+async def read_context(lease: Lease) -> WorkContext:
+    """What the order says of the work, with the texts that it keeps elsewhere. Raises `AgenthubError`."""
+    data = await lease.ports.patiently(lambda: lease.ports.artifacts.get(lease.order.context_ref))
+    return _on_a_named_commit(decode_context(await lease.restored(data)))
 
 
 def _on_a_named_commit(context: WorkContext) -> WorkContext:
