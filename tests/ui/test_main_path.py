@@ -58,11 +58,9 @@ def test_a_goal_is_submitted_watched_answered_and_approved(hub: RunningHub, visi
     assert hub.get(f"/goals/{goal_id}")["status"] == "completed"
 
 
-def test_a_transcript_is_read_and_a_comment_on_the_diff_becomes_rework(
-    furnished: RunningHub, visitor: Visitor
-) -> None:
-    goal_id = furnished.submit(SAMPLE, key="reworked")
-    rested(furnished, goal_id, "ready_for_review")
+def test_a_transcript_is_read_and_a_comment_on_the_diff_becomes_rework(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit(SAMPLE, key="reworked")
+    rested(hub, goal_id, "ready_for_review")
     page = visitor.open(f"/goals/{goal_id}")
     page.locator(".react-flow [data-node='t-implement-user-store']").click()
     panel = page.locator("aside.task-panel")
@@ -86,13 +84,13 @@ def test_a_transcript_is_read_and_a_comment_on_the_diff_becomes_rework(
     assert visitor.findings() == []
     page.get_by_role("button", name="Request changes").click()
     page.wait_for_url(f"**/goals/{goal_id}")
-    events = furnished.get(f"/goals/{goal_id}/events", type="goal.rework_requested")["items"]
+    events = hub.get(f"/goals/{goal_id}/events", type="goal.rework_requested")["items"]
     assert events[0]["event"]["feedback"] == "auth/jwt.py:3: Please add 2FA support"
 
 
-def test_a_plan_is_edited_and_approved(furnished: RunningHub, visitor: Visitor) -> None:
-    goal_id = furnished.submit({**SAMPLE, "autonomy": "approve_plan"}, key="edited")
-    rested(furnished, goal_id, "workflow_generated")
+def test_a_plan_is_edited_and_approved(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit({**SAMPLE, "autonomy": "approve_plan"}, key="edited")
+    rested(hub, goal_id, "workflow_generated")
     page = visitor.open(f"/plan/{goal_id}")
     page.get_by_label("Minutes of task 1", exact=True).fill("7")
     page.get_by_role("button", name="Remove task 12", exact=False).click()
@@ -100,37 +98,34 @@ def test_a_plan_is_edited_and_approved(furnished: RunningHub, visitor: Visitor) 
     visitor.picture("plan-edited")
     page.get_by_role("button", name="Approve plan").click()
     page.wait_for_url(f"**/goals/{goal_id}")
-    types = [item["type"] for item in furnished.get(f"/goals/{goal_id}/events", limit=500)["items"]]
+    types = [item["type"] for item in hub.get(f"/goals/{goal_id}/events", limit=500)["items"]]
     assert types.index("goal.replanned") < types.index("goal.plan_approved")
-    tasks = furnished.get(f"/goals/{goal_id}/tasks")["items"]
+    tasks = hub.get(f"/goals/{goal_id}/tasks")["items"]
     assert [task["estimate_minutes"] for task in tasks if task["key_name"] == "analyze-requirements"] == [7]
-    furnished.post(f"/goals/{goal_id}/cancel", {})
+    hub.post(f"/goals/{goal_id}/cancel", {})
 
 
-def test_cancelling_says_what_it_ends_and_takes_a_reason(furnished: RunningHub, visitor: Visitor) -> None:
-    goal_id = furnished.submit({"goal": "To be cancelled"}, key="cancel-me")
-    rested(furnished, goal_id, "awaiting_human")
+def test_cancelling_says_what_it_ends_and_takes_a_reason(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit({"goal": "To be cancelled"}, key="cancel-me")
+    rested(hub, goal_id, "awaiting_human")
     page = visitor.open(f"/goals/{goal_id}")
     page.get_by_role("button", name="Cancel").click()
     dialog = page.get_by_role("dialog", name="Cancel goal")
     expect(dialog).to_contain_text("it cannot be resumed")
     assert visitor.findings() == []
     page.keyboard.press("Escape")
-    assert furnished.get(f"/goals/{goal_id}")["status"] == "awaiting_human"
+    assert hub.get(f"/goals/{goal_id}")["status"] == "awaiting_human"
     page.get_by_role("button", name="Cancel").click()
     dialog.get_by_label("Reason").fill("not needed")
     dialog.get_by_role("button", name="Cancel goal").click()
     expect(page.locator(".head .chip").first).to_have_text("Cancelled")
-    events = furnished.get(f"/goals/{goal_id}/events", type="goal.cancelled")["items"]
+    events = hub.get(f"/goals/{goal_id}/events", type="goal.cancelled")["items"]
     assert events[0]["event"]["reason"] == "not needed"
 
 
-def test_the_keyboard_alone_is_enough(furnished: RunningHub, visitor: Visitor) -> None:
-    goal_id = next(
-        goal["goal_id"]
-        for goal in furnished.get("/goals", limit=50)["items"]
-        if goal["status"] == "ready_for_review"
-    )
+def test_the_keyboard_alone_is_enough(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit(SAMPLE, key="reworked")
+    rested(hub, goal_id, "ready_for_review", "running", "rework", "validating", "awaiting_human")
     page = visitor.open("/")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()

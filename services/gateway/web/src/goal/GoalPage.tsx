@@ -143,7 +143,9 @@ function Loaded({ goal }: { goal: Goal }) {
           })
         }
       />
-      {drawn.isError && !drawn.data ? (
+      {drawn.isPending ? (
+        <Loading what="the graph" />
+      ) : drawn.isError && !drawn.data ? (
         <Problem
           what="The graph could not be read"
           meaning="Work goes on; only this view is missing."

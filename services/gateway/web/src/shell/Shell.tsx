@@ -40,7 +40,9 @@ export function Shell() {
   const path = useRouterState({ select: (state) => state.location.pathname });
   const navigate = useNavigate();
   const kind = NARROW.test(path) ? "narrow" : "wide";
-  const [wide, setWide] = useStored(`agenthub-bar-${kind}`, kind === "wide");
+  const lists = useStored("agenthub-bar-wide", true);
+  const details = useStored("agenthub-bar-narrow", false);
+  const [wide, setWide] = kind === "wide" ? lists : details;
   const [locked, setLocked] = useState(false);
   const [palette, setPalette] = useState(false);
   const [help, setHelp] = useState(false);

@@ -17,6 +17,8 @@ interface Props {
 const ms = (at: string | null | undefined): number => (at ? Date.parse(at) : 0);
 const MARGIN = 0.02;
 const NEAR = 4;
+// A reason keeps at least this much of the row, in percent, however young the goal is.
+const LEAST_WHY = 60;
 
 function spanOf(attempts: readonly Attempt[], now: number, over: boolean): Span {
   const from = Math.min(now, ...attempts.map((attempt) => ms(attempt.enqueued_at)).filter(Boolean));
@@ -105,7 +107,11 @@ function Row({
         {!finished && (
           <span
             className="bar-why tiny ink-3"
-            style={own.length ? { right: `${100 - place(ms(own[0]?.enqueued_at), span)}%` } : { right: "8px" }}
+            style={
+              own.length
+                ? { right: `${100 - place(ms(own[0]?.enqueued_at), span)}%` }
+                : { right: `${Math.min(LEAST_WHY, 100 - place(now, span))}%` }
+            }
           >
             {words}
           </span>
