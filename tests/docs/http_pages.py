@@ -35,7 +35,7 @@ async def _ask() -> dict[str, Any]:
 
 def openapi_file() -> str:
     """The OpenAPI document as a file."""
-    return json.dumps(openapi_document(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(openapi_document(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def api_page(made: str) -> str:

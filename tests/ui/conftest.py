@@ -73,4 +73,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole goals are played under a browser: that takes longer than other tests may."""
     for item in items:
         if item.path.parent.name == "ui":
-            item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(pytest.mark.timeout(900))

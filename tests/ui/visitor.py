@@ -86,7 +86,7 @@ class Visitor:
     def findings(self) -> list[str]:
         """What axe finds on the page as it stands."""
         self.page.evaluate(_AXE.read_text(encoding="utf-8"))
-        options = {"runOnly": {"type": "tag", "values": _WCAG}}
+        options = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": _WCAG}}
         found: dict[str, Any] = self.page.evaluate("options => axe.run(document, options)", options)
         return [
             f"{rule['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
