@@ -37,7 +37,7 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_queues(nc: Client) -> list[QueueView]:
     """Every work lane. Raises `StoreUnavailable`."""
-    states, living = await asyncio.gather(lane_states(nc), _living(nc))
+    states, living = await asyncio.gather(lane_states(nc), read_workers(nc))
     serving = Counter(agent_type for worker in living if not worker.problem for agent_type in worker.types)
     problems = {agent_type: worker.problem for worker in living if worker.problem for agent_type in worker.types}
     return [
@@ -83,9 +83,10 @@ async def say_who_is_missing(ask: Callable[[], Awaitable[list[QueueView]]], rows
         row.reason = missing.get(row.agent_type, row.reason)
 
 
-async def _living(nc: Client) -> list[WorkerStatus]:
+async def read_workers(nc: Client) -> list[WorkerStatus]:
+    """Every worker that has lately said that it lives, by name. Raises `StoreUnavailable`."""
     try:
-        return await NatsFleet(nc).living()
+        return sorted(await NatsFleet(nc).living(), key=lambda worker: (worker.worker, worker.instance))
     except (NatsError, TimeoutError) as error:
         raise StoreUnavailable(f"The fleet cannot be read: {error}") from error
 
