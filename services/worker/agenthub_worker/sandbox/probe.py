@@ -14,7 +14,7 @@ _SCRIPT = """
 cat "$CANARY" 2>/dev/null && echo 'LEAK the host file system is visible'
 (exec 3<>/dev/tcp/127.0.0.1/"$PORT") 2>/dev/null && echo 'LEAK the host network can be reached'
 (echo x >/usr/agenthub-probe) 2>/dev/null && echo 'LEAK the system can be written to'
-tr '\\0' '\\n' </proc/1/environ | grep -q . && echo 'LEAK the environment of the worker is visible'
+echo "NAMES $(tr '\\0' '\\n' </proc/1/environ | sed 's/=.*//' | tr '\\n' ' ')"
 (echo x >inside) || echo 'LEAK the workspace cannot be written to'
 echo "NAMES $(compgen -e | tr '\\n' ' ')"
 echo DONE
