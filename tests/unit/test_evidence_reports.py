@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from agenthub_worker.evidence.covered import read_coverage
 from agenthub_worker.evidence.reports import (
     Case,
     ReportRefused,
-    coverage_percent,
     parse_junit,
     read_report,
     report_in,
@@ -88,7 +87,7 @@ def test_reading_a_large_report_takes_no_more_memory_than_its_tests() -> None:
 
 @pytest.mark.parametrize("data", [b"[" * 1_000_000, b'{"files": ' + b'{"a": ' * 500_000], ids=["lists", "objects"])
 def test_a_coverage_report_nested_without_end_is_none(data: bytes) -> None:
-    assert coverage_percent(data) is None
+    assert read_coverage(data, {}) is None
 
 
 def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path) -> None:
@@ -110,14 +109,3 @@ def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path) -> None:
     assert read_report(tmp_path / "missing") is None
     assert read_report(plain, limit=4) == b"data"
     assert read_report(plain, limit=3) is None
-
-
-def test_coverage_counts_the_code_and_not_the_tests() -> None:
-    def measured(total: int, covered: int) -> dict[str, dict[str, int]]:
-        return {"summary": {"num_statements": total, "covered_lines": covered}}
-
-    files = {"auth/jwt.py": measured(80, 60), "auth/b.py": measured(10, 9), "tests/test_a.py": measured(100, 100)}
-    assert coverage_percent(json.dumps({"files": files}).encode()) == 76.67
-    assert coverage_percent(json.dumps({"files": {}}).encode()) is None
-    for data in (b"", b"[]", b'{"files": {"a.py": {}}}', b'{"files": []}'):
-        assert coverage_percent(data) is None

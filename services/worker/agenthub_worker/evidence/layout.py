@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 
 import msgspec
@@ -76,6 +77,15 @@ def given_test_command(text: str) -> TestCommand:
         measures_coverage=use.coverage,
         takes_paths=use.takes_paths,
     )
+
+
+def run_folder(told: Iterable[str], files: Collection[str]) -> str:
+    """The folder, with its slash, from which a report tells the paths of `files`: that in which the tests ran."""
+    known = list(told)
+    if any(path in files for path in known):
+        return ""
+    found = Counter(file.removesuffix(path) for path in known for file in files if file.endswith(f"/{path}"))
+    return found.most_common(1)[0][0] if found else ""
 
 
 def is_document(path: str) -> bool:

@@ -22,7 +22,6 @@ _COVERAGE_RULES = """\
 data_file = {reports}/coverage.data
 omit =
     {root}/setup.py
-    {root}/docs/*
     {root}/.venv/*
     {root}/node_modules/*
 [report]
@@ -85,10 +84,17 @@ async def run_folders(root: str, roots: Sequence[str]) -> AsyncIterator[RunFolde
         await asyncio.to_thread(delete_tree, outer)
 
 
-def run_variables(folders: RunFolders, root: str, plugins: Sequence[str], *, measured: bool) -> dict[str, str]:
-    """The variables of a run with these plugins of pytest; `measured`: the system measures its coverage."""
+def run_variables(
+    folders: RunFolders, root: str, plugins: Sequence[str], more: Sequence[str] = (), *, measured: bool
+) -> dict[str, str]:
+    """The variables of a run with these plugins of pytest and `more` of its options.
+
+    `measured`: the system measures its coverage.
+    """
     options = [f"--junitxml={folders.reports}/junit.xml", "-o", "junit_family=xunit1"]
     options += ["-o", f"cache_dir={folders.reports}/cache", "--tb=short"]
+    # One file that cannot be imported must not keep all others from being run.
+    options += ["--continue-on-collection-errors", *more]
     for plugin in sorted({*plugins, *(["pytest_cov"] if measured else [])}):
         options += ["-p", plugin]
     if measured:
