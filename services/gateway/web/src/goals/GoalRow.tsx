@@ -55,6 +55,9 @@ interface Props {
 
 /** One goal: one link over the whole row. */
 export const GoalRow = memo(function GoalRow({ goal, text, now }: Props) {
+  // Gates that will judge it are work to come, also before their first round.
+  const total =
+    goal.tasks_total && !OVER.has(goal.status) ? goal.tasks_total + goal.gates_to_come : goal.tasks_total;
   return (
     <li className="goal-row" data-goal={goal.goal_id}>
       <div className="cell-state">
@@ -87,12 +90,12 @@ export const GoalRow = memo(function GoalRow({ goal, text, now }: Props) {
         </p>
       </div>
       <div className="cell-tasks">
-        {goal.tasks_total ? (
+        {total ? (
           <>
-            <Progress goal={goal} />
+            <Progress goal={{ ...goal, tasks_total: total }} />
             <span className="figures">
               <b className="plain-figure">{goal.tasks_done}</b>
-              <span className="ink-3">/{goal.tasks_total}</span>
+              <span className="ink-3">/{total}</span>
               <span className="unseen"> tasks done</span>
             </span>
           </>
