@@ -114,7 +114,7 @@ def test_three_failed_rounds_of_a_gate_become_a_question_with_choices() -> None:
     goal = three_failures(built())
     assert goal.open() == []
     asked = goal.asked("rounds")
-    assert asked.question.startswith("The tests gate has failed 3 rounds")
+    assert asked.question.startswith("The tests gate does not pass. It has failed 3 rounds.")
     assert asked.options == ("Try again", "Accept it as it is", "Give the goal up")
     assert asked.task_id == "gate-tests-3"
     assert goal.status == "awaiting_human"
@@ -133,7 +133,7 @@ def test_the_same_failure_three_rounds_running_is_a_question_even_when_rounds_ar
         goal.judged(f"gate-tests-{number}", passed=False, failing=("test_same",))
         goal.done(f"debug-tests-{number}").done(f"fix-tests-{number}-1", changes=True)
     goal.judged("gate-tests-3", passed=False, failing=("test_same",))
-    assert goal.asked("rounds").question.startswith("The tests gate failed in the same way 3 rounds running")
+    assert "It failed in the same way 3 rounds running." in goal.asked("rounds").question
 
 
 def test_what_no_repair_can_change_is_asked_at_once_and_names_its_cause() -> None:
@@ -143,7 +143,7 @@ def test_what_no_repair_can_change_is_asked_at_once_and_names_its_cause() -> Non
     assert goal.open() == []
     asked = goal.asked("rounds")
     assert asked.question.startswith(
-        "The tests gate needs your decision: Not counted: no report. Say how to mend it"
+        "The tests gate does not pass: Not counted: no report. No repair can change that. Say how to mend it"
     )
     again = goal.answered(goal.question("rounds"), text="run pytest instead")
     assert again.open() == ["debug-tests-1"], "a person's word is tried before the same question comes again"

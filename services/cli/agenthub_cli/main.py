@@ -28,6 +28,8 @@ _COMMANDS = (
     ("answer", "inbox:answer", "Answer a question, or decide what else happens to the task."),
     ("events", "events:app", "Read the event log."),
     ("dead-letters", "dead_letters:app", "List dead letters, send them back to work, or give them up."),
+    ("replay", "replay:app", "Look at a goal as it was, ask why, and play it again with today's code."),
+    ("verify", "replay.files:verify", "Prove that nothing of a goal was changed, or name what was."),
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
     ("nats", "nats_assets:app", "Apply the declared streams and consumers, or show where the server differs."),
     ("bench", "bench:app", "Measure the hub on this machine, against a raw floor of the same run."),

@@ -23,7 +23,8 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 from nats.aio.client import Client
 
-from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
+from agenthub_events.subjects import STREAM
+from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, replay, system
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
@@ -44,6 +45,7 @@ from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
 from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues
+from agenthub_replay.streams import StreamsSource
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
@@ -89,6 +91,7 @@ def create_app(
             *goal_commands.HANDLERS,
             *interventions.HANDLERS,
             *live.HANDLERS,
+            *replay.HANDLERS,
             *system.HANDLERS,
             *pages.HANDLERS,
         ],
@@ -147,6 +150,7 @@ async def _assembled(
         feed=feed,
         outputs=outputs,
         artifacts=artifacts,
+        histories=StreamsSource(FencedStream(nc, STREAM), FencedStream(nc, RUNS), artifacts),
         clock=clock,
         ids=ids,
         repositories=folder / "repositories",

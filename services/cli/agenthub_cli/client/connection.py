@@ -15,6 +15,9 @@ from agenthub_runtime.settings.table import DATABASE_URL, NATS_URL, Setting
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+    from agenthub_runtime.postgres.database import Database
+
 _GIVE_UP_S = 5.0
 
 
@@ -41,6 +44,19 @@ async def nats_connection(nats_url: str | None, data_dir: Path | None) -> AsyncI
         yield nc
     finally:
         await nc.close()
+
+
+@asynccontextmanager
+async def stores(
+    nats_url: str | None, database_url: str | None, data_dir: Path | None
+) -> AsyncIterator[tuple[JetStreamEventLog, Database]]:
+    """The event log and the database of a hub, closed afterwards."""
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+    from agenthub_runtime.postgres.database import Database
+
+    address = postgres_address(database_url, data_dir)
+    async with nats_connection(nats_url, data_dir) as nc, Database(address, name="agenthub-cli") as database:
+        yield JetStreamEventLog(nc), database
 
 
 def _checked(setting: Setting[str], address: str) -> str:

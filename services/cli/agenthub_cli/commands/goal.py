@@ -93,6 +93,10 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     for words in goal.get("left_out", ()):
         say(f"Left out: {words}\n")
     print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
+    for task in tasks:
+        if task["changes_tests"]:
+            wanted = ", ".join(task["requirement_ids"]) or "no requirement is named"
+            say(f"{task['task_id']} may change earlier tests ({wanted}): {', '.join(task['changes_tests'])}")
     if gates:
         say()
         print_rows(gates, ("gate", "round", "verdict", "commit_id", "summary"), empty="")

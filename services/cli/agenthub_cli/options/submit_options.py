@@ -17,7 +17,7 @@ PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
 
 # No request may be larger.
 _FILE_MAX = 4 << 20
-_LIMITS = ("max_time", "max_cost_usd", "max_llm_calls")
+_LIMITS = ("max_time", "max_cost_usd", "max_llm_calls", "min_coverage", "security_audit", "mutants")
 
 
 @Parameter(name="*")
@@ -37,6 +37,15 @@ class SubmitOptions:
     max_time: Annotated[str | None, Parameter(help="For example `4 hours` [default: 7 days]")] = None
     max_cost_usd: Annotated[Dollars | None, Parameter(help="Limit of money [default: 50]")] = None
     max_llm_calls: Annotated[Calls | None, Parameter(help="Limit of model calls [default: 500]")] = None
+    min_coverage: Annotated[
+        float | None, Parameter(help="Percent that the tests must cover; 0: none [default: what the words demand]")
+    ] = None
+    security_audit: Annotated[bool | None, Parameter(help="Whether to audit, whatever the words seem to ask")] = (
+        None
+    )
+    mutants: Annotated[
+        Literal["on", "off"] | None, Parameter(help="Whether the tests must notice broken code [default: on]")
+    ] = None
     autonomy: Annotated[
         Literal["full", "approve_plan"] | None,
         Parameter(help="`approve_plan` waits for `agenthub goal approve-plan` before work begins [default: full]"),
