@@ -25,8 +25,7 @@ from agenthub_gateway.api.payloads.responses import (
     TimelinePage,
     goal_view,
 )
-from agenthub_gateway.api.reading import Reading, ReadingParam
-from agenthub_gateway.api.waiting import say_who_is_missing
+from agenthub_gateway.api.reading import Reading, ReadingParam, say_who_is_missing
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import EventView, Filter, Frame, parse_types, view_of
 from agenthub_runtime.postgres.database import Connection
