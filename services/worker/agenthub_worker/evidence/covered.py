@@ -65,7 +65,7 @@ def read_coverage(data: bytes, sources: _Sources) -> Covered | None:
     """
     try:
         report = msgspec.json.decode(data, type=_Report)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     files = {path: file for path, file in report.files.items() if path in sources}
     counted = {path: _counts(file, sources[path]) for path, file in files.items()}

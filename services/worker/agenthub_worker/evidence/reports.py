@@ -64,7 +64,7 @@ def parse_junit(data: bytes) -> tuple[Case, ...] | None:
     """The tests of a JUnit report, each once; None when it is not one."""
     try:
         root = defusedxml.ElementTree.fromstring(data)
-    except (ParseError, DefusedXmlException, ValueError):
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
         return None
     if root.tag not in ("testsuites", "testsuite"):
         return None
