@@ -50,6 +50,8 @@ NO_LIMIT = 1 << 62
 
 _PAUSES_S = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _EMPTY_REFUSALS = 4
+_REPLICA_S = 0.05
+_LOOKS = 2
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _FENCE = "Nats-Expected-Last-Subject-Sequence-Subject"
 _BATCH_ID = "Nats-Batch-Id"
@@ -123,16 +125,35 @@ class FencedStream:
         return Unavailable(reason)
 
     async def read(self, subject_filter: str, *, after: int = 0, limit: int = NO_LIMIT) -> list[RawMessage]:
-        """Messages of the filter in order, with `seq > after`. Raises `StoreUnavailable`."""
+        """Messages of the filter in order, with `seq > after`, as the leader has them when asked.
+
+        Any replica answers a direct get, and one that lags knows less; so the leader names the newest message, and
+        the read goes on until it is there. Raises `StoreUnavailable`.
+        """
         messages: list[RawMessage] = []
+        newest: int | None = None
+        deadline = _now() + self._patience_s
         while len(messages) < limit:
             size = min(PAGE, limit - len(messages))
             page, pending = await self._patiently(self._page, subject_filter, after, size)
             messages.extend(page)
-            if not page or not pending:
+            after = page[-1].seq if page else after
+            if page and pending:
+                continue
+            if newest is None:
+                last = await self.last(subject_filter)
+                newest = 0 if last is None else last.seq
+            if after >= newest:
                 break
-            after = page[-1].seq
+            if not page:
+                await self._wait_for_replica(deadline)
+                newest = None  # it may have passed away meanwhile
         return messages
+
+    async def _wait_for_replica(self, deadline: float) -> None:
+        if _now() + _REPLICA_S > deadline:
+            raise StoreUnavailable(f"A replica of stream `{self.name}` lags behind its leader: try again")
+        await asyncio.sleep(_REPLICA_S)
 
     async def last(self, subject_filter: str) -> RawMessage | None:
         """The newest message of the filter, read from the leader. Raises `StoreUnavailable`."""
@@ -184,17 +205,27 @@ class FencedStream:
         return verdict_of(await self._replies.ask(message.subject, message.data, headers))
 
     async def _look(self, messages: Sequence[Message]) -> Stored | Clash | None:
-        """What stands behind the expected sequences: our own, somebody else's, or nothing."""
+        """What stands behind the expected sequences: our own, somebody else's, or nothing.
+
+        A batch is stored as a whole. When only a part of it is seen, it was stored between the reads of two
+        fences: the next look sees all of it.
+        """
+        tail: list[RawMessage] = []
+        for _ in range(_LOOKS):
+            tail = await self._tails(messages)
+            places = {raw.headers.get(MSG_ID): raw.seq for raw in tail}
+            seen = sum(message.id in places for message in messages)
+            if seen == len(messages):
+                return Stored(places[messages[-1].id], duplicate=True)
+            if not seen:
+                break
+        return Clash(tuple(sorted(tail, key=lambda raw: raw.seq))) if tail else None
+
+    async def _tails(self, messages: Sequence[Message]) -> list[RawMessage]:
         fences: dict[str, int] = {}
         for message in messages:
             fences.setdefault(message.fence, message.expected)
-        tail: list[RawMessage] = []
-        for fence, expected in fences.items():
-            tail.extend(await self.read(fence, after=expected))
-        places = {raw.headers.get(MSG_ID): raw.seq for raw in tail}
-        if all(message.id in places for message in messages):
-            return Stored(places[messages[-1].id], duplicate=True)
-        return Clash(tuple(sorted(tail, key=lambda raw: raw.seq))) if tail else None
+        return [raw for fence, expected in fences.items() for raw in await self.read(fence, after=expected)]
 
     async def _page(self, subject_filter: str, after: int, size: int) -> tuple[list[RawMessage], int]:
         """One batched direct get: messages, and how many are left behind them."""
