@@ -34,6 +34,7 @@ from tests.support.workbench import Desk, running_worker
 SLEEP = call("bash", command="sleep 600 & echo begun; wait")
 LOOK = call("glob", pattern="*")
 DONE = call("report_result", status="done", summary="done")
+WRITE_A = call("str_replace_based_edit_tool", command="create", path="a.txt", file_text="a\n")
 
 
 def script(*replies: Reply) -> ScriptedModelServer:
@@ -264,3 +265,22 @@ async def test_every_call_was_reserved_before_it_was_made(bus: Client, tmp_path:
     ]
     assert len(turns) == 6
     assert sum(piece.calls for piece in reserved) >= 6
+
+
+@pytest.mark.parametrize("place", ["after-turn-reply", "after-tool-run", "before-merge-batch"])
+async def test_a_fault_of_the_worker_itself_ends_the_attempt_with_its_own_words_and_costs_one_claim(
+    bus: Client, tmp_path: Path, place: str
+) -> None:
+    def breaks(name: str) -> None:
+        if name == place:
+            raise AttributeError("'NoneType' object has no attribute 'strip'")
+
+    desk = Desk(bus)
+    await desk.accept()
+    async with script(WRITE_A, DONE) as model, running_worker(bus, model, tmp_path, crash_point=breaks):
+        await desk.order()
+        ended = await desk.ended()
+    assert isinstance(ended, TaskFailed), ended
+    assert ended.failure_class == "crash"
+    assert ended.reason.endswith("AttributeError: 'NoneType' object has no attribute 'strip'")
+    assert len(await desk.of(TaskStarted)) == 1

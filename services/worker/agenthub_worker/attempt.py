@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -38,13 +39,15 @@ from agenthub_worker.gates.gate_round import GateRound, Heard
 from agenthub_worker.gates.runners import RUNNERS, GateRunner
 from agenthub_worker.lease.budget import AttemptBudget
 from agenthub_worker.lease.journal import Journal, open_journal
-from agenthub_worker.lease.lease import AttemptOver, Lease
+from agenthub_worker.lease.lease import AttemptOver, Lease, LeaseLost
 from agenthub_worker.tools.registry import ENDINGS
 from agenthub_worker.workspace.left_out import kept_left_out
 from agenthub_worker.workspace.merge import Merging, land_import
 from agenthub_worker.workspace.workspace import Workspace, open_workspace
 
 log = structlog.get_logger()
+
+REASON_MAX = 2_000
 
 _KEEPS_NOTHING: frozenset[TaskKind] = frozenset({"plan", "gate", "debug"})
 """Kinds whose workspace is a copy to look at: what an agent changes in it is thrown away."""
@@ -106,6 +109,14 @@ class Attempt:
         except (AgenthubError, msgspec.DecodeError, OSError) as error:
             log.warning("attempt_failed", goal=self._lease.goal_id, task=self._lease.task_id, error=str(error))
             return Failed(failure_class="workspace", reason=str(error))
+        except LeaseLost:
+            raise
+        except Exception as error:
+            # Left to a redelivery it would cost claim after claim, and end as a dead letter without its cause.
+            place = {"goal": self._lease.goal_id, "task": self._lease.task_id}
+            log.error("attempt_broke", **place, trace=traceback.format_exc())
+            reason = f"the worker has a fault of its own: {type(error).__name__}: {error}"
+            return Failed(failure_class="crash", reason=reason[:REASON_MAX])
 
     async def _work(self, context: WorkContext, workspace: Workspace) -> AttemptOutcome | None:
         if context.gate is not None:
