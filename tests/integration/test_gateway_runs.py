@@ -147,7 +147,7 @@ async def test_gates_that_had_no_round_yet_are_counted(gateway: Gateway, log: Je
 
 
 async def test_workers_say_what_they_serve_and_hold(gateway: Gateway, bus: Client) -> None:
-    status = WorkerStatus(worker="Worker-1", instance="i1", types=("coding",), slots=2, holding=("g-1.t-a",))
+    status = WorkerStatus(worker="Worker-1", instance="i1", types=("coding",), slots=2, holding=("g-1.t-a.1",))
     await NatsFleet(bus).publish(status)
 
     async def told() -> dict[str, Any] | None:

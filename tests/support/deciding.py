@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from nats.aio.client import Client
 
+from agenthub_events.ports import Clock
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower
 from agenthub_runtime.clock import SystemClock, SystemIds
@@ -18,14 +19,16 @@ from agenthub_runtime.jetstream.timers import NatsTimers
 
 
 @asynccontextmanager
-async def deciding(nc: Client, policy: Policy | None = None) -> AsyncIterator[Follower]:
+async def deciding(
+    nc: Client, policy: Policy | None = None, clock: Clock | None = None
+) -> AsyncIterator[Follower]:
     """Decide for every goal while the block runs."""
     follower = Follower(
         log=JetStreamEventLog(nc),
         runs=JetStreamRunLog(nc),
         artifacts=JetStreamArtifacts(nc),
         timers=NatsTimers(nc),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         ids=SystemIds(),
         policy=policy or Policy(),
     )

@@ -185,7 +185,7 @@ async def test_an_old_attempt_that_ends_late_does_not_end_the_hold_of_its_succes
         await until(lambda: runner.at_work == {1, 2}, 5, "so is the second")
         runner.may_end[1].set()
         await until(lambda: runner.at_work == {2}, 5, "the first has ended")
-        assert runner.status().holding == (f"{GOAL}.t-1",)
+        assert runner.status().holding == (f"{GOAL}.t-1.2",)
         runner.may_end[2].set()
         await until(lambda: runner.status().holding == (), 5, "nothing is held")
 

@@ -55,12 +55,12 @@ from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
 from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues, read_workers
 from agenthub_replay.streams import StreamsSource
-from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
-from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.connection import connect, server_time
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
@@ -142,7 +142,8 @@ async def _assembled(
     stack: contextlib.AsyncExitStack,
 ) -> GatewayPorts:
     log = JetStreamEventLog(nc, patience_s=_PATIENCE_S, secrets=settings.log.secrets)
-    clock, ids, artifacts = SystemClock(), SystemIds(), JetStreamArtifacts(nc)
+    clock, ids, artifacts = ServerClock(lambda: server_time(nc)), SystemIds(), JetStreamArtifacts(nc)
+    await stack.enter_async_context(clock.kept())
     texts = ExactTexts(artifacts, ids)
     backoff = Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
     database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))

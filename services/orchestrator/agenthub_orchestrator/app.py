@@ -19,11 +19,11 @@ from agenthub_orchestrator.follower import Follower, Start
 from agenthub_orchestrator.nats_queues import NatsQueues
 from agenthub_orchestrator.queue_keeper import keep_queues
 from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
-from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
-from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.connection import connect, server_time
 from agenthub_runtime.jetstream.declared import create_missing, keep_declared
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import HEARTBEAT_S, FollowerStatus, NatsFleet
@@ -46,11 +46,16 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
     """Run until SIGTERM or SIGINT. Postgres may be away: it only shortens the way to begin and the estimates."""
     telemetry = configure_telemetry(settings.log, service="orchestrator")
     reconnected = asyncio.Event()
-    clock, ids = SystemClock(), SystemIds()
+    ids = SystemIds()
     nats = await connect(settings.nats_url, "orchestrator", on_reconnect=reconnected.set)
+    clock = ServerClock(lambda: server_time(nats))
     try:
         await create_missing(nats)
-        async with Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database:
+        async with (
+            clock.kept(),
+            Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database,
+        ):
+            await clock.known()
             event_log = JetStreamEventLog(nats, secrets=settings.log.secrets)
             follower = Follower(
                 log=event_log,

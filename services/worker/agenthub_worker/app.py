@@ -17,10 +17,11 @@ from nats.errors import Error as NatsError
 
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.errors import AgenthubError
-from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_events.ports import Clock
+from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.embedded.data_folder import default_data_dir
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
-from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.connection import connect, server_time
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus, serve_model_reports
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
@@ -61,7 +62,8 @@ async def run_worker(
     telemetry = configure_telemetry(settings.log, service="worker")
     nats = await connect(settings.nats_url, _name(settings))
     try:
-        ports = _ports(settings, nats, sandbox, telemetry, crash_point)
+        clock = ServerClock(lambda: server_time(nats))
+        ports = _ports(settings, nats, clock, sandbox=sandbox, telemetry=telemetry, crash_point=crash_point)
         queue = NatsWorkQueue(nats, types, slots=settings.slots)
         runner = Worker(ports, queue, agent_setup, types=types, slots=settings.slots)
         # What a process of this name left when it died.
@@ -70,7 +72,8 @@ async def run_worker(
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         try:
             # Whoever sees it in the fleet may tell it to stop.
-            await until_asked_to_stop(_serve(ports, runner, heartbeat))
+            async with clock.kept():
+                await until_asked_to_stop(_serve(ports, runner, heartbeat))
         finally:
             await runner.stop()
             await heartbeat.stop()
@@ -112,7 +115,13 @@ async def _report_model(settings: WorkerSettings, agent_setup: AgentSetup, nats:
 
 
 def _ports(
-    settings: WorkerSettings, nats: Client, sandbox: Sandbox, telemetry: Telemetry, crash_point: CrashPoint
+    settings: WorkerSettings,
+    nats: Client,
+    clock: Clock,
+    *,
+    sandbox: Sandbox,
+    telemetry: Telemetry,
+    crash_point: CrashPoint,
 ) -> WorkerPorts:
     ids = SystemIds()
     return WorkerPorts(
@@ -122,7 +131,7 @@ def _ports(
         runs=JetStreamRunLog(nats),
         artifacts=JetStreamArtifacts(nats),
         fleet=NatsFleet(nats),
-        clock=SystemClock(),
+        clock=clock,
         ids=ids,
         sandbox=sandbox,
         folder=_folder(settings),

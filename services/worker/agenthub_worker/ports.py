@@ -39,7 +39,7 @@ class Fleet(Protocol):
         ...
 
     async def alive(self, worker: str, instance: str, holding: str) -> bool:
-        """Whether this very instance says that it holds the task `<goal>.<task>`."""
+        """Whether this very instance says that it holds the attempt `<goal>.<task>.<attempt>`."""
         ...
 
 

@@ -55,7 +55,7 @@ class Worker:
             instance=self._ports.instance,
             types=self._types,
             slots=self._slots,
-            holding=tuple(dict.fromkeys(task for task, _ in self._held)),
+            holding=tuple(self.held()),
         )
 
     async def run(self) -> None:

@@ -20,7 +20,7 @@ class InMemoryFleet:
         self._seen[status.worker] = (self._clock.monotonic(), status)
 
     async def alive(self, worker: str, instance: str, holding: str) -> bool:
-        """Whether this very instance has lately said that it holds the task `holding`."""
+        """Whether this very instance has lately said that it holds the attempt `holding`."""
         at, status = self._seen.get(worker, (float("-inf"), None))
         if status is None or self._clock.monotonic() - at > self.TTL_S:
             return False

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
+from nats.errors import Error as NatsError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.redaction import redact_text
+from agenthub_events.subjects import STREAM
 
 _log = structlog.get_logger(__name__)
 
+_TIME_WITHIN_S = 5.0
 _NO_TOKEN = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
@@ -50,6 +55,19 @@ async def connect(
     raise StoreUnavailable(
         f"No connection to NATS at {_shown(nats_url)} ({reason}): check NATS_URL and the server"
     )
+
+
+class _Told(msgspec.Struct):
+    ts: datetime
+
+
+async def server_time(client: Client, stream: str = STREAM) -> datetime:
+    """What time it is for the server. Raises `StoreUnavailable` when it does not tell, or has no such stream."""
+    try:
+        answer = await client.request(f"$JS.API.STREAM.INFO.{stream}", timeout=_TIME_WITHIN_S)
+        return msgspec.json.decode(answer.data, type=_Told).ts
+    except (NatsError, TimeoutError, msgspec.MsgspecError) as error:
+        raise StoreUnavailable(f"The event store does not tell its time: {error}") from error
 
 
 class _Watch:

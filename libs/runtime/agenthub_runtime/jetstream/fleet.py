@@ -22,7 +22,9 @@ _TOKEN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself: its queues, its slots, and the tasks that it holds (`<goal>.<task>`).
+    """What a worker says of itself: its queues, its slots, and the attempts that it holds.
+
+    An attempt is named `<goal>.<task>.<attempt>`.
 
     With a `problem` it could not start, for that reason, and serves nothing.
     """
@@ -92,7 +94,7 @@ class NatsFleet:
         return [status for status in found if status is not None]
 
     async def alive(self, worker: str, instance: str, holding: str) -> bool:
-        """Whether this very instance has lately said that it holds the task `holding`."""
+        """Whether this very instance has lately said that it holds the attempt `holding`."""
         try:
             status = await self._last(_subject(worker), WorkerStatus)
         except (NatsError, TimeoutError):

@@ -180,7 +180,7 @@ async def problem_kind(slug: FromPath[str]) -> ProblemKind:
 
 
 def _worker(status: WorkerStatus) -> WorkerView:
-    held = (HeldTask(*task.split(".", 1)) for task in status.holding if "." in task)
+    held = (HeldTask(*attempt.split(".")[:2]) for attempt in status.holding if "." in attempt)
     return WorkerView(
         worker=status.worker,
         instance=status.instance,

@@ -109,7 +109,7 @@ async def _holder_alive(ports: WorkerPorts, lease: Lease, tail: Sequence[Recorde
     claims = claims_of(tail, lease.order.attempt)
     if not claims:
         return False
-    return await ports.fleet.alive(claims[-1].worker, claims[-1].instance, lease.prefix)
+    return await ports.fleet.alive(claims[-1].worker, claims[-1].instance, lease.attempt_key)
 
 
 def order_of(delivery: Delivery) -> TaskEnqueued | None:

@@ -76,6 +76,11 @@ class Lease:
         """The task's aggregate."""
         return f"{self.goal_id}.{self.task_id}"
 
+    @property
+    def attempt_key(self) -> str:
+        """The attempt as a worker's status names it."""
+        return f"{self.prefix}.{self.order.attempt}"
+
     def begin(self, fence: Fence, tail: Sequence[Recorded]) -> None:
         """The claim is in the log: `fence` is where it stands, `tail` what lay between it and the order."""
         self.fence = fence
