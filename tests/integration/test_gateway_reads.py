@@ -289,21 +289,43 @@ async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:
     assert submitted["goal_id"] not in response.text
 
 
-async def test_the_start_page_brings_everything_itself(gateway: Gateway) -> None:
+async def test_the_web_ui_brings_everything_itself(gateway: Gateway) -> None:
     page = await gateway.client.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'self'" in page.headers["content-security-policy"]
-    assets = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
-    assert {"/static/hub.js", "/static/hub.css", "/static/icon.svg"} == set(assets)
-    script = await gateway.client.get("/static/hub.js")
-    assets += [f"/static/{name}" for name in re.findall(r'from "\./([^"]+)"', script.text)]
-    assert "/static/wire.js" in assets
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert page.headers["cache-control"] == "no-cache"
+    assets = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert all(asset.startswith("/static/") for asset in assets if asset != "/schema")
+    assert len(assets) >= 4
+    script = next(asset for asset in assets if re.fullmatch(r"/static/assets/index-[\w-]+\.js", asset))
+    assert not re.search(r"<script(?![^>]* src=)|\son\w+=|style=", page.text)
     for asset in assets:
         file = await gateway.client.get(asset)
         assert file.status_code == 200
-        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|//cdn", file.text), asset
-    assert (await gateway.client.get("/static/..%2Fapp.py")).status_code == 404
-    assert (await gateway.client.get("/static/app.py")).status_code == 404
+        assert not re.search(r"@import|//cdn|fonts\.g", file.text), asset
+    lasting = await gateway.client.get(script, headers={"Accept-Encoding": "gzip, br"})
+    assert lasting.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert lasting.headers["content-encoding"] == "br"
+    plain = await gateway.client.get(script, headers={"Accept-Encoding": "br;q=0"})
+    assert "content-encoding" not in plain.headers
+
+
+async def test_the_web_ui_answers_at_its_own_addresses_and_nowhere_else(gateway: Gateway) -> None:
+    for path in ("/new", "/goals/g-1", "/inbox", "/review", "/review/g-1", "/plan/g-1", "/fleet", "/analytics"):
+        page = await gateway.client.get(path)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8"), path
+    for path in (
+        "/static/..%2Fapp.py",
+        "/static/app.py",
+        "/static/../app.py",
+        "/goals/a/b",
+        "/nothing",
+        "/api/v1/x",
+    ):
+        missing = await gateway.client.get(path)
+        assert (missing.status_code, missing.json()["type"]) == (404, "/problems/not-found"), path
 
 
 async def test_the_api_describes_itself_without_anything_from_elsewhere(gateway: Gateway) -> None:

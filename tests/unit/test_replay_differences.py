@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
+from agenthub_events.base import Event
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import digest_of
 from agenthub_events.errors import InvalidInput
 from agenthub_events.runs import Resumed, TurnReply, decode_setup, decode_step, encode_setup, encode_step
 from agenthub_events.serialization.codec import encode
+from agenthub_orchestrator.domain import (
+    DecisionInputs,
+    Fired,
+    Policy,
+    decode_policy,
+    encode_policy,
+    from_metadata,
+    to_metadata,
+)
+from agenthub_orchestrator.domain.inputs import CODE, DECIDED_AT, FIRED, POLICY
+from agenthub_orchestrator.policy_objects import PolicyObjects
 from agenthub_replay.history import GoalHistory, StoredMessage
 from agenthub_replay.playing.bounds import change_of
 from agenthub_replay.playing.decisions import replay_decisions
 from agenthub_replay.playing.differences import Divergence, Replayed
 from agenthub_replay.playing.replaying import replay
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from tests.replay.goals import history_of
 
 GOAL = "0.1.0-price-vat"
@@ -145,3 +159,45 @@ def test_what_is_gone_is_said_and_not_guessed(history: GoalHistory) -> None:
     replayed = played(GoalHistory(history.goal_id, history.messages, history.step_messages, objects))
     assert any(lost in name for name in replayed.missing)
     assert beyond(replayed.differences, history) == []
+
+
+def test_a_goal_from_before_the_inputs_were_recorded_is_decided_again_from_what_there_is(
+    history: GoalHistory,
+) -> None:
+    def as_before(message: StoredMessage) -> StoredMessage:
+        event = next(r.event for r in history.events if r.seq == message.seq)
+        assert isinstance(event, Event)
+        kept = {
+            name: text for name, text in event.metadata.items() if name not in (DECIDED_AT, POLICY, FIRED, CODE)
+        }
+        return msgspec.structs.replace(message, data=encode(msgspec.structs.replace(event, metadata=kept)))
+
+    replayed = replay_decisions(with_events(history, as_before))
+    assert replayed.unrecorded == replayed.compared > 0
+    # Its seal binds the bytes as they were.
+    assert [d.what for d in beyond(replayed.differences, history)] == ["seal.recorded"]
+
+
+def test_the_inputs_of_a_decision_come_back_as_they_were_written() -> None:
+    fired = frozenset({Fired("retry", "t-a", "2"), Fired("deadline", "_", "2026-01-05T09:00:00+00:00")})
+    now = datetime(2026, 1, 5, 9, 0, 0, 123, tzinfo=UTC)
+    inputs = DecisionInputs(observed_seq=7, now=now, fired=fired, policy_ref="a" * 64, code="1.0+abc")
+    assert from_metadata(to_metadata(inputs)) == inputs
+    assert from_metadata({"actor": "person"}) is None
+    assert from_metadata({"observed_seq": "7"}) == DecisionInputs(observed_seq=7)
+    policy = Policy(agent_hashes={"coding": "x"}, durations={"coding": (1.5, 2.5)}, max_rounds=9)
+    assert decode_policy(encode_policy(policy)) == policy
+
+
+async def test_a_policy_is_stored_once_before_what_it_has_decided() -> None:
+    artifacts = InMemoryArtifacts()
+    objects = PolicyObjects(artifacts)
+    first = objects.ref(Policy())
+    assert objects.ref(Policy()) == first
+    assert artifacts.objects == {}
+    await asyncio.gather(*(objects.keep(first) for _ in range(3)))
+    other = objects.ref(Policy(max_rounds=1))
+    await objects.keep(other)
+    await objects.keep(first)
+    assert [decode_policy(data) for data in artifacts.objects.values()] == [Policy(), Policy(max_rounds=1)]
+    assert list(artifacts.objects) == [first, other]
