@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,19 +12,14 @@ from litestar import Response
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
-from agenthub_events.errors import AgenthubError
 from agenthub_gateway.api.access import After, AnyRequest, PortsParam
 from agenthub_gateway.errors import ProjectionBehind
 from agenthub_gateway.ports import GatewayPorts
-from agenthub_gateway.queues import unserved_types
 from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels import Position, position
-from agenthub_runtime.readmodels.rows import TaskRow
 
 POSITION_HEADER = "Agenthub-Position"
 WAIT_S = 2.0
-
-_ASK_WITHIN_S = 1.0
 
 
 @asynccontextmanager
@@ -86,17 +80,3 @@ ReadingParam = SkipValidation[NamedDependency[Reading]]
 def reading_of(request: AnyRequest, ports: PortsParam, after: After = None) -> Reading:
     """The read of a request, as a dependency."""
     return Reading(request, ports, after)
-
-
-async def say_who_is_missing(ports: GatewayPorts, rows: Sequence[TaskRow]) -> None:
-    """Put the reason into tasks that wait for a worker which does not run; unchanged while nobody can tell."""
-    waiting = [row for row in rows if row.status == "enqueued"]
-    if not waiting:
-        return
-    try:
-        async with asyncio.timeout(_ASK_WITHIN_S):
-            missing = unserved_types(await ports.queues())
-    except (AgenthubError, TimeoutError):
-        return
-    for row in waiting:
-        row.reason = missing.get(row.agent_type, row.reason)
