@@ -155,7 +155,7 @@ async def test_what_a_hub_refuses_is_said_once_with_its_place(gateway: Gateway, 
     secrets = tmp_path / "secrets.txt"
     secrets.write_text("long-enough-1\n\nshort\n")
     for words, place in (
-        (("--max-llm-calls", "-4"), "constraints.max_llm_calls"),
+        (("--max-llm-calls", "2000000"), "constraints.max_llm_calls"),
         (("--workflow", str(plan)), "workflow"),
         (("--secrets", str(secrets)), "secrets[1]"),
     ):
