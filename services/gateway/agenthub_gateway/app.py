@@ -24,11 +24,12 @@ from litestar.types import ASGIApp
 from nats.aio.client import Client
 
 from agenthub_events.subjects import STREAM
-from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, replay, system
+from agenthub_gateway.api import goal_commands, goal_reads, interventions, live, pages, system
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.reading import reading_of
+from agenthub_gateway.api.reads import branch, replay
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
