@@ -13,12 +13,25 @@ from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimit
 from agenthub_worker.sandbox.process import run_group
 
 _USER = "agent"
-_ACCOUNTS = f"root:x:0:0:root:/root:/usr/sbin/nologin\n{_USER}:x:1000:1000:{_USER}:/tmp:/bin/bash\n"
+_HOST = "sandbox"
+_OWN_FILES = {
+    "/etc/passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\n{_USER}:x:1000:1000:{_USER}:/tmp:/bin/bash\n",
+    "/etc/group": f"root:x:0:\n{_USER}:x:1000:\n",
+    "/etc/hosts": f"127.0.0.1 localhost {_HOST}\n::1 localhost\n",
+    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
+}
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64")
-_SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types")
+_SYSTEM_FILES = (
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/services",
+    "/etc/protocols",
+)
 
 # The limits are set inside the new user namespace, where only the sandbox's own processes are counted.
-_LIMIT_SCRIPT = 'ulimit -c 0 -v "$1" -f "$2" -u "$3" -n "$4"; shift 4; exec "$@"'
+_LIMIT_SCRIPT = 'ulimit -c 0 -d "$1" -f "$2" -u "$3" -n "$4"; shift 4; exec "$@"'
 
 
 def bwrap_binary() -> str:
@@ -72,13 +85,13 @@ class Bubblewrap:
         on_output: Output | None = None,
     ) -> ExecResult:
         """Run `command` in a fresh sandbox around `workspace`; see `Sandbox.run`."""
-        accounts = _readable(_ACCOUNTS.encode())
+        own = {path: _readable(text.encode()) for path, text in _OWN_FILES.items()}
         try:
             argv = [
                 self._binary,
                 *self._namespaces(),
                 *self._system(),
-                *("--ro-bind-data", str(accounts), "/etc/passwd"),
+                *(part for path, file in own.items() for part in ("--ro-bind-data", str(file), path)),
                 *_mount(workspace, self.root, writable),
                 *(part for bind in binds for part in _mount(bind.path, str(bind.path), bind.writable)),
                 *("--chdir", self.root),
@@ -94,15 +107,16 @@ class Bubblewrap:
                 timeout_s=timeout_s,
                 limits=self._limits,
                 on_output=on_output,
-                pass_fds=(accounts,),
+                pass_fds=tuple(own.values()),
             )
         finally:
-            os.close(accounts)
+            for file in own.values():
+                os.close(file)
 
     def _namespaces(self) -> Iterator[str]:
         yield from ("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent")
         yield from ("--new-session", "--clearenv", "--cap-drop", "ALL")
-        yield from ("--uid", "1000", "--gid", "1000", "--hostname", "sandbox")
+        yield from ("--uid", "1000", "--gid", "1000", "--hostname", _HOST)
 
     def _system(self) -> Iterator[str]:
         yield from ("--ro-bind", "/usr", "/usr")

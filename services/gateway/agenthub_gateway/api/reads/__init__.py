@@ -1,1 +1,0 @@
-"""Reads that need more than the rows: the branch that agents have made, and a goal as it was."""
