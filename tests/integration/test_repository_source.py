@@ -126,9 +126,25 @@ def damaged(folder: Path) -> Path:
     return folder / "r"
 
 
+def tree_that_unfolds(folder: Path) -> Path:
+    """Ten trees of ten times the next one: 10 billion paths in a few kilobytes."""
+    made(folder / "r")
+    entry = f"100644 blob {git(folder / 'r', 'rev-parse', 'HEAD:a.txt')}"
+    for _ in range(10):
+        lines = "".join(f"{entry}\tn{number}\n" for number in range(10))
+        told = subprocess.run(
+            ["git", "mktree"], input=lines, cwd=folder / "r", capture_output=True, text=True, check=True
+        )
+        entry = f"040000 tree {told.stdout.strip()}"
+    commit = git(folder / "r", "commit-tree", entry.split()[2], "-m", "bomb")
+    git(folder / "r", "update-ref", "HEAD", commit)
+    return folder / "r"
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
+        (tree_that_unfolds, "has more files than are listed"),
         (nothing, "no git repository at .*git init"),
         (a_file, "is a file: give the folder"),
         (below_a_file, "cannot be read by the account that runs agenthub"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
 from agenthub_events.redaction import KnownSecrets
 from agenthub_gateway.commands.append import Writer
+from agenthub_gateway.erasing import Erased
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
@@ -28,8 +29,9 @@ class GatewayPorts:
     `histories` gives out what replay reads, `queues` tells what waits in the work queues, `workers` who lives,
     `model` (told whether to probe) which model workers ask, `followers` what orchestrators have lately said of
     themselves, `lag` whether the read models keep up; `runs` has the recorded steps of attempts, `secrets` is
-    masked in what is shown of them; `requests` counts what came over HTTP. `accepts_local_repositories`: a folder
-    of this machine makes sense only to a hub whose workers run on it.
+    masked in what is shown of them; `erase` takes away what a goal keeps beside the log, `requests` counts what
+    came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers
+    run on it.
     """
 
     log: EventLog
@@ -51,5 +53,6 @@ class GatewayPorts:
     model: Callable[[bool], Awaitable[ModelReport | None]]
     followers: Callable[[], Awaitable[list[FollowerStatus]]]
     lag: Lag
+    erase: Callable[[str], Awaitable[Erased]]
     accepts_local_repositories: bool
     requests: RequestFigures

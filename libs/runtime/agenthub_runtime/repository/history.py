@@ -16,6 +16,7 @@ from agenthub_runtime.repository.shown_paths import meant_paths, shown_path
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 DIFF_BYTES = 4 << 20
 _PATHS_A_CALL = 500
+_LISTING_BYTES = 64 << 20
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,8 +94,15 @@ class History:
         return output.fields()
 
     async def files(self, commit: str) -> list[FileEntry]:
-        """Every file of the commit, sorted by path."""
-        output = await self._git.run("ls-tree", "-r", "-l", "-z", "--full-tree", checked(commit))
+        """Every file of the commit, sorted by path. Raises `RepositoryError` where they are too many to list."""
+        output = await self._git.run(
+            "ls-tree", "-r", "-l", "-z", "--full-tree", checked(commit), limit=_LISTING_BYTES
+        )
+        if output.cut:
+            raise RepositoryError(
+                f"Commit {commit} has more files than are listed ({_LISTING_BYTES >> 20} MiB of names): such a"
+                " tree cannot be worked on."
+            )
         return [_file_entry(line) for line in output.fields()]
 
     async def show(self, commit: str, path: str) -> bytes:

@@ -18,7 +18,15 @@ from agenthub_events.redaction import KnownSecrets, mapped
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.covered import read_coverage, sources_in
 from agenthub_worker.evidence.layout import TestCommand
-from agenthub_worker.evidence.reports import Case, parse_junit, read_report, stored_id, unittest_counts
+from agenthub_worker.evidence.reports import (
+    Case,
+    ReportRefused,
+    parse_junit,
+    read_report,
+    report_in,
+    stored_id,
+    unittest_counts,
+)
 from agenthub_worker.projects.project import (
     Project,
     import_roots,
@@ -44,7 +52,8 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the tests as the system saw it.
 
     `cases` None: the command wrote no JUnit report; then `said` is what its own last words count, if they do.
-    `coverage_percent` None: not measured. `log` is the output, its middle cut out when it was long.
+    `unread`: why its report cannot be used. `coverage_percent` None: not measured. `log` is the output, its middle
+    cut out when it was long.
     `executed`: the lines that ran, by path; None: not measured. `red_before`: tests that failed before the goal;
     that they fail still speaks against nobody.
     """
@@ -60,6 +69,7 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     coverage_percent: float | None
     log: bytes
     said: TestCounts | None = None
+    unread: str = ""
     red_before: frozenset[str] = frozenset()
     executed: Mapping[str, frozenset[int]] | None = None
 
@@ -100,6 +110,8 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
         """Why this run is not green, in plain sentences; empty when it is."""
         if self.timed_out:
             return (f"The tests did not end within their time ({self.duration_s:.0f} s).",)
+        if self.unread:
+            return (f"The test command left a report that cannot be used: {self.unread}.",)
         if self.counts is None:
             return self._problems_without_report()
         return tuple(self._problems_of_report(self.counts))
@@ -235,7 +247,7 @@ def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
 def _report(
     line: str, command: TestCommand, ran: ExecResult, folder: Path, sources: Mapping[str, str]
 ) -> TestReport:
-    junit = read_report(folder / "junit.xml")
+    cases, unread = _cases(folder / "junit.xml")
     measured = read_report(folder / "coverage.json")
     covered = read_coverage(measured, sources) if measured else None
     return TestReport(
@@ -244,9 +256,19 @@ def _report(
         pytest=command.pytest,
         timed_out=ran.timed_out,
         duration_s=ran.duration_s,
-        cases=parse_junit(junit) if junit else None,
+        cases=cases,
+        unread=unread,
         said=unittest_counts(ran.output) if command.unittest else None,
         coverage_percent=covered.percent if covered else None,
         executed=covered.executed if covered else None,
         log=ran.output,
     )
+
+
+def _cases(path: Path) -> tuple[tuple[Case, ...] | None, str]:
+    """What a JUnit report says, and why it cannot be used."""
+    try:
+        data = report_in(path)
+        return (parse_junit(data) if data else None), ""
+    except ReportRefused as refused:
+        return None, str(refused)
