@@ -149,13 +149,17 @@ class _Replay:
         if replayed is not None and decode(replayed) == event and subject == recorded.subject:
             return
         shown = "" if replayed is None else _words(subject, replayed)
+        told = _words(recorded.subject, encode(event))
+        if due is not None and due.context is not None and isinstance(event, TaskEnqueued):
+            told += _context(self._history.objects.get(event.context_ref, b"(gone)"))
+            shown += _context(due.context)
         self._differences.append(
             Divergence(
                 kind="decision",
                 seq=recorded.seq,
                 where=event.originator_id,
                 what=event.type,
-                recorded=_words(recorded.subject, encode(event)),
+                recorded=told,
                 replayed=shown,
             )
         )
@@ -232,6 +236,11 @@ def _fired_by_hint(state: GoalState, group: list[_Decided]) -> frozenset[Fired]:
     return frozenset(
         Fired(wish.kind, wish.task_id, wish.ref) for wish in timers_of(state) if (wish.kind, wish.task_id) in hints
     )
+
+
+def _context(body: bytes) -> str:
+    """An order names its context by digest alone, which shows nobody what differs."""
+    return f"\ncontext {body.decode(errors='replace')}"
 
 
 def _words(subject: str, body: bytes) -> str:
