@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -142,7 +143,9 @@ async def test_events_come_from_the_log_with_their_sequence(gateway: Gateway, lo
     assert [item["sequence"] for item in only["items"]] == [4]
 
 
-async def merged(gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path: Path) -> tuple[str, str]:
+async def merged(
+    gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path: Path, **more: bytes
+) -> tuple[str, str]:
     goal_id = (await gateway.submit())["goal_id"]
     artifacts = JetStreamArtifacts(bus)
     repository = await GoalRepository.open(tmp_path / "worker.git", artifacts)
@@ -150,6 +153,8 @@ async def merged(gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path
     await repository.checkout(ROOT_COMMIT, space)
     (space / "auth").mkdir()
     (space / "auth" / "jwt.py").write_text(CODE)
+    for name, data in more.items():
+        (space / name).write_bytes(data)
     made = await repository.commit_workspace(
         space, parent=ROOT_COMMIT, message="Sign", when=datetime(2026, 11, 24, tzinfo=UTC)
     )
@@ -191,6 +196,35 @@ async def test_the_branch_is_shown_as_diff_and_files_and_can_be_cloned(
     assert (tmp_path / "result" / "auth" / "jwt.py").read_text() == CODE
 
 
+async def test_names_and_contents_outside_utf8_are_read_with_their_bytes(
+    gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path: Path
+) -> None:
+    odd = {
+        os.fsdecode(b"caf\xe9.txt"): b"caf\xe9\r\n\xff\n",
+        "na\\xefve": b"literal\n",
+        "漢.txt": b"\xef\xbb\xbfx\n",
+    }
+    goal_id, _ = await merged(gateway, log, bus, tmp_path, **odd)
+    base = f"/api/v1/goals/{goal_id}"
+    diff = await gateway.get(f"{base}/diff", after=await log.last_seq())
+    names = {item["path"] for item in diff["files"]}
+    assert names == {"auth/jwt.py", "caf\\xe9.txt", "na\\xefve", "漢.txt"}
+    assert "+caf\\xe9" in diff["diff"]
+    one = await gateway.client.get(f"{base}/diff", params={"path": "caf\\xe9.txt"})
+    assert "+caf\\xe9" in one.json()["diff"]
+    assert {item["path"] for item in (await gateway.get(f"{base}/files"))["items"]} == names
+    for path, data in {
+        "caf%5Cxe9.txt": b"caf\xe9\r\n\xff\n",
+        "caf%E9.txt": b"caf\xe9\r\n\xff\n",
+        "na%5Cxefve": b"literal\n",
+        "%E6%BC%A2.txt": b"\xef\xbb\xbfx\n",
+    }.items():
+        answer = await gateway.client.get(f"{base}/files/{path}")
+        assert (answer.status_code, answer.content) == (200, data)
+    assert (await gateway.client.get(f"{base}/files/%FF%FE")).status_code == 404
+    assert (await gateway.client.get(f"{base}/bundle")).status_code == 200
+
+
 async def test_a_goal_without_changes_has_an_empty_branch(gateway: Gateway) -> None:
     submitted = await gateway.submit()
     diff = await gateway.get(f"/api/v1/goals/{submitted['goal_id']}/diff", after=submitted["sequence"])
@@ -207,7 +241,7 @@ async def test_ready_means_that_everything_behind_it_answers(gateway: Gateway, b
     assert await gateway.get("/ready") == ready
     assert await gateway.get("/health") == {"status": "live"}
     queues = await gateway.get("/api/v1/queues")
-    idle = {"lane": "p0", "waiting": 0, "held": 0, "workers": 0, "pulls": 0}
+    idle = {"lane": "p0", "waiting": 0, "held": 0, "workers": 0, "pulls": 0, "problem": ""}
     assert {"agent_type": "coding", **idle} in queues["items"]
 
 
@@ -222,6 +256,17 @@ async def test_a_queue_tells_how_many_living_workers_serve_it(gateway: Gateway, 
         return (counts["planner"], counts["architect"], counts["noop"]) == (2, 1, 0)
 
     await until(told, what="all three have been heard")
+
+
+async def test_an_order_that_nobody_can_take_says_so(gateway: Gateway, bus: Client) -> None:
+    submitted = await gateway.submit(workflow=[{"key": "a", "title": "Do a", "agent": "coding"}])
+    goal_id = submitted["goal_id"]
+    order = TaskEnqueued(
+        task_id="t-a", agent="coding", agent_type="coding", attempt=1, lane="p2", title="Do a", timeout_s=60
+    )
+    seq = await write(JetStreamEventLog(bus), goal_id, "t-a", order, "coding", "p2")
+    (task,) = (await gateway.get(f"/api/v1/goals/{goal_id}/tasks", after=seq))["items"]
+    assert task["reason"] == "no running worker serves `coding`: start one with `agenthub worker coding`"
 
 
 async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:

@@ -14,6 +14,7 @@ from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.progress import Lag
 from agenthub_gateway.queues import QueueView
+from agenthub_replay.history import HistorySource
 from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, WorkerStatus
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.postgres.database import Database
@@ -24,12 +25,11 @@ from agenthub_runtime.readmodels import PositionWatch
 class GatewayPorts:
     """The collaborators of the handlers.
 
-    `queues` tells what waits in the work queues, `workers` who lives, `model` (told whether to probe) which
-    model workers ask, `followers` what orchestrators have lately said of themselves, `lag` whether the read models
-    keep up;
-    `runs` has the recorded steps of attempts, `secrets` is masked in what is shown of them; `requests` counts what
-    came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers
-    run on it.
+    `histories` gives out what replay reads, `queues` tells what waits in the work queues, `workers` who lives,
+    `model` (told whether to probe) which model workers ask, `followers` what orchestrators have lately said of
+    themselves, `lag` whether the read models keep up; `runs` has the recorded steps of attempts, `secrets` is
+    masked in what is shown of them; `requests` counts what came over HTTP. `accepts_local_repositories`: a folder
+    of this machine makes sense only to a hub whose workers run on it.
     """
 
     log: EventLog
@@ -45,6 +45,7 @@ class GatewayPorts:
     ids: Ids
     repositories: Path
     connected: Callable[[], bool]
+    histories: HistorySource
     queues: Callable[[], Awaitable[list[QueueView]]]
     workers: Callable[[], Awaitable[list[WorkerStatus]]]
     model: Callable[[bool], Awaitable[ModelReport | None]]

@@ -30,6 +30,7 @@ from agenthub_gateway.api.payloads.responses import (
 from agenthub_gateway.api.reading import Reading, ReadingParam
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import EventView, Filter, Frame, parse_types, view_of
+from agenthub_gateway.queues import say_who_is_missing
 from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels import (
     GoalFilter,
@@ -111,6 +112,7 @@ async def tasks(
     async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_tasks(connection, goal_id, cursor, limit)
+    await say_who_is_missing(reading.ports.queues, page.items)
     return reading.answer(page, at)
 
 
@@ -127,6 +129,7 @@ async def task(goal_id: FromPath[str], task_id: FromPath[str], *, reading: Readi
         attempts = await list_attempts(connection, goal_id, task_id)
     if row is None:
         raise NotFound(f"Goal `{goal_id[:60]}` has no task `{task_id[:60]}`")
+    await say_who_is_missing(reading.ports.queues, [row])
     return reading.answer(TaskDetail(row, attempts), at)
 
 
@@ -136,6 +139,7 @@ async def task_graph(goal_id: FromPath[str], *, reading: ReadingParam) -> Respon
     async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         found = await graph(connection, goal_id)
+    await say_who_is_missing(reading.ports.queues, found.tasks)
     return reading.answer(found, at)
 
 
