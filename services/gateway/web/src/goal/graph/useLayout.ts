@@ -7,9 +7,10 @@ export function useLayout(model: Model): LayoutAnswer | null {
   const [answer, setAnswer] = useState<LayoutAnswer | null>(null);
   const worker = useRef<Worker | null>(null);
   const number = useRef(0);
+  const gates = new Set(model.nodes.filter((node) => node.gate).map((node) => node.id));
   const shape = JSON.stringify([
     model.nodes.map((node) => node.id),
-    model.edges.filter((edge) => forward(edge, model)).map((edge) => [edge.from, edge.to]),
+    model.edges.filter((edge) => forward(edge, gates)).map((edge) => [edge.from, edge.to]),
   ]);
   useEffect(() => {
     const made = new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" });
@@ -29,7 +30,6 @@ export function useLayout(model: Model): LayoutAnswer | null {
 }
 
 /** A repair goes back into its gate: that edge is drawn, and orders nothing. */
-function forward(edge: Model["edges"][number], model: Model): boolean {
-  const target = model.nodes.find((node) => node.id === edge.to);
-  return edge.kind !== "repair" || !target?.gate;
+function forward(edge: Model["edges"][number], gates: ReadonlySet<string>): boolean {
+  return edge.kind !== "repair" || !gates.has(edge.to);
 }
