@@ -2,6 +2,7 @@
 
 lock            held by the running hub (flock)
 runtime.json    where the running hub answers; no credentials in it
+agenthub.toml   settings, where people have written some
 secret.json     passwords of the embedded servers, 0600, made on first use
 VERSION.json    the layout of this folder
 jetstream/      the event log: the one thing here that cannot be rebuilt
@@ -30,7 +31,7 @@ from agenthub_runtime.file_lock import try_lock
 
 # What a start makes before it is known as a hub's folder, or who starts it; a disk of its own brings the last one.
 _MADE = ("jetstream", "run", "logs", "workspaces", "pg", "jetstream.lock", "secret.json", "VERSION.json")
-_OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "lost+found"})
+_OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "agenthub.toml", "lost+found"})
 _HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
 LAYOUT = 1
 USER = "agenthub"

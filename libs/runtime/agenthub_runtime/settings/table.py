@@ -151,7 +151,7 @@ PG_BIN = Setting(
 )
 WORKERS = Setting(
     "AGENTHUB_WORKERS",
-    "list",
+    "counts",
     _count_of_workers,
     DEFAULT_WORKERS,
     "How many worker processes the embedded stack starts for which agent types; `a+b=1` is one worker for two "

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agenthub_cli.client.environment import data_folder, environment
 from agenthub_cli.errors import CommandFailed
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ async def nats_connection(nats_url: str | None, data_dir: Path | None) -> AsyncI
     from agenthub_runtime.settings.records import read_log_settings
     from agenthub_runtime.telemetry.logs import configure_logging
 
-    configure_logging(read_log_settings(os.environ), service="agenthub")
+    configure_logging(read_log_settings(environment(data_dir)), service="agenthub")
     nc = await connect(nats_address(nats_url, data_dir), "agenthub-cli", give_up_after_s=_GIVE_UP_S)
     try:
         yield nc
@@ -42,9 +42,9 @@ async def nats_connection(nats_url: str | None, data_dir: Path | None) -> AsyncI
 
 
 def _of_running_hub(data_dir: Path | None, setting: str) -> str:
-    from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
+    from agenthub_runtime.embedded.data_folder import DataDir
 
-    folder = DataDir(data_dir or default_data_dir())
+    folder = DataDir(data_folder(data_dir))
     hub = folder.running_hub()
     if hub is None:
         raise CommandFailed(

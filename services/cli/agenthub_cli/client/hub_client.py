@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import socket
 import threading
@@ -15,6 +14,7 @@ import httpx2
 import msgspec
 from cyclopts import Parameter
 
+from agenthub_cli.client.environment import data_folder, environment
 from agenthub_cli.errors import CommandFailed, HubUnreachable
 
 API = "/api/v1"
@@ -50,8 +50,9 @@ class HubClient:
     """A hub's HTTP interface. Every method raises `CommandFailed` with the hub's own words."""
 
     def __init__(self, url: str | None = None) -> None:
-        self.url = (url or running_url(None)).rstrip("/")
-        key = os.environ.get("AGENTHUB_API_KEY", "")
+        told = environment()
+        self.url = (url or told.get("AGENTHUB_URL") or running_url(None)).rstrip("/")
+        key = told.get("AGENTHUB_API_KEY", "")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx2.Client(base_url=self.url, timeout=_TIMEOUT_S, headers=headers)
 
@@ -128,10 +129,9 @@ class HubClient:
 
 def running_url(data_dir: Path | None) -> str:
     """The address of the hub that runs on this machine, or the default one."""
-    from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
+    from agenthub_runtime.embedded.data_folder import DataDir
 
-    named = data_dir or os.environ.get("AGENTHUB_DATA_DIR")
-    hub = DataDir(Path(named) if named else default_data_dir()).running_hub()
+    hub = DataDir(data_folder(data_dir)).running_hub()
     return hub.url if hub else "http://127.0.0.1:8000"
 
 

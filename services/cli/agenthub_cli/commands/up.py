@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.client.environment import environment
 from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.client.model_access import look_at_model, named, provider_of, rehearses
 from agenthub_cli.terminal.output import print_json, program, say
@@ -60,7 +60,7 @@ def up(
     from agenthub_runtime.settings.records import read_hub_settings
     from agenthub_runtime.telemetry.logs import configure_logging
 
-    env = with_options(os.environ, port=port, host=host, data_dir=data_dir, workers=workers)
+    env = with_options(environment(data_dir), port=port, host=host, data_dir=data_dir, workers=workers)
     settings = read_hub_settings(env)
     configure_logging(settings.log, service="up")
     if not rehearses(settings):
