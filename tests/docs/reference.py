@@ -67,7 +67,7 @@ def settings_page() -> str:
                 _MADE,
                 "Settings come from the environment, and from the file `agenthub.toml` in the data folder. They"
                 " are read once, when a service starts. An option of a command wins over a variable, and a"
-                " variable over the file. Values that do not fit, and keys that nobody knows, are reported together.",
+                " variable over the file. Values that do not fit, and keys that nobody knows, are told together.",
                 "```toml\n# ~/.local/share/agenthub/agenthub.toml; chmod 600 as soon as a secret stands in it\n"
                 'port = 8010\nworkers = { coding = 2, testing = 1, "architect+planner" = 1 }\n'
                 'api_keys = ["ann:a-long-secret", "ci:another-long-secret"]\n```',
