@@ -10,6 +10,7 @@ import pytest
 
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.settings.records import read_hub_settings
+from agenthub_runtime.settings.setting import Setting
 from agenthub_runtime.settings.settings_file import (
     NAME,
     OUT_OF_PLACE,
@@ -17,7 +18,7 @@ from agenthub_runtime.settings.settings_file import (
     read_settings_file,
     with_settings_file,
 )
-from agenthub_runtime.settings.table import SETTINGS, Setting
+from agenthub_runtime.settings.table import SETTINGS
 
 SAMPLES = {"address": "http://127.0.0.1:1", "number": "7", "yes or no": "yes", "folder": "/tmp", "text": "words"}
 OF_THEIR_OWN = {
@@ -28,6 +29,13 @@ OF_THEIR_OWN = {
     "AGENTHUB_LOG_FORMAT": "json",
     "AGENTHUB_LOG_LEVEL": "debug",
     "AGENTHUB_WORKERS": "coding=1",
+    "AGENTHUB_NOTIFY": "ann@example.org",
+    "AGENTHUB_NOTIFY_ESCALATION": "https://hooks.example.org/x",
+    "AGENTHUB_NOTIFY_DIGEST": "2h",
+    "AGENTHUB_QUIET_HOURS": "22:00-07:00 Europe/Berlin",
+    "AGENTHUB_SMTP_URL": "smtp://mail.example.org",
+    "AGENTHUB_MAIL_FROM": "hub@example.org",
+    "AGENTHUB_WEBHOOK_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
 
 

@@ -33,6 +33,7 @@ _COMMANDS = (
     ("projector", "services:projector", "Run one projector."),
     ("worker", "services:worker", "Run one worker."),
     ("gateway", "services:gateway", "Run one gateway."),
+    ("notifier", "services:notifier", "Run one notifier."),
 )
 
 

@@ -17,7 +17,8 @@ import msgspec
 from agenthub_events.errors import InvalidInput
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.settings.credentials import credentials_in
-from agenthub_runtime.settings.table import DATA_DIR, EMBEDDED, SECRETS, SETTINGS, Setting
+from agenthub_runtime.settings.setting import Setting
+from agenthub_runtime.settings.table import DATA_DIR, EMBEDDED, SETTINGS
 
 NAME = "agenthub.toml"
 OUT_OF_PLACE: Mapping[str, str] = {
@@ -114,7 +115,7 @@ def _text_of(setting: Setting[Any], value: Any) -> str:
 def _joined(setting: Setting[Any], items: list[str]) -> str:
     if not any("," in item for item in items):
         return ",".join(items)
-    if setting is SECRETS:
+    if setting.takes_json:
         return msgspec.json.encode(items).decode()
     raise ValueError("an entry cannot hold a comma")
 

@@ -71,6 +71,16 @@ def gateway() -> int:
     return main(env)
 
 
+def notifier() -> None:
+    """Run one notifier (NATS_URL, AGENTHUB_NOTIFY, AGENTHUB_SMTP_URL and what else its receivers need)."""
+    from agenthub_notifier.app import main
+    from agenthub_runtime.settings.records import read_notifier_settings
+
+    env = environment()
+    read_notifier_settings(env)
+    main(env)
+
+
 def _bus_of_this_machine() -> dict[str, str]:
     from agenthub_runtime.embedded.data_folder import DataDir
 

@@ -29,6 +29,7 @@ _MODULES = {
     "projector": "agenthub_orchestrator.projector",
     "gateway": "agenthub_gateway",
     "worker": "agenthub_worker",
+    "notifier": "agenthub_notifier",
 }
 
 
@@ -57,11 +58,13 @@ def up(
     """
     from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
     from agenthub_runtime.embedded.stack import EmbeddedStack
-    from agenthub_runtime.settings.records import read_hub_settings
+    from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
     from agenthub_runtime.telemetry.logs import configure_logging
 
     env = with_options(environment(data_dir), port=port, host=host, data_dir=data_dir, workers=workers)
     settings = read_hub_settings(env)
+    # What does not fit is told here, and not by a notifier that dies again and again.
+    read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
     configure_logging(settings.log, service="up")
     if not rehearses(settings):
         provider_of(settings)

@@ -10,7 +10,7 @@ import humanize
 import msgspec
 
 from agenthub_events.catalogue.values import FileChange
-from agenthub_gateway.live.frames import InterventionRequired
+from agenthub_events.notifications.interventions import InterventionRequired
 from agenthub_runtime.readmodels import (
     AttemptRow,
     DeadLetterRow,
