@@ -235,3 +235,15 @@ async def test_an_address_that_apprise_does_not_know_is_refused() -> None:
     assert isinstance(result, Refused)
     assert result.hopeless
     assert "token" not in result.reason
+
+
+async def test_a_program_finds_where_to_unsubscribe() -> None:
+    address = "https://hub.example.org/l/" + "a1-_" * 40
+    occurrence = Occurrence(stories=(STORY,), unsubscribe=address)
+    to = parse_recipient("ann@example.org")
+    async with mail_server() as box:
+        sent = Parcel(recipient=to, occurrence=occurrence, message_id="m-1", at=datetime.now(UTC))
+        assert isinstance(await mails(box.port).send(sent), Accepted)
+    assert f"List-Unsubscribe: <{address}>\r\n".encode() in box.raw[0]
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in box.raw[0]
+    assert max(len(line) for line in box.raw[0].partition(b"\r\n\r\n")[2].splitlines()) <= 78

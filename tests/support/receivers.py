@@ -22,6 +22,7 @@ class Mailbox:
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     refuse: Callable[[EmailMessage], str | None] = lambda _: None
@@ -33,6 +34,7 @@ class Mailbox:
         if answer := self.refuse(mail):
             return answer
         self.mails.append(mail)
+        self.raw.append(envelope.content)
         self.recipients += envelope.rcpt_tos
         self.encrypted.append(session.ssl is not None)
         return "250 taken"

@@ -9,7 +9,7 @@ import aiosmtplib
 
 from agenthub_events.ports import Clock
 from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, Parcel, Refused, SendResult
-from agenthub_notifier.content.mail import mail_of
+from agenthub_notifier.content.mail import bytes_of, mail_of
 from agenthub_runtime.settings.mail_server import MailServer
 
 _REFUSED_FOR_GOOD = range(550, 555)
@@ -37,7 +37,9 @@ class EmailSender:
         )
         try:
             _, answer = await aiosmtplib.send(
-                mail,
+                bytes_of(mail),
+                sender=self._sender,
+                recipients=[parcel.recipient.address],
                 hostname=self._server.host,
                 port=self._server.port,
                 username=self._server.user or None,

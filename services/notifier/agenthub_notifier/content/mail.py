@@ -15,10 +15,13 @@ from agenthub_notifier.content.wording import (
     action_of,
     essential,
     facts_of,
-    headline,
+    heading,
     subject_of,
     text_of,
 )
+
+# A header that is folded may be encoded, and no program finds an address in it then.
+_UNFOLDED = SMTP.clone(max_line_length=900)
 
 _PAGE = """\
 <!doctype html>
@@ -70,6 +73,11 @@ def mail_of(
     return mail
 
 
+def bytes_of(mail: EmailMessage) -> bytes:
+    """The mail as it travels."""
+    return mail.as_bytes(policy=_UNFOLDED)
+
+
 def html_of(occurrence: Occurrence) -> str:
     """The message as a page; whatever others have written is shown as they wrote it, and does nothing."""
     foot = "agenthub"
@@ -94,7 +102,7 @@ def _card(story: Story) -> str:
     action = _BUTTON.format(link=escape(story.link), words=action_of(story)) if story.link else ""
     detail = "".join(f'<p style="margin:0 0 6px">{_broken(line)}</p>\n' for line in story.detail)
     return _CARD.format(
-        headline=escape(headline(story)),
+        headline=escape(heading(story)),
         cause=f'<p style="margin:0 0 12px;font-size:16px">{_broken(story.cause)}</p>\n' if story.cause else "",
         detail=detail,
         options=f'<ol style="margin:0 0 12px;padding-left:22px">{options}</ol>\n' if options else "",

@@ -59,6 +59,11 @@ def headline(story: Story) -> str:
             return f"Goal {goal} has reached its limit"
 
 
+def heading(story: Story) -> str:
+    """The line above a story, whose cause follows in full."""
+    return headline(story).partition(":")[0] if story.kind in _ASKS else headline(story)
+
+
 def essential(stories: Sequence[Story]) -> list[Story]:
     """The stories, most pressing first, without a reminder of a question that is told as well."""
     asked = {story.question_seq for story in stories if story.kind == "question"}
@@ -89,7 +94,7 @@ def _lines(occurrence: Occurrence) -> Iterator[str]:
 
 
 def _story_lines(story: Story) -> Iterator[str]:
-    yield headline(story)
+    yield heading(story)
     yield ""
     if story.cause:
         yield from (*_printable(story.cause), "")
