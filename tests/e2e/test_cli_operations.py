@@ -113,7 +113,7 @@ async def test_the_log_can_be_followed_from_a_place_in_it(hub: RunningHub) -> No
         told = [msgspec.json.decode(line) for line, _ in zip(following.stdout, range(3), strict=False)]
     finally:
         following.send_signal(signal.SIGINT)
-        _, complaint = following.communicate(timeout=10)
+        _, complaint = following.communicate(timeout=30)
 
     assert [frame["type"] for frame in told] == ["goal.accepted", "goal.planned", "task.enqueued"]
     assert b"Traceback" not in complaint

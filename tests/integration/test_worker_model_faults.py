@@ -155,19 +155,22 @@ async def test_a_call_that_cannot_be_run_is_told_to_the_model_with_the_remedy(
     assert "str_replace_based_edit_tool" in receipts[0].text
 
 
-async def test_a_bad_report_is_repaired_once_and_then_fails(bus: Client, tmp_path: Path) -> None:
+async def test_a_bad_report_is_repaired_at_most_three_times(bus: Client, tmp_path: Path) -> None:
+    def bad(status: str) -> Reply:
+        return call("report_result", status=status)
+
     desk = Desk(bus)
     await desk.accept()
-    bad = call("report_result", status="splendid")
-    async with script(bad, DONE, bad, bad) as model, running_worker(bus, model, tmp_path):
-        await desk.order("t-once")
-        assert isinstance(await desk.ended("t-once"), TaskCompleted)
-    async with script(bad, bad, bad) as model, running_worker(bus, model, tmp_path):
-        await desk.order("t-twice")
-        failed = await desk.ended("t-twice")
+    words = [bad(status) for status in ("splendid", "fine", "good", "perfect", "over")]
+    async with script(*words[:3], DONE) as model, running_worker(bus, model, tmp_path):
+        await desk.order("t-mended")
+        assert isinstance(await desk.ended("t-mended"), TaskCompleted)
+    async with script(*words) as model, running_worker(bus, model, tmp_path):
+        await desk.order("t-bad")
+        failed = await desk.ended("t-bad")
     assert isinstance(failed, TaskFailed)
     assert failed.failure_class == "invalid"
-    assert len(model.requests) == 2
+    assert len(model.requests) == 4
 
 
 async def test_a_plan_that_breaks_the_rules_is_repaired_at_most_twice(bus: Client, tmp_path: Path) -> None:

@@ -10,13 +10,17 @@ from agenthub_worker.app import main
 
 
 def end_heartbeat() -> None:
-    """Raise an error inside the thread, wherever it stands."""
+    """Raise errors inside the thread until it is dead: one may be caught wherever it stands."""
+    seen = False
     while True:
-        for thread in threading.enumerate():
-            if thread.name == "heartbeat" and thread.ident is not None:
+        beating = [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+        if seen and not beating:
+            return
+        for thread in beating:
+            if thread.ident is not None:
+                seen = True
                 raised = ctypes.c_ulong(thread.ident), ctypes.py_object(MemoryError)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(*raised)
-                return
         threading.Event().wait(0.02)
 
 

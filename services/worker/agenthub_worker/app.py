@@ -58,14 +58,10 @@ async def run_worker(
         # What a process of this name left when it died.
         await asyncio.to_thread(clear_workspaces, ports.workspaces)
         await _report_model(settings, agent_setup, nats, ports.worker)
-        await ports.fleet.publish(runner.status())
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
-        heartbeat.start()
         try:
-            log.info(
-                "worker_ready", worker=ports.worker, types=list(types), slots=settings.slots, sandbox=sandbox.name
-            )
-            await until_asked_to_stop(heartbeat.while_beating(runner.run()))
+            # Whoever sees it in the fleet may tell it to stop.
+            await until_asked_to_stop(_serve(ports, runner, heartbeat))
         finally:
             await runner.stop()
             await heartbeat.stop()
@@ -73,6 +69,16 @@ async def run_worker(
         await agent_setup.aclose()
         await nats.drain()
         telemetry.shutdown()
+
+
+async def _serve(ports: WorkerPorts, runner: Worker, heartbeat: Heartbeat) -> None:
+    status = runner.status()
+    await ports.fleet.publish(status)
+    heartbeat.start()
+    log.info(
+        "worker_ready", worker=status.worker, types=status.types, slots=status.slots, sandbox=ports.sandbox.name
+    )
+    await heartbeat.while_beating(runner.run())
 
 
 async def _report_model(settings: WorkerSettings, agent_setup: AgentSetup, nats: Client, worker: str) -> None:

@@ -92,7 +92,7 @@ class Heartbeat:
             await asyncio.gather(task, ended, return_exceptions=True)
 
     async def stop(self) -> None:
-        """End the thread."""
+        """End the thread, if it was started."""
         self._stopping.set()
         if self._ticker is not None:
             self._ticker.cancel()
@@ -100,7 +100,8 @@ class Heartbeat:
             loop, task = self._beating
             with suppress(RuntimeError):  # the loop is closed: the thread has ended
                 loop.call_soon_threadsafe(task.cancel)
-        await asyncio.to_thread(self._thread.join, _JOIN_WITHIN_S)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, _JOIN_WITHIN_S)
 
     async def _tick(self) -> None:
         while True:
