@@ -16,6 +16,7 @@ from agenthub_gateway.queues import QueueView
 from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
+from agenthub_runtime.signed_links import LinkSigner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +26,7 @@ class GatewayPorts:
     `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
     `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up;
     `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
-    to a hub whose workers run on it.
+    to a hub whose workers run on it. `links` reads what links in messages claim; None: none are signed.
     """
 
     log: EventLog
@@ -45,3 +46,4 @@ class GatewayPorts:
     lag: Lag
     accepts_local_repositories: bool
     requests: RequestFigures
+    links: LinkSigner | None = None

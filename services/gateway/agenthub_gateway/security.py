@@ -23,7 +23,8 @@ PRINCIPAL = "agenthub.principal"
 _GUARDED: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
 # The start page holds nothing of anybody's: what it shows it has to ask for with a key.
 _OPEN_PATHS = frozenset({"/", "/health", "/ready", "/health/live", "/health/ready"})
-_OPEN_FOLDER = "/static/"
+# A link in a message is its own key.
+_OPEN_FOLDERS = ("/static/", "/l/")
 
 
 class Keys:
@@ -87,7 +88,7 @@ class Guard:
         principal = self._keys.principal(headers.get("authorization", ""))
         if principal is not None:
             scope.setdefault("state", {})[PRINCIPAL] = principal
-        elif scope["path"] not in _OPEN_PATHS and not scope["path"].startswith(_OPEN_FOLDER):
+        elif scope["path"] not in _OPEN_PATHS and not scope["path"].startswith(_OPEN_FOLDERS):
             return problem("unauthorized", "The request carries no key that this hub knows")
         return None
 

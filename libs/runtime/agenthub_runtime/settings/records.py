@@ -124,6 +124,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     embedded: bool
     data_dir: Path | None
     log: LogSettings
+    public_url: str = ""
+    link_key: str = ""
 
     def __repr__(self) -> str:
         return f"GatewaySettings(host={self.host!r}, port={self.port!r})"
@@ -224,6 +226,8 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
         embedded=read(EMBEDDED),
         data_dir=read.optional(DATA_DIR),
         log=_log(read),
+        public_url=read.text(PUBLIC_URL),
+        link_key=read.text(LINK_KEY),
     )
     _check_bind(read, settings.host)
     return read.checked(settings)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from agenthub_events.catalogue.notification import NotificationKind
+
+StoryKind: TypeAlias = NotificationKind | Literal["test"]
 
 TITLE_MAX = 80
 _MADE = re.compile(
@@ -17,9 +20,9 @@ _MADE = re.compile(
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """One occasion in full. `detail` is what is known beyond `cause`, a line each; `link` opens the item."""
+    """One occasion, or a `test`. `detail` is what is known beyond `cause`, a line each; `link` opens it."""
 
-    kind: NotificationKind
+    kind: StoryKind
     seq: int
     goal_id: str
     goal: str

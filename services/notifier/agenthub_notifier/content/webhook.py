@@ -18,6 +18,7 @@ _TYPES = {
     "failed": "goal.failed",
     "stalled": "goal.stalled",
     "budget": "budget.exceeded",
+    "test": "notification.test",
 }
 
 

@@ -15,6 +15,7 @@ _FIRST: tuple[str, ...] = (
     "failed",
     "review",
     "completed",
+    "test",
 )
 REHEARSAL = "REHEARSAL: a scripted model played the agents; tools and tests were real."
 _ASKS = ("question", "reminder")
@@ -55,6 +56,8 @@ def headline(story: Story) -> str:
             return f"Goal {goal} has failed"
         case "stalled":
             return f"Goal {goal} stands still"
+        case "test":
+            return "A test message of agenthub"
         case "budget":
             return f"Goal {goal} has reached its limit"
 
@@ -112,6 +115,8 @@ def _story_lines(story: Story) -> Iterator[str]:
 
 def facts_of(story: Story) -> list[tuple[str, str]]:
     """Where it happened."""
+    if story.kind == "test":
+        return []
     facts = [("Goal", short(story.goal, 300))]
     if story.task_title:
         facts.append(("Task", short(story.task_title, 300)))
