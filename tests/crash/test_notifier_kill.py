@@ -85,7 +85,7 @@ async def test_a_kill_at_any_step_loses_no_message_and_doubles_none_but_with_its
     ids.update(request.headers["webhook-id"] for request in web.requests)
     assert len(ids) == 6
     assert set(ids.values()) <= {1, 2}
-    # Only a kill between the receiver's answer and our event lets a second copy leave.
+    # Only a kill between the recipient's answer and our event lets a second copy leave.
     assert not {message_id for message_id, copies in ids.items() if copies > 1} & written
     if step == "after sending":
         assert sum(ids.values()) > len(ids)

@@ -91,7 +91,7 @@ async def test_to_open_a_link_changes_nothing_and_needs_no_key(gateway: Gateway,
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-async def test_the_page_answers_once_in_the_name_of_its_receiver(gateway: Gateway, bus: Client) -> None:
+async def test_the_page_answers_once_in_the_name_of_its_recipient(gateway: Gateway, bus: Client) -> None:
     told = Chronicle(bus)
     goal_id = await goal_of(told)
     seq = await told.write(ASKED, goal_id=goal_id, task_id="t-a")
@@ -208,12 +208,12 @@ async def test_who_unsubscribes_is_told_nothing_more_until_asked_again(
             await until(lambda: told.of(NotificationSent), 15)
             assert box.recipients == ["bob@example.org"]
             body = {"recipient": "ann@example.org"}
-            assert (await gateway.client.post("/api/v1/receivers/reopen", json=body)).status_code == 202
+            assert (await gateway.client.post("/api/v1/recipients/reopen", json=body)).status_code == 202
             await until(lambda: "ann@example.org" in box.recipients, 15)
-            assert (await gateway.client.post("/api/v1/receivers/reopen", json=body)).status_code == 409
-    rows = (await gateway.get("/api/v1/receivers"))["items"]
+            assert (await gateway.client.post("/api/v1/recipients/reopen", json=body)).status_code == 409
+    rows = (await gateway.get("/api/v1/recipients"))["items"]
     assert {row["recipient"]: row["is_open"] for row in rows} == {"ann@example.org": True, "bob@example.org": True}
-    unknown = await gateway.client.post("/api/v1/receivers/reopen", json={"recipient": "eve@example.org"})
+    unknown = await gateway.client.post("/api/v1/recipients/reopen", json={"recipient": "eve@example.org"})
     assert unknown.status_code == 404
 
 
@@ -244,7 +244,7 @@ async def test_what_people_were_told_can_be_read_and_sent_again(gateway: Gateway
 
 
 @pytest.mark.parametrize(
-    ("receiver", "words"),
+    ("recipient", "words"),
     [
         ("ann@", "is no e-mail address"),
         ("ann@example.org\nBcc: eve@example.org", "no spaces or line breaks"),
@@ -254,17 +254,17 @@ async def test_what_people_were_told_can_be_read_and_sent_again(gateway: Gateway
         ("https://[::1", "no address of a webhook"),
     ],
 )
-async def test_a_goal_names_only_receivers_that_can_stand_in_its_event(
-    gateway: Gateway, receiver: str, words: str
+async def test_a_goal_names_only_recipients_that_can_stand_in_its_event(
+    gateway: Gateway, recipient: str, words: str
 ) -> None:
-    body = {"goal": "Sort", "notify": ["bob@example.org", receiver]}
+    body = {"goal": "Sort", "notify": ["bob@example.org", recipient]}
     answer = await gateway.client.post("/api/v1/goals", json=body)
     assert answer.status_code == 422
     assert words in answer.json()["detail"]
     assert answer.json()["errors"][0]["key"] == "notify[1]"
 
 
-async def test_a_goals_receivers_stand_in_its_event(gateway: Gateway) -> None:
+async def test_a_goals_recipients_stand_in_its_event(gateway: Gateway) -> None:
     answer = await gateway.submit(notify=["Ann@Example.org", "https://hooks.example.org/x"])
     (accepted,) = await gateway.hub.log.read(f"{answer['goal_id']}._.goal")
     assert accepted.event.notify == ("Ann@example.org", "https://hooks.example.org/x")  # type: ignore[union-attr]

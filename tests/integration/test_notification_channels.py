@@ -1,4 +1,4 @@
-"""Each way to a receiver by itself: what it sends, whom it believes, and what it refuses."""
+"""Each way to a recipient by itself: what it sends, whom it believes, and what it refuses."""
 
 from __future__ import annotations
 

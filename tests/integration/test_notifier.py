@@ -193,7 +193,7 @@ async def test_what_the_rehearsal_model_played_says_so(bus: Client) -> None:
     assert box.subjects() == ["[REHEARSAL] Your answer is needed: Which key signs the tokens?"]
 
 
-async def test_what_was_over_before_a_receiver_was_named_is_not_told_but_what_waits_is(bus: Client) -> None:
+async def test_what_was_over_before_a_recipient_was_named_is_not_told_but_what_waits_is(bus: Client) -> None:
     told = Chronicle(bus)
     await told.accept()
     await told.write(DONE)
@@ -218,7 +218,7 @@ async def test_what_was_decided_before_anybody_was_told_is_not_told(bus: Client)
     assert [event.occasions[0].goal_id for event in planned] == [OTHER]
 
 
-async def test_a_reminder_goes_to_the_next_receiver_as_well(bus: Client) -> None:
+async def test_a_reminder_goes_to_the_next_recipient_as_well(bus: Client) -> None:
     told = Chronicle(bus)
     async with mail_server() as box:
         settings = mailing(box.port) | {"notify_escalation": "bob@example.org,cat@example.org"}
@@ -236,7 +236,7 @@ async def test_a_reminder_goes_to_the_next_receiver_as_well(bus: Client) -> None
     assert len(set(box.ids())) == 6
 
 
-async def test_a_goal_names_receivers_of_its_own(bus: Client) -> None:
+async def test_a_goal_names_recipients_of_its_own(bus: Client) -> None:
     told = Chronicle(bus)
     async with mail_server() as box, notifying(bus, **mailing(box.port)):
         await until(lambda: told.of(NotificationChannelOpened), 10)
@@ -280,7 +280,7 @@ async def test_after_the_last_try_it_is_given_up(bus: Client, monkeypatch: pytes
     assert len(web.requests) == 2
 
 
-async def test_a_receiver_that_is_gone_is_told_nothing_more(bus: Client) -> None:
+async def test_a_recipient_that_is_gone_is_told_nothing_more(bus: Client) -> None:
     told = Chronicle(bus)
     async with web_server() as web:
         web.answers = [410]
@@ -291,7 +291,7 @@ async def test_a_receiver_that_is_gone_is_told_nothing_more(bus: Client) -> None
             await told.accept(OTHER, notify=("nobody@example.org",))
             await told.write(DONE, goal_id=OTHER)
             await until(lambda: _count(told, NotificationPlanned, 2), 20)
-    assert closed[0].reason == "HTTP 410: the receiver is gone"
+    assert closed[0].reason == "HTTP 410: the recipient is gone"
     assert len(web.requests) == 1
 
 

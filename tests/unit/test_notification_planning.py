@@ -119,7 +119,7 @@ def test_questions_of_one_moment_share_a_message_those_of_the_next_have_their_ow
     assert about(log.look(seconds=5)) == [(ANN.name, [first, second]), (ANN.name, [third])]
 
 
-def test_goals_and_receivers_have_messages_of_their_own_and_programs_one_for_each_kind() -> None:
+def test_goals_and_recipients_have_messages_of_their_own_and_programs_one_for_each_kind() -> None:
     log = log_of(ANN, HOOK)
     log.accept()
     log.accept(OTHER)
@@ -179,7 +179,7 @@ def test_a_plan_that_waits_for_approval_is_told_and_one_that_does_not_is_not() -
     assert log.look(seconds=9) == []
 
 
-def test_reminders_reach_one_more_receiver_each_time() -> None:
+def test_reminders_reach_one_more_recipient_each_time() -> None:
     log = log_of(escalation=(BOB, HOOK))
     log.accept()
     asked = log.ask()
@@ -234,7 +234,7 @@ def test_a_closed_channel_is_told_nothing() -> None:
     assert openings(log.state(), log.policy) == []
 
 
-def test_a_receiver_that_comes_later_is_told_what_waits_and_not_what_is_over() -> None:
+def test_a_recipient_that_comes_later_is_told_what_waits_and_not_what_is_over() -> None:
     log = Log(NotifierPolicy())
     log.accept()
     log.accept(OTHER)
@@ -310,7 +310,7 @@ def play(log: Log, steps: Sequence[tuple[str, str, float]]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS, POLICIES)
-def test_whatever_happens_each_matter_is_told_once_to_each_receiver_and_not_at_night(
+def test_whatever_happens_each_matter_is_told_once_to_each_recipient_and_not_at_night(
     steps: list[tuple[str, str, float]], policy: NotifierPolicy
 ) -> None:
     log = Log(policy)

@@ -1,4 +1,4 @@
-"""Links in notifications: signed, for one receiver and one matter, until a date. To open one changes nothing.
+"""Links in notifications: signed, for one recipient and one matter, until a date. To open one changes nothing.
 
 What they allow is used up by itself: a question has one answer, and a result is judged once.
 """

@@ -23,7 +23,7 @@ _COMMANDS = (
     ("goal", "goal:app", "Submit goals, watch them, and decide about their results."),
     ("inbox", "inbox:inbox", "Show what waits for you: questions, plans to approve, results to review."),
     ("answer", "inbox:answer", "Answer a question, or decide what else happens to the task."),
-    ("notify", "notify:app", "Try the ways to receivers, and see who was told what."),
+    ("notify", "notify:app", "Try the ways to recipients, and see who was told what."),
     ("events", "events:app", "Read the event log."),
     ("dead-letters", "dead_letters:app", "List dead letters, send them back to work, or give them up."),
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),

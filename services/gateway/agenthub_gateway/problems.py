@@ -73,7 +73,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "question-gone": Kind(409, "The question is gone", "Nobody needs the answer any more."),
     "changed-since": Kind(409, "Changed since you looked", "Read again, then decide."),
     "dead-letter-gone": Kind(409, "The dead letter is dealt with", "Nothing is to be done; `detail` says how."),
-    "channel-open": Kind(409, "The receiver is told already", "Nothing is to be done."),
+    "channel-open": Kind(409, "The recipient is told already", "Nothing is to be done."),
     "goal-closed": Kind(409, "The goal is closed", "Submit a new goal, or ask for a rework of a completed one."),
     "goal-frozen": Kind(409, "The goal cannot be read by this version", "Update agenthub; see the dead letters."),
     "idempotency-key-reused": Kind(409, "The Idempotency-Key was used before", "Take a new key for new requests."),

@@ -107,7 +107,7 @@ def stories_of(settings: NotifierSettings, event_log: EventLog) -> Stories:
 
 
 def channels_of(settings: NotifierSettings, clock: Clock) -> dict[Channel, ChannelSender]:
-    """The ways to receivers."""
+    """The ways to recipients."""
     return {
         "email": EmailSender(settings.mail_server, settings.mail_from, clock),
         "webhook": WebhookSender(settings.webhook_secrets, clock, allows_private=settings.webhook_private),

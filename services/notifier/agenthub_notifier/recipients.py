@@ -1,4 +1,4 @@
-"""Where a receiver is reached: by the hub's settings, or by what its goal says."""
+"""Where a recipient is reached: by the hub's settings, or by what its goal says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agenthub_notifier.channels.contract import Refused
 
 
 class Recipients:
-    """Events name receivers without their addresses, which may hold credentials."""
+    """Events name recipients without their addresses, which may hold credentials."""
 
     def __init__(self, log: EventLog, of_hub: Iterable[Recipient]) -> None:
         self._log = log
@@ -29,7 +29,7 @@ class Recipients:
                 for text in accepted.notify if isinstance(accepted, GoalAccepted) else ():
                     if (found := _read(text)) and found.name == planned.recipient:
                         return found
-        return Refused(reason="neither the settings nor the goal name this receiver any more", hopeless=True)
+        return Refused(reason="neither the settings nor the goal name this recipient any more", hopeless=True)
 
 
 def _read(text: str) -> Recipient | None:

@@ -91,7 +91,7 @@ class Sender:
             # The order comes again by itself.
             log.warning("notification_waits", subject=delivery.recorded.subject, reason=str(error))
         except Exception:
-            # One message that cannot be made must not keep the others from their receivers.
+            # One message that cannot be made must not keep the others from their recipients.
             log.exception("notification_broke", subject=delivery.recorded.subject)
         finally:
             self._in_hand.discard(subject)

@@ -21,7 +21,7 @@ from agenthub_events.catalogue.values import (
 class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     """A person's goal is in the log; everything else follows from it.
 
-    `secrets_ref` is the digest of the object with what the goal declared as secret. `notify` are receivers of
+    `secrets_ref` is the digest of the object with what the goal declared as secret. `notify` are recipients of
     notifications beside the hub's own.
     """
 

@@ -40,7 +40,7 @@ class NotificationPlanned(Event, frozen=True, kw_only=True, tag="notification.pl
 
 
 class NotificationSent(Event, frozen=True, kw_only=True, tag="notification.sent"):
-    """The receiver's server has taken the message; `answer` is what it said."""
+    """The recipient's server has taken the message; `answer` is what it said."""
 
     channel: Channel
     recipient: str
@@ -51,7 +51,7 @@ class NotificationSent(Event, frozen=True, kw_only=True, tag="notification.sent"
 
 
 class NotificationFailed(Event, frozen=True, kw_only=True, tag="notification.failed"):
-    """A try that the receiver's server did not take. Without `retry_at` it was the last one."""
+    """A try that the recipient's server did not take. Without `retry_at` it was the last one."""
 
     channel: Channel
     recipient: str

@@ -19,7 +19,7 @@ _FORMS = "an e-mail address, an https:// address of a webhook"
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True, order=True):
-    """One receiver. `name` shows no credential and stands in events; `address` may hold one and is never shown."""
+    """Who is told. `name` shows no credential and stands in events; `address` may hold one and is never shown."""
 
     channel: Channel
     name: str
@@ -33,7 +33,7 @@ def parse_recipient(text: str) -> Recipient:
     """A mailbox, the address of a webhook, or any address that apprise knows. Raises `InvalidInput`."""
     given = text.strip()
     if not given.isprintable() or " " in given:
-        raise InvalidInput("an address of a receiver holds no spaces or line breaks", field="notify")
+        raise InvalidInput("an address of a recipient holds no spaces or line breaks", field="notify")
     if given.lower().startswith("mailto:") and not given.lower().startswith("mailto://"):
         given = given[len("mailto:") :]
     if "://" not in given:

@@ -119,7 +119,7 @@ def texts_or_json(text: str) -> tuple[str, ...]:
 
 
 def recipients(text: str) -> tuple[Recipient, ...]:
-    """Receivers of notifications, each once."""
+    """Recipients of notifications, each once."""
     return tuple(dict.fromkeys(parse_recipient(entry) for entry in texts_or_json(text)))
 
 

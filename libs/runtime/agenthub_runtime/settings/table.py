@@ -188,7 +188,7 @@ OTLP_HEADERS = Setting(
     "secret list",
     header_values,
     "",
-    "What the receiver of traces wants to see, as `name=value`, separated by commas.",
+    "What the recipient of traces wants to see, as `name=value`, separated by commas.",
 )
 SECRETS = Setting(
     "AGENTHUB_SECRETS",

@@ -1,4 +1,4 @@
-"""`agenthub notify`: try the ways to receivers, and see who was told what."""
+"""`agenthub notify`: try the ways to recipients, and see who was told what."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal, or `hub` for digests of several goals")]
 
-app = App(name="notify", help="Try the ways to receivers, and see who was told what.")
+app = App(name="notify", help="Try the ways to recipients, and see who was told what.")
 
 
 @app.command(name="test")
@@ -29,7 +29,7 @@ def try_out(
     to: Annotated[
         list[str] | None,
         Parameter(
-            negative="", help="Only to this receiver; repeat it [default: everybody whom the settings name]"
+            negative="", help="Only to this recipient; repeat it [default: everybody whom the settings name]"
         ),
     ] = None,
     *,
@@ -40,7 +40,7 @@ def try_out(
 
     The exit code is 1 when it does not arrive everywhere.
     """
-    settings, recipients = _receivers(to, data_dir)
+    settings, recipients = _recipients(to, data_dir)
     failed = False
     for recipient, result in asyncio.run(_sent(settings, recipients)):
         from agenthub_notifier.channels.contract import Refused
@@ -83,9 +83,9 @@ def resend(
 
 
 @app.command
-def receivers(*, url: Url = None, json: Json = False) -> None:
+def recipients(*, url: Url = None, json: Json = False) -> None:
     """List who is told, and who is told nothing more."""
-    rows = HubClient(url).get("/receivers")["items"]
+    rows = HubClient(url).get("/recipients")["items"]
     if json:
         for row in rows:
             print_json(row)
@@ -98,17 +98,17 @@ def receivers(*, url: Url = None, json: Json = False) -> None:
 
 @app.command
 def reopen(
-    recipient: Annotated[str, Parameter(help="Name of the receiver (`agenthub notify receivers`)")],
+    recipient: Annotated[str, Parameter(help="Name of the recipient (`agenthub notify recipients`)")],
     *,
     url: Url = None,
     json: Json = False,
 ) -> None:
-    """Tell a receiver again that was gone or had unsubscribed."""
-    answer = HubClient(url).post("/receivers/reopen", {"recipient": recipient})
+    """Tell a recipient again that was gone or had unsubscribed."""
+    answer = HubClient(url).post("/recipients/reopen", {"recipient": recipient})
     print_json(answer) if json else say(f"{recipient} is told again")
 
 
-def _receivers(to: list[str] | None, data_dir: Path | None) -> tuple[NotifierSettings, list[Recipient]]:
+def _recipients(to: list[str] | None, data_dir: Path | None) -> tuple[NotifierSettings, list[Recipient]]:
     from agenthub_events.notifications.recipients import parse_recipient
     from agenthub_runtime.settings.records import read_notifier_settings
 
@@ -118,7 +118,7 @@ def _receivers(to: list[str] | None, data_dir: Path | None) -> tuple[NotifierSet
     if not recipients:
         raise CommandFailed(
             "The settings name nobody who is to be told",
-            hint=f"set AGENTHUB_NOTIFY, or try one receiver: `{program()} notify test ann@example.org`",
+            hint=f"set AGENTHUB_NOTIFY, or try one recipient: `{program()} notify test ann@example.org`",
             code=exit_codes.USAGE,
         )
     return settings, recipients

@@ -72,7 +72,7 @@ def gateway() -> int:
 
 
 def notifier() -> None:
-    """Run one notifier (NATS_URL, AGENTHUB_NOTIFY, AGENTHUB_SMTP_URL and what else its receivers need)."""
+    """Run one notifier (NATS_URL, AGENTHUB_NOTIFY, AGENTHUB_SMTP_URL and what else its recipients need)."""
     from agenthub_notifier.app import main
     from agenthub_runtime.settings.records import read_notifier_settings
 

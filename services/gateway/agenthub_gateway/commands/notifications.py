@@ -42,7 +42,7 @@ async def send_again(writer: Writer, goal_id: str, key: str, intent: Intent) -> 
 
 
 async def close_channel(writer: Writer, recipient: str, reason: str, intent: Intent) -> CommandOutcome:
-    """Tell a receiver nothing more. Raises `StoreUnavailable`; who is closed already stays so."""
+    """Tell a recipient nothing more. Raises `StoreUnavailable`; who is closed already stays so."""
     event = NotificationChannelClosed(
         channel=_channel_of(recipient), recipient=recipient, reason=reason, by=intent.actor
     )
@@ -50,7 +50,7 @@ async def close_channel(writer: Writer, recipient: str, reason: str, intent: Int
 
 
 async def open_channel(writer: Writer, recipient: str, intent: Intent) -> CommandOutcome:
-    """Tell a receiver again. Raises `NotFound`, `CommandRefused` when it is open, `StoreUnavailable`."""
+    """Tell a recipient again. Raises `NotFound`, `CommandRefused` when it is open, `StoreUnavailable`."""
 
     def check(records: Sequence[Recorded]) -> None:
         now = channel_events(records).get(recipient)
@@ -66,12 +66,12 @@ async def open_channel(writer: Writer, recipient: str, intent: Intent) -> Comman
 
 
 async def channels(log: EventLog) -> list[ChannelEvent]:
-    """How it stands with every receiver. Raises `StoreUnavailable`."""
+    """How it stands with every recipient. Raises `StoreUnavailable`."""
     return list(channel_events(await log.read(CHANNELS)).values())
 
 
 def channel_events(records: Sequence[Recorded]) -> dict[str, ChannelEvent]:
-    """The last word about each receiver, by its name."""
+    """The last word about each recipient, by its name."""
     last: dict[str, ChannelEvent] = {}
     for recorded in records:
         if isinstance(recorded.event, NotificationChannelOpened | NotificationChannelClosed):

@@ -1,1 +1,1 @@
-"""The ways to a receiver."""
+"""The ways to a recipient."""

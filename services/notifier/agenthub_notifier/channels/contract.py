@@ -1,4 +1,4 @@
-"""What a way to a receiver is given, and what comes of it."""
+"""What a way to a recipient is given, and what comes of it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Parcel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The receiver's server has taken it."""
+    """The recipient's server has taken it."""
 
     answer: str
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """It was not taken. `hopeless`: another try would end the same; `gone`: the receiver wants nothing more."""
+    """It was not taken. `hopeless`: another try would end the same; `gone`: the recipient wants nothing more."""
 
     reason: str
     hopeless: bool = False
@@ -41,7 +41,7 @@ SendResult: TypeAlias = Accepted | Refused
 
 
 class ChannelSender(Protocol):
-    """One way to a receiver."""
+    """One way to a recipient."""
 
     async def send(self, parcel: Parcel) -> SendResult:
         """Try once, within `SEND_WITHIN_S`; whatever fails is in the result."""

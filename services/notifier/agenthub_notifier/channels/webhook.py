@@ -81,11 +81,15 @@ class WebhookSender:
         private = [place for place in places if not _is_public(place)]
         if private and not self._allows_private:
             return Refused(
-                reason=f"{host} is {private[0]}, an address of a private network or of this machine: set "
+                reason=f"{host} is {_named(host, private[0])} of a private network or of this machine: set "
                 "AGENTHUB_WEBHOOK_PRIVATE=yes to allow such",
                 hopeless=True,
             )
         return places[0]
+
+
+def _named(host: str, place: str) -> str:
+    return "an address" if host == place else f"{place}, an address"
 
 
 def _is_public(place: str) -> bool:
@@ -98,5 +102,5 @@ def _result(answer: httpx2.Response) -> SendResult:
     if answer.is_success:
         return Accepted(f"HTTP {answer.status_code}")
     if answer.status_code == _GONE:
-        return Refused(reason="HTTP 410: the receiver is gone", hopeless=True, gone=True)
+        return Refused(reason="HTTP 410: the recipient is gone", hopeless=True, gone=True)
     return Refused(reason=f"HTTP {answer.status_code} {answer.text[:_SHOWN]}".strip())

@@ -1,4 +1,4 @@
-"""What is to be told now: every matter once to each receiver, together with what belongs together."""
+"""What is to be told now: every matter once to each recipient, together with what belongs together."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Group(msgspec.Struct, frozen=True):
 
 
 def openings(state: NotifierState, policy: NotifierPolicy) -> list[Recipient]:
-    """Receivers of the hub that the log does not know yet."""
+    """Recipients of the hub that the log does not know yet."""
     known = state.opened.keys() | state.closed
     named = {recipient.name: recipient for recipient in (*policy.recipients, *policy.escalation)}
     return [recipient for name, recipient in named.items() if name not in known]

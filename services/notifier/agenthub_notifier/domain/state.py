@@ -54,7 +54,7 @@ class Matter:
 
 @dataclass(slots=True)
 class FollowedGoal:
-    """What is known of a goal: its own receivers, how urgent it is, and its `matters` by sequence."""
+    """What is known of a goal: its own recipients, how urgent it is, and its `matters` by sequence."""
 
     recipients: tuple[Recipient, ...] = ()
     urgent: bool = False
@@ -73,7 +73,7 @@ class FollowedGoal:
 
 @dataclass(slots=True)
 class NotifierState:
-    """`open` are the goals with matters. `opened` says since which sequence a receiver of the hub is told,
+    """`open` are the goals with matters. `opened` says since which sequence a recipient of the hub is told,
     `closed` who is told nothing more, `channels` where the record of both ends."""
 
     goals: dict[str, FollowedGoal] = field(default_factory=dict)

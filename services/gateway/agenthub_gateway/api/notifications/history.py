@@ -61,8 +61,8 @@ class NotificationList(msgspec.Struct, frozen=True):
     items: list[NotificationView]
 
 
-class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver; `is_open`: it is told. `reason` says why not."""
+class RecipientView(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipient; `is_open`: it is told. `reason` says why not."""
 
     channel: Channel
     recipient: str
@@ -72,14 +72,14 @@ class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
 
 
-class ReceiverList(msgspec.Struct, frozen=True):
+class RecipientList(msgspec.Struct, frozen=True):
     """Everybody whom the hub has ever told something by its settings, or who wants nothing more."""
 
-    items: list[ReceiverView]
+    items: list[RecipientView]
 
 
-class ReceiverBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which receiver."""
+class RecipientBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which recipient."""
 
     recipient: Annotated[str, Meta(min_length=1, max_length=300, examples=["ann@example.org"])]
 
@@ -112,12 +112,12 @@ async def resend(
     return accepted(await send_again(caller.ports.writer, goal_id, notification_id, intent))
 
 
-@get("/api/v1/receivers", tags=[_TAG], summary="List who is told")
-async def receivers(*, ports: PortsParam) -> ReceiverList:
+@get("/api/v1/recipients", tags=[_TAG], summary="List who is told")
+async def recipients(*, ports: PortsParam) -> RecipientList:
     """Names, never the addresses that hold credentials."""
-    return ReceiverList(
+    return RecipientList(
         [
-            ReceiverView(
+            RecipientView(
                 channel=event.channel,
                 recipient=event.recipient,
                 is_open=not isinstance(event, NotificationChannelClosed),
@@ -130,8 +130,8 @@ async def receivers(*, ports: PortsParam) -> ReceiverList:
     )
 
 
-@command("/api/v1/receivers/reopen", ReceiverBody, "Tell a receiver again", tag=_TAG)
-async def reopen(*, data: JSONBody[ReceiverBody], caller: CallerParam) -> Response[CommandAccepted]:
+@command("/api/v1/recipients/reopen", RecipientBody, "Tell a recipient again", tag=_TAG)
+async def reopen(*, data: JSONBody[RecipientBody], caller: CallerParam) -> Response[CommandAccepted]:
     """After it was gone, or had unsubscribed. What happened meanwhile is not told, but for what still waits."""
     return accepted(await open_channel(caller.ports.writer, data.recipient, caller.intent(data)))
 
@@ -163,4 +163,4 @@ def _view(story: NotificationStory) -> NotificationView:
     )
 
 
-HANDLERS: list[Any] = [goal_notifications, resend, receivers, reopen]
+HANDLERS: list[Any] = [goal_notifications, resend, recipients, reopen]

@@ -19,7 +19,8 @@ font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:640px;margin:0 auto;background:var(--card);border:1px solid var(--line);border-radius:12px;
 padding:24px 28px;overflow-wrap:anywhere}
 h1{font-size:1.25rem;line-height:1.35;margin:0 0 12px}p{margin:0 0 12px;white-space:pre-wrap}
-.soft{color:var(--soft);font-size:.9rem}form{margin:14px 0 0}label{display:block;font-weight:600;margin:0 0 4px}
+.soft{color:var(--soft);font-size:.9rem;margin:0 0 4px}form+.soft{margin-top:18px}
+form{margin:14px 0 0}label{display:block;font-weight:600;margin:0 0 4px}
 textarea{width:100%;min-height:6em;font:inherit;color:inherit;background:var(--bg);border:1px solid var(--line);
 border-radius:8px;padding:8px 10px}
 button{font:inherit;font-weight:600;border:0;border-radius:8px;padding:9px 18px;margin:8px 8px 0 0;cursor:pointer;

@@ -16,7 +16,7 @@ TEXT_MAX = 16_000
 REQUIREMENT_MAX = 500
 REQUIREMENTS_MAX = 50
 SECRETS_MAX = 50
-RECEIVERS_MAX = 20
+RECIPIENTS_MAX = 20
 
 ShortText = Annotated[str, Meta(max_length=500)]
 LongText = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
@@ -95,9 +95,9 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Annotated[
             tuple[Annotated[str, Meta(min_length=3, max_length=2_000)], ...],
             Meta(
-                max_length=RECEIVERS_MAX,
+                max_length=RECIPIENTS_MAX,
                 examples=[["ann@example.org"]],
-                description="Who is told about this goal beside the hub's own receivers: e-mail addresses and"
+                description="Who is told about this goal beside the hub's own recipients: e-mail addresses and"
                 " https:// addresses of webhooks",
             ),
         ]

@@ -44,11 +44,11 @@ async def accepted_from(body: SubmitBody, *, local_repositories: bool) -> GoalAc
 
 
 def _notify(texts: Sequence[str]) -> tuple[str, ...]:
-    """Receivers of one goal stand in its first event for ever, so nothing that needs a credential is taken."""
-    return tuple(dict.fromkeys(_receiver(text, f"notify[{number}]") for number, text in enumerate(texts)))
+    """Recipients of one goal stand in its first event for ever, so nothing that needs a credential is taken."""
+    return tuple(dict.fromkeys(_recipient(text, f"notify[{number}]") for number, text in enumerate(texts)))
 
 
-def _receiver(text: str, place: str) -> str:
+def _recipient(text: str, place: str) -> str:
     try:
         recipient = parse_recipient(text)
     except InvalidInput as error:
