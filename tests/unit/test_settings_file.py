@@ -34,6 +34,7 @@ OF_THEIR_OWN = {
     "AGENTHUB_NOTIFY_DIGEST": "2h",
     "AGENTHUB_QUIET_HOURS": "22:00-07:00 Europe/Berlin",
     "AGENTHUB_SMTP_URL": "smtp://mail.example.org",
+    "AGENTHUB_ESCALATE_AFTER": "1h",
     "AGENTHUB_MAIL_FROM": "hub@example.org",
     "AGENTHUB_WEBHOOK_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }

@@ -32,6 +32,7 @@ from agenthub_runtime.settings.table import (
     DATA_DIR,
     DATABASE_URL,
     EMBEDDED,
+    ESCALATE_AFTER,
     HOST,
     LINK_KEY,
     LOG_FORMAT,
@@ -53,6 +54,7 @@ from agenthub_runtime.settings.table import (
     SECRETS,
     SLOTS,
     SMTP_URL,
+    UNANSWERED,
     WEBHOOK_PRIVATE,
     WEBHOOK_SECRETS,
     WORKER_NAME,
@@ -79,6 +81,8 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     data_dir: Path | None = None
     log: LogSettings
+    escalate_after_s: int = 3_600
+    unanswered: str = "wait"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
@@ -180,6 +184,8 @@ def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
             database_url=read.text(DATABASE_URL),
             data_dir=read.optional(DATA_DIR),
             log=_log(read),
+            escalate_after_s=read(ESCALATE_AFTER),
+            unanswered=read(UNANSWERED),
         )
     )
 

@@ -217,6 +217,21 @@ NOTIFY_ESCALATION = Setting(
     "the second, and so on.",
     takes_json=True,
 )
+ESCALATE_AFTER = Setting(
+    "AGENTHUB_ESCALATE_AFTER",
+    "duration",
+    duration,
+    "1h",
+    "When a question that nobody answers is raised again; the second and third reminder take twice as long each.",
+)
+UNANSWERED = Setting(
+    "AGENTHUB_UNANSWERED",
+    "choice",
+    one_of("wait", "retry", "skip", "cancel"),
+    "wait",
+    "What becomes of a task whose question nobody answers, eight times AGENTHUB_ESCALATE_AFTER after the third "
+    "reminder: it waits on, or is tried again, skipped or cancelled. Questions about a whole goal always wait.",
+)
 NOTIFY_DIGEST = Setting(
     "AGENTHUB_NOTIFY_DIGEST",
     "duration",
@@ -285,7 +300,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     MODEL_IDLE_S,
-    *(NOTIFY, NOTIFY_ESCALATION, NOTIFY_DIGEST, QUIET_HOURS, SMTP_URL, MAIL_FROM),
+    *(NOTIFY, NOTIFY_ESCALATION, NOTIFY_DIGEST, QUIET_HOURS, ESCALATE_AFTER, UNANSWERED, SMTP_URL, MAIL_FROM),
     *(WEBHOOK_SECRETS, WEBHOOK_PRIVATE, PUBLIC_URL, LINK_KEY),
     *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, SECRETS),
 )
