@@ -19,6 +19,10 @@ _OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EBADF)
 # Each with its help here, so that the list needs no import of what it lists.
 _COMMANDS = (
     ("up", "up:up", "Start the whole hub on this machine and keep it running."),
+    ("down", "hub:down", "Stop the hub that runs on this machine."),
+    ("status", "hub:status", "Show what the hub's goals do, and what waits for you."),
+    ("logs", "hub:logs", "Show the logs of the hub's processes."),
+    ("open", "hub:open_", "Open the hub in a browser."),
     ("demo", "demo:demo", "Play the sample goal through the whole hub, live."),
     ("goal", "goal:app", "Submit goals, watch them, and decide about their results."),
     ("inbox", "inbox:inbox", "Show what waits for you: questions, plans to approve, results to review."),

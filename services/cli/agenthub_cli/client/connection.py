@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agenthub_cli.client.environment import data_folder, environment
+from agenthub_cli.client.environment import data_folder, environment, running_hub
 from agenthub_cli.errors import CommandFailed
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ async def nats_connection(nats_url: str | None, data_dir: Path | None) -> AsyncI
 def _of_running_hub(data_dir: Path | None, setting: str) -> str:
     from agenthub_runtime.embedded.data_folder import DataDir
 
-    folder = DataDir(data_folder(data_dir))
-    hub = folder.running_hub()
+    hub = running_hub(data_dir)
+    folder = DataDir(getattr(hub, "data_dir", None) or data_folder(data_dir))
     if hub is None:
         raise CommandFailed(
             f"No hub runs on {folder.root}, and {setting} is not set",

@@ -14,7 +14,8 @@ import httpx2
 import msgspec
 from cyclopts import Parameter
 
-from agenthub_cli.client.environment import data_folder, environment
+from agenthub_cli.client.environment import environment, running_hub
+from agenthub_cli.client.goal_names import goal_called, in_full
 from agenthub_cli.errors import CommandFailed, HubUnreachable
 
 API = "/api/v1"
@@ -55,6 +56,10 @@ class HubClient:
         key = told.get("AGENTHUB_API_KEY", "")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx2.Client(base_url=self.url, timeout=_TIMEOUT_S, headers=headers)
+
+    def goal_id(self, name: str) -> str:
+        """The id of the goal that is called so: `@last`, the beginning of an id, or the id itself."""
+        return goal_called(name, lambda: self.pages("/goals"))
 
     def get(self, path: str, **params: Any) -> Any:
         """GET below the API; `params` that are None are left out."""
@@ -100,7 +105,7 @@ class HubClient:
         came for so long.
         """
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
-        params = {"goal": goal, "type": kind, "from": start}
+        params = {"goal": goal and self.goal_id(goal), "type": kind, "from": start}
         wanted = {k: v for k, v in params.items() if v is not None}
         try:
             with self._client.stream(
@@ -118,8 +123,9 @@ class HubClient:
             raise HubUnreachable(self.url) from error
 
     def _answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        whole = in_full(path, lambda: self.pages("/goals"))
         try:
-            response = self._client.request(method, f"{API}{path}", **options)
+            response = self._client.request(method, f"{API}{whole}", **options)
         except httpx2.TransportError as error:
             raise HubUnreachable(self.url) from error
         if response.is_error:
@@ -129,9 +135,7 @@ class HubClient:
 
 def running_url(data_dir: Path | None) -> str:
     """The address of the hub that runs on this machine, or the default one."""
-    from agenthub_runtime.embedded.data_folder import DataDir
-
-    hub = DataDir(data_folder(data_dir)).running_hub()
+    hub = running_hub(data_dir)
     return hub.url if hub else "http://127.0.0.1:8000"
 
 

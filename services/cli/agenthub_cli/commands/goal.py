@@ -81,6 +81,7 @@ def list_(
 def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     """Show one goal with its tasks and gates."""
     hub = HubClient(url)
+    goal_id = hub.goal_id(goal_id)
     goal = hub.get(f"/goals/{goal_id}")
     tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
     gates = list(hub.pages(f"/goals/{goal_id}/gates"))
@@ -115,6 +116,7 @@ def watch(
 ) -> int:
     """Follow a goal live until it is finished or waits for a person."""
     hub = HubClient(url)
+    goal_id = hub.goal_id(goal_id)
     return watch_goal(hub, goal_id, json=json, timeout_s=timeout, start=beginning(hub, goal_id, from_))
 
 
