@@ -48,6 +48,9 @@ def test_a_hub_that_was_left_running_is_found_without_being_named_and_stopped(tm
         assert f"{ids[1]}, {ids[0]}" in told
         assert "No goal has an id that begins with g-zz" in cli("goal", "show", "g-zz")[2]
         assert json.loads(cli("events", "show", ids[0][:-1], "--json")[1].splitlines()[0])["goal_id"] == ids[0]
+        assert "Human: Submitted goal: Goal 2" in cli("goal", "log", "@last")[1]
+        assert cli("goal", "diff", "@last", "--stat")[:2] == (0, "Nothing has changed\n")
+        assert cli("goal", "plan", "@last")[0] == 0
         code, said, _ = cli("status", "--json")
         assert code == 0
         assert sum(json.loads(said)["goals"].values()) == 2

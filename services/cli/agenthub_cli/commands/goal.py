@@ -11,6 +11,7 @@ from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.queue_check import sentence, unserved_types
+from agenthub_cli.goals.views import diff, log, plan
 from agenthub_cli.goals.watch import (
     beginning,
     follow_command,
@@ -25,6 +26,8 @@ GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goa
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
+for view in (diff, log, plan):
+    app.command(view)
 
 
 @app.command
