@@ -6,7 +6,7 @@ import base64
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Generic, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -14,6 +14,7 @@ from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.notifications.recipients import Recipient, parse_recipient
 from agenthub_events.redaction import SHORTEST_SECRET
 from agenthub_events.rules.requirements import parse_duration
+from agenthub_runtime.settings.api_keys import read_api_key
 from agenthub_runtime.settings.worker_counts import parse_workers
 
 T = TypeVar("T")
@@ -67,9 +68,23 @@ def address(*schemes: str) -> Callable[[str], str]:
         scheme, separator, rest = text.partition("://")
         if not separator or scheme not in schemes or not rest:
             raise ValueError(f"use an address that starts with {' or '.join(f'{name}://' for name in schemes)}")
+        if not _readable(text):
+            # Nothing of it is shown: what looks like a port may be half a password.
+            raise ValueError("its host or port cannot be read; in a password write / as %2F, @ as %40, : as %3A")
         return text
 
     return parse
+
+
+def _readable(address: str) -> bool:
+    if not address.isprintable() or " " in address:
+        return False
+    try:
+        hosts = urlsplit(address).netloc.rpartition("@")[2].split(",")
+        # Both are looked at only when they are asked for; Postgres takes several hosts.
+        return all((part := urlsplit(f"//{host}")).port != 0 and part.hostname != "" for host in hosts)
+    except ValueError:
+        return False
 
 
 def nats_addresses(text: str) -> str:
@@ -95,11 +110,8 @@ def texts(text: str) -> tuple[str, ...]:
 def api_keys(text: str) -> tuple[str, ...]:
     """Keys of the gateway, as `name:secret` or the secret alone."""
     entries = texts(text)
-    for entry in entries:
-        name, separator, secret = entry.partition(":")
-        if separator and not secret.strip():
-            # Often a variable that was not set; an empty secret would let everybody in.
-            raise ValueError(f"the key of `{name}` has no secret behind its colon")
+    for place, entry in enumerate(entries, start=1):
+        read_api_key(entry, place)
     return entries
 
 
@@ -170,4 +182,7 @@ def agent_types(text: str) -> tuple[AgentType, ...]:
 
 def folder(text: str) -> Path:
     """A folder, absolute."""
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, OSError):
+        raise ValueError("use an absolute path: the folder that this one begins at is not there") from None

@@ -25,7 +25,8 @@ from agenthub_events.catalogue.values import AnswerAction
 from agenthub_events.errors import AgenthubError, CommandRefused, InvalidInput
 from agenthub_events.notifications.interventions import blocker_reason
 from agenthub_events.ports import Recorded
-from agenthub_events.rules.goal_aggregate import TERMINAL, Approve, Rework
+from agenthub_events.rules.goal_aggregate import TERMINAL
+from agenthub_events.rules.goal_commands import Approve, Rework
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_gateway.api.access import AnyRequest, PortsParam
 from agenthub_gateway.api.notifications.page import Choice, Form, page
