@@ -37,8 +37,15 @@ ASKED = AgentBlocked(question="Which <b>key</b>?", task_id="t-a", options=("RS25
 @pytest.fixture
 async def gateway(bus: Client, nats_server: NatsServer, database_url: str) -> AsyncIterator[Gateway]:
     assert bus.is_connected
-    wanted = settings(nats_server.authorised_url, database_url, link_key=KEY, api_keys=("ann:a-long-key-of-ann",))
-    async with running_gateway(wanted, headers={"Authorization": "Bearer a-long-key-of-ann"}) as running:
+    wanted = settings(
+        nats_server.authorised_url,
+        database_url,
+        link_key=KEY,
+        api_keys=("ann:a-long-key-of-ann-0123456789abcdef",),
+    )
+    async with running_gateway(
+        wanted, headers={"Authorization": "Bearer a-long-key-of-ann-0123456789abcdef"}
+    ) as running:
         yield running
 
 
@@ -101,7 +108,7 @@ async def test_the_page_answers_once_in_the_name_of_its_recipient(gateway: Gatew
     again = await press(gateway, path, option="RS256")
     assert again.status_code == 200
     other = await press(gateway, path, option="HS256")
-    assert other.status_code in (409, 503)
+    assert other.status_code == 409
     answers = [r.event for r in await events(told, goal_id) if isinstance(r.event, AgentAnswered)]
     assert [(event.by, event.option, event.blocked_seq) for event in answers] == [
         ("ann@example.org", "RS256", seq)
@@ -197,7 +204,9 @@ async def test_who_unsubscribes_is_told_nothing_more_until_asked_again(
     assert "Tell me nothing more" in (await gateway.client.get(path)).text
     assert await told.of(NotificationChannelClosed) == []
     assert (await press(gateway, path, **form)).status_code == 200
-    assert (await press(gateway, path, **form)).status_code == 200
+    parts = {"List-Unsubscribe": (None, "One-Click")}
+    again = await gateway.client.post(path, files=parts, headers={"Authorization": ""})
+    assert again.status_code == 200
     (closed,) = await told.of(NotificationChannelClosed)
     assert (closed.recipient, closed.by) == ("ann@example.org", "ann@example.org")
     async with mail_server() as box:

@@ -122,7 +122,12 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["anthropic_api_key = 'sk-very-secret'", "nats_url = 'nats://me:very-secret-9@h'", "api_keys = ['s' ]"]
+    "line",
+    [
+        "anthropic_api_key = 'sk-very-secret'",
+        "nats_url = 'nats://me:very-secret-9@h'",
+        "api_keys = ['ann:very-secret-key-of-ann-0123456789']",
+    ],
 )
 def test_a_secret_that_others_can_read_is_refused_and_not_shown(tmp_path: Path, line: str) -> None:
     path = written(tmp_path, line, mode=0o644)

@@ -31,7 +31,8 @@ _GUARDED: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
 # The start page holds nothing of anybody's: what it shows it has to ask for with a key.
 _OPEN_PATHS = frozenset({"/", "/health", "/ready", "/health/live", "/health/ready"})
 # A link in a message is its own key.
-_OPEN_FOLDERS = ("/static/", "/l/")
+_LINKS = "/l/"
+_OPEN_FOLDERS = ("/static/", _LINKS)
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -159,7 +160,8 @@ def _unreadable(scope: Scope, headers: dict[str, str]) -> Problem | None:
     if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
         return problem("invalid-parameter", "The address holds a null byte")
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind and kind != "application/json" and not kind.endswith("+json") and not _reads(scope):
+    is_form = scope["path"].startswith(_LINKS)  # pages of links send forms
+    if kind and kind != "application/json" and not kind.endswith("+json") and not _reads(scope) and not is_form:
         return problem("unsupported-media-type", f"Every call takes JSON, and the body is called `{kind[:100]}`")
     return None
 

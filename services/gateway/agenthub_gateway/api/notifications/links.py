@@ -36,7 +36,7 @@ from agenthub_gateway.commands.goal_events import GoalEvents, load_goal_events
 from agenthub_gateway.commands.notifications import close_channel
 from agenthub_gateway.commands.plan import approve_plan
 from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
-from agenthub_gateway.errors import NotFound
+from agenthub_gateway.errors import KeyReused, NotFound
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_runtime.signed_links import PATH, LinkClaim, LinkInvalid
 from agenthub_runtime.titles import title_of
@@ -58,7 +58,11 @@ async def act_on_link(token: FromPath[str], *, request: AnyRequest, ports: Ports
     """Do what a person chose on the page of a link."""
     try:
         claim = _claim(ports, token)
-        sent = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
+        text = (await request.body()).decode()
+        sent = {name: values[0] for name, values in parse_qs(text).items()}
+        if f'name="{_ONE_CLICK}"' in text:
+            # Mail providers may send their one field as a multipart form (RFC 8058).
+            sent[_ONE_CLICK] = "One-Click"
         return await _acted(ports, claim, token, sent)
     except UnicodeDecodeError:
         return page("This cannot be read", ["Send the form of the page."], status=400)
@@ -80,6 +84,10 @@ def _told(error: AgenthubError) -> Response[bytes]:
             return page("This is not there any more", [str(error)], status=404)
         case InvalidInput():
             return page("This does not fit", [str(error)], status=400)
+        case KeyReused():
+            return page(
+                "This is decided already", ["You have sent another decision from this page before."], status=409
+            )
         case CommandRefused():
             return page("This is decided already", [str(error)], status=409)
         case _:
@@ -165,7 +173,7 @@ async def _acted(ports: GatewayPorts, claim: LinkClaim, token: str, sent: Mappin
         case "unsubscribe":
             if sent.get("do") != "unsubscribe" and _ONE_CLICK not in sent:
                 raise InvalidInput("Press the button of the page", field="do")
-            await close_channel(writer, claim.recipient, "unsubscribed", _intent(claim, "link", token, sent))
+            await close_channel(writer, claim.recipient, "unsubscribed", _intent(claim, "link", token, {}))
             return page("You are told nothing more", [f"{claim.recipient} gets no messages of this hub now."])
         case "answer":
             answer = Answer(action=_action_of(sent), text=sent.get("text", ""), option=sent.get("option", ""))
