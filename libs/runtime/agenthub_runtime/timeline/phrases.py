@@ -127,6 +127,7 @@ _person(g.GoalTestsRequested, lambda _e, _: "Asked for a run of the tests")
 _orchestrator(g.GoalCompleted, lambda e, _: f"Goal completed: {e.completion_summary}")
 _orchestrator(g.GoalFailed, lambda e, _: f"Goal failed: {e.reason}")
 _person(g.GoalCancelled, lambda e, _: f"Cancelled the goal{_because(e.reason)}")
+_person(g.GoalErased, lambda e, _: f"Erased what the goal kept beside the log{_because(e.reason)}")
 _person(g.GoalPaused, lambda e, _: f"Paused the goal{_because(e.reason)}")
 _person(g.GoalResumed, lambda _e, _: "Resumed the goal")
 _orchestrator(g.GoalDeadlinePassed, lambda _e, _: "The goal's time is over")
@@ -183,7 +184,13 @@ def _outcome(result: TaskResult, name: str, kind: str) -> str:
     told = [f for f in result.files if f.path not in result.summary]
     files = ", ".join(f"{f.path}, {_count(f.lines, 'line')}" for f in told[:3])
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return f"Completed {name}{_because(result.summary)}{f' ({files}{more})' if files else ''}"
+    return f"Completed {name}{_because(result.summary)}{f' ({files}{more})' if files else ''}{_left_out(result)}"
+
+
+def _left_out(result: TaskResult) -> str:
+    named = "; ".join(f"{left.path}, {left.reason}" for left in result.left_out[:2])
+    more = f"; and {len(result.left_out) - 2} more" if len(result.left_out) > 2 else ""
+    return f"; left out: {named}{more}" if named else ""
 
 
 @_says(t.TaskFailed)

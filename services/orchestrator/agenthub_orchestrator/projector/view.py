@@ -36,6 +36,7 @@ IGNORED: frozenset[type[Event]] = frozenset(
         g.GoalDeadlinePassed,
         g.GoalBudgetRaised,
         g.GoalReprioritized,
+        g.GoalErased,
         # No row shows them but, for some, a line of the story.
         g.SealRecorded,
         t.TaskProposed,

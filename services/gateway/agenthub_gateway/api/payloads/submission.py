@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ from agenthub_events.redaction import redact_text
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.rules.requirements import parse_duration
 from agenthub_gateway.api.payloads.requests import ConstraintsBody, SubmitBody, TaskBody
+from agenthub_runtime.repository.errors import SourceRefused
+from agenthub_runtime.repository.source import examine
 
 _REMOTE = frozenset({"https", "http", "ssh", "git"})
 _SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^\s]+")
@@ -113,8 +114,10 @@ async def _repository(text: str, local_repositories: bool) -> str:
             "A path on this machine means nothing to workers elsewhere: only a hub that runs embedded takes one",
             field="repository",
         )
-    if not await asyncio.to_thread(_looks_like_git, path):
-        raise InvalidInput(f"There is no git repository at `{text[:200]}`", field="repository")
+    try:
+        await examine(path)
+    except SourceRefused as refused:
+        raise InvalidInput(str(refused), field="repository") from None
     return str(path)
 
 
@@ -123,10 +126,3 @@ def _scheme_of(text: str) -> str:
         return urlsplit(text).scheme
     except ValueError:
         raise InvalidInput("The address of the repository cannot be read", field="repository") from None
-
-
-def _looks_like_git(path: Path) -> bool:
-    try:
-        return (path / ".git").exists() or (path / "HEAD").is_file()
-    except OSError:
-        return False
