@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import httpx2
 
+from agenthub_events.notifications.interventions import INTERVENTION
 from agenthub_gateway.app import create_app
-from agenthub_gateway.live.frames import ALIASES, INTERVENTION
+from agenthub_gateway.live.frames import ALIASES
 from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS

@@ -200,7 +200,7 @@ async def test_a_host_is_known_whatever_its_port(host: str, status: int) -> None
         raise AssertionError("nothing is read")
 
     guard = Guard(app, keys=Keys([]), allowed_hosts=("hub.example",))
-    scope: Any = {"type": "http", "path": "/", "headers": [(b"host", host.encode())]}
+    scope: Any = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host.encode())]}
     await guard(scope, receive, send)
     assert sent[0]["status"] == status
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -37,6 +38,7 @@ from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.history import replay, runs
+from agenthub_gateway.api.notifications import history, links
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.edge.accounts import trusted_accounts
@@ -69,6 +71,7 @@ from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
 from agenthub_runtime.settings.records import GatewaySettings, read_gateway_settings
+from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 
@@ -104,6 +107,8 @@ def create_app(
             *live.HANDLERS,
             *replay.HANDLERS,
             *system.HANDLERS,
+            *history.HANDLERS,
+            *links.HANDLERS,
             *pages.HANDLERS,
         ],
         dependencies={
@@ -177,6 +182,7 @@ async def _assembled(
         erase=lambda goal_id: erase_goal(nc, goal_id),
         accepts_local_repositories=settings.embedded,
         requests=RequestFigures(),
+        links=LinkSigner(settings.link_key) if settings.link_key else None,
     )
 
 
@@ -188,7 +194,7 @@ async def run_gateway(settings: GatewaySettings) -> None:
             app = create_app(
                 ports,
                 api_keys=settings.api_keys,
-                allowed_hosts=settings.allowed_hosts,
+                allowed_hosts=_names_of(settings),
                 accounts=trusted_accounts(),
             )
             server = make_server(app)
@@ -246,6 +252,12 @@ def main(env: Mapping[str, str] = os.environ) -> int:
     configure_logging(settings.log, service=SERVICE)
     uvloop.run(run_gateway(settings))
     return 0
+
+
+def _names_of(settings: GatewaySettings) -> tuple[str, ...]:
+    """Further names of this hub; links in messages use that of its public address."""
+    public = urlsplit(settings.public_url).hostname
+    return (*settings.allowed_hosts, *((public,) if public else ()))
 
 
 def _as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

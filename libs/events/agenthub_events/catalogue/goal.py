@@ -21,7 +21,8 @@ from agenthub_events.catalogue.values import (
 class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     """A person's goal is in the log; everything else follows from it.
 
-    `secrets_ref` is the digest of the object with what the goal declared as secret.
+    `secrets_ref` is the digest of the object with what the goal declared as secret. `notify` are recipients of
+    notifications beside the hub's own.
     """
 
     goal: str
@@ -35,6 +36,7 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     submitted_by: str = "local"
     body_hash: str = ""
     secrets_ref: str = ""
+    notify: tuple[str, ...] = ()
 
 
 class GoalPlanned(Event, frozen=True, kw_only=True, tag="goal.planned"):

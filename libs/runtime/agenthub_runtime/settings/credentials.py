@@ -5,25 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 from agenthub_events.errors import InvalidInput
 from agenthub_events.redaction import can_be_masked
 from agenthub_runtime.settings.api_keys import read_api_key
+from agenthub_runtime.settings.setting import Setting
 from agenthub_runtime.settings.table import (
     ANTHROPIC_API_KEY,
     ANTHROPIC_BASE_URL,
     API_KEYS,
     DATABASE_URL,
     HUB_KEY,
+    LINK_KEY,
     NATS_URL,
     OTLP_ENDPOINT,
     OTLP_HEADERS,
-    Setting,
+    SMTP_URL,
+    WEBHOOK_SECRETS,
 )
 
-_KEYS = (ANTHROPIC_API_KEY, HUB_KEY)
-_LISTS = (API_KEYS, OTLP_HEADERS)
-_ADDRESSES = (NATS_URL, DATABASE_URL, ANTHROPIC_BASE_URL, OTLP_ENDPOINT)
+_KEYS = (ANTHROPIC_API_KEY, HUB_KEY, LINK_KEY)
+_LISTS = (API_KEYS, OTLP_HEADERS, WEBHOOK_SECRETS)
+_ADDRESSES: tuple[Setting[Any], ...] = (NATS_URL, DATABASE_URL, ANTHROPIC_BASE_URL, OTLP_ENDPOINT, SMTP_URL)
 _USER_INFO = re.compile(r"://([^/@]*)@")
 
 

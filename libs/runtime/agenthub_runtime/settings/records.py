@@ -6,17 +6,22 @@ All values that do not fit are reported together. The table of settings is in `s
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from agenthub_events.agent_types import AgentType
 from agenthub_events.errors import InvalidInput
+from agenthub_events.notifications.quiet_hours import QuietHours
+from agenthub_events.notifications.recipients import Recipient
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.settings.credentials import credentials_in
+from agenthub_runtime.settings.mail_server import MailServer
+from agenthub_runtime.settings.setting import Setting
 from agenthub_runtime.settings.table import (
     AGENT_TYPE,
     ALLOW_UNSANDBOXED,
@@ -27,22 +32,33 @@ from agenthub_runtime.settings.table import (
     DATA_DIR,
     DATABASE_URL,
     EMBEDDED,
+    ESCALATE_AFTER,
     HOST,
+    LINK_KEY,
     LOG_FORMAT,
     LOG_LEVEL,
+    MAIL_FROM,
     MODEL,
     MODEL_IDLE_S,
     MODELS,
     NATS_URL,
+    NOTIFY,
+    NOTIFY_DIGEST,
+    NOTIFY_ESCALATION,
     OTLP_ENDPOINT,
     PG_BIN,
     PORT,
     PROVIDER,
+    PUBLIC_URL,
+    QUIET_HOURS,
     SECRETS,
     SLOTS,
+    SMTP_URL,
+    UNANSWERED,
+    WEBHOOK_PRIVATE,
+    WEBHOOK_SECRETS,
     WORKER_NAME,
     WORKERS,
-    Setting,
 )
 
 T = TypeVar("T")
@@ -65,6 +81,8 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     data_dir: Path | None = None
     log: LogSettings
+    escalate_after_s: int = 3_600
+    unanswered: str = "wait"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
@@ -110,9 +128,31 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     embedded: bool
     data_dir: Path | None
     log: LogSettings
+    public_url: str = ""
+    link_key: str = ""
 
     def __repr__(self) -> str:
         return f"GatewaySettings(host={self.host!r}, port={self.port!r})"
+
+
+class NotifierSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the notifier. `digest_s` 0: nothing is held back. Without `link_key` links answer nothing."""
+
+    nats_url: str
+    recipients: tuple[Recipient, ...]
+    escalation: tuple[Recipient, ...]
+    digest_s: int
+    quiet: QuietHours | None
+    mail_server: MailServer | None
+    mail_from: str
+    webhook_secrets: tuple[str, ...]
+    webhook_private: bool
+    public_url: str
+    link_key: str
+    log: LogSettings
+
+    def __repr__(self) -> str:
+        return f"NotifierSettings(recipients={self.recipients!r})"
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +184,8 @@ def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
             database_url=read.text(DATABASE_URL),
             data_dir=read.optional(DATA_DIR),
             log=_log(read),
+            escalate_after_s=read(ESCALATE_AFTER),
+            unanswered=read(UNANSWERED),
         )
     )
 
@@ -190,8 +232,31 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
         embedded=read(EMBEDDED),
         data_dir=read.optional(DATA_DIR),
         log=_log(read),
+        public_url=read.text(PUBLIC_URL),
+        link_key=read.text(LINK_KEY),
     )
     _check_bind(read, settings.host)
+    return read.checked(settings)
+
+
+def read_notifier_settings(env: Environment) -> NotifierSettings:
+    """Settings of the notifier. Raises `SettingsInvalid`, also for mail that nobody is named to carry."""
+    read = _Reader(env)
+    settings = NotifierSettings(
+        nats_url=read.needed(NATS_URL),
+        recipients=read(NOTIFY),
+        escalation=read(NOTIFY_ESCALATION),
+        digest_s=read.optional(NOTIFY_DIGEST) or 0,
+        quiet=read.optional(QUIET_HOURS),
+        mail_server=read.optional(SMTP_URL),
+        mail_from=read.text(MAIL_FROM) or f"agenthub@{socket.getfqdn()}",
+        webhook_secrets=read(WEBHOOK_SECRETS),
+        webhook_private=read(WEBHOOK_PRIVATE),
+        public_url=read.text(PUBLIC_URL),
+        link_key=read.text(LINK_KEY),
+        log=_log(read),
+    )
+    _check_mail(read, settings)
     return read.checked(settings)
 
 
@@ -274,9 +339,14 @@ class _Reader:
         try:
             return setting.parse(text)
         except (ValueError, InvalidInput) as error:
-            shown = "" if "secret" in setting.kind or "://" in text else f" is `{text[:60]}`"
+            shown = "" if _may_hide(setting, text) else f" is `{text[:60]}`"
             self.problems.append(f"{setting.name}{shown}: {error}")
             return None
+
+
+def _may_hide(setting: Setting[Any], text: str) -> bool:
+    """Whether the value may hold a credential."""
+    return "secret" in setting.kind or setting.kind == "address" or "://" in text
 
 
 def _log(read: _Reader) -> LogSettings:
@@ -290,6 +360,12 @@ def _log(read: _Reader) -> LogSettings:
 
 def _models(read: _Reader) -> dict[str, str]:
     return {agent_type: model for agent_type, setting in MODELS.items() if (model := read(setting))}
+
+
+def _check_mail(read: _Reader, settings: NotifierSettings) -> None:
+    mailed = [r.name for r in (*settings.recipients, *settings.escalation) if r.channel == "email"]
+    if mailed and settings.mail_server is None and not read.problems:
+        read.problems.append(f"{mailed[0]} is to be told by e-mail: set AGENTHUB_SMTP_URL to a mail server")
 
 
 def _check_bind(read: _Reader, host: str) -> None:

@@ -12,6 +12,7 @@ from agenthub_events.catalogue import gate as v
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import log as q
 from agenthub_events.catalogue import money as m
+from agenthub_events.catalogue import notification as n
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.errors import InvalidInput
@@ -20,6 +21,7 @@ from agenthub_events.task_ids import gate_of, kind_of
 
 ORCHESTRATOR = "Orchestrator"
 HUMAN = "Human"
+NOTIFIER = "Notifier"
 
 Names: TypeAlias = Mapping[str, str]
 """Task ids to the names that people know; an id without a name stands for itself."""
@@ -47,6 +49,8 @@ IGNORED: frozenset[type[Event]] = frozenset(
         m.BudgetSettled,
         m.BudgetExceeded,
         g.SealRecorded,
+        n.NotificationPlanned,
+        n.NotificationChannelOpened,
     }
 )
 """Events that say nothing to people by themselves."""
@@ -281,6 +285,25 @@ def _blocked(event: a.AgentBlocked, names: Names) -> Told:
 
 _orchestrator(a.AgentEscalated, lambda e, _: f"Still waiting for a person (reminder {e.level})")
 _person(a.AgentAnswered, lambda e, _: f"Answered ({e.action}){_because(e.option or e.text)}")
+
+# -- notifications
+
+
+@_says(n.NotificationSent)
+def _told(event: n.NotificationSent, _: Names) -> Told:
+    return NOTIFIER, f"Told {event.recipient}"
+
+
+@_says(n.NotificationFailed)
+def _not_told(event: n.NotificationFailed, _: Names) -> Told:
+    then = "given up" if event.retry_at is None else f"again at {event.retry_at:%H:%M:%S}"
+    return NOTIFIER, f"Could not tell {event.recipient} ({then}){_because(event.reason)}"
+
+
+@_says(n.NotificationChannelClosed)
+def _closed(event: n.NotificationChannelClosed, _: Names) -> Told:
+    return NOTIFIER, f"Tells {event.recipient} nothing more{_because(event.reason)}"
+
 
 # -- the hub itself
 

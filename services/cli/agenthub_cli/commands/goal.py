@@ -12,6 +12,7 @@ from agenthub_cli.checked import Calls, Count, Dollars, Id, Seconds
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.queue_check import sentence, unserved_types
+from agenthub_cli.goals.views import diff, log, plan
 from agenthub_cli.goals.watch import (
     beginning,
     follow_command,
@@ -26,6 +27,8 @@ GoalId: TypeAlias = Annotated[Id, Parameter(help="Id of the goal (`agenthub goal
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
+for view in (diff, log, plan):
+    app.command(view)
 
 
 @app.command
@@ -82,6 +85,7 @@ def list_(
 def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     """Show one goal with its tasks and gates."""
     hub = HubClient(url)
+    goal_id = hub.goal_id(goal_id)
     goal = hub.get(f"/goals/{goal_id}")
     tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
     gates = list(hub.pages(f"/goals/{goal_id}/gates"))
@@ -120,6 +124,7 @@ def watch(
 ) -> int:
     """Follow a goal live until it is finished or waits for a person."""
     hub = HubClient(url)
+    goal_id = hub.goal_id(goal_id)
     return watch_goal(hub, goal_id, json=json, timeout_s=timeout, start=beginning(hub, goal_id, from_))
 
 

@@ -50,6 +50,10 @@ class SubmitOptions:
         Literal["full", "approve_plan"] | None,
         Parameter(help="`approve_plan` waits for `agenthub goal approve-plan` before work begins [default: full]"),
     ] = None
+    notify: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="E-mail address or webhook that is told about this goal as well; repeat it"),
+    ] = None
     secrets: Annotated[
         Path | None, Parameter(help="File with values, one a line, that nothing about this goal may show")
     ] = None

@@ -30,6 +30,8 @@ LOCAL_PRINCIPAL = "local"
 PRINCIPAL = "agenthub.principal"
 _GUARDED: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
 _OPEN_PATHS = frozenset({"/health", "/ready", "/health/live", "/health/ready"})
+# A link in a message is its own key.
+_LINKS = "/l/"
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -133,7 +135,9 @@ class Guard:
 def _is_open(scope: Scope) -> bool:
     """Whether anybody may have the answer. The web UI holds nothing of anybody's: it has to ask with a key."""
     path: str = scope["path"]
-    return path in _OPEN_PATHS or (_reads(scope) and (path.startswith(FOLDER) or is_page(path)))
+    if path in _OPEN_PATHS or path.startswith(_LINKS):
+        return True
+    return (path.startswith(FOLDER) or is_page(path)) and _reads(scope)
 
 
 def _reads(scope: Scope) -> bool:
@@ -159,7 +163,8 @@ def _unreadable(scope: Scope, headers: dict[str, str]) -> Problem | None:
     if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
         return problem("invalid-parameter", "The address holds a null byte")
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind and kind != "application/json" and not kind.endswith("+json") and not _reads(scope):
+    is_form = scope["path"].startswith(_LINKS)  # pages of links send forms
+    if kind and kind != "application/json" and not kind.endswith("+json") and not _reads(scope) and not is_form:
         return problem("unsupported-media-type", f"Every call takes JSON, and the body is called `{kind[:100]}`")
     return None
 

@@ -16,6 +16,7 @@ TEXT_MAX = 16_000
 REQUIREMENT_MAX = 500
 REQUIREMENTS_MAX = 50
 SECRETS_MAX = 50
+RECIPIENTS_MAX = 20
 
 ShortText = Annotated[str, Meta(max_length=500)]
 LongText = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
@@ -100,6 +101,19 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             " kept beside the log, where they can be erased, and given to nobody",
         ),
     ] = ()
+    # Absent it is no part of the body's hash, by which a repetition is known: also one from before it was there.
+    notify: (
+        Annotated[
+            tuple[Annotated[str, Meta(min_length=3, max_length=2_000)], ...],
+            Meta(
+                max_length=RECIPIENTS_MAX,
+                examples=[["ann@example.org"]],
+                description="Who is told about this goal beside the hub's own recipients: e-mail addresses and"
+                " https:// addresses of webhooks",
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
 
 
 class ReworkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

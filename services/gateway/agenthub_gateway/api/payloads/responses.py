@@ -10,8 +10,8 @@ import humanize
 import msgspec
 
 from agenthub_events.catalogue.values import FileChange
+from agenthub_events.notifications.interventions import InterventionRequired
 from agenthub_events.rules.requirements import gate_parameters
-from agenthub_gateway.live.frames import InterventionRequired
 from agenthub_replay.positions import GoalAt
 from agenthub_runtime.readmodels import (
     AttemptRow,

@@ -12,6 +12,8 @@ import msgspec
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.values import Constraints, PlanTask
 from agenthub_events.errors import InvalidInput, InvalidPlan
+from agenthub_events.notifications.recipients import parse_recipient
+from agenthub_events.redaction import redact_text
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.rules.requirements import parse_duration
 from agenthub_gateway.api.payloads.requests import ConstraintsBody, SubmitBody, TaskBody
@@ -38,7 +40,31 @@ async def accepted_from(body: SubmitBody, *, local_repositories: bool) -> GoalAc
         test_command=body.test_command,
         autonomy=body.autonomy,
         workflow=_workflow(body),
+        notify=_notify(body.notify or ()),
     )
+
+
+def _notify(texts: Sequence[str]) -> tuple[str, ...]:
+    """Recipients of one goal stand in its first event for ever, so nothing that needs a credential is taken."""
+    return tuple(dict.fromkeys(_recipient(text, f"notify[{number}]") for number, text in enumerate(texts)))
+
+
+def _recipient(text: str, place: str) -> str:
+    try:
+        recipient = parse_recipient(text)
+    except InvalidInput as error:
+        raise InvalidInput(str(error), field=place) from None
+    if recipient.channel == "apprise":
+        raise InvalidInput(
+            "A goal names e-mail addresses and webhooks; what apprise reaches is named in AGENTHUB_NOTIFY",
+            field=place,
+        )
+    if recipient.channel == "webhook" and (redact_text(text) != text or "@" in urlsplit(text).netloc):
+        raise InvalidInput(
+            "This address holds what looks like a credential, which no event keeps: name it in AGENTHUB_NOTIFY",
+            field=place,
+        )
+    return recipient.address
 
 
 def plan_tasks(tasks: Sequence[TaskBody]) -> tuple[PlanTask, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 from agenthub_events.base import Event
 from agenthub_events.catalogue import agent, gate, log, money
 from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import notification as n
 from agenthub_events.catalogue import task as t
 from agenthub_events.rules import budget, goal_aggregate
 from agenthub_events.serialization.codec import Unreadable
@@ -282,6 +283,12 @@ IGNORED: frozenset[type[Event]] = frozenset(
         # They are said about the hub.
         log.LogQuarantined,
         log.LogReleased,
+        # The notifier alone follows them.
+        n.NotificationPlanned,
+        n.NotificationSent,
+        n.NotificationFailed,
+        n.NotificationChannelOpened,
+        n.NotificationChannelClosed,
     }
 )
 """Events that mean nothing to the fold of the goal as a whole."""
