@@ -115,6 +115,8 @@ class WorkContext(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     repository: str = ""
+    ref: str = ""
+    base_commit: str = ""
     test_command: str = ""
     inherited: tuple[Inherited, ...] = ()
     knowledge: tuple[Knowledge, ...] = ()

@@ -145,6 +145,7 @@ async def _assembled(
         followers=lambda: read_followers(nc),
         lag=progress.lag,
         accepts_local_repositories=settings.embedded,
+        git=settings.git,
         requests=RequestFigures(),
     )
 

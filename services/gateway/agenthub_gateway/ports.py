@@ -16,6 +16,7 @@ from agenthub_gateway.queues import QueueView
 from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
+from agenthub_runtime.remotes.credentials import GitAccess
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +26,7 @@ class GatewayPorts:
     `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
     `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up;
     `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
-    to a hub whose workers run on it.
+    to a hub whose workers run on it. `git` are the credentials for addresses.
     """
 
     log: EventLog
@@ -44,4 +45,5 @@ class GatewayPorts:
     followers: Callable[[], Awaitable[list[FollowerStatus]]]
     lag: Lag
     accepts_local_repositories: bool
+    git: GitAccess
     requests: RequestFigures

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -15,6 +14,7 @@ from agenthub_events.catalogue.values import Finding, TaskResult
 from agenthub_events.context import WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
 from agenthub_events.task_ids import TaskKind
+from agenthub_runtime.remotes.errors import RemoteRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.agent.loop import run_agent
 from agenthub_worker.agent.model_calls import ModelCalls
@@ -23,6 +23,7 @@ from agenthub_worker.agent.tool_calls import ToolCalls
 from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
 from agenthub_worker.domain.outcomes import (
     AttemptOutcome,
+    Blocked,
     Completed,
     Failed,
     Judged,
@@ -43,6 +44,7 @@ from agenthub_worker.workspace.workspace import Workspace, open_workspace
 
 log = structlog.get_logger()
 
+_AFTER_REFUSAL = ("Try again", "Give the goal up")
 _KEEPS_NOTHING: frozenset[TaskKind] = frozenset({"plan", "gate", "debug"})
 """Kinds whose workspace is a copy to look at: what an agent changes in it is thrown away."""
 
@@ -101,12 +103,15 @@ class Attempt:
             await self._lease.look()
             ready = await self._lease.while_held(preparing)
             if ready.workspace is None:
-                return await land_import(self._lease, Path(ready.context.repository), self._run_summary())
+                return await land_import(self._lease, ready.context, self._run_summary())
             return await self._work(ready.context, ready.workspace)
         except AttemptOver as over:
             return over.outcome
         except (ProviderMissing, SandboxUnavailable) as error:
             return Parked(reason="config", detail=str(error))
+        except RemoteRefused as refused:
+            # Deterministic: another try would be refused as well.
+            return Blocked(question=str(refused), options=_AFTER_REFUSAL, reason="repository")
         except (AgenthubError, msgspec.DecodeError, OSError) as error:
             log.warning("attempt_failed", goal=self._lease.goal_id, task=self._lease.task_id, error=str(error))
             return Failed(failure_class="workspace", reason=str(error))

@@ -8,6 +8,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.values import (
     Autonomy,
     Constraints,
+    Delivery,
     Estimates,
     Origin,
     PlanAnalysis,
@@ -21,7 +22,9 @@ from agenthub_events.catalogue.values import (
 class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     """A person's goal is in the log; everything else follows from it.
 
-    `secrets_ref` is the digest of the object with what the goal declared as secret.
+    `secrets_ref` is the digest of the object with what the goal declared as secret. `ref` and `base_commit` say
+    what of an address is worked on: the full name, and the commit that it stood for. `delivery` is what happens
+    to the approved result there, on the branch `delivery_branch` (empty: `goal/<id>`).
     """
 
     goal: str
@@ -35,6 +38,10 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     submitted_by: str = "local"
     body_hash: str = ""
     secrets_ref: str = ""
+    ref: str = ""
+    base_commit: str = ""
+    delivery: Delivery = "none"
+    delivery_branch: str = ""
 
 
 class GoalPlanned(Event, frozen=True, kw_only=True, tag="goal.planned"):

@@ -14,6 +14,7 @@ Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
 Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
 FailureClass: TypeAlias = Literal["transient", "model", "tool", "invalid", "crash", "workspace", "limit"]
 ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable"]
+Delivery: TypeAlias = Literal["none", "branch", "pull_request"]
 AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
 
 
@@ -156,6 +157,19 @@ class TestEvidence(Record, frozen=True, kw_only=True):
     report_ref: str = ""
 
 
+class Delivered(Record, frozen=True, kw_only=True):
+    """A result at the repository that it was made for: `commit` is what its `branch` was put to.
+
+    `url` is that of the pull or merge request, empty without one; `target` the branch that it goes into.
+    """
+
+    repository: str
+    branch: str
+    commit: str
+    target: str = ""
+    url: str = ""
+
+
 class TaskResult(Record, frozen=True, kw_only=True):
     """What a finished task says of itself and what the system found in its workspace."""
 
@@ -167,6 +181,7 @@ class TaskResult(Record, frozen=True, kw_only=True):
     commit: str = ""
     evidence: TestEvidence | None = None
     plan: Plan | None = None
+    delivered: Delivered | None = None
 
 
 class TaskEdits(Record, frozen=True, kw_only=True):

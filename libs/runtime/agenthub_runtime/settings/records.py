@@ -16,6 +16,7 @@ from agenthub_events.agent_types import AgentType
 from agenthub_events.errors import InvalidInput
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.remotes.credentials import PASSED, GitAccess
 from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.table import (
     AGENT_TYPE,
@@ -27,6 +28,9 @@ from agenthub_runtime.settings.table import (
     DATA_DIR,
     DATABASE_URL,
     EMBEDDED,
+    GIT_FORGES,
+    GIT_SSH_KEYS,
+    GIT_TOKENS,
     HOST,
     LOG_FORMAT,
     LOG_LEVEL,
@@ -89,6 +93,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str]
     model_idle_s: int | None = None
     allow_unsandboxed: bool
+    git: GitAccess = GitAccess()
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -109,6 +114,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...]
     embedded: bool
     data_dir: Path | None
+    git: GitAccess = GitAccess()
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -172,6 +178,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         models=_models(read),
         model_idle_s=read.optional(MODEL_IDLE_S),
         allow_unsandboxed=read(ALLOW_UNSANDBOXED),
+        git=_git(read),
         log=_log(read),
     )
     return read.checked(settings)
@@ -189,6 +196,7 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
         allowed_hosts=read(ALLOWED_HOSTS),
         embedded=read(EMBEDDED),
         data_dir=read.optional(DATA_DIR),
+        git=_git(read),
         log=_log(read),
     )
     _check_bind(read, settings.host)
@@ -285,6 +293,15 @@ def _log(read: _Reader) -> LogSettings:
         level=read(LOG_LEVEL),
         otlp_endpoint=read.text(OTLP_ENDPOINT),
         secrets=KnownSecrets((*credentials_in(read.env), *read(SECRETS))),
+    )
+
+
+def _git(read: _Reader) -> GitAccess:
+    return GitAccess(
+        tokens=read(GIT_TOKENS),
+        ssh_keys=read(GIT_SSH_KEYS),
+        forges=read(GIT_FORGES),
+        passed={name: read.env[name] for name in PASSED if name in read.env},
     )
 
 

@@ -103,6 +103,16 @@ def _secrets(text: str) -> tuple[str, ...]:
     return values
 
 
+def _by_host(text: str) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for number, entry in enumerate(_list(text), 1):
+        host, separator, value = entry.partition("=")
+        if not separator or not host.strip() or not value.strip() or "/" in host:
+            raise ValueError(f"entry {number} has another form than `host=value`, such as `git.example.org=…`")
+        found[host.strip().lower()] = value.strip()
+    return found
+
+
 def _agent_types(text: str) -> tuple[AgentType, ...]:
     return tuple(dict.fromkeys(agent_type_of(part) for part in _list(text)))
 
@@ -236,6 +246,31 @@ ALLOW_UNSANDBOXED = Setting(
     "Let agents' tools run without a sandbox where none works. "
     "They can then read and change all that the worker can.",
 )
+GIT_TOKENS = Setting(
+    "AGENTHUB_GIT_TOKENS",
+    "secret list",
+    _by_host,
+    "",
+    "Tokens with which the hub's own git reaches repositories by https, as `host=token` or `host=user:token`, "
+    "separated by commas. Pull and merge requests are made with them too. No agent and no command of a goal sees "
+    "them.",
+)
+GIT_SSH_KEYS = Setting(
+    "AGENTHUB_GIT_SSH_KEYS",
+    "list",
+    _by_host,
+    "",
+    "Private ssh keys, without a passphrase, with which the hub's own git reaches repositories, as "
+    "`host=/path/of/the/key`, separated by commas. A host's own key must be in known_hosts.",
+)
+GIT_FORGES = Setting(
+    "AGENTHUB_GIT_FORGES",
+    "list",
+    _by_host,
+    "",
+    "Which hosts offer pull or merge requests, as `host=github` or `host=gitlab`, or with the address of their "
+    "API as `host=gitlab:https://…/api/v4`, separated by commas. github.com and gitlab.com are known.",
+)
 LOG_FORMAT = Setting(
     "AGENTHUB_LOG_FORMAT",
     "choice",
@@ -287,6 +322,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *(HUB_URL, HUB_KEY),
     *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
+    *(GIT_TOKENS, GIT_SSH_KEYS, GIT_FORGES),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     MODEL_IDLE_S,
     *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, SECRETS),

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -17,6 +17,10 @@ from agenthub_events.ports import Conflict
 from agenthub_events.redaction import as_shown, redact_text
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.file_lock import try_lock
+from agenthub_runtime.remotes.address import is_remote, local_source, parse_remote
+from agenthub_runtime.remotes.credentials import GitAccess
+from agenthub_runtime.repository.git import Git
+from agenthub_runtime.repository.git_remote import RemoteGit, Resolved
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
 from agenthub_worker.domain.outcomes import AttemptOutcome, ConflictingMerge, Failed, RunSummary, completed_event
 from agenthub_worker.evidence.layout import NoTestCommand
@@ -136,12 +140,12 @@ async def my_turn(lease: Lease, repository: GoalRepository) -> AsyncIterator[Non
         os.close(lock)
 
 
-async def land_import(lease: Lease, source: Path, run_summary: RunSummary) -> AttemptOutcome | None:
+async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummary) -> AttemptOutcome | None:
     """Bring the repository that a goal works on into its branch. None: done; raises `RepositoryError`."""
     for _ in range(MERGE_TRIES):
         branch = await read_branch(lease.ports, lease.goal_id)
         repository = await open_repository(lease.ports, lease.goal_id, branch)
-        head = await lease.while_held(repository.import_local(source))
+        head = await lease.while_held(bring_source(lease.ports.git, repository, context))
         data = await lease.while_held(repository.bundle(None, head))
         moved = MergeDone(
             task_id=lease.task_id,
@@ -153,10 +157,31 @@ async def land_import(lease: Lease, source: Path, run_summary: RunSummary) -> At
             bundle_ref=await lease.ports.patiently(partial(lease.ports.artifacts.put, data)),
             origin="prepare",
         )
-        result = TaskResult(summary=f"Imported {source.name} at {head[:12]}", commit=head)
+        result = TaskResult(summary=f"Imported {_name(context)} at {head[:12]}", commit=head)
         if await _append_both(lease, branch, moved, result, run_summary):
             return None
     return Failed(failure_class="workspace", reason="the branch kept moving while the repository was imported")
+
+
+async def bring_source(access: GitAccess, repository: GoalRepository, context: WorkContext) -> str:
+    """Fetch what the goal begins with, and return its commit. Raises `RepositoryError`."""
+    source = context.repository
+    if not context.base_commit:
+        return await repository.import_local(Path(source))
+    remote = parse_remote(source) if is_remote(source) else local_source(source)
+    wanted = Resolved(context.base_commit, context.ref)
+
+    async def fetched(git: Git) -> str:
+        await RemoteGit(remote, access).fetch(git, wanted)
+        return wanted.commit
+
+    return await repository.take_in(fetched)
+
+
+def _name(context: WorkContext) -> str:
+    name = PurePosixPath(context.repository).name.removesuffix(".git") or context.repository
+    short = context.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    return f"{name} ({short})" if short else name
 
 
 async def _append_both(

@@ -55,6 +55,8 @@ def context_of(
         acceptance=planned.acceptance if planned else (),
         requirement_ids=planned.requirement_ids if planned else (),
         repository=accepted.repository,
+        ref=accepted.ref,
+        base_commit=accepted.base_commit,
         test_command=accepted.test_command,
         inherited=tuple(_inherited(parent) for parent in parents),
         knowledge=tuple(state.knowledge[-KNOWLEDGE_MAX:]),
