@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agenthub_events.catalogue.gate import GateFailed
+from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import MergeConflicted
 from agenthub_events.catalogue.values import Finding, TestEvidence
 from agenthub_events.context import (
     Answered,
+    DeliveryOrder,
     GateOrder,
     Inherited,
+    JudgedGate,
     MergeOrder,
     PlanOrder,
     TroubleReport,
@@ -67,6 +69,7 @@ def context_of(
         plan=_plan_order(state, task_id),
         checkpoint=task.checkpoint if task else None,
         answered=answered,
+        delivery=_delivery_order(state, task_id, accepted),
     )
 
 
@@ -193,6 +196,38 @@ def _merged_since(state: GoalState, base: str) -> tuple[str, ...]:
         title = task.planned.title if task and task.planned else merge.task_id
         told.append(f"{title}: {task.summary}" if task and task.summary else title)
     return tuple(reversed(told))
+
+
+def _delivery_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> DeliveryOrder | None:
+    if kind_of(task_id) != "deliver":
+        return None
+    shown = state.offered
+    return DeliveryOrder(
+        commit=state.aggregate.head or state.head,
+        base=state.base,
+        branch=accepted.delivery_branch or f"goal/{state.goal_id}",
+        request=accepted.delivery == "pull_request",
+        summary=shown.summary if shown else "",
+        requirements=shown.requirements if shown else (),
+        gates=_judged(state),
+    )
+
+
+def _judged(state: GoalState) -> tuple[JudgedGate, ...]:
+    verdicts = ((name, rounds.verdict) for name, rounds in state.gates.items())
+    return tuple(
+        JudgedGate(
+            gate=name,
+            passed=isinstance(verdict, GatePassed),
+            summary=verdict.summary,
+            command=verdict.command,
+            counts=verdict.counts,
+            coverage_percent=verdict.coverage_percent,
+            log_ref=verdict.log_ref,
+        )
+        for name, verdict in verdicts
+        if verdict is not None
+    )
 
 
 def _plan_order(state: GoalState, task_id: str) -> PlanOrder | None:

@@ -18,6 +18,7 @@ from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.requirements import gates_for
 from agenthub_events.task_ids import PREPARE, gate_task_id
 from agenthub_orchestrator.domain.decision import Decision
+from agenthub_orchestrator.domain.rules.delivery import told_of_delivery
 from agenthub_orchestrator.domain.rules.gates import required_gates, standing
 from agenthub_orchestrator.domain.state.goal import GoalState
 
@@ -103,7 +104,8 @@ def complete(decision: Decision) -> None:
     state = decision.state
     # An agent's approval stands behind the person's.
     shown = [gate for gate in required_gates(state) if GATES[gate].rests_on != "verdict"]
-    summary = ", ".join((_tasks_summary(state), *_gate_summaries(state, shown)))
+    said = ", ".join((_tasks_summary(state), *_gate_summaries(state, shown)))
+    summary = ". ".join(part for part in (said, told_of_delivery(state)) if part)
     event = GoalCompleted(completion_summary=summary, head=state.head)
     decision.write_goal(event, str(state.aggregate.closing_seq))
 
