@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -60,7 +60,6 @@ class GitHost:
         self.pushes = 0
         self.requests: list[dict[str, Any]] = []
         self.created: list[dict[str, Any]] = []
-        self.before_answer: Callable[[str], None] = lambda method: None
 
     @property
     def name(self) -> str:
@@ -172,7 +171,6 @@ class _Handler(BaseHTTPRequestHandler):
         if told != TOKEN:
             self._json(401, {"message": "Bad credentials"})
             return
-        self.host.before_answer(self.command)
         if self.command == "GET":
             branch = (query.get("head") or query.get("source_branch") or [""])[0].rpartition(":")[2]
             self._json(200, [made for made in self.host.created if made["branch"] == branch])

@@ -155,10 +155,10 @@ class GoalRepository(History):
             await self._keep(head)
             return head
 
-    async def take_in(self, bring: Callable[[Git], Awaitable[str]]) -> str:
-        """Let `bring` fetch into this repository, alone, and keep the commit that it names. Raises as it does."""
+    async def exclusively(self, act: Callable[[Git], Awaitable[str]]) -> str:
+        """Let `act` work in this repository, alone, and keep the commit that it returns. Raises as it does."""
         async with self._alone():
-            commit = await bring(self._git)
+            commit = await act(self._git)
             await self._keep(commit)
             return commit
 

@@ -228,6 +228,48 @@ def pull(
     _print_result({"goal_id": goal_id, "path": str(target)}, f"The result is in {target}", json=json)
 
 
+@app.command
+def apply(
+    goal_id: GoalId,
+    folder: Annotated[Path, Parameter(help="The repository; default: the one here")] = Path(),
+    *,
+    branch: Annotated[str | None, Parameter(help="Name of the branch [default: goal/<id>]")] = None,
+    checkout: Annotated[bool, Parameter(negative="", help="Switch to the branch as well")] = False,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Put the result into a repository of yours as a branch; nothing else there is touched."""
+    from agenthub_cli.goals.pull import apply_goal
+
+    name = branch or f"goal/{goal_id}"
+    commit = apply_goal(HubClient(url), goal_id, folder, name, checkout=checkout)
+    _print_result(
+        {"goal_id": goal_id, "branch": name, "commit": commit},
+        f"The result is the branch {name} at {commit[:12]}",
+        json=json,
+    )
+
+
+@app.command
+def diff(
+    goal_id: GoalId,
+    path: Annotated[str | None, Parameter(help="Only this file or folder")] = None,
+    *,
+    stat: Annotated[bool, Parameter(negative="", help="Only how much changed in which file")] = False,
+    task: Annotated[str | None, Parameter(help="Only what this task has merged")] = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Show what a goal has changed, as a patch."""
+    answer = HubClient(url).get(f"/goals/{goal_id}/diff", **_given(path=path, task=task))
+    if json:
+        print_json(answer)
+    elif stat:
+        print_rows(answer["files"], ("path", "added", "removed"), empty="Nothing has changed")
+    else:
+        say(answer["diff"].rstrip("\n") or "Nothing has changed")
+
+
 def _print_result(answer: Any, sentence: str, *, json: bool) -> None:
     if json:
         print_json(answer)

@@ -175,7 +175,7 @@ async def bring_source(access: GitAccess, repository: GoalRepository, context: W
         await RemoteGit(remote, access).fetch(git, wanted)
         return wanted.commit
 
-    return await repository.take_in(fetched)
+    return await repository.exclusively(fetched)
 
 
 def _name(context: WorkContext) -> str:
