@@ -108,6 +108,25 @@ async def test_head_is_get_without_a_body(gateway: Gateway) -> None:
     assert (missing.status_code, missing.content) == (404, b"")
 
 
+async def test_allow_and_options_name_every_method_of_an_address(gateway: Gateway) -> None:
+    for path, methods in (
+        ("/api/v1/goals", "GET, HEAD, OPTIONS, POST"),
+        ("/goals", "OPTIONS, POST"),
+        ("/health/live", "GET, HEAD, OPTIONS"),
+        ("/", "GET, HEAD, OPTIONS"),
+        ("/static/hub.js", "GET, HEAD, OPTIONS"),
+        ("/schema/openapi.json", "GET, HEAD, OPTIONS"),
+        ("/api/v1/goals/g-1/approve", "OPTIONS, POST"),
+    ):
+        asked = await gateway.client.options(path)
+        assert (asked.status_code, asked.headers["allow"], asked.content) == (204, methods, b""), path
+        for method in ("PUT", "DELETE", "PROPFIND"):
+            wrong = await gateway.client.request(method, path)
+            assert (wrong.status_code, wrong.headers["allow"]) == (405, methods), (method, path)
+    assert (await gateway.client.head("/goals")).headers["allow"] == "OPTIONS, POST"
+    assert (await gateway.client.options("/nowhere")).status_code == 404
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     words = [sys.executable, "-m", "agenthub_cli.main", "up", "--port", "0", "--data-dir", str(tmp_path)]

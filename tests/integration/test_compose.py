@@ -121,7 +121,9 @@ def test_servers_that_others_wait_for_are_asked_for_their_health(services: dict[
 def test_workers_alone_may_make_the_namespaces_of_their_sandbox(services: dict[str, Any]) -> None:
     opened = {name: service["security_opt"] for name, service in services.items() if "security_opt" in service}
 
-    assert opened == {name: ["seccomp=unconfined", "apparmor=unconfined"] for name in WORKERS}
+    assert opened == {
+        name: ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"] for name in WORKERS
+    }
     assert not any("privileged" in service or "cap_add" in service for service in services.values())
 
 

@@ -454,9 +454,11 @@ async def test_a_goal_that_this_version_cannot_read_takes_no_command(gateway: Ga
 async def test_keys_name_who_acts_and_nobody_else_gets_in(
     log: JetStreamEventLog, nats_server: NatsServer, database_url: str
 ) -> None:
-    keyed = settings(nats_server.authorised_url, database_url, api_keys=("anna:s3cret-one", "s3cret-two"))
+    keyed = settings(
+        nats_server.authorised_url, database_url, api_keys=("anna:s3cret-of-anna-one", "s3cret-number-two")
+    )
     async with running_gateway(keyed) as gateway:
-        for wrong in ({}, {"Authorization": "Bearer nope"}, {"Authorization": "Basic s3cret-two"}):
+        for wrong in ({}, {"Authorization": "Bearer nope"}, {"Authorization": "Basic s3cret-number-two"}):
             response = await gateway.client.post("/api/v1/goals", json={"goal": "x"}, headers=wrong)
             assert (response.status_code, response.json()["type"]) == (401, "/problems/unauthorized")
             assert response.headers["www-authenticate"] == "Bearer"
@@ -466,7 +468,7 @@ async def test_keys_name_who_acts_and_nobody_else_gets_in(
         assert 'id="key-form"' in (await gateway.client.get("/")).text
         for guarded in ("/schema", "/metrics", "/api/v1/goals", "/static/../metrics"):
             assert (await gateway.client.get(guarded)).status_code == 401
-        for secret, name in (("s3cret-one", "anna"), ("s3cret-two", "key-2")):
+        for secret, name in (("s3cret-of-anna-one", "anna"), ("s3cret-number-two", "key-2")):
             headers = {"Authorization": f"Bearer {secret}"}
             response = await gateway.client.post("/api/v1/goals", json={"goal": "x"}, headers=headers)
             [stored] = await log.read(response.json()["goal_id"])

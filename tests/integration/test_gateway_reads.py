@@ -207,7 +207,7 @@ async def test_ready_means_that_everything_behind_it_answers(gateway: Gateway, b
     assert await gateway.get("/ready") == ready
     assert await gateway.get("/health") == {"status": "live"}
     queues = await gateway.get("/api/v1/queues")
-    idle = {"lane": "p0", "waiting": 0, "held": 0, "workers": 0, "pulls": 0}
+    idle = {"lane": "p0", "waiting": 0, "held": 0, "workers": 0, "pulls": 0, "problem": ""}
     assert {"agent_type": "coding", **idle} in queues["items"]
 
 
@@ -222,6 +222,17 @@ async def test_a_queue_tells_how_many_living_workers_serve_it(gateway: Gateway, 
         return (counts["planner"], counts["architect"], counts["noop"]) == (2, 1, 0)
 
     await until(told, what="all three have been heard")
+
+
+async def test_an_order_that_nobody_can_take_says_so(gateway: Gateway, bus: Client) -> None:
+    submitted = await gateway.submit(workflow=[{"key": "a", "title": "Do a", "agent": "coding"}])
+    goal_id = submitted["goal_id"]
+    order = TaskEnqueued(
+        task_id="t-a", agent="coding", agent_type="coding", attempt=1, lane="p2", title="Do a", timeout_s=60
+    )
+    seq = await write(JetStreamEventLog(bus), goal_id, "t-a", order, "coding", "p2")
+    (task,) = (await gateway.get(f"/api/v1/goals/{goal_id}/tasks", after=seq))["items"]
+    assert task["reason"] == "no running worker serves `coding`: start one with `agenthub worker coding`"
 
 
 async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:

@@ -20,7 +20,7 @@ from agenthub_events.catalogue.task import (
     TaskStarted,
 )
 from agenthub_events.ports import EventLog, Recorded, Stamp, Stored
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_aggregate, goal_commands
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.app import start_of
 from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, derived_status, initial
@@ -253,7 +253,7 @@ async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_to
         await until(lambda: log.last(f"{goal_id(1)}.t-design-architecture"), 10, "a task is enqueued")
     # Nobody decides while a person cancels, and the read models know it before an orchestrator starts.
     aggregate = (await fold(log)).aggregate
-    for draft in goal_aggregate.decide(aggregate, goal_aggregate.Cancel(by="me", request_id="r1")):
+    for draft in goal_aggregate.decide(aggregate, goal_commands.Cancel(by="me", request_id="r1")):
         await store(log, draft)
     async with Database(database_url, name="test") as database:
         await prepare_database(database)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.values import Constraints, Priority, TaskEdits
 from agenthub_events.errors import AgenthubError, StoreUnavailable
-from agenthub_events.rules.goal_aggregate import (
+from agenthub_events.rules.goal_commands import (
     Approve,
     ApprovePlan,
     Cancel,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
+from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded, StepResult, Unavailable
 from agenthub_events.runs import RecordedStep, RunId, Step
+from agenthub_orchestrator.domain import LaneView, Workers
+from agenthub_orchestrator.domain.queued import Lane
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.in_memory.fleet import InMemoryFleet
@@ -193,3 +196,23 @@ class GatedFleet:
         except StoreUnavailable:
             return False
         return await self._inner.alive(worker, instance, holding)
+
+
+class BrokerQueues:
+    """What the broker says of its lanes; every type is served, since a dead worker is started again."""
+
+    def __init__(self, broker: InMemoryBroker, adversary: Adversary) -> None:
+        self._broker = broker
+        self._adversary = adversary
+
+    async def lanes(self) -> Mapping[Lane, LaneView]:
+        """Every lane that has given something out."""
+        await self._adversary.gate("queues")
+        return {
+            (state.agent_type, state.lane): LaneView(acked=state.acked, delivered=state.delivered, held=state.held)
+            for state in self._broker.lane_states()
+        }
+
+    async def workers(self) -> Workers:
+        """Everybody."""
+        return Workers(served=frozenset(AGENT_TYPES))

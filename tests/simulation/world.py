@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,9 @@ from agenthub_events.ports import Recorded
 from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
+from agenthub_orchestrator.queue_keeper import keep_queues
+from agenthub_replay.history import load
+from agenthub_replay.playing.decisions import replay_decisions
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.fleet import InMemoryFleet
@@ -31,6 +34,7 @@ from tests.simulation.checks import Effect, Violated
 from tests.simulation.faults import CALM, Adversary, Fault, Weather, weather_of
 from tests.simulation.people import People
 from tests.simulation.ports import (
+    BrokerQueues,
     GatedArtifacts,
     GatedFleet,
     GatedRunLog,
@@ -43,6 +47,7 @@ from tests.simulation.process import Process, track_processes
 from tests.simulation.readers import Tables, project, rebuilt
 from tests.simulation.script import Provider, Script
 from tests.simulation.workers import SILENT, TYPES, ScriptedRunner, Stage, Thread, beat
+from tests.support.histories import PortsSource
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
 ORCHESTRATORS = 2
@@ -113,6 +118,7 @@ class World:
         retries = POLICY.max_retries if self.calm else chance.choice((0, 1, 1, POLICY.max_retries))
         self._policy = msgspec.structs.replace(POLICY, max_retries=retries)
         self._reads = seed % 4 == 0
+        self._steals = seed % 3 == 0
 
     async def play(self) -> Outcome:
         """The storm, then the calm after it, then the checks."""
@@ -163,7 +169,10 @@ class World:
             ids=SeededIds(self.seed),
             policy=self._policy,
         )
-        await follower.run()
+        queues = BrokerQueues(self._broker, self.adversary)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follower.run())
+            group.create_task(keep_queues(follower, queues, self._skewed()))
 
     async def _work(self, process: Process) -> None:
         queue = GatedWorkQueue(self._broker, types_of(process.name), self.adversary, slots=2)
@@ -209,6 +218,15 @@ class World:
         while self._clock.monotonic() < until and not self._all_over():
             await asyncio.sleep(self._chance.choice((0.1, 1.0, 3.0, 10.0)))
             await self._people.meddle(self._look(self._chance.choice(list(self._scripts))))
+            await self._steal()
+
+    async def _steal(self) -> None:
+        """Somebody looks into a queue with a tool that acknowledges what it shows."""
+        if not self._steals or self._chance.random() > 0.2:
+            return
+        delivery = self._broker.take(TYPES)
+        if delivery is not None:
+            await delivery.ack()
 
     async def _settle(self) -> None:
         for _ in range(ROUNDS):
@@ -256,7 +274,14 @@ class World:
             if self._tables.rows != again.rows or self._tables.position != again.position:
                 wrong = sorted(str(k) for k in again.rows if self._tables.rows.get(k) != again.rows[k])
                 found.append(Violated("I3 rebuilt", f"rows differ: {wrong[:5]}"))
+        found.extend([violated async for violated in self._decided_otherwise()])
         self._violations.extend(found)
+
+    async def _decided_otherwise(self) -> AsyncIterator[Violated]:
+        source = PortsSource(self._log, self._runs, self._artifacts)
+        for goal_id in self._scripts:
+            for difference in replay_decisions(await load(source, goal_id)).differences:
+                yield Violated("I4 decided again", f"{difference}")
 
     def _outcome(self) -> Outcome:
         log = list(self._log.messages)

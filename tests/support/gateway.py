@@ -19,6 +19,8 @@ from agenthub_events.ports import EventLog, Stamp, Stored
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.app import create_app, make_server, open_hub
+from agenthub_gateway.edge.accounts import trusted_accounts
+from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_orchestrator.projector.app import project
 from agenthub_runtime.jetstream.fleet import FollowerStatus, NatsFleet
@@ -73,10 +75,22 @@ class Gateway:
 
 
 @contextlib.asynccontextmanager
-async def running_gateway(wanted: GatewaySettings, **client: Any) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    wanted: GatewaySettings,
+    *,
+    accounts: frozenset[int] | None = None,
+    connection: type[BoundedConnection] = BoundedConnection,
+    **client: Any,
+) -> AsyncIterator[Gateway]:
     """Serve until the body ends; then stop as SIGTERM does."""
     async with open_hub(wanted) as hub:
-        server = make_server(create_app(hub, api_keys=wanted.api_keys, allowed_hosts=wanted.allowed_hosts))
+        app = create_app(
+            hub,
+            api_keys=wanted.api_keys,
+            allowed_hosts=wanted.allowed_hosts,
+            accounts=trusted_accounts() if accounts is None else accounts,
+        )
+        server = make_server(app, connection)
         listening = socket.create_server((wanted.host, wanted.port))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         serving = asyncio.ensure_future(server.serve(sockets=[listening]))

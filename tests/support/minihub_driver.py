@@ -14,7 +14,7 @@ from agenthub_events.catalogue import money as m
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import AnswerAction, FailureClass, Finding, ParkReason, Plan, TaskResult
 from agenthub_events.errors import CommandRefused
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_commands
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain import GoalState, TaskState, apply, decide, initial
@@ -206,19 +206,19 @@ class Driver:
 
     def command(self) -> None:
         request, by = self.hub.request_id(), "ada"
-        commands: tuple[goal_aggregate.GoalCommand, ...] = (
-            goal_aggregate.Pause(by=by, request_id=request),
-            goal_aggregate.Resume(by=by, request_id=request),
-            goal_aggregate.Resume(by=by, request_id=request),
-            goal_aggregate.RequestTests(by=by, request_id=request),
-            goal_aggregate.Rework(by=by, request_id=request, feedback="more"),
-            goal_aggregate.Approve(by=by, request_id=request, ready_seq=self.hub.truth.aggregate.ready_seq),
-            goal_aggregate.RaiseBudget(by=by, request_id=request, max_llm_calls=1_000),
-            goal_aggregate.ApprovePlan(by=by, request_id=request, revision=self.hub.truth.aggregate.revision),
+        commands: tuple[goal_commands.GoalCommand, ...] = (
+            goal_commands.Pause(by=by, request_id=request),
+            goal_commands.Resume(by=by, request_id=request),
+            goal_commands.Resume(by=by, request_id=request),
+            goal_commands.RequestTests(by=by, request_id=request),
+            goal_commands.Rework(by=by, request_id=request, feedback="more"),
+            goal_commands.Approve(by=by, request_id=request, ready_seq=self.hub.truth.aggregate.ready_seq),
+            goal_commands.RaiseBudget(by=by, request_id=request, max_llm_calls=1_000),
+            goal_commands.ApprovePlan(by=by, request_id=request, revision=self.hub.truth.aggregate.revision),
         )
         # Few goals are called off; a game that always ends early shows little.
         given_up = self.pick(range(60)) == 59
-        command = goal_aggregate.Cancel(by=by, request_id=request) if given_up else self.pick(commands)
+        command = goal_commands.Cancel(by=by, request_id=request) if given_up else self.pick(commands)
         try:
             self.hub.command(command)
         except CommandRefused:

@@ -55,7 +55,7 @@ def test_a_probe_that_failed_is_in_the_greeting_and_keeps_no_hub_from_starting()
 
 def test_a_hub_with_keys_names_the_variable_that_commands_take_theirs_from(tmp_path: Path) -> None:
     assert "AGENTHUB_API_KEY" not in told(tmp_path)
-    keyed = told(tmp_path, AGENTHUB_API_KEYS="anna:s3cret")
+    keyed = told(tmp_path, AGENTHUB_API_KEYS="anna:s3cret-of-16-or-more")
     assert "set AGENTHUB_API_KEY to one of them" in keyed
     assert "s3cret" not in keyed
 

@@ -7,7 +7,7 @@ from typing import Any
 from agenthub_events.catalogue.goal import GoalCompleted, GoalPaused
 from agenthub_events.catalogue.task import TaskCancelled
 from agenthub_events.context import DeliveryOrder
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_commands
 from agenthub_orchestrator.domain.orders.work_context import context_of
 from tests.support.spec import Scenario, a_goal, step
 
@@ -22,7 +22,7 @@ def ready(delivery: str = "branch", **more: Any) -> Scenario:
 
 def approved(goal: Scenario) -> Scenario:
     seen = goal.truth.aggregate.ready_seq
-    goal.command(goal_aggregate.Approve(by="ada", request_id=goal.request_id(), ready_seq=seen))
+    goal.command(goal_commands.Approve(by="ada", request_id=goal.request_id(), ready_seq=seen))
     return goal.settled()
 
 
@@ -78,7 +78,7 @@ def test_a_delivery_that_fails_is_tried_again_and_then_a_person_decides() -> Non
 
 def test_a_goal_that_is_opened_again_delivers_only_what_is_approved_then() -> None:
     goal = approved(ready())
-    goal.command(goal_aggregate.Rework(by="ada", request_id="r", feedback="more"))
+    goal.command(goal_commands.Rework(by="ada", request_id="r", feedback="more"))
     goal.settled()
     recalled = [event for event in goal.events(TaskCancelled) if isinstance(event, TaskCancelled)]
     assert [event.reason for event in recalled] == ["the goal was opened again before it was delivered"]
@@ -90,10 +90,10 @@ def test_a_goal_that_is_opened_again_delivers_only_what_is_approved_then() -> No
 
 def test_a_paused_goal_delivers_when_it_goes_on() -> None:
     goal = approved(ready())
-    goal.command(goal_aggregate.Pause(by="ada", request_id="p"))
+    goal.command(goal_commands.Pause(by="ada", request_id="p"))
     goal.settled()
     assert goal.status == "paused"
     assert goal.open() == []
-    goal.command(goal_aggregate.Resume(by="ada", request_id="q"))
+    goal.command(goal_commands.Resume(by="ada", request_id="q"))
     assert goal.settled().open() == ["deliver-1"]
     assert goal.events(GoalPaused)

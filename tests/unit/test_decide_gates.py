@@ -6,7 +6,7 @@ import pytest
 
 from agenthub_events.catalogue.goal import GoalCompleted, GoalReadyForReview, GoalReplanned
 from agenthub_events.catalogue.values import Constraints, Finding, TestCounts
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_commands
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain import Policy
 from tests.support.spec import Scenario, a_goal, finding, step
@@ -114,7 +114,7 @@ def test_three_failed_rounds_of_a_gate_become_a_question_with_choices() -> None:
     goal = three_failures(built())
     assert goal.open() == []
     asked = goal.asked("rounds")
-    assert asked.question.startswith("The tests gate has failed 3 rounds")
+    assert asked.question.startswith("The tests gate does not pass. It has failed 3 rounds.")
     assert asked.options == ("Try again", "Accept it as it is", "Give the goal up")
     assert asked.task_id == "gate-tests-3"
     assert goal.status == "awaiting_human"
@@ -133,7 +133,7 @@ def test_the_same_failure_three_rounds_running_is_a_question_even_when_rounds_ar
         goal.judged(f"gate-tests-{number}", passed=False, failing=("test_same",))
         goal.done(f"debug-tests-{number}").done(f"fix-tests-{number}-1", changes=True)
     goal.judged("gate-tests-3", passed=False, failing=("test_same",))
-    assert goal.asked("rounds").question.startswith("The tests gate failed in the same way 3 rounds running")
+    assert "It failed in the same way 3 rounds running." in goal.asked("rounds").question
 
 
 def test_what_no_repair_can_change_is_asked_at_once_and_names_its_cause() -> None:
@@ -143,7 +143,7 @@ def test_what_no_repair_can_change_is_asked_at_once_and_names_its_cause() -> Non
     assert goal.open() == []
     asked = goal.asked("rounds")
     assert asked.question.startswith(
-        "The tests gate needs your decision: Not counted: no report. Say how to mend it"
+        "The tests gate does not pass: Not counted: no report. No repair can change that. Say how to mend it"
     )
     again = goal.answered(goal.question("rounds"), text="run pytest instead")
     assert again.open() == ["debug-tests-1"], "a person's word is tried before the same question comes again"
@@ -170,7 +170,7 @@ def test_a_result_that_a_person_accepts_as_it_is_goes_on_and_says_so() -> None:
     goal.answered(goal.question("rounds"), option="Accept it as it is")
     assert goal.open() == ["gate-security-1"]
     goal.gates_pass()
-    goal.command(goal_aggregate.Approve(by="ada", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
+    goal.command(goal_commands.Approve(by="ada", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
     goal.settled()
     (completed,) = goal.events(GoalCompleted)
     assert isinstance(completed, GoalCompleted)
@@ -188,7 +188,7 @@ def test_x10_a_verdict_on_an_older_head_counts_for_nothing() -> None:
     goal = built()
     goal.claimed("gate-tests-1")
     verdict = goal.verdict_of("gate-tests-1", passed=True)
-    goal.command(goal_aggregate.Rework(by="ada", request_id="1", feedback="more"))
+    goal.command(goal_commands.Rework(by="ada", request_id="1", feedback="more"))
     goal.settled().planned(step("b")).done("t-b", changes=True)
     assert "gate-tests-1 task.cancelled" in goal.story()
     assert gates_of(goal) == ["gate-tests-2"]
@@ -198,7 +198,7 @@ def test_x10_a_verdict_on_an_older_head_counts_for_nothing() -> None:
 
 def test_a_change_that_moved_no_head_is_judged_by_new_rounds_as_well() -> None:
     goal = built().gates_pass()
-    goal.command(goal_aggregate.Rework(by="ada", request_id="1", feedback="look again"))
+    goal.command(goal_commands.Rework(by="ada", request_id="1", feedback="look again"))
     goal.settled().planned(step("look", agent="review")).done("t-look")
     assert goal.open() == ["gate-tests-2"]
     assert goal.gates_pass().status == "ready_for_review"
@@ -207,7 +207,7 @@ def test_a_change_that_moved_no_head_is_judged_by_new_rounds_as_well() -> None:
 
 def test_tests_that_a_person_asks_for_run_at_once_on_the_head() -> None:
     goal = a_goal(step("a"), step("b")).done("t-a", changes=True)
-    goal.command(goal_aggregate.RequestTests(by="ada", request_id="1"))
+    goal.command(goal_commands.RequestTests(by="ada", request_id="1"))
     assert goal.settled().open() == ["t-b", "gate-tests-1"]
     order = goal.task("gate-tests-1").order
     assert order is not None
@@ -220,7 +220,7 @@ def test_tests_that_a_person_asks_for_run_at_once_on_the_head() -> None:
 
 def test_tests_that_a_person_asks_for_on_a_finished_result_leave_it_on_offer_when_they_pass() -> None:
     goal = built().gates_pass()
-    goal.command(goal_aggregate.RequestTests(by="ada", request_id="1"))
+    goal.command(goal_commands.RequestTests(by="ada", request_id="1"))
     assert goal.settled().open() == ["gate-tests-2"]
     assert goal.judged("gate-tests-2").status == "ready_for_review"
     assert len(goal.events(GoalReadyForReview)) == 1
@@ -229,7 +229,7 @@ def test_tests_that_a_person_asks_for_on_a_finished_result_leave_it_on_offer_whe
 def test_a_finished_result_whose_tests_fail_later_is_no_longer_on_offer() -> None:
     goal = built().gates_pass()
     offered = goal.truth.aggregate.ready_seq
-    goal.command(goal_aggregate.RequestTests(by="ada", request_id="1"))
+    goal.command(goal_commands.RequestTests(by="ada", request_id="1"))
     goal.settled().judged("gate-tests-2", passed=False, failing=("flaky",))
     assert goal.status == "running"
     goal.done("debug-tests-2").done("fix-tests-2-1", changes=True).gates_pass()
@@ -240,7 +240,7 @@ def test_a_finished_result_whose_tests_fail_later_is_no_longer_on_offer() -> Non
 def test_a_goal_that_measures_only_has_no_gates() -> None:
     goal = a_goal(step("n", agent="noop")).done("t-n")
     assert goal.status == "ready_for_review"
-    goal.command(goal_aggregate.Approve(by="bench", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
+    goal.command(goal_commands.Approve(by="bench", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
     (completed,) = goal.settled().events(GoalCompleted)
     assert isinstance(completed, GoalCompleted)
     assert completed.completion_summary == "All tasks completed"
@@ -270,7 +270,7 @@ def test_a_replan_names_its_cause_once() -> None:
 
 def test_a_gate_that_goes_on_after_the_head_has_moved_begins_afresh() -> None:
     goal = a_goal(step("a"), step("b")).done("t-a", changes=True)
-    goal.command(goal_aggregate.RequestTests(by="ada", request_id="1"))
+    goal.command(goal_commands.RequestTests(by="ada", request_id="1"))
     goal.settled().claimed("gate-tests-1").done("t-b", changes=True, summary="moved")
     assert "gate-tests-1 task.cancelled" in goal.story(), "its verdict would be about the past"
     assert goal.open() == ["gate-tests-2"]

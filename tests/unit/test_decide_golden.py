@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agenthub_events.catalogue.goal import GoalCompleted, GoalPlanned, GoalReadyForReview, GoalReplanned
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_commands
 from tests.support.spec import Scenario, a_goal, finding, step
 
 REQUIREMENTS = ("Unit tests", "Security audit", "Documentation")
@@ -15,7 +15,7 @@ def planned_goal() -> Scenario:
         step("analyze-requirements", agent="system-architect"),
         step("design-architecture", agent="system-architect"),
         step("implement-jwt-module", "analyze-requirements", agent="coding-agent", requirement_ids=("R3",)),
-        step("write-tests", "implement-jwt-module", agent="test-agent", requirement_ids=("R1",)),
+        step("write-tests", "implement-jwt-module", agent="test-agent", requirement_ids=("R1", "R2")),
     )
 
 
@@ -26,7 +26,7 @@ def built_goal() -> Scenario:
 
 def approved_goal() -> Scenario:
     goal = built_goal().gates_pass()
-    goal.command(goal_aggregate.Approve(by="ada", request_id="approve", ready_seq=goal.truth.aggregate.ready_seq))
+    goal.command(goal_commands.Approve(by="ada", request_id="approve", ready_seq=goal.truth.aggregate.ready_seq))
     return goal.settled()
 
 
@@ -100,7 +100,7 @@ def test_what_is_offered_for_review_names_tasks_and_gates_behind_each_requiremen
     assert isinstance(ready, GoalReadyForReview)
     assert [(found.requirement_id, found.tasks, found.gates) for found in ready.requirements] == [
         ("R1", ("t-write-tests",), ("gate-tests-1", "gate-review-1")),
-        ("R2", (), ("gate-security-1", "gate-review-1")),
+        ("R2", ("t-write-tests",), ("gate-security-1", "gate-review-1")),
         ("R3", ("t-implement-jwt-module",), ("gate-review-1",)),
     ]
     assert ready.summary == "All tasks completed; tests passed; security audit passed; review approved"
@@ -110,7 +110,7 @@ def test_requested_changes_reopen_a_finished_goal_on_the_same_branch_and_arm_the
     goal = approved_goal()
     head = goal.truth.head
     goal.command(
-        goal_aggregate.Rework(by="ada", request_id="rework", feedback="Please add 2FA support", priority="high")
+        goal_commands.Rework(by="ada", request_id="rework", feedback="Please add 2FA support", priority="high")
     )
     assert goal.settled().status == "rework"
     assert goal.open() == ["plan-2"]
@@ -164,9 +164,9 @@ def test_x6_a_goal_passes_through_the_promised_words() -> None:
     words.append(goal.status)
     goal.gates_pass()
     words.append(goal.status)
-    goal.command(goal_aggregate.Approve(by="ada", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
+    goal.command(goal_commands.Approve(by="ada", request_id="1", ready_seq=goal.truth.aggregate.ready_seq))
     words.append(goal.settled().status)
-    goal.command(goal_aggregate.Rework(by="ada", request_id="2", feedback="more"))
+    goal.command(goal_commands.Rework(by="ada", request_id="2", feedback="more"))
     words.append(goal.settled().status)
     assert words == [
         "accepted",
@@ -183,7 +183,7 @@ def test_x6_a_goal_passes_through_the_promised_words() -> None:
 def test_x19_a_goals_priority_moves_its_orders_in_the_queues() -> None:
     goal = a_goal(step("a"), step("b", "a"), step("c", "b"), priority="high")
     goal.done("t-a")
-    goal.command(goal_aggregate.Reprioritize(by="ada", request_id="1", priority="low"))
+    goal.command(goal_commands.Reprioritize(by="ada", request_id="1", priority="low"))
     goal.settled().done("t-b")
     orders = [goal.task(task).order for task in ("t-a", "t-b", "t-c")]
     assert [(order.lane, order.priority) for order in orders if order] == [
@@ -191,3 +191,18 @@ def test_x19_a_goals_priority_moves_its_orders_in_the_queues() -> None:
         ("p1", "high"),
         ("p3", "low"),
     ]
+
+
+def test_a_requirement_that_nothing_proves_is_said_to_have_no_evidence() -> None:
+    goal = a_goal(requirements=("Runs offline", "Unit tests")).planned(
+        step("write", agent="coding-agent", requirement_ids=("R1", "R2"))
+    )
+    goal.done("t-write", changes=True).judged("gate-tests-1").judged("gate-security-1").asks("gate-review-1")
+    goal.answered(goal.question(), "skip")
+    (ready,) = goal.events(GoalReadyForReview)
+    assert isinstance(ready, GoalReadyForReview)
+    assert [found.none for found in ready.requirements] == [
+        "No evidence exists: no gate that speaks to it has passed",
+        "",
+    ]
+    assert ready.summary.endswith("review waived by a person; no evidence exists for R1")

@@ -7,7 +7,7 @@ from types import FrameType
 
 from agenthub_events.catalogue.task import TaskCancelled, TaskCompleted, TaskEnqueued
 from agenthub_events.catalogue.values import TaskResult
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_commands
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_orchestrator.domain import Policy, decide, task_status, why_waiting
 from tests.support.spec import a_goal, step
@@ -149,9 +149,9 @@ def calls_of_hops(size: int) -> int:
 def test_an_edited_plan_moves_a_tasks_dependencies() -> None:
     goal = a_goal(autonomy="approve_plan").planned(step("a"), step("b"), step("c", "a"))
     tasks = validate_plan((step("a"), step("b"), step("c", "b")), limits=MANUAL_LIMITS, origin="human")
-    goal.command(goal_aggregate.EditPlan(by="ada", request_id="1", revision=1, tasks=tasks[2:], dropped=()))
+    goal.command(goal_commands.EditPlan(by="ada", request_id="1", revision=1, tasks=tasks[2:], dropped=()))
     goal.settled()
-    goal.command(goal_aggregate.ApprovePlan(by="ada", request_id="2", revision=2))
+    goal.command(goal_commands.ApprovePlan(by="ada", request_id="2", revision=2))
     goal.settled().done("t-a")
     assert goal.open() == ["t-b"]
     assert goal.done("t-b").open() == ["t-c"]

@@ -19,7 +19,7 @@ from agenthub_events.catalogue.goal import (
 from agenthub_events.catalogue.money import BudgetExceeded, BudgetSettled
 from agenthub_events.catalogue.task import TaskEnqueued, TaskParked
 from agenthub_events.catalogue.values import Constraints, Estimates, ParkReason, PlannedTask
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_commands
 from agenthub_events.rules.requirements import DEFAULT_MAX_COST_USD
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_orchestrator.domain import (
@@ -36,17 +36,17 @@ from tests.support.spec import Scenario, a_goal, step
 
 
 def pause(goal: Scenario) -> Scenario:
-    goal.command(goal_aggregate.Pause(by="ada", request_id=goal.request_id()))
+    goal.command(goal_commands.Pause(by="ada", request_id=goal.request_id()))
     return goal.settled()
 
 
 def resume(goal: Scenario) -> Scenario:
-    goal.command(goal_aggregate.Resume(by="ada", request_id=goal.request_id()))
+    goal.command(goal_commands.Resume(by="ada", request_id=goal.request_id()))
     return goal.settled()
 
 
 def cancel(goal: Scenario) -> Scenario:
-    goal.command(goal_aggregate.Cancel(by="ada", request_id=goal.request_id(), reason="changed my mind"))
+    goal.command(goal_commands.Cancel(by="ada", request_id=goal.request_id(), reason="changed my mind"))
     return goal.settled()
 
 
@@ -120,9 +120,9 @@ def order_for(task_id: str) -> TaskEnqueued:
 
 def test_a_completed_goal_keeps_no_open_task() -> None:
     goal = a_goal(step("a")).done("t-a", changes=True).gates_pass()
-    goal.command(goal_aggregate.RequestTests(by="ada", request_id="1"))
+    goal.command(goal_commands.RequestTests(by="ada", request_id="1"))
     goal.settled()
-    goal.command(goal_aggregate.Approve(by="ada", request_id="2", ready_seq=goal.truth.aggregate.ready_seq))
+    goal.command(goal_commands.Approve(by="ada", request_id="2", ready_seq=goal.truth.aggregate.ready_seq))
     assert goal.settled().status == "completed"
     assert goal.open() == []
 
@@ -189,7 +189,7 @@ def test_i7_a_slice_behind_which_another_was_taken_was_used_up() -> None:
 def test_i7_every_unanswered_call_of_an_attempt_that_was_ended_for_its_worker_is_charged() -> None:
     goal = a_goal(step("a")).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0).called("t-a", 1, cost_usd=0.05)
     goal.asked_model("t-a", 2).asked_model("t-a", 2).refused_by_model("t-a", 2).asked_model("t-a", 2)
-    goal.command(goal_aggregate.Pause(by="ada", request_id="1"))
+    goal.command(goal_commands.Pause(by="ada", request_id="1"))
     goal.settled()
     assert settled_slices(goal) == [(1, 3)]
     assert goal.truth.ledger.used_cost_usd == pytest.approx(0.05 + 3 * 0.1)
@@ -197,14 +197,14 @@ def test_i7_every_unanswered_call_of_an_attempt_that_was_ended_for_its_worker_is
 
 def test_a_slice_of_which_nothing_was_used_is_given_back_whole() -> None:
     goal = a_goal(step("a")).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0)
-    goal.command(goal_aggregate.Pause(by="ada", request_id="1"))
+    goal.command(goal_commands.Pause(by="ada", request_id="1"))
     assert settled_slices(goal.settled()) == [(0, 0)]
     assert (goal.truth.ledger.committed_calls, goal.truth.ledger.used_cost_usd) == (0, 0.0)
 
 
 def test_i7_a_settlement_charges_the_whole_slice_until_the_run_has_been_read() -> None:
     goal = a_goal(step("a")).claimed("t-a").reserved("t-a", calls=10, cost_usd=1.0).called("t-a", 1)
-    goal.command(goal_aggregate.Pause(by="ada", request_id="1"))
+    goal.command(goal_commands.Pause(by="ada", request_id="1"))
     goal.receive()
     goal.act(goal.due())
     goal.receive()
@@ -250,7 +250,7 @@ def test_a_raised_budget_closes_the_question_and_lets_the_work_go_on() -> None:
     for turn in range(10):
         goal.called("t-a", turn)
     goal.done("t-a").parked("t-b", "budget", "no room")
-    goal.command(goal_aggregate.RaiseBudget(by="ada", request_id="1", max_llm_calls=100))
+    goal.command(goal_commands.RaiseBudget(by="ada", request_id="1", max_llm_calls=100))
     goal.settled()
     assert goal.open() == ["t-b"]
     (closed,) = goal.events(AgentAnswered)
@@ -277,7 +277,7 @@ def test_a_limit_of_money_is_asked_about_as_a_limit_of_money() -> None:
     assert goal.open() == ["t-a"]
     goal.done("t-a").parked("t-b", "budget", "0.1000 USD are left, and one call can cost 0.5000 USD")
     assert goal.asked("budget").question.startswith("The budget of this goal (max_cost_usd 1)")
-    goal.command(goal_aggregate.RaiseBudget(by="ada", request_id="1", max_cost_usd=5.0))
+    goal.command(goal_commands.RaiseBudget(by="ada", request_id="1", max_cost_usd=5.0))
     goal.settled()
     order = goal.task("t-b").order
     assert order is not None
@@ -295,7 +295,7 @@ def test_money_that_nobody_limited_ends_at_the_default_and_can_be_raised_above_i
     goal.claimed("t-a").reserved("t-a", calls=9, cost_usd=50.0).called("t-a", cost_usd=49.9)
     goal.done("t-a").parked("t-b", "budget", "0.1000 USD of 50.0000 are left")
     assert goal.asked("budget").question.startswith("The budget of this goal (max_cost_usd 50)")
-    goal.command(goal_aggregate.RaiseBudget(by="ada", request_id="1", max_cost_usd=80.0))
+    goal.command(goal_commands.RaiseBudget(by="ada", request_id="1", max_cost_usd=80.0))
     assert goal.settled().open() == ["t-b"]
 
 
@@ -342,7 +342,7 @@ def test_i10_another_text_in_a_sealed_message_is_another_seal() -> None:
         goal = MiniHub()
         goal.tell(GOAL_AS_A_WHOLE, GoalAccepted(goal=text, workflow=(step("a", agent="noop"),)), "accepted")
         goal.run()
-        seals.add(goal.truth.digest.hexdigest())
+        seals.add(b"".join(goal.truth.to_seal))
         assert [known.sha256 != "" for known in goal.log] == [True] * len(goal.log)
     assert len(seals) == 2
 
@@ -394,7 +394,7 @@ def test_a_stall_timer_is_settled_as_soon_as_anything_happens() -> None:
     (request,) = goal.watchdogs()
     fired = Fired(request.kind, request.task_id, request.ref)
     assert not is_settled_by(fired, goal.truth)
-    goal.command(goal_aggregate.Pause(by="ada", request_id="1"))
+    goal.command(goal_commands.Pause(by="ada", request_id="1"))
     assert is_settled_by(fired, goal.truth)
 
 

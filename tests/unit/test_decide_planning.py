@@ -6,7 +6,7 @@ import pytest
 
 from agenthub_events.catalogue.goal import GoalAccepted, GoalFailed, GoalPlanned, GoalPlanRejected, GoalReplanned
 from agenthub_events.catalogue.values import PlannedTask, PlanTask
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_commands
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from tests.support.spec import Scenario, a_goal, step
@@ -121,7 +121,7 @@ def test_a_goal_whose_plan_needs_approval_starts_after_it_and_not_before() -> No
     assert goal.open() == []
     assert goal.status == "workflow_generated"
     assert not goal.watchdogs(), "a person is awaited: no watchdog barks"
-    goal.command(goal_aggregate.ApprovePlan(by="ada", request_id="1", revision=1))
+    goal.command(goal_commands.ApprovePlan(by="ada", request_id="1", revision=1))
     assert goal.settled().open() == ["t-a"]
 
 
@@ -130,12 +130,10 @@ def test_a_person_edits_the_plan_before_approving_it() -> None:
     tasks: tuple[PlannedTask, ...] = validate_plan(
         (step("a"), step("b2", "a")), limits=MANUAL_LIMITS, origin="human"
     )
-    edit = goal_aggregate.EditPlan(
-        by="ada", request_id="1", revision=1, tasks=tasks, dropped=("t-a", "t-b", "t-c")
-    )
+    edit = goal_commands.EditPlan(by="ada", request_id="1", revision=1, tasks=tasks, dropped=("t-a", "t-b", "t-c"))
     goal.command(edit)
     assert goal.settled().open() == []
-    goal.command(goal_aggregate.ApprovePlan(by="ada", request_id="2", revision=2))
+    goal.command(goal_commands.ApprovePlan(by="ada", request_id="2", revision=2))
     assert goal.settled().open() == ["t-a"]
     assert {task: goal.task(task).word for task in goal.truth.graph} == {
         "t-a": "enqueued",
@@ -152,12 +150,12 @@ def test_a_task_that_an_edit_drops_and_a_later_one_brings_back_is_done() -> None
     for number, plan in enumerate(plans, start=1):
         tasks = validate_plan(plan, limits=MANUAL_LIMITS, origin="human")
         dropped = () if number == 2 else ("t-a",)
-        edit = goal_aggregate.EditPlan(
+        edit = goal_commands.EditPlan(
             by="ada", request_id=str(number), revision=number, tasks=tasks, dropped=dropped
         )
         goal.command(edit)
         goal.settled()
-    goal.command(goal_aggregate.ApprovePlan(by="ada", request_id="3", revision=3))
+    goal.command(goal_commands.ApprovePlan(by="ada", request_id="3", revision=3))
     assert goal.settled().open() == ["t-a"]
     assert goal.done("t-a").open() == ["t-b"]
 
@@ -195,7 +193,7 @@ def test_a_skipped_first_plan_is_planned_again_and_a_skipped_change_is_dropped()
     goal.answered(goal.question(), "skip")
     assert goal.open() == ["plan-2"]
     goal.planned(step("a")).done("t-a", changes=True).gates_pass()
-    goal.command(goal_aggregate.Rework(by="ada", request_id="1", feedback="more"))
+    goal.command(goal_commands.Rework(by="ada", request_id="1", feedback="more"))
     goal.settled().asks("plan-3")
     goal.answered(goal.question(), "skip")
     dropped = goal.events(GoalReplanned)[-1]
@@ -205,7 +203,7 @@ def test_a_skipped_first_plan_is_planned_again_and_a_skipped_change_is_dropped()
 
 def test_a_refused_change_twice_lets_a_person_leave_everything_as_it_was() -> None:
     goal = a_goal(step("a")).done("t-a", changes=True).gates_pass()
-    goal.command(goal_aggregate.Rework(by="ada", request_id="1", feedback="more"))
+    goal.command(goal_commands.Rework(by="ada", request_id="1", feedback="more"))
     goal.settled().planned().planned()
     assert "Leave everything as it was" in goal.asked("plan").options
     goal.answered(goal.question("plan"), option="Leave everything as it was")
@@ -218,7 +216,7 @@ def test_a_change_may_build_on_done_tasks_but_not_on_cancelled_ones() -> None:
     goal = a_goal(step("a"), step("b")).asks("t-b")
     goal.answered(goal.question(), "cancel")
     goal.done("t-a", changes=True).gates_pass()
-    goal.command(goal_aggregate.Rework(by="ada", request_id="1", feedback="more"))
+    goal.command(goal_commands.Rework(by="ada", request_id="1", feedback="more"))
     goal.settled().planned(step("c", "b"))
     assert reasons(goal) == [("task `c` depends on `b`, which was cancelled",)]
     assert goal.planned(step("c", "a")).open() == ["t-c"]
@@ -227,7 +225,7 @@ def test_a_change_may_build_on_done_tasks_but_not_on_cancelled_ones() -> None:
 def test_several_requests_for_changes_are_planned_one_after_the_other() -> None:
     goal = a_goal(step("a")).done("t-a", changes=True).gates_pass()
     for number in ("1", "2"):
-        goal.command(goal_aggregate.Rework(by="ada", request_id=number, feedback=f"change {number}"))
+        goal.command(goal_commands.Rework(by="ada", request_id=number, feedback=f"change {number}"))
     goal.settled()
     assert goal.open() == ["plan-1"]
     goal.planned(step("x"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
 
-from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report
+from agenthub_worker.evidence.reports import Case, parse_junit, read_report
 
 JUNIT = b"""<?xml version="1.0"?><testsuites><testsuite name="pytest">
 <testcase classname="tests.test_a" name="test_ok" file="tests/test_a.py" line="1"/>
@@ -64,14 +63,3 @@ def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path) -> None:
     assert read_report(tmp_path / "missing") is None
     assert read_report(plain, limit=4) == b"data"
     assert read_report(plain, limit=3) is None
-
-
-def test_coverage_counts_the_code_and_not_the_tests() -> None:
-    def measured(total: int, covered: int) -> dict[str, dict[str, int]]:
-        return {"summary": {"num_statements": total, "covered_lines": covered}}
-
-    files = {"auth/jwt.py": measured(80, 60), "auth/b.py": measured(10, 9), "tests/test_a.py": measured(100, 100)}
-    assert coverage_percent(json.dumps({"files": files}).encode()) == 76.67
-    assert coverage_percent(json.dumps({"files": {}}).encode()) is None
-    for data in (b"", b"[]", b'{"files": {"a.py": {}}}', b'{"files": []}'):
-        assert coverage_percent(data) is None

@@ -20,7 +20,7 @@ from agenthub_events.catalogue.log import LogQuarantined, LogReleased
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskTimedOut
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded
-from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules import goal_aggregate, goal_commands
 from agenthub_events.serialization.codec import encode
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
@@ -201,13 +201,13 @@ def test_a_finished_goal_comes_back_when_a_person_asks_for_changes() -> None:
         hub.run(hub.follower(), ScriptedWorker(hub.log))
         await store(hub.log, accepted())
         await hub.wait_for(GoalReadyForReview)
-        await command(hub, goal_aggregate.Approve(by="me", request_id="r1", ready_seq=await ready_seq(hub)))
+        await command(hub, goal_commands.Approve(by="me", request_id="r1", ready_seq=await ready_seq(hub)))
         await hub.wait_for(GoalCompleted)
         known = await hub.log.last_seq()
         await hub.stop()
         # A new process begins behind the goal, and knows it no more.
         hub.run(hub.follower(start=Start(after=known, known=known)), ScriptedWorker(hub.log, after=known))
-        await command(hub, goal_aggregate.Rework(by="me", request_id="r2", feedback="Please add 2FA support"))
+        await command(hub, goal_commands.Rework(by="me", request_id="r2", feedback="Please add 2FA support"))
         await hub.wait_for(GoalReworkRequested)
         await asyncio.wait_for(hub.wait_for(TaskEnqueued, count=len(TWELVE) + 1), 60)
         orders = await hub.messages(TaskEnqueued)
@@ -217,7 +217,7 @@ def test_a_finished_goal_comes_back_when_a_person_asks_for_changes() -> None:
     async def ready_seq(hub: Hub) -> int:
         return (await hub.messages(GoalReadyForReview))[-1].seq
 
-    async def command(hub: Hub, wish: goal_aggregate.GoalCommand) -> None:
+    async def command(hub: Hub, wish: goal_commands.GoalCommand) -> None:
         aggregate = goal_aggregate.initial(goal_id(1))
         for recorded in await hub.log.read(f"{goal_id(1)}._.goal"):
             assert isinstance(recorded.event, Event)

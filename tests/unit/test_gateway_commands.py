@@ -24,7 +24,7 @@ from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, Task
 from agenthub_events.catalogue.values import Estimates, TaskEdits, TaskResult
 from agenthub_events.errors import CommandRefused, StoreUnavailable
 from agenthub_events.ports import Conflict, Recorded, Stamp, Stored
-from agenthub_events.rules.goal_aggregate import Approve, Cancel, Pause, Rework
+from agenthub_events.rules.goal_commands import Approve, Cancel, Pause, Rework
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.commands.aggregate import Target
 from agenthub_gateway.commands.append import Intent, Origin, Writer

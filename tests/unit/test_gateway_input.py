@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, get_args
 
 import msgspec
@@ -16,11 +17,13 @@ from agenthub_gateway.api.payloads.responses import GOAL_STATES, in_words
 from agenthub_gateway.api.payloads.source import Sources
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_gateway.commands.append import request_id_for
+from agenthub_gateway.edge.guard import Guard
+from agenthub_gateway.edge.keys import FAILURES_MAX, PAUSE_S, Failures, Holder, Keys, scope_needed
 from agenthub_gateway.errors import InvalidBody, MalformedBody
 from agenthub_gateway.live.frames import Filter, Frame, known_types, parse_types
-from agenthub_gateway.security import Guard, Keys
 from agenthub_orchestrator.domain.state.status import GoalWord
 from agenthub_runtime.remotes.credentials import NO_ACCESS
+from agenthub_runtime.settings.api_keys import SCOPES, Scope
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -69,19 +72,107 @@ def test_a_request_is_its_sender_and_its_key() -> None:
 @pytest.mark.parametrize(
     ("header", "name"),
     [
-        ("Bearer one", "anna"),
-        ("bearer one", "anna"),
-        ("Bearer two", "key-2"),
-        ("Bearer on", None),
-        ("Basic one", None),
-        ("one", None),
+        ("Bearer one-of-16-or-more", "anna"),
+        ("bearer one-of-16-or-more", "anna"),
+        ("Bearer two-of-16-or-more", "key-2"),
+        ("Bearer three-of-16-or-more", "carl"),
+        ("Bearer one-of-16-or-mor", None),
+        ("Basic one-of-16-or-more", None),
+        ("one-of-16-or-more", None),
         ("", None),
         ("Bearer ", None),
-        ("Bearer anna:one", None),
+        ("Bearer \udcff", None),
+        ("Bearer anna:one-of-16-or-more", None),
+        (f"Bearer sha256={hashlib.sha256(b'three-of-16-or-more').hexdigest()}", None),
     ],
 )
 def test_a_key_is_known_by_its_secret_alone(header: str, name: str | None) -> None:
-    assert Keys(["anna:one", "two"]).principal(header) == name
+    hashed = f"carl:read:sha256={hashlib.sha256(b'three-of-16-or-more').hexdigest()}"
+    holder = Keys(["anna:one-of-16-or-more", "two-of-16-or-more", hashed]).holder(header)
+    assert (holder.name if holder else None) == name
+
+
+@pytest.mark.parametrize(
+    ("entry", "scope"),
+    [
+        ("sixteen-letters-1", "admin"),
+        ("anna:sixteen-letters-1", "admin"),
+        ("anna:read:sixteen-letters-1", "read"),
+        ("anna:submit:sixteen-letters-1", "submit"),
+        ("anna:operate:sixteen-letters-1", "operate"),
+        ("anna:admin:sixteen-letters-1", "admin"),
+        ("anna:write:sixteen-letters-1", "admin"),
+        ("anna:Read:sixteen-letters-1", "admin"),
+    ],
+)
+def test_a_scope_is_what_stands_between_name_and_secret(entry: str, scope: str) -> None:
+    token = entry if ":" not in entry else entry.removeprefix("anna:").removeprefix(f"{scope}:")
+    holder = Keys([entry]).holder(f"Bearer {token}")
+    assert holder is not None
+    assert holder.scope == scope
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "",
+        "short",
+        "anna:",
+        "anna: ",
+        "anna:read:",
+        "anna:read:short",
+        "anna:sha256=12",
+        "anna:ümlaut-ümlaut-ümlaut",
+    ],
+)
+def test_a_key_that_could_be_guessed_or_not_be_sent_is_refused(entry: str) -> None:
+    with pytest.raises(ValueError, match="secret of"):
+        Keys([entry])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("GET", "/api/v1/goals", "read"),
+        ("HEAD", "/metrics", "read"),
+        ("POST", "/api/v1/goals", "submit"),
+        ("POST", "/goals/", "submit"),
+        ("POST", "/api/v1/goals/g-1/approve", "operate"),
+        ("POST", "/api/v1/interventions/q-1/answer", "operate"),
+        ("POST", "/api/v1/goals/g-1/erase", "admin"),
+        ("PUT", "/api/v1/anything", "operate"),
+    ],
+)
+def test_every_request_needs_a_scope(method: str, path: str, scope: Scope) -> None:
+    assert scope_needed(method, path) == scope
+    held = [have for have in SCOPES if Holder("anna", have).may(scope)]
+    assert held == list(SCOPES[SCOPES.index(scope) :])
+
+
+def test_wrong_keys_are_looked_at_ever_less_often() -> None:
+    now = 1_000.0
+    failures = Failures(lambda: now)
+    for _ in range(FAILURES_MAX):
+        assert failures.wait_s("a") == 0
+        failures.add("a")
+    assert failures.wait_s("a") == pytest.approx(PAUSE_S)
+    assert failures.wait_s("b") == 0
+    now += PAUSE_S
+    assert failures.wait_s("a") == 0
+    failures.add("a")
+    assert failures.wait_s("a") == pytest.approx(PAUSE_S)
+    now += FAILURES_MAX * PAUSE_S
+    assert failures.wait_s("a") == 0
+
+
+def test_places_that_send_wrong_keys_take_no_more_than_so_much_memory() -> None:
+    failures = Failures(lambda: 0.0)
+    for _ in range(2 * FAILURES_MAX):
+        failures.add("worst")
+    for number in range(20_000):
+        failures.add(str(number))
+    assert len(vars(failures)["_paid_at"]) <= 4_096
+    assert failures.wait_s("worst") > 0
 
 
 @pytest.mark.parametrize(

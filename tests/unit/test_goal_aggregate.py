@@ -14,15 +14,13 @@ from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue.values import Constraints, Estimates, PlanTask
 from agenthub_events.errors import CommandRefused
-from agenthub_events.rules import goal_aggregate
-from agenthub_events.rules.goal_aggregate import (
-    EVENT_OF,
-    TERMINAL,
+from agenthub_events.rules import goal_aggregate, goal_commands
+from agenthub_events.rules.goal_aggregate import EVENT_OF, TERMINAL, GoalAggregate
+from agenthub_events.rules.goal_commands import (
     Approve,
     ApprovePlan,
     Cancel,
     EditPlan,
-    GoalAggregate,
     GoalCommand,
     Pause,
     RaiseBudget,
@@ -190,7 +188,7 @@ def test_a_command_that_comes_again_does_nothing_whatever_happened_since(command
 
 
 def test_every_command_names_its_event() -> None:
-    assert set(EVENT_OF) == set(goal_aggregate.GoalCommand.__args__)
+    assert set(EVENT_OF) == set(goal_commands.GoalCommand.__args__)
 
 
 REQUESTS = st.sampled_from(["r1", "r2", "r3", "r4", "r5", "r6"])

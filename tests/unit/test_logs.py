@@ -113,3 +113,22 @@ def test_an_active_span_shows_its_ids(output: io.StringIO) -> None:
     line = json.loads(output.getvalue())
     assert int(line["trace_id"], 16) == span.get_span_context().trace_id
     assert len(line["span_id"]) == 16
+
+
+def test_what_others_said_is_one_line_without_terminal_code_on_a_console(output: io.StringIO) -> None:
+    _configure(output, "console")
+    said = "\x1b]52;c;ZXZpbA==\x07\x9b31m\n2026-01-01 [error] goal_lost\r\u202eover"
+    structlog.get_logger().info("x", said=said, deep=[said])
+    structlog.get_logger().info(said)
+    logging.getLogger("library").warning("of %s", said)
+    try:
+        raise ValueError(said)
+    except ValueError:
+        structlog.get_logger().exception("y")
+    text = output.getvalue()
+    assert not {"\x1b", "\x07", "\x9b", "\r", "\u202e"} & set(text)
+    shown = r"\x1b]52;c;ZXZpbA==\x07\x9b31m\n2026-01-01 [error] goal_lost\r\u202eover"
+    assert shown in text
+    assert [line for line in text.splitlines() if line.startswith("2026-01-01")] == [
+        r"2026-01-01 [error] goal_lost\r\u202eover"
+    ], "only in the traceback, which has lines of its own"

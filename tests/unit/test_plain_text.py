@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenthub_cli.terminal.plain_text import one_line, plain
+from agenthub_runtime.plain_text import one_line, plain
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())))

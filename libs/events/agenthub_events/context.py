@@ -41,7 +41,8 @@ class Knowledge(Record, frozen=True, kw_only=True):
 class GateOrder(Record, frozen=True, kw_only=True):
     """What a gate's round has to judge: `commit` against `base`, by these parameters and criteria.
 
-    `dismissed` are findings of the gates before that their auditor did not let count.
+    `dismissed` are findings of the gates before that their auditor did not let count. `tests_from` is the commit
+    that delivered the goal's own tests, `changes_tests` what the plan lets the goal change of earlier tests.
     """
 
     gate: GateName
@@ -52,6 +53,8 @@ class GateOrder(Record, frozen=True, kw_only=True):
     min_coverage: float | None = None
     criteria: tuple[str, ...] = ()
     dismissed: tuple[Finding, ...] = ()
+    tests_from: str = ""
+    changes_tests: tuple[str, ...] = ()
 
 
 class TroubleReport(Record, frozen=True, kw_only=True):
@@ -136,7 +139,11 @@ class Answered(Record, frozen=True, kw_only=True):
 
 
 class WorkContext(Record, frozen=True, kw_only=True):
-    """The context of one attempt. `base` is the commit before the goal's first change."""
+    """The context of one attempt.
+
+    `evidence` is the newest run of the tests that bears on the work, `tests_before` that of the repository before
+    the goal changed anything.
+    """
 
     goal_id: str
     goal: str
@@ -155,6 +162,7 @@ class WorkContext(Record, frozen=True, kw_only=True):
     inherited: tuple[Inherited, ...] = ()
     knowledge: tuple[Knowledge, ...] = ()
     evidence: TestEvidence | None = None
+    tests_before: TestEvidence | None = None
     gate: GateOrder | None = None
     trouble: TroubleReport | None = None
     merge: MergeOrder | None = None

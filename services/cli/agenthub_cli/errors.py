@@ -2,7 +2,8 @@
 
 AgenthubError
 └── CommandFailed         what happened, what to type next, and the exit code
-    └── HubUnreachable    no hub answers
+    ├── HubUnreachable    no hub answers
+    └── NotAHub           something answers that is no hub
 """
 
 from __future__ import annotations
@@ -23,9 +24,20 @@ class CommandFailed(AgenthubError):
 class HubUnreachable(CommandFailed):
     """No hub answers at the address."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, why: str = "") -> None:
         super().__init__(
-            f"No hub answers at {url}",
+            f"No hub answers at {url}{f': {why}' if why else ''}",
             hint="start one with `agenthub up`, or name another with --url",
+            code=exit_codes.UNREACHABLE,
+        )
+
+
+class NotAHub(CommandFailed):
+    """Something answers at the address, and it is no hub."""
+
+    def __init__(self, url: str, why: str) -> None:
+        super().__init__(
+            f"What answers at {url} is no agenthub of this version: {why}",
+            hint="look at the address, and name the hub's with --url",
             code=exit_codes.UNREACHABLE,
         )

@@ -6,14 +6,17 @@ import errno
 import io
 import os
 import sys
+from collections.abc import MutableMapping
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from agenthub_cli import exit_codes
 from agenthub_cli.terminal.output import say
 from agenthub_events.errors import AgenthubError, InvalidInput
+from agenthub_runtime.plain_text import one_line
 from agenthub_runtime.processes.environment import forget_foreign
 
+_NARROWEST = 10
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EBADF)
 
 # Each with its help here, so that the list needs no import of what it lists.
@@ -25,6 +28,8 @@ _COMMANDS = (
     ("answer", "inbox:answer", "Answer a question, or decide what else happens to the task."),
     ("events", "events:app", "Read the event log."),
     ("dead-letters", "dead_letters:app", "List dead letters, send them back to work, or give them up."),
+    ("replay", "replay:app", "Look at a goal as it was, ask why, and play it again with today's code."),
+    ("verify", "replay.files:verify", "Prove that nothing of a goal was changed, or name what was."),
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
     ("nats", "nats_assets:app", "Apply the declared streams and consumers, or show where the server differs."),
     ("bench", "bench:app", "Measure the hub on this machine, against a raw floor of the same run."),
@@ -52,12 +57,18 @@ def build_app() -> App:
 def main() -> None:
     """Run the command line; an expected error is two lines and an exit code, never a traceback."""
     forget_foreign(os.environ)
+    _forget_impossible_width(os.environ)
+    _open_outputs()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A character that the locale does not have is shown as an escape, on every command.
             stream.reconfigure(errors="backslashreplace")
     try:
-        build_app()()
+        build_app()(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        say(f"error: {one_line(str(error))}", aside=True)
+        say("hint: add --help to see what the command takes", aside=True)
+        sys.exit(exit_codes.USAGE)
     except AgenthubError as error:
         say(f"error: {error}", aside=True)
         if hint := _hint(error):
@@ -72,6 +83,24 @@ def main() -> None:
         say(f"error: the output cannot be written: {error.strerror}", aside=True)
         _drop_output()
         sys.exit(exit_codes.FAILED)
+
+
+def _forget_impossible_width(environment: MutableMapping[str, str]) -> None:
+    """rich wraps for ever where no column is left (`COLUMNS=0`, as some editors and cron jobs set it)."""
+    width = environment.get("COLUMNS", "")
+    if width.isdecimal() and int(width) < _NARROWEST:
+        del environment["COLUMNS"]
+
+
+def _open_outputs() -> None:
+    """What a shell has closed (`2>&-`) becomes the null device: no socket or file may be opened in its place."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _drop_output() -> None:

@@ -23,13 +23,18 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 from nats.aio.client import Client
 
-from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
+from agenthub_events.subjects import STREAM
+from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, replay, system
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.commands.append import Writer
-from agenthub_gateway.head import AnswersHead
+from agenthub_gateway.edge.accounts import trusted_accounts
+from agenthub_gateway.edge.connections import BoundedConnection
+from agenthub_gateway.edge.guard import Guard
+from agenthub_gateway.edge.head import AnswersHead
+from agenthub_gateway.edge.keys import Keys
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.log_health import LogHealth
@@ -39,7 +44,7 @@ from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
 from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues
-from agenthub_gateway.security import Guard, Keys
+from agenthub_replay.streams import StreamsSource
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
@@ -69,8 +74,14 @@ _LONGEST_PAUSE_S = 0.5
 _READ_S = 3.0
 
 
-def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hosts: Sequence[str] = ()) -> ASGIApp:
-    """The ASGI application on the hub's collaborators."""
+def create_app(
+    ports: GatewayPorts,
+    *,
+    api_keys: Sequence[str] = (),
+    allowed_hosts: Sequence[str] = (),
+    accounts: frozenset[int] | None = None,
+) -> ASGIApp:
+    """The ASGI application on the hub's collaborators; only `accounts` of this machine need no key, None: all."""
     app = Litestar(
         route_handlers=[
             submit,
@@ -79,6 +90,7 @@ def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hos
             *goal_commands.HANDLERS,
             *interventions.HANDLERS,
             *live.HANDLERS,
+            *replay.HANDLERS,
             *system.HANDLERS,
             *pages.HANDLERS,
         ],
@@ -92,7 +104,8 @@ def create_app(ports: GatewayPorts, *, api_keys: Sequence[str] = (), allowed_hos
         request_max_body_size=BODY_MAX,
         logging_config=None,
     )
-    return AnswersHead(Guard(Metered(app, ports.requests), keys=Keys(api_keys), allowed_hosts=allowed_hosts))
+    metered = Metered(app, ports.requests)
+    return AnswersHead(Guard(metered, keys=Keys(api_keys), allowed_hosts=allowed_hosts, accounts=accounts))
 
 
 @contextlib.asynccontextmanager
@@ -136,6 +149,7 @@ async def _assembled(
         feed=feed,
         outputs=outputs,
         artifacts=artifacts,
+        histories=StreamsSource(FencedStream(nc, STREAM), FencedStream(nc, RUNS), artifacts),
         clock=clock,
         ids=ids,
         repositories=folder / "repositories",
@@ -155,7 +169,12 @@ async def run_gateway(settings: GatewaySettings) -> None:
     listening = _listen(settings.host, settings.port)
     with contextlib.closing(listening):
         async with open_hub(settings) as ports:
-            app = create_app(ports, api_keys=settings.api_keys, allowed_hosts=settings.allowed_hosts)
+            app = create_app(
+                ports,
+                api_keys=settings.api_keys,
+                allowed_hosts=settings.allowed_hosts,
+                accounts=trusted_accounts(),
+            )
             server = make_server(app)
             stop_on_signals(server, ports)
             host, port = listening.getsockname()[:2]
@@ -173,11 +192,11 @@ class Server(uvicorn.Server):
         yield
 
 
-def make_server(app: ASGIApp) -> Server:
-    """The HTTP server; give it sockets that listen."""
+def make_server(app: ASGIApp, connection: type[BoundedConnection] = BoundedConnection) -> Server:
+    """The HTTP server, which speaks over `connection`; give it sockets that listen."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=connection,
         ws="websockets-sansio",
         lifespan="on",
         access_log=False,

@@ -13,6 +13,7 @@ from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.progress import Lag
 from agenthub_gateway.queues import QueueView
+from agenthub_replay.history import HistorySource
 from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
@@ -23,10 +24,10 @@ from agenthub_runtime.remotes.credentials import GitAccess
 class GatewayPorts:
     """The collaborators of the handlers.
 
-    `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
-    `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up;
-    `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
-    to a hub whose workers run on it. `git` are the credentials for addresses.
+    `histories` gives out what replay reads, `queues` tells what waits in the work queues, `model` (told whether to
+    probe) which model workers ask, `followers` what orchestrators have lately said of themselves, `lag` whether
+    the read models keep up; `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this
+    machine makes sense only to a hub whose workers run on it. `git` are the credentials for addresses.
     """
 
     log: EventLog
@@ -40,6 +41,7 @@ class GatewayPorts:
     ids: Ids
     repositories: Path
     connected: Callable[[], bool]
+    histories: HistorySource
     queues: Callable[[], Awaitable[list[QueueView]]]
     model: Callable[[bool], Awaitable[ModelReport | None]]
     followers: Callable[[], Awaitable[list[FollowerStatus]]]

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, NatsFleet, ask_for_model
-
-_PREFIX = "work-"
+from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, NatsFleet, WorkerStatus, ask_for_model
+from agenthub_runtime.jetstream.work_queue import lane_states
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     """One lane of one agent type: orders that nobody has taken, and orders that workers hold.
 
-    `workers`: how many living workers serve the type; `pulls`: how many of their requests for work stand open.
+    `workers`: how many living workers serve the type; `pulls`: how many of their requests for work stand open;
+    `problem`: why one that wanted to serve it could not start.
     """
 
     agent_type: str
@@ -29,32 +29,45 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     workers: int
     pulls: int
+    problem: str = ""
 
 
 async def read_queues(nc: Client) -> list[QueueView]:
     """Every work lane. Raises `StoreUnavailable`."""
+    states, living = await asyncio.gather(lane_states(nc), _living(nc))
+    serving = Counter(agent_type for worker in living if not worker.problem for agent_type in worker.types)
+    problems = {agent_type: worker.problem for worker in living if worker.problem for agent_type in worker.types}
+    return [
+        QueueView(
+            agent_type=state.agent_type,
+            lane=state.lane,
+            waiting=state.waiting,
+            held=state.held,
+            workers=serving[state.agent_type],
+            pulls=state.pulls,
+            problem=problems.get(state.agent_type, ""),
+        )
+        for state in states
+    ]
+
+
+def unserved_types(queues: Sequence[QueueView]) -> dict[str, str]:
+    """By agent type that no living worker serves, what to do about it."""
+    # A worker that has just come is not yet among the living, but asks for work already.
+    served = {queue.agent_type for queue in queues if queue.workers or queue.pulls or queue.held}
+    return {
+        queue.agent_type: queue.problem
+        or f"no running worker serves `{queue.agent_type}`: start one with `agenthub worker {queue.agent_type}`"
+        for queue in queues
+        if queue.agent_type not in served
+    }
+
+
+async def _living(nc: Client) -> list[WorkerStatus]:
     try:
-        found, living = await asyncio.gather(nc.jetstream().consumers_info(STREAM), NatsFleet(nc).living())
-    except NotFoundError:
-        return []
+        return await NatsFleet(nc).living()
     except (NatsError, TimeoutError) as error:
-        raise StoreUnavailable(f"The queues cannot be read: {error}") from error
-    serving = Counter(agent_type for worker in living for agent_type in worker.types)
-    views = []
-    for info in found:
-        agent_type, _, lane = info.name.removeprefix(_PREFIX).rpartition("-")
-        if info.name.startswith(_PREFIX) and agent_type:
-            views.append(
-                QueueView(
-                    agent_type=agent_type,
-                    lane=lane,
-                    waiting=info.num_pending or 0,
-                    held=info.num_ack_pending or 0,
-                    workers=serving[agent_type],
-                    pulls=info.num_waiting or 0,
-                )
-            )
-    return sorted(views, key=lambda view: (view.agent_type, view.lane))
+        raise StoreUnavailable(f"The fleet cannot be read: {error}") from error
 
 
 async def read_model(nc: Client, *, probe: bool) -> ModelReport | None:

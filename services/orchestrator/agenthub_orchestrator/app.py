@@ -16,6 +16,8 @@ from agenthub_events.ports import EventLog
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
+from agenthub_orchestrator.nats_queues import NatsQueues
+from agenthub_orchestrator.queue_keeper import keep_queues
 from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
@@ -73,6 +75,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                         backoff=Backoff(clock, ids),
                     ),
                     _tell_fleet(follower, nats),
+                    keep_queues(follower, NatsQueues(nats), clock),
                 )
             )
     finally:

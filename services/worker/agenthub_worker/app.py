@@ -7,11 +7,13 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 import uvloop
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.errors import AgenthubError
@@ -20,7 +22,7 @@ from agenthub_runtime.embedded.data_folder import default_data_dir
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-from agenthub_runtime.jetstream.fleet import NatsFleet, serve_model_reports
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus, serve_model_reports
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.processes.environment import forget_foreign
@@ -30,12 +32,15 @@ from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 from agenthub_worker.agent.setup import AgentSetup, open_agent_setup
+from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.heartbeat import Heartbeat
 from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
 from agenthub_worker.sandbox.port import Sandbox
 from agenthub_worker.worker import Worker
 
 log = structlog.get_logger()
+
+_SAY_WITHIN_S = 5.0
 
 
 async def run_worker(
@@ -47,8 +52,12 @@ async def run_worker(
     `HeartbeatLost` when others take over what it holds.
     """
     real_work = any(agent_type != "noop" for agent_type in types)
-    agent_setup = open_agent_setup(settings, types)
-    sandbox = await _sandbox(settings, probed=real_work)
+    try:
+        agent_setup = open_agent_setup(settings, types)
+        sandbox = await _sandbox(settings, probed=real_work)
+    except (ProviderMissing, SandboxUnavailable) as error:
+        await _say_why_not(settings, types, str(error))
+        raise
     telemetry = configure_telemetry(settings.log, service="worker")
     nats = await connect(settings.nats_url, _name(settings))
     try:
@@ -79,6 +88,18 @@ async def _serve(ports: WorkerPorts, runner: Worker, heartbeat: Heartbeat) -> No
         "worker_ready", worker=status.worker, types=status.types, slots=status.slots, sandbox=ports.sandbox.name
     )
     await heartbeat.while_beating(runner.run())
+
+
+async def _say_why_not(settings: WorkerSettings, types: Sequence[str], problem: str) -> None:
+    """Let the fleet know of a worker that cannot start: goals that need it say so."""
+    name = _name(settings)
+    status = WorkerStatus(worker=name, instance="", types=tuple(types), slots=0, problem=problem)
+    with suppress(AgenthubError, NatsError, TimeoutError):
+        nats = await connect(settings.nats_url, name, give_up_after_s=_SAY_WITHIN_S)
+        try:
+            await NatsFleet(nats).publish(status)
+        finally:
+            await nats.drain()
 
 
 async def _report_model(settings: WorkerSettings, agent_setup: AgentSetup, nats: Client, worker: str) -> None:

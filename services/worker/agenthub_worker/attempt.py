@@ -13,12 +13,14 @@ import structlog
 from agenthub_events.catalogue.values import Finding, TaskResult
 from agenthub_events.context import WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
+from agenthub_events.redaction import encodable, mapped
+from agenthub_events.runs import encode_setup
 from agenthub_events.task_ids import TaskKind, kind_of
 from agenthub_runtime.remotes.errors import RemoteRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.agent.loop import run_agent
 from agenthub_worker.agent.model_calls import ModelCalls
-from agenthub_worker.agent.setup import AgentSetup
+from agenthub_worker.agent.setup import AgentConfig, AgentSetup, Told
 from agenthub_worker.agent.tool_calls import ToolCalls
 from agenthub_worker.delivery.deliver import deliver
 from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
@@ -32,7 +34,7 @@ from agenthub_worker.domain.outcomes import (
     RunSummary,
     closing_event,
 )
-from agenthub_worker.domain.prompt import first_message
+from agenthub_worker.domain.prompt import first_message, on_named_commits
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.gates.gate_round import GateRound, Heard
 from agenthub_worker.gates.runners import RUNNERS, GateRunner
@@ -68,16 +70,7 @@ async def prepare(lease: Lease) -> Preparation:
 async def read_context(lease: Lease) -> WorkContext:
     """What the order says of the work, with the texts that it keeps elsewhere. Raises `AgenthubError`."""
     data = await lease.ports.patiently(lambda: lease.ports.artifacts.get(lease.order.context_ref))
-    return _on_a_named_commit(decode_context(await lease.restored(data)))
-
-
-def _on_a_named_commit(context: WorkContext) -> WorkContext:
-    """Before the first merge nobody has named a commit: a gate judges the root that every branch begins with."""
-    gate = context.gate
-    if gate is None or (gate.commit and gate.base):
-        return context
-    named = msgspec.structs.replace(gate, commit=gate.commit or ROOT_COMMIT, base=gate.base or ROOT_COMMIT)
-    return msgspec.structs.replace(context, gate=named)
+    return on_named_commits(decode_context(await lease.restored(data)), ROOT_COMMIT)
 
 
 class Attempt:
@@ -126,7 +119,7 @@ class Attempt:
             round_ = GateRound(lease=self._lease, workspace=workspace, context=context, order=order, agent=agent)
             return Judged(verdict=await self._runners[order.gate](round_))
         agent_output = await self._agent(
-            context, workspace, first_message(context, other_side=await _other_side(workspace, context))
+            context, workspace, Told(other_side=await _other_side(workspace, context))
         )
         if isinstance(agent_output, Planned):
             result = TaskResult(summary=_plan_summary(agent_output), commit=workspace.base, plan=agent_output.plan)
@@ -135,25 +128,34 @@ class Attempt:
 
     async def _judging(self, context: WorkContext, workspace: Workspace, scanned: Sequence[Finding] = ()) -> Heard:
         """The agent of a gate's round."""
-        report = await self._agent(context, workspace, first_message(context, scanned=scanned), len(scanned))
+        report = await self._agent(context, workspace, Told(scanned=scanned))
         if isinstance(report, Planned):
             raise AttemptOver(Failed(failure_class="invalid", reason="the agent of a gate handed in a plan"))
         return Heard(report, self._run_summary().usage)
 
-    async def _agent(
-        self, context: WorkContext, workspace: Workspace, first: str, scanned: int = 0
-    ) -> AgentOutput:
+    async def _agent(self, context: WorkContext, workspace: Workspace, told: Told) -> AgentOutput:
         """Run the agent of the order, from where its recorded steps stop."""
         lease = self._lease
         post = await self._agent_setup.config_for(lease.order, context, workspace)
-        journal = self._journal = await open_journal(lease, context, lease.secrets.masked(first), ENDINGS)
+        words = first_message(context, other_side=told.other_side, scanned=told.scanned)
+        first = lease.secrets.masked(words)
+        setup_ref = await self._keep_setup(post, first, told)
+        journal = self._journal = await open_journal(lease, context, first, ENDINGS, setup_ref)
         await lease.recall_notes()
         if journal.run.commit and journal.run.commit != workspace.commit:
             await workspace.restore(journal.run.commit, journal.run.bundle_ref)
         models = self._models = ModelCalls(lease, journal, AttemptBudget(lease), post.brief)
-        permissions = replace(post.permissions, scanned=scanned)
+        permissions = replace(post.permissions, scanned=len(told.scanned))
         tools = ToolCalls(lease, journal, workspace, post.tool_context(workspace, context, journal), permissions)
         return await run_agent(journal, models, tools, post.bounds)
+
+    async def _keep_setup(self, post: AgentConfig, first: str, told: Told) -> str:
+        """Store what the run's calls have in common, without what the hub knows as secret; returns its digest."""
+        ports, secrets = self._lease.ports, self._lease.secrets
+        file = secrets.masked(post.definition.text).encode(errors="replace")
+        agent_file = await ports.patiently(lambda: ports.artifacts.put(file))
+        setup = mapped(post.run_setup(agent_file, first, told), lambda text: encodable(secrets.masked(text)))
+        return await ports.patiently(lambda: ports.artifacts.put(encode_setup(setup)))
 
     async def _deliver(
         self, context: WorkContext, workspace: Workspace, report: Reported

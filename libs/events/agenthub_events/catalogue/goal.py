@@ -176,7 +176,8 @@ class GoalReprioritized(Event, frozen=True, kw_only=True, tag="goal.reprioritize
 class SealRecorded(Event, frozen=True, kw_only=True, tag="seal.recorded"):
     """The goal's messages up to `up_to_seq` hash to `sha256`: any later change would show.
 
-    Hashed is a line for each message: `<sequence> <subject> <sha256 of the stored body>`.
+    Hashed is a line for each message: `<sequence> <subject> <sha256 of the stored body>`. The lines are an object
+    under this digest, so that what was changed can be named.
     """
 
     up_to_seq: int

@@ -24,7 +24,8 @@ class TaskEnqueued(Event, frozen=True, kw_only=True, tag="task.enqueued"):
     """The full work order of one attempt; a worker needs nothing else but the objects it names.
 
     `context_ref` is the digest of the context object, `workspace_commit` the head to start from, `resumes` the
-    attempt whose recorded run goes on (0: a fresh one), `changed` what differs since that attempt.
+    attempt whose recorded run goes on (0: a fresh one), `changed` what differs since that attempt. `instead_of` is
+    the sequence of an order of the same attempt that had got lost from its queue.
     """
 
     task_id: str
@@ -48,6 +49,7 @@ class TaskEnqueued(Event, frozen=True, kw_only=True, tag="task.enqueued"):
     model: str = ""
     resumes: int = 0
     changed: tuple[str, ...] = ()
+    instead_of: int = 0
 
 
 class TaskStarted(Event, frozen=True, kw_only=True, tag="task.started"):

@@ -15,21 +15,33 @@ Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
 FailureClass: TypeAlias = Literal["transient", "model", "tool", "invalid", "crash", "workspace", "limit"]
 ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable"]
 Delivery: TypeAlias = Literal["none", "branch", "pull_request"]
+Mutants: TypeAlias = Literal["on", "off"]
 AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
 
 
 class Constraints(Record, frozen=True, kw_only=True):
-    """The bounds of a goal. None means the hub's default, never unlimited."""
+    """The bounds of a goal. None means the hub's default, never unlimited.
+
+    `min_coverage` (percent, 0: none) and `security_audit` correct what the words of the requirements are taken to
+    demand; None: as they are read. `mutants` "off": nobody tries whether the tests notice broken code.
+    """
 
     max_time_s: int | None = None
     must_pass_tests: bool = True
     require_security_audit: bool = True
     max_cost_usd: float | None = None
     max_llm_calls: int | None = None
+    min_coverage: float | None = None
+    security_audit: bool | None = None
+    mutants: Mutants = "on"
 
 
 class PlanTask(Record, frozen=True, kw_only=True):
-    """One task as a planner or a person writes it. `depends_on` names keys of earlier tasks."""
+    """One task as a planner or a person writes it. `depends_on` names keys of earlier tasks.
+
+    `changes_tests` are tests that were there before and that the task may change, since a requirement wants it:
+    paths, patterns of paths, or ids.
+    """
 
     key: str
     title: str
@@ -41,6 +53,7 @@ class PlanTask(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int | None = None
 
 
@@ -59,6 +72,7 @@ class PlannedTask(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int = 0
     origin: Origin = "planner"
 
@@ -139,6 +153,27 @@ class TestCounts(Record, frozen=True, kw_only=True):
     skipped: int = 0
 
 
+class MutationEvidence(Record, frozen=True, kw_only=True):
+    """What the tests notice of broken code: small changes of the changed lines, each with a run of the tests.
+
+    `survivors` are those that were not noticed, as `path:line` with what became what. `unrun`: no test runs a
+    changed line. `off`: the goal does without them.
+    """
+
+    tried: int = 0
+    noticed: int = 0
+    survivors: tuple[str, ...] = ()
+    unrun: bool = False
+    off: bool = False
+
+    def __str__(self) -> str:
+        if self.off:
+            return "mutants were not tried (constraints.mutants: off)"
+        if self.unrun:
+            return "no test runs a changed line"
+        return f"{self.noticed} of {self.tried} mutants noticed" if self.tried else ""
+
+
 class TestEvidence(Record, frozen=True, kw_only=True):
     """A test run as the system saw it: command, exit code, counts, coverage, and where the log is stored.
 
@@ -194,12 +229,13 @@ class TaskEdits(Record, frozen=True, kw_only=True):
 
 
 class RequirementCoverage(Record, frozen=True, kw_only=True):
-    """Which tasks and which gates stand behind one requirement."""
+    """Which tasks and which gates stand behind one requirement; `none` says so where nothing proves it."""
 
     requirement_id: str
     text: str
     tasks: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    none: str = ""
 
 
 class CallBudget(Record, frozen=True, kw_only=True):

@@ -14,8 +14,21 @@ import msgspec
 
 from agenthub_events.base import Draft, Event, Fence, type_of
 from agenthub_events.catalogue import goal as g
-from agenthub_events.catalogue.values import PlannedTask, Priority
+from agenthub_events.catalogue.values import Priority
 from agenthub_events.errors import CommandRefused
+from agenthub_events.rules.goal_commands import (
+    Approve,
+    ApprovePlan,
+    Cancel,
+    EditPlan,
+    GoalCommand,
+    Pause,
+    RaiseBudget,
+    Reprioritize,
+    RequestTests,
+    Resume,
+    Rework,
+)
 from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, aggregate_of, event_id
 
@@ -51,92 +64,6 @@ class GoalAggregate(msgspec.Struct, frozen=True, kw_only=True):
     closing_seq: int = 0
     seen: frozenset[str] = frozenset()
 
-
-class Approve(msgspec.Struct, frozen=True, kw_only=True):
-    """Accept the result that the person saw at `ready_seq`."""
-
-    by: str
-    request_id: str
-    ready_seq: int
-
-
-class Rework(msgspec.Struct, frozen=True, kw_only=True):
-    """Ask for changes, on a goal that runs or is finished. Without a `priority` it keeps the one that it has."""
-
-    by: str
-    request_id: str
-    feedback: str
-    priority: Priority | None = None
-
-
-class Cancel(msgspec.Struct, frozen=True, kw_only=True):
-    """Stop the goal for good."""
-
-    by: str
-    request_id: str
-    reason: str = ""
-
-
-class Pause(msgspec.Struct, frozen=True, kw_only=True):
-    """Start nothing new."""
-
-    by: str
-    request_id: str
-    reason: str = ""
-
-
-class Resume(msgspec.Struct, frozen=True, kw_only=True):
-    """Go on."""
-
-    by: str
-    request_id: str
-
-
-class RequestTests(msgspec.Struct, frozen=True, kw_only=True):
-    """Run the tests now."""
-
-    by: str
-    request_id: str
-
-
-class RaiseBudget(msgspec.Struct, frozen=True, kw_only=True):
-    """Allow more calls or more money."""
-
-    by: str
-    request_id: str
-    max_cost_usd: float | None = None
-    max_llm_calls: int | None = None
-
-
-class Reprioritize(msgspec.Struct, frozen=True, kw_only=True):
-    """Move the goal in the queues."""
-
-    by: str
-    request_id: str
-    priority: Priority
-
-
-class ApprovePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Let the plan of this revision begin."""
-
-    by: str
-    request_id: str
-    revision: int
-
-
-class EditPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Replace the not yet approved plan of this revision."""
-
-    by: str
-    request_id: str
-    revision: int
-    tasks: tuple[PlannedTask, ...]
-    dropped: tuple[str, ...]
-
-
-GoalCommand: TypeAlias = (
-    Approve | Rework | Cancel | Pause | Resume | RequestTests | RaiseBudget | Reprioritize | ApprovePlan | EditPlan
-)
 
 EVENT_OF: Mapping[type[GoalCommand], type[Event]] = {
     Approve: g.GoalApproved,

@@ -77,12 +77,24 @@ def default_data_dir() -> Path:
     return platformdirs.user_data_path("agenthub", appauthor=False)
 
 
+def _absolute(folder: Path) -> Path:
+    try:
+        path = folder.expanduser().absolute()
+        str(path).encode()
+    except (RuntimeError, OSError, UnicodeEncodeError) as error:
+        raise DataDirUnusable(
+            f"The data folder {str(folder)!r} is no path to use ({error}): choose another with --data-dir"
+            " or AGENTHUB_DATA_DIR"
+        ) from None
+    return path
+
+
 class DataDir:
     """One data folder. Making the object touches nothing; `claim` and `prepare` create what is missing."""
 
     def __init__(self, root: Path) -> None:
         # Children run with "/" as their working directory, so every path must be absolute.
-        self.root = root.expanduser().absolute()
+        self.root = _absolute(root)
         self.jetstream = self.root / "jetstream"
         self.run = self.root / "run"
         self.logs = self.root / "logs"

@@ -9,7 +9,7 @@ from contextlib import aclosing
 
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.ports import Clock, EventLog, Recorded
-from agenthub_runtime.jetstream.work_queue import FAIR_EVERY, LANES
+from agenthub_runtime.jetstream.work_queue import FAIR_EVERY, LANES, LaneState
 
 ACK_WAIT_S = 10.0
 _SWEEP_LEAST_S = 0.1
@@ -54,6 +54,7 @@ class InMemoryBroker:
         self._held: dict[int, tuple[_Order, float]] = {}
         self._news = asyncio.Event()
         self._holding = asyncio.Event()
+        self._given_out: dict[str, int] = {}
 
     async def run(self) -> None:
         """Take orders from the log, and give out again what nobody acknowledged in time; forever."""
@@ -86,6 +87,26 @@ class InMemoryBroker:
         waiting = [order.recorded.subject for lane in self._lanes.values() for order in lane]
         return waiting + [order.recorded.subject for order, _ in self._held.values()]
 
+    def lane_states(self) -> list[LaneState]:
+        """What a server would say of each lane that has given something out."""
+        states = []
+        for key, delivered in self._given_out.items():
+            agent_type, _, lane = key.rpartition(".")
+            held = [order.recorded.seq for order, _ in self._held.values() if order.key == key]
+            back = [order.recorded.seq for order in self._lanes[key] if order.delivered]
+            states.append(
+                LaneState(
+                    agent_type=agent_type,
+                    lane=lane,
+                    waiting=len(self._lanes[key]) - len(back),
+                    held=len(held) + len(back),
+                    pulls=0,
+                    acked=min([*held, *back], default=delivered + 1) - 1,
+                    delivered=delivered,
+                )
+            )
+        return states
+
     async def news(self) -> None:
         """Wait until something may have changed."""
         event = self._news
@@ -114,6 +135,7 @@ class InMemoryBroker:
 
     def _deliver(self, order: _Order) -> InMemoryDelivery:
         order.delivered += 1
+        self._given_out[order.key] = max(self._given_out.get(order.key, 0), order.recorded.seq)
         self._held[order.recorded.seq] = (order, self._clock.monotonic() + ACK_WAIT_S)
         self._holding.set()
         return InMemoryDelivery(self, order)
@@ -124,7 +146,8 @@ class InMemoryBroker:
 
     async def _sweep(self) -> None:
         while True:
-            if not self._held:
+            # What was given out may be acknowledged before this is scheduled.
+            while not self._held:
                 self._holding.clear()
                 await self._holding.wait()
             # What is due sooner than that by then was handed back, and comes by itself.

@@ -22,13 +22,17 @@ _TOKEN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself: its queues, its slots, and the tasks that it holds (`<goal>.<task>`)."""
+    """What a worker says of itself: its queues, its slots, and the tasks that it holds (`<goal>.<task>`).
+
+    With a `problem` it could not start, for that reason, and serves nothing.
+    """
 
     worker: str
     instance: str
     types: tuple[str, ...]
     slots: int
     holding: tuple[str, ...] = ()
+    problem: str = ""
 
 
 class FollowerStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from typing import Any
 
+import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
 
+from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import decode
 from agenthub_events.subjects import STREAM
@@ -31,6 +34,7 @@ _AFTER_REFUSAL_S = 0.5
 _LOOK_S = 1.0
 GATHER_S = 0.005
 _SENDS_S = 1.0
+_CONSUMER = "work-"
 
 log = structlog.get_logger()
 
@@ -72,7 +76,7 @@ class _Lane:
     """What is still open at the server for one consumer."""
 
     def __init__(self, agent_type: str, lane: str) -> None:
-        self.consumer = f"work-{agent_type}-{lane}"
+        self.consumer = f"{_CONSUMER}{agent_type}-{lane}"
         self.key = f"{agent_type}.{lane}"
         self.open = 0
         self.asked_at = 0.0
@@ -235,3 +239,45 @@ class NatsWorkQueue:
             await work
         except NatsError as error:
             log.warning("work_queue_cannot_send", error=str(error) or type(error).__name__)
+
+
+class LaneState(msgspec.Struct, frozen=True, kw_only=True):
+    """One lane of one agent type, in orders.
+
+    `waiting` were given to nobody yet, `held` to workers that have not acknowledged; `pulls` are open requests for
+    work. Up to the stream sequence `acked` all are acknowledged, up to `delivered` given out.
+    """
+
+    agent_type: str
+    lane: str
+    waiting: int
+    held: int
+    pulls: int
+    acked: int
+    delivered: int
+
+
+async def lane_states(nc: Client) -> list[LaneState]:
+    """Every work lane that has its consumer. Raises `StoreUnavailable`."""
+    try:
+        found = await nc.jetstream().consumers_info(STREAM)
+    except NotFoundError:
+        return []
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The queues cannot be read: {error}") from error
+    states = []
+    for info in found:
+        agent_type, _, lane = info.name.removeprefix(_CONSUMER).rpartition("-")
+        if info.name.startswith(_CONSUMER) and agent_type:
+            states.append(
+                LaneState(
+                    agent_type=agent_type,
+                    lane=lane,
+                    waiting=info.num_pending or 0,
+                    held=info.num_ack_pending or 0,
+                    pulls=info.num_waiting or 0,
+                    acked=info.ack_floor.stream_seq if info.ack_floor else 0,
+                    delivered=info.delivered.stream_seq if info.delivered else 0,
+                )
+            )
+    return sorted(states, key=lambda state: (state.agent_type, state.lane))

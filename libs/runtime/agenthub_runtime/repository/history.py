@@ -25,6 +25,13 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     size: int
 
 
+class Blamed(msgspec.Struct, frozen=True, kw_only=True):
+    """The commit that has written a line, and the line."""
+
+    commit: str
+    text: str
+
+
 class History:
     """The read side of a goal's repository; commits and trees are named by their full ids."""
 
@@ -94,6 +101,17 @@ class History:
             return (await self._git.run("cat-file", "blob", f"{checked(commit)}:{path}")).stdout
         except RepositoryError as error:
             raise CommitMissing(f"{path} is not a file of commit {commit}.") from error
+
+    async def blame(self, commit: str, path: str, line: int) -> Blamed:
+        """The commit that has written a line (from 1) of a file. Raises `CommitMissing` without such a line."""
+        try:
+            output = await self._git.run(
+                *("blame", "--porcelain", f"-L{int(line)},{int(line)}", checked(commit)), *literal([path])
+            )
+        except RepositoryError as error:
+            raise CommitMissing(f"{path} of commit {commit} has no line {line}.") from error
+        head, *_, text = output.stdout.decode("utf-8", "replace").splitlines()
+        return Blamed(commit=head.split()[0], text=text.removeprefix("\t"))
 
     async def contents(self, entries: Sequence[FileEntry]) -> dict[str, bytes]:
         """The contents of many files in one go, by path."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from agenthub_events.errors import InvalidInput
 from agenthub_events.redaction import can_be_masked
+from agenthub_runtime.settings.api_keys import read_api_key
 from agenthub_runtime.settings.table import (
     ANTHROPIC_API_KEY,
     ANTHROPIC_BASE_URL,
@@ -39,9 +40,8 @@ def _held(env: Mapping[str, str]) -> Iterator[str]:
     for setting in _KEYS:
         yield env.get(setting.name, "").strip()
     for entries in _LISTS:
-        for entry in _listed(entries, env.get(entries.name, "").strip()):
-            _, separator, secret = entry.partition(":")
-            yield secret.strip() if separator and entries is API_KEYS else entry
+        for place, entry in enumerate(_listed(entries, env.get(entries.name, "").strip()), start=1):
+            yield read_api_key(entry, place).secret if entries is API_KEYS else entry
     for given in _git_tokens(env.get(GIT_TOKENS.name, "").strip()):
         user, separator, token = given.partition(":")
         yield token if separator else user

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from agenthub_events.agent_types import AGENT_TYPES, AgentType, agent_type_of
 from agenthub_events.redaction import SHORTEST_SECRET
+from agenthub_runtime.settings.api_keys import read_api_key
 from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS, parse_workers
 
 T = TypeVar("T")
@@ -53,9 +54,23 @@ def _address(*schemes: str) -> Callable[[str], str]:
         scheme, separator, rest = text.partition("://")
         if not separator or scheme not in schemes or not rest:
             raise ValueError(f"use an address that starts with {' or '.join(f'{name}://' for name in schemes)}")
+        if not _readable(text):
+            # Nothing of it is shown: what looks like a port may be half a password.
+            raise ValueError("its host or port cannot be read; in a password write / as %2F, @ as %40, : as %3A")
         return text
 
     return parse
+
+
+def _readable(address: str) -> bool:
+    if not address.isprintable() or " " in address:
+        return False
+    try:
+        hosts = urlsplit(address).netloc.rpartition("@")[2].split(",")
+        # Both are looked at only when they are asked for; Postgres takes several hosts.
+        return all((part := urlsplit(f"//{host}")).port != 0 and part.hostname != "" for host in hosts)
+    except ValueError:
+        return False
 
 
 def _nats_addresses(text: str) -> str:
@@ -76,11 +91,8 @@ def _list(text: str) -> tuple[str, ...]:
 
 def _keys(text: str) -> tuple[str, ...]:
     entries = _list(text)
-    for entry in entries:
-        name, separator, secret = entry.partition(":")
-        if separator and not secret.strip():
-            # Often a variable that was not set; an empty secret would let everybody in.
-            raise ValueError(f"the key of `{name}` has no secret behind its colon")
+    for place, entry in enumerate(entries, start=1):
+        read_api_key(entry, place)
     return entries
 
 
@@ -118,7 +130,10 @@ def _agent_types(text: str) -> tuple[AgentType, ...]:
 
 
 def _folder(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, OSError):
+        raise ValueError("use an absolute path: the folder that this one begins at is not there") from None
 
 
 NATS_URL = Setting(
@@ -211,8 +226,10 @@ API_KEYS = Setting(
     "secret list",
     _keys,
     "",
-    "Keys that the gateway accepts, separated by commas, each as `name:secret` (the name stands in events as who "
-    "did it) or as the secret alone. Needed for any host other than this machine itself.",
+    "Keys that the gateway accepts, separated by commas, each as `name:scope:secret`, `name:secret` or the secret "
+    "alone. The name stands in events as who did it. Scopes, each with those before it: `read`, `submit` (goals), "
+    "`operate` (answers, approvals, budgets), `admin` (erasing; the default). A secret has 16 or more characters, "
+    "or is `sha256=` with its SHA-256 in hexadecimal. Needed for any host other than this machine itself.",
 )
 HUB_URL = Setting(
     "AGENTHUB_URL",

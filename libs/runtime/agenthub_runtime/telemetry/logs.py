@@ -13,9 +13,11 @@ import structlog
 from structlog.typing import Processor
 
 from agenthub_events.redaction import MASK, NO_SECRETS, KnownSecrets, redact
+from agenthub_runtime.plain_text import plain
 from agenthub_runtime.settings.records import LogSettings
 
 _SECRET_NAME = re.compile(r"password|secret|api_?key|authorization|credential|(?:^|_)token$", re.IGNORECASE)
+_OF_SEVERAL_LINES = frozenset({"exception", "stack"})
 # Looked up anew for each line: an attempt learns what its goal has declared while it runs.
 _ALSO: ContextVar[Callable[[], KnownSecrets]] = ContextVar("also", default=lambda: NO_SECRETS)
 # Libraries tell at INFO what our own lines tell better.
@@ -35,19 +37,21 @@ def configure_logging(settings: LogSettings, *, service: str, stream: TextIO = s
         structlog.processors.format_exc_info,
         mask_credentials(settings.secrets),
     ]
-    renderer: Processor = structlog.processors.JSONRenderer()
+    rendering: list[Processor] = [structlog.processors.JSONRenderer()]
     if as_text:
-        renderer = structlog.dev.ConsoleRenderer(
+        console = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
+        rendering = [make_printable, console]
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    alone = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=alone, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=max(level, _LIBRARIES_FROM), force=True)
 
 
@@ -66,6 +70,15 @@ def mask_credentials(secrets: KnownSecrets) -> Processor:
         return event
 
     return mask
+
+
+def make_printable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Write what others said as one line without terminal code; only our own tracebacks have several."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            text = plain(value)
+            event[name] = text if name in _OF_SEVERAL_LINES else text.replace("\n", "\\n")
+    return event
 
 
 def add_trace_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

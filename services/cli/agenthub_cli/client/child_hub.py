@@ -39,7 +39,9 @@ def child_hub(
     folder: Path, *, workers: str | None = None, env: Mapping[str, str] | None = None
 ) -> Iterator[ChildHub]:
     """Start a hub on `folder`. Raises `CommandFailed` with its last words when it does not come up."""
-    command = [sys.executable, "-m", "agenthub_cli.main", "up", "--json", "--port", "0", "--data-dir", str(folder)]
+    # -P: a module of the person's own folder must not stand in for one of ours.
+    command = [sys.executable, "-P", "-m", "agenthub_cli.main", "up", "--json", "--port", "0"]
+    command += ["--data-dir", str(folder)]
     if workers is not None:
         command += ["--workers", workers]
     try:

@@ -9,21 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agenthub_cli.errors import CommandFailed
+from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.settings.table import DATABASE_URL, NATS_URL, Setting
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+    from agenthub_runtime.postgres.database import Database
 
 _GIVE_UP_S = 5.0
 
 
 def nats_address(nats_url: str | None, data_dir: Path | None) -> str:
     """`nats_url`, or the running hub's with its credentials. Raises `CommandFailed`."""
-    return nats_url or _of_running_hub(data_dir, "NATS_URL")
+    return _checked(NATS_URL, nats_url) if nats_url else _of_running_hub(data_dir, NATS_URL)
 
 
 def postgres_address(database_url: str | None, data_dir: Path | None) -> str:
     """`database_url`, or the running hub's with its credentials. Raises `CommandFailed`."""
-    return database_url or _of_running_hub(data_dir, "DATABASE_URL")
+    return _checked(DATABASE_URL, database_url) if database_url else _of_running_hub(data_dir, DATABASE_URL)
 
 
 @asynccontextmanager
@@ -41,14 +46,34 @@ async def nats_connection(nats_url: str | None, data_dir: Path | None) -> AsyncI
         await nc.close()
 
 
-def _of_running_hub(data_dir: Path | None, setting: str) -> str:
+@asynccontextmanager
+async def stores(
+    nats_url: str | None, database_url: str | None, data_dir: Path | None
+) -> AsyncIterator[tuple[JetStreamEventLog, Database]]:
+    """The event log and the database of a hub, closed afterwards."""
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+    from agenthub_runtime.postgres.database import Database
+
+    address = postgres_address(database_url, data_dir)
+    async with nats_connection(nats_url, data_dir) as nc, Database(address, name="agenthub-cli") as database:
+        yield JetStreamEventLog(nc), database
+
+
+def _checked(setting: Setting[str], address: str) -> str:
+    try:
+        return setting.parse(address)
+    except ValueError as error:
+        raise SettingsInvalid((f"{setting.name}: {error}",)) from None
+
+
+def _of_running_hub(data_dir: Path | None, setting: Setting[str]) -> str:
     from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
 
     folder = DataDir(data_dir or default_data_dir())
     hub = folder.running_hub()
     if hub is None:
         raise CommandFailed(
-            f"No hub runs on {folder.root}, and {setting} is not set",
-            hint=f"start one with `agenthub up`, or set {setting}, or name the folder with --data-dir",
+            f"No hub runs on {folder.root}, and {setting.name} is not set",
+            hint=f"start one with `agenthub up`, or set {setting.name}, or name the folder with --data-dir",
         )
-    return folder.secrets.authorise(hub.nats_url if setting == "NATS_URL" else hub.postgres_url)
+    return folder.secrets.authorise(hub.nats_url if setting is NATS_URL else hub.postgres_url)

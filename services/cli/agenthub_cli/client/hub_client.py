@@ -15,6 +15,10 @@ import httpx2
 import msgspec
 from cyclopts import Parameter
 
+from agenthub_cli import exit_codes
+from agenthub_cli.checked import is_key
+from agenthub_cli.client.address import hub_address, hub_key, on_loopback
+from agenthub_cli.client.answers import HubAnswer, answer_in, check_stream, failure, items_of
 from agenthub_cli.errors import CommandFailed, HubUnreachable
 
 API = "/api/v1"
@@ -27,7 +31,11 @@ Url: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, one object a line")]
 Key: TypeAlias = Annotated[
     str | None,
-    Parameter(name="--key", help="Idempotency key: the same key is the same command, however often sent"),
+    Parameter(
+        name="--key",
+        validator=is_key,
+        help="Idempotency key: the same key is the same command, however often sent",
+    ),
 ]
 DataDirOption: TypeAlias = Annotated[
     Path | None, Parameter(name="--data-dir", env_var="AGENTHUB_DATA_DIR", help="Folder of the embedded hub")
@@ -50,23 +58,25 @@ class HubClient:
     """A hub's HTTP interface. Every method raises `CommandFailed` with the hub's own words."""
 
     def __init__(self, url: str | None = None) -> None:
-        self.url = (url or running_url(None)).rstrip("/")
-        key = os.environ.get("AGENTHUB_API_KEY", "")
+        self.url = hub_address(url or running_url(None))
+        key = hub_key()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx2.Client(base_url=self.url, timeout=_TIMEOUT_S, headers=headers)
+        self._client = _client(self.url, headers)
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, **params: Any) -> HubAnswer:
         """GET below the API; `params` that are None are left out."""
-        return self._answer("GET", path, params={k: v for k, v in params.items() if v is not None}).json()
+        wanted = {k: v for k, v in params.items() if v is not None}
+        return answer_in(self.url, self._response("GET", path, params=wanted))
 
     def get_bytes(self, path: str, **params: Any) -> bytes:
         """GET a body that is not JSON."""
-        return self._answer("GET", path, params=params).content
+        return self._response("GET", path, params=params).content
 
-    def post(self, path: str, body: dict[str, Any], *, key: str | None = None, **params: Any) -> Any:
+    def post(self, path: str, body: dict[str, Any], *, key: str | None = None, **params: Any) -> HubAnswer:
         """POST a command; `key` makes a retry the same command."""
-        headers = {"Idempotency-Key": key} if key else {}
-        return self._answer("POST", path, json=body, headers=headers, params=params).json()
+        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        sent = _as_json(body)
+        return answer_in(self.url, self._response("POST", path, content=sent, headers=headers, params=params))
 
     def pages(self, path: str, *, limit: int | None = None, **params: Any) -> Iterator[Any]:
         """Every item of a paged list, at most `limit`."""
@@ -74,7 +84,7 @@ class HubClient:
         given = 0
         while True:
             page = self.get(path, cursor=cursor, **params)
-            for item in page["items"]:
+            for item in items_of(page):
                 if limit is not None and given >= limit:
                     return
                 given += 1
@@ -105,9 +115,10 @@ class HubClient:
             with self._client.stream(
                 "GET", f"{API}/stream", params=wanted, headers=headers, timeout=httpx2.Timeout(10.0, read=60.0)
             ) as response:
-                if response.is_error:
+                if not response.is_success:
                     response.read()
-                    raise _failure(response)
+                    raise failure(self.url, response)
+                check_stream(self.url, response)
                 if idle_s is None:
                     yield _frames(response.iter_lines())
                 else:
@@ -116,13 +127,15 @@ class HubClient:
         except httpx2.TransportError as error:
             raise HubUnreachable(self.url) from error
 
-    def _answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
+    def _response(self, method: str, path: str, **options: Any) -> httpx2.Response:
         try:
             response = self._client.request(method, f"{API}{path}", **options)
-        except httpx2.TransportError as error:
+        except httpx2.TimeoutException as error:
+            raise HubUnreachable(self.url, f"nothing came for {_TIMEOUT_S:g} s") from error
+        except httpx2.RequestError as error:
             raise HubUnreachable(self.url) from error
-        if response.is_error:
-            raise _failure(response)
+        if not response.is_success:
+            raise failure(self.url, response)
         return response
 
 
@@ -133,6 +146,27 @@ def running_url(data_dir: Path | None) -> str:
     named = data_dir or os.environ.get("AGENTHUB_DATA_DIR")
     hub = DataDir(Path(named) if named else default_data_dir()).running_hub()
     return hub.url if hub else "http://127.0.0.1:8000"
+
+
+def _client(url: str, headers: dict[str, str]) -> httpx2.Client:
+    """Raises `CommandFailed` when a proxy or a certificate that the environment names cannot be used."""
+    try:
+        return httpx2.Client(base_url=url, timeout=_TIMEOUT_S, headers=headers, trust_env=not on_loopback(url))
+    except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
+        raise CommandFailed(
+            f"A proxy or a certificate that the environment names cannot be used: {error}",
+            hint="look at ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
+            code=exit_codes.USAGE,
+        ) from error
+
+
+def _as_json(body: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        raise CommandFailed(
+            "What you gave holds bytes that are no UTF-8", hint="give text", code=exit_codes.USAGE
+        ) from None
 
 
 class _Reader:
@@ -190,23 +224,3 @@ def _frames(lines: Iterator[str]) -> Iterator[ServerSentEvent]:
             text = value.removeprefix(" ")
             if name in fields:
                 fields[name] = f"{fields[name]}\n{text}" if name == "data" and fields["data"] else text
-
-
-def _failure(response: httpx2.Response) -> CommandFailed:
-    try:
-        problem = response.json()
-        detail = problem.get("detail") or problem.get("title") or response.reason_phrase
-        places = [_place(error, detail) for error in problem.get("errors", ()) if error.get("key")]
-    except ValueError:
-        detail, places = response.reason_phrase, []
-    extra = "".join(f"\n  {place}" for place in dict.fromkeys(places) if place)
-    hint = "set AGENTHUB_API_KEY to a key of this hub" if response.status_code == 401 else ""
-    return CommandFailed(f"{detail} (HTTP {response.status_code}){extra}", hint=hint)
-
-
-def _place(error: dict[str, str], detail: str) -> str:
-    """What is still to be said about a place of the request: nothing that the detail says already."""
-    key, message = error["key"], error["message"]
-    if message not in detail:
-        return f"{key}: {message}"
-    return "" if key.rpartition(".")[2] in detail else f"at {key}"

@@ -6,11 +6,12 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
+from agenthub_cli.checked import Id
 from agenthub_cli.client.hub_client import HubClient, Json, Url
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.output import print_json, print_rows, say
 
-LetterId: TypeAlias = Annotated[str, Parameter(help="Id of the dead letter (`agenthub dead-letters list`)")]
+LetterId: TypeAlias = Annotated[Id, Parameter(help="Id of the dead letter (`agenthub dead-letters list`)")]
 
 app = App(name="dead-letters", help="List dead letters, send them back to work, or give them up.")
 

@@ -16,9 +16,10 @@ import msgspec
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.client.address import hub_address, on_loopback
 from agenthub_cli.client.hub_client import DataDirOption, HubClient, Json, Url, running_url
 from agenthub_cli.client.model_access import look_at_model, named, rehearses
-from agenthub_cli.errors import HubUnreachable
+from agenthub_cli.errors import HubUnreachable, NotAHub
 from agenthub_cli.terminal.output import print_json, say
 from agenthub_events.errors import AgenthubError
 
@@ -171,7 +172,10 @@ async def _model_of_hub(url: str | None, data_dir: Path | None, *, probe: bool) 
         found = await asyncio.to_thread(hub.get, "/model", probe=str(probe).lower())
     except HubUnreachable:
         return None
-    return msgspec.convert(found, ToldModel)
+    try:
+        return msgspec.convert(found, ToldModel)
+    except msgspec.ValidationError as error:
+        raise NotAHub(hub.url, str(error)) from None
 
 
 async def _model_of_shell(*, probe: bool) -> ToldModel:
@@ -187,13 +191,13 @@ async def _model_of_shell(*, probe: bool) -> ToldModel:
 async def _hub(url: str | None, data_dir: Path | None) -> DoctorCheck:
     import httpx2
 
-    address = url or running_url(data_dir)
+    address = hub_address(url or running_url(data_dir))
     try:
-        async with httpx2.AsyncClient(timeout=5) as client:
+        async with httpx2.AsyncClient(timeout=5, trust_env=not on_loopback(address)) as client:
             answer = await client.get(f"{address}/health/ready")
-    except httpx2.TransportError:
+    except httpx2.RequestError:
         return DoctorCheck("hub", "warning", f"none answers at {address}: start one with `agenthub up`")
-    if answer.is_error:
+    if not answer.is_success:
         return DoctorCheck("hub", "failed", f"{address} is not ready: {answer.text[:300]}")
     return DoctorCheck("hub", "ok", f"ready at {address}")
 

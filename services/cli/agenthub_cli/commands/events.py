@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from agenthub_cli.checked import Count, Id, Position
 from agenthub_cli.client.hub_client import HubClient, Json, Url
 from agenthub_cli.terminal.output import print_json, say
 
@@ -16,10 +17,10 @@ app = App(name="events", help="Read the event log.")
 @app.command
 def tail(
     *,
-    goal: Annotated[str | None, Parameter(help="Only this goal")] = None,
+    goal: Annotated[Id | None, Parameter(help="Only this goal")] = None,
     type: Annotated[str | None, Parameter(help="Only this type, e.g. `task.completed`")] = None,
     from_seq: Annotated[
-        int | None, Parameter(name="--from", help="Start behind this sequence; default: now")
+        Position | None, Parameter(name="--from", help="Start behind this sequence; default: now")
     ] = None,
     url: Url = None,
     json: Json = False,
@@ -34,10 +35,10 @@ def tail(
 
 @app.command
 def show(
-    goal_id: Annotated[str, Parameter(help="Id of the goal")],
+    goal_id: Annotated[Id, Parameter(help="Id of the goal")],
     *,
     type: Annotated[str | None, Parameter(help="Only this type")] = None,
-    limit: Annotated[int | None, Parameter(help="How many at most; default: all")] = None,
+    limit: Annotated[Count | None, Parameter(help="How many at most; default: all")] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:

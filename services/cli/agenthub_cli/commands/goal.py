@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import Calls, Count, Dollars, Id, Seconds
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.queue_check import sentence, unserved_types
@@ -21,7 +22,7 @@ from agenthub_cli.goals.watch import (
 from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
 from agenthub_cli.terminal.output import print_json, print_rows, program, say
 
-GoalId: TypeAlias = Annotated[str, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
+GoalId: TypeAlias = Annotated[Id, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
@@ -63,7 +64,7 @@ def submit(
 def list_(
     *,
     status: Annotated[str | None, Parameter(help="Only goals in this state")] = None,
-    limit: Annotated[int, Parameter(help="How many at most")] = 20,
+    limit: Annotated[Count, Parameter(help="How many at most")] = 20,
     url: Url = None,
     json: Json = False,
 ) -> None:
@@ -92,6 +93,10 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     for words in goal.get("left_out", ()):
         say(f"Left out: {words}\n")
     print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
+    for task in tasks:
+        if task["changes_tests"]:
+            wanted = ", ".join(task["requirement_ids"]) or "no requirement is named"
+            say(f"{task['task_id']} may change earlier tests ({wanted}): {', '.join(task['changes_tests'])}")
     if gates:
         say()
         print_rows(gates, ("gate", "round", "verdict", "commit_id", "summary"), empty="")
@@ -109,7 +114,7 @@ def watch(
         str | None,
         Parameter(name="--from", help="Start behind this sequence, or `now`; default: the goal's beginning"),
     ] = None,
-    timeout: Annotated[float | None, Parameter(help="Give up after so many seconds (exit code 124)")] = None,
+    timeout: Annotated[Seconds | None, Parameter(help="Give up after so many seconds (exit code 124)")] = None,
     url: Url = None,
     json: Json = False,
 ) -> int:
@@ -161,8 +166,8 @@ def approve_plan(goal_id: GoalId, *, key: Key = None, url: Url = None, json: Jso
 def budget(
     goal_id: GoalId,
     *,
-    max_llm_calls: Annotated[int | None, Parameter(help="New limit of model calls")] = None,
-    max_cost_usd: Annotated[float | None, Parameter(help="New limit of money")] = None,
+    max_llm_calls: Annotated[Calls | None, Parameter(help="New limit of model calls")] = None,
+    max_cost_usd: Annotated[Dollars | None, Parameter(help="New limit of money")] = None,
     key: Key = None,
     url: Url = None,
     json: Json = False,
@@ -179,7 +184,7 @@ def budget(
 @app.command
 def note(
     goal_id: GoalId,
-    task_id: Annotated[str, Parameter(help="Id of the running task (`agenthub goal show`)")],
+    task_id: Annotated[Id, Parameter(help="Id of the running task (`agenthub goal show`)")],
     text: Annotated[str, Parameter(help="What the agent should know at its next step")],
     *,
     key: Key = None,

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from agenthub_cli.checked import Id
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.goals.watch import follow_command, waits_for_approval
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.output import print_json, program, say
-from agenthub_cli.terminal.plain_text import one_line
+from agenthub_runtime.plain_text import one_line, plain
 
 # What each action does to the task that asks, or to a goal that asks as a whole.
 _OF_TASK = {
@@ -45,7 +46,8 @@ def inbox(*, url: Url = None, json: Json = False) -> None:
         say(f"{item['goal_id']}  {one_line(item['goal'])}\n  waits for {item['waits_for']}: {item['command']}")
     for item in waiting:
         say(f"{item['id']}  {item['goal_id']}  {item.get('task_id') or 'the goal as a whole'}")
-        say(textwrap.indent(item["question"], "  "))
+        # Each line is marked: what an agent asks cannot look like a line of ours.
+        say(textwrap.indent(plain(item["question"]), "  │ ", lambda _: True))
         for number, option in enumerate(item.get("options") or (), start=1):
             say(f"    {number}. {one_line(option)}")
         given = "--option 1" if item.get("options") else '--text "…"'
@@ -70,7 +72,7 @@ def _waits_for(goal: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def answer(
-    intervention: Annotated[str, Parameter(help="Id of the question (`agenthub inbox`)")],
+    intervention: Annotated[Id, Parameter(help="Id of the question (`agenthub inbox`)")],
     *,
     text: Annotated[str | None, Parameter(help="The answer in words")] = None,
     option: Annotated[str | None, Parameter(help="One of the options, by its words or its number")] = None,

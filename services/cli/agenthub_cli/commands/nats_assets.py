@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.connection import nats_connection
@@ -16,7 +17,10 @@ NatsUrl: TypeAlias = Annotated[
     str | None, Parameter(name="--nats-url", env_var="NATS_URL", help="NATS server; default: the running hub's")
 ]
 Replicas: TypeAlias = Annotated[
-    int, Parameter(name="--replicas", help="Copies of each file stream (3 in a cluster)")
+    int,
+    Parameter(
+        name="--replicas", validator=Number(gte=1, lte=5), help="Copies of each file stream (3 in a cluster)"
+    ),
 ]
 
 app = App(name="nats", help="Streams and consumers as the nats/ folder declares them.")

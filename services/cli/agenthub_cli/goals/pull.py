@@ -17,8 +17,11 @@ from agenthub_runtime.remotes.errors import RemoteRefused
 def pull_goal(hub: HubClient, goal_id: str, folder: Path) -> Path:
     """Clone `goal/<id>` into `folder`, which must not exist yet or be empty. Raises `CommandFailed`."""
     target = folder.resolve()
-    if target.exists() and any(target.iterdir()):
-        raise CommandFailed(f"{target} is not empty", hint="name another folder")
+    try:
+        if target.exists() and any(target.iterdir()):
+            raise CommandFailed(f"{target} is not empty", hint="name another folder")
+    except OSError as error:
+        raise CommandFailed(f"{target} is no folder to write to: {error.strerror}", hint="name another") from error
     bundle = hub.get_bytes(f"/goals/{goal_id}/bundle")
     with tempfile.NamedTemporaryFile(suffix=".bundle") as file:
         file.write(bundle)

@@ -10,12 +10,15 @@ import msgspec
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import Calls, Dollars
 from agenthub_cli.errors import CommandFailed
 from agenthub_runtime.remotes.address import is_remote
 
 PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
 
-_LIMITS = ("max_time", "max_cost_usd", "max_llm_calls")
+# No request may be larger.
+_FILE_MAX = 4 << 20
+_LIMITS = ("max_time", "max_cost_usd", "max_llm_calls", "min_coverage", "security_audit", "mutants")
 
 
 @Parameter(name="*")
@@ -46,8 +49,17 @@ class SubmitOptions:
         str | None, Parameter(help="How the tests are run; default: what the repository shows")
     ] = None
     max_time: Annotated[str | None, Parameter(help="For example `4 hours` [default: 7 days]")] = None
-    max_cost_usd: Annotated[float | None, Parameter(help="Limit of money [default: 50]")] = None
-    max_llm_calls: Annotated[int | None, Parameter(help="Limit of model calls [default: 500]")] = None
+    max_cost_usd: Annotated[Dollars | None, Parameter(help="Limit of money [default: 50]")] = None
+    max_llm_calls: Annotated[Calls | None, Parameter(help="Limit of model calls [default: 500]")] = None
+    min_coverage: Annotated[
+        float | None, Parameter(help="Percent that the tests must cover; 0: none [default: what the words demand]")
+    ] = None
+    security_audit: Annotated[bool | None, Parameter(help="Whether to audit, whatever the words seem to ask")] = (
+        None
+    )
+    mutants: Annotated[
+        Literal["on", "off"] | None, Parameter(help="Whether the tests must notice broken code [default: on]")
+    ] = None
     autonomy: Annotated[
         Literal["full", "approve_plan"] | None,
         Parameter(help="`approve_plan` waits for `agenthub goal approve-plan` before work begins [default: full]"),
@@ -66,7 +78,7 @@ class SubmitOptions:
         if self.deliver is not None:
             given["deliver"] = self.deliver.replace("-", "_")
         if self.secrets is not None:
-            given["secrets"] = [line for line in _read(self.secrets).decode().splitlines() if line.strip()]
+            given["secrets"] = [line for line in _text(self.secrets).splitlines() if line.strip()]
         if self.workflow is not None:
             given["workflow"] = _task_list(self.workflow)
         return {**given, "constraints": limits} if limits else given
@@ -87,14 +99,29 @@ def _repository(text: str) -> str:
 def _task_list(path: Path) -> Any:
     try:
         return msgspec.json.decode(_read(path))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandFailed(
             f"{path} is no JSON: {error}", hint="give a JSON list of tasks", code=exit_codes.USAGE
         ) from error
 
 
+def _text(path: Path) -> str:
+    try:
+        return _read(path).decode()
+    except UnicodeDecodeError as error:
+        raise CommandFailed(
+            f"{path} is no UTF-8 text: its byte {error.start + 1} does not belong there",
+            hint="give a text file, or the bytes in base64",
+            code=exit_codes.USAGE,
+        ) from error
+
+
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_FILE_MAX + 1)
     except OSError as error:
         raise CommandFailed(f"{path} cannot be read: {error.strerror}", code=exit_codes.USAGE) from error
+    if len(content) > _FILE_MAX:
+        raise CommandFailed(f"{path} is larger than {_FILE_MAX >> 20} MiB", code=exit_codes.USAGE)
+    return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from agenthub_cli.terminal.plain_text import one_line, plain
+from agenthub_runtime.plain_text import one_line, plain
 
 
 def program() -> str:
@@ -20,21 +21,36 @@ def program() -> str:
     called = Path(sys.argv[0])
     if called.name != "agenthub":
         return f"{sys.executable} -m agenthub_cli.main"
-    absolute, here = called.resolve(), Path.cwd()
+    try:
+        absolute, here = called.resolve(), Path.cwd()
+    except OSError:
+        # The folder in which the person stands is gone.
+        return str(called)
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
 
 
 def say(text: str = "", *, aside: bool = False) -> None:
     """A line for people on standard output, or beside it on standard error; whoever wrote it, it is only text."""
-    print(plain(text), file=sys.stderr if aside else sys.stdout, flush=True)
+    stream = sys.stderr if aside else sys.stdout
+    # A program without this output is not told on the other one.
+    if stream is not None:
+        print(plain(text), file=stream, flush=True)
 
 
 def print_json(value: Any) -> None:
     """One JSON object on one line, in UTF-8 whatever the locale is."""
     if sys.stdout is not None:
         sys.stdout.flush()
-        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+        sys.stdout.buffer.write(_json(value) + b"\n")
         sys.stdout.buffer.flush()
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        # Half a character, or a byte of a file name: UTF-8 has no place for it, JSON's escapes have.
+        return json.dumps(msgspec.to_builtins(value)).encode()
 
 
 def print_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, empty: str) -> None:

@@ -17,8 +17,8 @@ from agenthub_gateway.api.access import AnyRequest, KeyHeader, PortsParam
 from agenthub_gateway.api.payloads.decoding import body_hash, strict_body
 from agenthub_gateway.api.payloads.responses import CommandAccepted
 from agenthub_gateway.commands.append import CommandOutcome, Intent, request_id_for
+from agenthub_gateway.edge.guard import LOCAL_PRINCIPAL, PRINCIPAL
 from agenthub_gateway.ports import GatewayPorts
-from agenthub_gateway.security import LOCAL_PRINCIPAL, PRINCIPAL
 
 REPLAYED_HEADER = "Idempotency-Replayed"
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

@@ -10,7 +10,7 @@ from litestar import Response
 from litestar.params import FromPath, JSONBody
 
 from agenthub_events.errors import InvalidInput
-from agenthub_events.rules.goal_aggregate import (
+from agenthub_events.rules.goal_commands import (
     Approve,
     Cancel,
     GoalCommand,

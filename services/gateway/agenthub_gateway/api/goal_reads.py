@@ -26,6 +26,7 @@ from agenthub_gateway.api.payloads.responses import (
     goal_view,
 )
 from agenthub_gateway.api.reading import Reading, ReadingParam
+from agenthub_gateway.api.waiting import say_who_is_missing
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import EventView, Filter, Frame, parse_types, view_of
 from agenthub_runtime.postgres.database import Connection
@@ -106,6 +107,7 @@ async def tasks(
     async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_tasks(connection, goal_id, cursor, limit)
+    await say_who_is_missing(reading.ports, page.items)
     return reading.answer(page, at)
 
 
@@ -122,6 +124,7 @@ async def task(goal_id: FromPath[str], task_id: FromPath[str], *, reading: Readi
         attempts = await list_attempts(connection, goal_id, task_id)
     if row is None:
         raise NotFound(f"Goal `{goal_id[:60]}` has no task `{task_id[:60]}`")
+    await say_who_is_missing(reading.ports, [row])
     return reading.answer(TaskDetail(row, attempts), at)
 
 
@@ -131,6 +134,7 @@ async def task_graph(goal_id: FromPath[str], *, reading: ReadingParam) -> Respon
     async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         found = await graph(connection, goal_id)
+    await say_who_is_missing(reading.ports, found.tasks)
     return reading.answer(found, at)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from agenthub_events.base import Draft
 from agenthub_events.errors import CommandRefused
 from agenthub_events.ports import Recorded
-from agenthub_events.rules.goal_aggregate import EVENT_OF, Approve, GoalCommand, asked_id, decide
+from agenthub_events.rules.goal_aggregate import EVENT_OF, asked_id, decide
+from agenthub_events.rules.goal_commands import Approve, GoalCommand
 from agenthub_gateway.commands.append import (
     CommandOutcome,
     Intent,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from agenthub_events.catalogue.values import PlannedTask, PlanTask
 from agenthub_events.errors import CommandRefused
-from agenthub_events.rules.goal_aggregate import ApprovePlan, EditPlan
+from agenthub_events.rules.goal_commands import ApprovePlan, EditPlan
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
 from agenthub_gateway.commands.goal import command_goal

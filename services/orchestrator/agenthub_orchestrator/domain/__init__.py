@@ -10,9 +10,17 @@
 """
 
 from agenthub_orchestrator.domain.due import Charge, Due, Fired, TimerKind, TimerRequest
+from agenthub_orchestrator.domain.inputs import (
+    DecisionInputs,
+    decode_policy,
+    encode_policy,
+    from_metadata,
+    to_metadata,
+)
 from agenthub_orchestrator.domain.orders.estimates import estimates
 from agenthub_orchestrator.domain.orders.lanes import lane
 from agenthub_orchestrator.domain.policy import Policy
+from agenthub_orchestrator.domain.queued import LaneView, QueuedOrder, QueueWatch, Workers, queued_orders
 from agenthub_orchestrator.domain.rules.budget import charged
 from agenthub_orchestrator.domain.rules.decide import decide
 from agenthub_orchestrator.domain.rules.timer_requests import is_settled_by, timers_of
@@ -23,24 +31,34 @@ from agenthub_orchestrator.domain.state.task import TaskState, TaskWord
 
 __all__ = [
     "Charge",
+    "DecisionInputs",
     "Due",
     "Fired",
     "GoalState",
     "GoalWord",
+    "LaneView",
     "Policy",
+    "QueueWatch",
+    "QueuedOrder",
     "TaskState",
     "TaskWord",
     "TimerKind",
     "TimerRequest",
+    "Workers",
     "apply",
     "charged",
     "decide",
+    "decode_policy",
     "derived_status",
+    "encode_policy",
     "estimates",
+    "from_metadata",
     "initial",
     "is_settled_by",
     "lane",
+    "queued_orders",
     "task_status",
     "timers_of",
+    "to_metadata",
     "why_waiting",
 ]

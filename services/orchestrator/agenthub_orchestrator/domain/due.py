@@ -28,9 +28,9 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 class Due(msgspec.Struct, frozen=True):
     """An event that should be in the log and is not yet.
 
-    `context` is the object that the event names by its digest (`TaskEnqueued.context_ref`): it must be stored
-    before the draft is appended. None when the event names no object. With a `charge` the draft settles a slice
-    as if all of it had been used: `ledger.charged` puts in what the run shows, once it is closed.
+    `context` is the object that the event names by its digest (`TaskEnqueued.context_ref`, `SealRecorded.sha256`):
+    it must be stored before the draft is appended. None when the event names no object. With a `charge` the draft
+    settles a slice as if all of it had been used: `ledger.charged` puts in what the run shows, once it is closed.
     """
 
     draft: Draft
@@ -41,12 +41,15 @@ class Due(msgspec.Struct, frozen=True):
 class Fired(msgspec.Struct, frozen=True):
     """A timer that has fired, as an input: `kind`, `task_id` (`_` for the goal) and `ref` are those of its wish.
 
-    The kind `advisory` is no timer: the server has given up delivering the order of attempt `ref` of the task.
+    The kind `advisory` is no timer: the server has given up delivering the order of attempt `ref` of the task. Nor
+    are `lost`, `unserved` and `queued`: they say of the order `ref` (its sequence) that no queue has it any more,
+    that no running worker serves it (`detail`: what hinders one), and that it has waited for long.
     """
 
     kind: str
     task_id: str
     ref: str
+    detail: str = ""
 
 
 class TimerRequest(msgspec.Struct, frozen=True, kw_only=True):

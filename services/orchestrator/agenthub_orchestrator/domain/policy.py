@@ -15,6 +15,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     before a person is asked. `max_retries`: failed attempts that are repeated without anybody's help.
     `park_s`: how long an overloaded attempt rests when its worker named no date. `max_open_orders`: orders of one
     goal that wait in the queues at the same time. `max_proposed_tasks`: tasks that the agents of one goal may add.
+    `queue_age_s`: how long an order may wait in its queue before people are told.
     `max_fixes`: repair tasks made of one verdict. `agent_hashes`: agent name or type to the hash of its
     definition. `durations`: agent type to (median, 90th percentile) in minutes, as measured on finished tasks.
     """
@@ -27,6 +28,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     attempt_grace_s: float = 30.0
     park_s: float = 30.0
     stall_after_s: float = 60.0
+    queue_age_s: float = 4 * 3_600.0
     escalate_after_s: float = 3_600.0
     max_escalations: int = 3
     max_open_orders: int = 1_000

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
 
 import defusedxml.ElementTree
@@ -16,10 +14,12 @@ import msgspec
 from defusedxml.common import DefusedXmlException
 
 from agenthub_events.catalogue.values import TestCounts
-from agenthub_worker.evidence.layout import belongs_to_tests
+from agenthub_events.redaction import encodable
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
 
+NAME_MAX = 500
+"""Characters of a test's id that are kept; the code under test makes them up."""
 REPORT_BYTES = 32 << 20
 # pytest's own name for a failure of itself, and ours for an entry without a name: pytest was ended in that test.
 NO_TESTS = ("pytest::internal", "(a test that never ended)")
@@ -39,6 +39,11 @@ class Case(msgspec.Struct, frozen=True):
     id: str
     outcome: Outcome
     reason: str = ""
+
+
+def stored_id(name: str) -> str:
+    """A test's id as it is kept in the log."""
+    return encodable(name)[:NAME_MAX]
 
 
 def read_report(path: Path, *, limit: int = REPORT_BYTES) -> bytes | None:
@@ -89,30 +94,7 @@ def unittest_counts(log: bytes) -> TestCounts | None:
     )
 
 
-def coverage_percent(data: bytes) -> float | None:
-    """Covered lines of the code under test in percent, from a JSON report of coverage.py.
-
-    Test files do not count. None when the report cannot be read or holds no line of code.
-    """
-    try:
-        report = json.loads(data)
-        counts = list(_line_counts(report))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    statements = sum(total for total, _ in counts)
-    if not statements:
-        return None
-    return round(100 * sum(covered for _, covered in counts) / statements, 2)
-
-
 _RANK: tuple[Outcome, ...] = ("passed", "skipped", "failed", "error")
-
-
-def _line_counts(report: Any) -> Iterator[tuple[int, int]]:
-    for path, measured in report["files"].items():
-        if not belongs_to_tests(path):
-            summary = measured["summary"]
-            yield int(summary["num_statements"]), int(summary["covered_lines"])
 
 
 def _outcome(element: Element) -> Outcome:

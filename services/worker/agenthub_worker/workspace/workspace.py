@@ -25,7 +25,8 @@ from agenthub_worker.evidence.layout import (
     given_test_command,
     is_test_file,
 )
-from agenthub_worker.evidence.test_history import NAME_MAX, outcomes_of
+from agenthub_worker.evidence.reports import stored_id
+from agenthub_worker.evidence.test_history import outcomes_of
 from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.lease.lease import Lease
 from agenthub_worker.ports import WorkerPorts
@@ -126,11 +127,16 @@ class Workspace:
         return ROOT_COMMIT
 
 
+def workspace_path(lease: Lease) -> Path:
+    """Where the attempt's workspace is on this machine."""
+    return lease.ports.workspaces / f"{lease.goal_id}-{lease.task_id}-{lease.claim}"
+
+
 async def open_workspace(lease: Lease, context: WorkContext) -> Workspace:
     """The workspace in which the attempt begins: its checkpoint, the commit a gate judges, or the ordered head."""
     branch = await read_branch(lease.ports, lease.goal_id)
     repository = await open_repository(lease.ports, lease.goal_id, branch)
-    path = lease.ports.workspaces / f"{lease.goal_id}-{lease.task_id}-{lease.claim}"
+    path = workspace_path(lease)
     start = context.gate.commit if context.gate else lease.order.workspace_commit or ROOT_COMMIT
     workspace = Workspace(lease, repository, branch, path, start)
     saved = context.checkpoint
@@ -170,15 +176,28 @@ async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tu
 
 
 async def run_tests_at(
-    lease: Lease, workspace: Workspace, commit: str, command: TestCommand
+    lease: Lease, repository: GoalRepository, commit: str, command: TestCommand
 ) -> tuple[TestReport, TestEvidence]:
-    """The same on a clean checkout of another commit, beside the workspace."""
-    path = workspace.path.with_name(f"{workspace.path.name}-at-{commit[:12]}")
-    await workspace.repository.checkout(commit, path)
+    """The same on a clean checkout of a commit, beside the workspace of the attempt."""
+    path = workspace_path(lease).with_name(f"{workspace_path(lease).name}-at-{commit[:12]}")
+    await repository.checkout(commit, path)
     try:
         return await run_system_tests(lease, path, command)
     finally:
-        await workspace.repository.discard_workspace(path)
+        await repository.discard_workspace(path)
+
+
+async def tests_shown_at(
+    lease: Lease, repository: GoalRepository, commit: str, context: WorkContext
+) -> TestEvidence | None:
+    """What the tests of a commit show; None when it has none, or when nobody knows how they are run."""
+    if not await has_tests(repository, commit, context):
+        return None
+    command = await test_command_of(repository, commit, context)
+    if isinstance(command, NoTestCommand):
+        return None
+    _, evidence = await run_tests_at(lease, repository, commit, command)
+    return evidence
 
 
 def evidence_of(report: TestReport, log_ref: str, report_ref: str) -> TestEvidence:
@@ -191,7 +210,7 @@ def evidence_of(report: TestReport, log_ref: str, report_ref: str) -> TestEviden
         exit_code=report.exit_code,
         counts=report.counts,
         coverage_percent=report.coverage_percent,
-        failing=tuple(name[:NAME_MAX] for name in report.failing[:_FAILING_KEPT]),
+        failing=tuple(stored_id(name) for name in report.failing[:_FAILING_KEPT]),
         log_ref=log_ref,
         report_ref=report_ref,
     )

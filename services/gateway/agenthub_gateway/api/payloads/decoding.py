@@ -6,6 +6,7 @@ import hashlib
 import types
 from collections.abc import Awaitable, Callable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from itertools import islice
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -34,6 +35,14 @@ def strict_body(kind: type[T], *, optional: bool = False) -> Callable[[Request[A
 def decode_strictly(body: bytes, kind: type[T]) -> T:
     """Read a body. Raises `MalformedBody` or `InvalidBody`."""
     try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _refused(body, kind)
+
+
+def _refused(body: bytes, kind: type[T]) -> T:
+    """Find every reason for which a body does not fit; only now, because it takes its time."""
+    try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedBody(f"The body cannot be read as JSON: {error}") from None
@@ -57,7 +66,7 @@ def body_hash(body: msgspec.Struct) -> str:
 def _unknown_fields(value: Any, kind: Any, path: str) -> Iterator[FieldError]:
     struct = _struct_in(kind)
     if struct is not None and isinstance(value, dict):
-        fields = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+        fields = _fields_of(struct)
         for name, item in value.items():
             place = f"{path}.{name}" if path else name
             if name in fields:
@@ -68,6 +77,11 @@ def _unknown_fields(value: Any, kind: Any, path: str) -> Iterator[FieldError]:
     if element is not None and isinstance(value, list):
         for number, item in enumerate(value):
             yield from _unknown_fields(item, element, f"{path}[{number}]")
+
+
+@cache
+def _fields_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
 
 
 def _suggestion(name: str, known: list[str]) -> str:

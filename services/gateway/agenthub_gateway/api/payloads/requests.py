@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Delivery, Priority
+from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Delivery, Mutants, Priority
 from agenthub_events.redaction import SHORTEST_SECRET
 from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 
@@ -38,6 +38,11 @@ Money = Annotated[
 ]
 Calls = Annotated[int, Meta(ge=0, le=1_000_000, description=f"{DEFAULT_LLM_CALLS} by default")]
 
+Percent = Annotated[
+    float,
+    Meta(ge=0, le=100, description="Corrects the coverage that the words are taken to demand; 0: none"),
+]
+
 
 class ConstraintsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The bounds of a goal; what is missing or 0 means the hub's default, never unlimited."""
@@ -47,6 +52,11 @@ class ConstraintsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     require_security_audit: bool = True
     max_cost_usd: Money | None = None
     max_llm_calls: Calls | None = None
+    min_coverage: Percent | None = None
+    security_audit: Annotated[bool | None, Meta(description="Corrects what the words are taken to ask")] = None
+    mutants: Annotated[Mutants, Meta(description="`off`: nobody tries whether the tests notice broken code")] = (
+        "on"
+    )
 
 
 class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +72,7 @@ class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     acceptance: tuple[ShortText, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int | None = None
 
 

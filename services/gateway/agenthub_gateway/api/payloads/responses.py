@@ -11,6 +11,7 @@ import msgspec
 
 from agenthub_events.catalogue.values import FileChange
 from agenthub_gateway.live.frames import InterventionRequired
+from agenthub_replay.positions import GoalAt
 from agenthub_runtime.readmodels import (
     AttemptRow,
     DeadLetterRow,
@@ -18,8 +19,10 @@ from agenthub_runtime.readmodels import (
     GoalRow,
     InterventionRow,
     KnowledgeRow,
+    MergeRow,
     TaskRow,
     TimelineRow,
+    UsageRow,
 )
 from agenthub_runtime.repository.history import FileEntry
 
@@ -44,7 +47,7 @@ _CENTURY_MINUTES = 100 * 365 * 24 * 60.0
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """What the hub takes a goal's words and constraints to demand; `min_coverage` in percent, null: none.
 
-    What is wrong here is corrected by wording the requirements otherwise, and by the constraints of the goal.
+    What is wrong here is corrected by constraints of the same name (`min_coverage` 0: none), or by other words.
     """
 
     min_coverage: float | None
@@ -184,6 +187,23 @@ class EventDocuments(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+class ReplayedGoal(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal as of the event `seq`: what the other reads answered when the log ended there."""
+
+    seq: int
+    at: datetime | None
+    goal: GoalView
+    tasks: tuple[TaskRow, ...]
+    attempts: tuple[AttemptRow, ...]
+    gates: tuple[GateRow, ...]
+    interventions: tuple[InterventionView, ...]
+    usage: tuple[UsageRow, ...]
+    knowledge: tuple[KnowledgeRow, ...]
+    merges: tuple[MergeRow, ...]
+    timeline: tuple[TimelineRow, ...]
+    dead_letters: tuple[DeadLetterView, ...]
+
+
 class DiffView(msgspec.Struct, frozen=True, kw_only=True):
     """What has changed between two commits of the goal's branch."""
 
@@ -220,6 +240,24 @@ def intervention_view(row: InterventionRow) -> InterventionView:
 def dead_letter_view(row: DeadLetterRow) -> DeadLetterView:
     """A row under the id that a decision names."""
     return DeadLetterView(**msgspec.structs.asdict(row), id=row.dead_letter_id)
+
+
+def replayed_goal(seen: GoalAt) -> ReplayedGoal:
+    """A goal at a position in the shapes of the other answers."""
+    return ReplayedGoal(
+        seq=seen.seq,
+        at=seen.at,
+        goal=goal_view(seen.goal, seen.left_out),
+        tasks=seen.tasks,
+        attempts=seen.attempts,
+        gates=seen.gates,
+        interventions=tuple(map(intervention_view, seen.interventions)),
+        usage=seen.usage,
+        knowledge=seen.knowledge,
+        merges=seen.merges,
+        timeline=seen.timeline,
+        dead_letters=tuple(map(dead_letter_view, seen.dead_letters)),
+    )
 
 
 def duration_of(minutes: float) -> timedelta:

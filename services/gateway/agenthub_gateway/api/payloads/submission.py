@@ -70,6 +70,9 @@ def _constraints(body: ConstraintsBody) -> Constraints:
         require_security_audit=body.require_security_audit,
         max_cost_usd=body.max_cost_usd,
         max_llm_calls=body.max_llm_calls,
+        min_coverage=body.min_coverage,
+        security_audit=body.security_audit,
+        mutants=body.mutants,
     )
 
 

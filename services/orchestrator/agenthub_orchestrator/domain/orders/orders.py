@@ -72,6 +72,18 @@ def enqueue(
     return decision.write(task_id, order, str(order.attempt), route=route, context=context)
 
 
+def order_again(decision: Decision) -> None:
+    """Order an attempt again whose order no queue has any more: the same work, and no attempt is counted."""
+    for fired in decision.fired:
+        task = decision.state.tasks.get(fired.task_id)
+        if fired.kind != "lost" or task is None or task.order is None or not decision.may_start:
+            continue
+        if task.word == "enqueued" and fired.ref == str(task.order_seq):
+            order = msgspec.structs.replace(task.order, instead_of=task.order_seq)
+            ordinal = f"{task.attempt}-{task.order_seq}"
+            decision.write(task.task_id, order, ordinal, route=(order.agent_type, order.lane))
+
+
 def task_commit(state: GoalState, task_id: str) -> str:
     """The head from which the task's newest attempt was to start."""
     task = state.tasks.get(task_id)

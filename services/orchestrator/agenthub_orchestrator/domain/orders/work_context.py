@@ -63,6 +63,7 @@ def context_of(
         inherited=tuple(_inherited(parent) for parent in parents),
         knowledge=tuple(state.knowledge[-KNOWLEDGE_MAX:]),
         evidence=_evidence(state, task_id, parents),
+        tests_before=state.tests_before,
         gate=_gate_order(state, task_id, accepted),
         trouble=_trouble(state, task_id),
         merge=_merge_order(state, task_id),
@@ -133,7 +134,23 @@ def _gate_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> GateO
         min_coverage=parameters.min_coverage if rests_on == "test_run" else None,
         criteria=_criteria(state, accepted) if rests_on == "verdict" else (),
         dismissed=_dismissed(state) if rests_on == "verdict" else (),
+        tests_from=_tests_from(state) if rests_on == "test_run" else "",
+        changes_tests=_declared_changes(state) if rests_on == "test_run" else (),
     )
+
+
+def _tests_from(state: GoalState) -> str:
+    """The branch as the newest planned testing task left it; empty when none has delivered."""
+    for merge in reversed(state.merges):
+        task = state.tasks.get(merge.task_id)
+        if task and task.planned and task.planned.agent_type == "testing" and kind_of(merge.task_id) == "work":
+            return merge.head
+    return ""
+
+
+def _declared_changes(state: GoalState) -> tuple[str, ...]:
+    planned = (state.tasks[task_id].planned for task_id in state.graph)
+    return tuple(dict.fromkeys(name for task in planned if task for name in task.changes_tests))
 
 
 def _dismissed(state: GoalState) -> tuple[Finding, ...]:

@@ -14,6 +14,7 @@ from agenthub_events.catalogue.goal import (
 )
 from agenthub_events.catalogue.task import TaskCancelled
 from agenthub_events.catalogue.values import RequirementCoverage
+from agenthub_events.context import digest_of
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.requirements import gates_for
 from agenthub_events.task_ids import PREPARE, gate_task_id
@@ -22,17 +23,20 @@ from agenthub_orchestrator.domain.rules.delivery import told_of_delivery
 from agenthub_orchestrator.domain.rules.gates import required_gates, standing
 from agenthub_orchestrator.domain.state.goal import GoalState
 
+_NO_EVIDENCE = "No evidence exists: no gate that speaks to it has passed"
+
 
 def offer_for_review(decision: Decision) -> None:
     """Every task has ended and every gate stands well: a person's verdict is due."""
     state = decision.state
     if state.aggregate.phase != "open" or state.announced == (state.aggregate.revision, state.head):
         return
+    coverage = _coverage(state)
     event = GoalReadyForReview(
         revision=state.aggregate.revision,
         head=state.head,
-        summary=_summary(state),
-        requirements=_coverage(state),
+        summary=_summary(state, coverage),
+        requirements=coverage,
     )
     decision.write_goal(event, f"{state.aggregate.revision}-{state.head}")
 
@@ -47,21 +51,20 @@ def _coverage(state: GoalState) -> tuple[RequirementCoverage, ...]:
     passed = {
         gate for gate in required_gates(state) if standing(state, gate) == "passed" and not _idle(state, gate)
     }
-    return tuple(
-        RequirementCoverage(
-            requirement_id=f"R{number}",
-            text=text,
-            tasks=tuple(done.get(f"R{number}", ())),
-            gates=tuple(
-                gate_task_id(gate, state.gates[gate].rounds) for gate in gates_for(text) if gate in passed
-            ),
-        )
-        for number, text in enumerate(accepted.requirements if accepted else (), start=1)
-    )
+    found = []
+    for number, text in enumerate(accepted.requirements if accepted else (), start=1):
+        tasks = tuple(done.get(f"R{number}", ()))
+        gates = tuple(gate_task_id(gate, state.gates[gate].rounds) for gate in gates_for(text) if gate in passed)
+        none = "" if gates else _NO_EVIDENCE if tasks else f"{_NO_EVIDENCE}, and no task has served it"
+        covered = RequirementCoverage(requirement_id=f"R{number}", text=text, tasks=tasks, gates=gates, none=none)
+        found.append(covered)
+    return tuple(found)
 
 
-def _summary(state: GoalState) -> str:
-    return "; ".join((_tasks_summary(state), *_gate_summaries(state, required_gates(state))))
+def _summary(state: GoalState, coverage: Iterable[RequirementCoverage]) -> str:
+    unproven = [requirement.requirement_id for requirement in coverage if requirement.none]
+    words = [f"no evidence exists for {', '.join(unproven)}"] if unproven else []
+    return "; ".join((_tasks_summary(state), *_gate_summaries(state, required_gates(state)), *words))
 
 
 def _tasks_summary(state: GoalState) -> str:
@@ -82,8 +85,14 @@ def _gate_summaries(state: GoalState, gates: Iterable[GateName]) -> list[str]:
             "reported": "failed, which this goal allows",
         }
         said = "had nothing to do" if _idle(state, gate) else words.get(standing(state, gate), "not passed")
-        told.append(f"{GATES[gate].words.noun} {said}{_dismissals(state, gate)}")
+        told.append(f"{GATES[gate].words.noun} {said}{_mutants(state, gate)}{_dismissals(state, gate)}")
     return told
+
+
+def _mutants(state: GoalState, gate: GateName) -> str:
+    verdict = state.gates[gate].verdict
+    said = str(verdict.mutants) if verdict and verdict.mutants else ""
+    return f" ({said})" if said else ""
 
 
 def _dismissals(state: GoalState, gate: GateName) -> str:
@@ -142,8 +151,8 @@ def cancel_doomed(decision: Decision) -> None:
 
 
 def seal(decision: Decision) -> None:
-    """Bind everything up to the last offer for review by its hash."""
+    """Bind everything up to the last offer for review by its hash; the lines under it are kept as an object."""
     due = decision.state.unsealed
     if due is not None:
-        event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=due.sha256)
-        decision.write_family("seal", event, str(due.up_to_seq))
+        event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=digest_of(due.lines))
+        decision.write_family("seal", event, str(due.up_to_seq), context=due.lines)

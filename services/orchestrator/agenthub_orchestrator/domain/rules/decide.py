@@ -11,7 +11,7 @@ from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.due import Due, Fired
-from agenthub_orchestrator.domain.orders.orders import enqueue
+from agenthub_orchestrator.domain.orders.orders import enqueue, order_again
 from agenthub_orchestrator.domain.policy import DEFAULT, Policy
 from agenthub_orchestrator.domain.rules import completion, questions
 from agenthub_orchestrator.domain.rules.budget import settle
@@ -20,6 +20,7 @@ from agenthub_orchestrator.domain.rules.gates import pass_gates, run_requested_t
 from agenthub_orchestrator.domain.rules.planning import plan, prepare
 from agenthub_orchestrator.domain.rules.repairs import add_proposed, repair_diagnosed
 from agenthub_orchestrator.domain.rules.retries import dead_letter_undeliverable, decide_retries
+from agenthub_orchestrator.domain.rules.waits import ask_about_waits
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.status import is_moving, why_waiting
 from agenthub_orchestrator.domain.state.timer_refs import attempt_ref, deadline_of, stall_ref
@@ -107,6 +108,8 @@ def _process_inputs(decision: Decision) -> None:
         questions.tend_questions(decision)
     if decision.fired:
         dead_letter_undeliverable(decision)
+        order_again(decision)
+        ask_about_waits(decision)
         _time_out(decision)
         _pass_deadline(decision)
 

@@ -6,7 +6,7 @@ from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEs
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState
-from agenthub_orchestrator.domain.state.task import Question
+from agenthub_orchestrator.domain.state.task import WAITS, Question
 from agenthub_orchestrator.domain.state.timer_refs import escalation_ref
 
 AGENTHUB = "agenthub"
@@ -58,10 +58,17 @@ def _why_moot(state: GoalState, question: Question) -> str:
     match question.asked.reason:
         case "budget" if state.raised_seq > question.seq:
             return "The budget was raised"
+        case reason if reason in WAITS and not _waits_on(state, question):
+            return "The order waits no more"
         case "dead_letter" if _is_handled(state, question.asked.task_id):
             return "The dead letter was dealt with"
         case _:
             return ""
+
+
+def _waits_on(state: GoalState, question: Question) -> bool:
+    task = state.tasks.get(question.asked.task_id)
+    return task is not None and task.word == "enqueued" and task.order_seq < question.seq
 
 
 def _is_handled(state: GoalState, task_id: str) -> bool:

@@ -130,12 +130,20 @@ def _true_of_task(fired: Fired, state: GoalState, task: TaskState) -> bool:
             return parked and fired.ref == park_ref(task) and may_start(state)
         case "attempt":
             return task.word == "in_progress" and fired.ref == attempt_ref(task)
+        case "lost":
+            return _waits(fired, task)
+        case "unserved" | "queued":
+            return _waits(fired, task) and task.wait_asked_seq < task.order_seq
         case "advisory":
             return task.is_open and fired.ref == str(task.attempt)
         case "escalate":
             return _is_asked(fired, state)
         case _:
             return False
+
+
+def _waits(fired: Fired, task: TaskState) -> bool:
+    return task.word == "enqueued" and fired.ref == str(task.order_seq)
 
 
 def _is_asked(fired: Fired, state: GoalState) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from agenthub_events.base import UNWRITTEN, Fence
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalReadyForReview, GoalReworkRequested
 from agenthub_events.catalogue.task import MergeDone, TaskProposed
+from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import Knowledge
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules import goal_aggregate
@@ -18,16 +18,13 @@ from agenthub_events.rules.budget import Ledger
 from agenthub_events.task_ids import PREPARE, deliver_task_id
 from agenthub_orchestrator.domain.state.task import Question, TaskState
 
-if TYPE_CHECKING:
-    from hashlib import _Hash
-
 
 class Seal(NamedTuple):
-    """The hash over the goal's messages up to a sequence."""
+    """The goal's messages up to a sequence, a line for each, whose hash binds them."""
 
     up_to_seq: int
     messages: int
-    sha256: str
+    lines: bytes
 
 
 class Proposal(NamedTuple):
@@ -74,7 +71,7 @@ class GoalState:
     last_seq: int = 0
     last_at: datetime = UNWRITTEN
     messages: int = 0
-    digest: _Hash = field(default_factory=hashlib.sha256)
+    to_seal: list[bytes] = field(default_factory=list)
     families: dict[str, Fence] = field(default_factory=dict)
     unreadable: dict[str, int] = field(default_factory=dict)
 
@@ -113,6 +110,7 @@ class GoalState:
     tests_ordered_seq: int = 0
     head: str = ""
     base: str = ""
+    tests_before: TestEvidence | None = None
     merges: list[MergeDone] = field(default_factory=list)
 
     questions: dict[int, Question] = field(default_factory=dict)

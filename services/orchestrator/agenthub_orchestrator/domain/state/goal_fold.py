@@ -15,7 +15,7 @@ from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain.state.answer_options import action_of
 from agenthub_orchestrator.domain.state.goal import GoalState, Seal
 from agenthub_orchestrator.domain.state.graph import drop, end_task, grow
-from agenthub_orchestrator.domain.state.task import Question
+from agenthub_orchestrator.domain.state.task import WAITS, Question
 from agenthub_orchestrator.domain.state.task_fold import decide_on
 
 PROPOSAL = "proposal-"
@@ -103,7 +103,7 @@ def _tests_requested(state: GoalState, seq: int, event: g.GoalTestsRequested) ->
 def _ready_for_review(state: GoalState, seq: int, event: g.GoalReadyForReview) -> None:
     state.announced = (event.revision, event.head)
     state.offered = event
-    state.seal_due = Seal(seq, state.messages, state.digest.hexdigest())
+    state.seal_due = Seal(seq, state.messages, b"".join(state.to_seal))
 
 
 def _resumed(state: GoalState, seq: int, event: g.GoalResumed) -> None:
@@ -129,6 +129,8 @@ def _sealed(state: GoalState, seq: int, event: g.SealRecorded) -> None:
 def _merged(state: GoalState, seq: int, event: t.MergeDone) -> None:
     if not state.base:
         state.base = event.head if event.origin == "prepare" else event.base
+    if event.origin == "prepare":
+        state.tests_before = event.tests
     state.head = event.head
     state.merges.append(event)
 
@@ -142,6 +144,9 @@ def _asked(state: GoalState, seq: int, event: agent.AgentBlocked) -> None:
     state.questions[seq] = Question(seq, "", event, event.timestamp)
     if event.reason == "stalled":
         state.stalled_unasked = False
+    task = state.tasks.get(event.task_id)
+    if event.reason in WAITS and task is not None:
+        task.wait_asked_seq = seq
 
 
 def _escalated(state: GoalState, seq: int, event: agent.AgentEscalated) -> None:

@@ -30,6 +30,8 @@ TaskWord: TypeAlias = Literal[
 
 ENDED: frozenset[TaskWord] = frozenset({"done", "skipped", "cancelled"})
 SATISFIED: frozenset[TaskWord] = frozenset({"done", "skipped"})
+WAITS: frozenset[str] = frozenset({"unserved", "queued"})
+"""Reasons of questions about an order that nobody takes."""
 
 
 class AttemptRecord(NamedTuple):
@@ -60,7 +62,7 @@ class TaskState:
 
     `unmet` counts dependencies that have not ended well. `closed_by` is the event that closed the last attempt,
     `failure` the class of its failure (or `timed_out`), `retry_base` the retries that a person's answer has
-    forgiven.
+    forgiven. `wait_asked_seq` is the last question about an order of it that waits in its queue.
     """
 
     task_id: str
@@ -76,6 +78,7 @@ class TaskState:
     worker: str = ""
     order: TaskEnqueued | None = None
     order_seq: int = 0
+    wait_asked_seq: int = 0
     closed_by: Event | None = None
     closed_seq: int = 0
     failure: str = ""

@@ -1,0 +1,1 @@
+"""What every connection and request passes first: bounds, accounts, keys, names, methods."""

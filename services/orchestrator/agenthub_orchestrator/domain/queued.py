@@ -1,0 +1,124 @@
+"""Orders that wait in the queues, judged by what the queues and the workers say of themselves.
+
+Pure: what was seen comes in, inputs of the decider go out. None of this is written down but what the decider makes
+of it, so a wrong guess costs a second copy of an order at most: who claims it shuts the other one out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+import msgspec
+
+from agenthub_orchestrator.domain.due import Fired
+from agenthub_orchestrator.domain.policy import Policy
+from agenthub_orchestrator.domain.state.goal import GoalState
+
+LOST_AFTER_S = 20.0
+
+Lane: TypeAlias = tuple[str, str]
+"""Agent type and lane."""
+
+
+class QueuedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order whose attempt is open. `claimed`: a worker is at it."""
+
+    goal_id: str
+    task_id: str
+    agent_type: str
+    lane: str
+    seq: int
+    at: datetime
+    claimed: bool
+
+
+class LaneView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server says of a lane: every order up to `acked` is acknowledged, up to `delivered` given out.
+
+    `held` counts those given out and not acknowledged.
+    """
+
+    acked: int
+    delivered: int
+    held: int
+
+
+class Workers(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent types that are served, and why workers of a type could not start."""
+
+    served: frozenset[str]
+    problems: Mapping[str, str] = {}
+
+
+class QueueWatch:
+    """Remembers since when an order looks lost or unserved: one look proves nothing."""
+
+    def __init__(self) -> None:
+        self._lost: dict[int, float] = {}
+        self._unserved: dict[int, float] = {}
+
+    def look(
+        self,
+        orders: Sequence[QueuedOrder],
+        lanes: Mapping[Lane, LaneView],
+        workers: Workers,
+        *,
+        now: datetime,
+        monotonic: float,
+        policy: Policy,
+    ) -> list[tuple[str, Fired]]:
+        """By goal, what the decider has to know. `monotonic` are seconds on any clock that never goes back."""
+        waiting = [order for order in orders if not order.claimed]
+        lost = {order.seq for order in _lost(orders, lanes)}
+        unserved = {order.seq for order in waiting if order.agent_type not in workers.served}
+        self._lost = _since(self._lost, lost, monotonic)
+        self._unserved = _since(self._unserved, unserved, monotonic)
+        found = []
+        for order in waiting:
+            if monotonic - self._lost.get(order.seq, monotonic) >= LOST_AFTER_S:
+                found.append((order.goal_id, Fired("lost", order.task_id, str(order.seq))))
+            elif monotonic - self._unserved.get(order.seq, monotonic) >= policy.stall_after_s:
+                hindered = workers.problems.get(order.agent_type, "")
+                found.append((order.goal_id, Fired("unserved", order.task_id, str(order.seq), hindered)))
+            elif now - order.at >= timedelta(seconds=policy.queue_age_s):
+                found.append((order.goal_id, Fired("queued", order.task_id, str(order.seq))))
+        return found
+
+
+def queued_orders(state: GoalState) -> Iterator[QueuedOrder]:
+    """The orders of a goal that no event has closed yet."""
+    for task_id in state.open:
+        task = state.tasks[task_id]
+        if task.order is not None and not task.unreadable_seq:
+            yield QueuedOrder(
+                goal_id=state.goal_id,
+                task_id=task_id,
+                agent_type=task.order.agent_type,
+                lane=task.order.lane,
+                seq=task.order_seq,
+                at=task.order.timestamp,
+                claimed=task.word != "enqueued",
+            )
+
+
+def _since(before: Mapping[int, float], now: Collection[int], at: float) -> dict[int, float]:
+    return {seq: before.get(seq, at) for seq in now}
+
+
+def _lost(orders: Sequence[QueuedOrder], lanes: Mapping[Lane, LaneView]) -> Iterator[QueuedOrder]:
+    """Unclaimed orders that their lane neither holds nor still has to give out, as far as its numbers tell."""
+    by_lane: dict[Lane, list[QueuedOrder]] = {}
+    for order in orders:
+        by_lane.setdefault((order.agent_type, order.lane), []).append(order)
+    for lane, inside in by_lane.items():
+        view = lanes.get(lane)
+        if view is None:
+            # Its consumer is gone and will be declared anew: then everything is given out again.
+            continue
+        yield from (order for order in inside if not order.claimed and order.seq <= view.acked)
+        given_out = [order for order in inside if view.acked < order.seq <= view.delivered]
+        if view.held < len(given_out):
+            # Some of them were acknowledged, and nobody can say which.
+            yield from (order for order in given_out if not order.claimed)
