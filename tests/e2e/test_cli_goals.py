@@ -49,7 +49,7 @@ def test_a_goal_is_submitted_watched_answered_approved_and_pulled(hub: RunningHu
     assert hub.cli("goal", "pull", goal_id, str(result)).returncode == FAILED
 
     assert "pricing/vat.py" in hub.cli("goal", "diff", goal_id, "--stat").stdout
-    assert "+++ b/pricing/vat.py" in hub.cli("goal", "diff", goal_id).stdout
+    assert "+++ b/pricing/vat.py" in hub.cli("goal", "diff", goal_id, "pricing/vat.py").stdout
     _is_applied_and_touches_nothing_else(hub, goal_id, tmp_path / "mine")
 
     assert hub.cli("goal", "approve", goal_id).returncode == DONE

@@ -63,7 +63,7 @@ class HubClient:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = _client(self.url, headers)
 
-    def get(self, path: str, **params: Any) -> HubAnswer:
+    def get(self, path: str, /, **params: Any) -> HubAnswer:
         """GET below the API; `params` that are None are left out."""
         wanted = {k: v for k, v in params.items() if v is not None}
         return answer_in(self.url, self._response("GET", path, params=wanted))
