@@ -18,7 +18,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
 from agenthub_events.serialization.schema import json_schema
 from agenthub_runtime.settings.table import SETTINGS
-from tests.docs.http_pages import api_page, errors_page
+from tests.docs.http_pages import api_page, errors_page, openapi_file
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 _ENVELOPE = frozenset(Event.__struct_fields__)
@@ -128,6 +128,8 @@ def _cell(text: str) -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "events.md": events_page,
     "events.schema.json": schema_file,
+    # The web UI's types are made of it.
+    "../../services/gateway/web/openapi.json": openapi_file,
     "settings.md": settings_page,
     "cli.md": cli_page,
     "api.md": lambda: api_page(_MADE),

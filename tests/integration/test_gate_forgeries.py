@@ -270,3 +270,27 @@ async def test_honest_work_passes_and_says_what_its_tests_notice(gate: Gate) -> 
     without = await gate.judge("tests", round_=2, constraints=Constraints(mutants="off"))
     assert isinstance(without, GatePassed), without.summary
     assert without.summary.endswith("mutants were not tried (constraints.mutants: off)")
+
+
+@pytest.mark.parametrize(
+    ("files", "command"),
+    [
+        ({"api/add.py": RIGHT, "api/tests/test_add.py": TEST}, "cd api && python -m pytest"),
+        ({"src/add.py": RIGHT, "tests/test_add.py": TEST, "pyproject.toml": "[tool.pytest.ini_options]\n"}, ""),
+        ({"add.py": RIGHT, "test_add.py": TEST, "pytest.ini": "[pytest]\naddopts = -k add -m 'not slow'\n"}, ""),
+        ({"add.py": RIGHT, "test_add.py": TEST, "pytest.ini": "[pytest]\naddopts = -x --strict-markers\n"}, ""),
+        ({"add.py": RIGHT, "check_add.py": TEST, "pytest.ini": "[pytest]\npython_files = check_*.py\n"}, ""),
+        ({"add.py": RIGHT, "test_add.py": TEST}, "pytest -k add"),
+        (
+            {"add.py": RIGHT, "test_add.py": RUN_AWAY.replace("def run(", "def unused(")},
+            "python -m unittest discover",
+        ),
+    ],
+    ids=["below", "src", "expression", "strict", "names", "command", "unittest"],
+)
+async def test_honest_projects_of_other_shapes_pass(gate: Gate, files: dict[str, str], command: str) -> None:
+    await gate.write("t-a", files)
+    verdict = await gate.judge("tests", context_test_command=command)
+    assert isinstance(verdict, GatePassed), verdict.summary
+    assert verdict.mutants is not None
+    assert verdict.mutants.noticed == verdict.mutants.tried > 0, verdict.mutants

@@ -280,7 +280,10 @@ class World:
     async def _decided_otherwise(self) -> AsyncIterator[Violated]:
         source = PortsSource(self._log, self._runs, self._artifacts)
         for goal_id in self._scripts:
-            for difference in replay_decisions(await load(source, goal_id)).differences:
+            replayed = replay_decisions(await load(source, goal_id))
+            if replayed.missing or replayed.unrecorded:
+                yield Violated("I4 decided again", f"{replayed.unrecorded} unrecorded, missing {replayed.missing}")
+            for difference in replayed.differences:
                 yield Violated("I4 decided again", f"{difference}")
 
     def _outcome(self) -> Outcome:

@@ -77,3 +77,11 @@ def test_many_statements_in_a_line_are_as_many(
     assert covered is not None
     assert covered.percent == share
     assert covered.executed == {"m.py": frozenset(ran)}
+
+
+def test_paths_told_from_the_folder_in_which_the_tests_ran_are_found() -> None:
+    data = report(pkg__m=(range(1), range(1, 2)), pkg__b=(range(2), range(0)))
+    covered = read_coverage(data, {"services/api/pkg/m.py": "", "services/api/pkg/b.py": "", "web/pkg/m.py": ""})
+    assert covered is not None
+    assert covered.percent == 75.0
+    assert sorted(covered.executed) == ["services/api/pkg/b.py", "services/api/pkg/m.py"]

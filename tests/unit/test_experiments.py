@@ -206,6 +206,7 @@ def test_canaries_are_planted_where_tests_ran_and_load_what_changed() -> None:
     ast.parse(first.text)
     assert canary.can_be_asked(given_test_command("python -m pytest"))
     assert not canary.can_be_asked(given_test_command("python -m pytest -k fast"))
+    assert not canary.can_be_asked(given_test_command("pytest -m 'not slow'"))
     assert not canary.can_be_asked(given_test_command("make test"))
 
 

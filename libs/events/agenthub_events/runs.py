@@ -157,10 +157,11 @@ _SETUP_ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 class RecordedStep(msgspec.Struct, frozen=True):
-    """A step and its stream sequence in RUNS."""
+    """A step and its stream sequence in RUNS; `at`: when it was stored (RFC 3339), where that is known."""
 
     seq: int
     step: Step
+    at: str = ""
 
 
 def step_kind(step: Step) -> str:

@@ -24,10 +24,19 @@ from litestar.types import ASGIApp
 from nats.aio.client import Client
 
 from agenthub_events.subjects import STREAM
-from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, replay, system
+from agenthub_gateway.api import (
+    branch,
+    goal_commands,
+    goal_reads,
+    interventions,
+    live,
+    pages,
+    system,
+)
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
+from agenthub_gateway.api.history import replay, runs
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.edge.accounts import trusted_accounts
@@ -43,7 +52,7 @@ from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
-from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues
+from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues, read_workers
 from agenthub_replay.streams import StreamsSource
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
@@ -54,6 +63,7 @@ from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
@@ -89,6 +99,7 @@ def create_app(
             *branch.HANDLERS,
             *goal_commands.HANDLERS,
             *interventions.HANDLERS,
+            *runs.HANDLERS,
             *live.HANDLERS,
             *replay.HANDLERS,
             *system.HANDLERS,
@@ -150,11 +161,14 @@ async def _assembled(
         outputs=outputs,
         artifacts=artifacts,
         histories=StreamsSource(FencedStream(nc, STREAM), FencedStream(nc, RUNS), artifacts),
+        runs=JetStreamRunLog(nc),
+        secrets=settings.log.secrets,
         clock=clock,
         ids=ids,
         repositories=folder / "repositories",
         connected=lambda: nc.is_connected,
         queues=lambda: read_queues(nc),
+        workers=lambda: read_workers(nc),
         model=lambda probe: read_model(nc, probe=probe),
         followers=lambda: read_followers(nc),
         lag=progress.lag,

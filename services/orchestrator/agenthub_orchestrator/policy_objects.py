@@ -21,7 +21,8 @@ class PolicyObjects:
         if self._last is None or self._last[0] is not policy:
             body = encode_policy(policy)
             self._last = (policy, digest_of(body))
-            self._bodies[self._last[1]] = body
+            if self._last[1] not in self._stored:
+                self._bodies[self._last[1]] = body
         return self._last[1]
 
     async def keep(self, ref: str) -> None:
@@ -29,3 +30,5 @@ class PolicyObjects:
         if ref not in self._stored:
             await self._artifacts.put(self._bodies[ref])
             self._stored.add(ref)
+            # Others that wait for the same one hold it themselves.
+            self._bodies.pop(ref, None)

@@ -10,13 +10,14 @@ from functools import partial
 import msgspec
 import structlog
 
-from agenthub_events.catalogue.values import Finding, TaskResult
+from agenthub_events.catalogue.values import Finding, LeftOut, TaskResult
 from agenthub_events.context import WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
 from agenthub_events.redaction import encodable, mapped
 from agenthub_events.runs import encode_setup
 from agenthub_events.task_ids import TaskKind, kind_of
 from agenthub_runtime.remotes.errors import RemoteRefused
+from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.agent.loop import run_agent
 from agenthub_worker.agent.model_calls import ModelCalls
@@ -42,6 +43,7 @@ from agenthub_worker.lease.budget import AttemptBudget
 from agenthub_worker.lease.journal import Journal, open_journal
 from agenthub_worker.lease.lease import AttemptOver, Lease
 from agenthub_worker.tools.registry import ENDINGS
+from agenthub_worker.workspace.left_out import kept_left_out
 from agenthub_worker.workspace.merge import Merging, land_import
 from agenthub_worker.workspace.workspace import Workspace, open_workspace
 
@@ -108,6 +110,8 @@ class Attempt:
         except RemoteRefused as refused:
             # Deterministic: another try would be refused as well.
             return _ask_about(refused, kind_of(self._lease.task_id))
+        except SourceRefused as refused:
+            return Failed(failure_class="refused", reason=str(refused))
         except (AgenthubError, msgspec.DecodeError, OSError) as error:
             log.warning("attempt_failed", goal=self._lease.goal_id, task=self._lease.task_id, error=str(error))
             return Failed(failure_class="workspace", reason=str(error))
@@ -171,9 +175,12 @@ class Attempt:
             commit=workspace.base,
         )
         if context.kind in _KEEPS_NOTHING:
-            return Completed(result=result)
+            thrown_away = await workspace.repository.changed_files(workspace.base, workspace.commit)
+            left_out = [LeftOut(path=path, reason=f"a {context.kind} task keeps no files") for path in thrown_away]
+            return Completed(result=msgspec.structs.replace(result, left_out=kept_left_out(left_out)))
         order = self._lease.order
         finished = await workspace.finish(f"{order.title}\n\n{report.summary}\n\nTask: {order.task_id}\n")
+        result = msgspec.structs.replace(result, left_out=kept_left_out(workspace.left_out))
         if not finished.changed:
             return Completed(result=result)
         await self._count()

@@ -12,7 +12,9 @@ Complexity: TypeAlias = Literal["low", "medium", "high"]
 Lane: TypeAlias = Literal["p0", "p1", "p2", "p3"]
 Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
 Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
-FailureClass: TypeAlias = Literal["transient", "model", "tool", "invalid", "crash", "workspace", "limit"]
+FailureClass: TypeAlias = Literal[
+    "transient", "model", "tool", "invalid", "crash", "workspace", "limit", "refused"
+]
 ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable"]
 Delivery: TypeAlias = Literal["none", "branch", "pull_request"]
 Mutants: TypeAlias = Literal["on", "off"]
@@ -121,6 +123,16 @@ class FileChange(Record, frozen=True, kw_only=True):
     lines: int = 0
 
 
+class LeftOut(Record, frozen=True, kw_only=True):
+    """What an attempt has put into its workspace without it becoming part of the commit, and why.
+
+    A path that ends in a slash is a folder.
+    """
+
+    path: str
+    reason: str
+
+
 class Finding(Record, frozen=True, kw_only=True):
     """One place in the code and what is wrong with it. `source` says who found it (a scanner or an agent).
 
@@ -206,7 +218,10 @@ class Delivered(Record, frozen=True, kw_only=True):
 
 
 class TaskResult(Record, frozen=True, kw_only=True):
-    """What a finished task says of itself and what the system found in its workspace."""
+    """What a finished task says of itself and what the system found in its workspace.
+
+    `left_out` names what lay in the workspace at the end and is not in `commit`.
+    """
 
     summary: str
     tests_run: str = "N/A"
@@ -217,6 +232,7 @@ class TaskResult(Record, frozen=True, kw_only=True):
     evidence: TestEvidence | None = None
     plan: Plan | None = None
     delivered: Delivered | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class TaskEdits(Record, frozen=True, kw_only=True):

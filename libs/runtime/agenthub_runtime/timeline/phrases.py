@@ -181,7 +181,13 @@ def _outcome(result: TaskResult, name: str, kind: str) -> str:
     told = [f for f in result.files if f.path not in result.summary]
     files = ", ".join(f"{f.path}, {_count(f.lines, 'line')}" for f in told[:3])
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return f"Completed {name}{_because(result.summary)}{f' ({files}{more})' if files else ''}"
+    return f"Completed {name}{_because(result.summary)}{f' ({files}{more})' if files else ''}{_left_out(result)}"
+
+
+def _left_out(result: TaskResult) -> str:
+    named = "; ".join(f"{left.path}, {left.reason}" for left in result.left_out[:2])
+    more = f"; and {len(result.left_out) - 2} more" if len(result.left_out) > 2 else ""
+    return f"; left out: {named}{more}" if named else ""
 
 
 @_says(t.TaskFailed)

@@ -130,10 +130,9 @@ async def _postgres() -> DoctorCheck:
 
 async def _sandbox() -> DoctorCheck:
     from agenthub_worker.sandbox.bubblewrap import Bubblewrap
-    from agenthub_worker.sandbox.probe import probe
+    from agenthub_worker.sandbox.probe import in_words, probe
 
-    await probe(Bubblewrap())
-    return DoctorCheck("sandbox", "ok", "closed: no network, no host files, no environment")
+    return DoctorCheck("sandbox", "ok", in_words(await probe(Bubblewrap())))
 
 
 async def _disk(root: Path) -> DoctorCheck:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_worker.evidence.layout import belongs_to_tests
+from agenthub_worker.evidence.layout import belongs_to_tests, run_folder
 from agenthub_worker.evidence.reports import read_report
 
 _SOURCE_BYTES = 1 << 20
@@ -67,7 +67,8 @@ def read_coverage(data: bytes, sources: _Sources) -> Covered | None:
         report = msgspec.json.decode(data, type=_Report)
     except (msgspec.DecodeError, RecursionError):
         return None
-    files = {path: file for path, file in report.files.items() if path in sources}
+    prefix = run_folder(report.files, sources)
+    files = {place: file for path, file in report.files.items() if (place := prefix + path) in sources}
     counted = {path: _counts(file, sources[path]) for path, file in files.items()}
     code = [counted[path] for path in files if not belongs_to_tests(path)]
     helpers = [counted[path] for path in files if belongs_to_tests(path) and not _is_test(path)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from agenthub_worker.evidence.layout import is_test_file
+from agenthub_worker.evidence.syntax import parsed
 
 _CONDITIONAL_SKIPS = frozenset({"skipif", "skipIf", "skipUnless"})
 _STOPS = frozenset({"pytest.skip", "pytest.xfail", "self.skipTest"})
@@ -65,10 +66,9 @@ def plain_id(name: str) -> str:
 
 
 def functions_in(path: str, text: str) -> list[TestFunction]:
-    """The tests that pytest would find in a file by its own rules; none when it is no valid Python."""
-    try:
-        module = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    """The tests that pytest would find in a file by its own rules; none when it is not read (see `syntax`)."""
+    module = parsed(text)
+    if module is None:
         return []
     return list(_in_body(path, module.body, "", _body_skips(module.body)))
 

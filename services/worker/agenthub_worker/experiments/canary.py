@@ -64,7 +64,8 @@ def canaries(ran: Iterable[str], modules: Iterable[str], token: str) -> list[Can
 
 def can_be_asked(command: TestCommand) -> bool:
     """Whether a file can be added to the command: not where the goal itself picks tests by an expression."""
-    return command.pytest and not {"-k", "-m"} & set(command.text.split()[3:])
+    options = command.text.rpartition("pytest")[2].split()
+    return command.takes_paths and not any(word.startswith(("-k", "-m")) for word in options)
 
 
 def distrust(planted: Sequence[Canary], report: TestReport) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from agenthub_events.catalogue.values import Finding, MutationEvidence
 from agenthub_runtime.repository.history import FileEntry
-from agenthub_worker.evidence.layout import TestCommand
+from agenthub_worker.evidence.layout import TestCommand, run_folder
 from agenthub_worker.evidence.patch import PATCH_BYTES, touched_lines
 from agenthub_worker.evidence.reports import Outcome, stored_id
 from agenthub_worker.evidence.testing import TestReport, run_tests
@@ -83,8 +83,10 @@ class Experiments:
         changed = await self._repository.changed_files(self._round.order.base, self._round.order.commit)
         modules = [path for path in changed if mutants.can_be_broken(path) and executed.get(path)]
         planted = canary.canaries(ran, modules, self._round.lease.ports.ids.token()[-12:])
+        paths = {entry.path for entry in await self._repository.files(self._round.order.commit)}
+        at = run_folder({name.split("::", 1)[0] for name in ran}, paths)
         async with self._copy("canary") as folder:
-            await asyncio.to_thread(_put_all, folder, {bird.path: bird.text.encode() for bird in planted})
+            await asyncio.to_thread(_put_all, folder, {at + bird.path: bird.text.encode() for bird in planted})
             work = self._run(folder, paths=[bird.path for bird in planted], options=canary.OPTIONS)
             report = await self._round.lease.while_held(work)
         return canary.distrust(planted, report)
@@ -102,7 +104,8 @@ class Experiments:
             report = await self._round.lease.while_held(self._run(folder))
         if report.cases is None:
             return Shown(refusals=(self._unrun(report),))
-        handed_in = {stored_id(c.id): "passed" for c in report.cases if c.id.split("::", 1)[0] in own}
+        at = run_folder({case.id.split("::", 1)[0] for case in report.cases}, {*base, *own})
+        handed_in = {stored_id(c.id): "passed" for c in report.cases if at + c.id.split("::", 1)[0] in own}
         before: dict[str, Outcome] = {**self._before, **handed_in}  # type: ignore[dict-item]
         tests = protected.contradicted(before, report.cases, self._report.cases or (), order.changes_tests)
         if not tests:

@@ -12,12 +12,13 @@ import msgspec
 
 from agenthub_events.base import Fence
 from agenthub_events.catalogue.task import MergeDone
-from agenthub_events.catalogue.values import TestEvidence
+from agenthub_events.catalogue.values import LeftOut, TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Recorded
 from agenthub_events.redaction import as_shown, redact_text
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
+from agenthub_runtime.repository.left_out import OF_NESTED
 from agenthub_worker.evidence.layout import (
     NoTestCommand,
     TestCommand,
@@ -71,7 +72,10 @@ async def open_repository(ports: WorkerPorts, goal_id: str, branch: GoalBranch) 
 
 
 class Workspace:
-    """A checked out workspace. `base` is the commit on the branch that the work builds on."""
+    """A checked out workspace. `base` is the commit on the branch that the work builds on.
+
+    `left_out` is what its last commit does not hold and what was removed before it, `litter` what tools leave.
+    """
 
     def __init__(
         self, lease: Lease, repository: GoalRepository, branch: GoalBranch, path: Path, base: str
@@ -83,6 +87,8 @@ class Workspace:
         self.base = base
         self.commit = base
         self.bundle_ref = ""
+        self.left_out: tuple[LeftOut, ...] = ()
+        self.litter: tuple[LeftOut, ...] = ()
 
     async def restore(self, commit: str, bundle_ref: str) -> None:
         """Put the workspace to a checkpoint, whoever made it and wherever."""
@@ -116,9 +122,13 @@ class Workspace:
         await self.repository.discard_workspace(self.path)
 
     async def _commit(self, parent: str, message: str) -> Committed:
-        return await self.repository.commit_workspace(
+        done = await self.repository.commit_workspace(
             self.path, parent=parent, message=message, when=self.lease.ports.clock.now()
         )
+        removed = (left for left in self.left_out if left.reason == OF_NESTED)
+        self.left_out = tuple(dict.fromkeys((*removed, *done.left_out)))
+        self.litter = done.litter
+        return done
 
     async def _base_of(self, commit: str) -> str:
         for link in reversed(self.branch.links):
@@ -167,7 +177,9 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
 async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
     """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
     ports = lease.ports
-    ran = await lease.while_held(run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
+    ran = await lease.while_held(
+        run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S, measure_apart=True)
+    )
     report = ran.without(lease.secrets)
     log_ref = await ports.patiently(lambda: ports.artifacts.put(report.log))
     outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))

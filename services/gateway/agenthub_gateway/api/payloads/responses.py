@@ -10,6 +10,7 @@ import humanize
 import msgspec
 
 from agenthub_events.catalogue.values import FileChange
+from agenthub_events.rules.requirements import gate_parameters
 from agenthub_gateway.live.frames import InterventionRequired
 from agenthub_replay.positions import GoalAt
 from agenthub_runtime.readmodels import (
@@ -24,6 +25,7 @@ from agenthub_runtime.readmodels import (
     TimelineRow,
     UsageRow,
 )
+from agenthub_runtime.readmodels.analytics import AgentFigures, GateFigures, GoalFigures, ModelFigures
 from agenthub_runtime.repository.history import FileEntry
 
 # In the order in which a goal passes through them, as far as it does.
@@ -93,11 +95,15 @@ class GoalView(GoalRow, kw_only=True):
     """A goal at a glance, with its estimates in words.
 
     `left_out` says what of it the hub could not take further (its dead letters have more); empty when all is in.
+    `gates` are those that its result has to pass; `gates_to_come` counts those that had no round yet, which
+    `tasks_total` does not.
     """
 
     workflow_generated: bool = False
     estimated_time: str | None = None
     left_out: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    gates_to_come: int = 0
 
 
 class GoalPage(msgspec.Struct, frozen=True):
@@ -119,6 +125,13 @@ class TaskDetail(msgspec.Struct, frozen=True):
 
     task: TaskRow
     attempts: list[AttemptRow]
+
+
+class AttemptList(msgspec.Struct, frozen=True):
+    """Every attempt of a goal."""
+
+    items: list[AttemptRow]
+    next_cursor: str | None = None
 
 
 class GateList(msgspec.Struct, frozen=True):
@@ -221,14 +234,27 @@ class FileList(msgspec.Struct, frozen=True):
     next_cursor: str | None = None
 
 
-def goal_view(row: GoalRow, left_out: Sequence[str] = ()) -> GoalView:
-    """A row with its estimates in words, and what is left out of it."""
+class Analytics(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of the goals that were accepted at or after `since`."""
+
+    since: datetime
+    goals: list[GoalFigures]
+    gates: list[GateFigures]
+    agents: list[AgentFigures]
+    models: list[ModelFigures]
+
+
+def goal_view(row: GoalRow, left_out: Sequence[str] = (), begun: Sequence[str] = ()) -> GoalView:
+    """A row with its estimates in words, what is left out of it, and its gates; `begun` had a round already."""
     planned = row.estimated_tasks > 0
+    gates = gate_parameters(row.requirements, row.constraints).required
     return GoalView(
         **msgspec.structs.asdict(row),
         workflow_generated=planned,
         estimated_time=in_words(row.estimated_minutes) if planned else None,
         left_out=tuple(left_out),
+        gates=gates,
+        gates_to_come=sum(gate not in begun for gate in gates),
     )
 
 

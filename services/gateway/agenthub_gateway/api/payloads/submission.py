@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from agenthub_events.rules.requirements import parse_duration
 from agenthub_gateway.api.payloads.requests import ConstraintsBody, SubmitBody, TaskBody
 from agenthub_gateway.api.payloads.source import GoalSource, Sources, folder_source, remote_source
 from agenthub_runtime.remotes.address import is_remote
+from agenthub_runtime.repository.errors import SourceRefused
+from agenthub_runtime.repository.source import examine
 
 
 async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccepted:
@@ -94,13 +95,8 @@ async def _repository(text: str, local_repositories: bool) -> str:
             "A path on this machine means nothing to workers elsewhere: only a hub that runs embedded takes one",
             field="repository",
         )
-    if not await asyncio.to_thread(_looks_like_git, path):
-        raise InvalidInput(f"There is no git repository at `{text[:200]}`", field="repository")
-    return str(path)
-
-
-def _looks_like_git(path: Path) -> bool:
     try:
-        return (path / ".git").exists() or (path / "HEAD").is_file()
-    except OSError:
-        return False
+        await examine(path)
+    except SourceRefused as refused:
+        raise InvalidInput(str(refused), field="repository") from None
+    return str(path)

@@ -15,7 +15,6 @@ from agenthub_orchestrator.domain.orders.orders import enqueue, order_again
 from agenthub_orchestrator.domain.policy import DEFAULT, Policy
 from agenthub_orchestrator.domain.rules import completion, questions
 from agenthub_orchestrator.domain.rules.budget import settle
-from agenthub_orchestrator.domain.rules.delivery import deliver, recall
 from agenthub_orchestrator.domain.rules.gates import pass_gates, run_requested_tests
 from agenthub_orchestrator.domain.rules.planning import plan, prepare
 from agenthub_orchestrator.domain.rules.repairs import add_proposed, repair_diagnosed
@@ -74,7 +73,7 @@ def _finish(decision: Decision) -> None:
         return
     _pause(decision)
     decide_retries(decision)
-    deliver(decision)
+    completion.deliver(decision)
 
 
 def _advance(decision: Decision) -> None:
@@ -83,7 +82,7 @@ def _advance(decision: Decision) -> None:
         return
     _pause(decision)
     completion.cancel_doomed(decision)
-    recall(decision)
+    completion.recall(decision)
     decide_retries(decision)
     prepare(decision)
     plan(decision)

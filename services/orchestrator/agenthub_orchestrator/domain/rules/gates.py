@@ -12,6 +12,7 @@ from agenthub_events.rules.requirements import GateParameters, gate_parameters
 from agenthub_events.task_ids import gate_task_id
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.orders.orders import enqueue
+from agenthub_orchestrator.domain.rules.left_out import left_out_lines, left_out_sentence
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.rules.repairs import repair
 from agenthub_orchestrator.domain.state import answer_options
@@ -124,11 +125,11 @@ def _ask(decision: Decision, gate: GateName, verdict: GateFailed, how: str) -> N
     ask(
         decision,
         "rounds",
-        f"The {gate} gate does not pass{_because(verdict)} {how} Say how to mend it, accept the result as it is,"
-        " or give the goal up.",
+        f"The {gate} gate does not pass{_because(verdict)}{left_out_sentence(decision.state)} {how} Say how to"
+        " mend it, accept the result as it is, or give the goal up.",
         options=(answer_options.TRY_AGAIN, answer_options.ACCEPT, answer_options.GIVE_UP),
         task_id=gate_task_id(gate, verdict.round),
-        evidence="\n".join((verdict.summary, *shown[:30])).strip(),
+        evidence="\n".join((verdict.summary, *left_out_lines(decision.state), *shown[:30])).strip(),
     )
 
 
