@@ -15,6 +15,7 @@ from agenthub_events.rules.goal_commands import (
     Approve,
     ApprovePlan,
     Cancel,
+    Erase,
     GoalCommand,
     Pause,
     RaiseBudget,
@@ -134,6 +135,9 @@ class People:
         ]
         if self._chance.random() < 0.05:
             return self._command(goal, lambda r: Cancel(by=ME, request_id=r))
+        if self._chance.random() < 0.1:
+            # Refused while the goal is open.
+            return self._command(goal, lambda r: Erase(by=ME, request_id=r))
         if self._chance.random() < 0.2:
             target = Target(goal, task_id)
             return "note", lambda writer, intent: note_task(writer, target, "Mind the edges", intent)

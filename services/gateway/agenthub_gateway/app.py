@@ -44,6 +44,7 @@ from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.edge.guard import Guard
 from agenthub_gateway.edge.head import AnswersHead
 from agenthub_gateway.edge.keys import Keys
+from agenthub_gateway.erasing import erase_goal
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.log_health import LogHealth
@@ -172,6 +173,7 @@ async def _assembled(
         model=lambda probe: read_model(nc, probe=probe),
         followers=lambda: read_followers(nc),
         lag=progress.lag,
+        erase=lambda goal_id: erase_goal(nc, goal_id),
         accepts_local_repositories=settings.embedded,
         git=settings.git,
         requests=RequestFigures(),

@@ -9,6 +9,7 @@ from pathlib import Path
 from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
 from agenthub_events.redaction import KnownSecrets
 from agenthub_gateway.commands.append import Writer
+from agenthub_gateway.erasing import Erased
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
@@ -29,8 +30,9 @@ class GatewayPorts:
     `histories` gives out what replay reads, `queues` tells what waits in the work queues, `workers` who lives,
     `model` (told whether to probe) which model workers ask, `followers` what orchestrators have lately said of
     themselves, `lag` whether the read models keep up; `runs` has the recorded steps of attempts, `secrets` is
-    masked in what is shown of them; `requests` counts what came over HTTP. `accepts_local_repositories`: a folder
-    of this machine makes sense only to a hub whose workers run on it. `git` are the credentials for addresses.
+    masked in what is shown of them; `erase` takes away what a goal keeps beside the log, `requests` counts what
+    came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers
+    run on it. `git` are the credentials for addresses.
     """
 
     log: EventLog
@@ -52,6 +54,7 @@ class GatewayPorts:
     model: Callable[[bool], Awaitable[ModelReport | None]]
     followers: Callable[[], Awaitable[list[FollowerStatus]]]
     lag: Lag
+    erase: Callable[[str], Awaitable[Erased]]
     accepts_local_repositories: bool
     git: GitAccess
     requests: RequestFigures

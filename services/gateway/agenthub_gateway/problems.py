@@ -77,6 +77,8 @@ PROBLEMS: Mapping[str, Kind] = {
     "changed-since": Kind(409, "Changed since you looked", "Read again, then decide."),
     "dead-letter-gone": Kind(409, "The dead letter is dealt with", "Nothing is to be done; `detail` says how."),
     "goal-closed": Kind(409, "The goal is closed", "Submit a new goal, or ask for a rework of a completed one."),
+    "goal-open": Kind(409, "The goal is not finished", "Cancel it, or approve its result, then erase."),
+    "goal-erased": Kind(409, "What the goal was made of is erased", "Submit a new goal."),
     "goal-frozen": Kind(409, "The goal cannot be read by this version", "Update agenthub; see the dead letters."),
     "idempotency-key-reused": Kind(409, "The Idempotency-Key was used before", "Take a new key for new requests."),
     "not-planned": Kind(409, "There is no plan yet", "Wait for the plan."),

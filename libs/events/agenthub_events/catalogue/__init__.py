@@ -24,6 +24,7 @@ _KINDS: tuple[type[Event], ...] = (
     goal.GoalStalled,
     goal.GoalBudgetRaised,
     goal.GoalReprioritized,
+    goal.GoalErased,
     goal.SealRecorded,
     task.TaskEnqueued,
     task.TaskStarted,

@@ -132,6 +132,13 @@ class GoalCancelled(Event, frozen=True, kw_only=True, tag="goal.cancelled"):
     reason: str = ""
 
 
+class GoalErased(Event, frozen=True, kw_only=True, tag="goal.erased"):
+    """A person had everything erased that a finished goal kept beside the log: its runs and its objects."""
+
+    by: str
+    reason: str = ""
+
+
 class GoalPaused(Event, frozen=True, kw_only=True, tag="goal.paused"):
     """No new work starts until the goal is resumed; running work is parked."""
 

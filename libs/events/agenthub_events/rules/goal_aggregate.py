@@ -21,6 +21,7 @@ from agenthub_events.rules.goal_commands import (
     ApprovePlan,
     Cancel,
     EditPlan,
+    Erase,
     GoalCommand,
     Pause,
     RaiseBudget,
@@ -62,6 +63,7 @@ class GoalAggregate(msgspec.Struct, frozen=True, kw_only=True):
     max_cost_usd: float = DEFAULT_MAX_COST_USD
     money_limit_set: bool = False
     closing_seq: int = 0
+    erased: bool = False
     seen: frozenset[str] = frozenset()
 
 
@@ -74,6 +76,7 @@ EVENT_OF: Mapping[type[GoalCommand], type[Event]] = {
     RequestTests: g.GoalTestsRequested,
     RaiseBudget: g.GoalBudgetRaised,
     Reprioritize: g.GoalReprioritized,
+    Erase: g.GoalErased,
     ApprovePlan: g.GoalPlanApproved,
     EditPlan: g.GoalReplanned,
 }
@@ -123,6 +126,8 @@ def _changes(aggregate: GoalAggregate, seq: int, event: Event) -> dict[str, obje
             return {"phase": "approved", "closing_seq": seq}
         case g.GoalReworkRequested():
             return {"phase": "open", "rework_round": aggregate.rework_round + 1, "priority": event.priority}
+        case g.GoalErased():
+            return {"erased": True}
         case g.GoalCompleted():
             return {"phase": "completed", "closing_seq": seq}
         case g.GoalFailed():
@@ -174,7 +179,7 @@ def asked_id(goal_id: str, command: GoalCommand) -> str:
     return event_id(aggregate_of(goal_id, GOAL_AS_A_WHOLE, kind), kind, command.request_id)
 
 
-def _answer(aggregate: GoalAggregate, command: GoalCommand) -> Event | None:  # noqa: C901  one line a command
+def _answer(aggregate: GoalAggregate, command: GoalCommand) -> Event | None:  # noqa: C901, PLR0912  one line a command
     match command:
         case Approve():
             return _approve(aggregate, command)
@@ -196,6 +201,8 @@ def _answer(aggregate: GoalAggregate, command: GoalCommand) -> Event | None:  # 
             if aggregate.priority == command.priority:
                 return None
             return g.GoalReprioritized(by=command.by, priority=command.priority)
+        case Erase():
+            return _erase(aggregate, command)
         case ApprovePlan():
             return _approve_plan(aggregate, command)
         case EditPlan():
@@ -233,6 +240,10 @@ def _approve(aggregate: GoalAggregate, command: Approve) -> Event | None:
 
 
 def _rework(aggregate: GoalAggregate, command: Rework) -> Event:
+    if aggregate.erased:
+        raise CommandRefused(
+            "goal-erased", f"What goal `{aggregate.goal_id}` was made of is erased: submit a new goal instead"
+        )
     if aggregate.phase in ("cancelled", "failed"):
         raise CommandRefused(
             "goal-closed", f"Goal `{aggregate.goal_id}` is {aggregate.phase}: submit a new goal instead"
@@ -247,6 +258,15 @@ def _rework(aggregate: GoalAggregate, command: Rework) -> Event:
         by=command.by,
         priority=command.priority or aggregate.priority,
     )
+
+
+def _erase(aggregate: GoalAggregate, command: Erase) -> Event | None:
+    if aggregate.phase not in TERMINAL:
+        raise CommandRefused(
+            "goal-open",
+            f"Goal `{aggregate.goal_id}` is not finished: cancel it, or approve its result, then erase",
+        )
+    return None if aggregate.erased else g.GoalErased(by=command.by, reason=command.reason)
 
 
 def _cancel(aggregate: GoalAggregate, command: Cancel) -> Event | None:

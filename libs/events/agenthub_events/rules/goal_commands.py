@@ -73,6 +73,14 @@ class Reprioritize(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority
 
 
+class Erase(msgspec.Struct, frozen=True, kw_only=True):
+    """Erase what a finished goal keeps beside the log."""
+
+    by: str
+    request_id: str
+    reason: str = ""
+
+
 class ApprovePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Let the plan of this revision begin."""
 
@@ -92,5 +100,15 @@ class EditPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GoalCommand: TypeAlias = (
-    Approve | Rework | Cancel | Pause | Resume | RequestTests | RaiseBudget | Reprioritize | ApprovePlan | EditPlan
+    Approve
+    | Rework
+    | Cancel
+    | Pause
+    | Resume
+    | RequestTests
+    | RaiseBudget
+    | Reprioritize
+    | Erase
+    | ApprovePlan
+    | EditPlan
 )

@@ -59,6 +59,19 @@ class JetStreamArtifacts:
             raise StoreUnavailable(f"The artifact store did not give object `{digest[:12]}`: {error}") from error
         raise ArtifactMissing(f"Object `{digest}` is damaged: pieces of it are gone")
 
+    async def delete(self, digest: str) -> bool:
+        """Take an object away for good; False when it is not there. Raises `StoreUnavailable`."""
+        try:
+            store = await self._bucket()
+            if not await self._has(store, digest):
+                return False
+            await store.delete(digest)
+        except (NotFoundError, ObjectNotFoundError):
+            return False
+        except (NatsError, TimeoutError) as error:
+            raise StoreUnavailable(f"The artifact store did not erase `{digest[:12]}`: {error}") from error
+        return True
+
     async def _bucket(self) -> ObjectStore:
         if self._store is None:
             self._store = await self._js.object_store(BUCKET)

@@ -113,7 +113,7 @@ class NatsFleet:
             return None
         try:
             return msgspec.json.decode(found.data or b"", type=kind)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
 

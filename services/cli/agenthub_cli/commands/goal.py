@@ -20,7 +20,7 @@ from agenthub_cli.goals.watch import (
     watch_goal,
 )
 from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
-from agenthub_cli.terminal.output import print_json, print_rows, program, say
+from agenthub_cli.terminal.output import confirmed, print_json, print_rows, program, say
 
 GoalId: TypeAlias = Annotated[Id, Parameter(help="Id of the goal (`agenthub goal list` shows them)")]
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
@@ -201,6 +201,25 @@ def cancel(goal_id: GoalId, *, reason: Reason = "", key: Key = None, url: Url = 
     """Stop a goal for good."""
     answer = HubClient(url).post(f"/goals/{goal_id}/cancel", _given(reason=reason or None), key=key)
     _print_result(answer, f"Goal {goal_id} is cancelled", json=json)
+
+
+@app.command
+def erase(
+    goal_id: GoalId,
+    *,
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask whether this is meant")] = False,
+    reason: Reason = "",
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Erase what a finished goal keeps beside the log: runs, logs, reports, code, declared secrets."""
+    if not yes and not confirmed(goal_id):
+        raise CommandFailed(
+            f"Nothing of {goal_id} was erased", hint="type its id when asked, or add --yes", code=exit_codes.USAGE
+        )
+    answer = HubClient(url).post(f"/goals/{goal_id}/erase", {"confirm": goal_id, "reason": reason}, key=key)
+    _print_result(answer, f"What {goal_id} kept beside the log is erased; its events stay", json=json)
 
 
 @app.command

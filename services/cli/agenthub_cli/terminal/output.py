@@ -37,6 +37,14 @@ def say(text: str = "", *, aside: bool = False) -> None:
         print(plain(text), file=stream, flush=True)
 
 
+def confirmed(word: str) -> bool:
+    """Whether a person at the terminal types `word`; False where nobody can be asked."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return False
+    say(f"This cannot be undone. Type {word} to go on:", aside=True)
+    return sys.stdin.readline().strip() == word
+
+
 def print_json(value: Any) -> None:
     """One JSON object on one line, in UTF-8 whatever the locale is."""
     if sys.stdout is not None:

@@ -13,6 +13,7 @@ from agenthub_events.errors import InvalidInput
 from agenthub_events.rules.goal_commands import (
     Approve,
     Cancel,
+    Erase,
     GoalCommand,
     Pause,
     RaiseBudget,
@@ -27,6 +28,7 @@ from agenthub_gateway.api.payloads.requests import (
     ApproveBody,
     BudgetBody,
     EmptyBody,
+    EraseBody,
     NoteBody,
     PlanBody,
     PriorityBody,
@@ -83,6 +85,21 @@ async def cancel(
     """Work under way is stopped; what has been merged stays."""
     body = data or ReasonBody()
     return await _carry_out(caller, goal_id, body, Cancel, reason=body.reason)
+
+
+@command("/api/v1/goals/{goal_id:str}/erase", EraseBody, "Erase what a finished goal keeps", tag=_TAG)
+async def erase(
+    goal_id: FromPath[str], *, data: JSONBody[EraseBody], caller: CallerParam
+) -> Response[CommandAccepted]:
+    """Runs, logs, reports, code and what was set aside as secret go for good; the events stay, with their masks.
+
+    Sent again it finishes what was interrupted.
+    """
+    if data.confirm != goal_id:
+        raise InvalidInput("Repeat the goal's id here: what is erased does not come back", field="confirm")
+    answer = await _carry_out(caller, goal_id, data, Erase, reason=data.reason)
+    await caller.ports.erase(goal_id)
+    return answer
 
 
 @command("/api/v1/goals/{goal_id:str}/pause", ReasonBody, "Start nothing new", tag=_TAG, optional=True)
@@ -175,5 +192,5 @@ async def _shown_ready_seq(caller: Caller, goal_id: str) -> int:
 
 
 HANDLERS: list[Any] = [
-    rework, approve, cancel, pause, resume, retest, budget, priority, plan, note,
+    rework, approve, cancel, erase, pause, resume, retest, budget, priority, plan, note,
 ]  # fmt: skip

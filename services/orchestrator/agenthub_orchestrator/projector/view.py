@@ -35,6 +35,7 @@ IGNORED: frozenset[type[Event]] = frozenset(
         g.GoalDeadlinePassed,
         g.GoalBudgetRaised,
         g.GoalReprioritized,
+        g.GoalErased,
         # No row shows them but, for some, a line of the story.
         g.SealRecorded,
         t.TaskProposed,

@@ -97,7 +97,7 @@ class ToolCalls:
         attributes = {OPERATION: "execute_tool", TOOL_NAME: call.name, TOOL_CALL_ID: call.tool_use_id}
         with lease.ports.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
             result = await lease.while_held(work)
-            result = msgspec.structs.replace(result, text=encodable(lease.secrets.masked(result.text)))
+            result = msgspec.structs.replace(result, text=encodable(lease.secrets.masked_where_cut(result.text)))
             if result.is_error:
                 mark_failed(span, result.text)
         lease.ports.crash_point("after-tool-run")

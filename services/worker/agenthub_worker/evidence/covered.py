@@ -65,7 +65,7 @@ def read_coverage(data: bytes, sources: _Sources) -> Covered | None:
     """
     try:
         report = msgspec.json.decode(data, type=_Report)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     prefix = run_folder(report.files, sources)
     files = {place: file for path, file in report.files.items() if (place := prefix + path) in sources}

@@ -104,7 +104,7 @@ async def _bandit(sandbox: Sandbox, workspace: Path, files: Sequence[str], timeo
         await asyncio.to_thread(delete_tree, outer)
     try:
         parsed = msgspec.json.decode(data or b"", type=_BanditReport)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         ending = "ran out of time" if ran.timed_out else f"ended with exit code {ran.exit_code}"
         raise ScanFailed(f"bandit {ending} without a report: {ran.text[-500:]}") from error
     return [*_issues(parsed), *((_unread(entry), ()) for entry in parsed.errors)]

@@ -150,7 +150,7 @@ class _Emitter:
     async def _send(self) -> None:
         while (found := self._next_piece()) is not None:
             kind, piece = found
-            shown = redact_bytes(piece, self._lease.secrets)
+            shown = redact_bytes(self._lease.secrets.masked_bytes(piece))
             await self._lease.ports.runs.emit(self._lease.run_id, kind, shown)
 
     def _next_piece(self) -> tuple[str, bytes] | None:

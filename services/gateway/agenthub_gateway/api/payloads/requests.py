@@ -145,6 +145,13 @@ class ReasonBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reason: Annotated[str, Meta(max_length=2_000)] = ""
 
 
+class EraseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`confirm` repeats the id of the goal: what is erased does not come back."""
+
+    confirm: Annotated[str, Meta(max_length=60)]
+    reason: Annotated[str, Meta(max_length=2_000)] = ""
+
+
 class EmptyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Nothing has to be said."""
 

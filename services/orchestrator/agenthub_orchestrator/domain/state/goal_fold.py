@@ -263,6 +263,7 @@ IGNORED: frozenset[type[Event]] = frozenset(
         g.GoalCancelled,
         g.GoalPaused,
         g.GoalReprioritized,
+        g.GoalErased,
         # They are said about a task.
         t.TaskEnqueued,
         t.TaskStarted,

@@ -293,6 +293,7 @@ IGNORED: frozenset[type[Event]] = frozenset(
         g.GoalStalled,
         g.GoalBudgetRaised,
         g.GoalReprioritized,
+        g.GoalErased,
         g.SealRecorded,
         t.MergeDone,
         money.BudgetReserved,

@@ -1,0 +1,116 @@
+"""What a finished goal keeps beside the log can be erased; the log, and other goals, stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from agenthub_events.catalogue.goal import GoalAccepted, GoalErased
+from agenthub_events.catalogue.task import TaskNoted
+from agenthub_events.errors import ArtifactMissing
+from agenthub_events.ports import Stored
+from agenthub_events.runs import Closed, RunId
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from tests.support.gateway import Gateway, running_gateway, settings, write
+
+TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+DECLARED = "a-secret-that-the-goal-declares"
+
+
+@pytest.fixture
+async def gateway(bus: Client, nats_server: NatsServer, database_url: str) -> AsyncIterator[Gateway]:
+    async with running_gateway(settings(nats_server.authorised_url, database_url)) as running:
+        yield running
+
+
+async def erase(gateway: Gateway, goal_id: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    answer = await gateway.client.post(f"/api/v1/goals/{goal_id}/erase", json={"confirm": goal_id, **body})
+    return answer.status_code, answer.json()
+
+
+async def is_there(bus: Client, digest: str) -> bool:
+    try:
+        await JetStreamArtifacts(bus).get(digest)
+    except ArtifactMissing:
+        return False
+    return True
+
+
+async def run_of(bus: Client, goal_id: str, reason: str) -> RunId:
+    run = RunId(goal_id=goal_id, task_id="t-a", attempt=1)
+    assert isinstance(await JetStreamRunLog(bus).append(run, Closed(reason=reason), expected=0), Stored)
+    await JetStreamRunLog(bus).emit(run, "log", b"passing by")
+    return run
+
+
+async def test_runs_objects_and_secrets_of_a_finished_goal_go_and_its_events_stay(
+    gateway: Gateway, bus: Client
+) -> None:
+    log, artifacts = JetStreamEventLog(bus), JetStreamArtifacts(bus)
+    mine, other = [
+        str((await gateway.submit(goal=f"Use {TOKEN}", secrets=[DECLARED]))["goal_id"]) for _ in range(2)
+    ]
+    own, shared, of_a_run = [await artifacts.put(data) for data in (b"a log", b"said by both", b"said in a run")]
+    for goal_id, digests in ((mine, (own, shared)), (other, (shared,))):
+        for digest in digests:
+            await write(log, goal_id, "t-a", TaskNoted(task_id="t-a", by="ann", text=f"see {digest}"))
+    runs = {goal_id: await run_of(bus, goal_id, f"wrote {of_a_run}") for goal_id in (mine, other)}
+
+    status, problem = await erase(gateway, mine)
+    assert (status, problem["type"]) == (409, "/problems/goal-open")
+    assert await is_there(bus, own)
+    await gateway.client.post(f"/api/v1/goals/{mine}/cancel")
+    before = await log.read(mine)
+    wrong = await gateway.client.post(f"/api/v1/goals/{mine}/erase", json={"confirm": other})
+    assert (wrong.status_code, wrong.json()["errors"][0]["key"]) == (422, "confirm")
+    assert await is_there(bus, own)
+
+    for _ in range(2):  # again is the same
+        assert (await erase(gateway, mine, reason="asked to"))[0] == 202
+    after = await log.read(mine)
+    assert after[:-1] == before
+    assert isinstance(after[-1].event, GoalErased)
+    assert (after[-1].event.by, after[-1].event.reason) == ("local", "asked to")
+
+    references = {}
+    for goal_id in (mine, other):
+        accepted = (await log.read(goal_id))[0].event
+        assert isinstance(accepted, GoalAccepted)
+        references[goal_id] = (accepted.secrets_ref, accepted.goal.partition("[redacted:")[2].rstrip("]"))
+    assert [await is_there(bus, digest) for digest in references[mine]] == [False, False]
+    assert [await is_there(bus, digest) for digest in references[other]] == [True, True]
+    assert [await is_there(bus, digest) for digest in (own, shared)] == [False, True]
+    assert await JetStreamRunLog(bus).read(runs[mine]) == []
+    assert len(await JetStreamRunLog(bus).read(runs[other])) == 1
+    info = await bus.jetstream().stream_info("RUNS", subjects_filter=f"run.{mine}.>")
+    assert not info.state.subjects
+    rework = await gateway.client.post(f"/api/v1/goals/{mine}/rework", json={"feedback": "more"})
+    assert rework.status_code == 409
+
+
+async def test_who_repeats_the_digest_of_another_goals_secret_does_not_keep_it_alive(
+    gateway: Gateway, bus: Client
+) -> None:
+    log = JetStreamEventLog(bus)
+    mine = str((await gateway.submit(secrets=[DECLARED]))["goal_id"])
+    accepted = (await log.read(mine))[0].event
+    assert isinstance(accepted, GoalAccepted)
+    await gateway.submit(goal=f"Show me [redacted:{accepted.secrets_ref}]")
+    await gateway.client.post(f"/api/v1/goals/{mine}/cancel")
+    assert (await erase(gateway, mine))[0] == 202
+    assert not await is_there(bus, accepted.secrets_ref)
+
+
+@pytest.mark.parametrize("goal_id", ["g-00000000000000000000000000", "g-1", "hub", ">", "*"])
+async def test_what_is_no_goal_is_not_erased(gateway: Gateway, bus: Client, goal_id: str) -> None:
+    kept = str((await gateway.submit(secrets=[DECLARED]))["goal_id"])
+    await run_of(bus, kept, "x")
+    status, _ = await erase(gateway, goal_id)
+    assert status in (404, 422)
+    assert (await bus.jetstream().stream_info("RUNS")).state.messages == 2
