@@ -13,8 +13,10 @@ import pytest
 
 from agenthub_events.errors import InvalidInput
 from agenthub_gateway.api.payloads.requests import SubmitBody
+from agenthub_gateway.api.payloads.source import Sources
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
+from agenthub_runtime.remotes.credentials import GitAccess
 from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.goal import GoalRepository
 from agenthub_runtime.repository.source import examine
@@ -166,7 +168,7 @@ async def test_what_cannot_be_imported_is_refused_at_submission_with_the_remedy(
 ) -> None:
     body = SubmitBody(goal="x", repository=str(make(tmp_path)))
     with pytest.raises(InvalidInput, match=words) as refused:
-        await accepted_from(body, local_repositories=True)
+        await accepted_from(body, Sources(GitAccess(), local=True))
     assert refused.value.field == "repository"
 
 

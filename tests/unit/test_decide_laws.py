@@ -69,7 +69,9 @@ def played(
     workflow: tuple[PlanTask, ...], constraints: Constraints, *more: str, moves: list[int], hostile: bool = False
 ) -> Driver:
     autonomy, repository = more
-    goal = a_goal(*workflow, policy=POLICY, constraints=constraints, autonomy=autonomy, repository=repository)
+    delivery = "branch" if repository else "none"
+    told = {"autonomy": autonomy, "repository": repository, "delivery": delivery}
+    goal = a_goal(*workflow, policy=POLICY, constraints=constraints, **told)
     driver = Driver(goal, moves, hostile=hostile)
     driver.play()
     return driver

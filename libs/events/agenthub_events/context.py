@@ -7,7 +7,14 @@ import hashlib
 import msgspec
 
 from agenthub_events.base import Record
-from agenthub_events.catalogue.values import Constraints, Finding, PlannedTask, TestEvidence
+from agenthub_events.catalogue.values import (
+    Constraints,
+    Finding,
+    PlannedTask,
+    RequirementCoverage,
+    TestCounts,
+    TestEvidence,
+)
 from agenthub_events.gates import GateName
 from agenthub_events.task_ids import TaskKind
 
@@ -88,6 +95,33 @@ class PlanOrder(Record, frozen=True, kw_only=True):
     rejected: tuple[str, ...] = ()
 
 
+class JudgedGate(Record, frozen=True, kw_only=True):
+    """A gate's last verdict, as it is shown to those who get the result."""
+
+    gate: GateName
+    passed: bool
+    summary: str = ""
+    command: str = ""
+    counts: TestCounts | None = None
+    coverage_percent: float | None = None
+    log_ref: str = ""
+
+
+class DeliveryOrder(Record, frozen=True, kw_only=True):
+    """What was approved, and where it goes: `commit` onto `branch`, with a pull or merge request if `request`.
+
+    `base` is the commit that the goal began with; the rest is what the request says.
+    """
+
+    commit: str
+    base: str
+    branch: str
+    request: bool = False
+    summary: str = ""
+    requirements: tuple[RequirementCoverage, ...] = ()
+    gates: tuple[JudgedGate, ...] = ()
+
+
 class Checkpoint(Record, frozen=True, kw_only=True):
     """The saved workspace of the attempt that this one goes on from."""
 
@@ -122,6 +156,8 @@ class WorkContext(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     repository: str = ""
+    ref: str = ""
+    base_commit: str = ""
     test_command: str = ""
     inherited: tuple[Inherited, ...] = ()
     knowledge: tuple[Knowledge, ...] = ()
@@ -133,6 +169,7 @@ class WorkContext(Record, frozen=True, kw_only=True):
     plan: PlanOrder | None = None
     checkpoint: Checkpoint | None = None
     answered: Answered | None = None
+    delivery: DeliveryOrder | None = None
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")

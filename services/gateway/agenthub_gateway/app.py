@@ -181,6 +181,7 @@ async def _assembled(
         lag=progress.lag,
         erase=lambda goal_id: erase_goal(nc, goal_id),
         accepts_local_repositories=settings.embedded,
+        git=settings.git,
         requests=RequestFigures(),
         links=LinkSigner(settings.link_key) if settings.link_key else None,
     )

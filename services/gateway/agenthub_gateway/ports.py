@@ -20,6 +20,7 @@ from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, Worker
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
+from agenthub_runtime.remotes.credentials import GitAccess
 from agenthub_runtime.signed_links import LinkSigner
 
 
@@ -32,7 +33,8 @@ class GatewayPorts:
     themselves, `lag` whether the read models keep up; `runs` has the recorded steps of attempts, `secrets` is
     masked in what is shown of them; `erase` takes away what a goal keeps beside the log, `requests` counts what
     came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers
-    run on it. `links` reads what links in messages claim; None: none are signed.
+    run on it. `git` are the credentials for addresses, `links` reads what links in messages claim; None: none are
+    signed.
     """
 
     log: EventLog
@@ -56,5 +58,6 @@ class GatewayPorts:
     lag: Lag
     erase: Callable[[str], Awaitable[Erased]]
     accepts_local_repositories: bool
+    git: GitAccess
     requests: RequestFigures
     links: LinkSigner | None = None

@@ -137,6 +137,7 @@ def _ports(
         folder=_folder(settings),
         telemetry=telemetry,
         secrets=settings.log.secrets,
+        git=settings.git,
         crash_point=crash_point,
     )
 

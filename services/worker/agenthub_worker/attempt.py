@@ -16,16 +16,19 @@ from agenthub_events.context import WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
 from agenthub_events.redaction import encodable, mapped
 from agenthub_events.runs import encode_setup
-from agenthub_events.task_ids import TaskKind
+from agenthub_events.task_ids import TaskKind, kind_of
+from agenthub_runtime.remotes.errors import RemoteRefused
 from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.agent.loop import run_agent
 from agenthub_worker.agent.model_calls import ModelCalls
 from agenthub_worker.agent.setup import AgentConfig, AgentSetup, Told
 from agenthub_worker.agent.tool_calls import ToolCalls
+from agenthub_worker.delivery.deliver import deliver
 from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
 from agenthub_worker.domain.outcomes import (
     AttemptOutcome,
+    Blocked,
     Completed,
     Failed,
     Judged,
@@ -48,7 +51,7 @@ from agenthub_worker.workspace.workspace import Workspace, open_workspace
 log = structlog.get_logger()
 
 REASON_MAX = 2_000
-
+_WITHOUT_WORKSPACE: frozenset[TaskKind] = frozenset({"prepare", "deliver"})
 _KEEPS_NOTHING: frozenset[TaskKind] = frozenset({"plan", "gate", "debug"})
 """Kinds whose workspace is a copy to look at: what an agent changes in it is thrown away."""
 
@@ -63,7 +66,7 @@ class Preparation(msgspec.Struct, frozen=True):
 async def prepare(lease: Lease) -> Preparation:
     """Read the context and make the workspace. Raises `AgenthubError`."""
     context = await read_context(lease)
-    if context.kind == "prepare":
+    if context.kind in _WITHOUT_WORKSPACE:
         return Preparation(context, None)
     return Preparation(context, await open_workspace(lease, context))
 
@@ -97,6 +100,8 @@ class Attempt:
         try:
             await self._lease.look()
             ready = await self._lease.while_held(preparing)
+            if ready.context.delivery is not None:
+                return await deliver(self._lease, ready.context, ready.context.delivery)
             if ready.workspace is None:
                 return await land_import(self._lease, ready.context, self._run_summary())
             return await self._work(ready.context, ready.workspace)
@@ -104,6 +109,9 @@ class Attempt:
             return over.outcome
         except (ProviderMissing, SandboxUnavailable) as error:
             return Parked(reason="config", detail=str(error))
+        except RemoteRefused as refused:
+            # Deterministic: another try would be refused as well.
+            return _ask_about(refused, kind_of(self._lease.task_id))
         except SourceRefused as refused:
             return Failed(failure_class="refused", reason=str(refused))
         except (AgenthubError, msgspec.DecodeError, OSError) as error:
@@ -198,6 +206,13 @@ class Attempt:
             return RunSummary(worker=worker)
         run = self._journal.run
         return RunSummary(worker=worker, checkpoint=run.commit, bundle_ref=run.bundle_ref, usage=run.usage())
+
+
+def _ask_about(refused: RemoteRefused, kind: TaskKind) -> Blocked:
+    """The options are those whose meaning the orchestrator knows."""
+    if kind == "deliver":
+        return Blocked(question=str(refused), options=("Try again", "Go on without it"), reason="delivery")
+    return Blocked(question=str(refused), options=("Try again", "Give the goal up"), reason="repository")
 
 
 async def _other_side(workspace: Workspace, context: WorkContext) -> str:

@@ -8,6 +8,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.values import (
     Autonomy,
     Constraints,
+    Delivery,
     Estimates,
     Origin,
     PlanAnalysis,
@@ -22,7 +23,9 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     """A person's goal is in the log; everything else follows from it.
 
     `secrets_ref` is the digest of the object with what the goal declared as secret. `notify` are recipients of
-    notifications beside the hub's own.
+    notifications beside the hub's own. `ref` and `base_commit` say what of an address is worked on: the full name,
+    and the commit that it stood for. `delivery` is what happens to the approved result there, on the branch
+    `delivery_branch` (empty: `goal/<id>`).
     """
 
     goal: str
@@ -37,6 +40,10 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     body_hash: str = ""
     secrets_ref: str = ""
     notify: tuple[str, ...] = ()
+    ref: str = ""
+    base_commit: str = ""
+    delivery: Delivery = "none"
+    delivery_branch: str = ""
 
 
 class GoalPlanned(Event, frozen=True, kw_only=True, tag="goal.planned"):

@@ -16,6 +16,7 @@ FailureClass: TypeAlias = Literal[
     "transient", "model", "tool", "invalid", "crash", "workspace", "limit", "refused"
 ]
 ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable"]
+Delivery: TypeAlias = Literal["none", "branch", "pull_request"]
 Mutants: TypeAlias = Literal["on", "off"]
 AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
 
@@ -203,6 +204,19 @@ class TestEvidence(Record, frozen=True, kw_only=True):
     report_ref: str = ""
 
 
+class Delivered(Record, frozen=True, kw_only=True):
+    """A result at the repository that it was made for: `commit` is what its `branch` was put to.
+
+    `url` is that of the pull or merge request, empty without one; `target` the branch that it goes into.
+    """
+
+    repository: str
+    branch: str
+    commit: str
+    target: str = ""
+    url: str = ""
+
+
 class TaskResult(Record, frozen=True, kw_only=True):
     """What a finished task says of itself and what the system found in its workspace.
 
@@ -217,6 +231,7 @@ class TaskResult(Record, frozen=True, kw_only=True):
     commit: str = ""
     evidence: TestEvidence | None = None
     plan: Plan | None = None
+    delivered: Delivered | None = None
     left_out: tuple[LeftOut, ...] = ()
 
 

@@ -40,10 +40,11 @@ _OWN = frozenset(
         *("NATS_URL", "DATABASE_URL", "AGENTHUB_WORKER_NAME", "AGENT_TYPE", "AGENTHUB_HOST", "AGENTHUB_PORT"),
         *("AGENTHUB_API_KEYS", "AGENTHUB_PROVIDER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
         *("AGENTHUB_LINK_KEY", "AGENTHUB_PUBLIC_URL", "AGENTHUB_NOTIFY", "AGENTHUB_NOTIFY_ESCALATION"),
-        *("AGENTHUB_SMTP_URL", "AGENTHUB_WEBHOOK_SECRETS"),
+        *("AGENTHUB_SMTP_URL", "AGENTHUB_WEBHOOK_SECRETS", "AGENTHUB_GIT_TOKENS"),
     }
 )
-_FOR_GATEWAY = ("AGENTHUB_API_KEYS",)
+_GIT = ("AGENTHUB_GIT_TOKENS",)
+_FOR_GATEWAY = ("AGENTHUB_API_KEYS", *_GIT)
 _FOR_NOTIFIER = (
     "AGENTHUB_NOTIFY",
     "AGENTHUB_NOTIFY_ESCALATION",
@@ -212,7 +213,8 @@ class EmbeddedStack:
     def _worker_specs(self, names: Mapping[str, str], model_env: Mapping[str, str]) -> list[ServiceSpec]:
         specs = []
         for name, types in names.items():
-            env = {**model_env, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
+            git = {name: self._plan.env[name] for name in _GIT if name in self._plan.env}
+            env = {**git, **model_env, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
             specs.append(self._spec(name, self._plan.service_command("worker", types), env))
         return specs
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -156,6 +156,13 @@ class GoalRepository(History):
             head = (await self._git.run("rev-parse", "--verify", "refs/import/head^{commit}")).word
             await self._keep(head)
             return head
+
+    async def exclusively(self, act: Callable[[Git], Awaitable[str]]) -> str:
+        """Let `act` work in this repository, alone, and keep the commit that it returns. Raises as it does."""
+        async with self._alone():
+            commit = await act(self._git)
+            await self._keep(commit)
+            return commit
 
     async def checkout(self, commit: str, path: Path) -> None:
         """Make the folder `path` a workspace with the files of `commit`; what was there before is replaced."""

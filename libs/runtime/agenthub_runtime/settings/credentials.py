@@ -16,6 +16,7 @@ from agenthub_runtime.settings.table import (
     ANTHROPIC_BASE_URL,
     API_KEYS,
     DATABASE_URL,
+    GIT_TOKENS,
     HUB_KEY,
     LINK_KEY,
     NATS_URL,
@@ -45,10 +46,20 @@ def _held(env: Mapping[str, str]) -> Iterator[str]:
     for entries in _LISTS:
         for place, entry in enumerate(_listed(entries, env.get(entries.name, "").strip()), start=1):
             yield read_api_key(entry, place).secret if entries is API_KEYS else entry
+    for given in _git_tokens(env.get(GIT_TOKENS.name, "").strip()):
+        user, separator, token = given.partition(":")
+        yield token if separator else user
     for setting in _ADDRESSES:
         for info in _USER_INFO.findall(env.get(setting.name, "")):
             user, separator, password = info.partition(":")
             yield password if separator else user
+
+
+def _git_tokens(text: str) -> tuple[str, ...]:
+    # What does not fit is reported where the setting is read.
+    with suppress(ValueError):
+        return tuple(GIT_TOKENS.parse(text).values()) if text else ()
+    return tuple(entry.partition("=")[2].strip() or entry.strip() for entry in text.split(","))
 
 
 def _listed(setting: Setting[tuple[str, ...]], text: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from agenthub_events.notifications.quiet_hours import QuietHours
 from agenthub_events.notifications.recipients import Recipient
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.remotes.credentials import PASSED, GitAccess
 from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.mail_server import MailServer
 from agenthub_runtime.settings.setting import Setting
@@ -33,6 +34,9 @@ from agenthub_runtime.settings.table import (
     DATABASE_URL,
     EMBEDDED,
     ESCALATE_AFTER,
+    GIT_FORGES,
+    GIT_SSH_KEYS,
+    GIT_TOKENS,
     HOST,
     LINK_KEY,
     LOG_FORMAT,
@@ -107,6 +111,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str]
     model_idle_s: int | None = None
     allow_unsandboxed: bool
+    git: GitAccess = GitAccess()
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -127,6 +132,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...]
     embedded: bool
     data_dir: Path | None
+    git: GitAccess = GitAccess()
     log: LogSettings
     public_url: str = ""
     link_key: str = ""
@@ -214,6 +220,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         models=_models(read),
         model_idle_s=read.optional(MODEL_IDLE_S),
         allow_unsandboxed=read(ALLOW_UNSANDBOXED),
+        git=_git(read),
         log=_log(read),
     )
     return read.checked(settings)
@@ -231,6 +238,7 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
         allowed_hosts=read(ALLOWED_HOSTS),
         embedded=read(EMBEDDED),
         data_dir=read.optional(DATA_DIR),
+        git=_git(read),
         log=_log(read),
         public_url=read.text(PUBLIC_URL),
         link_key=read.text(LINK_KEY),
@@ -355,6 +363,15 @@ def _log(read: _Reader) -> LogSettings:
         level=read(LOG_LEVEL),
         otlp_endpoint=read.text(OTLP_ENDPOINT),
         secrets=KnownSecrets((*credentials_in(read.env), *read(SECRETS))),
+    )
+
+
+def _git(read: _Reader) -> GitAccess:
+    return GitAccess(
+        tokens=read(GIT_TOKENS),
+        ssh_keys=read(GIT_SSH_KEYS),
+        forges=read(GIT_FORGES),
+        passed={name: read.env[name] for name in PASSED if name in read.env},
     )
 
 

@@ -186,3 +186,14 @@ def folder(text: str) -> Path:
         return Path(text).expanduser().absolute()
     except (RuntimeError, OSError):
         raise ValueError("use an absolute path: the folder that this one begins at is not there") from None
+
+
+def by_host(text: str) -> Mapping[str, str]:
+    """Values by host name, as `host=value` separated by commas."""
+    found: dict[str, str] = {}
+    for number, entry in enumerate(texts(text), 1):
+        host, separator, value = entry.partition("=")
+        if not separator or not host.strip() or not value.strip() or "/" in host:
+            raise ValueError(f"entry {number} has another form than `host=value`, such as `git.example.org=…`")
+        found[host.strip().lower()] = value.strip()
+    return found

@@ -13,6 +13,7 @@ from agenthub_runtime.settings.setting import (
     address,
     agent_types,
     api_keys,
+    by_host,
     count_of_workers,
     declared_secrets,
     duration,
@@ -153,6 +154,31 @@ ALLOW_UNSANDBOXED = Setting(
     "no",
     "Let agents' tools run without a sandbox where none works. "
     "They can then read and change all that the worker can.",
+)
+GIT_TOKENS = Setting(
+    "AGENTHUB_GIT_TOKENS",
+    "secret list",
+    by_host,
+    "",
+    "Tokens with which the hub's own git reaches repositories by https, as `host=token` or `host=user:token`, "
+    "separated by commas. Pull and merge requests are made with them too. No agent and no command of a goal sees "
+    "them.",
+)
+GIT_SSH_KEYS = Setting(
+    "AGENTHUB_GIT_SSH_KEYS",
+    "list",
+    by_host,
+    "",
+    "Private ssh keys, without a passphrase, with which the hub's own git reaches repositories, as "
+    "`host=/path/of/the/key`, separated by commas. A host's own key must be in known_hosts.",
+)
+GIT_FORGES = Setting(
+    "AGENTHUB_GIT_FORGES",
+    "list",
+    by_host,
+    "",
+    "Which hosts offer pull or merge requests, as `host=github` or `host=gitlab`, or with the address of their "
+    "API as `host=gitlab:https://…/api/v4`, separated by commas. github.com and gitlab.com are known.",
 )
 LOG_FORMAT = Setting(
     "AGENTHUB_LOG_FORMAT",
@@ -300,6 +326,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *(HUB_URL, HUB_KEY),
     *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
+    *(GIT_TOKENS, GIT_SSH_KEYS, GIT_FORGES),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     MODEL_IDLE_S,
     *(NOTIFY, NOTIFY_ESCALATION, NOTIFY_DIGEST, QUIET_HOURS, ESCALATE_AFTER, UNANSWERED, SMTP_URL, MAIL_FROM),

@@ -165,7 +165,9 @@ def _starting(task_id: str, name: str) -> str:
     gate = gate_of(task_id)
     if gate is not None:
         return GATES[gate[0]].words.started
-    return {"plan": "Started planning", "debug": "Started debugging"}.get(kind_of(task_id), f"Started task {name}")
+    return {"plan": "Started planning", "debug": "Started debugging", "deliver": "Started the delivery"}.get(
+        kind_of(task_id), f"Started task {name}"
+    )
 
 
 @_says(t.TaskCompleted)

@@ -69,7 +69,7 @@ class HubClient:
         """The id of the goal that is called so: `@last`, the beginning of an id, or the id itself."""
         return goal_called(name, lambda: self.pages("/goals"))
 
-    def get(self, path: str, **params: Any) -> HubAnswer:
+    def get(self, path: str, /, **params: Any) -> HubAnswer:
         """GET below the API; `params` that are None are left out."""
         wanted = {k: v for k, v in params.items() if v is not None}
         return answer_in(self.url, self._response("GET", path, params=wanted))

@@ -257,6 +257,28 @@ def pull(
     _print_result({"goal_id": goal_id, "path": str(target)}, f"The result is in {target}", json=json)
 
 
+@app.command
+def apply(
+    goal_id: GoalId,
+    folder: Annotated[Path, Parameter(help="The repository; default: the one here")] = Path(),
+    *,
+    branch: Annotated[str | None, Parameter(help="Name of the branch [default: goal/<id>]")] = None,
+    checkout: Annotated[bool, Parameter(negative="", help="Switch to the branch as well")] = False,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Put the result into a repository of yours as a branch; nothing else there is touched."""
+    from agenthub_cli.goals.pull import apply_goal
+
+    name = branch or f"goal/{goal_id}"
+    commit = apply_goal(HubClient(url), goal_id, folder, name, checkout=checkout)
+    _print_result(
+        {"goal_id": goal_id, "branch": name, "commit": commit},
+        f"The result is the branch {name} at {commit[:12]}",
+        json=json,
+    )
+
+
 def _print_result(answer: Any, sentence: str, *, json: bool) -> None:
     if json:
         print_json(answer)

@@ -16,10 +16,10 @@ GoalName: TypeAlias = Annotated[
 
 def diff(
     goal_id: GoalName,
+    path: Annotated[str | None, Parameter(help="Only this file or folder")] = None,
     *,
     stat: Annotated[bool, Parameter(negative="", help="Only how many lines of which files")] = False,
     task: Annotated[str | None, Parameter(help="Only what this task has merged")] = None,
-    path: Annotated[str | None, Parameter(help="Only this file or folder")] = None,
     url: Url = None,
     json: Json = False,
 ) -> None:

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from agenthub_cli import exit_codes
 from agenthub_cli.checked import Calls, Dollars
 from agenthub_cli.errors import CommandFailed
+from agenthub_runtime.remotes.address import is_remote
 
 PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
 
@@ -30,7 +31,20 @@ class SubmitOptions:
         Parameter(name=("--requirement", "-r"), negative="", help="What the result has to meet; repeat it"),
     ] = None
     priority: Annotated[PriorityWord | None, Parameter(help="Place in the queues [default: normal]")] = None
-    repository: Annotated[str | None, Parameter(help="Git repository to work on; default: an empty one")] = None
+    repository: Annotated[
+        str | None,
+        Parameter(help="Git repository to work on: a folder such as `.`, or an address; default: an empty one"),
+    ] = None
+    ref: Annotated[
+        str | None, Parameter(help="Branch, tag or full commit id to start from; default: the repository's HEAD")
+    ] = None
+    deliver: Annotated[
+        Literal["none", "branch", "pull-request"] | None,
+        Parameter(help="What happens to the approved result at an address; default: what the hub has a token for"),
+    ] = None
+    deliver_branch: Annotated[
+        str | None, Parameter(help="Name of the branch that is pushed [default: goal/<id>]")
+    ] = None
     test_command: Annotated[
         str | None, Parameter(help="How the tests are run; default: what the repository shows")
     ] = None
@@ -63,6 +77,10 @@ class SubmitOptions:
         """The fields of the request. Raises `CommandFailed` when the task list cannot be read."""
         given = {name: value for name, value in vars(self).items() if value is not None}
         limits = {name: given.pop(name) for name in _LIMITS if name in given}
+        if self.repository is not None:
+            given["repository"] = _repository(self.repository)
+        if self.deliver is not None:
+            given["deliver"] = self.deliver.replace("-", "_")
         if self.secrets is not None:
             given["secrets"] = [line for line in _text(self.secrets).splitlines() if line.strip()]
         if self.workflow is not None:
@@ -71,6 +89,15 @@ class SubmitOptions:
 
 
 NO_SUBMIT_OPTIONS = SubmitOptions()
+
+
+def _repository(text: str) -> str:
+    """An address as it is; a folder as the whole path of the repository that it lies in."""
+    if not text.strip() or is_remote(text) or text.startswith("file://"):
+        return text
+    path = Path(text).expanduser().absolute().resolve()
+    inside = (folder for folder in (path, *path.parents) if (folder / ".git").exists())
+    return str(path if (path / "HEAD").is_file() else next(inside, path))
 
 
 def _task_list(path: Path) -> Any:

@@ -97,7 +97,7 @@ def parse_junit(data: bytes) -> tuple[Case, ...] | None:
                 cases[case.id] = case
     except DefusedXmlException:
         raise ReportRefused("it declares entities, which no report needs") from None
-    except (ParseError, ValueError):
+    except (ParseError, ValueError, LookupError):
         return None
     return tuple(cases.values())
 

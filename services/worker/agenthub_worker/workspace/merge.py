@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -17,6 +17,10 @@ from agenthub_events.ports import Conflict
 from agenthub_events.redaction import as_shown, redact_text
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.file_lock import try_lock
+from agenthub_runtime.remotes.address import is_remote, local_source, parse_remote
+from agenthub_runtime.remotes.credentials import GitAccess
+from agenthub_runtime.repository.git import Git
+from agenthub_runtime.repository.git_remote import RemoteGit, Resolved
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
 from agenthub_worker.domain.outcomes import AttemptOutcome, ConflictingMerge, Failed, RunSummary, completed_event
 from agenthub_worker.lease.lease import Lease
@@ -128,11 +132,10 @@ async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummar
 
     None: done; raises `RepositoryError`.
     """
-    source = Path(context.repository)
     for _ in range(MERGE_TRIES):
         branch = await read_branch(lease.ports, lease.goal_id)
         repository = await open_repository(lease.ports, lease.goal_id, branch)
-        head = await lease.while_held(repository.import_local(source))
+        head = await lease.while_held(bring_source(lease.ports.git, repository, context))
         data = await lease.while_held(repository.bundle(None, head))
         evidence = await tests_shown_at(lease, repository, head, context)
         moved = MergeDone(
@@ -147,7 +150,7 @@ async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummar
             tests=evidence,
         )
         result = TaskResult(
-            summary=f"Imported {source.name} at {head[:12]}{_before_the_goal(evidence)}",
+            summary=f"Imported {_name(context)} at {head[:12]}{_before_the_goal(evidence)}",
             tests_run=_tests_run(evidence) or "N/A",
             commit=head,
             evidence=evidence,
@@ -155,6 +158,27 @@ async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummar
         if await _append_both(lease, branch, moved, result, run_summary):
             return None
     return Failed(failure_class="workspace", reason="the branch kept moving while the repository was imported")
+
+
+async def bring_source(access: GitAccess, repository: GoalRepository, context: WorkContext) -> str:
+    """Fetch what the goal begins with, and return its commit. Raises `RepositoryError`."""
+    source = context.repository
+    if not context.base_commit:
+        return await repository.import_local(Path(source))
+    remote = parse_remote(source) if is_remote(source) else local_source(source)
+    wanted = Resolved(context.base_commit, context.ref)
+
+    async def fetched(git: Git) -> str:
+        await RemoteGit(remote, access).fetch(git, wanted)
+        return wanted.commit
+
+    return await repository.exclusively(fetched)
+
+
+def _name(context: WorkContext) -> str:
+    name = PurePosixPath(context.repository).name.removesuffix(".git") or context.repository
+    short = context.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    return f"{name} ({short})" if short else name
 
 
 async def _append_both(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Mutants, Priority
+from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Delivery, Mutants, Priority
 from agenthub_events.redaction import SHORTEST_SECRET
 from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 
@@ -89,7 +89,31 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ()
     constraints: ConstraintsBody = ConstraintsBody()
     priority: Priority = "normal"
-    repository: Annotated[str, Meta(max_length=1_000)] = ""
+    repository: Annotated[
+        str,
+        Meta(
+            max_length=1_000,
+            description="`https://…`, `ssh://…` or `git@host:path`, without a credential; on a hub of this machine"
+            " also the path of a folder",
+        ),
+    ] = ""
+    ref: Annotated[
+        str,
+        Meta(
+            max_length=250,
+            description="Branch, tag or full commit id to start from; by default the default branch",
+        ),
+    ] = ""
+    deliver: Annotated[
+        Delivery | None,
+        Meta(
+            description="What happens to the approved result at an address: `branch` pushes it, `pull_request`"
+            " also opens a pull or merge request. By default `branch` where a credential is set for the host"
+        ),
+    ] = None
+    deliver_branch: Annotated[
+        str, Meta(max_length=250, description="Name of the branch that is pushed; by default `goal/<id>`")
+    ] = ""
     test_command: ShortText = ""
     autonomy: Autonomy = "full"
     workflow: tuple[TaskBody, ...] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,26 +16,33 @@ from agenthub_events.redaction import redact_text
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.rules.requirements import parse_duration
 from agenthub_gateway.api.payloads.requests import ConstraintsBody, SubmitBody, TaskBody
+from agenthub_gateway.api.payloads.source import GoalSource, Sources, folder_source, remote_source
+from agenthub_runtime.remotes.address import is_remote
 from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.source import examine
 
-_REMOTE = frozenset({"https", "http", "ssh", "git"})
-_SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^\s]+")
 
+async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccepted:
+    """The event that a body amounts to; without `sources` its repository is not looked at.
 
-async def accepted_from(body: SubmitBody, *, local_repositories: bool) -> GoalAccepted:
-    """The event that a body amounts to. Raises `InvalidInput` or `InvalidPlan`."""
+    Raises `InvalidInput` or `InvalidPlan`.
+    """
     if not body.goal.strip():
         raise InvalidInput("Say what is to be done: the goal is blank", field="goal")
     for number, requirement in enumerate(body.requirements):
         if not requirement.strip():
             raise InvalidInput("A requirement is blank: say it or leave it out", field=f"requirements[{number}]")
+    source = GoalSource() if sources is None else await _source(body, sources)
     return GoalAccepted(
         goal=body.goal,
         requirements=body.requirements,
         constraints=_constraints(body.constraints),
         priority=body.priority,
-        repository=await _repository(body.repository.strip(), local_repositories),
+        repository=source.repository,
+        ref=source.ref,
+        base_commit=source.base_commit,
+        delivery=source.delivery,
+        delivery_branch=source.delivery_branch,
         test_command=body.test_command,
         autonomy=body.autonomy,
         workflow=_workflow(body),
@@ -98,14 +104,16 @@ def _constraints(body: ConstraintsBody) -> Constraints:
     )
 
 
+async def _source(body: SubmitBody, sources: Sources) -> GoalSource:
+    text = body.repository.strip()
+    if is_remote(text):
+        return await remote_source(body, sources.access)
+    return await folder_source(await _repository(text, sources.local), body, sources.access)
+
+
 async def _repository(text: str, local_repositories: bool) -> str:
     if not text:
         return ""
-    if _SCP_LIKE.fullmatch(text) or _scheme_of(text) in _REMOTE:
-        raise InvalidInput(
-            "Repositories elsewhere are not fetched yet: clone it on the hub's machine and give the folder's path",
-            field="repository",
-        )
     path = Path(text.removeprefix("file://"))
     if not path.is_absolute():
         raise InvalidInput("Expected the absolute path of a git repository on this machine", field="repository")
@@ -119,10 +127,3 @@ async def _repository(text: str, local_repositories: bool) -> str:
     except SourceRefused as refused:
         raise InvalidInput(str(refused), field="repository") from None
     return str(path)
-
-
-def _scheme_of(text: str) -> str:
-    try:
-        return urlsplit(text).scheme
-    except ValueError:
-        raise InvalidInput("The address of the repository cannot be read", field="repository") from None

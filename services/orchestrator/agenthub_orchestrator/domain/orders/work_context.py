@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agenthub_events.catalogue.gate import GateFailed
+from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import MergeConflicted
 from agenthub_events.catalogue.values import Finding, TestEvidence
 from agenthub_events.context import (
     Answered,
+    DeliveryOrder,
     GateOrder,
     Inherited,
+    JudgedGate,
     MergeOrder,
     PlanOrder,
     TroubleReport,
@@ -55,6 +57,8 @@ def context_of(
         acceptance=planned.acceptance if planned else (),
         requirement_ids=planned.requirement_ids if planned else (),
         repository=accepted.repository,
+        ref=accepted.ref,
+        base_commit=accepted.base_commit,
         test_command=accepted.test_command,
         inherited=tuple(_inherited(parent) for parent in parents),
         knowledge=tuple(state.knowledge[-KNOWLEDGE_MAX:]),
@@ -66,6 +70,7 @@ def context_of(
         plan=_plan_order(state, task_id),
         checkpoint=task.checkpoint if task else None,
         answered=answered,
+        delivery=_delivery_order(state, task_id, accepted),
     )
 
 
@@ -208,6 +213,38 @@ def _merged_since(state: GoalState, base: str) -> tuple[str, ...]:
         title = task.planned.title if task and task.planned else merge.task_id
         told.append(f"{title}: {task.summary}" if task and task.summary else title)
     return tuple(reversed(told))
+
+
+def _delivery_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> DeliveryOrder | None:
+    if kind_of(task_id) != "deliver":
+        return None
+    shown = state.offered
+    return DeliveryOrder(
+        commit=state.aggregate.head or state.head,
+        base=state.base,
+        branch=accepted.delivery_branch or f"goal/{state.goal_id}",
+        request=accepted.delivery == "pull_request",
+        summary=shown.summary if shown else "",
+        requirements=shown.requirements if shown else (),
+        gates=_judged(state),
+    )
+
+
+def _judged(state: GoalState) -> tuple[JudgedGate, ...]:
+    verdicts = ((name, rounds.verdict) for name, rounds in state.gates.items())
+    return tuple(
+        JudgedGate(
+            gate=name,
+            passed=isinstance(verdict, GatePassed),
+            summary=verdict.summary,
+            command=verdict.command,
+            counts=verdict.counts,
+            coverage_percent=verdict.coverage_percent,
+            log_ref=verdict.log_ref,
+        )
+        for name, verdict in verdicts
+        if verdict is not None
+    )
 
 
 def _plan_order(state: GoalState, task_id: str) -> PlanOrder | None:

@@ -1,4 +1,4 @@
-"""The end of a goal: offered for review, completed, given up, cleaned up and sealed."""
+"""The end of a goal: offered for review, delivered, completed, given up, cleaned up and sealed."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from agenthub_events.catalogue.values import RequirementCoverage
 from agenthub_events.context import digest_of
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.requirements import gates_for
-from agenthub_events.task_ids import PREPARE, gate_task_id
+from agenthub_events.task_ids import PREPARE, deliver_task_id, gate_task_id
 from agenthub_orchestrator.domain.decision import Decision
+from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.rules.gates import required_gates, standing
 from agenthub_orchestrator.domain.state.goal import GoalState
 
@@ -107,12 +108,39 @@ def _idle(state: GoalState, gate: GateName) -> bool:
     return standing(state, gate) == "passed" and isinstance(verdict, GatePassed) and verdict.nothing_to_do
 
 
+def deliver(decision: Decision) -> None:
+    """Order the delivery of what was approved, once for each approval."""
+    task_id = deliver_task_id(decision.state.approvals)
+    if decision.may_start and task_id not in decision.state.tasks:
+        enqueue(decision, task_id)
+
+
+def recall(decision: Decision) -> None:
+    """A goal that is open again delivers nothing: what would go out has not been approved."""
+    for task in decision.tasks(decision.state.unended):
+        if task.kind == "deliver":
+            event = TaskCancelled(task_id=task.task_id, reason="the goal was opened again before it was delivered")
+            decision.write(task.task_id, event, "1")
+
+
+def _told_of_delivery(state: GoalState) -> str:
+    """In a sentence what became of the delivery; empty when none was wanted."""
+    task = state.tasks.get(deliver_task_id(state.approvals))
+    if task is None:
+        return ""
+    if task.word == "done":
+        return task.summary
+    by = f" by {task.ended_by}" if task.ended_by else ""
+    return f"Not delivered: {task.task_id} was {task.word}{by}"
+
+
 def complete(decision: Decision) -> None:
     """A person has approved the result."""
     state = decision.state
     # An agent's approval stands behind the person's.
     shown = [gate for gate in required_gates(state) if GATES[gate].rests_on != "verdict"]
-    summary = ", ".join((_tasks_summary(state), *_gate_summaries(state, shown)))
+    said = ", ".join((_tasks_summary(state), *_gate_summaries(state, shown)))
+    summary = ". ".join(part for part in (said, _told_of_delivery(state)) if part)
     event = GoalCompleted(completion_summary=summary, head=state.head)
     decision.write_goal(event, str(state.aggregate.closing_seq))
 

@@ -93,12 +93,17 @@ def _restart_clock(state: GoalState, event: Event) -> None:
     state.deadline_passed_at = None
 
 
+def _approved(state: GoalState, seq: int, event: g.GoalApproved) -> None:
+    state.approvals += 1
+
+
 def _tests_requested(state: GoalState, seq: int, event: g.GoalTestsRequested) -> None:
     state.tests_wanted_seq = seq
 
 
 def _ready_for_review(state: GoalState, seq: int, event: g.GoalReadyForReview) -> None:
     state.announced = (event.revision, event.head)
+    state.offered = event
     state.seal_due = Seal(seq, state.messages, b"".join(state.to_seal))
 
 
@@ -233,6 +238,7 @@ _FOLDS: dict[type[Event], Callable[[GoalState, int, Any], None]] = {
     g.GoalPlanRejected: _plan_rejected,
     g.GoalReplanned: _replanned,
     g.GoalReworkRequested: _rework,
+    g.GoalApproved: _approved,
     g.GoalTestsRequested: _tests_requested,
     g.GoalReadyForReview: _ready_for_review,
     g.GoalResumed: _resumed,
@@ -253,7 +259,6 @@ IGNORED: frozenset[type[Event]] = frozenset(
     {
         # They change the goal's life alone.
         g.GoalPlanApproved,
-        g.GoalApproved,
         g.GoalCompleted,
         g.GoalFailed,
         g.GoalCancelled,
