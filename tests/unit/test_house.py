@@ -25,7 +25,7 @@ def modules() -> Iterator[Path]:
 
 def scripts() -> Iterator[Path]:
     web = ROOT / "services" / "gateway" / "web"
-    for folder in ("src", "build", "public"):
+    for folder in ("src", "bundling", "public"):
         for path in sorted((web / folder).rglob("*")):
             if path.suffix in {".ts", ".tsx", ".js"} and path.name != "schema.ts":
                 yield path

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { compress } from "./build/compress.ts";
+import { compress } from "./bundling/compress.ts";
 
 const OUT = process.env.AGENTHUB_UI_OUT ?? fileURLToPath(new URL("../agenthub_gateway/ui", import.meta.url));
 const HUB = process.env.AGENTHUB_URL ?? "http://127.0.0.1:8000";
