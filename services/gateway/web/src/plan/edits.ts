@@ -23,6 +23,7 @@ export function draftsOf(tasks: readonly Task[]): Draft[] {
         acceptance: task.acceptance,
         requirement_ids: task.requirement_ids,
         writes: task.writes,
+        changes_tests: task.changes_tests,
         timeout_s: task.timeout_s || null,
       };
       return { task: plain, was: plain };
@@ -72,6 +73,7 @@ export function added(drafts: readonly Draft[]): Draft[] {
     acceptance: [],
     requirement_ids: [],
     writes: [],
+    changes_tests: [],
     timeout_s: null,
   };
   return [...drafts, { task, was: null }];
