@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from tests.support.servers import fresh_database, running_nats, running_postgres
 
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
+
+
+# A shell starts what runs in its background deaf to Ctrl-C, and so would be every program that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
