@@ -31,8 +31,8 @@ class PortsSource:
     async def steps(self, goal_id: str) -> list[StoredMessage]:
         orders = [r.event for r in await self._log.read(goal_id) if isinstance(r.event, TaskEnqueued)]
         found: list[StoredMessage] = []
-        for order in orders:
-            run = RunId(goal_id, order.task_id, order.attempt)
+        # An order that stands in for a lost one is of the same attempt.
+        for run in dict.fromkeys(RunId(goal_id, order.task_id, order.attempt) for order in orders):
             for recorded in await self._runs.read(run):
                 subject = f"{run.prefix}.step.{step_kind(recorded.step)}"
                 data = encode_step(recorded.step)

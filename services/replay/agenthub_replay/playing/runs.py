@@ -68,14 +68,16 @@ async def replay_runs(history: GoalHistory) -> RunsReplayed:
 
 class _Runs:
     def __init__(self, history: GoalHistory) -> None:
-        self.orders = [r.event for r in history.events if isinstance(r.event, TaskEnqueued)]
+        orders = [r.event for r in history.events if isinstance(r.event, TaskEnqueued)]
         self.requests = 0
         self.moves = 0
         self.missing: dict[str, None] = {}
         self.differences: list[Divergence] = []
         self._history = history
         self._exact = Exact(history)
-        self._by_run = {(order.task_id, order.attempt): order for order in self.orders}
+        # An order that stands in for a lost one is of the same attempt.
+        self._by_run = {(order.task_id, order.attempt): order for order in orders}
+        self.orders = list(self._by_run.values())
         self._closings = {
             (subject.task_id, event.attempt): event
             for recorded in history.events
