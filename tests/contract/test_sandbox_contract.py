@@ -154,3 +154,12 @@ def processes_with(marker: str) -> list[int]:
         if marker.encode() in words:
             found.append(int(name))
     return found
+
+
+@pytest.mark.parametrize("word", ["echo a\0b", "echo \ud800"], ids=["null", "surrogate"])
+async def test_a_command_that_no_program_can_be_given_is_told_and_not_run(
+    sandbox: Sandbox, tmp_path: Path, word: str
+) -> None:
+    ran = await sandbox.run(word, workspace=tmp_path, timeout_s=10)
+    assert ran.exit_code == 126
+    assert "cannot hold a null character" in ran.text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,10 @@ async def run_group(
 
     Raises `SandboxUnavailable` when it cannot be started.
     """
+    if not all(map(_can_be_said, argv)):
+        return ExecResult(
+            exit_code=126, output=b"A command cannot hold a null character or half a surrogate pair.\n"
+        )
     started = time.monotonic()
     process = await _start(argv, env, cwd, pass_fds)
     output = _Captured(process, limits, on_output)
@@ -77,6 +82,14 @@ async def _ended_or_exceeded(process: Process, folders: Sequence[Path], limits: 
         for task in (ended, watching):
             task.cancel()
         await asyncio.gather(ended, watching, return_exceptions=True)
+
+
+def _can_be_said(word: str) -> bool:
+    """Whether the kernel takes it as an argument of a program."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 class _Captured:

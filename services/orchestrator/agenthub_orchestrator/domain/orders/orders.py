@@ -73,10 +73,13 @@ def enqueue(
 
 
 def order_again(decision: Decision) -> None:
-    """Order an attempt again whose order no queue has any more: the same work, and no attempt is counted."""
+    """Order an attempt again whose order no queue has any more: the same work, and no attempt is counted.
+
+    Also while nothing new may start: a goal that is given up ends only when what was ordered has ended.
+    """
     for fired in decision.fired:
         task = decision.state.tasks.get(fired.task_id)
-        if fired.kind != "lost" or task is None or task.order is None or not decision.may_start:
+        if fired.kind != "lost" or task is None or task.order is None:
             continue
         if task.word == "enqueued" and fired.ref == str(task.order_seq):
             order = msgspec.structs.replace(task.order, instead_of=task.order_seq)
