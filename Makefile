@@ -8,7 +8,7 @@ SOURCES := libs services tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format docs simulate bench lock clean
+.PHONY: help demo up ui test test-ui check format docs simulate bench lock clean
 
 help: ## Show what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,14 +20,21 @@ $(STAMP): bootstrap.lock dev.lock pyproject.toml
 	$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
+# The install step has built the web UI; this does so again when its sources are newer.
+ui: $(STAMP) ## Build the web UI, if its sources have changed (AGENTHUB_SKIP_UI=1 leaves it)
+	@$(PY) hatch_build.py
+
 demo: $(STAMP) ## Play the sample goal through the whole system, live
 	@$(VENV)/bin/agenthub demo
 
-up: $(STAMP) ## Start the embedded stack on 127.0.0.1:8000 and keep it running
+up: ui ## Start the embedded stack on 127.0.0.1:8000 and keep it running
 	@$(VENV)/bin/agenthub up
 
-test: $(STAMP) ## Run the whole suite: no Docker, no internet, nothing skipped
-	$(VENV)/bin/pytest -n 4 --dist loadscope
+test: ui ## Run the whole suite: no Docker, no internet, nothing skipped
+	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui
+
+test-ui: ui ## Use the web UI in a browser (Debian's chromium), against a whole hub
+	$(VENV)/bin/pytest -n 2 --dist loadscope tests/ui
 
 check: $(STAMP) ## Format, lint, types, import rules, lock files
 	$(VENV)/bin/ruff format --check $(SOURCES)
@@ -36,6 +43,7 @@ check: $(STAMP) ## Format, lint, types, import rules, lock files
 	$(VENV)/bin/mypy tests
 	$(VENV)/bin/lint-imports
 	$(PY) -m tests.support.check_locks
+	$(PY) hatch_build.py check
 
 format: $(STAMP) ## Mend format and what the linter can mend by itself
 	$(VENV)/bin/ruff format $(SOURCES)

@@ -109,7 +109,7 @@ class Play(msgspec.Struct):
 
 
 async def played(struck: RunningHub, goal_id: str) -> Play:
-    await struck.see(goal_id, lambda event: isinstance(event, GoalReadyForReview), deadline_s=60)
+    await struck.see(goal_id, lambda event: isinstance(event, GoalReadyForReview), deadline_s=240)
     return Play(goal_id, await struck.events(goal_id))
 
 

@@ -30,7 +30,7 @@ if os.geteuid() == 0:
 os.execv(sys.argv[1], sys.argv[1:])
 """
 UNITS = [
-    *("nats", "postgres", "rehearsal", "orchestrator", "projector", "gateway"),
+    *("nats", "postgres", "rehearsal", "orchestrator", "projector", "gateway", "notifier"),
     *("Worker-1", "Worker-2", "Worker-3"),
 ]
 
@@ -136,14 +136,16 @@ async def test_an_ordinary_account_can_run_a_hub(hub: HubProcess) -> None:
 
 
 async def test_services_are_told_what_they_need_and_no_more(hub: HubProcess) -> None:
-    await hub.start(ANTHROPIC_API_KEY="hush", AGENTHUB_API_KEYS="hush")
+    mail = {"AGENTHUB_NOTIFY": "ann@example.org", "AGENTHUB_SMTP_URL": "smtp://hub:hush-hush@mail.example.org"}
+    await hub.start(ANTHROPIC_API_KEY="hush", AGENTHUB_API_KEYS="hush", **mail)
 
     def told(name: str) -> set[str]:
         return set(hub.data.log_file(name).read_text().split())
 
     await until(lambda: all("environment:" in told(name) for name in UNITS[2:]), what="all have started")
-    secret = {"DATABASE_URL", "ANTHROPIC_API_KEY", "AGENTHUB_API_KEYS"}
-    assert told("gateway") & secret == {"DATABASE_URL", "AGENTHUB_API_KEYS"}
+    secret = {"DATABASE_URL", "ANTHROPIC_API_KEY", "AGENTHUB_API_KEYS", "AGENTHUB_LINK_KEY", *mail}
+    assert told("gateway") & secret == {"DATABASE_URL", "AGENTHUB_API_KEYS", "AGENTHUB_LINK_KEY"}
+    assert told("notifier") & secret == {"AGENTHUB_LINK_KEY", *mail}
     assert told("projector") & secret == {"DATABASE_URL"}
     # The rehearsal model takes the place of the provider, so not even workers get the key.
     assert told("Worker-1") & secret == set()

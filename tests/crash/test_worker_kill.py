@@ -52,7 +52,7 @@ def play(conversation: Conversation) -> Turn:
 
 @asynccontextmanager
 async def doomed_worker(
-    server: NatsServer, model: ScriptedModelServer, folder: Path, place: str, nth: int
+    server: NatsServer, model: ScriptedModelServer, folder: Path, place: str, nth: int, **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A worker process that kills itself at `place`."""
     process = await asyncio.create_subprocess_exec(
@@ -66,6 +66,7 @@ async def doomed_worker(
             "AGENTHUB_DATA_DIR": str(folder),
             "AGENTHUB_PROVIDER": "rehearsal",
             "ANTHROPIC_BASE_URL": model.url,
+            **more,
         },
         start_new_session=True,
     )
@@ -77,9 +78,9 @@ async def doomed_worker(
             await process.wait()
 
 
-async def hand_back(bus: Client, desk: Desk) -> None:
+async def hand_back(bus: Client, desk: Desk, task_id: str = "t-add") -> None:
     """What the supervisor does when it sees a worker die."""
-    claims = await desk.of(TaskStarted)
+    claims = await desk.of(TaskStarted, task_id)
     await NatsFleet(bus).publish(WorkerStatus(worker="Doomed", instance="", types=(), slots=0))
     await bus.publish(claims[-1].ack_subject, b"-NAK")
 

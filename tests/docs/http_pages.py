@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx2
 
+from agenthub_events.notifications.interventions import INTERVENTION
 from agenthub_gateway.app import create_app
-from agenthub_gateway.live.frames import ALIASES, INTERVENTION
+from agenthub_gateway.live.frames import ALIASES
 from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS
@@ -32,6 +34,11 @@ async def _ask() -> dict[str, Any]:
     return document
 
 
+def openapi_file() -> str:
+    """The OpenAPI document as a file."""
+    return json.dumps(openapi_document(), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
 def api_page(made: str) -> str:
     """Every call, and every body and answer."""
     document = openapi_document()
@@ -42,7 +49,7 @@ def api_page(made: str) -> str:
         " `/schema/openapi.json` (OpenAPI 3.1). Bodies are JSON. A field that a body does not have is refused with"
         " its name. Every call may answer with a problem document ([errors](errors.md)). Where keys are"
         " configured, send `Authorization: Bearer <key>`; without keys the gateway serves its own machine alone.",
-        "Three things are not in that document: `GET /` is a start page for browsers, `GET /metrics` has figures"
+        "Three things are not in that document: `GET /` is the web UI for browsers, `GET /metrics` has figures"
         " for Prometheus, and `/api/v1/ws` is a WebSocket with the frames of `/api/v1/stream`, one JSON object"
         " each, and the same parameters `goal`, `type`, `from` and `runs`.",
         f"Frames have the type of their event. `{INTERVENTION}` stands before an `agent.blocked`. "

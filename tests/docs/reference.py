@@ -17,8 +17,9 @@ from agenthub_cli.main import build_app
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
 from agenthub_events.serialization.schema import json_schema
+from agenthub_runtime.settings.settings_file import OUT_OF_PLACE, key_of
 from agenthub_runtime.settings.table import SETTINGS
-from tests.docs.http_pages import api_page, errors_page
+from tests.docs.http_pages import api_page, errors_page, openapi_file
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 _ENVELOPE = frozenset(Event.__struct_fields__)
@@ -53,18 +54,23 @@ def schema_file() -> str:
 
 
 def settings_page() -> str:
-    """Every setting of the environment."""
-    rows = ["| name | holds | default | meaning |", "|---|---|---|---|"]
+    """Every setting of the environment and of the settings file."""
+    rows = ["| in the environment | in `agenthub.toml` | holds | default | meaning |", "|---|---|---|---|---|"]
     for setting in SETTINGS:
         default = f"`{setting.default}`" if setting.default else ""
-        rows.append(f"| `{setting.name}` | {setting.kind} | {default} | {_cell(setting.doc)} |")
+        key = "" if setting.name in OUT_OF_PLACE else f"`{key_of(setting)}`"
+        rows.append(f"| `{setting.name}` | {key} | {setting.kind} | {default} | {_cell(setting.doc)} |")
     return (
         "\n\n".join(
             (
                 "# Settings",
                 _MADE,
-                "Settings come from the environment and are read once, when a service starts. Values that do not"
-                " fit are reported together. An option of a command wins over a variable.",
+                "Settings come from the environment, and from the file `agenthub.toml` in the data folder. They"
+                " are read once, when a service starts. An option of a command wins over a variable, and a"
+                " variable over the file. Values that do not fit, and keys that nobody knows, are told together.",
+                "```toml\n# ~/.local/share/agenthub/agenthub.toml; chmod 600 as soon as a secret stands in it\n"
+                'port = 8010\nworkers = { coding = 2, testing = 1, "architect+planner" = 1 }\n'
+                'api_keys = ["ann:a-long-secret", "ci:another-long-secret"]\n```',
                 "\n".join(rows),
             )
         )
@@ -128,6 +134,8 @@ def _cell(text: str) -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "events.md": events_page,
     "events.schema.json": schema_file,
+    # The web UI's types are made of it.
+    "../../services/gateway/web/openapi.json": openapi_file,
     "settings.md": settings_page,
     "cli.md": cli_page,
     "api.md": lambda: api_page(_MADE),

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from tests.support.git_hosts import a_repository, git
 from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub, clean_environment, run_cli
 from tests.support.until import until
 
@@ -47,12 +48,33 @@ def test_a_goal_is_submitted_watched_answered_approved_and_pulled(hub: RunningHu
     assert "ROUND_HALF_EVEN" in (result / "pricing" / "vat.py").read_text()
     assert hub.cli("goal", "pull", goal_id, str(result)).returncode == FAILED
 
+    assert "pricing/vat.py" in hub.cli("goal", "diff", goal_id, "--stat").stdout
+    assert "+++ b/pricing/vat.py" in hub.cli("goal", "diff", goal_id, "pricing/vat.py").stdout
+    _is_applied_and_touches_nothing_else(hub, goal_id, tmp_path / "mine")
+
     assert hub.cli("goal", "approve", goal_id).returncode == DONE
     assert hub.cli("goal", "watch", goal_id).returncode == DONE
     again = hub.cli("goal", "submit", BLOCKED_SAMPLE["goal"], *words, "--key", "once", "--json")
     assert objects(again)[0]["goal_id"] == goal_id
     types = [item["type"] for item in objects(hub.cli("events", "show", goal_id, "--json"))]
     assert (types[0], types[-1]) == ("goal.accepted", "goal.completed")
+
+
+def _is_applied_and_touches_nothing_else(hub: RunningHub, goal_id: str, mine: Path) -> None:
+    a_repository(mine, {"x.py": "x = 1\n"}, bare=False)
+    (mine / "staged.py").write_text("y = 2\n")
+    git(mine, "add", "staged.py")
+    (mine / "x.py").write_text("x = 3\n")
+    before = git(mine, "status", "--porcelain", "--branch"), git(mine, "write-tree")
+    for _ in range(2):
+        assert hub.cli("goal", "apply", goal_id, str(mine)).returncode == DONE
+    assert (git(mine, "status", "--porcelain", "--branch"), git(mine, "write-tree")) == before
+    assert "ROUND_HALF_EVEN" in git(mine, "show", f"goal/{goal_id}:pricing/vat.py")
+    refused = hub.cli("goal", "apply", goal_id, str(mine), "--branch", "main")
+    assert refused.returncode == FAILED
+    assert "--branch" in refused.stderr
+    assert git(mine, "rev-parse", "main") == git(mine, "rev-parse", "HEAD")
+    assert hub.cli("goal", "apply", goal_id, str(mine), "--branch", "-d").returncode == USAGE
 
 
 def test_a_goal_that_needs_nobody_can_be_listed_paused_reworked_and_cancelled(

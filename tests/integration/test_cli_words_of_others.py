@@ -99,7 +99,7 @@ async def test_head_is_get_without_a_body(gateway: Gateway) -> None:
         "/api/v1/goals",
         f"/api/v1/goals/{goal}",
         f"/api/v1/goals/{goal}/tasks",
-        "/static/hub.js",
+        "/static/scheme.js",
     ):
         head = await gateway.client.head(path)
         assert (head.status_code, head.content) == (200, b""), path

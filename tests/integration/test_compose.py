@@ -40,7 +40,7 @@ WORKERS: Mapping[str, tuple[set[str], int]] = {
     "security-agent-worker": ({"security"}, 1),
     "architect-agent-worker": ({"architect", "planner"}, 1),
 }
-OURS = DATABASE_USERS | set(WORKERS)
+OURS = DATABASE_USERS | {"notifier"} | set(WORKERS)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_everything_of_ours_is_one_image_whose_command_says_which_service(servic
 
     assert images == {("agenthub:latest", ".")}
     assert {name: services[name]["command"] for name in OURS} == {
-        **{name: [name] for name in DATABASE_USERS},
+        **{name: [name] for name in ("notifier", *DATABASE_USERS)},
         **{name: ["worker"] for name in WORKERS},
     }
     assert 'ENTRYPOINT ["agenthub"]' in (ROOT / "Dockerfile").read_text().splitlines()
@@ -80,7 +80,7 @@ def test_replicas_are_those_that_people_expect(services: dict[str, Any]) -> None
     replicas = {name: service.get("deploy", {}).get("replicas", 1) for name, service in services.items()}
 
     assert replicas == {
-        **dict.fromkeys(("nats", "postgres", *DATABASE_USERS), 1),
+        **dict.fromkeys(("nats", "postgres", "notifier", *DATABASE_USERS), 1),
         **{name: count for name, (_, count) in WORKERS.items()},
     }
 

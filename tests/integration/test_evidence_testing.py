@@ -193,6 +193,25 @@ async def test_pytest_below_another_command_still_reports(tmp_path: Path) -> Non
     assert report.failing == ("test_a.py::test_a",)
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        ("truncate -s 100M $report", "it has 100 MiB, more than the 32 that are read"),
+        ("rm -f $report; ln -s /etc/passwd $report", "it is no plain file"),
+        ("rm -f $report; mkdir $report", "it is no plain file"),
+        ("rm -f $report; mkfifo $report", "it is no plain file"),
+        ("(echo '<testsuite>'; yes '<testsuite>' | head -n 100000) >$report", "nested more than 50 deep"),
+    ],
+)
+async def test_a_report_that_attacks_its_reader_is_named_in_the_verdict(
+    tmp_path: Path, make: str, words: str
+) -> None:
+    find = "report=${PYTEST_ADDOPTS#*--junitxml=}; report=${report%% *}"
+    report = await run(tmp_path, {"make.sh": f"{find}\n{make}\n"}, "bash make.sh")
+    assert report.problems == (f"The test command left a report that cannot be used: {report.unread}.",)
+    assert words in report.unread
+
+
 async def test_coverage_settings_of_the_repository_do_not_help(tmp_path: Path) -> None:
     report = await run(
         tmp_path,

@@ -19,7 +19,10 @@ from agenthub_events.catalogue.goal import GoalAccepted, GoalReadyForReview, Goa
 from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued, TaskNoted, TaskRequeued
 from agenthub_events.catalogue.values import TaskEdits, TaskResult
 from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.repository.git import Git
+from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from agenthub_runtime.settings.records import GatewaySettings
 from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
 from tests.support.until import until
@@ -431,13 +434,16 @@ async def test_a_dead_letter_is_requeued_with_edits_once(gateway: Gateway, log: 
 async def test_a_local_repository_is_taken_by_an_embedded_hub_only(
     log: JetStreamEventLog, nats_server: NatsServer, database_url: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    repository = await GoalRepository.open(tmp_path / "repo", InMemoryArtifacts())
+    await Git(repository.path).run("update-ref", "HEAD", ROOT_COMMIT)
     elsewhere: GatewaySettings = settings(nats_server.authorised_url, database_url)
     async with running_gateway(elsewhere) as gateway:
         status, _ = await tell(gateway, "goals", {"goal": "x", "repository": str(tmp_path / "repo")})
         assert status == 422
     async with running_gateway(msgspec.structs.replace(elsewhere, embedded=True)) as gateway:
-        assert (await tell(gateway, "goals", {"goal": "x", "repository": str(tmp_path)}))[0] == 422
+        status, problem = await tell(gateway, "goals", {"goal": "x", "repository": str(tmp_path)})
+        assert (status, problem["errors"][0]["key"]) == (422, "repository")
+        assert "There is no git repository at" in problem["detail"]
         answer = await gateway.submit(repository=f"file://{tmp_path / 'repo'}")
     [stored] = await log.read(answer["goal_id"])
     assert isinstance(stored.event, GoalAccepted)
@@ -463,9 +469,9 @@ async def test_keys_name_who_acts_and_nobody_else_gets_in(
             assert (response.status_code, response.json()["type"]) == (401, "/problems/unauthorized")
             assert response.headers["www-authenticate"] == "Bearer"
         assert (await gateway.client.get("/health/live", headers={"Host": "gateway"})).status_code == 200
-        for open_to_all in ("/", "/static/hub.js", "/static/hub.css"):
+        for open_to_all in ("/", "/goals/g-1", "/static/scheme.js", "/static/icon.svg"):
             assert (await gateway.client.get(open_to_all)).status_code == 200
-        assert 'id="key-form"' in (await gateway.client.get("/")).text
+        assert (await gateway.client.post("/goals/g-1")).status_code == 401
         for guarded in ("/schema", "/metrics", "/api/v1/goals", "/static/../metrics"):
             assert (await gateway.client.get(guarded)).status_code == 401
         for secret, name in (("s3cret-of-anna-one", "anna"), ("s3cret-number-two", "key-2")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -142,7 +143,9 @@ async def test_events_come_from_the_log_with_their_sequence(gateway: Gateway, lo
     assert [item["sequence"] for item in only["items"]] == [4]
 
 
-async def merged(gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path: Path) -> tuple[str, str]:
+async def merged(
+    gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path: Path, **more: bytes
+) -> tuple[str, str]:
     goal_id = (await gateway.submit())["goal_id"]
     artifacts = JetStreamArtifacts(bus)
     repository = await GoalRepository.open(tmp_path / "worker.git", artifacts)
@@ -150,6 +153,8 @@ async def merged(gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path
     await repository.checkout(ROOT_COMMIT, space)
     (space / "auth").mkdir()
     (space / "auth" / "jwt.py").write_text(CODE)
+    for name, data in more.items():
+        (space / name).write_bytes(data)
     made = await repository.commit_workspace(
         space, parent=ROOT_COMMIT, message="Sign", when=datetime(2026, 11, 24, tzinfo=UTC)
     )
@@ -189,6 +194,35 @@ async def test_the_branch_is_shown_as_diff_and_files_and_can_be_cloned(
     clone = await asyncio.create_subprocess_exec("git", "clone", "-q", "result.bundle", "result", cwd=tmp_path)
     assert await clone.wait() == 0
     assert (tmp_path / "result" / "auth" / "jwt.py").read_text() == CODE
+
+
+async def test_names_and_contents_outside_utf8_are_read_with_their_bytes(
+    gateway: Gateway, log: JetStreamEventLog, bus: Client, tmp_path: Path
+) -> None:
+    odd = {
+        os.fsdecode(b"caf\xe9.txt"): b"caf\xe9\r\n\xff\n",
+        "na\\xefve": b"literal\n",
+        "漢.txt": b"\xef\xbb\xbfx\n",
+    }
+    goal_id, _ = await merged(gateway, log, bus, tmp_path, **odd)
+    base = f"/api/v1/goals/{goal_id}"
+    diff = await gateway.get(f"{base}/diff", after=await log.last_seq())
+    names = {item["path"] for item in diff["files"]}
+    assert names == {"auth/jwt.py", "caf\\xe9.txt", "na\\xefve", "漢.txt"}
+    assert "+caf\\xe9" in diff["diff"]
+    one = await gateway.client.get(f"{base}/diff", params={"path": "caf\\xe9.txt"})
+    assert "+caf\\xe9" in one.json()["diff"]
+    assert {item["path"] for item in (await gateway.get(f"{base}/files"))["items"]} == names
+    for path, data in {
+        "caf%5Cxe9.txt": b"caf\xe9\r\n\xff\n",
+        "caf%E9.txt": b"caf\xe9\r\n\xff\n",
+        "na%5Cxefve": b"literal\n",
+        "%E6%BC%A2.txt": b"\xef\xbb\xbfx\n",
+    }.items():
+        answer = await gateway.client.get(f"{base}/files/{path}")
+        assert (answer.status_code, answer.content) == (200, data)
+    assert (await gateway.client.get(f"{base}/files/%FF%FE")).status_code == 404
+    assert (await gateway.client.get(f"{base}/bundle")).status_code == 200
 
 
 async def test_a_goal_without_changes_has_an_empty_branch(gateway: Gateway) -> None:
@@ -255,21 +289,43 @@ async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:
     assert submitted["goal_id"] not in response.text
 
 
-async def test_the_start_page_brings_everything_itself(gateway: Gateway) -> None:
+async def test_the_web_ui_brings_everything_itself(gateway: Gateway) -> None:
     page = await gateway.client.get("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'self'" in page.headers["content-security-policy"]
-    assets = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
-    assert {"/static/hub.js", "/static/hub.css", "/static/icon.svg"} == set(assets)
-    script = await gateway.client.get("/static/hub.js")
-    assets += [f"/static/{name}" for name in re.findall(r'from "\./([^"]+)"', script.text)]
-    assert "/static/wire.js" in assets
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert page.headers["cache-control"] == "no-cache"
+    assets = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert all(asset.startswith("/static/") for asset in assets if asset != "/schema")
+    assert len(assets) >= 4
+    script = next(asset for asset in assets if re.fullmatch(r"/static/assets/index-[\w-]+\.js", asset))
+    assert not re.search(r"<script(?![^>]* src=)|\son\w+=|style=", page.text)
     for asset in assets:
         file = await gateway.client.get(asset)
         assert file.status_code == 200
-        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|//cdn", file.text), asset
-    assert (await gateway.client.get("/static/..%2Fapp.py")).status_code == 404
-    assert (await gateway.client.get("/static/app.py")).status_code == 404
+        assert not re.search(r"@import|//cdn|fonts\.g", file.text), asset
+    lasting = await gateway.client.get(script, headers={"Accept-Encoding": "gzip, br"})
+    assert lasting.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert lasting.headers["content-encoding"] == "br"
+    plain = await gateway.client.get(script, headers={"Accept-Encoding": "br;q=0"})
+    assert "content-encoding" not in plain.headers
+
+
+async def test_the_web_ui_answers_at_its_own_addresses_and_nowhere_else(gateway: Gateway) -> None:
+    for path in ("/new", "/goals/g-1", "/inbox", "/review", "/review/g-1", "/plan/g-1", "/fleet", "/analytics"):
+        page = await gateway.client.get(path)
+        assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8"), path
+    for path in (
+        "/static/..%2Fapp.py",
+        "/static/app.py",
+        "/static/../app.py",
+        "/goals/a/b",
+        "/nothing",
+        "/api/v1/x",
+    ):
+        missing = await gateway.client.get(path)
+        assert (missing.status_code, missing.json()["type"]) == (404, "/problems/not-found"), path
 
 
 async def test_the_api_describes_itself_without_anything_from_elsewhere(gateway: Gateway) -> None:

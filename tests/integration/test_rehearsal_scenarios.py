@@ -15,7 +15,7 @@ from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.catalogue.values import Plan, PlannedTask
 from agenthub_events.context import PlanOrder
 from agenthub_events.redaction import redact
-from agenthub_events.rules.plan import validate_proposal
+from agenthub_events.rules.plan import validate_plan, validate_proposal
 from agenthub_worker.llm.client import MessagesClient
 from agenthub_worker.llm.providers import ProviderSettings, choose_provider
 from agenthub_worker.rehearsal.catalog import SAMPLE_GOALS, rehearsal_server
@@ -60,7 +60,11 @@ async def plan_of(stage: Stage, *, order: PlanOrder = FIRST, requirements: int =
     ended = await stage.play(f"plan-{order.number}", "planner", plan=order)
     assert ended.tool == "submit_plan", ended.input
     plan = msgspec.convert(ended.input, Plan)
-    validate_proposal(plan, requirement_count=requirements)
+    if order.graph:
+        existing = {task.key: task.task_id for task in order.graph}
+        validate_plan(plan.tasks, existing=existing, requirement_count=requirements, origin="rework")
+    else:
+        validate_proposal(plan, requirements=[f"number {n}" for n in range(requirements)])
     return plan
 
 

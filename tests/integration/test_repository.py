@@ -327,7 +327,7 @@ async def test_a_local_repository_can_be_imported(repository: GoalRepository, tm
     assert await repository.import_local(source) == head
     assert await repository.show(head, "a.txt") == b"2\n"
     assert await repository.bundle(None, head)
-    with pytest.raises(RepositoryError, match="must be a git repository with a commit"):
+    with pytest.raises(RepositoryError, match="There is no git repository at"):
         await repository.import_local(tmp_path / "nothing")
     with pytest.raises(RepositoryError, match="not an absolute path"):
         await repository.import_local(Path("source"))

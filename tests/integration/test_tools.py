@@ -83,7 +83,7 @@ async def test_the_editor_views_files_ranges_and_folders(context: ToolContext) -
 
 async def test_the_editor_creates_replaces_and_inserts(context: ToolContext) -> None:
     made = await edit(context, command="create", path="new/deep/x.py", file_text="a\nb\n")
-    assert made == ToolResult(text="Created new/deep/x.py (2 lines).", changed_files=True)
+    assert made == ToolResult(text="Created new/deep/x.py (2 lines).", changed_files=True, wrote="new/deep/x.py")
     assert (await edit(context, command="create", path="new/deep/x.py", file_text="a\nb")).text.startswith(
         "Replaced"
     )
@@ -94,6 +94,104 @@ async def test_the_editor_creates_replaces_and_inserts(context: ToolContext) -> 
     assert (context.workspace / "new/deep/x.py").read_text() == "zero\na\nB\nc\n"
     await edit(context, command="str_replace", path="new/deep/x.py", old_str="B\n")
     assert (context.workspace / "new/deep/x.py").read_text() == "zero\na\nc\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("crlf.txt", b"one\r\ntwo\r\nthree\r\n"),
+        ("mixed.txt", b"one\ntwo\r\nthree\n"),
+        ("mac.txt", b"one\rtwo\rthree\r"),
+        ("separators.txt", "one\x0c\ntwo\u2028still\x85two\nthree".encode()),
+        ("escapes.txt", b"\x1b[1mone\x1b[0m\x07\ntwo\x00\nthree\n"),
+        ("latin.txt", "é one\ntwo ß\nthree\n".encode("latin-1")),
+        ("wide.txt", "\ufeffone\r\ntwö\r\nthree\r\n".encode("utf-16-le")),
+        ("long.txt", b"one " + b"x" * 50_000 + b" end\ntwo\nthree\n"),
+    ],
+)
+async def test_what_the_editor_shows_of_a_line_can_be_replaced(
+    context: ToolContext, name: str, data: bytes
+) -> None:
+    file = context.workspace / name
+    file.write_bytes(data)
+    view = await edit(context, command="view", path=name, view_range=[2, 2])
+    line = view.text.split("\n[")[0].partition("\t")[2]
+    replaced_line = await edit(context, command="str_replace", path=name, old_str=f"{line}\n", new_str="2\n")
+    assert not replaced_line.is_error, replaced_line.text
+    assert "line 2" in replaced_line.text
+    encoding = {"latin.txt": "latin-1", "wide.txt": "utf-16-le"}.get(name, "utf-8")
+    assert file.read_bytes() == data.replace(line.encode(encoding), "2".encode(encoding), 1)
+
+
+async def test_a_long_line_is_read_by_its_columns(context: ToolContext) -> None:
+    (context.workspace / "min.js").write_text("a" * 20_000 + "needle" + "b" * 20_000)
+    first = await edit(context, command="view", path="min.js")
+    assert (
+        "line 1 has 40006 characters; go on with `view_range` [1, 1] and `view_columns` [8001, 40006]"
+        in first.text
+    )
+    part = await edit(context, command="view", path="min.js", view_range=[1, 1], view_columns=[20_001, 20_006])
+    assert part.text == "     1\tneedle"
+    wrong = await edit(context, command="view", path="min.js", view_columns=[50_000, 50_001])
+    assert "`view_columns` [50000, 50001] does not fit line 1 of 40006 characters" in wrong.text
+
+
+async def test_a_long_file_is_read_by_its_lines(context: ToolContext) -> None:
+    (context.workspace / "long.txt").write_text("".join(f"line {n}\n" for n in range(1, 3001)))
+    shown = (await edit(context, command="view", path="long.txt")).text.splitlines()
+    following = int(shown[-2].split()[0]) + 1
+    assert shown[-1] == (f"[lines {following} to 3000 are not shown; go on with `view_range` [{following}, 3000]]")
+    assert len("\n".join(shown)) <= context.output_chars + 200
+
+
+async def test_a_replacement_is_refused_when_it_would_change_nothing_or_is_ambiguous(context: ToolContext) -> None:
+    file = context.workspace / "x.txt"
+    file.write_bytes(b"one\r\naaa\r\n")
+    same = await edit(context, command="str_replace", path="x.txt", old_str="one\r\n", new_str="one\n")
+    assert same.is_error
+    assert "nothing was changed" in same.text
+    twice = await edit(context, command="str_replace", path="x.txt", old_str="aa", new_str="b")
+    assert "occurs 2 times" in twice.text
+    masked = await edit(context, command="str_replace", path="x.txt", old_str="[redacted]", new_str="b")
+    assert "stands for a secret" in masked.text
+    spaced = await edit(context, command="str_replace", path="x.txt", old_str="  one\n", new_str="b")
+    assert "only its spaces or line breaks" in spaced.text
+    assert file.read_bytes() == b"one\r\naaa\r\n"
+
+
+async def test_names_outside_utf8_are_shown_as_the_tools_take_them(context: ToolContext) -> None:
+    (context.workspace / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"caf\xe9 here\n")
+    listing = await edit(context, command="view", path=".")
+    assert "caf\\xe9.txt" in listing.text.splitlines()
+    assert (await call_tool(context, "glob", {"pattern": "caf*"})).text == "caf\\xe9.txt"
+    assert (await call_tool(context, "grep", {"pattern": "here"})).text == "caf\\xe9.txt:1:café here"
+    view = await edit(context, command="view", path="caf\\xe9.txt")
+    assert view.text == "     1\tcafé here\n[encoding cp1252; edits keep them]"
+
+
+async def test_grep_shows_lines_as_the_editor_takes_them(context: ToolContext) -> None:
+    (context.workspace / "odd.txt").write_bytes("a needle\x0cx\u2028y\r\nnaïve needle\r\n".encode())
+    (context.workspace / "old.txt").write_bytes("naïve needle\n".encode("latin-1"))
+    (context.workspace / "binary").write_bytes(b"needle\x00\xff\n")
+    found = await call_tool(context, "grep", {"pattern": "needle"})
+    assert found.text.split("\n") == [
+        "odd.txt:1:a needle\x0cx\u2028y",
+        "odd.txt:2:naïve needle",
+        "old.txt:1:naïve needle",
+    ]
+
+
+async def test_a_write_that_fails_leaves_the_file_as_it_was(
+    context: ToolContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fchmod", full)
+    result = await edit(context, command="create", path="README.md", file_text="new")
+    assert "No space left on device" in result.text
+    assert sorted(os.listdir(context.workspace)) == ["README.md", "pkg", "tests"]
+    assert (context.workspace / "README.md").read_text() == "# Sums\n"
 
 
 async def test_the_editor_keeps_modes_and_line_endings(context: ToolContext) -> None:
@@ -109,7 +207,7 @@ async def test_the_editor_keeps_modes_and_line_endings(context: ToolContext) -> 
     ("given", "words"),
     [
         ({"command": "view", "path": "nope.py"}, "does not exist"),
-        ({"command": "view", "path": "pkg", "view_range": [1, 2]}, "leave it out"),
+        ({"command": "view", "path": "pkg", "view_range": [1, 2]}, "leave them out"),
         ({"command": "view", "path": "pkg/m.py", "view_range": [5, 9]}, "does not fit a file of 2 lines"),
         ({"command": "view", "path": "pkg/m.py", "view_range": [2, 1]}, "does not fit"),
         ({"command": "create", "path": "x"}, "`file_text` is missing"),

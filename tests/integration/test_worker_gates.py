@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +12,12 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskFailed
+from agenthub_events.catalogue.values import TestCounts
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.repository.goal import ROOT_COMMIT
-from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
-from agenthub_worker.rehearsal.server import ScriptedModelServer
-from agenthub_worker.rehearsal.turns import Turn, call
+from agenthub_worker.rehearsal.turns import call
+from tests.support.gate_rounds import DONE, Gate, write
 from tests.support.servers import running_nats
-from tests.support.workbench import Desk, running_worker
 
 CODE = "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"
 GOOD = """\
@@ -36,6 +32,7 @@ def test_sub():
     assert sub(3, 2) == 1
 """
 BAD = GOOD.replace("== 1", "== 2")
+NEG = "from neg import neg\n\n\ndef test_neg():\n    assert neg(1) == -1\n"
 SKIPPED = "import pytest\n" + BAD.replace("def test_sub", "@pytest.mark.skip\ndef test_sub")
 FEWER = GOOD.split("\n\n\ndef test_sub", maxsplit=1)[0] + "\n"
 SKIPPING = "import pytest\n" + BAD.replace("    assert sub", "    why = 'later'; pytest.skip(why)\n    assert sub")
@@ -70,7 +67,6 @@ def test_sub():
 def test_later():
     assert sub(1, 1) == 7
 """
-DONE = call("report_result", status="done", summary="everything passes", tests_run="2 passed")
 
 
 @pytest.fixture(scope="module")
@@ -78,61 +74,6 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
     """One server for the module: every test has a goal of its own and leaves no order behind."""
     with running_nats(tmp_path_factory.mktemp("nats")) as server:
         yield server
-
-
-def write(path: str, text: str) -> Turn:
-    return call("str_replace_based_edit_tool", command="create", path=path, file_text=text)
-
-
-def _write_all(folder: Path, files: dict[str, str]) -> None:
-    folder.mkdir()
-    for name, text in files.items():
-        (folder / name).write_text(text)
-
-
-class Gate:
-    """One goal whose tests were written by an agent, and gates on it."""
-
-    def __init__(self, bus: Client, folder: Path) -> None:
-        self.bus = bus
-        self.folder = folder
-        self.desk = Desk(bus)
-        self.replies: dict[str, list[Reply]] = {}
-
-    async def work(self, task: str, **files: str) -> None:
-        """Let an agent write `files` and say that all is well."""
-        self.replies[task] = [*(write(f"{name}.py", text) for name, text in files.items()), DONE]
-        async with self.model_and_worker():
-            await self.desk.order(task)
-            assert isinstance(await self.desk.ended(task), TaskCompleted)
-
-    async def start_with(self, source: Path, files: dict[str, str]) -> None:
-        """Import a repository that holds `files`."""
-        await asyncio.to_thread(_write_all, source, files)
-        git = ["git", "-C", str(source), "-c", "user.name=n", "-c", "user.email=e@x"]
-        for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
-            await asyncio.to_thread(subprocess.run, [*git, *words], check=True)
-        async with self.model_and_worker():
-            await self.desk.order("prepare", context={"repository": str(source)})
-            assert isinstance(await self.desk.ended("prepare"), TaskCompleted)
-
-    async def judge(self, gate: str, *replies: Reply, round_: int = 1, **order: Any) -> Any:
-        """The event that ends a round of `gate`."""
-        task = f"gate-{gate}-{round_}"
-        self.replies[task] = list(replies)
-        more = {"test_command": order.pop("context_test_command", "")}
-        told = {"gate": gate, "round": round_, "commit": await self.desk.head(), "base": ROOT_COMMIT, **order}
-        async with self.model_and_worker():
-            agent = "testing" if gate == "tests" else gate
-            await self.desk.order(task, agent, context={"gate": told, **more})
-            return await self.desk.ended(task)
-
-    @asynccontextmanager
-    async def model_and_worker(self) -> AsyncIterator[None]:
-        """A worker, and the model that plays `replies`."""
-        model = ScriptedModelServer([ScriptedReplies(self.replies)])
-        async with model, running_worker(self.bus, model, self.folder):
-            yield
 
 
 @pytest.fixture
@@ -262,12 +203,58 @@ async def test_i6_what_ran_before_the_goal_has_to_run_and_what_was_skipped_may_s
     refused = await gate.judge("tests", base=base)
     assert isinstance(refused, GateFailed), refused
     assert "test_add.py::test_sub (passed before this goal" in refused.summary
-    await gate.work("t-b", add=f"{CODE}\n\ndef neg(a):\n    return -a\n", test_add=OLD)
+    neg = NEG.replace("from neg", "from add")
+    await gate.work("t-b", add=f"{CODE}\n\ndef neg(a):\n    return -a\n", test_add=OLD, test_neg=neg)
     passed = await gate.judge("tests", round_=2, base=base)
     assert isinstance(passed, GatePassed), passed.summary
-    assert (passed.summary, passed.findings) == ("2 passed, 1 skipped, coverage 83.33 %", ())
+    assert (passed.summary, passed.findings) == ("3 passed, 1 skipped, coverage 100 %; 1 of 1 mutants noticed", ())
     # The names of its cases tell when it ran.
     assert passed.base_report_ref == refused.base_report_ref != "", "the base is run once"
+
+
+OLD_RED = """\
+from add import add, sub
+
+
+def test_add():
+    assert add(1, 2) == 3
+
+
+def test_old():
+    assert sub(1, 1) == 7
+"""
+
+
+async def test_what_was_red_before_the_goal_is_said_and_does_not_block(gate: Gate, tmp_path: Path) -> None:
+    broken = "import nothing_like_this\n\n\ndef test_there():\n    assert 1\n"
+    await gate.start_with(tmp_path / "source", {"add.py": CODE, "test_old.py": OLD_RED, "test_broken.py": broken})
+    base = await gate.desk.head()
+    (imported,) = await gate.desk.of(TaskCompleted, "prepare")
+    assert "2 failed before your goal: " in imported.result.summary
+    assert "test_old.py::test_old" in imported.result.summary
+    (merge,) = await gate.desk.merges()
+    assert merge.tests is not None
+    assert merge.tests.counts == TestCounts(passed=1, failed=1, errors=1)
+    await gate.work("t-a", neg="def neg(a):\n    return -a\n", test_neg=NEG)
+    passed = await gate.judge("tests", base=base)
+    assert isinstance(passed, GatePassed), passed.summary
+    assert passed.base_report_ref == merge.tests.report_ref, "the base is not run again"
+    assert set(passed.failed_before) == {"test_old.py::test_old", "test_broken.py"}
+    assert "2 failed before this goal and fail still" in passed.summary
+    await gate.work("t-b", add=CODE.replace("a + b", "a - b"))
+    failed = await gate.judge("tests", round_=2, base=base)
+    assert isinstance(failed, GateFailed), failed.summary
+    assert failed.failing == ("test_old.py::test_add",)
+    assert failed.cause.startswith("test_old.py::test_add fails: "), failed.cause
+
+
+async def test_a_goal_whose_every_test_failed_before_proves_nothing(gate: Gate, tmp_path: Path) -> None:
+    await gate.start_with(tmp_path / "source", {"add.py": CODE, "test_old.py": OLD_RED.replace("== 3", "== 4")})
+    base = await gate.desk.head()
+    await gate.work("t-a", neg="def neg(a):\n    return -a\n")
+    verdict = await gate.judge("tests", base=base)
+    assert isinstance(verdict, GateFailed), verdict.summary
+    assert "Not one test passed" in verdict.summary
 
 
 async def test_new_tests_that_are_skipped_are_counted_and_named(gate: Gate) -> None:

@@ -76,6 +76,51 @@ async def test_work_is_written_tested_merged_and_reported_with_evidence(bus: Cli
     assert not list((tmp_path / "workspaces" / "Worker-1").iterdir())
 
 
+async def test_what_is_left_out_of_the_result_is_told_to_the_agent_and_stands_in_the_log(
+    bus: Client, tmp_path: Path
+) -> None:
+    rule = call(
+        "str_replace_based_edit_tool", command="create", path=".gitignore", file_text="build/\n*.log\ndata/\n"
+    )
+    lost = call("str_replace_based_edit_tool", command="create", path="app/data/x.csv", file_text="1,2\n")
+    pyc = call("str_replace_based_edit_tool", command="create", path="app/m.pyc", file_text="x")
+    odd = call("bash", command="mkdir -p app/empty sub && git init -q sub && echo 1 >sub/a && mkfifo app/pipe")
+    desk = Desk(bus)
+    await desk.accept()
+    said = script(rule, lost, pyc, odd, call("bash", command="true"), DONE)
+    async with said as model, running_worker(bus, model, tmp_path):
+        await desk.order()
+        ended = await desk.ended()
+    assert isinstance(ended, TaskCompleted), ended
+    told = {left.path: left.reason for left in ended.result.left_out}
+    assert told == {
+        "app/data/x.csv": "ignored by .gitignore line 3",
+        "app/empty/": "an empty folder, which git does not keep",
+        "app/pipe": "a pipe, socket or device",
+        "sub/.git": "removed: a nested repository becomes plain files, without its history",
+    }
+    assert {change.path for change in ended.result.files} == {".gitignore", "sub/a"}
+    receipts = [recorded.step.text for recorded in await desk.steps() if isinstance(recorded.step, ToolReceipt)]
+    assert "NOT part of the result" not in receipts[0]
+    assert "app/data/x.csv: ignored by .gitignore line 3" in receipts[1]
+    assert "app/m.pyc: left out always" in receipts[2]
+    assert "sub/.git: removed" in receipts[3]
+    assert "x.csv" not in receipts[3] + receipts[4]
+
+
+async def test_files_with_names_outside_utf8_are_merged_and_reported(bus: Client, tmp_path: Path) -> None:
+    odd = call("bash", command="printf 'caf\\351' >$'caf\\351.txt'; ls")
+    desk = Desk(bus)
+    await desk.accept()
+    async with script(odd, call("git_diff"), DONE) as model, running_worker(bus, model, tmp_path):
+        await desk.order()
+        ended = await desk.ended()
+    assert isinstance(ended, TaskCompleted), ended
+    assert [change.path for change in ended.result.files] == ["caf\\xe9.txt"]
+    receipts = [recorded.step.text for recorded in await desk.steps() if isinstance(recorded.step, ToolReceipt)]
+    assert "+caf\\xe9" in receipts[1]
+
+
 async def test_a_noop_order_is_claimed_and_completed_without_anything_else(bus: Client, tmp_path: Path) -> None:
     desk = Desk(bus)
     await desk.accept()

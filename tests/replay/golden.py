@@ -23,6 +23,7 @@ FOLDER = Path(__file__).parent / "golden" / "events"
 NOW = datetime(2026, 11, 24, 9, 20, 45, 123456, tzinfo=UTC)
 GOAL = "g-01jd8k3v5w6x7y8z9a0b1c2d3e"
 TASK = "t-implement-jwt"
+NOTIFICATION = "n-7b0d5a0e5f4b5d0c9a8f3c7e21a9d4e6"
 
 _ENVELOPE = frozenset({"originator_id", "originator_version", "timestamp", "event_id", "metadata"})
 _ON_THE_GOAL = frozenset({"goal", "budget", "seal", "log"})
@@ -92,6 +93,8 @@ def _task_of(event_type: str) -> str:
     family = event_type.partition(".")[0]
     if family in _ON_THE_GOAL or event_type == "merge.done":
         return "_"
+    if family == "notification":
+        return "_" if "channel" in event_type else NOTIFICATION
     return "gate-tests-1" if family == "gate" else TASK
 
 

@@ -107,6 +107,10 @@ class ChangeSets:
         added = set(self._commit(head).changes) - set(self._commit(base).changes)
         return [FileChange(path=change, added=1, removed=0) for change in sorted(added)]
 
+    async def changed_files(self, base: str, head: str) -> list[str]:
+        """What was added."""
+        return [change.path for change in await self.diffstat(base, head)]
+
     async def files(self, commit: str) -> list[FileEntry]:
         return []
 

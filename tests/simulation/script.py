@@ -112,9 +112,17 @@ class Script:
         number = context.plan.number if context.plan else 1
         known = [task.key for task in context.plan.graph] if context.plan else []
         tasks = self.tasks if not known else (PlanTask(key=f"extra-{number}", title="What was asked for"),)
+        served = [f"R{place}" for place in range(1, len(context.requirements) + 1)]
         proposal = [
-            {"key": t.key, "title": t.title, "agent": t.agent, "depends_on": t.depends_on, "timeout_s": TIMEOUT_S}
-            for t in tasks
+            {
+                "key": task.key,
+                "title": task.title,
+                "agent": task.agent,
+                "depends_on": task.depends_on,
+                "timeout_s": TIMEOUT_S,
+                "requirement_ids": served,
+            }
+            for task in tasks
         ]
         good = call("submit_plan", analysis={"summary": "a plan"}, tasks=proposal)
         if chance.random() < 0.3:

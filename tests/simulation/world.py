@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,8 @@ from agenthub_gateway.commands.append import Writer
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.queue_keeper import keep_queues
+from agenthub_replay.history import load
+from agenthub_replay.playing.decisions import replay_decisions
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.fleet import InMemoryFleet
@@ -45,6 +47,7 @@ from tests.simulation.process import Process, track_processes
 from tests.simulation.readers import Tables, project, rebuilt
 from tests.simulation.script import Provider, Script
 from tests.simulation.workers import SILENT, TYPES, ScriptedRunner, Stage, Thread, beat
+from tests.support.histories import PortsSource
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 
 ORCHESTRATORS = 2
@@ -272,7 +275,17 @@ class World:
             if self._tables.rows != again.rows or self._tables.position != again.position:
                 wrong = sorted(str(k) for k in again.rows if self._tables.rows.get(k) != again.rows[k])
                 found.append(Violated("I3 rebuilt", f"rows differ: {wrong[:5]}"))
+        found.extend([violated async for violated in self._decided_otherwise()])
         self._violations.extend(found)
+
+    async def _decided_otherwise(self) -> AsyncIterator[Violated]:
+        source = PortsSource(self._log, self._runs, self._artifacts)
+        for goal_id in self._scripts:
+            replayed = replay_decisions(await load(source, goal_id))
+            if replayed.missing or replayed.unrecorded:
+                yield Violated("I4 decided again", f"{replayed.unrecorded} unrecorded, missing {replayed.missing}")
+            for difference in replayed.differences:
+                yield Violated("I4 decided again", f"{difference}")
 
     def _outcome(self) -> Outcome:
         log = list(self._log.messages)

@@ -14,6 +14,7 @@ from itertools import count
 
 from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
+from agenthub_events.catalogue.goal import SealRecorded
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import WorkContext, decode_context, digest_of
 from agenthub_events.ports import Recorded
@@ -148,7 +149,10 @@ class MiniHub:
 
     def _check_context(self, due: Due) -> None:
         event = due.draft.event
-        if not isinstance(event, TaskEnqueued):
+        if isinstance(event, SealRecorded):
+            assert due.context is not None
+            assert digest_of(due.context) == event.sha256
+        elif not isinstance(event, TaskEnqueued):
             assert due.context is None
         elif due.context is None:
             # What stands in for a lost order names the object that the lost one has brought along.

@@ -91,7 +91,7 @@ class RunningHub:
         items: list[dict[str, Any]] = self.get(f"/goals/{goal_id}/interventions", state="open")["items"]
         return items
 
-    async def wait_for(self, goal_id: str, *statuses: str, deadline_s: float = 90.0) -> dict[str, Any]:
+    async def wait_for(self, goal_id: str, *statuses: str, deadline_s: float = 240.0) -> dict[str, Any]:
         """Wait until the goal is in one of these states, whatever happens to the gateway meanwhile."""
         goal: dict[str, Any] | None = None
 
@@ -190,7 +190,7 @@ class RunningHub:
         """Command lines of all processes that belong to this hub's folder, its supervisor left out."""
         return living(self.data.root)
 
-    def cli(self, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def cli(self, *words: str, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
         """Run `agenthub …` against this hub."""
         env = {"AGENTHUB_URL": self.url, "AGENTHUB_DATA_DIR": str(self.data.root)}
         return run_cli(*words, env=env, timeout=timeout)
@@ -246,7 +246,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def run_cli(
-    *words: str, env: Mapping[str, str] | None = None, timeout: float = 60.0
+    *words: str, env: Mapping[str, str] | None = None, timeout: float = 150.0
 ) -> subprocess.CompletedProcess[str]:
     """Run `agenthub …` and return what it printed and its exit code."""
     return subprocess.run(

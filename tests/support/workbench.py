@@ -31,6 +31,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
+from agenthub_runtime.remotes.credentials import NO_ACCESS, GitAccess
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.telemetry.tracing import Telemetry, traceparent
 from agenthub_worker.agent.setup import AgentSetup
@@ -194,6 +195,7 @@ async def running_worker(
     clock: Clock | None = None,
     telemetry: Telemetry | None = None,
     secrets: Sequence[str] = (),
+    git: GitAccess = NO_ACCESS,
 ) -> AsyncIterator[Worker]:
     """A worker in this process, on `nc`, with everything real but the model's mind; without a heartbeat.
 
@@ -216,6 +218,7 @@ async def running_worker(
         folder=folder,
         telemetry=telemetry or Telemetry("worker"),
         secrets=KnownSecrets(secrets),
+        git=git,
         crash_point=crash_point,
     )
     queue = NatsWorkQueue(nc, types, slots=slots)

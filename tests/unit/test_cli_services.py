@@ -10,7 +10,7 @@ from agenthub_events.agent_types import AGENT_TYPES
 from tests.support.running_hub import run_cli
 
 
-@pytest.mark.parametrize("service", ["orchestrator", "projector", "gateway", "worker"])
+@pytest.mark.parametrize("service", ["orchestrator", "projector", "gateway", "worker", "notifier"])
 def test_settings_that_are_missing_are_named_with_a_hint(service: str, tmp_path: Path) -> None:
     words = (service, "coding") if service == "worker" else (service,)
     told = run_cli(*words, env={"AGENTHUB_DATA_DIR": str(tmp_path)})

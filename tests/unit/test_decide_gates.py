@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agenthub_events.catalogue.goal import GoalCompleted, GoalReadyForReview, GoalReplanned
-from agenthub_events.catalogue.values import Constraints, Finding, TestCounts
+from agenthub_events.catalogue.values import Constraints, Finding, LeftOut, TestCounts
 from agenthub_events.rules import goal_commands
 from agenthub_events.task_ids import gate_of
 from agenthub_orchestrator.domain import Policy
@@ -114,10 +114,30 @@ def test_three_failed_rounds_of_a_gate_become_a_question_with_choices() -> None:
     goal = three_failures(built())
     assert goal.open() == []
     asked = goal.asked("rounds")
-    assert asked.question.startswith("The tests gate has failed 3 rounds")
+    assert asked.question.startswith("The tests gate does not pass. It has failed 3 rounds.")
     assert asked.options == ("Try again", "Accept it as it is", "Give the goal up")
     assert asked.task_id == "gate-tests-3"
     assert goal.status == "awaiting_human"
+
+
+def details_of(goal: Scenario, task_id: str) -> str:
+    planned = goal.task(task_id).planned
+    assert planned is not None
+    return planned.details
+
+
+def test_what_tasks_left_out_is_in_the_question_and_in_the_order_of_who_mends() -> None:
+    goal = built()
+    goal.judged("gate-tests-1", passed=False, failing=("test_1",))
+    assert "left out" not in details_of(goal, "debug-tests-1")
+    lost = (LeftOut(path="app/data/x.csv", reason="ignored by .gitignore line 3"),)
+    goal.done("debug-tests-1").done("fix-tests-1-1", changes=True, left_out=lost)
+    goal.judged("gate-tests-2", passed=False, failing=("test_2",))
+    assert "left out: app/data/x.csv, ignored by .gitignore line 3" in details_of(goal, "debug-tests-2")
+    goal.done("debug-tests-2").done("fix-tests-2-1", changes=True)
+    asked = goal.judged("gate-tests-3", passed=False, failing=("test_3",)).asked("rounds")
+    assert "left out: app/data/x.csv, ignored by .gitignore line 3." in asked.question
+    assert "left out: app/data/x.csv, ignored by .gitignore line 3" in asked.evidence
 
 
 def three_failures(goal: Scenario) -> Scenario:
@@ -133,7 +153,7 @@ def test_the_same_failure_three_rounds_running_is_a_question_even_when_rounds_ar
         goal.judged(f"gate-tests-{number}", passed=False, failing=("test_same",))
         goal.done(f"debug-tests-{number}").done(f"fix-tests-{number}-1", changes=True)
     goal.judged("gate-tests-3", passed=False, failing=("test_same",))
-    assert goal.asked("rounds").question.startswith("The tests gate failed in the same way 3 rounds running")
+    assert "It failed in the same way 3 rounds running." in goal.asked("rounds").question
 
 
 def test_what_no_repair_can_change_is_asked_at_once_and_names_its_cause() -> None:
@@ -143,7 +163,7 @@ def test_what_no_repair_can_change_is_asked_at_once_and_names_its_cause() -> Non
     assert goal.open() == []
     asked = goal.asked("rounds")
     assert asked.question.startswith(
-        "The tests gate needs your decision: Not counted: no report. Say how to mend it"
+        "The tests gate does not pass: Not counted: no report. No repair can change that. Say how to mend it"
     )
     again = goal.answered(goal.question("rounds"), text="run pytest instead")
     assert again.open() == ["debug-tests-1"], "a person's word is tried before the same question comes again"

@@ -15,7 +15,7 @@ def planned_goal() -> Scenario:
         step("analyze-requirements", agent="system-architect"),
         step("design-architecture", agent="system-architect"),
         step("implement-jwt-module", "analyze-requirements", agent="coding-agent", requirement_ids=("R3",)),
-        step("write-tests", "implement-jwt-module", agent="test-agent", requirement_ids=("R1",)),
+        step("write-tests", "implement-jwt-module", agent="test-agent", requirement_ids=("R1", "R2")),
     )
 
 
@@ -100,7 +100,7 @@ def test_what_is_offered_for_review_names_tasks_and_gates_behind_each_requiremen
     assert isinstance(ready, GoalReadyForReview)
     assert [(found.requirement_id, found.tasks, found.gates) for found in ready.requirements] == [
         ("R1", ("t-write-tests",), ("gate-tests-1", "gate-review-1")),
-        ("R2", (), ("gate-security-1", "gate-review-1")),
+        ("R2", ("t-write-tests",), ("gate-security-1", "gate-review-1")),
         ("R3", ("t-implement-jwt-module",), ("gate-review-1",)),
     ]
     assert ready.summary == "All tasks completed; tests passed; security audit passed; review approved"
@@ -191,3 +191,18 @@ def test_x19_a_goals_priority_moves_its_orders_in_the_queues() -> None:
         ("p1", "high"),
         ("p3", "low"),
     ]
+
+
+def test_a_requirement_that_nothing_proves_is_said_to_have_no_evidence() -> None:
+    goal = a_goal(requirements=("Runs offline", "Unit tests")).planned(
+        step("write", agent="coding-agent", requirement_ids=("R1", "R2"))
+    )
+    goal.done("t-write", changes=True).judged("gate-tests-1").judged("gate-security-1").asks("gate-review-1")
+    goal.answered(goal.question(), "skip")
+    (ready,) = goal.events(GoalReadyForReview)
+    assert isinstance(ready, GoalReadyForReview)
+    assert [found.none for found in ready.requirements] == [
+        "No evidence exists: no gate that speaks to it has passed",
+        "",
+    ]
+    assert ready.summary.endswith("review waived by a person; no evidence exists for R1")

@@ -69,7 +69,9 @@ def played(
     workflow: tuple[PlanTask, ...], constraints: Constraints, *more: str, moves: list[int], hostile: bool = False
 ) -> Driver:
     autonomy, repository = more
-    goal = a_goal(*workflow, policy=POLICY, constraints=constraints, autonomy=autonomy, repository=repository)
+    delivery = "branch" if repository else "none"
+    told = {"autonomy": autonomy, "repository": repository, "delivery": delivery}
+    goal = a_goal(*workflow, policy=POLICY, constraints=constraints, **told)
     driver = Driver(goal, moves, hostile=hostile)
     driver.play()
     return driver
@@ -320,5 +322,4 @@ def test_a_draft_made_on_an_older_fold_meets_the_fence() -> None:
 
 def seen(state: GoalState) -> dict[str, object]:
     """Everything in a fold that can be compared."""
-    shown = {field.name: getattr(state, field.name) for field in fields(state) if field.name != "digest"}
-    return {**shown, "digest": state.digest.hexdigest()}
+    return {field.name: getattr(state, field.name) for field in fields(state)}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
-from agenthub_events.catalogue.agent import AgentBlocked
+from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.task import (
     TaskDeadLettered,
     TaskDiscarded,
@@ -16,6 +17,7 @@ from agenthub_events.catalogue.task import (
 )
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_orchestrator.domain import Fired, is_settled_by, task_status, why_waiting
+from agenthub_orchestrator.domain.policy import Unanswered
 from tests.support.minihub import START
 from tests.support.spec import Scenario, a_goal, step
 
@@ -267,6 +269,39 @@ def test_x8_a_question_is_asked_once_and_raised_again_by_its_timer_alone() -> No
     assert levels == ["1", "2", "3"]
     assert not goal.watchdogs(), "a question is not raised for ever"
     assert goal.truth.questions[goal.question()].level == 3
+
+
+@pytest.mark.parametrize(
+    ("unanswered", "status"), [("skip", "skipped"), ("cancel", "cancelled"), ("retry", "enqueued")]
+)
+def test_a_question_that_nobody_answers_is_answered_by_the_policy_after_its_last_reminder(
+    unanswered: Unanswered, status: str
+) -> None:
+    goal = a_goal(step("a"))
+    goal.policy = msgspec.structs.replace(goal.policy, unanswered=unanswered)
+    goal.asks("t-a")
+    for _ in range(goal.policy.max_escalations):
+        goal.fire_next("escalate")
+        assert not goal.events(AgentAnswered)
+    asked = goal.now
+    goal.fire_next("escalate")
+    (answer,) = goal.events(AgentAnswered)
+    assert isinstance(answer, AgentAnswered)
+    assert (answer.action, answer.by) == (unanswered, "agenthub")
+    assert task_status(goal.truth, "t-a") == status
+    late = goal.now - asked - timedelta(seconds=goal.policy.escalate_after_s * 8)
+    assert timedelta() <= late < timedelta(seconds=1)
+    assert not [request for request in goal.requests() if request.kind == "escalate"]
+
+
+def test_a_question_about_the_whole_goal_waits_whatever_the_policy_says() -> None:
+    goal = a_goal(step("a"))
+    goal.policy = msgspec.structs.replace(goal.policy, unanswered="skip")
+    goal.failed_for_good("t-a", "crash")
+    for _ in range(goal.policy.max_escalations):
+        goal.fire_next("escalate")
+    assert not [request for request in goal.requests() if request.kind == "escalate"]
+    assert not goal.events(AgentAnswered)
 
 
 def test_a_second_conflict_goes_to_a_person_and_a_first_one_to_a_neutral_merge() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agenthub_worker.evidence.delta import TestDelta, brought_hooks, compare_tests
 from agenthub_worker.evidence.layout import (
     NoTestCommand,
@@ -228,3 +230,30 @@ def test_the_test_command_follows_from_the_repository() -> None:
     assert given_test_command("pytest -q tests/unit").pytest
     assert given_test_command("python3 -m pytest").pytest
     assert not given_test_command("make test").pytest
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("-" * 200_000 + "1", "nested too deep"),
+        ("x = a" + ".b" * 200_000, "nested too deep"),
+        ("x = a" + ".b" * 900, "nested more than 100 deep"),
+        ("def test_a():\n    assert " + "not " * 150 + "x", "nested more than 100 deep"),
+        ("x = f" + "()" * 500, "nested more than 100 deep"),
+        ("lambda: " * 50_000 + "1", "nested too deep"),
+        ("#" * (2 << 20), "2097152 characters, more than"),
+    ],
+    ids=["minus", "attributes", "900 attributes", "nots", "calls", "lambdas", "large"],
+)
+def test_a_source_that_exhausts_the_parser_is_refused_with_the_reason(text: str, words: str) -> None:
+    refusals = compare_tests({}, {"tests/test_a.py": text}).refusals()
+    assert len(refusals) == 1
+    assert words in refusals[0]
+    # What the base had already is nobody's doing.
+    assert compare_tests({"tests/test_a.py": text}, {"tests/test_a.py": text}).refusals() == []
+
+
+def test_an_ordinary_deep_source_is_read() -> None:
+    nested = "".join(f"{'    ' * level}if x:\n" for level in range(20))
+    text = f"def test_a():\n    assert 1 + {'(' * 30}2{')' * 30} == 3\n\n{nested}{'    ' * 20}pass\n"
+    assert compare_tests({}, {"tests/test_a.py": text}).refusals() == []

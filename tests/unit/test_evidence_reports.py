@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report
+from agenthub_worker.evidence.covered import read_coverage
+from agenthub_worker.evidence.reports import (
+    Case,
+    ReportRefused,
+    parse_junit,
+    read_report,
+    report_in,
+)
 
 JUNIT = b"""<?xml version="1.0"?><testsuites><testsuite name="pytest">
 <testcase classname="tests.test_a" name="test_ok" file="tests/test_a.py" line="1"/>
@@ -43,19 +50,57 @@ def test_a_report_of_another_tool_keeps_its_names() -> None:
         b"",
         b"not xml",
         b"<html/>",
-        b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><testsuite>&c;</testsuite>',
-        b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><testsuite>&a;</testsuite>',
         b"\xff\xfe\x00",
+        b"<testsuite><testcase name='a'/>",
     ],
 )
-def test_what_is_no_report_or_an_attack_is_none(data: bytes) -> None:
+def test_what_is_no_report_is_none(data: bytes) -> None:
     assert parse_junit(data) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'<!DOCTYPE x [<!ENTITY a "b"><!ENTITY c "&a;&a;">]><testsuite>&c;</testsuite>', "declares entities"),
+        (b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><testsuite>&a;</testsuite>', "declares entities"),
+        (b"<testsuite>" * 100_000, "nested more than 50 deep"),
+        (b"<testsuite>" + b"<a>" * 60 + b"</a>" * 60 + b"</testsuite>", "nested more than 50 deep"),
+        (b"<testsuite>" + b"<testcase/>" * 210_000 + b"</testsuite>", "more than 200000 elements"),
+        (b"<testsuite><testcase>" + b"<x/>" * 210_000 + b"</testcase></testsuite>", "more than 200000 elements"),
+    ],
+    ids=["entities", "file", "unclosed", "deep", "many", "many in one"],
+)
+def test_a_report_that_would_exhaust_its_reader_is_refused_with_the_reason(data: bytes, words: str) -> None:
+    with pytest.raises(ReportRefused, match=words):
+        parse_junit(data)
+
+
+def test_reading_a_large_report_takes_no_more_memory_than_its_tests() -> None:
+    noise = b"<properties>" + b"<property name='a' value='b'/>" * 20 + b"</properties>"
+    data = b"<testsuite>" + (noise + b"<testcase name='a'><failure/></testcase>") * 5_000 + b"</testsuite>"
+    tracemalloc.start()
+    assert parse_junit(data) == (Case("a", "failed"),)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(data) + (8 << 20)
+
+
+@pytest.mark.parametrize("data", [b"[" * 1_000_000, b'{"files": ' + b'{"a": ' * 500_000], ids=["lists", "objects"])
+def test_a_coverage_report_nested_without_end_is_none(data: bytes) -> None:
+    assert read_coverage(data, {}) is None
 
 
 def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_bytes(b"data")
     assert read_report(plain) == b"data"
+    with plain.with_name("huge").open("wb") as huge:
+        huge.truncate(100 << 20)
+    with pytest.raises(ReportRefused, match="it has 100 MiB, more than the 32 that are read"):
+        report_in(plain.with_name("huge"))
+    with pytest.raises(ReportRefused, match="no plain file"):
+        report_in(tmp_path)
+    assert report_in(tmp_path / "missing") is None
     (tmp_path / "link").symlink_to(plain)
     os.mkfifo(tmp_path / "pipe")
     assert read_report(tmp_path / "link") is None
@@ -64,14 +109,3 @@ def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path) -> None:
     assert read_report(tmp_path / "missing") is None
     assert read_report(plain, limit=4) == b"data"
     assert read_report(plain, limit=3) is None
-
-
-def test_coverage_counts_the_code_and_not_the_tests() -> None:
-    def measured(total: int, covered: int) -> dict[str, dict[str, int]]:
-        return {"summary": {"num_statements": total, "covered_lines": covered}}
-
-    files = {"auth/jwt.py": measured(80, 60), "auth/b.py": measured(10, 9), "tests/test_a.py": measured(100, 100)}
-    assert coverage_percent(json.dumps({"files": files}).encode()) == 76.67
-    assert coverage_percent(json.dumps({"files": {}}).encode()) is None
-    for data in (b"", b"[]", b'{"files": {"a.py": {}}}', b'{"files": []}'):
-        assert coverage_percent(data) is None

@@ -84,3 +84,12 @@ async def test_a_reference_to_declared_secrets_brings_none_to_light(texts: Exact
     assert await texts.secrets_at(digest, OTHER) == ()
     assert await texts.keep_secrets([], GOAL) == ""
     assert await texts.secrets_at("", GOAL) == ()
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"type":"text","goal_id":"\xff"}', b"# v2 git bundle\n\x00\xff", b"\xff\xfe", b"[" * 9_999]
+)
+async def test_a_reference_to_an_object_that_is_no_text_stays_a_reference(data: bytes) -> None:
+    artifacts = InMemoryArtifacts()
+    said = f"see [redacted:{await artifacts.put(data)}]"
+    assert await ExactTexts(artifacts, SystemIds()).restored_text(said, GOAL) == said

@@ -14,6 +14,7 @@ from agenthub_events.errors import InvalidInput
 from agenthub_gateway.api.payloads.decoding import body_hash, decode_strictly
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GOAL_STATES, in_words
+from agenthub_gateway.api.payloads.source import Sources
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_gateway.commands.append import request_id_for
 from agenthub_gateway.edge.guard import Guard
@@ -21,6 +22,7 @@ from agenthub_gateway.edge.keys import FAILURES_MAX, PAUSE_S, Failures, Holder, 
 from agenthub_gateway.errors import InvalidBody, MalformedBody
 from agenthub_gateway.live.frames import Filter, Frame, known_types, parse_types
 from agenthub_orchestrator.domain.state.status import GoalWord
+from agenthub_runtime.remotes.credentials import NO_ACCESS
 from agenthub_runtime.settings.api_keys import SCOPES, Scope
 
 JSON = st.recursive(
@@ -200,7 +202,7 @@ async def test_a_host_is_known_whatever_its_port(host: str, status: int) -> None
         raise AssertionError("nothing is read")
 
     guard = Guard(app, keys=Keys([]), allowed_hosts=("hub.example",))
-    scope: Any = {"type": "http", "path": "/", "headers": [(b"host", host.encode())]}
+    scope: Any = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host.encode())]}
     await guard(scope, receive, send)
     assert sent[0]["status"] == status
 
@@ -240,7 +242,7 @@ def test_an_estimate_beyond_all_bounds_is_told_as_a_century() -> None:
 async def test_a_path_longer_than_the_machine_allows_is_no_repository() -> None:
     body = SubmitBody(goal="x", repository="/" + "a" * 999)
     with pytest.raises(InvalidInput, match="There is no git repository"):
-        await accepted_from(body, local_repositories=True)
+        await accepted_from(body, Sources(NO_ACCESS, local=True))
 
 
 def test_the_states_that_goals_are_filtered_by_are_all_that_there_are() -> None:

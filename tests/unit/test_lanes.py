@@ -10,7 +10,7 @@ from agenthub_events.catalogue.values import Lane, Origin, Priority
 from agenthub_events.task_ids import TaskKind
 from agenthub_orchestrator.domain import lane
 
-KINDS: tuple[TaskKind, ...] = ("work", "plan", "prepare", "gate", "debug", "fix", "merge")
+KINDS: tuple[TaskKind, ...] = ("work", "plan", "prepare", "gate", "debug", "fix", "merge", "deliver")
 
 
 @pytest.mark.parametrize(

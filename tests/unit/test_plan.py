@@ -109,6 +109,27 @@ def test_a_proposal_is_validated_by_the_same_rules() -> None:
         validate_proposal(Plan(tasks=()))
 
 
+@pytest.mark.parametrize(
+    ("served", "missing"),
+    [
+        ([("R1", "R2"), ("R3",)], []),
+        ([("R1",), ("R3", "R1")], ["`R2` (Keep it quick)"]),
+        ([(), ()], ["`R1` (Works offline)", "`R2` (Keep it quick)", "`R3` (x)"]),
+    ],
+)
+def test_every_requirement_is_served_by_a_task_of_a_proposal(
+    served: list[tuple[str, ...]], missing: list[str]
+) -> None:
+    wanted = ("Works offline", "Keep it  quick", "x")
+    plan = Plan(tasks=tuple(task(f"k{n}", requirement_ids=ids) for n, ids in enumerate(served)))
+    try:
+        validate_proposal(plan, requirements=wanted)
+        reasons: tuple[str, ...] = ()
+    except InvalidPlan as refused:
+        reasons = refused.reasons
+    assert [reason.split("requirement ")[1].split(" is served")[0] for reason in reasons] == missing
+
+
 KEYS = st.sampled_from(["a", "b", "c", "A b", "a-b", "d!", "", "e" * 80])
 PLANS = st.lists(
     structs(PlanTask, key=KEYS, depends_on=st.lists(KEYS, max_size=3).map(tuple)), max_size=8

@@ -22,6 +22,8 @@ from agenthub_events.redaction import (
     redact_bytes,
     redact_text,
 )
+from agenthub_worker.sandbox.capture import HeadTail
+from agenthub_worker.tools.contract import cut
 from tests.support.event_samples import STAMP, draft
 from tests.support.event_strategies import events
 from tests.support.properties import untimed
@@ -161,3 +163,38 @@ def test_shapes_that_are_text_in_a_document_stay_findable() -> None:
     text = "postgres://ada:p4ss:w0rd@db.local:5432/hub and nats://u:p@127.0.0.1"
     assert redact_text(text) == f"postgres://{MASK}@db.local:5432/hub and nats://{MASK}@127.0.0.1"
     assert re.sub(r"\S+", "", redact_text(f"a\t{SECRET}\n")) == "\t\n"
+
+
+CUTS = ("\n[... 7 bytes cut ...]\n", "\n[... 7 characters cut; ask for less at a time ...]\n")
+LONG = "correct-horse-battery-staple"
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("kept", [0, 5, 6, 14, 27, 28])
+def test_what_a_cut_has_left_of_a_secret_is_masked(cut: str, kept: int) -> None:
+    secrets = KnownSecrets([LONG])
+    shown = {0: "", 5: LONG[:5], 28: "[redacted]"}.get(kept, "[redacted]")
+    assert secrets.masked_where_cut(f"a {LONG[:kept]}{cut}b") == f"a {shown}{cut}b"
+    shown = {0: "", 5: LONG[-5:], 28: "[redacted]"}.get(kept, "[redacted]")
+    assert secrets.masked_where_cut(f"a{cut}{LONG[len(LONG) - kept :]} b") == f"a{cut}{shown} b"
+    assert secrets.masked_where_cut(f"{LONG[len(LONG) - kept :]} b") == f"{shown} b"
+
+
+def test_both_halves_around_one_cut_are_masked_and_other_words_stay() -> None:
+    secrets = KnownSecrets([LONG, "another-secret-1"])
+    cut = CUTS[0]
+    told = f"see {LONG[:9]}{cut}{LONG[-9:]} and another{cut}secret"
+    assert secrets.masked_where_cut(told) == f"see [redacted]{cut}[redacted] and [redacted]{cut}secret"
+    assert secrets.masked_where_cut(f"battery{cut}stable") == f"battery{cut}stable"
+    assert KnownSecrets().masked_where_cut(told) is told
+
+
+def test_the_line_that_tells_of_a_cut_is_the_one_that_tools_and_sandbox_write() -> None:
+    text = f"{'x' * 40}{LONG}{'y' * 40}"
+    sink = HeadTail(96)
+    sink.write(text.encode())
+    for shown in (cut(text, 96), sink.value().decode()):
+        assert "cut" in shown
+        masked = KnownSecrets([LONG]).masked_where_cut(shown)
+        assert not any(LONG[n : n + 6] in masked for n in range(len(LONG) - 5))
+    assert KnownSecrets([LONG]).masked_bytes(sink.value()).count(b"[redacted]") == 2

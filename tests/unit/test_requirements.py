@@ -87,6 +87,24 @@ def test_words_win_over_a_missing_flag() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "coverage", "audited"),
+    [
+        (Constraints(), 80.0, True),
+        (Constraints(min_coverage=0), None, True),
+        (Constraints(min_coverage=95.5), 95.5, True),
+        (Constraints(security_audit=False), 80.0, False),
+        (Constraints(require_security_audit=False, security_audit=True), 80.0, True),
+    ],
+)
+def test_what_words_are_taken_to_demand_is_corrected_by_constraints(
+    given: Constraints, coverage: float | None, audited: bool
+) -> None:
+    parameters = gate_parameters(["Line coverage 80 %", "List the guards of our security desk"], given)
+    assert parameters.min_coverage == coverage
+    assert ("security" in parameters.required) is audited
+
+
 def test_a_requirement_is_spoken_to_by_its_gates_and_always_by_the_review() -> None:
     assert gates_for("Unit tests") == ("tests", "review")
     assert gates_for("Security audit") == ("security", "review")

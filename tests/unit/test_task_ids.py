@@ -11,6 +11,7 @@ from agenthub_events.subjects import check_task_id, planned_task_id
 from agenthub_events.task_ids import (
     PREPARE,
     debug_task_id,
+    deliver_task_id,
     fix_task_id,
     gate_of,
     gate_repaired_by,
@@ -27,6 +28,7 @@ from agenthub_events.task_ids import (
 def test_every_rule_makes_an_id_that_tells_its_kind() -> None:
     assert kind_of(plan_task_id(2)) == "plan"
     assert kind_of(PREPARE) == "prepare"
+    assert kind_of(deliver_task_id(2)) == "deliver"
     assert kind_of(merge_task_id("t-a", 1)) == "merge"
     for gate in get_args(GateName):
         assert kind_of(gate_task_id(gate, 3)) == "gate"

@@ -166,3 +166,13 @@ def test_a_cut_text_says_how_much_is_missing() -> None:
 )
 def test_glob_patterns(path: str, pattern: str, fits: bool) -> None:
     assert _fits(path.split("/"), pattern.split("/")) is fits
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 200_000, '{"a": ' * 50_000, '["\ud800"]', "[\ud800", '{"\udcff": 1}', "[oops"]
+)
+def test_json_text_that_cannot_be_read_is_refused_and_breaks_nothing(text: str) -> None:
+    with pytest.raises(ToolRefused, match="does not fit"):
+        decoded(TOOLS["ask_human"], {"question": 5, "options": text})
+    with pytest.raises(ToolRefused, match="does not fit"):
+        decoded(TOOLS["run_tests"], {"paths": text})

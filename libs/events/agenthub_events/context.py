@@ -7,7 +7,14 @@ import hashlib
 import msgspec
 
 from agenthub_events.base import Record
-from agenthub_events.catalogue.values import Constraints, Finding, PlannedTask, TestEvidence
+from agenthub_events.catalogue.values import (
+    Constraints,
+    Finding,
+    PlannedTask,
+    RequirementCoverage,
+    TestCounts,
+    TestEvidence,
+)
 from agenthub_events.gates import GateName
 from agenthub_events.task_ids import TaskKind
 
@@ -34,7 +41,8 @@ class Knowledge(Record, frozen=True, kw_only=True):
 class GateOrder(Record, frozen=True, kw_only=True):
     """What a gate's round has to judge: `commit` against `base`, by these parameters and criteria.
 
-    `dismissed` are findings of the gates before that their auditor did not let count.
+    `dismissed` are findings of the gates before that their auditor did not let count. `tests_from` is the commit
+    that delivered the goal's own tests, `changes_tests` what the plan lets the goal change of earlier tests.
     """
 
     gate: GateName
@@ -45,6 +53,8 @@ class GateOrder(Record, frozen=True, kw_only=True):
     min_coverage: float | None = None
     criteria: tuple[str, ...] = ()
     dismissed: tuple[Finding, ...] = ()
+    tests_from: str = ""
+    changes_tests: tuple[str, ...] = ()
 
 
 class TroubleReport(Record, frozen=True, kw_only=True):
@@ -85,6 +95,33 @@ class PlanOrder(Record, frozen=True, kw_only=True):
     rejected: tuple[str, ...] = ()
 
 
+class JudgedGate(Record, frozen=True, kw_only=True):
+    """A gate's last verdict, as it is shown to those who get the result."""
+
+    gate: GateName
+    passed: bool
+    summary: str = ""
+    command: str = ""
+    counts: TestCounts | None = None
+    coverage_percent: float | None = None
+    log_ref: str = ""
+
+
+class DeliveryOrder(Record, frozen=True, kw_only=True):
+    """What was approved, and where it goes: `commit` onto `branch`, with a pull or merge request if `request`.
+
+    `base` is the commit that the goal began with; the rest is what the request says.
+    """
+
+    commit: str
+    base: str
+    branch: str
+    request: bool = False
+    summary: str = ""
+    requirements: tuple[RequirementCoverage, ...] = ()
+    gates: tuple[JudgedGate, ...] = ()
+
+
 class Checkpoint(Record, frozen=True, kw_only=True):
     """The saved workspace of the attempt that this one goes on from."""
 
@@ -102,7 +139,11 @@ class Answered(Record, frozen=True, kw_only=True):
 
 
 class WorkContext(Record, frozen=True, kw_only=True):
-    """The context of one attempt. `base` is the commit before the goal's first change."""
+    """The context of one attempt.
+
+    `evidence` is the newest run of the tests that bears on the work, `tests_before` that of the repository before
+    the goal changed anything.
+    """
 
     goal_id: str
     goal: str
@@ -115,16 +156,20 @@ class WorkContext(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     repository: str = ""
+    ref: str = ""
+    base_commit: str = ""
     test_command: str = ""
     inherited: tuple[Inherited, ...] = ()
     knowledge: tuple[Knowledge, ...] = ()
     evidence: TestEvidence | None = None
+    tests_before: TestEvidence | None = None
     gate: GateOrder | None = None
     trouble: TroubleReport | None = None
     merge: MergeOrder | None = None
     plan: PlanOrder | None = None
     checkpoint: Checkpoint | None = None
     answered: Answered | None = None
+    delivery: DeliveryOrder | None = None
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")

@@ -40,7 +40,8 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
     `title` and `agent_type` are those of the tasks that run its rounds. `about` finds the requirements that its
     evidence speaks to; None: it speaks to every one. `required_by` names the constraint that asks for it (a
-    requirement that it speaks to does so too), `blocks_by` the one that makes a failure count; None: always.
+    requirement that it speaks to does so too), `corrected_by` the one that overrules what the words are taken to
+    ask, `blocks_by` the one that makes a failure count; None: always.
     `diagnosis` is the title of the task that looks for the cause of a failure; without one, findings are mended at
     once.
     """
@@ -52,6 +53,7 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     words: GateWords
     about: re.Pattern[str] | None = None
     required_by: Literal["require_security_audit"] | None = None
+    corrected_by: Literal["security_audit"] | None = None
     blocks_by: Literal["must_pass_tests"] | None = None
     diagnosis: str = ""
 
@@ -86,6 +88,7 @@ _IN_ORDER = (
         rests_on="findings",
         about=re.compile(r"\bsecurity\b|\baudit\b", re.I),
         required_by="require_security_audit",
+        corrected_by="security_audit",
         words=GateWords(
             noun="security audit",
             started="Started security audit",

@@ -29,6 +29,9 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _HALVES = re.compile("[\ud800-\udfff]")
 _LINE_MIN = 16
 _LETTERS_MIN = 16
+# Of a secret that was cut in two, so many characters tell something.
+_HALF_MIN = 6
+_CUT = re.compile(r"(\n\[\.\.\. \d+ (?:bytes|characters) cut[^\n]{0,60}\.\.\.\]\n)")
 
 
 class KnownSecrets:
@@ -36,8 +39,8 @@ class KnownSecrets:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values = frozenset(values)
-        forms = sorted({form for value in self._values for form in _forms(value)}, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
+        self._forms = sorted({form for value in self._values for form in _forms(value)}, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
 
     def __bool__(self) -> bool:
         return self._pattern is not None
@@ -60,12 +63,30 @@ class KnownSecrets:
         """`text` with every known secret replaced; the very same object when there is none in it."""
         return text if self._pattern is None else self._pattern.sub(MASK, text)
 
+    def masked_where_cut(self, text: str) -> str:
+        """`masked`, and what a cut has left of a secret: at both ends of `text`, and beside a line about a cut.
+
+        Fewer than six characters are left as they are.
+        """
+        if self._pattern is None:
+            return text
+        pieces = _CUT.split(self.masked(text))
+        # Every second piece is the line between two others.
+        return "".join(piece if n % 2 else self._without_halves(piece) for n, piece in enumerate(pieces))
+
+    def _without_halves(self, piece: str) -> str:
+        first = max((_overlap(form, piece) for form in self._forms), default=0)
+        last = max((_overlap(piece, form) for form in self._forms), default=0)
+        if first:
+            piece = MASK + piece[first:]
+        return piece[:-last] + MASK if last else piece
+
     def masked_bytes(self, data: bytes) -> bytes:
         """The same for output of programs. Bytes are changed only where a secret stands."""
         if self._pattern is None:
             return data
         text = data.decode("utf-8", "surrogateescape")
-        return self.masked(text).encode("utf-8", "surrogateescape")
+        return self.masked_where_cut(text).encode("utf-8", "surrogateescape")
 
 
 NO_SECRETS = KnownSecrets()
@@ -74,6 +95,12 @@ NO_SECRETS = KnownSecrets()
 def can_be_masked(value: str) -> bool:
     """Whether a credential that nobody chose for this can be told from ordinary words by its value alone."""
     return len(value) >= SHORTEST_SECRET and not (value.isalpha() and len(value) < _LETTERS_MIN)
+
+
+def _overlap(left: str, right: str) -> int:
+    """How many characters at the end of `left` are the beginning of `right`, not all of either; 0 for few."""
+    longest = min(len(left), len(right)) - 1
+    return next((size for size in range(longest, _HALF_MIN - 1, -1) if left.endswith(right[:size])), 0)
 
 
 def _forms(value: str) -> list[str]:

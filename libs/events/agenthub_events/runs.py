@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from agenthub_events.base import Record
-from agenthub_events.catalogue.values import Usage
+from agenthub_events.catalogue.values import Finding, Usage
 from agenthub_events.subjects import uuid5
 
 
@@ -33,13 +33,38 @@ class RunId(NamedTuple):
         return f"{self.prefix}.step.>"
 
 
+class RunSetup(Record, frozen=True, kw_only=True):
+    """Everything that a holder's model calls have in common, as an object under its digest.
+
+    `system`, `tools` and `first` are what was sent; `agent_file` (the digest of the agent's Markdown), `scanned`
+    and `other_side` are what they were made of, beside the order and its context. `max_turns` and `repairs` bound
+    the run; `code` is the version of what ran.
+    """
+
+    agent: str
+    agent_type: str
+    agent_file: str
+    provider: str
+    model: str
+    system: str
+    first: str
+    tools: tuple[dict[str, Any], ...] = ()
+    max_tokens: int = 0
+    max_turns: int = 0
+    repairs: dict[str, int] = msgspec.field(default_factory=dict)
+    scanned: tuple[Finding, ...] = ()
+    other_side: str = ""
+    code: str = ""
+
+
 class Resumed(Record, frozen=True, kw_only=True, tag_field="kind", tag="resumed"):
-    """An instance of a worker holds the run from here on."""
+    """An instance of a worker holds the run from here on, with what its `RunSetup` at `setup_ref` says."""
 
     instance: str
     worker: str
     delivery: int
     resumes: int = 0
+    setup_ref: str = ""
 
 
 class TurnIntent(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.intent"):
@@ -127,13 +152,16 @@ Step: TypeAlias = Resumed | TurnIntent | TurnReply | TurnFailed | ToolIntent | T
 
 _DECODER: msgspec.json.Decoder[Step] = msgspec.json.Decoder(Step)
 _ENCODER = msgspec.json.Encoder()
+_SETUP_DECODER = msgspec.json.Decoder(RunSetup)
+_SETUP_ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 class RecordedStep(msgspec.Struct, frozen=True):
-    """A step and its stream sequence in RUNS."""
+    """A step and its stream sequence in RUNS; `at`: when it was stored (RFC 3339), where that is known."""
 
     seq: int
     step: Step
+    at: str = ""
 
 
 def step_kind(step: Step) -> str:
@@ -149,6 +177,16 @@ def encode_step(step: Step) -> bytes:
 def decode_step(data: bytes) -> Step:
     """Read a step. Raises `msgspec.DecodeError` when it is none: a run that cannot be read is not resumed."""
     return _DECODER.decode(data)
+
+
+def encode_setup(setup: RunSetup) -> bytes:
+    """Deterministic JSON: the same setup always has the same digest."""
+    return _SETUP_ENCODER.encode(setup)
+
+
+def decode_setup(data: bytes) -> RunSetup:
+    """Read a setup's object. Raises `msgspec.DecodeError`."""
+    return _SETUP_DECODER.decode(data)
 
 
 def step_id(run: RunId, step: Step, *, expected: int) -> str:

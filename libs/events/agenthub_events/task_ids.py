@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from agenthub_events.gates import GATES, GateName
 
-TaskKind: TypeAlias = Literal["work", "plan", "prepare", "gate", "debug", "fix", "merge"]
+TaskKind: TypeAlias = Literal["work", "plan", "prepare", "gate", "debug", "fix", "merge", "deliver"]
 
 PREPARE = "prepare"
 
@@ -18,6 +18,7 @@ _MERGE = re.compile(r"merge-(.+)-(\d+)")
 _RULES: tuple[tuple[re.Pattern[str], TaskKind], ...] = (
     (re.compile(r"plan-\d+"), "plan"),
     (re.compile(r"prepare"), "prepare"),
+    (re.compile(r"deliver-\d+"), "deliver"),
     (_DEBUG, "debug"),
     (_MERGE, "merge"),
 )
@@ -38,6 +39,11 @@ def kind_of(task_id: str) -> TaskKind:
 def plan_task_id(number: int) -> str:
     """The id of the goal's n-th planning task, from 1."""
     return f"plan-{number}"
+
+
+def deliver_task_id(number: int) -> str:
+    """The id of the delivery after the goal's n-th approval, from 1."""
+    return f"deliver-{number}"
 
 
 def gate_task_id(gate: GateName, round_: int) -> str:

@@ -92,7 +92,7 @@ class ExactTexts:
     async def _get(self, digest: str, goal_id: str) -> _Kept | None:
         try:
             kept = msgspec.json.decode(await self._artifacts.get(digest), type=_Kept)
-        except (ArtifactMissing, msgspec.DecodeError):
+        except (ArtifactMissing, msgspec.DecodeError, UnicodeDecodeError):
             return None
         # Whoever writes a text may write a reference: no goal reads what another one has set aside.
         return kept if kept.goal_id == goal_id else None

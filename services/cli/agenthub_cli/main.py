@@ -22,12 +22,19 @@ _OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EBADF)
 # Each with its help here, so that the list needs no import of what it lists.
 _COMMANDS = (
     ("up", "up:up", "Start the whole hub on this machine and keep it running."),
+    ("down", "hub:down", "Stop the hub that runs on this machine."),
+    ("status", "hub:status", "Show what the hub's goals do, and what waits for you."),
+    ("logs", "hub:logs", "Show the logs of the hub's processes."),
+    ("open", "hub:open_", "Open the hub in a browser."),
     ("demo", "demo:demo", "Play the sample goal through the whole hub, live."),
     ("goal", "goal:app", "Submit goals, watch them, and decide about their results."),
     ("inbox", "inbox:inbox", "Show what waits for you: questions, plans to approve, results to review."),
     ("answer", "inbox:answer", "Answer a question, or decide what else happens to the task."),
+    ("notify", "notify:app", "Try the ways to recipients, and see who was told what."),
     ("events", "events:app", "Read the event log."),
     ("dead-letters", "dead_letters:app", "List dead letters, send them back to work, or give them up."),
+    ("replay", "replay:app", "Look at a goal as it was, ask why, and play it again with today's code."),
+    ("verify", "replay.files:verify", "Prove that nothing of a goal was changed, or name what was."),
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
     ("nats", "nats_assets:app", "Apply the declared streams and consumers, or show where the server differs."),
     ("bench", "bench:app", "Measure the hub on this machine, against a raw floor of the same run."),
@@ -36,6 +43,7 @@ _COMMANDS = (
     ("projector", "services:projector", "Run one projector."),
     ("worker", "services:worker", "Run one worker."),
     ("gateway", "services:gateway", "Run one gateway."),
+    ("notifier", "services:notifier", "Run one notifier."),
 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -23,10 +24,21 @@ from litestar.di import Provide
 from litestar.types import ASGIApp
 from nats.aio.client import Client
 
-from agenthub_gateway.api import branch, goal_commands, goal_reads, interventions, live, pages, system
+from agenthub_events.subjects import STREAM
+from agenthub_gateway.api import (
+    branch,
+    goal_commands,
+    goal_reads,
+    interventions,
+    live,
+    pages,
+    system,
+)
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
+from agenthub_gateway.api.history import replay, runs
+from agenthub_gateway.api.notifications import history, links
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.edge.accounts import trusted_accounts
@@ -43,7 +55,8 @@ from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
-from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues
+from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues, read_workers
+from agenthub_replay.streams import StreamsSource
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
@@ -53,10 +66,12 @@ from agenthub_runtime.jetstream.connection import connect, server_time
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
 from agenthub_runtime.settings.records import GatewaySettings, read_gateway_settings
+from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 
@@ -88,8 +103,12 @@ def create_app(
             *branch.HANDLERS,
             *goal_commands.HANDLERS,
             *interventions.HANDLERS,
+            *runs.HANDLERS,
             *live.HANDLERS,
+            *replay.HANDLERS,
             *system.HANDLERS,
+            *history.HANDLERS,
+            *links.HANDLERS,
             *pages.HANDLERS,
         ],
         dependencies={
@@ -148,17 +167,23 @@ async def _assembled(
         feed=feed,
         outputs=outputs,
         artifacts=artifacts,
+        histories=StreamsSource(FencedStream(nc, STREAM), FencedStream(nc, RUNS), artifacts),
+        runs=JetStreamRunLog(nc),
+        secrets=settings.log.secrets,
         clock=clock,
         ids=ids,
         repositories=folder / "repositories",
         connected=lambda: nc.is_connected,
         queues=lambda: read_queues(nc),
+        workers=lambda: read_workers(nc),
         model=lambda probe: read_model(nc, probe=probe),
         followers=lambda: read_followers(nc),
         lag=progress.lag,
         erase=lambda goal_id: erase_goal(nc, goal_id),
         accepts_local_repositories=settings.embedded,
+        git=settings.git,
         requests=RequestFigures(),
+        links=LinkSigner(settings.link_key) if settings.link_key else None,
     )
 
 
@@ -170,7 +195,7 @@ async def run_gateway(settings: GatewaySettings) -> None:
             app = create_app(
                 ports,
                 api_keys=settings.api_keys,
-                allowed_hosts=settings.allowed_hosts,
+                allowed_hosts=_names_of(settings),
                 accounts=trusted_accounts(),
             )
             server = make_server(app)
@@ -228,6 +253,12 @@ def main(env: Mapping[str, str] = os.environ) -> int:
     configure_logging(settings.log, service=SERVICE)
     uvloop.run(run_gateway(settings))
     return 0
+
+
+def _names_of(settings: GatewaySettings) -> tuple[str, ...]:
+    """Further names of this hub; links in messages use that of its public address."""
+    public = urlsplit(settings.public_url).hostname
+    return (*settings.allowed_hosts, *((public,) if public else ()))
 
 
 def _as_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
+from agenthub_events.redaction import KnownSecrets
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.erasing import Erased
 from agenthub_gateway.live.broadcaster import Broadcaster
@@ -14,20 +15,26 @@ from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.progress import Lag
 from agenthub_gateway.queues import QueueView
-from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport
+from agenthub_replay.history import HistorySource
+from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, WorkerStatus
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
+from agenthub_runtime.remotes.credentials import GitAccess
+from agenthub_runtime.signed_links import LinkSigner
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GatewayPorts:
     """The collaborators of the handlers.
 
-    `queues` tells what waits in the work queues, `model` (told whether to probe) which model workers ask,
-    `followers` what orchestrators have lately said of themselves, `lag` whether the read models keep up,
-    `erase` takes away what a goal keeps beside the log;
-    `requests` counts what came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only
-    to a hub whose workers run on it.
+    `histories` gives out what replay reads, `queues` tells what waits in the work queues, `workers` who lives,
+    `model` (told whether to probe) which model workers ask, `followers` what orchestrators have lately said of
+    themselves, `lag` whether the read models keep up; `runs` has the recorded steps of attempts, `secrets` is
+    masked in what is shown of them; `erase` takes away what a goal keeps beside the log, `requests` counts what
+    came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers
+    run on it. `git` are the credentials for addresses, `links` reads what links in messages claim; None: none are
+    signed.
     """
 
     log: EventLog
@@ -37,14 +44,20 @@ class GatewayPorts:
     feed: Broadcaster
     outputs: RunOutputs
     artifacts: Artifacts
+    runs: JetStreamRunLog
+    secrets: KnownSecrets
     clock: Clock
     ids: Ids
     repositories: Path
     connected: Callable[[], bool]
+    histories: HistorySource
     queues: Callable[[], Awaitable[list[QueueView]]]
+    workers: Callable[[], Awaitable[list[WorkerStatus]]]
     model: Callable[[bool], Awaitable[ModelReport | None]]
     followers: Callable[[], Awaitable[list[FollowerStatus]]]
     lag: Lag
     erase: Callable[[str], Awaitable[Erased]]
     accepts_local_repositories: bool
+    git: GitAccess
     requests: RequestFigures
+    links: LinkSigner | None = None

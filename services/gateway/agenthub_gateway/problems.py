@@ -76,6 +76,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "question-gone": Kind(409, "The question is gone", "Nobody needs the answer any more."),
     "changed-since": Kind(409, "Changed since you looked", "Read again, then decide."),
     "dead-letter-gone": Kind(409, "The dead letter is dealt with", "Nothing is to be done; `detail` says how."),
+    "channel-open": Kind(409, "The recipient is told already", "Nothing is to be done."),
     "goal-closed": Kind(409, "The goal is closed", "Submit a new goal, or ask for a rework of a completed one."),
     "goal-open": Kind(409, "The goal is not finished", "Cancel it, or approve its result, then erase."),
     "goal-erased": Kind(409, "What the goal was made of is erased", "Submit a new goal."),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from agenthub_events.errors import StoreUnavailable
+from agenthub_events.errors import AgenthubError, StoreUnavailable
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, NatsFleet, WorkerStatus, ask_for_model
 from agenthub_runtime.jetstream.work_queue import lane_states
+from agenthub_runtime.readmodels.rows import TaskRow
+
+_ASK_WITHIN_S = 1.0
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +37,7 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_queues(nc: Client) -> list[QueueView]:
     """Every work lane. Raises `StoreUnavailable`."""
-    states, living = await asyncio.gather(lane_states(nc), _living(nc))
+    states, living = await asyncio.gather(lane_states(nc), read_workers(nc))
     serving = Counter(agent_type for worker in living if not worker.problem for agent_type in worker.types)
     problems = {agent_type: worker.problem for worker in living if worker.problem for agent_type in worker.types}
     return [
@@ -63,9 +66,27 @@ def unserved_types(queues: Sequence[QueueView]) -> dict[str, str]:
     }
 
 
-async def _living(nc: Client) -> list[WorkerStatus]:
+async def say_who_is_missing(ask: Callable[[], Awaitable[list[QueueView]]], rows: Sequence[TaskRow]) -> None:
+    """Put the reason into tasks that wait for a worker which does not run; unchanged while nobody can tell.
+
+    Read models hold what events say, and no event says which workers run.
+    """
+    waiting = [row for row in rows if row.status == "enqueued"]
+    if not waiting:
+        return
     try:
-        return await NatsFleet(nc).living()
+        async with asyncio.timeout(_ASK_WITHIN_S):
+            missing = unserved_types(await ask())
+    except (AgenthubError, TimeoutError):
+        return
+    for row in waiting:
+        row.reason = missing.get(row.agent_type, row.reason)
+
+
+async def read_workers(nc: Client) -> list[WorkerStatus]:
+    """Every worker that has lately said that it lives, by name. Raises `StoreUnavailable`."""
+    try:
+        return sorted(await NatsFleet(nc).living(), key=lambda worker: (worker.worker, worker.instance))
     except (NatsError, TimeoutError) as error:
         raise StoreUnavailable(f"The fleet cannot be read: {error}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast, get_args
 
 import msgspec
 import structlog
@@ -15,6 +15,7 @@ from nats.errors import Error as NatsError
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
+from agenthub_orchestrator.domain.policy import Unanswered
 from agenthub_orchestrator.follower import Follower, Start
 from agenthub_orchestrator.nats_queues import NatsQueues
 from agenthub_orchestrator.queue_keeper import keep_queues
@@ -64,7 +65,11 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 timers=NatsTimers(nats),
                 clock=clock,
                 ids=ids,
-                policy=Policy(agent_hashes=_agent_hashes(settings)),
+                policy=Policy(
+                    agent_hashes=_agent_hashes(settings),
+                    escalate_after_s=settings.escalate_after_s,
+                    unanswered=_unanswered(settings.unanswered),
+                ),
                 start=await start_of(event_log, database),
                 telemetry=telemetry,
             )
@@ -86,6 +91,13 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
     finally:
         await nats.close()
         telemetry.shutdown()
+
+
+def _unanswered(word: str) -> Unanswered:
+    for known in get_args(Unanswered):
+        if word == known:
+            return cast(Unanswered, known)
+    raise ValueError(word)
 
 
 def _agent_hashes(settings: OrchestratorSettings) -> dict[str, str]:

@@ -36,6 +36,7 @@ from agenthub_events.ports import (
 from agenthub_events.subjects import HUB
 from agenthub_orchestrator.domain import (
     Charge,
+    DecisionInputs,
     Due,
     Fired,
     Policy,
@@ -48,17 +49,29 @@ from agenthub_orchestrator.domain import (
     queued_orders,
     timers_of,
 )
+from agenthub_orchestrator.domain.inputs import POLICY
 from agenthub_orchestrator.domain.quarantined import Quarantined
-from agenthub_orchestrator.held_goals import HeldGoal, Sent, contained, fold, is_repeated, rests
+from agenthub_orchestrator.held_goals import (
+    ACTOR,
+    HeldGoal,
+    Sent,
+    contained,
+    fold,
+    is_repeated,
+    metadata_of,
+    rests,
+)
+from agenthub_orchestrator.policy_objects import PolicyObjects
 from agenthub_orchestrator.quarantine import QuarantineLog
 from agenthub_orchestrator.timer_keeper import TimerKeeper
+from agenthub_runtime.code_version import code_version
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.run_log import closed_steps
 from agenthub_runtime.telemetry.tracing import GOAL_ID, TASK_ID, Telemetry, traceparent
 
 log = structlog.get_logger(__name__)
 
-ACTOR = "orchestrator"
+DECIDING = ("agenthub_events", "agenthub_orchestrator.domain")
 SENDS_AT_ONCE = 256
 FINISHED_KEPT = 64
 FAILURES_BORNE = 3
@@ -95,6 +108,7 @@ class Follower:
         self._log = log
         self._runs = runs
         self._artifacts = artifacts
+        self._policies = PolicyObjects(artifacts)
         self._timers = timers
         self._clock = clock
         self._backoff = Backoff(clock, ids)
@@ -232,12 +246,20 @@ class Follower:
             return
         state = goal.state
         dues: list[Due] = []
+        now = self._clock.now()
+        inputs = DecisionInputs(
+            observed_seq=state.last_seq,
+            now=now,
+            fired=frozenset(goal.fired),
+            policy_ref=self._policies.ref(self.policy),
+            code=code_version(*DECIDING),
+        )
         # The next event or the sweep tries again.
         with contained("decision_failed", goal_id=state.goal_id, seq=state.last_seq) as failed:
             dues = decide(
                 state,
-                now=self._clock.now(),
-                fired=frozenset(goal.fired),
+                now=now,
+                fired=inputs.fired,
                 policy=self.policy,
                 in_flight=goal.in_flight.keys(),
             )
@@ -250,7 +272,7 @@ class Follower:
         self._worked(goal)
         for due in dues:
             if due.draft.originator_id not in goal.in_flight:
-                self._send(goal, due)
+                self._send(goal, due, inputs)
         self._settle_timers(goal)
         if rests(goal):
             self._retire(state.goal_id)
@@ -274,10 +296,10 @@ class Follower:
             goal.is_told = True
             self._start_task(self._quarantine.add([goal.given_up]))
 
-    def _send(self, goal: HeldGoal, due: Due) -> None:
+    def _send(self, goal: HeldGoal, due: Due, inputs: DecisionInputs) -> None:
         sent = Sent(due.draft.event_id)
         goal.in_flight[due.draft.originator_id] = sent
-        self._start_task(self._deliver(goal, due, sent, self._metadata(goal, due.draft)))
+        self._start_task(self._deliver(goal, due, sent, metadata_of(goal, due.draft, inputs)))
 
     async def _deliver(self, goal: HeldGoal, due: Due, sent: Sent, metadata: dict[str, str]) -> None:
         draft = due.draft
@@ -301,6 +323,7 @@ class Follower:
 
     async def _append(self, due: Due, metadata: dict[str, str], trace: str) -> AppendResult:
         try:
+            await self._policies.keep(metadata[POLICY])
             if due.context is not None:
                 await self._artifacts.put(due.context)
             draft = due.draft if due.charge is None else await self._charged(due.draft, due.charge)
@@ -338,19 +361,6 @@ class Follower:
             self._decide(goal)
         else:
             sent.until = seq
-
-    def _metadata(self, goal: HeldGoal, draft: Draft) -> dict[str, str]:
-        state = goal.state
-        metadata = {
-            "actor": ACTOR,
-            "causation_id": goal.cause,
-            "correlation_id": state.goal_id,
-            "observed_seq": str(state.last_seq),
-        }
-        for fired in goal.fired:
-            if fired.task_id == draft.task_id:
-                metadata["input"] = f"timer:{fired.kind}"
-        return metadata
 
     def _settle_timers(self, goal: HeldGoal) -> None:
         for fired in [fired for fired in goal.fired if is_settled_by(fired, goal.state)]:

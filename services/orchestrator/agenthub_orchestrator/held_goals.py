@@ -14,10 +14,12 @@ from agenthub_events.ports import FiredTimer, Recorded
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import parse_subject
-from agenthub_orchestrator.domain import Fired, GoalState, apply
+from agenthub_orchestrator.domain import DecisionInputs, Fired, GoalState, apply, to_metadata
 from agenthub_orchestrator.domain.quarantined import Quarantined
 
 log = structlog.get_logger(__name__)
+
+ACTOR = "orchestrator"
 
 
 @dataclass(slots=True)
@@ -57,6 +59,20 @@ def rests(goal: HeldGoal) -> bool:
 def is_repeated(goal: HeldGoal, draft: Draft) -> bool:
     """Whether the fold has reached this very event, and calls for it all the same: it would do so for ever."""
     return goal.last_own.get(draft.originator_id) == draft.event_id
+
+
+def metadata_of(goal: HeldGoal, draft: Draft, inputs: DecisionInputs) -> dict[str, str]:
+    """What is written beside a decided event: who decided, because of what, and from which inputs."""
+    metadata = {
+        "actor": ACTOR,
+        "causation_id": goal.cause,
+        "correlation_id": goal.state.goal_id,
+        **to_metadata(inputs),
+    }
+    for fired in inputs.fired:
+        if fired.task_id == draft.task_id:
+            metadata["input"] = f"timer:{fired.kind}"
+    return metadata
 
 
 @contextmanager

@@ -18,12 +18,15 @@ S = TypeVar("S", bound=OrchestratorSettings)
 
 
 def main(
-    run: Callable[[S], Coroutine[Any, Any, None]], service: str, read: Callable[[Mapping[str, str]], S]
+    run: Callable[[S], Coroutine[Any, Any, None]],
+    service: str,
+    read: Callable[[Mapping[str, str]], S],
+    env: Mapping[str, str] = os.environ,
 ) -> None:
-    """Run a service of this package with settings from the environment; exits with 1 and a sentence on failure."""
+    """Run a service of this package with settings from `env`; exits with 1 and a sentence on failure."""
     try:
         forget_foreign(os.environ)
-        settings = read(os.environ)
+        settings = read(env)
         configure_logging(settings.log, service=service)
         uvloop.run(run(settings))
     except AgenthubError as error:

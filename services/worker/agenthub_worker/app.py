@@ -137,6 +137,7 @@ def _ports(
         folder=_folder(settings),
         telemetry=telemetry,
         secrets=settings.log.secrets,
+        git=settings.git,
         crash_point=crash_point,
     )
 
@@ -151,13 +152,13 @@ def _folder(settings: WorkerSettings) -> Path:
 
 async def _sandbox(settings: WorkerSettings, *, probed: bool) -> Sandbox:
     from agenthub_worker.sandbox.bubblewrap import Bubblewrap
-    from agenthub_worker.sandbox.probe import probe
+    from agenthub_worker.sandbox.probe import in_words, probe
     from agenthub_worker.sandbox.unsandboxed import Unsandboxed
 
     try:
         sandbox = Bubblewrap()
         if probed:
-            await probe(sandbox)
+            log.info("sandbox_probed", walls=in_words(await probe(sandbox)))
     except AgenthubError as error:
         if not settings.allow_unsandboxed:
             raise

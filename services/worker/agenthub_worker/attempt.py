@@ -7,23 +7,28 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import structlog
 
-from agenthub_events.catalogue.values import Finding, TaskResult
+from agenthub_events.catalogue.values import Finding, LeftOut, TaskResult
 from agenthub_events.context import WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
-from agenthub_events.task_ids import TaskKind
+from agenthub_events.redaction import encodable, mapped
+from agenthub_events.runs import encode_setup
+from agenthub_events.task_ids import TaskKind, kind_of
+from agenthub_runtime.remotes.errors import RemoteRefused
+from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.agent.loop import run_agent
 from agenthub_worker.agent.model_calls import ModelCalls
-from agenthub_worker.agent.setup import AgentSetup
+from agenthub_worker.agent.setup import AgentConfig, AgentSetup, Told
 from agenthub_worker.agent.tool_calls import ToolCalls
+from agenthub_worker.delivery.deliver import deliver
 from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
 from agenthub_worker.domain.outcomes import (
     AttemptOutcome,
+    Blocked,
     Completed,
     Failed,
     Judged,
@@ -31,7 +36,7 @@ from agenthub_worker.domain.outcomes import (
     RunSummary,
     closing_event,
 )
-from agenthub_worker.domain.prompt import first_message
+from agenthub_worker.domain.prompt import first_message, on_named_commits
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.gates.gate_round import GateRound, Heard
 from agenthub_worker.gates.runners import RUNNERS, GateRunner
@@ -39,13 +44,14 @@ from agenthub_worker.lease.budget import AttemptBudget
 from agenthub_worker.lease.journal import Journal, open_journal
 from agenthub_worker.lease.lease import AttemptOver, Lease, LeaseLost
 from agenthub_worker.tools.registry import ENDINGS
+from agenthub_worker.workspace.left_out import kept_left_out
 from agenthub_worker.workspace.merge import Merging, land_import
 from agenthub_worker.workspace.workspace import Workspace, open_workspace
 
 log = structlog.get_logger()
 
 REASON_MAX = 2_000
-
+_WITHOUT_WORKSPACE: frozenset[TaskKind] = frozenset({"prepare", "deliver"})
 _KEEPS_NOTHING: frozenset[TaskKind] = frozenset({"plan", "gate", "debug"})
 """Kinds whose workspace is a copy to look at: what an agent changes in it is thrown away."""
 
@@ -60,7 +66,7 @@ class Preparation(msgspec.Struct, frozen=True):
 async def prepare(lease: Lease) -> Preparation:
     """Read the context and make the workspace. Raises `AgenthubError`."""
     context = await read_context(lease)
-    if context.kind == "prepare":
+    if context.kind in _WITHOUT_WORKSPACE:
         return Preparation(context, None)
     return Preparation(context, await open_workspace(lease, context))
 
@@ -68,16 +74,7 @@ async def prepare(lease: Lease) -> Preparation:
 async def read_context(lease: Lease) -> WorkContext:
     """What the order says of the work, with the texts that it keeps elsewhere. Raises `AgenthubError`."""
     data = await lease.ports.patiently(lambda: lease.ports.artifacts.get(lease.order.context_ref))
-    return _on_a_named_commit(decode_context(await lease.restored(data)))
-
-
-def _on_a_named_commit(context: WorkContext) -> WorkContext:
-    """Before the first merge nobody has named a commit: a gate judges the root that every branch begins with."""
-    gate = context.gate
-    if gate is None or (gate.commit and gate.base):
-        return context
-    named = msgspec.structs.replace(gate, commit=gate.commit or ROOT_COMMIT, base=gate.base or ROOT_COMMIT)
-    return msgspec.structs.replace(context, gate=named)
+    return on_named_commits(decode_context(await lease.restored(data)), ROOT_COMMIT)
 
 
 class Attempt:
@@ -103,13 +100,20 @@ class Attempt:
         try:
             await self._lease.look()
             ready = await self._lease.while_held(preparing)
+            if ready.context.delivery is not None:
+                return await deliver(self._lease, ready.context, ready.context.delivery)
             if ready.workspace is None:
-                return await land_import(self._lease, Path(ready.context.repository), self._run_summary())
+                return await land_import(self._lease, ready.context, self._run_summary())
             return await self._work(ready.context, ready.workspace)
         except AttemptOver as over:
             return over.outcome
         except (ProviderMissing, SandboxUnavailable) as error:
             return Parked(reason="config", detail=str(error))
+        except RemoteRefused as refused:
+            # Deterministic: another try would be refused as well.
+            return _ask_about(refused, kind_of(self._lease.task_id))
+        except SourceRefused as refused:
+            return Failed(failure_class="refused", reason=str(refused))
         except (AgenthubError, msgspec.DecodeError, OSError) as error:
             log.warning("attempt_failed", goal=self._lease.goal_id, task=self._lease.task_id, error=str(error))
             return Failed(failure_class="workspace", reason=str(error))
@@ -129,7 +133,7 @@ class Attempt:
             round_ = GateRound(lease=self._lease, workspace=workspace, context=context, order=order, agent=agent)
             return Judged(verdict=await self._runners[order.gate](round_))
         agent_output = await self._agent(
-            context, workspace, first_message(context, other_side=await _other_side(workspace, context))
+            context, workspace, Told(other_side=await _other_side(workspace, context))
         )
         if isinstance(agent_output, Planned):
             result = TaskResult(summary=_plan_summary(agent_output), commit=workspace.base, plan=agent_output.plan)
@@ -138,25 +142,34 @@ class Attempt:
 
     async def _judging(self, context: WorkContext, workspace: Workspace, scanned: Sequence[Finding] = ()) -> Heard:
         """The agent of a gate's round."""
-        report = await self._agent(context, workspace, first_message(context, scanned=scanned), len(scanned))
+        report = await self._agent(context, workspace, Told(scanned=scanned))
         if isinstance(report, Planned):
             raise AttemptOver(Failed(failure_class="invalid", reason="the agent of a gate handed in a plan"))
         return Heard(report, self._run_summary().usage)
 
-    async def _agent(
-        self, context: WorkContext, workspace: Workspace, first: str, scanned: int = 0
-    ) -> AgentOutput:
+    async def _agent(self, context: WorkContext, workspace: Workspace, told: Told) -> AgentOutput:
         """Run the agent of the order, from where its recorded steps stop."""
         lease = self._lease
         post = await self._agent_setup.config_for(lease.order, context, workspace)
-        journal = self._journal = await open_journal(lease, context, lease.secrets.masked(first), ENDINGS)
+        words = first_message(context, other_side=told.other_side, scanned=told.scanned)
+        first = lease.secrets.masked(words)
+        setup_ref = await self._keep_setup(post, first, told)
+        journal = self._journal = await open_journal(lease, context, first, ENDINGS, setup_ref)
         await lease.recall_notes()
         if journal.run.commit and journal.run.commit != workspace.commit:
             await workspace.restore(journal.run.commit, journal.run.bundle_ref)
         models = self._models = ModelCalls(lease, journal, AttemptBudget(lease), post.brief)
-        permissions = replace(post.permissions, scanned=scanned)
+        permissions = replace(post.permissions, scanned=len(told.scanned))
         tools = ToolCalls(lease, journal, workspace, post.tool_context(workspace, context, journal), permissions)
         return await run_agent(journal, models, tools, post.bounds)
+
+    async def _keep_setup(self, post: AgentConfig, first: str, told: Told) -> str:
+        """Store what the run's calls have in common, without what the hub knows as secret; returns its digest."""
+        ports, secrets = self._lease.ports, self._lease.secrets
+        file = secrets.masked(post.definition.text).encode(errors="replace")
+        agent_file = await ports.patiently(lambda: ports.artifacts.put(file))
+        setup = mapped(post.run_setup(agent_file, first, told), lambda text: encodable(secrets.masked(text)))
+        return await ports.patiently(lambda: ports.artifacts.put(encode_setup(setup)))
 
     async def _deliver(
         self, context: WorkContext, workspace: Workspace, report: Reported
@@ -172,9 +185,12 @@ class Attempt:
             commit=workspace.base,
         )
         if context.kind in _KEEPS_NOTHING:
-            return Completed(result=result)
+            thrown_away = await workspace.repository.changed_files(workspace.base, workspace.commit)
+            left_out = [LeftOut(path=path, reason=f"a {context.kind} task keeps no files") for path in thrown_away]
+            return Completed(result=msgspec.structs.replace(result, left_out=kept_left_out(left_out)))
         order = self._lease.order
         finished = await workspace.finish(f"{order.title}\n\n{report.summary}\n\nTask: {order.task_id}\n")
+        result = msgspec.structs.replace(result, left_out=kept_left_out(workspace.left_out))
         if not finished.changed:
             return Completed(result=result)
         await self._count()
@@ -190,6 +206,13 @@ class Attempt:
             return RunSummary(worker=worker)
         run = self._journal.run
         return RunSummary(worker=worker, checkpoint=run.commit, bundle_ref=run.bundle_ref, usage=run.usage())
+
+
+def _ask_about(refused: RemoteRefused, kind: TaskKind) -> Blocked:
+    """The options are those whose meaning the orchestrator knows."""
+    if kind == "deliver":
+        return Blocked(question=str(refused), options=("Try again", "Go on without it"), reason="delivery")
+    return Blocked(question=str(refused), options=("Try again", "Give the goal up"), reason="repository")
 
 
 async def _other_side(workspace: Workspace, context: WorkContext) -> str:

@@ -18,6 +18,7 @@ from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_runtime.remotes.credentials import NO_ACCESS, GitAccess
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.sandbox.port import Sandbox
 
@@ -52,7 +53,7 @@ def no_crash(name: str) -> None:
 class WorkerPorts:
     """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine.
 
-    `secrets` are the credentials that the hub itself holds.
+    `secrets` are the credentials that the hub itself holds, `git` those for repositories.
     """
 
     worker: str
@@ -67,6 +68,7 @@ class WorkerPorts:
     folder: Path
     telemetry: Telemetry
     secrets: KnownSecrets = NO_SECRETS
+    git: GitAccess = NO_ACCESS
     crash_point: CrashPoint = no_crash
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event, type_of
-from agenthub_events.catalogue import agent, gate, goal, log, money, task
+from agenthub_events.catalogue import agent, gate, goal, log, money, notification, task
 
 _KINDS: tuple[type[Event], ...] = (
     goal.GoalAccepted,
@@ -54,6 +54,11 @@ _KINDS: tuple[type[Event], ...] = (
     money.BudgetExceeded,
     log.LogQuarantined,
     log.LogReleased,
+    notification.NotificationPlanned,
+    notification.NotificationSent,
+    notification.NotificationFailed,
+    notification.NotificationChannelOpened,
+    notification.NotificationChannelClosed,
 )
 
 REGISTRY: dict[str, type[Event]] = {type_of(kind): kind for kind in _KINDS}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.values import Finding, TestCounts, Usage
+from agenthub_events.catalogue.values import Finding, MutationEvidence, TestCounts, Usage
 from agenthub_events.gates import GateName
 
 
 class GateVerdict(Event, frozen=True, kw_only=True):
     """What every verdict carries: the commit that was judged and the evidence for it.
 
+    `mutants` None: no green run was there to try them on.
+
     `report_ref` and `base_report_ref` are the outcomes of all tests on that commit and on the goal's base, for the
-    rounds to come; the base is run once.
+    rounds to come; the base is run once. `failed_before` failed before the goal and fail still, which blocks
+    nothing; `failing` does not hold them.
     """
 
     gate: GateName
@@ -25,6 +28,8 @@ class GateVerdict(Event, frozen=True, kw_only=True):
     coverage_percent: float | None = None
     coverage_required: float | None = None
     failing: tuple[str, ...] = ()
+    failed_before: tuple[str, ...] = ()
+    mutants: MutationEvidence | None = None
     findings: tuple[Finding, ...] = ()
     log_ref: str = ""
     report_ref: str = ""

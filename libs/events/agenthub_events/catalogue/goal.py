@@ -8,6 +8,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.values import (
     Autonomy,
     Constraints,
+    Delivery,
     Estimates,
     Origin,
     PlanAnalysis,
@@ -21,7 +22,10 @@ from agenthub_events.catalogue.values import (
 class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     """A person's goal is in the log; everything else follows from it.
 
-    `secrets_ref` is the digest of the object with what the goal declared as secret.
+    `secrets_ref` is the digest of the object with what the goal declared as secret. `notify` are recipients of
+    notifications beside the hub's own. `ref` and `base_commit` say what of an address is worked on: the full name,
+    and the commit that it stood for. `delivery` is what happens to the approved result there, on the branch
+    `delivery_branch` (empty: `goal/<id>`).
     """
 
     goal: str
@@ -35,6 +39,11 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     submitted_by: str = "local"
     body_hash: str = ""
     secrets_ref: str = ""
+    notify: tuple[str, ...] = ()
+    ref: str = ""
+    base_commit: str = ""
+    delivery: Delivery = "none"
+    delivery_branch: str = ""
 
 
 class GoalPlanned(Event, frozen=True, kw_only=True, tag="goal.planned"):
@@ -176,7 +185,8 @@ class GoalReprioritized(Event, frozen=True, kw_only=True, tag="goal.reprioritize
 class SealRecorded(Event, frozen=True, kw_only=True, tag="seal.recorded"):
     """The goal's messages up to `up_to_seq` hash to `sha256`: any later change would show.
 
-    Hashed is a line for each message: `<sequence> <subject> <sha256 of the stored body>`.
+    Hashed is a line for each message: `<sequence> <subject> <sha256 of the stored body>`. The lines are an object
+    under this digest, so that what was changed can be named.
     """
 
     up_to_seq: int

@@ -12,23 +12,38 @@ Complexity: TypeAlias = Literal["low", "medium", "high"]
 Lane: TypeAlias = Literal["p0", "p1", "p2", "p3"]
 Severity: TypeAlias = Literal["info", "low", "medium", "high", "critical"]
 Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
-FailureClass: TypeAlias = Literal["transient", "model", "tool", "invalid", "crash", "workspace", "limit"]
+FailureClass: TypeAlias = Literal[
+    "transient", "model", "tool", "invalid", "crash", "workspace", "limit", "refused"
+]
 ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable"]
+Delivery: TypeAlias = Literal["none", "branch", "pull_request"]
+Mutants: TypeAlias = Literal["on", "off"]
 AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
 
 
 class Constraints(Record, frozen=True, kw_only=True):
-    """The bounds of a goal. None means the hub's default, never unlimited."""
+    """The bounds of a goal. None means the hub's default, never unlimited.
+
+    `min_coverage` (percent, 0: none) and `security_audit` correct what the words of the requirements are taken to
+    demand; None: as they are read. `mutants` "off": nobody tries whether the tests notice broken code.
+    """
 
     max_time_s: int | None = None
     must_pass_tests: bool = True
     require_security_audit: bool = True
     max_cost_usd: float | None = None
     max_llm_calls: int | None = None
+    min_coverage: float | None = None
+    security_audit: bool | None = None
+    mutants: Mutants = "on"
 
 
 class PlanTask(Record, frozen=True, kw_only=True):
-    """One task as a planner or a person writes it. `depends_on` names keys of earlier tasks."""
+    """One task as a planner or a person writes it. `depends_on` names keys of earlier tasks.
+
+    `changes_tests` are tests that were there before and that the task may change, since a requirement wants it:
+    paths, patterns of paths, or ids.
+    """
 
     key: str
     title: str
@@ -40,6 +55,7 @@ class PlanTask(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int | None = None
 
 
@@ -58,6 +74,7 @@ class PlannedTask(Record, frozen=True, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int = 0
     origin: Origin = "planner"
 
@@ -106,6 +123,16 @@ class FileChange(Record, frozen=True, kw_only=True):
     lines: int = 0
 
 
+class LeftOut(Record, frozen=True, kw_only=True):
+    """What an attempt has put into its workspace without it becoming part of the commit, and why.
+
+    A path that ends in a slash is a folder.
+    """
+
+    path: str
+    reason: str
+
+
 class Finding(Record, frozen=True, kw_only=True):
     """One place in the code and what is wrong with it. `source` says who found it (a scanner or an agent).
 
@@ -138,6 +165,27 @@ class TestCounts(Record, frozen=True, kw_only=True):
     skipped: int = 0
 
 
+class MutationEvidence(Record, frozen=True, kw_only=True):
+    """What the tests notice of broken code: small changes of the changed lines, each with a run of the tests.
+
+    `survivors` are those that were not noticed, as `path:line` with what became what. `unrun`: no test runs a
+    changed line. `off`: the goal does without them.
+    """
+
+    tried: int = 0
+    noticed: int = 0
+    survivors: tuple[str, ...] = ()
+    unrun: bool = False
+    off: bool = False
+
+    def __str__(self) -> str:
+        if self.off:
+            return "mutants were not tried (constraints.mutants: off)"
+        if self.unrun:
+            return "no test runs a changed line"
+        return f"{self.noticed} of {self.tried} mutants noticed" if self.tried else ""
+
+
 class TestEvidence(Record, frozen=True, kw_only=True):
     """A test run as the system saw it: command, exit code, counts, coverage, and where the log is stored.
 
@@ -156,8 +204,24 @@ class TestEvidence(Record, frozen=True, kw_only=True):
     report_ref: str = ""
 
 
+class Delivered(Record, frozen=True, kw_only=True):
+    """A result at the repository that it was made for: `commit` is what its `branch` was put to.
+
+    `url` is that of the pull or merge request, empty without one; `target` the branch that it goes into.
+    """
+
+    repository: str
+    branch: str
+    commit: str
+    target: str = ""
+    url: str = ""
+
+
 class TaskResult(Record, frozen=True, kw_only=True):
-    """What a finished task says of itself and what the system found in its workspace."""
+    """What a finished task says of itself and what the system found in its workspace.
+
+    `left_out` names what lay in the workspace at the end and is not in `commit`.
+    """
 
     summary: str
     tests_run: str = "N/A"
@@ -167,6 +231,8 @@ class TaskResult(Record, frozen=True, kw_only=True):
     commit: str = ""
     evidence: TestEvidence | None = None
     plan: Plan | None = None
+    delivered: Delivered | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class TaskEdits(Record, frozen=True, kw_only=True):
@@ -179,12 +245,13 @@ class TaskEdits(Record, frozen=True, kw_only=True):
 
 
 class RequirementCoverage(Record, frozen=True, kw_only=True):
-    """Which tasks and which gates stand behind one requirement."""
+    """Which tasks and which gates stand behind one requirement; `none` says so where nothing proves it."""
 
     requirement_id: str
     text: str
     tasks: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    none: str = ""
 
 
 class CallBudget(Record, frozen=True, kw_only=True):

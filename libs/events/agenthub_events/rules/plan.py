@@ -54,9 +54,24 @@ def validate_plan(
     return planned
 
 
-def validate_proposal(plan: Plan, *, requirement_count: int = 0) -> tuple[PlannedTask, ...]:
-    """Validate a planner's first plan: at least one task must do work. Raises `InvalidPlan`."""
-    return validate_plan(plan.tasks, requirement_count=requirement_count)
+def validate_proposal(plan: Plan, *, requirements: Sequence[str] = ()) -> tuple[PlannedTask, ...]:
+    """Validate a planner's first plan: a task must serve each of the requirements. Raises `InvalidPlan`."""
+    check = _Check(PLANNER_LIMITS, {}, len(requirements), "planner")
+    planned = check.run(plan.tasks)
+    reasons = (*check.reasons, *_unserved(plan.tasks, requirements))
+    if reasons:
+        raise InvalidPlan(reasons)
+    return planned
+
+
+def _unserved(tasks: Sequence[PlanTask], requirements: Sequence[str]) -> list[str]:
+    served = {requirement for task in tasks for requirement in task.requirement_ids}
+    return [
+        f"requirement `R{number}` ({' '.join(as_shown(text).split())[:TITLE_MAX]}) is served by no task: name"
+        f" `R{number}` among the `requirement_ids` of the task that fulfils it, or add one"
+        for number, text in enumerate(requirements, 1)
+        if f"R{number}" not in served
+    ]
 
 
 class _Check:
@@ -87,6 +102,7 @@ class _Check:
         agent_type = self._agent(task)
         depends_on = self._dependencies(task, later)
         self._requirements(task)
+        self._declared(task)
         self._bounds(task)
         self.ids.setdefault(task.key, task_id)
         return PlannedTask(
@@ -102,6 +118,7 @@ class _Check:
             acceptance=task.acceptance,
             requirement_ids=task.requirement_ids,
             writes=task.writes,
+            changes_tests=task.changes_tests,
             timeout_s=task.timeout_s or DEFAULT_TIMEOUT_S,
             origin=self.origin,
         )
@@ -156,6 +173,13 @@ class _Check:
             if requirement not in known:
                 allowed = f"R1 to R{self.requirement_count}" if known else "none: the goal has no requirements"
                 self.reasons.append(f"task `{task.key}`: unknown requirement `{requirement}` (allowed: {allowed})")
+
+    def _declared(self, task: PlanTask) -> None:
+        if task.changes_tests and self.requirement_count and not task.requirement_ids:
+            self.reasons.append(
+                f"task `{task.key}` may change tests ({', '.join(task.changes_tests)[:TITLE_MAX]}): name the"
+                " requirement that wants it in `requirement_ids`"
+            )
 
     def _bounds(self, task: PlanTask) -> None:
         if not task.title.strip() or len(as_shown(task.title)) > TITLE_MAX:

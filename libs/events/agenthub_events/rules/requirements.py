@@ -63,16 +63,28 @@ class GateParameters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def gate_parameters(requirements: Sequence[str], constraints: Constraints) -> GateParameters:
-    """Read the gates' parameters out of a goal's requirements and constraints; words win over a missing flag."""
-    thresholds = [value for text in requirements if (value := coverage_threshold(text)) is not None]
+    """Read the gates' parameters out of a goal's requirements and constraints.
+
+    Words win over a missing flag; a correction among the constraints wins over words.
+    """
     return GateParameters(
-        min_coverage=max(thresholds, default=None),
+        min_coverage=_min_coverage(requirements, constraints),
         required=tuple(gate.name for gate in GATES.values() if _required(gate, requirements, constraints)),
         blocking=frozenset(gate.name for gate in GATES.values() if _is_set(constraints, gate.blocks_by)),
     )
 
 
+def _min_coverage(requirements: Sequence[str], constraints: Constraints) -> float | None:
+    if constraints.min_coverage is not None:
+        return constraints.min_coverage or None
+    thresholds = [value for text in requirements if (value := coverage_threshold(text)) is not None]
+    return max(thresholds, default=None)
+
+
 def _required(gate: Gate, requirements: Sequence[str], constraints: Constraints) -> bool:
+    corrected: bool | None = getattr(constraints, gate.corrected_by) if gate.corrected_by else None
+    if corrected is not None:
+        return corrected
     return _is_set(constraints, gate.required_by) or any(_asks_for(gate, text) for text in requirements)
 
 

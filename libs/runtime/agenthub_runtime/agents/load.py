@@ -40,8 +40,8 @@ class AgentDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """One agent.
 
     `tools` are names of this hub's workspace tools, `may_edit` tells whether the file tool may change files.
-    `model` is an alias, a model id, or empty; `sha256` is that of the whole file, for the record of what ran;
-    `extra` keeps keys that this hub does not use; `warnings` are sentences for the operator.
+    `model` is an alias, a model id, or empty; `text` is the whole file and `sha256` its hash, for the record of
+    what ran; `extra` keeps keys that this hub does not use; `warnings` are sentences for the operator.
     """
 
     name: str
@@ -50,6 +50,7 @@ class AgentDefinition(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str
     sha256: str
     source: str
+    text: str = ""
     tools: tuple[str, ...] = ALL_TOOLS
     may_edit: bool = True
     model: str = ""
@@ -154,6 +155,7 @@ def parse_agent(text: str, *, source: str) -> AgentDefinition:
         prompt=prompt,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         source=source,
+        text=text,
         tools=grant.tools,
         may_edit=grant.may_edit,
         model=_text(front, "model", source),

@@ -2,6 +2,7 @@
 
 lock            held by the running hub (flock)
 runtime.json    where the running hub answers; no credentials in it
+agenthub.toml   settings, where people have written some
 secret.json     passwords of the embedded servers, 0600, made on first use
 VERSION.json    the layout of this folder
 jetstream/      the event log: the one thing here that cannot be rebuilt
@@ -30,7 +31,7 @@ from agenthub_runtime.file_lock import try_lock
 
 # What a start makes before it is known as a hub's folder, or who starts it; a disk of its own brings the last one.
 _MADE = ("jetstream", "run", "logs", "workspaces", "pg", "jetstream.lock", "secret.json", "VERSION.json")
-_OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "lost+found"})
+_OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "agenthub.toml", "lost+found"})
 _HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
 LAYOUT = 1
 USER = "agenthub"
@@ -39,10 +40,11 @@ _Password: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Passwords of the embedded servers. Never shown, not even by repr."""
+    """Passwords of the embedded servers, and the key of links in messages. Never shown, not even by repr."""
 
     nats_password: _Password
     postgres_password: _Password
+    link_key: str = ""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -144,13 +146,15 @@ class DataDir:
         """The passwords of this folder's servers, made on first use. Raises `DataDirUnusable`."""
         path = self.root / "secret.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Secrets)
+            found = msgspec.json.decode(path.read_bytes(), type=Secrets)
         except FileNotFoundError:
-            fresh = Secrets(nats_password=_password(), postgres_password=_password())
-            self._write(path, fresh, mode=0o600)
-            return fresh
+            found = Secrets(nats_password=_password(), postgres_password=_password())
         except msgspec.DecodeError as error:
             raise DataDirUnusable(f"{path} is damaged: restore it from a backup of the folder") from error
+        if not found.link_key:
+            found = msgspec.structs.replace(found, link_key=_password())
+            self._write(path, found, mode=0o600)
+        return found
 
     @contextmanager
     def claim(self) -> Iterator[None]:

@@ -28,7 +28,7 @@ from agenthub_runtime.errors import ServiceFailed
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.settings.credentials import credentials_in
-from agenthub_runtime.settings.table import DATABASE_URL, NATS_URL, SECRETS
+from agenthub_runtime.settings.table import DATABASE_URL, LINK_KEY, NATS_URL, PUBLIC_URL, SECRETS
 
 _log = structlog.get_logger(__name__)
 
@@ -39,9 +39,18 @@ _OWN = frozenset(
     {
         *("NATS_URL", "DATABASE_URL", "AGENTHUB_WORKER_NAME", "AGENT_TYPE", "AGENTHUB_HOST", "AGENTHUB_PORT"),
         *("AGENTHUB_API_KEYS", "AGENTHUB_PROVIDER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+        *("AGENTHUB_LINK_KEY", "AGENTHUB_PUBLIC_URL", "AGENTHUB_NOTIFY", "AGENTHUB_NOTIFY_ESCALATION"),
+        *("AGENTHUB_SMTP_URL", "AGENTHUB_WEBHOOK_SECRETS", "AGENTHUB_GIT_TOKENS"),
     }
 )
-_FOR_GATEWAY = ("AGENTHUB_API_KEYS",)
+_GIT = ("AGENTHUB_GIT_TOKENS",)
+_FOR_GATEWAY = ("AGENTHUB_API_KEYS", *_GIT)
+_FOR_NOTIFIER = (
+    "AGENTHUB_NOTIFY",
+    "AGENTHUB_NOTIFY_ESCALATION",
+    "AGENTHUB_SMTP_URL",
+    "AGENTHUB_WEBHOOK_SECRETS",
+)
 _FOR_WORKERS = ("AGENTHUB_PROVIDER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
 
 
@@ -183,22 +192,40 @@ class EmbeddedStack:
             "AGENTHUB_HOST": self._plan.host,
             "AGENTHUB_PORT": str(self._port),
             "AGENTHUB_EMBEDDED": "yes",
+            **self._links(),
+        }
+        notifier = {
+            **{name: self._plan.env[name] for name in _FOR_NOTIFIER if name in self._plan.env},
+            **self._links(),
         }
         return [
             self._spec("orchestrator", command("orchestrator"), database),
             self._spec("projector", command("projector"), database),
             self._spec("gateway", command("gateway"), gateway),
+            self._spec("notifier", command("notifier"), notifier, critical=False),
         ]
+
+    def _links(self) -> dict[str, str]:
+        """What notifier and gateway must agree on, for links in messages."""
+        key = self._plan.env.get(LINK_KEY.name, "").strip() or self._data.secrets.link_key
+        return {PUBLIC_URL.name: self._plan.env.get(PUBLIC_URL.name, "").strip() or self.url, LINK_KEY.name: key}
 
     def _worker_specs(self, names: Mapping[str, str], model_env: Mapping[str, str]) -> list[ServiceSpec]:
         specs = []
         for name, types in names.items():
-            env = {**model_env, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
+            git = {name: self._plan.env[name] for name in _GIT if name in self._plan.env}
+            env = {**git, **model_env, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
             specs.append(self._spec(name, self._plan.service_command("worker", types), env))
         return specs
 
     def _spec(
-        self, name: str, argv: Sequence[str], env: Mapping[str, str], *, stop_within_s: float = 5.0
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        stop_within_s: float = 5.0,
+        critical: bool = True,
     ) -> ServiceSpec:
         inherited = {key: value for key, value in self._plan.env.items() if key not in _OWN}
         shared = {
@@ -212,6 +239,7 @@ class EmbeddedStack:
             env={**inherited, **shared, **env},
             log=self._data.log_file(name),
             stop_within_s=stop_within_s,
+            critical=critical,
         )
 
     def _secrets(self) -> str:
@@ -219,7 +247,8 @@ class EmbeddedStack:
         env = {name: value for name, value in self._plan.env.items() if name not in _FOR_WORKERS}
         passwords = {NATS_URL.name: self.nats.authorised_url, DATABASE_URL.name: self.postgres.authorised_url}
         declared = SECRETS.parse(env.get(SECRETS.name, "").strip())
-        return msgspec.json.encode((*declared, *credentials_in({**env, **passwords}))).decode()
+        own = (self._data.secrets.link_key,)
+        return msgspec.json.encode((*declared, *own, *credentials_in({**env, **passwords}))).decode()
 
 
 def worker_names(workers: Mapping[str, int]) -> dict[str, str]:

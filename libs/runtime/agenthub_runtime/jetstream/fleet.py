@@ -115,7 +115,7 @@ class NatsFleet:
             return None
         try:
             return msgspec.json.decode(found.data or b"", type=kind)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nats.aio.client import Client
 
 from agenthub_events.errors import StoreUnavailable
@@ -11,6 +13,15 @@ from agenthub_runtime.jetstream.fenced_stream import Clash, FencedStream, Messag
 
 STREAM = "RUNS"
 OUTPUT_TTL = "24h"
+
+
+class OutputPiece(NamedTuple):
+    """A piece of text that passed by: of the model (`text`) or of a tool (`output`)."""
+
+    seq: int
+    kind: str
+    data: bytes
+    at: str
 
 
 class JetStreamRunLog:
@@ -37,7 +48,20 @@ class JetStreamRunLog:
 
     async def read(self, run: RunId) -> list[RecordedStep]:
         """All steps of the attempt, in order. Raises `StoreUnavailable`."""
-        return [RecordedStep(raw.seq, decode_step(raw.data)) for raw in await self._stream.read(run.step_filter)]
+        return [
+            RecordedStep(raw.seq, decode_step(raw.data), raw.at)
+            for raw in await self._stream.read(run.step_filter)
+        ]
+
+    async def output(self, run: RunId, *, after: int = 0) -> list[OutputPiece]:
+        """What the attempt has given out behind the sequence `after`, of the last day.
+
+        Raises `StoreUnavailable`.
+        """
+        return [
+            OutputPiece(raw.seq, raw.subject.rpartition(".")[2], raw.data, raw.at)
+            for raw in await self._stream.read(f"{run.prefix}.out.>", after=after)
+        ]
 
     async def emit(self, run: RunId, kind: str, data: bytes) -> None:
         """Give out a chunk of output or progress; nothing waits for it, and it expires after a day."""

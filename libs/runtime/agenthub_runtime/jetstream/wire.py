@@ -33,12 +33,16 @@ _TOKENS_WITH_DOMAIN = 12
 
 
 class RawMessage(msgspec.Struct, frozen=True):
-    """A message of a stream: its sequence, its subject, its body, and of its headers those that mean something."""
+    """A message of a stream: its sequence, its subject, its body, and of its headers those that mean something.
+
+    `at`: when the server stored it (RFC 3339); empty where the way of reading does not tell.
+    """
 
     seq: int
     subject: str
     data: bytes
     headers: Mapping[str, str]
+    at: str = ""
 
 
 class Unsure(msgspec.Struct, frozen=True):
@@ -147,7 +151,13 @@ def verdict_of(answer: Msg | None) -> Verdict:
 def raw_from_direct_get(msg: Msg) -> RawMessage:
     """A message of a direct get, whose place stands in its headers."""
     headers: Mapping[str, str] = msg.headers or {}
-    return RawMessage(int(headers["Nats-Sequence"]), headers["Nats-Subject"], msg.data, kept(headers))
+    return RawMessage(
+        int(headers["Nats-Sequence"]),
+        headers["Nats-Subject"],
+        msg.data,
+        kept(headers),
+        headers.get("Nats-Time-Stamp", ""),
+    )
 
 
 def raw_from_stored(stored: _StoredMessage) -> RawMessage:

@@ -88,7 +88,7 @@ async def list_goals(
 ) -> Page[GoalRow]:
     """Goals, the youngest first."""
     wanted = filters or GoalFilter()
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         """
         SELECT * FROM agenthub.goals
@@ -111,7 +111,7 @@ async def list_goals(
 
 async def get_goal(connection: Connection, goal_id: str) -> GoalRow | None:
     """One goal; None when the projector does not know it."""
-    rows = await _fetch(connection, "SELECT * FROM agenthub.goals WHERE goal_id = $1", goal_id)
+    rows = await fetch(connection, "SELECT * FROM agenthub.goals WHERE goal_id = $1", goal_id)
     return _row(rows[0], GoalRow) if rows else None
 
 
@@ -119,7 +119,7 @@ async def list_tasks(
     connection: Connection, goal_id: str, cursor: str | None = None, limit: int = PAGE_MAX
 ) -> Page[TaskRow]:
     """Tasks of a goal, in the order in which they came up."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         "SELECT * FROM agenthub.tasks WHERE goal_id = $1 AND ordinal > $2 ORDER BY ordinal LIMIT $3",
         goal_id,
@@ -131,7 +131,7 @@ async def list_tasks(
 
 async def get_task(connection: Connection, goal_id: str, task_id: str) -> TaskRow | None:
     """One task; None when there is none of this id."""
-    rows = await _fetch(
+    rows = await fetch(
         connection, "SELECT * FROM agenthub.tasks WHERE goal_id = $1 AND task_id = $2", goal_id, task_id
     )
     return _row(rows[0], TaskRow) if rows else None
@@ -139,7 +139,7 @@ async def get_task(connection: Connection, goal_id: str, task_id: str) -> TaskRo
 
 async def list_attempts(connection: Connection, goal_id: str, task_id: str | None = None) -> list[AttemptRow]:
     """Attempts of a goal, or of one of its tasks, in the order in which they were enqueued."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         "SELECT * FROM agenthub.attempts WHERE goal_id = $1 AND ($2::text IS NULL OR task_id = $2)"
         " ORDER BY enqueued_seq, task_id, attempt",
@@ -151,9 +151,9 @@ async def list_attempts(connection: Connection, goal_id: str, task_id: str | Non
 
 async def graph(connection: Connection, goal_id: str) -> Graph:
     """The whole task graph of a goal; revision 0 without a plan."""
-    plans = await _fetch(connection, "SELECT revision FROM agenthub.goals WHERE goal_id = $1", goal_id)
-    tasks = await _fetch(connection, "SELECT * FROM agenthub.tasks WHERE goal_id = $1 ORDER BY ordinal", goal_id)
-    edges = await _fetch(
+    plans = await fetch(connection, "SELECT revision FROM agenthub.goals WHERE goal_id = $1", goal_id)
+    tasks = await fetch(connection, "SELECT * FROM agenthub.tasks WHERE goal_id = $1 ORDER BY ordinal", goal_id)
+    edges = await fetch(
         connection,
         "SELECT * FROM agenthub.dependencies WHERE goal_id = $1 ORDER BY task_id, depends_on",
         goal_id,
@@ -164,7 +164,7 @@ async def graph(connection: Connection, goal_id: str) -> Graph:
 
 async def list_gates(connection: Connection, goal_id: str) -> list[GateRow]:
     """Rounds of the goal's gates with their evidence, in the order in which they were judged; open ones last."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         "SELECT * FROM agenthub.gates WHERE goal_id = $1 ORDER BY seq = 0, seq, round, gate",
         goal_id,
@@ -180,7 +180,7 @@ async def list_interventions(
     limit: int = 100,
 ) -> Page[InterventionRow]:
     """Questions to people, the oldest first; of every goal when `goal_id` is None."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         """
         SELECT * FROM agenthub.interventions
@@ -197,7 +197,7 @@ async def list_interventions(
 
 async def get_intervention(connection: Connection, intervention_id: str) -> InterventionRow | None:
     """One question; None when there is none of this id."""
-    rows = await _fetch(
+    rows = await fetch(
         connection, "SELECT * FROM agenthub.interventions WHERE intervention_id = $1", intervention_id
     )
     return _row(rows[0], InterventionRow) if rows else None
@@ -205,7 +205,7 @@ async def get_intervention(connection: Connection, intervention_id: str) -> Inte
 
 async def get_usage(connection: Connection, goal_id: str) -> UsageSummary:
     """Model calls, tokens and cost of a goal."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         "SELECT * FROM agenthub.usage WHERE goal_id = $1 ORDER BY task_id, provider, model",
         goal_id,
@@ -227,7 +227,7 @@ async def list_timeline(
     connection: Connection, goal_id: str | None = None, cursor: str | None = None, limit: int = 200
 ) -> Page[TimelineRow]:
     """The story of a goal, or of the whole hub, line by line from the beginning."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         "SELECT * FROM agenthub.timeline WHERE ($1::text IS NULL OR goal_id = $1) AND seq > $2"
         " ORDER BY seq LIMIT $3",
@@ -242,7 +242,7 @@ async def list_knowledge(
     connection: Connection, goal_id: str, cursor: str | None = None, limit: int = 200
 ) -> Page[KnowledgeRow]:
     """What the agents of a goal have left for each other."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         "SELECT * FROM agenthub.knowledge WHERE goal_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         goal_id,
@@ -260,7 +260,7 @@ async def list_dead_letters(
     limit: int = 100,
 ) -> Page[DeadLetterRow]:
     """Work that was given up and messages that nobody can read, the oldest first."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         """
         SELECT * FROM agenthub.dead_letters
@@ -277,15 +277,13 @@ async def list_dead_letters(
 
 async def get_dead_letter(connection: Connection, dead_letter_id: str) -> DeadLetterRow | None:
     """One dead letter; None when there is none of this id."""
-    rows = await _fetch(
-        connection, "SELECT * FROM agenthub.dead_letters WHERE dead_letter_id = $1", dead_letter_id
-    )
+    rows = await fetch(connection, "SELECT * FROM agenthub.dead_letters WHERE dead_letter_id = $1", dead_letter_id)
     return _row(rows[0], DeadLetterRow) if rows else None
 
 
 async def left_out(connection: Connection, goal_ids: Sequence[str]) -> dict[str, list[str]]:
     """Goal to what the hub could not take further of it, in words; a goal of which all is in is not named."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         "SELECT * FROM agenthub.dead_letters"
         " WHERE goal_id = ANY($1) AND kind <> 'task' AND state = 'open' ORDER BY seq",
@@ -298,22 +296,32 @@ async def left_out(connection: Connection, goal_ids: Sequence[str]) -> dict[str,
     return found
 
 
+async def gates_begun(connection: Connection, goal_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Goal to the gates that have had a round; a goal without any is not named."""
+    rows = await fetch(
+        connection,
+        "SELECT goal_id, array_agg(DISTINCT gate) AS gates FROM agenthub.gates WHERE goal_id = ANY($1) GROUP BY 1",
+        list(goal_ids),
+    )
+    return {row["goal_id"]: list(row["gates"]) for row in rows}
+
+
 async def merge_chain(connection: Connection, goal_id: str) -> list[MergeRow]:
     """The links of the goal's branch from its first commit to its head."""
-    rows = await _fetch(connection, "SELECT * FROM agenthub.merges WHERE goal_id = $1 ORDER BY seq", goal_id)
+    rows = await fetch(connection, "SELECT * FROM agenthub.merges WHERE goal_id = $1 ORDER BY seq", goal_id)
     return _rows(rows, MergeRow)
 
 
 async def unsettled_since(connection: Connection, known: int) -> int:
     """The last sequence before the oldest goal that was not settled by the event `known`; `known` without one."""
-    rows = await _fetch(connection, "SELECT min(first_seq) AS first_seq FROM agenthub.goals WHERE NOT settled")
+    rows = await fetch(connection, "SELECT min(first_seq) AS first_seq FROM agenthub.goals WHERE NOT settled")
     first = rows[0]["first_seq"]
     return known if first is None else min(known, int(first) - 1)
 
 
 async def durations(connection: Connection) -> dict[str, tuple[float, float]]:
     """Agent type to (median, 90th percentile) in minutes of the last thousand attempts that reached their end."""
-    rows = await _fetch(
+    rows = await fetch(
         connection,
         """
         SELECT agent_type,
@@ -332,10 +340,20 @@ async def durations(connection: Connection) -> dict[str, tuple[float, float]]:
     return {row["agent_type"]: (round(row["median"], 2), round(row["p90"], 2)) for row in rows}
 
 
-async def _fetch(connection: Connection, query: str, *args: object) -> list[Mapping[str, Any]]:
+_NOT_MADE_YET = (
+    asyncpg.UndefinedTableError,
+    asyncpg.InvalidSchemaNameError,
+    asyncpg.UndefinedColumnError,
+    # The position was looked for before, in the same transaction, and was not there either.
+    asyncpg.InFailedSQLTransactionError,
+)
+
+
+async def fetch(connection: Connection, query: str, *args: object) -> list[Mapping[str, Any]]:
+    """The rows of a query. Raises `ReadModelsMissing` when the projector has not made the tables yet."""
     try:
         return list(await connection.fetch(query, *args))
-    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedColumnError) as error:
+    except _NOT_MADE_YET as error:
         raise ReadModelsMissing(
             "The read models are not there yet: the projector makes them when it starts; is it running?"
         ) from error

@@ -15,6 +15,7 @@ from agenthub_events.catalogue.values import (
     Constraints,
     FileChange,
     Finding,
+    MutationEvidence,
     RequirementCoverage,
     TestEvidence,
 )
@@ -111,6 +112,7 @@ class TaskRow(msgspec.Struct, kw_only=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     progress_percentage: int = 0
     summary: str = ""
     tests_run: str = ""
@@ -196,6 +198,8 @@ class GateRow(msgspec.Struct, kw_only=True):
     coverage_percent: float | None = None
     coverage_required: float | None = None
     failing: tuple[str, ...] = ()
+    failed_before: tuple[str, ...] = ()
+    mutants: MutationEvidence | None = None
     findings: tuple[Finding, ...] = ()
     log_ref: str = ""
     summary: str = ""

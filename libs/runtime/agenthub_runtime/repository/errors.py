@@ -4,7 +4,8 @@ AgenthubError
 └── RepositoryError          git refused; the message holds what it said
     ├── CommitMissing        a commit that an event names is not in the repository
     ├── BundleInvalid        a bundle cannot be read, or its base is not here
-    └── WorkspaceRefused     the workspace cannot become a commit: says which file and what to change
+    ├── WorkspaceRefused     the workspace cannot become a commit: says which file and what to change
+    └── SourceRefused        a repository on this machine cannot be imported: says why and the remedy
 """
 
 from __future__ import annotations
@@ -26,3 +27,7 @@ class BundleInvalid(RepositoryError):
 
 class WorkspaceRefused(RepositoryError):
     """The workspace cannot become a commit; the message says what is wrong with it."""
+
+
+class SourceRefused(RepositoryError):
+    """A repository cannot be imported as it is, however often it is tried; the message names the remedy."""

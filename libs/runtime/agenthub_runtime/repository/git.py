@@ -54,8 +54,12 @@ _CONFIG = {
 ATTRIBUTES = "* -text !eol -ident -filter !working-tree-encoding !merge !diff !whitespace\n"
 """Outranks every `.gitattributes` in a tree: bytes go in and out as they are, merges are plain."""
 
+UNFINISHED_EDIT = ".agenthub-edit-"
+"""How the name of a file begins that a file tool is writing, before it gets its own name."""
+
 EXCLUDES = "\n".join(
     (
+        f"{UNFINISHED_EDIT}*",
         "__pycache__/",
         "*.py[cod]",
         ".pytest_cache/",
@@ -113,14 +117,16 @@ class Git:
         data: bytes | None = None,
         codes: Collection[int] = (0,),
         limit: int | None = None,
+        literal_paths: bool = True,
     ) -> GitOutput:
         """Run one command with `data` on its standard input.
 
-        With a `limit` at most so many bytes of output are read. Raises `RepositoryError` for an exit code that
+        With a `limit` at most so many bytes of output are read. `literal_paths` False: for a command that takes
+        no paths as patterns, and refuses to be told so. Raises `RepositoryError` for an exit code that
         is not among `codes`.
         """
         ran = await spawn.run(
-            [self._binary, "--literal-pathspecs", *arguments],
+            [self._binary, *(["--literal-pathspecs"] if literal_paths else []), *arguments],
             env=self._full_environment(),
             data=data,
             limit=limit,

@@ -10,17 +10,19 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from agenthub_events.catalogue.values import LeftOut
 from agenthub_events.ports import Artifacts
 from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.repository.errors import BundleInvalid, CommitMissing, RepositoryError
 from agenthub_runtime.repository.git import ATTRIBUTES, EXCLUDES, Git, checked
 from agenthub_runtime.repository.history import EMPTY_TREE, History
+from agenthub_runtime.repository.source import UPLOAD_PACK, examine
 from agenthub_runtime.repository.trees import GONE, delete_tree
 from agenthub_runtime.repository.workspaces import Snapshot, make_workspace, remove_workspace, take_snapshot
 
@@ -41,12 +43,16 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
-    """A workspace as a commit; `changed` False: it equals its parent, and `commit` is the parent."""
+    """A workspace as a commit; `changed` False: it equals its parent, and `commit` is the parent.
+
+    `left_out` and `litter` are as in `Snapshot`.
+    """
 
     commit: str
     tree: str
     changed: bool
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    litter: tuple[LeftOut, ...] = ()
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -137,23 +143,26 @@ class GoalRepository(History):
             await asyncio.to_thread(delete_tree, folder)
 
     async def import_local(self, source: Path) -> str:
-        """Bring in the HEAD of a repository on this machine and return its commit. Raises `RepositoryError`."""
-        if not source.is_absolute():
-            raise RepositoryError(f"{source} is not an absolute path of a repository on this machine.")
+        """Bring in the HEAD of a repository on this machine and return its commit. Raises `RepositoryError`.
+
+        `SourceRefused` when its state does not allow it.
+        """
+        await examine(source)
         async with self._alone():
-            try:
-                await self._git.run(
-                    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--", str(source)),
-                    "+HEAD:refs/import/head",
-                )
-            except RepositoryError as error:
-                raise RepositoryError(
-                    f"{source} cannot be imported: it must be a git repository with a commit, readable by the "
-                    f"user that runs agenthub. {error}"
-                ) from error
+            await self._git.run(
+                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", f"--upload-pack={UPLOAD_PACK}"),
+                *("--", str(source), "+HEAD:refs/import/head"),
+            )
             head = (await self._git.run("rev-parse", "--verify", "refs/import/head^{commit}")).word
             await self._keep(head)
             return head
+
+    async def exclusively(self, act: Callable[[Git], Awaitable[str]]) -> str:
+        """Let `act` work in this repository, alone, and keep the commit that it returns. Raises as it does."""
+        async with self._alone():
+            commit = await act(self._git)
+            await self._keep(commit)
+            return commit
 
     async def checkout(self, commit: str, path: Path) -> None:
         """Make the folder `path` a workspace with the files of `commit`; what was there before is replaced."""
@@ -171,10 +180,11 @@ class GoalRepository(History):
     async def commit_workspace(self, path: Path, *, parent: str, message: str, when: datetime) -> Committed:
         """Store a workspace as a commit on `parent`, its time `when`. Raises `WorkspaceRefused`."""
         taken = await self.snapshot(path, parent)
-        if taken.tree == await self.tree_of(parent):
-            return Committed(commit=parent, tree=taken.tree, changed=False, left_out=taken.left_out)
-        commit = await self._commit(taken.tree, (parent,), message, when)
-        return Committed(commit=commit, tree=taken.tree, changed=True, left_out=taken.left_out)
+        changed = taken.tree != await self.tree_of(parent)
+        commit = await self._commit(taken.tree, (parent,), message, when) if changed else parent
+        return Committed(
+            commit=commit, tree=taken.tree, changed=changed, left_out=taken.left_out, litter=taken.litter
+        )
 
     async def merge(self, *, ours: str, theirs: str, message: str, when: datetime) -> Merged | Conflicted:
         """Join two commits without a work tree; equal input makes an equal commit on every machine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -10,10 +11,12 @@ import msgspec
 from agenthub_events.catalogue.values import FileChange
 from agenthub_runtime.repository.errors import CommitMissing, RepositoryError
 from agenthub_runtime.repository.git import Git, checked, literal
+from agenthub_runtime.repository.shown_paths import meant_paths, shown_path
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 DIFF_BYTES = 4 << 20
 _PATHS_A_CALL = 500
+_LISTING_BYTES = 64 << 20
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +26,13 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     blob: str
     size: int
+
+
+class Blamed(msgspec.Struct, frozen=True, kw_only=True):
+    """The commit that has written a line, and the line."""
+
+    commit: str
+    text: str
 
 
 class History:
@@ -52,26 +62,26 @@ class History:
         return output.code == 0
 
     async def diff(self, base: str, head: str, path: str | None = None, *, max_bytes: int = DIFF_BYTES) -> str:
-        """The change from `base` to `head` (commits or trees) as a patch, renames detected.
+        """The change from `base` to `head` (commits or trees) as a patch, renames detected, odd bytes as `\\xff`.
 
         `path` narrows it to one file or folder. Beyond `max_bytes` it ends with a line that says so.
         """
         output = await self._git.run(
             *("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--find-renames"),
-            *(checked(base), checked(head), *literal([path] if path else [])),
+            *(checked(base), checked(head), *literal(meant_paths(path) if path else ())),
             limit=max_bytes,
         )
-        text = output.stdout.decode("utf-8", "replace")
+        text = output.stdout.decode("utf-8", "backslashreplace")
         return f"{text}\n[the diff is cut here, after {max_bytes} bytes]\n" if output.cut else text
 
     async def diffstat(self, base: str, head: str) -> list[FileChange]:
-        """Lines added and removed in each file (0 for binary ones), and how long it is afterwards."""
+        """Lines added and removed in each file (0 for binary ones), and its length afterwards; paths as shown."""
         changes = await self._numstat(checked(base), checked(head), [])
         lengths: dict[str, int] = {}
         for paths in _chunks([path for path, _, _ in changes]):
             lengths.update({path: added for path, added, _ in await self._numstat(EMPTY_TREE, head, paths)})
         return [
-            FileChange(path=path, added=added, removed=removed, lines=lengths.get(path, 0))
+            FileChange(path=shown_path(path), added=added, removed=removed, lines=lengths.get(path, 0))
             for path, added, removed in changes
         ]
 
@@ -84,16 +94,34 @@ class History:
         return output.fields()
 
     async def files(self, commit: str) -> list[FileEntry]:
-        """Every file of the commit, sorted by path."""
-        output = await self._git.run("ls-tree", "-r", "-l", "-z", "--full-tree", checked(commit))
+        """Every file of the commit, sorted by path. Raises `RepositoryError` where they are too many to list."""
+        output = await self._git.run(
+            "ls-tree", "-r", "-l", "-z", "--full-tree", checked(commit), limit=_LISTING_BYTES
+        )
+        if output.cut:
+            raise RepositoryError(
+                f"Commit {commit} has more files than are listed ({_LISTING_BYTES >> 20} MiB of names): such a"
+                " tree cannot be worked on."
+            )
         return [_file_entry(line) for line in output.fields()]
 
     async def show(self, commit: str, path: str) -> bytes:
-        """The content of one file (of a link: its target). Raises `CommitMissing` when there is none."""
+        """The content of one file (of a link: its target) by its path, also as shown. Raises `CommitMissing`."""
+        for meant in meant_paths(path):
+            with suppress(RepositoryError):
+                return (await self._git.run("cat-file", "blob", f"{checked(commit)}:{meant}")).stdout
+        raise CommitMissing(f"{shown_path(path)} is not a file of commit {commit}.")
+
+    async def blame(self, commit: str, path: str, line: int) -> Blamed:
+        """The commit that has written a line (from 1) of a file. Raises `CommitMissing` without such a line."""
         try:
-            return (await self._git.run("cat-file", "blob", f"{checked(commit)}:{path}")).stdout
+            output = await self._git.run(
+                *("blame", "--porcelain", f"-L{int(line)},{int(line)}", checked(commit)), *literal([path])
+            )
         except RepositoryError as error:
-            raise CommitMissing(f"{path} is not a file of commit {commit}.") from error
+            raise CommitMissing(f"{path} of commit {commit} has no line {line}.") from error
+        head, *_, text = output.stdout.decode("utf-8", "replace").splitlines()
+        return Blamed(commit=head.split()[0], text=text.removeprefix("\t"))
 
     async def contents(self, entries: Sequence[FileEntry]) -> dict[str, bytes]:
         """The contents of many files in one go, by path."""

@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -18,9 +18,18 @@ from typing import NoReturn
 import msgspec
 import structlog
 
+from agenthub_events.catalogue.values import LeftOut
 from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.git import Git, checked
 from agenthub_runtime.repository.history import EMPTY_TREE
+from agenthub_runtime.repository.left_out import (
+    LITTER,
+    OF_NESTED,
+    ignored,
+    links_on_the_way,
+    never_stored,
+    outside_ignored,
+)
 from agenthub_runtime.repository.trees import delete_leftovers, delete_tree, make_readable, walk
 
 log = structlog.get_logger(__name__)
@@ -34,10 +43,11 @@ _ABSENT = "0" * 40
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The tree that a workspace would become. `left_out`: links that point out of the workspace."""
+    """The tree that a workspace would become. `left_out`: what of it does not; `litter`: what tools make again."""
 
     tree: str
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    litter: tuple[LeftOut, ...] = ()
 
 
 async def make_workspace(git: Git, commit: str, path: Path) -> None:
@@ -55,14 +65,25 @@ async def make_workspace(git: Git, commit: str, path: Path) -> None:
 async def take_snapshot(git: Git, path: Path, parent: str) -> Snapshot:
     """Write the workspace's tree as the successor of `parent`. Raises `WorkspaceRefused`."""
     index = index_of(path)
-    await asyncio.to_thread(_make_safe, path, index)
+    unstored = await asyncio.to_thread(_make_safe, path, index)
     scratch = index.with_name(f"{index.name}.next")
     tree = git.with_environment(GIT_WORK_TREE=str(path), GIT_INDEX_FILE=str(scratch))
     try:
         await asyncio.to_thread(shutil.copyfile, index, scratch)
         await tree.run("read-tree", "-m", checked(parent))
-        left_out = await _stage(tree, path, parent)
-        snapshot = Snapshot(tree=(await tree.run("write-tree")).word, left_out=left_out)
+        links = await _stage(tree, path, parent)
+        rules = await ignored(tree, path)
+        litter = tuple(left for left in rules.files if left.reason == LITTER)
+        by_rule = [left for left in rules.files if left.reason != LITTER and left.path not in links]
+        snapshot = Snapshot(
+            tree=(await tree.run("write-tree")).word,
+            left_out=(
+                *(LeftOut(path=name, reason="a link that leads out of the workspace") for name in links),
+                *outside_ignored(unstored, rules.places),
+                *by_rule,
+            ),
+            litter=litter,
+        )
         await _refuse_emptied(git, snapshot.tree, parent, path)
         await asyncio.to_thread(os.replace, scratch, index)
     finally:
@@ -116,7 +137,8 @@ async def _stage(tree: Git, path: Path, parent: str) -> tuple[str, ...]:
     raw = await tree.run("diff-index", "--cached", "--raw", "-z", "--no-renames", "--abbrev=40", parent)
     changed = raw.fields()
     await asyncio.to_thread(_refuse_bulk, path, changed[1::2])
-    escaping = tuple(name for name in _links(changed) if _escapes(path, name))
+    fresh = set(_links(changed))
+    escaping = await _escaping(tree, path, fresh) if fresh else ()
     if escaping:
         records = "".join(f"0 {_ABSENT}\t{name}\0" for name in escaping)
         await tree.run("update-index", "-z", "--index-info", data=os.fsencode(records))
@@ -141,12 +163,20 @@ def _links(raw: list[str]) -> Iterator[str]:
             yield name
 
 
-def _escapes(root: Path, name: str) -> bool:
-    target = os.readlink(root / name)
-    if os.path.isabs(target):
-        return True
-    landing = os.path.normpath(os.path.join(os.path.dirname(name), target))
-    return landing == ".." or landing.startswith("../")
+async def _escaping(tree: Git, path: Path, fresh: Set[str]) -> tuple[str, ...]:
+    """The new or changed links that lead out of the workspace, or by which an older one now does."""
+    listed = await tree.run("ls-files", "--stage", "-z")
+    links = [line.split("\t", 1)[1] for line in listed.fields() if line.startswith(f"{_LINK} ")]
+    return await asyncio.to_thread(_leading_out, path, links, fresh)
+
+
+def _leading_out(root: Path, links: Sequence[str], fresh: Set[str]) -> tuple[str, ...]:
+    found: set[str] = set()
+    for name in links:
+        passed, leaves = links_on_the_way(root, name)
+        if leaves:
+            found.update([name] if name in fresh else fresh & set(passed))
+    return tuple(sorted(found))
 
 
 async def _refuse_emptied(git: Git, tree: str, parent: str, path: Path) -> None:
@@ -160,8 +190,8 @@ async def _refuse_emptied(git: Git, tree: str, parent: str, path: Path) -> None:
         )
 
 
-def _make_safe(path: Path, index: Path) -> None:
-    """Make the tree readable and take out what git would treat as a repository of its own.
+def _make_safe(path: Path, index: Path) -> list[LeftOut]:
+    """Make the tree readable, take out what git would treat as a repository of its own, and say what is lost.
 
     A nested `.git` could bring its own configuration (monitors, filters) into a system command; what lies
     around it is kept as plain files. Raises `WorkspaceRefused` for what cannot be looked into: git would take it
@@ -176,15 +206,19 @@ def _make_safe(path: Path, index: Path) -> None:
             f" ({error.strerror}). Rename or remove that folder."
         )
 
+    unstored: list[LeftOut] = []
     for folder, names, files in walk(path, on_error=refuse):
+        unstored += never_stored(folder, names, files, path)
         for name in [*names, *files]:
             full = Path(folder, name)
             if name.lower() == ".git":
                 _take_out(path, full)
+                unstored.append(LeftOut(path=_named(path, str(full)), reason=OF_NESTED))
             else:
                 with suppress(OSError):
                     make_readable(full)
         names[:] = [name for name in names if name.lower() != ".git"]
+    return unstored
 
 
 def _take_out(workspace: Path, repository: Path) -> None:

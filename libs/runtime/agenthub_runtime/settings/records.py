@@ -6,17 +6,23 @@ All values that do not fit are reported together. The table of settings is in `s
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from agenthub_events.agent_types import AgentType
 from agenthub_events.errors import InvalidInput
+from agenthub_events.notifications.quiet_hours import QuietHours
+from agenthub_events.notifications.recipients import Recipient
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.remotes.credentials import PASSED, GitAccess
 from agenthub_runtime.settings.credentials import credentials_in
+from agenthub_runtime.settings.mail_server import MailServer
+from agenthub_runtime.settings.setting import Setting
 from agenthub_runtime.settings.table import (
     AGENT_TYPE,
     ALLOW_UNSANDBOXED,
@@ -27,22 +33,36 @@ from agenthub_runtime.settings.table import (
     DATA_DIR,
     DATABASE_URL,
     EMBEDDED,
+    ESCALATE_AFTER,
+    GIT_FORGES,
+    GIT_SSH_KEYS,
+    GIT_TOKENS,
     HOST,
+    LINK_KEY,
     LOG_FORMAT,
     LOG_LEVEL,
+    MAIL_FROM,
     MODEL,
     MODEL_IDLE_S,
     MODELS,
     NATS_URL,
+    NOTIFY,
+    NOTIFY_DIGEST,
+    NOTIFY_ESCALATION,
     OTLP_ENDPOINT,
     PG_BIN,
     PORT,
     PROVIDER,
+    PUBLIC_URL,
+    QUIET_HOURS,
     SECRETS,
     SLOTS,
+    SMTP_URL,
+    UNANSWERED,
+    WEBHOOK_PRIVATE,
+    WEBHOOK_SECRETS,
     WORKER_NAME,
     WORKERS,
-    Setting,
 )
 
 T = TypeVar("T")
@@ -65,6 +85,8 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     data_dir: Path | None = None
     log: LogSettings
+    escalate_after_s: int = 3_600
+    unanswered: str = "wait"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
@@ -89,6 +111,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str]
     model_idle_s: int | None = None
     allow_unsandboxed: bool
+    git: GitAccess = GitAccess()
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -109,10 +132,33 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...]
     embedded: bool
     data_dir: Path | None
+    git: GitAccess = GitAccess()
     log: LogSettings
+    public_url: str = ""
+    link_key: str = ""
 
     def __repr__(self) -> str:
         return f"GatewaySettings(host={self.host!r}, port={self.port!r})"
+
+
+class NotifierSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the notifier. `digest_s` 0: nothing is held back. Without `link_key` links answer nothing."""
+
+    nats_url: str
+    recipients: tuple[Recipient, ...]
+    escalation: tuple[Recipient, ...]
+    digest_s: int
+    quiet: QuietHours | None
+    mail_server: MailServer | None
+    mail_from: str
+    webhook_secrets: tuple[str, ...]
+    webhook_private: bool
+    public_url: str
+    link_key: str
+    log: LogSettings
+
+    def __repr__(self) -> str:
+        return f"NotifierSettings(recipients={self.recipients!r})"
 
 
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +190,8 @@ def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
             database_url=read.text(DATABASE_URL),
             data_dir=read.optional(DATA_DIR),
             log=_log(read),
+            escalate_after_s=read(ESCALATE_AFTER),
+            unanswered=read(UNANSWERED),
         )
     )
 
@@ -172,6 +220,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         models=_models(read),
         model_idle_s=read.optional(MODEL_IDLE_S),
         allow_unsandboxed=read(ALLOW_UNSANDBOXED),
+        git=_git(read),
         log=_log(read),
     )
     return read.checked(settings)
@@ -189,9 +238,33 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
         allowed_hosts=read(ALLOWED_HOSTS),
         embedded=read(EMBEDDED),
         data_dir=read.optional(DATA_DIR),
+        git=_git(read),
         log=_log(read),
+        public_url=read.text(PUBLIC_URL),
+        link_key=read.text(LINK_KEY),
     )
     _check_bind(read, settings.host)
+    return read.checked(settings)
+
+
+def read_notifier_settings(env: Environment) -> NotifierSettings:
+    """Settings of the notifier. Raises `SettingsInvalid`, also for mail that nobody is named to carry."""
+    read = _Reader(env)
+    settings = NotifierSettings(
+        nats_url=read.needed(NATS_URL),
+        recipients=read(NOTIFY),
+        escalation=read(NOTIFY_ESCALATION),
+        digest_s=read.optional(NOTIFY_DIGEST) or 0,
+        quiet=read.optional(QUIET_HOURS),
+        mail_server=read.optional(SMTP_URL),
+        mail_from=read.text(MAIL_FROM) or f"agenthub@{socket.getfqdn()}",
+        webhook_secrets=read(WEBHOOK_SECRETS),
+        webhook_private=read(WEBHOOK_PRIVATE),
+        public_url=read.text(PUBLIC_URL),
+        link_key=read.text(LINK_KEY),
+        log=_log(read),
+    )
+    _check_mail(read, settings)
     return read.checked(settings)
 
 
@@ -274,9 +347,14 @@ class _Reader:
         try:
             return setting.parse(text)
         except (ValueError, InvalidInput) as error:
-            shown = "" if "secret" in setting.kind or "://" in text else f" is `{text[:60]}`"
+            shown = "" if _may_hide(setting, text) else f" is `{text[:60]}`"
             self.problems.append(f"{setting.name}{shown}: {error}")
             return None
+
+
+def _may_hide(setting: Setting[Any], text: str) -> bool:
+    """Whether the value may hold a credential."""
+    return "secret" in setting.kind or setting.kind == "address" or "://" in text
 
 
 def _log(read: _Reader) -> LogSettings:
@@ -288,8 +366,23 @@ def _log(read: _Reader) -> LogSettings:
     )
 
 
+def _git(read: _Reader) -> GitAccess:
+    return GitAccess(
+        tokens=read(GIT_TOKENS),
+        ssh_keys=read(GIT_SSH_KEYS),
+        forges=read(GIT_FORGES),
+        passed={name: read.env[name] for name in PASSED if name in read.env},
+    )
+
+
 def _models(read: _Reader) -> dict[str, str]:
     return {agent_type: model for agent_type, setting in MODELS.items() if (model := read(setting))}
+
+
+def _check_mail(read: _Reader, settings: NotifierSettings) -> None:
+    mailed = [r.name for r in (*settings.recipients, *settings.escalation) if r.channel == "email"]
+    if mailed and settings.mail_server is None and not read.problems:
+        read.problems.append(f"{mailed[0]} is to be told by e-mail: set AGENTHUB_SMTP_URL to a mail server")
 
 
 def _check_bind(read: _Reader, host: str) -> None:

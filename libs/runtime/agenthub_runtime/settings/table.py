@@ -2,134 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Generic, TypeVar
-from urllib.parse import unquote, urlsplit
+from collections.abc import Mapping
+from typing import Any
 
-import msgspec
-
-from agenthub_events.agent_types import AGENT_TYPES, AgentType, agent_type_of
-from agenthub_events.redaction import SHORTEST_SECRET
-from agenthub_runtime.settings.api_keys import read_api_key
-from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS, parse_workers
-
-T = TypeVar("T")
-
-
-class Setting(Generic[T]):
-    """One setting: its name in the environment, what it holds, its default as text, and what it is for.
-
-    `parse` raises `ValueError` (or `InvalidInput`) with the remedy.
-    """
-
-    def __init__(self, name: str, kind: str, parse: Callable[[str], T], default: str, doc: str) -> None:
-        self.name = name
-        self.kind = kind
-        self.parse = parse
-        self.default = default
-        self.doc = doc
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in choices:
-            raise ValueError(f"use one of {', '.join(choices)}")
-        return text.lower()
-
-    return parse
-
-
-def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdecimal() or not lowest <= int(text) <= highest:
-            raise ValueError(f"use a whole number from {lowest} to {highest}")
-        return int(text)
-
-    return parse
-
-
-def _address(*schemes: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        scheme, separator, rest = text.partition("://")
-        if not separator or scheme not in schemes or not rest:
-            raise ValueError(f"use an address that starts with {' or '.join(f'{name}://' for name in schemes)}")
-        if not _readable(text):
-            # Nothing of it is shown: what looks like a port may be half a password.
-            raise ValueError("its host or port cannot be read; in a password write / as %2F, @ as %40, : as %3A")
-        return text
-
-    return parse
-
-
-def _readable(address: str) -> bool:
-    if not address.isprintable() or " " in address:
-        return False
-    try:
-        hosts = urlsplit(address).netloc.rpartition("@")[2].split(",")
-        # Both are looked at only when they are asked for; Postgres takes several hosts.
-        return all((part := urlsplit(f"//{host}")).port != 0 and part.hostname != "" for host in hosts)
-    except ValueError:
-        return False
-
-
-def _nats_addresses(text: str) -> str:
-    return ",".join(_address("nats", "tls")(part.strip()) for part in text.split(","))
-
-
-def _count_of_workers(text: str) -> Mapping[str, int]:
-    return parse_workers(text)
-
-
-def _yes_or_no(text: str) -> bool:
-    return _one_of("true", "false", "1", "0", "yes", "no")(text) in ("true", "1", "yes")
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    entries = _list(text)
-    for place, entry in enumerate(entries, start=1):
-        read_api_key(entry, place)
-    return entries
-
-
-def _headers(text: str) -> tuple[str, ...]:
-    return tuple(unquote(entry.partition("=")[2].strip()) for entry in _list(text))
-
-
-def _secrets(text: str) -> tuple[str, ...]:
-    values = _list(text)
-    if text.startswith("["):
-        try:
-            values = msgspec.json.decode(text, type=tuple[str, ...])
-        except msgspec.DecodeError:
-            raise ValueError("use a JSON list of texts, or values separated by commas") from None
-    for number, value in enumerate(values, 1):
-        if len(value.strip()) < SHORTEST_SECRET:
-            raise ValueError(
-                f"value {number} has fewer than {SHORTEST_SECRET} characters: ordinary texts would be masked"
-            )
-    return values
-
-
-def _agent_types(text: str) -> tuple[AgentType, ...]:
-    return tuple(dict.fromkeys(agent_type_of(part) for part in _list(text)))
-
-
-def _folder(text: str) -> Path:
-    try:
-        return Path(text).expanduser().absolute()
-    except (RuntimeError, OSError):
-        raise ValueError("use an absolute path: the folder that this one begins at is not there") from None
-
+from agenthub_events.agent_types import AGENT_TYPES, AgentType
+from agenthub_events.notifications.quiet_hours import parse_quiet_hours
+from agenthub_runtime.settings.mail_server import parse_mail_server
+from agenthub_runtime.settings.setting import (
+    Setting,
+    address,
+    agent_types,
+    api_keys,
+    by_host,
+    count_of_workers,
+    declared_secrets,
+    duration,
+    folder,
+    header_values,
+    mailbox,
+    nats_addresses,
+    one_of,
+    recipients,
+    texts,
+    webhook_secrets,
+    whole_number,
+    yes_or_no,
+)
+from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS
 
 NATS_URL = Setting(
     "NATS_URL",
     "address",
-    _nats_addresses,
+    nats_addresses,
     "",
     "The NATS servers, separated by commas, with user and password in the address. "
     "The embedded stack brings its own.",
@@ -137,7 +41,7 @@ NATS_URL = Setting(
 DATABASE_URL = Setting(
     "DATABASE_URL",
     "address",
-    _address("postgresql", "postgres"),
+    address("postgresql", "postgres"),
     "",
     "The PostgreSQL database of the read models, with user and password. The embedded stack brings its own.",
 )
@@ -145,14 +49,14 @@ HOST = Setting("AGENTHUB_HOST", "address", str, "127.0.0.1", "The address on whi
 PORT = Setting(
     "AGENTHUB_PORT",
     "number",
-    _whole_number(0, 65535),
+    whole_number(0, 65535),
     "8000",
     "The gateway's port. `agenthub up` takes any free one for 0.",
 )
 DATA_DIR = Setting(
     "AGENTHUB_DATA_DIR",
     "folder",
-    _folder,
+    folder,
     "",
     "Where the embedded stack keeps its data, and a worker its workspaces. Default: the user's data folder; "
     "/var/lib/agenthub for root.",
@@ -160,14 +64,14 @@ DATA_DIR = Setting(
 PG_BIN = Setting(
     "AGENTHUB_PG_BIN",
     "folder",
-    _folder,
+    folder,
     "",
     "The PostgreSQL programs that the embedded stack uses.",
 )
 WORKERS = Setting(
     "AGENTHUB_WORKERS",
-    "list",
-    _count_of_workers,
+    "counts",
+    count_of_workers,
     DEFAULT_WORKERS,
     "How many worker processes the embedded stack starts for which agent types; `a+b=1` is one worker for two "
     "types. A type that is not named gets no worker.",
@@ -175,20 +79,18 @@ WORKERS = Setting(
 WORKER_NAME = Setting(
     "AGENTHUB_WORKER_NAME", "text", str, "", "The worker's name in events. Default: host name and process id."
 )
-SLOTS = Setting(
-    "AGENTHUB_SLOTS", "number", _whole_number(1, 256), "1", "How many tasks one worker runs at a time."
-)
+SLOTS = Setting("AGENTHUB_SLOTS", "number", whole_number(1, 256), "1", "How many tasks one worker runs at a time.")
 AGENT_TYPE = Setting(
     "AGENT_TYPE",
     "list",
-    _agent_types,
+    agent_types,
     "",
     "The agent types that a worker serves, separated by commas, in any usual spelling.",
 )
 PROVIDER = Setting(
     "AGENTHUB_PROVIDER",
     "choice",
-    _one_of("anthropic", "local", "rehearsal"),
+    one_of("anthropic", "local", "rehearsal"),
     "",
     "Where model calls go: anthropic, local, rehearsal. Default: anthropic when there is a key, local when there "
     "is only an address; the embedded stack falls back to the rehearsal model.",
@@ -206,7 +108,7 @@ MODELS: Mapping[AgentType, Setting[str]] = {
 MODEL_IDLE_S = Setting(
     "AGENTHUB_MODEL_IDLE_S",
     "number",
-    _whole_number(1, 3600),
+    whole_number(1, 3600),
     "",
     "How many seconds a model server may send nothing before a call counts as hung. Default: 120, and 300 for a "
     "local server.",
@@ -214,7 +116,7 @@ MODEL_IDLE_S = Setting(
 API_KEYS = Setting(
     "AGENTHUB_API_KEYS",
     "secret list",
-    _keys,
+    api_keys,
     "",
     "Keys that the gateway accepts, separated by commas, each as `name:scope:secret`, `name:secret` or the secret "
     "alone. The name stands in events as who did it. Scopes, each with those before it: `read`, `submit` (goals), "
@@ -224,7 +126,7 @@ API_KEYS = Setting(
 HUB_URL = Setting(
     "AGENTHUB_URL",
     "address",
-    _address("http", "https"),
+    address("http", "https"),
     "",
     "The hub that commands talk to. Default: the one that runs on this machine's data folder, else port 8000.",
 )
@@ -234,36 +136,61 @@ HUB_KEY = Setting(
 ALLOWED_HOSTS = Setting(
     "AGENTHUB_ALLOWED_HOSTS",
     "list",
-    _list,
+    texts,
     "",
     "Further host names under which browsers and clients may address the gateway, separated by commas.",
 )
 EMBEDDED = Setting(
     "AGENTHUB_EMBEDDED",
     "yes or no",
-    _yes_or_no,
+    yes_or_no,
     "no",
     "Set by the embedded stack for its gateway: a goal may then name a repository folder of this machine.",
 )
 ALLOW_UNSANDBOXED = Setting(
     "AGENTHUB_ALLOW_UNSANDBOXED",
     "yes or no",
-    _yes_or_no,
+    yes_or_no,
     "no",
     "Let agents' tools run without a sandbox where none works. "
     "They can then read and change all that the worker can.",
 )
+GIT_TOKENS = Setting(
+    "AGENTHUB_GIT_TOKENS",
+    "secret list",
+    by_host,
+    "",
+    "Tokens with which the hub's own git reaches repositories by https, as `host=token` or `host=user:token`, "
+    "separated by commas. Pull and merge requests are made with them too. No agent and no command of a goal sees "
+    "them.",
+)
+GIT_SSH_KEYS = Setting(
+    "AGENTHUB_GIT_SSH_KEYS",
+    "list",
+    by_host,
+    "",
+    "Private ssh keys, without a passphrase, with which the hub's own git reaches repositories, as "
+    "`host=/path/of/the/key`, separated by commas. A host's own key must be in known_hosts.",
+)
+GIT_FORGES = Setting(
+    "AGENTHUB_GIT_FORGES",
+    "list",
+    by_host,
+    "",
+    "Which hosts offer pull or merge requests, as `host=github` or `host=gitlab`, or with the address of their "
+    "API as `host=gitlab:https://…/api/v4`, separated by commas. github.com and gitlab.com are known.",
+)
 LOG_FORMAT = Setting(
     "AGENTHUB_LOG_FORMAT",
     "choice",
-    _one_of("auto", "console", "json"),
+    one_of("auto", "console", "json"),
     "auto",
     "auto: console on a terminal, else json.",
 )
 LOG_LEVEL = Setting(
     "AGENTHUB_LOG_LEVEL",
     "choice",
-    _one_of("debug", "info", "warning", "error"),
+    one_of("debug", "info", "warning", "error"),
     "info",
     "The least important log lines that are written.",
 )
@@ -273,38 +200,136 @@ ANTHROPIC_API_KEY = Setting(
 ANTHROPIC_BASE_URL = Setting(
     "ANTHROPIC_BASE_URL",
     "address",
-    _address("http", "https"),
+    address("http", "https"),
     "",
     "The address of a Messages API other than Anthropic's, such as a local model server.",
 )
 OTLP_ENDPOINT = Setting(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "address",
-    _address("http", "https"),
+    address("http", "https"),
     "",
     "Where traces go (OTLP over HTTP). Without it no trace leaves the process.",
 )
 OTLP_HEADERS = Setting(
     "OTEL_EXPORTER_OTLP_HEADERS",
     "secret list",
-    _headers,
+    header_values,
     "",
-    "What the receiver of traces wants to see, as `name=value`, separated by commas.",
+    "What the recipient of traces wants to see, as `name=value`, separated by commas.",
 )
 SECRETS = Setting(
     "AGENTHUB_SECRETS",
     "secret list",
-    _secrets,
+    declared_secrets,
     "",
     "Further values that no record, log line, tool result or export may show, separated by commas, or as a JSON "
     "list when one holds a comma. Each has at least 8 characters.",
+    takes_json=True,
+)
+NOTIFY = Setting(
+    "AGENTHUB_NOTIFY",
+    "secret list",
+    recipients,
+    "",
+    "Who is told about questions, results and failures of all goals: e-mail addresses, https:// addresses of "
+    "webhooks, and whatever apprise knows (`slack://…`, with the extra `notify`), separated by commas.",
+    takes_json=True,
+)
+NOTIFY_ESCALATION = Setting(
+    "AGENTHUB_NOTIFY_ESCALATION",
+    "secret list",
+    recipients,
+    "",
+    "Who is told as well when a question stays unanswered: the first one at the first reminder, the first two at "
+    "the second, and so on.",
+    takes_json=True,
+)
+ESCALATE_AFTER = Setting(
+    "AGENTHUB_ESCALATE_AFTER",
+    "duration",
+    duration,
+    "1h",
+    "When a question that nobody answers is raised again; the second and third reminder take twice as long each.",
+)
+UNANSWERED = Setting(
+    "AGENTHUB_UNANSWERED",
+    "choice",
+    one_of("wait", "retry", "skip", "cancel"),
+    "wait",
+    "What becomes of a task whose question nobody answers, eight times AGENTHUB_ESCALATE_AFTER after the third "
+    "reminder: it waits on, or is tried again, skipped or cancelled. Questions about a whole goal always wait.",
+)
+NOTIFY_DIGEST = Setting(
+    "AGENTHUB_NOTIFY_DIGEST",
+    "duration",
+    duration,
+    "",
+    "How long results, reviews and failures are held back so that people get one message for all, e.g. `2h`. "
+    "Default: not at all. Questions and webhooks never wait.",
+)
+QUIET_HOURS = Setting(
+    "AGENTHUB_QUIET_HOURS",
+    "hours",
+    parse_quiet_hours,
+    "",
+    "When people are told nothing unless the goal is urgent, e.g. `22:00-07:00 Europe/Berlin`. What happens "
+    "meanwhile comes in one message at the end. Webhooks do not sleep.",
+)
+SMTP_URL = Setting(
+    "AGENTHUB_SMTP_URL",
+    "address",
+    parse_mail_server,
+    "",
+    "The mail server: `smtps://user:password@host` (TLS) or `smtp://user:password@host:587` (STARTTLS, without "
+    "which nothing is sent; `?starttls=never` for a server without any).",
+)
+MAIL_FROM = Setting(
+    "AGENTHUB_MAIL_FROM",
+    "e-mail address",
+    mailbox,
+    "",
+    "The sender of mail. Default: agenthub@ this host.",
+)
+WEBHOOK_SECRETS = Setting(
+    "AGENTHUB_WEBHOOK_SECRETS",
+    "secret list",
+    webhook_secrets,
+    "",
+    "Keys that sign webhooks (`whsec_…`, Standard Webhooks), separated by commas. Every one signs, so that a new "
+    "one can be added before the old one is taken away.",
+)
+WEBHOOK_PRIVATE = Setting(
+    "AGENTHUB_WEBHOOK_PRIVATE",
+    "yes or no",
+    yes_or_no,
+    "no",
+    "Let webhooks go to private networks and to this machine.",
+)
+PUBLIC_URL = Setting(
+    "AGENTHUB_PUBLIC_URL",
+    "address",
+    address("http", "https"),
+    "",
+    "Where people reach the gateway; links in messages begin with it. Default: where the embedded stack listens.",
+)
+LINK_KEY = Setting(
+    "AGENTHUB_LINK_KEY",
+    "secret",
+    str,
+    "",
+    "The key that signs links in messages, the same for notifier and gateway; without it no link in them answers "
+    "anything. The embedded stack makes its own.",
 )
 
 SETTINGS: tuple[Setting[Any], ...] = (
     *(HUB_URL, HUB_KEY),
     *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
+    *(GIT_TOKENS, GIT_SSH_KEYS, GIT_FORGES),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     MODEL_IDLE_S,
+    *(NOTIFY, NOTIFY_ESCALATION, NOTIFY_DIGEST, QUIET_HOURS, ESCALATE_AFTER, UNANSWERED, SMTP_URL, MAIL_FROM),
+    *(WEBHOOK_SECRETS, WEBHOOK_PRIVATE, PUBLIC_URL, LINK_KEY),
     *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, SECRETS),
 )

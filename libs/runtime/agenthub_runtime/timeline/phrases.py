@@ -12,6 +12,7 @@ from agenthub_events.catalogue import gate as v
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import log as q
 from agenthub_events.catalogue import money as m
+from agenthub_events.catalogue import notification as n
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.errors import InvalidInput
@@ -20,6 +21,7 @@ from agenthub_events.task_ids import gate_of, kind_of
 
 ORCHESTRATOR = "Orchestrator"
 HUMAN = "Human"
+NOTIFIER = "Notifier"
 
 Names: TypeAlias = Mapping[str, str]
 """Task ids to the names that people know; an id without a name stands for itself."""
@@ -47,6 +49,8 @@ IGNORED: frozenset[type[Event]] = frozenset(
         m.BudgetSettled,
         m.BudgetExceeded,
         g.SealRecorded,
+        n.NotificationPlanned,
+        n.NotificationChannelOpened,
     }
 )
 """Events that say nothing to people by themselves."""
@@ -161,7 +165,9 @@ def _starting(task_id: str, name: str) -> str:
     gate = gate_of(task_id)
     if gate is not None:
         return GATES[gate[0]].words.started
-    return {"plan": "Started planning", "debug": "Started debugging"}.get(kind_of(task_id), f"Started task {name}")
+    return {"plan": "Started planning", "debug": "Started debugging", "deliver": "Started the delivery"}.get(
+        kind_of(task_id), f"Started task {name}"
+    )
 
 
 @_says(t.TaskCompleted)
@@ -180,7 +186,13 @@ def _outcome(result: TaskResult, name: str, kind: str) -> str:
     told = [f for f in result.files if f.path not in result.summary]
     files = ", ".join(f"{f.path}, {_count(f.lines, 'line')}" for f in told[:3])
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""
-    return f"Completed {name}{_because(result.summary)}{f' ({files}{more})' if files else ''}"
+    return f"Completed {name}{_because(result.summary)}{f' ({files}{more})' if files else ''}{_left_out(result)}"
+
+
+def _left_out(result: TaskResult) -> str:
+    named = "; ".join(f"{left.path}, {left.reason}" for left in result.left_out[:2])
+    more = f"; and {len(result.left_out) - 2} more" if len(result.left_out) > 2 else ""
+    return f"; left out: {named}{more}" if named else ""
 
 
 @_says(t.TaskFailed)
@@ -275,6 +287,25 @@ def _blocked(event: a.AgentBlocked, names: Names) -> Told:
 
 _orchestrator(a.AgentEscalated, lambda e, _: f"Still waiting for a person (reminder {e.level})")
 _person(a.AgentAnswered, lambda e, _: f"Answered ({e.action}){_because(e.option or e.text)}")
+
+# -- notifications
+
+
+@_says(n.NotificationSent)
+def _told(event: n.NotificationSent, _: Names) -> Told:
+    return NOTIFIER, f"Told {event.recipient}"
+
+
+@_says(n.NotificationFailed)
+def _not_told(event: n.NotificationFailed, _: Names) -> Told:
+    then = "given up" if event.retry_at is None else f"again at {event.retry_at:%H:%M:%S}"
+    return NOTIFIER, f"Could not tell {event.recipient} ({then}){_because(event.reason)}"
+
+
+@_says(n.NotificationChannelClosed)
+def _closed(event: n.NotificationChannelClosed, _: Names) -> Told:
+    return NOTIFIER, f"Tells {event.recipient} nothing more{_because(event.reason)}"
+
 
 # -- the hub itself
 

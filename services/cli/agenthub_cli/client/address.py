@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from agenthub_cli import exit_codes
@@ -34,9 +35,9 @@ def on_loopback(address: str) -> bool:
         return host in _LOOPBACK_NAMES or host.endswith(".localhost")
 
 
-def hub_key() -> str:
-    """The key in `AGENTHUB_API_KEY`, empty for none. Raises `CommandFailed` for one that no request can carry."""
-    key = os.environ.get("AGENTHUB_API_KEY", "").strip()
+def hub_key(env: Mapping[str, str] = os.environ) -> str:
+    """The key that `env` holds, empty for none. Raises `CommandFailed` for one that no request can carry."""
+    key = env.get("AGENTHUB_API_KEY", "").strip()
     if not (key.isascii() and key.isprintable()):
         raise CommandFailed(
             "AGENTHUB_API_KEY holds characters that no key has",

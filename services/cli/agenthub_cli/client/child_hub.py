@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -59,6 +60,33 @@ def child_hub(
         _stop(process)
         if log_path.stat().st_size == 0:
             log_path.unlink()
+
+
+def leave_running(folder: Path, env: Mapping[str, str], *, probe: bool) -> dict[str, Any]:
+    """Start a hub that outlives this command; what it says once it is ready. Raises `CommandFailed`."""
+    command = [sys.executable, "-m", "agenthub_cli.main", "up", "--json", "--data-dir", str(folder)]
+    log_path = folder / "up.log"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with log_path.open("wb") as log:
+            process = Process(
+                command if probe else [*command, "--no-probe"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=dict(env),
+                new_session=True,
+            )
+    except OSError as error:
+        raise CommandFailed(f"The folder {folder} cannot be used: {error}", hint="name another one") from error
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    process.stdout.close()
+    if not line:
+        last = log_path.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:].strip()
+        raise CommandFailed(f"The hub did not start: {last}", hint="`agenthub doctor` looks for the reason")
+    ready: dict[str, Any] = msgspec.json.decode(line)
+    return ready
 
 
 def _await_ready(process: Process, folder: Path, log_path: Path) -> ChildHub:

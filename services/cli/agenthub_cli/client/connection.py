@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agenthub_cli.client.environment import data_folder, environment, running_hub
 from agenthub_cli.errors import CommandFailed
 from agenthub_runtime.errors import SettingsInvalid
-from agenthub_runtime.settings.table import DATABASE_URL, NATS_URL, Setting
+from agenthub_runtime.settings.setting import Setting
+from agenthub_runtime.settings.table import DATABASE_URL, NATS_URL
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+    from agenthub_runtime.postgres.database import Database
 
 _GIVE_UP_S = 5.0
 
@@ -35,12 +39,25 @@ async def nats_connection(nats_url: str | None, data_dir: Path | None) -> AsyncI
     from agenthub_runtime.settings.records import read_log_settings
     from agenthub_runtime.telemetry.logs import configure_logging
 
-    configure_logging(read_log_settings(os.environ), service="agenthub")
+    configure_logging(read_log_settings(environment(data_dir)), service="agenthub")
     nc = await connect(nats_address(nats_url, data_dir), "agenthub-cli", give_up_after_s=_GIVE_UP_S)
     try:
         yield nc
     finally:
         await nc.close()
+
+
+@asynccontextmanager
+async def stores(
+    nats_url: str | None, database_url: str | None, data_dir: Path | None
+) -> AsyncIterator[tuple[JetStreamEventLog, Database]]:
+    """The event log and the database of a hub, closed afterwards."""
+    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+    from agenthub_runtime.postgres.database import Database
+
+    address = postgres_address(database_url, data_dir)
+    async with nats_connection(nats_url, data_dir) as nc, Database(address, name="agenthub-cli") as database:
+        yield JetStreamEventLog(nc), database
 
 
 def _checked(setting: Setting[str], address: str) -> str:
@@ -51,10 +68,10 @@ def _checked(setting: Setting[str], address: str) -> str:
 
 
 def _of_running_hub(data_dir: Path | None, setting: Setting[str]) -> str:
-    from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
+    from agenthub_runtime.embedded.data_folder import DataDir
 
-    folder = DataDir(data_dir or default_data_dir())
-    hub = folder.running_hub()
+    hub = running_hub(data_dir)
+    folder = DataDir(getattr(hub, "data_dir", None) or data_folder(data_dir))
     if hub is None:
         raise CommandFailed(
             f"No hub runs on {folder.root}, and {setting.name} is not set",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import socket
 import threading
@@ -19,6 +18,8 @@ from agenthub_cli import exit_codes
 from agenthub_cli.checked import is_key
 from agenthub_cli.client.address import hub_address, hub_key, on_loopback
 from agenthub_cli.client.answers import HubAnswer, answer_in, check_stream, failure, items_of
+from agenthub_cli.client.environment import environment, running_hub
+from agenthub_cli.client.goal_names import goal_called, in_full
 from agenthub_cli.errors import CommandFailed, HubUnreachable
 
 API = "/api/v1"
@@ -58,12 +59,17 @@ class HubClient:
     """A hub's HTTP interface. Every method raises `CommandFailed` with the hub's own words."""
 
     def __init__(self, url: str | None = None) -> None:
-        self.url = hub_address(url or running_url(None))
-        key = hub_key()
+        told = environment()
+        self.url = hub_address(url or told.get("AGENTHUB_URL") or running_url(None))
+        key = hub_key(told)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = _client(self.url, headers)
 
-    def get(self, path: str, **params: Any) -> HubAnswer:
+    def goal_id(self, name: str) -> str:
+        """The id of the goal that is called so: `@last`, the beginning of an id, or the id itself."""
+        return goal_called(name, lambda: self.pages("/goals"))
+
+    def get(self, path: str, /, **params: Any) -> HubAnswer:
         """GET below the API; `params` that are None are left out."""
         wanted = {k: v for k, v in params.items() if v is not None}
         return answer_in(self.url, self._response("GET", path, params=wanted))
@@ -109,7 +115,7 @@ class HubClient:
         came for so long.
         """
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
-        params = {"goal": goal, "type": kind, "from": start}
+        params = {"goal": goal and self.goal_id(goal), "type": kind, "from": start}
         wanted = {k: v for k, v in params.items() if v is not None}
         try:
             with self._client.stream(
@@ -128,8 +134,9 @@ class HubClient:
             raise HubUnreachable(self.url) from error
 
     def _response(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        whole = in_full(path, lambda: self.pages("/goals"))
         try:
-            response = self._client.request(method, f"{API}{path}", **options)
+            response = self._client.request(method, f"{API}{whole}", **options)
         except httpx2.TimeoutException as error:
             raise HubUnreachable(self.url, f"nothing came for {_TIMEOUT_S:g} s") from error
         except httpx2.RequestError as error:
@@ -141,10 +148,7 @@ class HubClient:
 
 def running_url(data_dir: Path | None) -> str:
     """The address of the hub that runs on this machine, or the default one."""
-    from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
-
-    named = data_dir or os.environ.get("AGENTHUB_DATA_DIR")
-    hub = DataDir(Path(named) if named else default_data_dir()).running_hub()
+    hub = running_hub(data_dir)
     return hub.url if hub else "http://127.0.0.1:8000"
 
 

@@ -17,6 +17,7 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.address import hub_address, on_loopback
+from agenthub_cli.client.environment import data_folder, environment
 from agenthub_cli.client.hub_client import DataDirOption, HubClient, Json, Url, running_url
 from agenthub_cli.client.model_access import look_at_model, named, rehearses
 from agenthub_cli.errors import HubUnreachable, NotAHub
@@ -73,14 +74,12 @@ def doctor(
 
 
 async def _run(url: str | None, data_dir: Path | None, *, probe: bool) -> list[DoctorCheck]:
-    from agenthub_runtime.embedded.data_folder import default_data_dir
-
-    root = data_dir or default_data_dir()
+    root = data_folder(data_dir)
     probes: tuple[tuple[str, Callable[[], Awaitable[DoctorCheck]]], ...] = (
         ("python", _python),
         ("git", _git),
         ("nats-server", _nats_server),
-        ("postgres", _postgres),
+        ("postgres", lambda: _postgres(data_dir)),
         ("sandbox", _sandbox),
         ("disk", lambda: _disk(root)),
         ("model", lambda: _model(url, data_dir, probe=probe)),
@@ -120,20 +119,19 @@ async def _nats_server() -> DoctorCheck:
     return DoctorCheck("nats-server", "ok", str(find_nats_server()))
 
 
-async def _postgres() -> DoctorCheck:
+async def _postgres(data_dir: Path | None) -> DoctorCheck:
     from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, major_version
     from agenthub_runtime.settings.records import read_hub_settings
 
-    programs = find_pg_bin(read_hub_settings(os.environ).pg_bin)
+    programs = find_pg_bin(read_hub_settings(environment(data_dir)).pg_bin)
     return DoctorCheck("postgres", "ok", f"{await major_version(programs)} in {programs}")
 
 
 async def _sandbox() -> DoctorCheck:
     from agenthub_worker.sandbox.bubblewrap import Bubblewrap
-    from agenthub_worker.sandbox.probe import probe
+    from agenthub_worker.sandbox.probe import in_words, probe
 
-    await probe(Bubblewrap())
-    return DoctorCheck("sandbox", "ok", "closed: no network, no host files, no environment")
+    return DoctorCheck("sandbox", "ok", in_words(await probe(Bubblewrap())))
 
 
 async def _disk(root: Path) -> DoctorCheck:
@@ -152,7 +150,7 @@ async def _disk(root: Path) -> DoctorCheck:
 async def _model(url: str | None, data_dir: Path | None, *, probe: bool) -> DoctorCheck:
     told = await _model_of_hub(url, data_dir, probe=probe)
     if told is None:
-        told = await _model_of_shell(probe=probe)
+        told = await _model_of_shell(data_dir, probe=probe)
         where = "no hub runs; this shell would use "
     else:
         where = f"told by {told.worker}: " if told.worker else ""
@@ -178,10 +176,10 @@ async def _model_of_hub(url: str | None, data_dir: Path | None, *, probe: bool) 
         raise NotAHub(hub.url, str(error)) from None
 
 
-async def _model_of_shell(*, probe: bool) -> ToldModel:
+async def _model_of_shell(data_dir: Path | None, *, probe: bool) -> ToldModel:
     from agenthub_runtime.settings.records import read_hub_settings
 
-    settings = read_hub_settings(os.environ)
+    settings = read_hub_settings(environment(data_dir))
     # The scripted model comes with a hub: without one there is nobody to ask.
     if rehearses(settings):
         return ToldModel(provider="rehearsal", label="", models={}, prices="")

@@ -12,6 +12,7 @@ from agenthub_cli.checked import Calls, Count, Dollars, Id, Seconds
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.queue_check import sentence, unserved_types
+from agenthub_cli.goals.views import diff, log, plan
 from agenthub_cli.goals.watch import (
     beginning,
     follow_command,
@@ -26,6 +27,8 @@ GoalId: TypeAlias = Annotated[Id, Parameter(help="Id of the goal (`agenthub goal
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
+for view in (diff, log, plan):
+    app.command(view)
 
 
 @app.command
@@ -82,6 +85,7 @@ def list_(
 def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     """Show one goal with its tasks and gates."""
     hub = HubClient(url)
+    goal_id = hub.goal_id(goal_id)
     goal = hub.get(f"/goals/{goal_id}")
     tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
     gates = list(hub.pages(f"/goals/{goal_id}/gates"))
@@ -93,6 +97,10 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     for words in goal.get("left_out", ()):
         say(f"Left out: {words}\n")
     print_rows(tasks, ("task_id", "status", "agent", "attempt", "title"), empty="No tasks yet")
+    for task in tasks:
+        if task["changes_tests"]:
+            wanted = ", ".join(task["requirement_ids"]) or "no requirement is named"
+            say(f"{task['task_id']} may change earlier tests ({wanted}): {', '.join(task['changes_tests'])}")
     if gates:
         say()
         print_rows(gates, ("gate", "round", "verdict", "commit_id", "summary"), empty="")
@@ -116,6 +124,7 @@ def watch(
 ) -> int:
     """Follow a goal live until it is finished or waits for a person."""
     hub = HubClient(url)
+    goal_id = hub.goal_id(goal_id)
     return watch_goal(hub, goal_id, json=json, timeout_s=timeout, start=beginning(hub, goal_id, from_))
 
 
@@ -246,6 +255,28 @@ def pull(
 
     target = pull_goal(HubClient(url), goal_id, folder or Path(goal_id))
     _print_result({"goal_id": goal_id, "path": str(target)}, f"The result is in {target}", json=json)
+
+
+@app.command
+def apply(
+    goal_id: GoalId,
+    folder: Annotated[Path, Parameter(help="The repository; default: the one here")] = Path(),
+    *,
+    branch: Annotated[str | None, Parameter(help="Name of the branch [default: goal/<id>]")] = None,
+    checkout: Annotated[bool, Parameter(negative="", help="Switch to the branch as well")] = False,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Put the result into a repository of yours as a branch; nothing else there is touched."""
+    from agenthub_cli.goals.pull import apply_goal
+
+    name = branch or f"goal/{goal_id}"
+    commit = apply_goal(HubClient(url), goal_id, folder, name, checkout=checkout)
+    _print_result(
+        {"goal_id": goal_id, "branch": name, "commit": commit},
+        f"The result is the branch {name} at {commit[:12]}",
+        json=json,
+    )
 
 
 def _print_result(answer: Any, sentence: str, *, json: bool) -> None:

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
-from agenthub_cli.client.connection import nats_connection, postgres_address
+from agenthub_cli.client.connection import stores
 from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.commands.nats_assets import NatsUrl
 from agenthub_cli.terminal.output import print_json, print_rows, say
-
-if TYPE_CHECKING:
-    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-    from agenthub_runtime.postgres.database import Database
 
 
 def rebuild(
@@ -53,27 +47,15 @@ def rebuild(
 async def _verify(nats_url: str | None, database_url: str | None, data_dir: Path | None) -> dict[str, Any]:
     from agenthub_orchestrator.projector.rebuild import verify
 
-    async with _stores(nats_url, database_url, data_dir) as (log, database):
+    async with stores(nats_url, database_url, data_dir) as (log, database):
         return _plain(await verify(log, database))
 
 
 async def _rebuild(nats_url: str | None, database_url: str | None, data_dir: Path | None) -> dict[str, Any]:
     from agenthub_orchestrator.projector.rebuild import rebuild as rebuild_all
 
-    async with _stores(nats_url, database_url, data_dir) as (log, database):
+    async with stores(nats_url, database_url, data_dir) as (log, database):
         return _plain(await rebuild_all(log, database))
-
-
-@asynccontextmanager
-async def _stores(
-    nats_url: str | None, database_url: str | None, data_dir: Path | None
-) -> AsyncIterator[tuple[JetStreamEventLog, Database]]:
-    from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-    from agenthub_runtime.postgres.database import Database
-
-    address = postgres_address(database_url, data_dir)
-    async with nats_connection(nats_url, data_dir) as nc, Database(address, name="agenthub-cli") as database:
-        yield JetStreamEventLog(nc), database
 
 
 def _plain(report: Any) -> dict[str, Any]:

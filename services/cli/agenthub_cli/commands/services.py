@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.client.environment import data_folder, environment
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.terminal.output import program
 
@@ -20,8 +19,9 @@ def orchestrator() -> None:
     from agenthub_runtime.settings.records import read_orchestrator_settings
 
     # Each service reads its settings itself; read here first, what does not fit is told like everywhere.
-    read_orchestrator_settings(os.environ)
-    main(run_orchestrator, "orchestrator", read_orchestrator_settings)
+    env = environment()
+    read_orchestrator_settings(env)
+    main(run_orchestrator, "orchestrator", read_orchestrator_settings, env)
 
 
 def projector() -> None:
@@ -30,8 +30,9 @@ def projector() -> None:
     from agenthub_orchestrator.projector.app import run_projector
     from agenthub_runtime.settings.records import read_projector_settings
 
-    read_projector_settings(os.environ)
-    main(run_projector, "projector", read_projector_settings)
+    env = environment()
+    read_projector_settings(env)
+    main(run_projector, "projector", read_projector_settings, env)
 
 
 def worker(
@@ -55,7 +56,7 @@ def worker(
     from agenthub_worker.app import main
 
     extra = {"AGENT_TYPE": types} | ({"AGENTHUB_SLOTS": str(slots)} if slots is not None else {})
-    env = {**_bus_of_this_machine(), **os.environ, **extra}
+    env = {**_bus_of_this_machine(), **environment(), **extra}
     read_worker_settings(env)
     main(env)
 
@@ -65,14 +66,24 @@ def gateway() -> int:
     from agenthub_gateway.app import main
     from agenthub_runtime.settings.records import read_gateway_settings
 
-    read_gateway_settings(os.environ)
-    return main(os.environ)
+    env = environment()
+    read_gateway_settings(env)
+    return main(env)
+
+
+def notifier() -> None:
+    """Run one notifier (NATS_URL, AGENTHUB_NOTIFY, AGENTHUB_SMTP_URL and what else its recipients need)."""
+    from agenthub_notifier.app import main
+    from agenthub_runtime.settings.records import read_notifier_settings
+
+    env = environment()
+    read_notifier_settings(env)
+    main(env)
 
 
 def _bus_of_this_machine() -> dict[str, str]:
-    from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
+    from agenthub_runtime.embedded.data_folder import DataDir
 
-    named = os.environ.get("AGENTHUB_DATA_DIR")
-    folder = DataDir(Path(named) if named else default_data_dir())
+    folder = DataDir(data_folder())
     hub = folder.running_hub()
     return {} if hub is None else {"NATS_URL": folder.secrets.authorise(hub.nats_url)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.client.environment import environment
 from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.client.model_access import look_at_model, named, provider_of, rehearses
+from agenthub_cli.errors import CommandFailed
 from agenthub_cli.terminal.output import print_json, program, say
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _MODULES = {
     "projector": "agenthub_orchestrator.projector",
     "gateway": "agenthub_gateway",
     "worker": "agenthub_worker",
+    "notifier": "agenthub_notifier",
 }
 
 
@@ -49,6 +51,10 @@ def up(
     probe: Annotated[
         bool, Parameter(negative="--no-probe", help="Make one cheap call of the model while the hub starts")
     ] = True,
+    detach: Annotated[
+        bool,
+        Parameter(name=("--detach", "-d"), negative="", help="Come back once the hub is ready"),
+    ] = False,
     json: Json = False,
 ) -> int:
     """Start NATS, PostgreSQL and every service on this machine, and keep them running until Ctrl-C.
@@ -57,15 +63,19 @@ def up(
     """
     from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
     from agenthub_runtime.embedded.stack import EmbeddedStack
-    from agenthub_runtime.settings.records import read_hub_settings
+    from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
     from agenthub_runtime.telemetry.logs import configure_logging
 
-    env = with_options(os.environ, port=port, host=host, data_dir=data_dir, workers=workers)
+    env = with_options(environment(data_dir), port=port, host=host, data_dir=data_dir, workers=workers)
     settings = read_hub_settings(env)
+    # What does not fit is told here, and not by a notifier that dies again and again.
+    read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
     configure_logging(settings.log, service="up")
     if not rehearses(settings):
         provider_of(settings)
     data = DataDir(settings.data_dir or default_data_dir())
+    if detach:
+        return _detached(data, settings, env, probe=probe, json=json)
     stack = EmbeddedStack(data, plan_of(settings, env))
 
     if not json:
@@ -76,13 +86,33 @@ def up(
     return exit_codes.OK
 
 
+def _detached(data: DataDir, settings: HubSettings, env: Mapping[str, str], *, probe: bool, json: bool) -> int:
+    from agenthub_cli.client.child_hub import leave_running
+
+    if (running := data.running_hub()) is not None:
+        raise CommandFailed(
+            f"A hub runs on {data.root} already, at {running.url} (pid {running.pid})",
+            hint=f"`{program()} down` stops it",
+        )
+    ready = leave_running(data.root, env, probe=probe)
+    if json:
+        print_json(ready)
+        return exit_codes.OK
+    hub = data.running_hub()
+    said = greeting(hub, data, settings) if hub else f"agenthub is ready at {ready['url']}"
+    say(said.replace("Stop: Ctrl-C", f"Stop: {program()} down"))
+    return exit_codes.OK
+
+
 async def _run(stack: EmbeddedStack, data: DataDir, settings: HubSettings, *, probe: bool, json: bool) -> None:
     from agenthub_runtime.embedded.foreground import run_in_foreground
+    from agenthub_runtime.embedded.known_hubs import forget_hub, note_hub
 
     # A real model is asked while the servers start; the scripted one is a part of the hub and answers with it.
     early = None if rehearses(settings) else asyncio.create_task(_looked(look_at_model(settings, probe=probe)))
 
     async def stay(hub: RunningHub) -> None:
+        note_hub(data)
         looking = early or asyncio.create_task(
             _looked(look_at_model(settings, rehearsal_url=stack.rehearsal_url, probe=probe))
         )
@@ -99,6 +129,7 @@ async def _run(stack: EmbeddedStack, data: DataDir, settings: HubSettings, *, pr
     try:
         await run_in_foreground(stack, stay)
     finally:
+        forget_hub(data)
         if early is not None:
             early.cancel()
 

@@ -13,6 +13,8 @@ import msgspec
 
 from agenthub_runtime.plain_text import one_line, plain
 
+_PIPE_WIDTH = 100_000
+
 
 def program() -> str:
     """How the person can call this program: its name, or its path where the name would not be found."""
@@ -67,11 +69,16 @@ def print_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, empty:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        # An id that is broken over two lines cannot be copied.
+        table.add_column(column, no_wrap=column.endswith("id"))
     for row in rows:
         # Text, not str: rich would read `[/list]` as markup.
         table.add_row(*(Text(_cell(row.get(column))) for column in columns))
-    Console(soft_wrap=False).print(table if table.row_count else empty)
+    # Who reads a pipe wants whole lines: nothing is broken there, and nothing cut.
+    console = Console(soft_wrap=False) if sys.stdout.isatty() else Console(soft_wrap=True, width=_PIPE_WIDTH)
+    console.print(table if table.row_count else empty)
 
 
 def _cell(value: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from litestar import Response, get
@@ -16,6 +18,7 @@ from agenthub_gateway.errors import NotFound
 from agenthub_runtime.readmodels import MergeRow, Position, get_goal, merge_chain
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link
+from agenthub_runtime.repository.shown_paths import shown_path
 
 _TAGS = ["Results"]
 
@@ -50,16 +53,18 @@ async def diff(
 
 @get("/api/v1/goals/{goal_id:str}/files", responses=says(FileList), tags=_TAGS, summary="List the branch's files")
 async def files(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
-    """Every file at the head of the branch."""
+    """Every file at the head of the branch; bytes of names that are no UTF-8 are written as `\\xff`."""
     branch = await _branch(reading, goal_id)
-    return reading.answer(FileList(branch.head, await branch.repository.files(branch.head)), branch.at)
+    found = await branch.repository.files(branch.head)
+    shown = [msgspec.structs.replace(entry, path=shown_path(entry.path)) for entry in found]
+    return reading.answer(FileList(branch.head, shown), branch.at)
 
 
 @get("/api/v1/goals/{goal_id:str}/files/{path:path}", tags=_TAGS, summary="Read one file of the branch")
 async def file(goal_id: FromPath[str], path: FromPath[Path], *, reading: ReadingParam) -> Response[bytes]:
     """Its bytes, as plain text to a browser."""
     branch = await _branch(reading, goal_id)
-    data = await branch.repository.show(branch.head, str(path).lstrip("/"))
+    data = await branch.repository.show(branch.head, _asked(reading, path).lstrip("/"))
     # Agents wrote this: a browser may show it, never run it.
     safe = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
     return reading.tagged(data, branch.at, "text/plain; charset=utf-8", safe)
@@ -72,6 +77,14 @@ async def bundle(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[b
     data = await branch.repository.full_bundle(branch.head, f"goal/{goal_id}")
     named = {"Content-Disposition": f'attachment; filename="{PurePosixPath(goal_id).name}.bundle"'}
     return reading.tagged(data, branch.at, "application/x-git-bundle", named)
+
+
+def _asked(reading: Reading, path: Path) -> str:
+    """The path as it stands in the address: the server has lost bytes of it that are no UTF-8."""
+    raw: bytes = reading.request.scope.get("raw_path", b"")
+    if "\N{REPLACEMENT CHARACTER}" not in str(path) or not raw:
+        return str(path)
+    return os.fsdecode(unquote_to_bytes(raw.split(b"?", 1)[0].split(b"/files/", 1)[1]))
 
 
 async def _branch(reading: Reading, goal_id: str) -> Branch:

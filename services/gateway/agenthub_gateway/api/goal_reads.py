@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Annotated, Any, get_args
 
 import msgspec
@@ -15,6 +16,7 @@ from agenthub_events.subjects import check_goal_id
 from agenthub_gateway.api.access import AnyRequest, Cursor, Limit, PortsParam, no_goal, says
 from agenthub_gateway.api.payloads.responses import (
     GOAL_STATES,
+    Analytics,
     EventDocuments,
     GateList,
     GoalPage,
@@ -26,15 +28,16 @@ from agenthub_gateway.api.payloads.responses import (
     goal_view,
 )
 from agenthub_gateway.api.reading import Reading, ReadingParam
-from agenthub_gateway.api.waiting import say_who_is_missing
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import EventView, Filter, Frame, parse_types, view_of
+from agenthub_gateway.queues import say_who_is_missing
 from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels import (
     GoalFilter,
     Graph,
     UsageSummary,
     cursor_number,
+    gates_begun,
     get_goal,
     get_task,
     get_usage,
@@ -47,6 +50,7 @@ from agenthub_runtime.readmodels import (
     list_tasks,
     list_timeline,
 )
+from agenthub_runtime.readmodels.analytics import agent_figures, gate_figures, goal_figures, model_figures
 
 _TAGS = ["Goals"]
 
@@ -79,8 +83,9 @@ async def goals(
     filters = GoalFilter(status=status, priority=priority, needs_you=needs_you, text=text)
     async with reading.view() as (connection, at):
         page = await list_goals(connection, cursor, limit, filters)
-        out = await left_out(connection, [row.goal_id for row in page.items])
-    views = [goal_view(row, out.get(row.goal_id, ())) for row in page.items]
+        ids = [row.goal_id for row in page.items]
+        out, begun = await left_out(connection, ids), await gates_begun(connection, ids)
+    views = [goal_view(row, out.get(row.goal_id, ()), begun.get(row.goal_id, ())) for row in page.items]
     return reading.answer(GoalPage(views, page.next_cursor), at)
 
 
@@ -89,10 +94,10 @@ async def goal(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[byt
     """State, progress, estimates, cost, and whether somebody has to do something."""
     async with reading.view() as (connection, at):
         row = await get_goal(connection, goal_id)
-        out = await left_out(connection, [goal_id])
+        out, begun = await left_out(connection, [goal_id]), await gates_begun(connection, [goal_id])
     if row is None:
         raise no_goal(goal_id)
-    return reading.answer(goal_view(row, out.get(goal_id, ())), at)
+    return reading.answer(goal_view(row, out.get(goal_id, ()), begun.get(goal_id, ())), at)
 
 
 @get("/api/v1/goals/{goal_id:str}/tasks", responses=says(TaskPage), tags=_TAGS, summary="List a goal's tasks")
@@ -107,7 +112,7 @@ async def tasks(
     async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_tasks(connection, goal_id, cursor, limit)
-    await say_who_is_missing(reading.ports, page.items)
+    await say_who_is_missing(reading.ports.queues, page.items)
     return reading.answer(page, at)
 
 
@@ -124,7 +129,7 @@ async def task(goal_id: FromPath[str], task_id: FromPath[str], *, reading: Readi
         attempts = await list_attempts(connection, goal_id, task_id)
     if row is None:
         raise NotFound(f"Goal `{goal_id[:60]}` has no task `{task_id[:60]}`")
-    await say_who_is_missing(reading.ports, [row])
+    await say_who_is_missing(reading.ports.queues, [row])
     return reading.answer(TaskDetail(row, attempts), at)
 
 
@@ -134,7 +139,7 @@ async def task_graph(goal_id: FromPath[str], *, reading: ReadingParam) -> Respon
     async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         found = await graph(connection, goal_id)
-    await say_who_is_missing(reading.ports, found.tasks)
+    await say_who_is_missing(reading.ports.queues, found.tasks)
     return reading.answer(found, at)
 
 
@@ -219,6 +224,27 @@ async def events(
     return Reading(request, ports, after=None).answer(EventPage(views, more), None)
 
 
+@get("/api/v1/analytics", responses=says(Analytics), tags=_TAGS, summary="Figures over many goals")
+async def analytics(
+    *,
+    reading: ReadingParam,
+    days: Annotated[
+        int, QueryParameter(name="days", ge=1, le=3_650, description="Goals accepted in so many days.")
+    ] = 30,
+) -> Response[bytes]:
+    """Times, first-pass rates of gates, and cost by goal, agent and model; of the youngest 1000 goals at most."""
+    since = reading.ports.clock.now() - timedelta(days=days)
+    async with reading.view() as (connection, at):
+        body = Analytics(
+            since=since,
+            goals=await goal_figures(connection, since),
+            gates=await gate_figures(connection, since),
+            agents=await agent_figures(connection, since),
+            models=await model_figures(connection, since),
+        )
+    return reading.answer(body, at)
+
+
 async def must_exist(connection: Connection, goal_id: str) -> None:
     """Raises `NotFound` when the read models do not know the goal."""
     if await get_goal(connection, goal_id) is None:
@@ -246,5 +272,5 @@ def _known(field: str, given: Iterable[str], known: Sequence[str]) -> None:
 
 
 HANDLERS: list[Any] = [
-    goals, goal, tasks, task, task_graph, gates, usage, knowledge, timeline, events,
+    goals, goal, tasks, task, task_graph, gates, usage, knowledge, timeline, events, analytics,
 ]  # fmt: skip

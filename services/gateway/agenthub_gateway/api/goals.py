@@ -12,10 +12,11 @@ from litestar.params import JSONBody, QueryParameter
 from agenthub_events.catalogue.goal import GoalAccepted, GoalPlanned
 from agenthub_events.gates import TESTS
 from agenthub_events.rules.requirements import gate_parameters
-from agenthub_events.subjects import goal_id_for_key, goal_id_from_token
+from agenthub_events.subjects import GOAL_AS_A_WHOLE, goal_id_for_key, goal_id_from_token
 from agenthub_gateway.api.command import CallerParam, accepted, command
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GoalSubmitted, Understood, duration_of, in_words
+from agenthub_gateway.api.payloads.source import Sources
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_gateway.commands.append import CommandOutcome, check_key
 from agenthub_gateway.commands.goal_events import GoalEvents, load_goal_events
@@ -40,11 +41,15 @@ async def submit(
     wait: Wait = None,
 ) -> Response[GoalSubmitted]:
     """Answers once the goal is safely in the event log; planning and work begin by themselves."""
-    wanted = await accepted_from(data, local_repositories=caller.ports.accepts_local_repositories)
+    known = False
     if caller.key is None:
         goal_id = goal_id_from_token(caller.ports.ids.token())
     else:
         goal_id = goal_id_for_key(caller.principal, check_key(caller.key))
+        known = await caller.ports.log.last(f"{goal_id}.{GOAL_AS_A_WHOLE}.goal") is not None
+    # What was accepted once is replayed, also when its repository cannot be reached any more.
+    sources = None if known else Sources(caller.ports.git, local=caller.ports.accepts_local_repositories)
+    wanted = await accepted_from(data, sources)
     # The hash of a body stands in the log: what is secret in it must not be guessed from there.
     intent = caller.intent(msgspec.structs.replace(data, secrets=()))
     outcome = await submit_goal(caller.ports.writer, goal_id, wanted, intent, data.secrets)

@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from agenthub_events.agent_types import agent_type_of
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.errors import CommandRefused
+from agenthub_events.notifications.interventions import BlockedTask, InterventionRequired, blocker_reason
 from agenthub_gateway.api.access import Cursor, Limit, says
 from agenthub_gateway.api.command import Caller, CallerParam, accepted, command
 from agenthub_gateway.api.goal_reads import must_exist
@@ -26,7 +27,6 @@ from agenthub_gateway.api.reading import ReadingParam, snapshot
 from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
 from agenthub_gateway.commands.tasks import DeadLetter, discard, requeue
 from agenthub_gateway.errors import NotFound
-from agenthub_gateway.live.frames import BlockedTask, InterventionRequired, blocker_reason
 from agenthub_runtime.readmodels import (
     DeadLetterRow,
     InterventionRow,

@@ -21,6 +21,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from agenthub_gateway.edge.accounts import ACCOUNT
 from agenthub_gateway.edge.keys import Failures, Keys, scope_needed
 from agenthub_gateway.problems import MEDIA_TYPE, Problem, problem
+from agenthub_gateway.web import FOLDER, is_page
 
 _log = structlog.get_logger(__name__)
 
@@ -28,9 +29,9 @@ LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL_PRINCIPAL = "local"
 PRINCIPAL = "agenthub.principal"
 _GUARDED: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
-# The start page holds nothing of anybody's: what it shows it has to ask for with a key.
-_OPEN_PATHS = frozenset({"/", "/health", "/ready", "/health/live", "/health/ready"})
-_OPEN_FOLDER = "/static/"
+_OPEN_PATHS = frozenset({"/health", "/ready", "/health/live", "/health/ready"})
+# A link in a message is its own key.
+_LINKS = "/l/"
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -75,7 +76,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": refusal.title})
 
     def _local(self, scope: Scope, headers: dict[str, str]) -> Problem | None:
-        return self._foreign(scope, headers) or (None if _is_open(scope["path"]) else self._stranger(scope))
+        return self._foreign(scope, headers) or (None if _is_open(scope) else self._stranger(scope))
 
     def _stranger(self, scope: Scope) -> Problem | None:
         account = scope.get("state", {}).get(ACCOUNT)
@@ -101,7 +102,7 @@ class Guard:
         return None
 
     def _identify(self, scope: Scope, headers: dict[str, str]) -> Problem | None:
-        if _is_open(scope["path"]):
+        if _is_open(scope):
             return None
         place = _place(scope)
         if self._failures.wait_s(place):
@@ -131,8 +132,12 @@ class Guard:
         return _name_in(netloc) in self._hosts
 
 
-def _is_open(path: str) -> bool:
-    return path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER)
+def _is_open(scope: Scope) -> bool:
+    """Whether anybody may have the answer. The web UI holds nothing of anybody's: it has to ask with a key."""
+    path: str = scope["path"]
+    if path in _OPEN_PATHS or path.startswith(_LINKS):
+        return True
+    return (path.startswith(FOLDER) or is_page(path)) and _reads(scope)
 
 
 def _reads(scope: Scope) -> bool:
@@ -158,7 +163,8 @@ def _unreadable(scope: Scope, headers: dict[str, str]) -> Problem | None:
     if "\0" in scope["path"] or b"%00" in scope.get("query_string", b""):
         return problem("invalid-parameter", "The address holds a null byte")
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind and kind != "application/json" and not kind.endswith("+json") and not _reads(scope):
+    is_form = scope["path"].startswith(_LINKS)  # pages of links send forms
+    if kind and kind != "application/json" and not kind.endswith("+json") and not _reads(scope) and not is_form:
         return problem("unsupported-media-type", f"Every call takes JSON, and the body is called `{kind[:100]}`")
     return None
 

@@ -9,19 +9,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from agenthub_events.catalogue import REGISTRY
 from agenthub_events.catalogue.agent import AgentBlocked
-from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.errors import InvalidInput, InvalidSubject
+from agenthub_events.notifications.interventions import (
+    INTERVENTION,
+    BlockedTask,
+    InterventionRequired,
+    blocker_reason,
+)
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.serialization.codec import Unreadable, encode
-from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
+from agenthub_events.subjects import parse_subject
+from agenthub_runtime.titles import title_of
 
-INTERVENTION = "intervention_required"
 RESET = "reset"
 OUTPUT = "run.output"
 ALIASES = {
@@ -31,25 +36,7 @@ ALIASES = {
 }
 """Further names of events, under which readers of the first design know them."""
 
-MESSAGE = "Agents need your input to continue"
 _TITLES_KEPT = 2_000
-
-
-class BlockedTask(msgspec.Struct, frozen=True):
-    """A task, or a goal as a whole (`_`), that waits for a person."""
-
-    task_id: str
-    title: str
-    blocker_reason: str
-
-
-class InterventionRequired(msgspec.Struct, frozen=True, kw_only=True):
-    """Agents of one goal cannot go on without a person."""
-
-    type: Literal["intervention_required"] = "intervention_required"
-    workflow_id: str
-    blocked_tasks: tuple[BlockedTask, ...]
-    message: str = MESSAGE
 
 
 class EventView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -179,24 +166,10 @@ class Framer:
     async def _title(self, goal_id: str, task_id: str) -> str:
         key = f"{goal_id}.{task_id}"
         if key not in self._titles:
-            self._titles[key] = await self._look_up(goal_id, task_id)
+            self._titles[key] = await title_of(self._log, goal_id, task_id)
             while len(self._titles) > _TITLES_KEPT:
                 self._titles.popitem(last=False)
         return self._titles[key]
-
-    async def _look_up(self, goal_id: str, task_id: str) -> str:
-        if task_id == GOAL_AS_A_WHOLE:
-            accepted = await self._log.read(f"{goal_id}.{GOAL_AS_A_WHOLE}.goal", limit=1)
-            return str(getattr(accepted[0].event, "goal", "")) if accepted else ""
-        for recorded in await self._log.read(f"{goal_id}.{task_id}", limit=1):
-            if isinstance(recorded.event, TaskEnqueued):
-                return recorded.event.title
-        return task_id
-
-
-def blocker_reason(question: str, error: str) -> str:
-    """Why a person is needed, in the words of who asked."""
-    return f"{question} ({error})" if error and error not in question else question
 
 
 def _place(subject: str) -> tuple[str, str, str]:

@@ -10,6 +10,13 @@
 """
 
 from agenthub_orchestrator.domain.due import Charge, Due, Fired, TimerKind, TimerRequest
+from agenthub_orchestrator.domain.inputs import (
+    DecisionInputs,
+    decode_policy,
+    encode_policy,
+    from_metadata,
+    to_metadata,
+)
 from agenthub_orchestrator.domain.orders.estimates import estimates
 from agenthub_orchestrator.domain.orders.lanes import lane
 from agenthub_orchestrator.domain.policy import Policy
@@ -24,6 +31,7 @@ from agenthub_orchestrator.domain.state.task import TaskState, TaskWord
 
 __all__ = [
     "Charge",
+    "DecisionInputs",
     "Due",
     "Fired",
     "GoalState",
@@ -40,13 +48,17 @@ __all__ = [
     "apply",
     "charged",
     "decide",
+    "decode_policy",
     "derived_status",
+    "encode_policy",
     "estimates",
+    "from_metadata",
     "initial",
     "is_settled_by",
     "lane",
     "queued_orders",
     "task_status",
     "timers_of",
+    "to_metadata",
     "why_waiting",
 ]

@@ -68,7 +68,15 @@ class Decision:
             return False
         return self._put(goal_aggregate.draft(self.state.aggregate, event, ordinal))
 
-    def write_family(self, family: str, event: Event, ordinal: str, charge: Charge | None = None) -> bool:
+    def write_family(
+        self,
+        family: str,
+        event: Event,
+        ordinal: str,
+        *,
+        charge: Charge | None = None,
+        context: bytes | None = None,
+    ) -> bool:
         """Put an event of another family; False when it takes none now.
 
         One that nobody can read takes none: what is written there is not folded, and would be due again for ever.
@@ -76,7 +84,7 @@ class Decision:
         if family in self.state.unreadable:
             return False
         fence = self.state.fence(family)
-        return self._put(fence.draft(self.state.goal_id, GOAL_AS_A_WHOLE, event, ordinal), charge=charge)
+        return self._put(fence.draft(self.state.goal_id, GOAL_AS_A_WHOLE, event, ordinal), context, charge)
 
     def _put(self, draft: Draft, context: bytes | None = None, charge: Charge | None = None) -> bool:
         aggregate = draft.originator_id

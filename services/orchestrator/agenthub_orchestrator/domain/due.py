@@ -28,9 +28,9 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 class Due(msgspec.Struct, frozen=True):
     """An event that should be in the log and is not yet.
 
-    `context` is the object that the event names by its digest (`TaskEnqueued.context_ref`): it must be stored
-    before the draft is appended. None when the event names no object. With a `charge` the draft settles a slice
-    as if all of it had been used: `ledger.charged` puts in what the run shows, once it is closed.
+    `context` is the object that the event names by its digest (`TaskEnqueued.context_ref`, `SealRecorded.sha256`):
+    it must be stored before the draft is appended. None when the event names no object. With a `charge` the draft
+    settles a slice as if all of it had been used: `ledger.charged` puts in what the run shows, once it is closed.
     """
 
     draft: Draft

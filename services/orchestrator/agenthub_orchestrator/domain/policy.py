@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 import msgspec
+
+Unanswered: TypeAlias = Literal["wait", "retry", "skip", "cancel"]
+"""What becomes of a task whose question nobody answers: it waits on, or this answer is given for it."""
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +20,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     `park_s`: how long an overloaded attempt rests when its worker named no date. `max_open_orders`: orders of one
     goal that wait in the queues at the same time. `max_proposed_tasks`: tasks that the agents of one goal may add.
     `queue_age_s`: how long an order may wait in its queue before people are told.
-    `max_fixes`: repair tasks made of one verdict. `agent_hashes`: agent name or type to the hash of its
+    `max_fixes`: repair tasks made of one verdict. `unanswered`: the answer to a task's question, given twice the
+    last pause after the last reminder. `agent_hashes`: agent name or type to the hash of its
     definition. `durations`: agent type to (median, 90th percentile) in minutes, as measured on finished tasks.
     """
 
@@ -31,6 +36,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     queue_age_s: float = 4 * 3_600.0
     escalate_after_s: float = 3_600.0
     max_escalations: int = 3
+    unanswered: Unanswered = "wait"
     max_open_orders: int = 1_000
     max_proposed_tasks: int = 20
     max_fixes: int = 5

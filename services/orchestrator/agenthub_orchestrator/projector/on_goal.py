@@ -65,6 +65,7 @@ def _grow(view: GoalRows, seq: int, tasks: Sequence[PlannedTask]) -> None:
         row.acceptance = planned.acceptance
         row.requirement_ids = planned.requirement_ids
         row.writes = planned.writes
+        row.changes_tests = planned.changes_tests
 
 
 def ready_for_review(view: GoalRows, seq: int, event: g.GoalReadyForReview) -> None:

@@ -113,6 +113,8 @@ def _evidence(gate: GateRow, event: v.GatePassed | v.GateFailed) -> None:
     gate.coverage_percent = event.coverage_percent
     gate.coverage_required = event.coverage_required
     gate.failing = event.failing
+    gate.failed_before = event.failed_before
+    gate.mutants = event.mutants
     gate.findings = event.findings
     gate.log_ref = event.log_ref
     gate.summary = event.summary

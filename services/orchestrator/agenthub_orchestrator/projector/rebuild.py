@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing, suppress
-from typing import Any
+from contextlib import AsyncExitStack, suppress
 
 import asyncpg
 import msgspec
@@ -15,8 +13,7 @@ from agenthub_events.ports import EventLog
 from agenthub_events.subjects import STREAM
 from agenthub_orchestrator.errors import ReadModelsNewer
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
-from agenthub_orchestrator.projector.queries import all_rows
-from agenthub_orchestrator.projector.upsert import TABLES
+from agenthub_orchestrator.projector.schemas import Difference, compare, fill
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.postgres.database import Database, on_loss
 from agenthub_runtime.projections import (
@@ -27,12 +24,8 @@ from agenthub_runtime.projections import (
 )
 from agenthub_runtime.projections.queries import drop_schema
 from agenthub_runtime.readmodels import CHANNEL
-from agenthub_runtime.readmodels.rows import Row
 
 log = structlog.get_logger(__name__)
-
-_CHUNK = 500
-_BATCH_MAX = 500
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
@@ -40,15 +33,6 @@ class Rebuilt(msgspec.Struct, frozen=True):
 
     generation: int
     position: int
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """A row that is not the same: `live` or `rebuilt` is None when the row is on one side only."""
-
-    table: str
-    key: tuple[str, ...]
-    live: str | None
-    rebuilt: str | None
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -125,70 +109,10 @@ async def verify(event_log: EventLog, database: Database, *, limit: int = 100) -
                     await sets.create_tables(connection, scratch)
                 models = ReadModels(event_log, scratch)
                 await models.leave_out_as(live_side, live.schema)
-                await _fill(event_log, database, models, position)
-                rows, found = await _compare(database, live_side, live, scratch, limit)
+                await fill(event_log, database, models, position)
+                rows, found = await compare(database, live_side, live.schema, scratch, limit)
                 return Verified(position, rows, found)
         finally:
             live_side.terminate()
             async with database.transaction() as connection:
                 await connection.execute(drop_schema(scratch))
-
-
-async def _fill(event_log: EventLog, database: Database, projection: ReadModels, position: int) -> None:
-    reached = 0
-    if not position:
-        return
-    batches = event_log.follow(after=0, subjects=projection.topics)
-    async with aclosing(batches):
-        async for batch in batches:
-            wanted = [recorded for recorded in batch if recorded.seq <= position]
-            for start in range(0, len(wanted), _BATCH_MAX):
-                part = wanted[start : start + _BATCH_MAX]
-                changes = await projection.process_events(part, position=reached)
-                async with database.transaction() as connection:
-                    await changes.write(connection)
-                reached = part[-1].seq
-            if reached >= position:
-                return
-
-
-async def _compare(
-    database: Database,
-    live_side: asyncpg.Connection[Any],
-    live: Generation,
-    scratch: str,
-    limit: int,
-) -> tuple[int, tuple[Difference, ...]]:
-    rows = 0
-    found: list[Difference] = []
-    async with database.transaction() as scratch_side:
-        for kind in TABLES:
-            ours = _rows(live_side, live.schema, kind)
-            fresh = _rows(scratch_side, scratch, kind)
-            async for key, left, right in _side_by_side(ours, fresh):
-                rows += 1
-                if left != right and len(found) < limit:
-                    found.append(Difference(kind.table, key, left, right))
-    return rows, tuple(found)
-
-
-async def _rows(connection: Any, schema: str, kind: type[Row]) -> AsyncIterator[tuple[tuple[str, ...], str]]:
-    async for record in connection.cursor(all_rows(kind, schema), prefetch=_CHUNK):
-        yield tuple(record["key"]), record["row"]
-
-
-async def _side_by_side(
-    left: AsyncIterator[tuple[tuple[str, ...], str]], right: AsyncIterator[tuple[tuple[str, ...], str]]
-) -> AsyncIterator[tuple[tuple[str, ...], str | None, str | None]]:
-    ours, fresh = await anext(left, None), await anext(right, None)
-    while ours is not None or fresh is not None:
-        if fresh is None or (ours is not None and ours[0] < fresh[0]):
-            assert ours is not None
-            yield ours[0], ours[1], None
-            ours = await anext(left, None)
-        elif ours is None or fresh[0] < ours[0]:
-            yield fresh[0], None, fresh[1]
-            fresh = await anext(right, None)
-        else:
-            yield ours[0], ours[1], fresh[1]
-            ours, fresh = await anext(left, None), await anext(right, None)

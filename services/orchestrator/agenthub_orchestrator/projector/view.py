@@ -8,6 +8,7 @@ from types import MappingProxyType
 from agenthub_events.base import Event
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import money
+from agenthub_events.catalogue import notification as n
 from agenthub_events.catalogue import task as t
 from agenthub_events.errors import InvalidSubject
 from agenthub_events.ports import Recorded
@@ -43,6 +44,11 @@ IGNORED: frozenset[type[Event]] = frozenset(
         money.BudgetReserved,
         money.BudgetSettled,
         money.BudgetExceeded,
+        n.NotificationPlanned,
+        n.NotificationSent,
+        n.NotificationFailed,
+        n.NotificationChannelOpened,
+        n.NotificationChannelClosed,
     }
 )
 """Events that no handler takes in."""

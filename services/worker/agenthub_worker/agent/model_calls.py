@@ -197,7 +197,7 @@ def _failed_step(move: CallModel, fault: ModelFault, secrets: KnownSecrets) -> T
         turn=move.turn,
         tries=move.tries,
         may_be_billed=fault.may_be_billed,
-        reason=encodable(secrets.masked(fault.message))[:_REASON_MAX],
+        reason=encodable(secrets.masked_where_cut(fault.message))[:_REASON_MAX],
         fault=fault.kind,
     )
 

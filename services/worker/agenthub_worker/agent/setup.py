@@ -9,10 +9,11 @@ import structlog
 
 from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.catalogue.values import Plan
+from agenthub_events.catalogue.values import Finding, Plan
 from agenthub_events.context import WorkContext
 from agenthub_events.gates import GATES
 from agenthub_events.rules.plan import validate_plan, validate_proposal
+from agenthub_events.runs import RunSetup
 from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.agents.load import (
     REPOSITORY_FOLDERS,
@@ -23,6 +24,7 @@ from agenthub_runtime.agents.load import (
     load_agents,
     repository_layers,
 )
+from agenthub_runtime.code_version import code_version
 from agenthub_runtime.settings.records import WorkerSettings
 from agenthub_worker.agent.model_calls import ModelConfig
 from agenthub_worker.agent.tool_calls import Permissions, PlanRules
@@ -39,17 +41,48 @@ from agenthub_worker.workspace.workspace import Workspace
 
 log = structlog.get_logger()
 
+WORKING = ("agenthub_events", "agenthub_worker.domain", "agenthub_worker.tools")
+"""The packages whose code says what an agent is told and what its run does next."""
+
 _READ_ONLY_KINDS: frozenset[TaskKind] = frozenset({"plan", "gate"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentConfig:
-    """One agent on one task."""
+class Told:
+    """What an agent is told beside its context: scanners' findings, or the change that did not fit, as a patch."""
 
+    scanned: Sequence[Finding] = ()
+    other_side: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentConfig:
+    """One agent on one task. `definition` is its file as it was read."""
+
+    definition: AgentDefinition
     brief: ModelConfig
     permissions: Permissions
     bounds: Bounds
     read_only: bool
+
+    def run_setup(self, agent_file: str, first: str, told: Told) -> RunSetup:
+        """What the run's model calls have in common, for the record; `first` is its first message."""
+        return RunSetup(
+            agent=self.definition.name,
+            agent_type=self.definition.type,
+            agent_file=agent_file,
+            provider=self.brief.provider,
+            model=self.brief.model,
+            system=self.brief.system,
+            first=first,
+            tools=tuple(dict(tool) for tool in self.brief.tools),
+            max_tokens=self.brief.max_tokens,
+            max_turns=self.bounds.max_turns,
+            repairs=dict(self.bounds.repairs),
+            scanned=tuple(told.scanned),
+            other_side=told.other_side,
+            code=code_version(*WORKING),
+        )
 
     def tool_context(self, workspace: Workspace, context: WorkContext, journal: Journal) -> ToolContext:
         """Where the agent's tools work."""
@@ -96,6 +129,7 @@ class AgentSetup:
             max_tokens=agent.limits.max_tokens,
         )
         return AgentConfig(
+            definition=agent,
             brief=brief,
             permissions=Permissions(
                 tools=names,
@@ -152,7 +186,7 @@ def _plan_rules(context: WorkContext) -> PlanRules:
         if known:
             validate_plan(plan.tasks, existing=known, requirement_count=count, origin="rework")
         else:
-            validate_proposal(plan, requirement_count=count)
+            validate_proposal(plan, requirements=context.requirements)
 
     return check
 

@@ -10,7 +10,7 @@ import msgspec
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.task import KnowledgeRecorded, TaskProposed, TaskStarted
-from agenthub_events.catalogue.values import Finding, Plan
+from agenthub_events.catalogue.values import Finding, LeftOut, Plan
 from agenthub_events.errors import InvalidPlan
 from agenthub_events.redaction import encodable
 from agenthub_events.runs import ToolIntent, ToolReceipt
@@ -34,6 +34,7 @@ from agenthub_worker.tools.control import (
 )
 from agenthub_worker.tools.registry import CONTROL, TOOLS, call_tool, decoded
 from agenthub_worker.tools.running import page_chars
+from agenthub_worker.workspace.left_out import is_at, left_out_text
 from agenthub_worker.workspace.workspace import Workspace
 
 _UNREAD_NAMED = 40
@@ -66,6 +67,7 @@ class ToolCalls:
         self._workspace = workspace
         self._context = context
         self._permissions = permissions
+        self._told: set[LeftOut] = set()
 
     async def run(self, call: Call) -> AgentOutput | None:
         """Run one call. Returns what ends the run; raises `LeaseLost` or `AttemptOver`."""
@@ -95,7 +97,7 @@ class ToolCalls:
         attributes = {OPERATION: "execute_tool", TOOL_NAME: call.name, TOOL_CALL_ID: call.tool_use_id}
         with lease.ports.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
             result = await lease.while_held(work)
-            result = msgspec.structs.replace(result, text=encodable(lease.secrets.masked(result.text)))
+            result = msgspec.structs.replace(result, text=encodable(lease.secrets.masked_where_cut(result.text)))
             if result.is_error:
                 mark_failed(span, result.text)
         lease.ports.crash_point("after-tool-run")
@@ -110,11 +112,21 @@ class ToolCalls:
 
     async def _save(self, result: ToolResult) -> tuple[ToolResult, bool]:
         """Save what a tool has changed. What cannot become a commit is told to the model, which can mend it."""
+        if not result.changed_files:
+            return result, False
         try:
-            return result, result.changed_files and await self._workspace.checkpoint()
+            saved = await self._workspace.checkpoint()
         except WorkspaceRefused as refused:
             text = f"{result.text}\n\nThe workspace cannot be saved like this: {refused}"
             return ToolResult(text=text, is_error=True), False
+        return msgspec.structs.replace(result, text=f"{result.text}{self._of_left_out(result.wrote)}"), saved
+
+    def _of_left_out(self, wrote: str) -> str:
+        """What of the workspace will not be in the result: each thing once, and the file of this call always."""
+        wanted = [left for left in self._workspace.left_out if left.path == wrote or left not in self._told]
+        wanted += [left for left in self._workspace.litter if wrote and is_at(wrote, left)]
+        self._told.update(wanted)
+        return f"\n\n{left_out_text(wanted)}" if wanted else ""
 
     async def _answer(self, call: Call, tool: Tool) -> AgentOutput | None:
         given = decoded(tool, call.input)

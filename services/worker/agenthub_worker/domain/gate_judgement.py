@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from agenthub_events.catalogue.values import Finding, Severity, TestCounts, TestEvidence
+from agenthub_events.catalogue.values import Finding, MutationEvidence, Severity, TestCounts, TestEvidence
 
 Verdict: TypeAlias = Literal["approve", "request_changes"]
 
@@ -36,21 +36,28 @@ def judge_tests(
     min_coverage: float | None,
     new_skips: int = 0,
     not_counted: bool = False,
+    failed_before: Sequence[str] = (),
+    cause: str = "",
+    mutants: MutationEvidence | None = None,
 ) -> Judgement:
     """Passed: the run was green, its coverage is high enough, and the tests themselves were not weakened.
 
     `problems` are what the system found in the run (exit code, report, number of tests), `refusals` what it found
     in the change to the tests (deleted, skipped, emptied, tampered with). `new_skips` of the skipped are new.
     `not_counted`: the only problem is that nobody knows whether a test ran; no repair can tell it.
+    `failed_before`: tests that failed before the goal and fail still. `cause`: what the problems come from, where
+    the run tells it. `mutants` are told in the words of a verdict that passes.
     """
     reasons = [*problems, *_coverage(evidence.coverage_percent, min_coverage), *refusals]
     if reasons:
-        return Judgement(False, " ".join(reasons), reasons[0], needs_person=not_counted and not refusals)
+        return Judgement(False, " ".join(reasons), cause or reasons[0], needs_person=not_counted and not refusals)
     counts = evidence.counts or TestCounts()
     coverage = f", coverage {evidence.coverage_percent:g} %" if evidence.coverage_percent is not None else ""
     new = f" ({new_skips} of them new)" if new_skips else ""
     skipped = f", {counts.skipped} skipped{new}" if counts.skipped else ""
-    return Judgement(True, f"{counts.passed} passed{skipped}{coverage}")
+    old = f"; {len(failed_before)} failed before this goal and fail still: {_some(failed_before)}"
+    tried = f"; {mutants}" if mutants and str(mutants) else ""
+    return Judgement(True, f"{counts.passed} passed{skipped}{coverage}{tried}{old if failed_before else ''}")
 
 
 def judge_security(findings: Sequence[Finding], *, agent_finished: bool, agent_said: str) -> Judgement:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 from agenthub_events.catalogue.values import Finding, PlannedTask, TestCounts, TestEvidence
 from agenthub_events.context import GateOrder, Inherited, MergeOrder, PlanOrder, TroubleReport, WorkContext
 from agenthub_events.gates import GATES
@@ -18,6 +20,7 @@ UNTRUSTED = (
 # Whatever a model or a terminal may take for a new line.
 _LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _SUMMARY_MAX = 2_000
+_FAILING_TOLD = 30
 _PATCH_MAX = 60_000
 
 
@@ -45,6 +48,15 @@ def first_message(context: WorkContext, *, other_side: str = "", scanned: Sequen
     return "\n\n".join(section for section in sections if section)
 
 
+def on_named_commits(context: WorkContext, root: str) -> WorkContext:
+    """Before the first merge nobody has named a commit: a gate judges the root that every branch begins with."""
+    gate = context.gate
+    if gate is None or (gate.commit and gate.base):
+        return context
+    named = msgspec.structs.replace(gate, commit=gate.commit or root, base=gate.base or root)
+    return msgspec.structs.replace(context, gate=named)
+
+
 def _titled(title: str, lines: Iterable[str]) -> str:
     body = "\n".join(lines).strip()
     return f"{title}\n{body}" if body else ""
@@ -63,6 +75,8 @@ def _one_line(text: str) -> str:
 def _details(context: WorkContext, other_side: str, scanned: Sequence[Finding]) -> Iterator[str]:
     if context.details.strip():
         yield context.details.strip()
+    if context.tests_before is not None:
+        yield from _tests_before(context.tests_before)
     if context.gate is not None:
         yield from _gate(context.gate, context.evidence)
     if scanned:
@@ -74,6 +88,16 @@ def _details(context: WorkContext, other_side: str, scanned: Sequence[Finding]) 
         yield from _merge(context.merge, other_side)
     if context.plan is not None:
         yield from _plan(context.plan)
+
+
+def _tests_before(evidence: TestEvidence) -> Iterator[str]:
+    """Red before the goal is nobody's fault on it: it blocks nothing, and need not be mended."""
+    yield f"Before this goal the system ran the tests: {evidence_text(evidence)}"
+    if evidence.failing:
+        yield "Failed before this goal, and blocks nothing unless a requirement asks for it:"
+        yield from (f"- {_one_line(name)}" for name in evidence.failing[:_FAILING_TOLD])
+        if len(evidence.failing) > _FAILING_TOLD:
+            yield f"- and {len(evidence.failing) - _FAILING_TOLD} more"
 
 
 def _gate(order: GateOrder, evidence: TestEvidence | None) -> Iterator[str]:

@@ -35,7 +35,7 @@ class TestDelta(msgspec.Struct, frozen=True, kw_only=True):
             ("Test files were deleted", self.deleted_files),
             ("Tests were deleted", self.deleted),
             ("Tests are skipped that were not", self.newly_skipped),
-            ("Tests check nothing any more", self.emptied),
+            ("Tests check nothing any more, or less than before they were moved", self.emptied),
             ("Tests exist but did not run", self.not_run),
         ]
         left = ((what, [name for name in names if name not in known]) for what, names in reasons)
@@ -52,12 +52,14 @@ def compare_tests(
     file, or was renamed with its code as it was, is not deleted.
     """
     before, after = tests_in(base), tests_in(head)
-    deleted = before.keys() - after.keys() - successors(before, after).keys()
+    moved = successors(before, after)
+    deleted = before.keys() - after.keys() - moved.keys()
+    thinner = {now for was, now in moved.items() if after[now].checks < before[was].checks}
     return TestDelta(
         deleted_files=tuple(sorted({before[name].file for name in deleted} - set(head))),
         deleted=tuple(sorted(deleted)),
         newly_skipped=tuple(sorted(_skipped(before, after))),
-        emptied=tuple(sorted(name for name, now in after.items() if _emptied(before.get(name), now))),
+        emptied=tuple(sorted(thinner | {name for name, now in after.items() if _emptied(before.get(name), now)})),
         not_run=tuple(sorted(_left_out(base, head, after, head_report))),
         tampering=tuple(_tampering(base, head)),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 
 import msgspec
+
+from agenthub_worker.projects.command_line import use_of
 
 TEST_SETTINGS = frozenset({"conftest.py", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"})
 SHADOWED = frozenset({"pytest", "_pytest", "pluggy", "coverage", "pytest_cov", "sitecustomize", "usercustomize"})
@@ -38,6 +40,7 @@ class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
     """How the tests of a repository are run: a line for bash.
 
     `pytest`: the system adds its own reporting. `unittest`: what it prints at its end is read.
+    `measures_coverage`: the line itself has coverage measured. `takes_paths`: tests can be named behind it.
     """
 
     __test__ = False
@@ -45,6 +48,8 @@ class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     pytest: bool
     unittest: bool = False
+    measures_coverage: bool = False
+    takes_paths: bool = False
 
 
 class NoTestCommand(msgspec.Struct, frozen=True):
@@ -56,7 +61,7 @@ class NoTestCommand(msgspec.Struct, frozen=True):
 def detect_test_command(files: Iterable[str]) -> TestCommand | NoTestCommand:
     """The command that the repository's files suggest: pytest for Python."""
     if any(name.endswith(".py") for name in files):
-        return TestCommand(text="python -m pytest", pytest=True)
+        return TestCommand(text="python -m pytest", pytest=True, takes_paths=True)
     return NoTestCommand(
         "The repository holds no Python files, and no test command is set: give the goal a `test_command`."
     )
@@ -64,10 +69,23 @@ def detect_test_command(files: Iterable[str]) -> TestCommand | NoTestCommand:
 
 def given_test_command(text: str) -> TestCommand:
     """The command that a goal names; it goes to bash as it is."""
-    words = text.split()
-    is_pytest = words[:1] in (["pytest"], ["py.test"]) or words[1:3] == ["-m", "pytest"]
-    pairs = list(itertools.pairwise(words))
-    return TestCommand(text=text, pytest=is_pytest, unittest=not is_pytest and ("-m", "unittest") in pairs)
+    use = use_of(text)
+    return TestCommand(
+        text=text,
+        pytest=use.pytest,
+        unittest=use.unittest,
+        measures_coverage=use.coverage,
+        takes_paths=use.takes_paths,
+    )
+
+
+def run_folder(told: Iterable[str], files: Collection[str]) -> str:
+    """The folder, with its slash, from which a report tells the paths of `files`: that in which the tests ran."""
+    known = list(told)
+    if any(path in files for path in known):
+        return ""
+    found = Counter(file.removesuffix(path) for path in known for file in files if file.endswith(f"/{path}"))
+    return found.most_common(1)[0][0] if found else ""
 
 
 def is_document(path: str) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
 
 import defusedxml.ElementTree
@@ -16,11 +16,16 @@ import msgspec
 from defusedxml.common import DefusedXmlException
 
 from agenthub_events.catalogue.values import TestCounts
-from agenthub_worker.evidence.layout import belongs_to_tests
+from agenthub_events.errors import AgenthubError
+from agenthub_events.redaction import encodable
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
 
+NAME_MAX = 500
+"""Characters of a test's id that are kept; the code under test makes them up."""
 REPORT_BYTES = 32 << 20
+ELEMENTS_READ = 200_000
+_NESTED_DEEP = 50
 # pytest's own name for a failure of itself, and ours for an entry without a name: pytest was ended in that test.
 NO_TESTS = ("pytest::internal", "(a test that never ended)")
 _REASON_MAX = 200
@@ -28,6 +33,10 @@ _UNITTEST = re.compile(
     rb"^Ran (?P<ran>\d{1,7}) tests? in [\d.]+s\s+(?:OK|FAILED|NO TESTS RAN)(?: \((?P<parts>[^)\n]*)\))?\s*$", re.M
 )
 _UNITTEST_PART = re.compile(rb"([a-z ]+)=(\d{1,7})")
+
+
+class ReportRefused(AgenthubError):
+    """A report is not read; the message says why, to go on after "it cannot be used: "."""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -41,35 +50,77 @@ class Case(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+def stored_id(name: str) -> str:
+    """A test's id as it is kept in the log."""
+    return encodable(name)[:NAME_MAX]
+
+
 def read_report(path: Path, *, limit: int = REPORT_BYTES) -> bytes | None:
     """The content of a plain file; None when it is missing, no plain file (a link, a pipe), or over the limit."""
     try:
+        return report_in(path, limit=limit)
+    except ReportRefused:
+        return None
+
+
+def report_in(path: Path, *, limit: int = REPORT_BYTES) -> bytes | None:
+    """The content of a report; None when there is none. Raises `ReportRefused` for what is not read."""
+    try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+    except OSError as error:
+        raise ReportRefused(f"it is no plain file ({error.strerror})") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ReportRefused("it is no plain file")
+        if status.st_size > limit:
+            raise ReportRefused(f"it has {status.st_size >> 20} MiB, more than the {limit >> 20} that are read")
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read(limit)
+    finally:
         os.close(descriptor)
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(limit)
 
 
 def parse_junit(data: bytes) -> tuple[Case, ...] | None:
-    """The tests of a JUnit report, each once; None when it is not one."""
-    try:
-        root = defusedxml.ElementTree.fromstring(data)
-    except (ParseError, DefusedXmlException, ValueError):
-        return None
-    if root.tag not in ("testsuites", "testsuite"):
-        return None
+    """The tests of a JUnit report, each once; None when it is not one.
+
+    Raises `ReportRefused` for one that is made to exhaust its reader.
+    """
     cases: dict[str, Case] = {}
-    for element in root.iter("testcase"):
-        case = Case(_case_id(element), _outcome(element), _skip_reason(element))
-        known = cases.get(case.id)
-        if known is None or _RANK.index(case.outcome) > _RANK.index(known.outcome):
-            cases[case.id] = case
+    try:
+        for element in _testcases(data):
+            case = Case(_case_id(element), _outcome(element), _skip_reason(element))
+            known = cases.get(case.id)
+            if known is None or _RANK.index(case.outcome) > _RANK.index(known.outcome):
+                cases[case.id] = case
+    except DefusedXmlException:
+        raise ReportRefused("it declares entities, which no report needs") from None
+    except (ParseError, ValueError, LookupError):
+        return None
     return tuple(cases.values())
+
+
+def _testcases(data: bytes) -> Iterator[Element]:
+    """The entries of a report, one after the other; of what is read nothing but the entry stays in memory."""
+    above: list[Element] = []
+    events = defusedxml.ElementTree.iterparse(io.BytesIO(data), events=("start", "end"), forbid_dtd=False)
+    for number, (event, element) in enumerate(events):
+        if number > 2 * ELEMENTS_READ:
+            raise ReportRefused(f"it has more than {ELEMENTS_READ} elements")
+        if event == "start":
+            if not above and element.tag not in ("testsuites", "testsuite"):
+                raise ValueError(element.tag)
+            above.append(element)
+            if len(above) > _NESTED_DEEP:
+                raise ReportRefused(f"its elements are nested more than {_NESTED_DEEP} deep")
+            continue
+        above.pop()
+        if element.tag == "testcase":
+            yield element
+        if above and above[-1].tag != "testcase":
+            above[-1].remove(element)
 
 
 def unittest_counts(log: bytes) -> TestCounts | None:
@@ -89,30 +140,7 @@ def unittest_counts(log: bytes) -> TestCounts | None:
     )
 
 
-def coverage_percent(data: bytes) -> float | None:
-    """Covered lines of the code under test in percent, from a JSON report of coverage.py.
-
-    Test files do not count. None when the report cannot be read or holds no line of code.
-    """
-    try:
-        report = json.loads(data)
-        counts = list(_line_counts(report))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    statements = sum(total for total, _ in counts)
-    if not statements:
-        return None
-    return round(100 * sum(covered for _, covered in counts) / statements, 2)
-
-
 _RANK: tuple[Outcome, ...] = ("passed", "skipped", "failed", "error")
-
-
-def _line_counts(report: Any) -> Iterator[tuple[int, int]]:
-    for path, measured in report["files"].items():
-        if not belongs_to_tests(path):
-            summary = measured["summary"]
-            yield int(summary["num_statements"]), int(summary["covered_lines"])
 
 
 def _outcome(element: Element) -> Outcome:

@@ -85,8 +85,11 @@ def _settled(found: Finding, lines: Sequence[int], touched: Touched) -> Finding:
 
 
 async def _bandit(sandbox: Sandbox, workspace: Path, files: Sequence[str], timeout_s: float) -> list[_Found]:
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-scan-"))
+    # In a folder that only this account may enter: what the run makes of its own is nobody else's.
+    outer = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-scan-"))
+    folder = outer / "reports"
     try:
+        await asyncio.to_thread(folder.mkdir)
         report = folder / "bandit.json"
         # Isolated mode: a module of the workspace cannot stand in for one of bandit's.
         command = ["python", "-I", "-m", "bandit", "--quiet", "--ignore-nosec", "--format", "json"]
@@ -98,10 +101,10 @@ async def _bandit(sandbox: Sandbox, workspace: Path, files: Sequence[str], timeo
         )
         data = await asyncio.to_thread(read_report, report)
     finally:
-        await asyncio.to_thread(delete_tree, folder)
+        await asyncio.to_thread(delete_tree, outer)
     try:
         parsed = msgspec.json.decode(data or b"", type=_BanditReport)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         ending = "ran out of time" if ran.timed_out else f"ended with exit code {ran.exit_code}"
         raise ScanFailed(f"bandit {ending} without a report: {ran.text[-500:]}") from error
     return [*_issues(parsed), *((_unread(entry), ()) for entry in parsed.errors)]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from agenthub_worker.evidence.layout import is_test_file
+from agenthub_worker.evidence.syntax import parsed
 
 _CONDITIONAL_SKIPS = frozenset({"skipif", "skipIf", "skipUnless"})
 _STOPS = frozenset({"pytest.skip", "pytest.xfail", "self.skipTest"})
@@ -65,10 +66,9 @@ def plain_id(name: str) -> str:
 
 
 def functions_in(path: str, text: str) -> list[TestFunction]:
-    """The tests that pytest would find in a file by its own rules; none when it is no valid Python."""
-    try:
-        module = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    """The tests that pytest would find in a file by its own rules; none when it is not read (see `syntax`)."""
+    module = parsed(text)
+    if module is None:
         return []
     return list(_in_body(path, module.body, "", _body_skips(module.body)))
 
@@ -164,9 +164,27 @@ def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
+def _holds_always(test: ast.expr) -> bool:
+    """Whether an assertion looks at nothing: a constant, a tuple with its message, `x or True`."""
+    match test:
+        case ast.Tuple(elts=elts) | ast.List(elts=elts):
+            return bool(elts)
+        case ast.BoolOp(op=ast.Or(), values=values):
+            return any(map(_holds_always, values))
+        case ast.BoolOp(values=values):
+            return all(map(_holds_always, values))
+        case ast.Compare(left=left, comparators=[right]):
+            return ast.dump(left) == ast.dump(right) and not _calls(left)
+    return not any(isinstance(inner, ast.Name | ast.Attribute | ast.Call) for inner in ast.walk(test))
+
+
+def _calls(node: ast.expr) -> bool:
+    return any(isinstance(inner, ast.Call) for inner in ast.walk(node))
+
+
 def _is_check(node: ast.AST) -> bool:
     if isinstance(node, ast.Assert):
-        return not isinstance(node.test, ast.Constant)
+        return not _holds_always(node.test)
     if not isinstance(node, ast.Call):
         return False
     name = dotted(node).rsplit(".", 1)[-1]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from agenthub_events.catalogue.values import Finding, Severity
 from agenthub_worker.evidence.source import dotted
+from agenthub_worker.evidence.syntax import parsed, why_unread
 
 # What these hooks do shows in no report, for they write it; that tests are left out or skipped does show.
 _REPORTING: dict[str, Severity] = {
@@ -37,6 +38,9 @@ _Place = tuple[str, int, Severity]
 
 def tampering_in(path: str, text: str, before: str) -> Iterator[Finding]:
     """Places in a changed file of the tests that steer pytest itself and were not in its text `before`."""
+    if (why := why_unread(text)) and text != before:
+        message = f"This file {why}, so nobody knows what it does to the tests: write it in plainer Python."
+        return iter([Finding(file=path, line=1, severity="high", message=message, source="tests")])
     known = {name for name, _, _ in _steering(before)}
     return (_finding(path, place) for place in _steering(text) if place[0] not in known)
 
@@ -65,10 +69,8 @@ def _hooks(text: str) -> list[_Place]:
 
 
 def _nodes(text: str) -> Iterator[ast.AST]:
-    try:
-        return ast.walk(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError):
-        return iter(())
+    module = parsed(text)
+    return iter(()) if module is None else ast.walk(module)
 
 
 def _naming(node: ast.AST) -> Iterator[_Place]:

@@ -8,14 +8,11 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from agenthub_events.catalogue.values import Finding
-from agenthub_events.redaction import encodable
-from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome
+from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome, stored_id
 from agenthub_worker.evidence.source import TestFunction, plain_id, successors, tests_in
 
 Outcomes: TypeAlias = Mapping[str, Outcome]
 Fate: TypeAlias = Literal["skipped", "deleted", "not run"]
-
-NAME_MAX = 500
 
 _NAMED = 10
 _WHAT: Mapping[Fate, str] = {
@@ -62,7 +59,7 @@ class LostTest(msgspec.Struct, frozen=True, kw_only=True):
 
 def outcomes_of(cases: Iterable[Case]) -> dict[str, Outcome]:
     """How each test of a report ended, in the form that is stored for later rounds."""
-    return {_storable(case.id): case.outcome for case in cases}
+    return {stored_id(case.id): case.outcome for case in cases}
 
 
 def lost_tests(run: PastTestRun, files: Mapping[str, str], cases: Iterable[Case]) -> list[LostTest]:
@@ -77,7 +74,7 @@ def lost_tests(run: PastTestRun, files: Mapping[str, str], cases: Iterable[Case]
     known = {plain_id(name) for name in run.outcomes}
     found = []
     for plain, ran in _that_ran(run, before).items():
-        if plain in now.owners:
+        if plain in now.owners or now.is_broken(plain):
             continue
         here = now.of(plain, known=known, renamed=renamed)
         gone: Fate = "deleted" if plain in before and plain not in after else "not run"
@@ -114,7 +111,7 @@ def fresh_skips(cases: Iterable[Case], base: Outcomes, lost: Iterable[LostTest] 
     return [
         _finding(case.id, "info", f"{case.id} is new and was skipped, so it proves nothing. {case.reason}".strip())
         for case in cases
-        if case.outcome == "skipped" and base.get(name := _storable(case.id)) != "skipped" and name not in refused
+        if case.outcome == "skipped" and base.get(name := stored_id(case.id)) != "skipped" and name not in refused
     ]
 
 
@@ -133,7 +130,7 @@ class _Run:
         self._namesakes: dict[str, list[str]] = {}
         self.owners: set[str] = set()
         for case in cases:
-            name = _storable(case.id)
+            name = stored_id(case.id)
             self._tests.setdefault(plain_id(name), {})[name] = case
         for plain in self._tests:
             self._namesakes.setdefault(_qualified(plain), []).append(plain)
@@ -147,6 +144,12 @@ class _Run:
             return self._tests[renamed[plain]]
         namesakes = self._namesakes.get(_qualified(plain), ())
         return next((self._tests[name] for name in namesakes if name not in known), {})
+
+    def is_broken(self, plain: str) -> bool:
+        """Whether the file of a test is in the report as one that could not be read."""
+        file = plain.partition("::")[0]
+        entry = self._tests.get(file, {}).get(file)
+        return entry is not None and entry.outcome == "error"
 
     def skipped_around(self, plain: str) -> Case | None:
         """The entry that says that the file or class of a test was skipped as a whole."""
@@ -198,7 +201,3 @@ def _owners(plain: str) -> list[str]:
 
 def _finding(test: str, severity: Literal["info", "high"], message: str) -> Finding:
     return Finding(file=test.split("::", 1)[0], severity=severity, message=message[:2_000], source="tests")
-
-
-def _storable(name: str) -> str:
-    return encodable(name)[:NAME_MAX]

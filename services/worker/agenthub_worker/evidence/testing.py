@@ -7,55 +7,55 @@ pytest, so each alone could be forged, and where they disagree the run does not 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shlex
-import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from agenthub_events.catalogue.values import TestCounts
 from agenthub_events.redaction import KnownSecrets, mapped
-from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.errors import InvalidTestPath
+from agenthub_worker.evidence.covered import read_coverage, sources_in
 from agenthub_worker.evidence.layout import TestCommand
-from agenthub_worker.evidence.reports import Case, coverage_percent, parse_junit, read_report, unittest_counts
-from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
+from agenthub_worker.evidence.reports import (
+    Case,
+    ReportRefused,
+    parse_junit,
+    read_report,
+    report_in,
+    stored_id,
+    unittest_counts,
+)
+from agenthub_worker.projects.project import (
+    Project,
+    import_roots,
+    installed_plugins,
+    measures_coverage,
+    plugins_of,
+    read_project,
+)
+from agenthub_worker.projects.test_environment import run_folders, run_variables
+from agenthub_worker.sandbox.port import ExecResult, Output, Sandbox
 
 NOTHING_COLLECTED = 5
+TESTS_FAILED = 1
 NO_TEST = "No test was found: code without tests does not pass."
+NONE_PASSED = "Not one test passed: those that failed before this goal fail still, and there are no others."
 NOT_COUNTED = (
     "Not counted: the test command ended with exit code 0 and left no report, so nobody knows whether it ran a"
     " test; only a person can accept it."
 )
-
-# Plugins that are in agenthub's own environment by accident; starting them takes longer than most test runs.
-_NOT_LOADED = ("-p", "no:faker", "-p", "no:hypothesispytest")
-
-# Read instead of the repository's own settings, so that it cannot leave out files or lines.
-_COVERAGE_RULES = """\
-[run]
-data_file = {folder}/coverage.data
-omit =
-    setup.py
-    docs/*
-    .venv/*
-    node_modules/*
-[report]
-include_namespace_packages = true
-ignore_errors = true
-exclude_lines =
-    if (typing\\.)?TYPE_CHECKING:
-    if __name__ == .__main__.:
-"""
 
 
 class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the tests as the system saw it.
 
     `cases` None: the command wrote no JUnit report; then `said` is what its own last words count, if they do.
-    `coverage_percent` None: not measured. `log` is the output, its middle cut out when it was long.
+    `unread`: why its report cannot be used. `coverage_percent` None: not measured. `log` is the output, its middle
+    cut out when it was long.
+    `executed`: the lines that ran, by path; None: not measured. `red_before`: tests that failed before the goal;
+    that they fail still speaks against nobody.
     """
 
     __test__ = False
@@ -69,6 +69,9 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     coverage_percent: float | None
     log: bytes
     said: TestCounts | None = None
+    unread: str = ""
+    red_before: frozenset[str] = frozenset()
+    executed: Mapping[str, frozenset[int]] | None = None
 
     @property
     def counts(self) -> TestCounts | None:
@@ -85,8 +88,17 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failing(self) -> tuple[str, ...]:
-        """Ids of the tests that failed or could not run."""
-        return tuple(case.id for case in self.cases or () if case.outcome in ("failed", "error"))
+        """Ids of the tests that failed or could not run, without those that failed before the goal."""
+        return tuple(name for name in self._red if name not in self.red_before)
+
+    @property
+    def still_red(self) -> tuple[str, ...]:
+        """Ids of the tests that failed before the goal and fail still."""
+        return tuple(name for name in self._red if name in self.red_before)
+
+    @property
+    def _red(self) -> Iterator[str]:
+        return (case.id for case in self.cases or () if case.outcome in ("failed", "error"))
 
     @property
     def skipped(self) -> tuple[Case, ...]:
@@ -98,6 +110,8 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
         """Why this run is not green, in plain sentences; empty when it is."""
         if self.timed_out:
             return (f"The tests did not end within their time ({self.duration_s:.0f} s).",)
+        if self.unread:
+            return (f"The test command left a report that cannot be used: {self.unread}.",)
         if self.counts is None:
             return self._problems_without_report()
         return tuple(self._problems_of_report(self.counts))
@@ -111,6 +125,11 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     def green(self) -> bool:
         """Whether the tests ran, and all of them hold."""
         return not self.problems
+
+    def beside(self, before: Mapping[str, str]) -> TestReport:
+        """The same run where `before` is how each test, by its id, ended before the goal."""
+        red = (name for name in self._red if before.get(stored_id(name)) in ("failed", "error"))
+        return msgspec.structs.replace(self, red_before=frozenset(red))
 
     def without(self, secrets: KnownSecrets) -> TestReport:
         """The same run with known secrets masked in everything that is kept of it; nothing else is changed."""
@@ -137,15 +156,17 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     def _problems_of_report(self, counts: TestCounts) -> list[str]:
         found = []
-        if counts.failed or counts.errors:
-            found.append(f"{counts.failed} failed, {counts.errors} errors.")
-            if self.exit_code == 0:
-                found.append("The exit code 0 contradicts the report.")
+        red = self.failing if self.cases is not None else counts.failed + counts.errors
+        if red:
+            old = f" ({len(self.still_red)} of them failed before this goal)" if self.still_red else ""
+            found.append(f"{counts.failed} failed, {counts.errors} errors{old}.")
+        if (counts.failed or counts.errors) and self.exit_code == 0:
+            found.append("The exit code 0 contradicts the report.")
         if self.exit_code == NOTHING_COLLECTED or counts == TestCounts():
             found.append(NO_TEST)
         elif not counts.passed and not found:
-            found.append("Every test was skipped.")
-        if self.exit_code and not found:
+            found.append(NONE_PASSED if self.still_red else "Every test was skipped.")
+        if self.exit_code not in (0, TESTS_FAILED if self.still_red else 0) and not found:
             found.append(f"The test command ended with exit code {self.exit_code}, though no test failed.")
         return found
 
@@ -158,26 +179,64 @@ async def run_tests(
     timeout_s: float,
     paths: Sequence[str] = (),
     on_output: Output | None = None,
+    measured: bool = True,
+    measure_apart: bool = False,
+    options: Sequence[str] = (),
 ) -> TestReport:
-    """Run the tests (only `paths` of them, for pytest) and read their reports once nothing runs any more.
+    """Run the tests (only `paths` of them, for pytest) as at home and read their reports.
 
+    `measured`: with coverage. `options` are further ones of pytest's.
+    `measure_apart`: of a project that measures coverage by settings of its own it is measured in a second run.
     Raises `InvalidTestPath` for a path that is none, `SandboxUnavailable` when nothing can be run.
     """
     line = _with_paths(command, paths)
-    async with _report_folder() as folder:
-        ran = await sandbox.run(
-            line,
-            workspace=workspace,
-            timeout_s=timeout_s,
-            env={"PYTEST_ADDOPTS": _reporting(folder, command), "COVERAGE_FILE": f"{folder}/coverage.data"},
-            binds=[Bind(folder, writable=True)],
-            on_output=on_output,
-        )
-        return await asyncio.to_thread(_report, line, command, ran, folder)
+    project = await asyncio.to_thread(read_project, workspace)
+    run = _TestRun(sandbox, workspace, command, line, options)
+    own_coverage = command.measures_coverage or measures_coverage(project)
+    report = await run.report(
+        project, timeout_s, on_output, measured=measured and command.pytest and not own_coverage
+    )
+    if not (measured and measure_apart and own_coverage and command.pytest and report.green and not paths):
+        return report
+    # What the project measures for itself stays its own affair, so the system measures in a run of its own.
+    left_s = max(1.0, timeout_s - report.duration_s)
+    again = await run.report(project, left_s, None, measured=True)
+    return msgspec.structs.replace(report, coverage_percent=again.coverage_percent, executed=again.executed)
+
+
+class _TestRun:
+    """A command line in the sandbox, for one project; `options` are added to pytest's."""
+
+    def __init__(
+        self, sandbox: Sandbox, workspace: Path, command: TestCommand, line: str, options: Sequence[str]
+    ) -> None:
+        self._sandbox = sandbox
+        self._workspace = workspace
+        self._command = command
+        self._line = line
+        self._options = options
+        self._root = sandbox.root or str(workspace)
+
+    async def report(
+        self, project: Project, timeout_s: float, on_output: Output | None, *, measured: bool
+    ) -> TestReport:
+        """Run it, and read its reports once nothing runs any more."""
+        plugins = plugins_of(project, self._line, installed_plugins())
+        sources = await asyncio.to_thread(sources_in, self._workspace) if measured else {}
+        async with run_folders(self._root, import_roots(project)) as folders:
+            ran = await self._sandbox.run(
+                self._line,
+                workspace=self._workspace,
+                timeout_s=timeout_s,
+                env=run_variables(folders, self._root, plugins, self._options, measured=measured),
+                binds=folders.binds,
+                on_output=on_output,
+            )
+            return await asyncio.to_thread(_report, self._line, self._command, ran, folders.reports, sources)
 
 
 def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
-    if paths and not command.pytest:
+    if paths and not command.takes_paths:
         raise InvalidTestPath(f"The test command `{command.text}` takes no paths: run it without.")
     for path in paths:
         if path.startswith(("-", "/", "@")) or ".." in path.split("/"):
@@ -185,44 +244,31 @@ def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
     return " ".join((command.text, *map(shlex.quote, paths)))
 
 
-def _reporting(folder: Path, command: TestCommand) -> str:
-    options = [
-        f"--junitxml={folder}/junit.xml",
-        "-o",
-        "junit_family=xunit1",
-        "-p",
-        "no:cacheprovider",
-        *_NOT_LOADED,
-    ]
-    if command.pytest:
-        options += ["--tb=short", "--cov=.", f"--cov-config={folder}/coverage.ini"]
-        options += [f"--cov-report=json:{folder}/coverage.json"]
-    return shlex.join(options)
-
-
-@contextlib.asynccontextmanager
-async def _report_folder() -> AsyncIterator[Path]:
-    """A folder outside of the workspace that lives as long as one run."""
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-reports-"))
-    try:
-        rules = _COVERAGE_RULES.format(folder=folder)
-        await asyncio.to_thread((folder / "coverage.ini").write_text, rules)
-        yield folder
-    finally:
-        await asyncio.to_thread(delete_tree, folder)
-
-
-def _report(line: str, command: TestCommand, ran: ExecResult, folder: Path) -> TestReport:
-    junit = read_report(folder / "junit.xml")
-    coverage = read_report(folder / "coverage.json")
+def _report(
+    line: str, command: TestCommand, ran: ExecResult, folder: Path, sources: Mapping[str, str]
+) -> TestReport:
+    cases, unread = _cases(folder / "junit.xml")
+    measured = read_report(folder / "coverage.json")
+    covered = read_coverage(measured, sources) if measured else None
     return TestReport(
         command=line,
         exit_code=ran.exit_code,
         pytest=command.pytest,
         timed_out=ran.timed_out,
         duration_s=ran.duration_s,
-        cases=parse_junit(junit) if junit else None,
+        cases=cases,
+        unread=unread,
         said=unittest_counts(ran.output) if command.unittest else None,
-        coverage_percent=coverage_percent(coverage) if coverage else None,
+        coverage_percent=covered.percent if covered else None,
+        executed=covered.executed if covered else None,
         log=ran.output,
     )
+
+
+def _cases(path: Path) -> tuple[tuple[Case, ...] | None, str]:
+    """What a JUnit report says, and why it cannot be used."""
+    try:
+        data = report_in(path)
+        return (parse_junit(data) if data else None), ""
+    except ReportRefused as refused:
+        return None, str(refused)

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_worker.gates.gate_round import GateRound
-from agenthub_worker.gates.verdicts import review_verdict, scan_change, security_verdict, tests_verdict
+from agenthub_worker.gates.tests_gate import tests_verdict
+from agenthub_worker.gates.verdicts import review_verdict, scan_change, security_verdict
 
 GateRunner: TypeAlias = Callable[[GateRound], Awaitable[GateVerdict]]
 """Judges a round. Raises `AgenthubError`, and what the round's agent raises."""

@@ -36,9 +36,11 @@ class TestHistory:
         self._workspace = workspace
         self._order = order
         self._rounds: list[tuple[int, GateVerdict]] = []
+        self._merges: list[Recorded] = []
 
     async def read(self) -> None:
-        """Read the rounds from the log."""
+        """Read the merges and the rounds from the log."""
+        self._merges = await self._read(f"{self._lease.goal_id}._.merge")
         for round_ in range(self._order.round - 1, 0, -1):
             found = await self._verdict(round_)
             if found is not None:
@@ -48,13 +50,22 @@ class TestHistory:
 
     @property
     def base_report_ref(self) -> str:
-        """The stored outcomes of the base; empty when no round has needed them yet."""
+        """The stored outcomes of the base; empty when nobody has run its tests yet."""
+        merges = (message.event for message in self._merges if isinstance(message.event, MergeDone))
+        imported = next((merge for merge in merges if merge.origin == "prepare"), None)
+        if imported is not None and imported.tests is not None and imported.head == self._order.base:
+            return imported.tests.report_ref
         return next((verdict.base_report_ref for _, verdict in self._rounds if verdict.base_report_ref), "")
 
     @property
     def failed_commits(self) -> list[str]:
         """Commits of the rounds that failed since the gate last passed, the newest first."""
         return [verdict.commit for _, verdict in self._rounds if not isinstance(verdict, GatePassed)]
+
+    @property
+    def delivered(self) -> str:
+        """The commit that handed in the goal's own tests: that of the order, else of the oldest failed round."""
+        return self._order.tests_from or (self.failed_commits[-1] if self.failed_commits else "")
 
     async def of_rounds(self) -> list[PastTestRun]:
         """The runs of the rounds, the newest first."""
@@ -70,11 +81,12 @@ class TestHistory:
     async def of_merges(self) -> list[PastTestRun]:
         """The runs at the merges since the gate last passed, the newest first."""
         since = next((seq for seq, verdict in self._rounds if isinstance(verdict, GatePassed)), 0)
-        recorded = await self._read(f"{self._lease.goal_id}._.merge")
         found = []
-        for message in reversed(recorded):
+        for message in reversed(self._merges):
             merge = message.event
-            if message.seq > since and isinstance(merge, MergeDone) and merge.tests is not None:
+            if not isinstance(merge, MergeDone) or merge.origin == "prepare":
+                continue
+            if message.seq > since and merge.tests is not None:
                 run = PastTestRun(
                     when=f"when {merge.task_id} was merged",
                     files=await test_texts(self._workspace.repository, merge.head),
@@ -96,7 +108,7 @@ class TestHistory:
             command = await test_command_of(repository, commit, context)
             if isinstance(command, NoTestCommand):
                 return Base()
-            _, evidence = await run_tests_at(self._lease, self._workspace, commit, command)
+            _, evidence = await run_tests_at(self._lease, repository, commit, command)
             reference = evidence.report_ref
             outcomes = await self._outcomes(reference, ())
         return Base(PastTestRun(when="before this goal", files=files, outcomes=outcomes), reference)

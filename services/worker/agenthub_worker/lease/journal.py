@@ -51,10 +51,12 @@ class Journal:
         self._emitter.add(kind, data)
 
 
-async def open_journal(lease: Lease, context: WorkContext, first: str, endings: Set[str]) -> Journal:
+async def open_journal(
+    lease: Lease, context: WorkContext, first: str, endings: Set[str], setup_ref: str = ""
+) -> Journal:
     """Fold what is recorded of the attempt, and of those it resumes, and take the run over. Raises `LeaseLost`.
 
-    `first` and `endings`: what `Run` begins with.
+    `first` and `endings`: what `Run` begins with. `setup_ref`: the object that says what the calls have in common.
     """
     ports = lease.ports
     earlier = await _earlier_parts(lease)
@@ -69,7 +71,11 @@ async def open_journal(lease: Lease, context: WorkContext, first: str, endings: 
             raise LeaseLost(f"the run is closed: {run.closed}")
         journal = Journal(lease, run, last)
         resumed = Resumed(
-            instance=ports.instance, worker=ports.worker, delivery=lease.delivery, resumes=lease.order.resumes
+            instance=ports.instance,
+            worker=ports.worker,
+            delivery=lease.delivery,
+            resumes=lease.order.resumes,
+            setup_ref=setup_ref,
         )
         try:
             await journal.write(resumed)
@@ -144,7 +150,7 @@ class _Emitter:
     async def _send(self) -> None:
         while (found := self._next_piece()) is not None:
             kind, piece = found
-            shown = redact_bytes(piece, self._lease.secrets)
+            shown = redact_bytes(self._lease.secrets.masked_bytes(piece))
             await self._lease.ports.runs.emit(self._lease.run_id, kind, shown)
 
     def _next_piece(self) -> tuple[str, bytes] | None:

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from agenthub_worker.errors import SandboxUnavailable
+from agenthub_worker.sandbox.account import outside_account
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimits
 from agenthub_worker.sandbox.process import run_group
+from agenthub_worker.sandbox.seccomp import syscall_filter
 
 _USER = "agent"
-_ACCOUNTS = f"root:x:0:0:root:/root:/usr/sbin/nologin\n{_USER}:x:1000:1000:{_USER}:/tmp:/bin/bash\n"
+_HOST = "sandbox"
+_ROOT = "/workspace"
+_OWN_FILES = {
+    "/etc/passwd": f"root:x:0:0:root:/root:/usr/sbin/nologin\n{_USER}:x:1000:1000:{_USER}:/tmp:/bin/bash\n",
+    "/etc/group": f"root:x:0:\n{_USER}:x:1000:\n",
+    "/etc/hosts": f"127.0.0.1 localhost {_HOST}\n::1 localhost\n",
+    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
+}
+_MOUNTED_BEFORE = frozenset({"/tmp", "/dev", "/dev/shm", "/usr", "/proc"})  # noqa: S108 - inside
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64")
-_SYSTEM_FILES = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types")
+_SYSTEM_FILES = (
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/services",
+    "/etc/protocols",
+)
+# Of the kernel's own settings a process of the host's root could write those that belong to root.
+_KERNEL_FILES = (
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/acpi",
+    "/proc/scsi",
+)
 
 # The limits are set inside the new user namespace, where only the sandbox's own processes are counted.
-_LIMIT_SCRIPT = 'ulimit -c 0 -v "$1" -f "$2" -u "$3" -n "$4"; shift 4; exec "$@"'
+_LIMITS = 'ulimit -c 0 -d "$1" -f "$2" -u "$3" -n "$4"; shift 4; '
+_BECOME = 'exec "$@"'
+# Process 1 stays, to take in what loses its parent; of what it would say itself nothing is heard.
+_WAIT = 'exec 3>&2 2>/dev/null; "$@" 2>&3 3>&-; exit $?'
 
 
 def bwrap_binary() -> str:
@@ -37,11 +70,11 @@ def bwrap_binary() -> str:
     return found
 
 
-def limited(command: Sequence[str] | str, limits: ResourceLimits) -> list[str]:
-    """`command` behind a shell that sets the resource limits and then becomes the command."""
+def limited(command: Sequence[str] | str, limits: ResourceLimits, *, first: bool = False) -> list[str]:
+    """`command` behind a shell that sets the limits and becomes it, or waits for it as the `first` process."""
     argv = ["/bin/bash", "-c", command] if isinstance(command, str) else list(command)
     numbers = (limits.memory >> 10, limits.file_size >> 10, limits.processes, limits.open_files)
-    return ["/bin/bash", "-c", _LIMIT_SCRIPT, "limits", *map(str, numbers), *argv]
+    return ["/bin/bash", "-c", _LIMITS + (_WAIT if first else _BECOME), "limits", *map(str, numbers), *argv]
 
 
 def search_path() -> str:
@@ -53,12 +86,13 @@ class Bubblewrap:
     """Runs commands in bubblewrap; needs no rights beyond unprivileged user namespaces."""
 
     name = "bwrap"
-    root = "/workspace"
+    root = _ROOT
 
     def __init__(self, limits: ResourceLimits | None = None, *, binary: str | None = None) -> None:
         self._limits = limits or ResourceLimits()
-        self._binary = binary or bwrap_binary()
-        self._interpreter = tuple(_interpreter_folders())
+        self._binary = Path(binary or bwrap_binary())
+        self._interpreter = tuple(_Mount(Path(folder), folder, False) for folder in _interpreter_folders())
+        self._filter = syscall_filter()
 
     async def run(
         self,
@@ -72,37 +106,50 @@ class Bubblewrap:
         on_output: Output | None = None,
     ) -> ExecResult:
         """Run `command` in a fresh sandbox around `workspace`; see `Sandbox.run`."""
-        accounts = _readable(_ACCOUNTS.encode())
-        try:
+        given = [_Mount(workspace, self.root, writable), *(_Mount(b.path, str(b.path), b.writable) for b in binds)]
+        shown = [*self._interpreter, *given]
+        prefix, places = await self._as_nobody(workspace, shown)
+        with contextlib.ExitStack() as stack:
+            files = _Descriptors(stack)
             argv = [
-                self._binary,
-                *self._namespaces(),
+                *prefix,
+                str(_placed(self._binary, places)),
+                *_namespaces(),
                 *self._system(),
-                *("--ro-bind-data", str(accounts), "/etc/passwd"),
-                *_mount(workspace, self.root, writable),
-                *(part for bind in binds for part in _mount(bind.path, str(bind.path), bind.writable)),
+                *(part for path, text in _OWN_FILES.items() for part in _data(files, text.encode(), path)),
+                *(part for mount in shown for part in _mounted(mount, places)),
+                *("--remount-ro", "/dev", "--remount-ro", "/"),
+                *(("--seccomp", str(files.readable(self._filter))) if self._filter else ()),
                 *("--chdir", self.root),
                 *self._environment(env or {}),
                 "--",
-                *limited(command, self._limits),
+                *limited(command, self._limits, first=True),
             ]
             return await run_group(
                 argv,
-                # bubblewrap is process 1 inside: what it had in its environment could be read there.
+                # What process 1 had in its environment could be read inside.
                 env={},
                 cwd=None,
                 timeout_s=timeout_s,
                 limits=self._limits,
                 on_output=on_output,
-                pass_fds=(accounts,),
+                pass_fds=files.all,
+                folders=[mount.source for mount in given if mount.writable],
             )
-        finally:
-            os.close(accounts)
 
-    def _namespaces(self) -> Iterator[str]:
-        yield from ("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent")
-        yield from ("--new-session", "--clearenv", "--cap-drop", "ALL")
-        yield from ("--uid", "1000", "--gid", "1000", "--hostname", "sandbox")
+    async def _as_nobody(self, workspace: Path, shown: Sequence[_Mount]) -> tuple[list[str], Mapping[Path, Path]]:
+        """For a hub of root's: the words before the command that take root from it, and where things are then.
+
+        Raises `SandboxUnavailable`.
+        """
+        if not await asyncio.to_thread(self._binary.exists):
+            raise SandboxUnavailable(f"The command cannot be started: there is no {self._binary}")
+        account = outside_account(workspace)
+        if account is None:
+            return [], {}
+        for mount in shown[len(self._interpreter) :]:
+            await asyncio.to_thread(account.own, mount.source)
+        return account.placed([mount.source for mount in shown])
 
     def _system(self) -> Iterator[str]:
         yield from ("--ro-bind", "/usr", "/usr")
@@ -112,12 +159,17 @@ class Bubblewrap:
                 yield from ("--symlink", str(path.readlink()), str(path))
             elif path.is_dir():
                 yield from ("--ro-bind", str(path), str(path))
+        yield from ("--perms", "0755", "--dir", "/etc")
         for name in _SYSTEM_FILES:
             yield from ("--ro-bind-try", name, name)
         yield from ("--proc", "/proc", "--dev", "/dev")
-        yield from ("--size", str(self._limits.temporary_files), "--tmpfs", "/tmp")  # noqa: S108 - inside
-        for folder in self._interpreter:
-            yield from ("--ro-bind", folder, folder)
+        for name in _KERNEL_FILES:
+            yield from ("--ro-bind-try", name, name)
+        for size, place in (
+            (self._limits.shared_memory, "/dev/shm"),  # noqa: S108 - inside
+            (self._limits.temporary_files, "/tmp"),  # noqa: S108 - inside
+        ):
+            yield from ("--perms", "1777", "--size", str(size), "--tmpfs", place)
 
     def _environment(self, extra: Mapping[str, str]) -> Iterator[str]:
         for name, value in {**base_environment("/tmp"), **extra}.items():  # noqa: S108 - inside
@@ -137,10 +189,6 @@ def base_environment(home: str) -> dict[str, str]:
     }
 
 
-def _mount(source: Path, target: str, writable: bool) -> tuple[str, str, str]:
-    return ("--bind" if writable else "--ro-bind", str(source), target)
-
-
 def _interpreter_folders() -> Iterator[str]:
     """Where the running Python lives, beyond the system that is bound anyway."""
     binary_home = Path(sys.executable).resolve().parent.parent
@@ -152,9 +200,55 @@ def _interpreter_folders() -> Iterator[str]:
         yield str(folder)
 
 
-def _readable(data: bytes) -> int:
-    """A descriptor from which `data` (less than a pipe's buffer) can be read once."""
-    receive, send = os.pipe()
-    os.write(send, data)
-    os.close(send)
-    return receive
+class _Mount(NamedTuple):
+    """A folder of the host and where it is inside."""
+
+    source: Path
+    target: str
+    writable: bool
+
+
+def _placed(path: Path, places: Mapping[Path, Path]) -> Path:
+    """Where a file is found that may lie in one of the placed folders."""
+    return next((place / path.relative_to(s) for s, place in places.items() if path.is_relative_to(s)), path)
+
+
+def _mounted(mount: _Mount, places: Mapping[Path, Path]) -> Iterator[str]:
+    yield from _folders_above(mount.target)
+    source = places.get(mount.source, mount.source)
+    yield from ("--bind" if mount.writable else "--ro-bind", str(source), mount.target)
+
+
+def _folders_above(target: str) -> Iterator[str]:
+    """Make the folders above a place, for everybody to walk through; left alone, bubblewrap opens them to one."""
+    for folder in reversed(PurePosixPath(target).parents[:-1]):
+        if str(folder) not in _MOUNTED_BEFORE:
+            yield from ("--perms", "0755", "--dir", str(folder))
+
+
+def _namespaces() -> Iterator[str]:
+    # The first process inside is then not bubblewrap itself, which the filter of system calls does not bind.
+    yield from ("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--as-pid-1")
+    yield from ("--new-session", "--clearenv", "--cap-drop", "ALL")
+    yield from ("--uid", "1000", "--gid", "1000", "--hostname", _HOST)
+
+
+class _Descriptors:
+    """What a sandbox inherits while it starts; closed at the end of `stack`."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self.all: list[int] = []
+
+    def readable(self, data: bytes) -> int:
+        """A descriptor from which `data` (less than a pipe's buffer) can be read once."""
+        receive, send = os.pipe()
+        os.write(send, data)
+        os.close(send)
+        self._stack.callback(os.close, receive)
+        self.all.append(receive)
+        return receive
+
+
+def _data(files: _Descriptors, data: bytes, path: str) -> tuple[str, ...]:
+    return "--perms", "0644", "--ro-bind-data", str(files.readable(data)), path

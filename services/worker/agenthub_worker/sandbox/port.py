@@ -21,14 +21,19 @@ class Bind(msgspec.Struct, frozen=True):
 class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one command. Sizes are bytes; the wall-clock limit is given with each command.
 
-    `processes` holds only for a worker that is not root: the kernel does not count root's processes.
+    `memory` bounds each process, `memory_together` all of them, `file_size` each file, `disk` and `disk_entries`
+    all that lies in the writable folders (or what was there, when that is more).
     `output_kept` is what a result carries, half from the start and half from the end; a command that writes
     more than `output_flood` is killed.
     """
 
     memory: int = 2 << 30
+    memory_together: int = 4 << 30
     file_size: int = 256 << 20
+    disk: int = 4 << 30
+    disk_entries: int = 500_000
     temporary_files: int = 512 << 20
+    shared_memory: int = 256 << 20
     processes: int = 256
     open_files: int = 1024
     output_kept: int = 256 << 10
@@ -39,7 +44,8 @@ class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended.
 
     `output` is stdout and stderr in the order written; when `truncated`, its middle is replaced by a line that
-    says how much is missing. `exit_code` follows the shell: 128 + n for signal n.
+    says how much is missing. `exit_code` follows the shell: 128 + n for signal n. `exceeded` names the limit of
+    all its processes or files together for which it was killed; the output ends with it.
     """
 
     exit_code: int
@@ -47,6 +53,7 @@ class ExecResult(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     timed_out: bool = False
     flooded: bool = False
+    exceeded: str = ""
     duration_s: float = 0.0
 
     @property

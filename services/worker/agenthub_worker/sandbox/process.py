@@ -14,11 +14,14 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from agenthub_runtime.processes.spawn import PipeReader, Process, off_loop
 from agenthub_worker.errors import SandboxUnavailable
+from agenthub_worker.sandbox.account import leave_keyring
 from agenthub_worker.sandbox.capture import HeadTail
 from agenthub_worker.sandbox.port import ExecResult, Output, ResourceLimits
+from agenthub_worker.sandbox.watch import until_exceeded
 
 # After the group is dead its pipe closes at once; only a process that fled the group can hold it open.
 _DRAIN_S = 1.0
@@ -33,8 +36,12 @@ async def run_group(
     limits: ResourceLimits,
     on_output: Output | None,
     pass_fds: Sequence[int] = (),
+    folders: Sequence[Path] = (),
 ) -> ExecResult:
-    """Run `argv` as the leader of a new session. Raises `SandboxUnavailable` when it cannot be started."""
+    """Run `argv` as the leader of a new session; `folders` are those that it may fill.
+
+    Raises `SandboxUnavailable` when it cannot be started.
+    """
     if not all(map(_can_be_said, argv)):
         return ExecResult(
             exit_code=126, output=b"A command cannot hold a null character or half a surrogate pair.\n"
@@ -43,22 +50,38 @@ async def run_group(
     process = await _start(argv, env, cwd, pass_fds)
     output = _Captured(process, limits, on_output)
     reader = PipeReader(process.stdout, output.take)
-    timed_out = False
+    timed_out, exceeded = False, ""
     try:
         async with asyncio.timeout(timeout_s):
-            await process.exited()
+            exceeded = await _ended_or_exceeded(process, folders, limits)
     except TimeoutError:
         timed_out = True
     finally:
         code = await _finish(process, reader)
+    if exceeded:
+        output.sink.write(f"\n[killed: {exceeded}]\n".encode())
     return ExecResult(
         exit_code=code if code >= 0 else 128 - code,
         output=output.sink.value(),
         truncated=output.sink.truncated,
         timed_out=timed_out,
         flooded=output.flooded,
+        exceeded=exceeded,
         duration_s=time.monotonic() - started,
     )
+
+
+async def _ended_or_exceeded(process: Process, folders: Sequence[Path], limits: ResourceLimits) -> str:
+    """Wait for the end of the process, or until it is over a limit: then which."""
+    ended = asyncio.ensure_future(process.exited())
+    watching = asyncio.ensure_future(until_exceeded(process.pid, folders, limits))
+    try:
+        await asyncio.wait((ended, watching), return_when=asyncio.FIRST_COMPLETED)
+        return "" if ended.done() else watching.result()
+    finally:
+        for task in (ended, watching):
+            task.cancel()
+        await asyncio.gather(ended, watching, return_exceptions=True)
 
 
 def _can_be_said(word: str) -> bool:
@@ -94,7 +117,7 @@ async def _start(
     try:
         return await off_loop(
             partial(
-                Process,
+                _with_own_keyring,
                 argv,
                 env=env,
                 cwd=cwd,
@@ -106,6 +129,11 @@ async def _start(
         )
     except OSError as error:
         raise SandboxUnavailable(f"The command cannot be started: {error}") from error
+
+
+def _with_own_keyring(argv: Sequence[str], **how: Any) -> Process:
+    leave_keyring()
+    return Process(argv, **how)
 
 
 async def _finish(process: Process, reader: PipeReader) -> int:

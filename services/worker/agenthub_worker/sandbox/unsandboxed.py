@@ -51,4 +51,5 @@ class Unsandboxed:
                 timeout_s=timeout_s,
                 limits=self._limits,
                 on_output=on_output,
+                folders=[workspace, *(bind.path for bind in binds if bind.writable)],
             )

@@ -41,13 +41,14 @@ class ToolContext:
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the model reads. `changed_files`: the workspace may have changed, a checkpoint is due.
 
-    `shown` is the part of the change that the text holds.
+    `shown` is the part of the change that the text holds; `wrote` is the one file that the call was to write.
     """
 
     text: str
     is_error: bool = False
     changed_files: bool = False
     shown: tuple[DiffSpan, ...] = ()
+    wrote: str = ""
 
 
 ToolFunction = Callable[[ToolContext, Any], Awaitable[ToolResult]]

@@ -71,6 +71,7 @@ class ProposedTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int | None = None
 
 
@@ -155,8 +156,9 @@ SUBMIT_PLAN = Tool(
     name="submit_plan",
     description=(
         "Hand in the plan: an analysis and the tasks in order. A task depends only on keys of tasks before it. "
-        "Tasks that change the same files must depend on each other. Test, security and review gates are added by "
-        "the system."
+        "Tasks that change the same files must depend on each other. Tests that were there before must go on "
+        "passing as they were, unless a task names them in `changes_tests`. Test, security and review gates are "
+        "added by the system."
     ),
     input=SubmitPlan,
     function=None,

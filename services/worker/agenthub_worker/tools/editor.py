@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from agenthub_events.redaction import MASK
+from agenthub_runtime.repository.shown_paths import shown_path
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
 from agenthub_worker.tools.paths import inside, read_file, relative, write_file
+from agenthub_worker.tools.text_file import TextFile
 
 _FILE_BYTES = 2 << 20
 _LISTED = 500
+_NUMBER_CHARS = 8
 _UNLISTED = frozenset({".git", "__pycache__", "node_modules", ".venv", ".pytest_cache"})
 
 
@@ -24,6 +29,7 @@ class EditorInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: Literal["view", "create", "str_replace", "insert"]
     path: str
     view_range: tuple[int, int] | None = None
+    view_columns: tuple[int, int] | None = None
     file_text: str | None = None
     old_str: str | None = None
     new_str: str | None = None
@@ -41,13 +47,37 @@ async def edit(context: ToolContext, given: EditorInput) -> ToolResult:
 def _view(context: ToolContext, given: EditorInput) -> ToolResult:
     place = inside(context, given.path)
     if place.is_dir():
-        if given.view_range is not None:
-            raise ToolRefused("`view_range` is for files; `path` is a folder: leave it out.")
+        if given.view_range is not None or given.view_columns is not None:
+            raise ToolRefused("`view_range` and `view_columns` are for files; `path` is a folder: leave them out.")
         return ToolResult(text=cut("\n".join(_listing(place)), context.output_chars))
-    lines = _text(place, given.path).splitlines()
-    first, last = _range(given.view_range, len(lines))
-    numbered = (f"{number:6d}\t{lines[number - 1]}" for number in range(first, last + 1))
-    return ToolResult(text=cut("\n".join(numbered), context.output_chars))
+    file = _text(place, given.path)
+    lines = [line.body for line in file.lines]
+    first, last = _range("view_range", given.view_range, len(lines), f"a file of {len(lines)} lines")
+    text = "\n".join(_page(lines, first, last, given.view_columns, context.output_chars))
+    note = f"[{file.note}; edits keep them]" if file.note else ""
+    return ToolResult(text="\n".join(part for part in (text, note) if part))
+
+
+def _page(
+    lines: Sequence[str], first: int, last: int, columns: tuple[int, int] | None, room: int
+) -> Iterator[str]:
+    """Numbered lines as far as there is room for them, and how to see what is left out."""
+    most = max(1, room // 2)
+    for number in range(first, last + 1):
+        line = lines[number - 1]
+        start, stop = _range("view_columns", columns, len(line), f"line {number} of {len(line)} characters")
+        shown = line[start - 1 : min(stop, start - 1 + most)]
+        room -= len(shown) + _NUMBER_CHARS
+        if room < 0 and number > first:
+            yield f"[lines {number} to {last} are not shown; go on with `view_range` [{number}, {last}]]"
+            return
+        yield f"{number:6d}\t{shown}"
+        if start - 1 + len(shown) < stop:
+            following = start + len(shown)
+            yield (
+                f"[line {number} has {len(line)} characters; go on with `view_range` [{number}, {number}] and"
+                f" `view_columns` [{following}, {stop}]]"
+            )
 
 
 def _create(context: ToolContext, given: EditorInput) -> ToolResult:
@@ -56,28 +86,36 @@ def _create(context: ToolContext, given: EditorInput) -> ToolResult:
     if place.is_dir():
         raise ToolRefused(f"`{given.path}` is a folder: name a file in it.")
     known = place.exists()
-    _write(place, text)
+    _write(place, _encoded(text))
+    lines = len(text.split("\n")) - (text.endswith("\n") or not text)
+    name = relative(context, place)
     return ToolResult(
-        text=f"{'Replaced' if known else 'Created'} {relative(context, place)} ({len(text.splitlines())} lines).",
-        changed_files=True,
+        text=f"{'Replaced' if known else 'Created'} {name} ({lines} lines).", changed_files=True, wrote=name
     )
 
 
 def _str_replace(context: ToolContext, given: EditorInput) -> ToolResult:
-    old = _needed(given.old_str, "old_str", "str_replace")
+    old, new = _needed(given.old_str, "old_str", "str_replace"), given.new_str or ""
     if not old:
         raise ToolRefused(
             "`old_str` is empty: give the exact text to replace, with enough around it to be unique."
         )
     place = inside(context, given.path)
-    text = _text(place, given.path)
-    found = text.count(old)
-    if found != 1:
-        remedy = "copy it exactly, with its indentation" if not found else "add lines around it until it is unique"
-        raise ToolRefused(f"`old_str` occurs {found} times in {given.path}, and must occur once: {remedy}.")
-    line = text[: text.index(old)].count("\n") + 1
-    _write(place, text.replace(old, given.new_str or "", 1))
-    return ToolResult(text=f"Replaced at line {line} of {relative(context, place)}.", changed_files=True)
+    file = _text(place, given.path)
+    found = file.find(old)
+    if len(found) != 1:
+        remedy = _remedy(file, old) if not found else "add lines around it until it is unique"
+        raise ToolRefused(f"`old_str` occurs {len(found)} times in {given.path}, and must occur once: {remedy}.")
+    changed = file.replaced(found[0], new)
+    if changed == file:
+        raise ToolRefused(
+            "`new_str` is `old_str` again, so nothing was changed. Line ends stay those of the file: use a command"
+            " such as `sed` to change them."
+        )
+    _write(place, changed.data())
+    line = file.shown[: found[0].start].count("\n") + 1
+    name = relative(context, place)
+    return ToolResult(text=f"Replaced at line {line} of {name}.{_kept(file, new)}", changed_files=True, wrote=name)
 
 
 def _insert(context: ToolContext, given: EditorInput) -> ToolResult:
@@ -86,14 +124,31 @@ def _insert(context: ToolContext, given: EditorInput) -> ToolResult:
         raise ToolRefused("`insert_line` is missing: give the line after which to insert, 0 for the start.")
     text = _needed(given.insert_text, "insert_text", "insert")
     place = inside(context, given.path)
-    lines = _text(place, given.path).splitlines(keepends=True)
-    if not 0 <= line <= len(lines):
-        raise ToolRefused(f"`insert_line` {line} is not between 0 and {len(lines)}, the length of {given.path}.")
-    if line and not lines[line - 1].endswith(("\n", "\r")):
-        lines[line - 1] += "\n"
-    ending = "" if text.endswith("\n") else "\n"
-    _write(place, "".join([*lines[:line], text + ending, *lines[line:]]))
-    return ToolResult(text=f"Inserted after line {line} of {relative(context, place)}.", changed_files=True)
+    file = _text(place, given.path)
+    if not 0 <= line <= len(file.lines):
+        raise ToolRefused(
+            f"`insert_line` {line} is not between 0 and {len(file.lines)}, the length of {given.path}."
+        )
+    _write(place, file.inserted(line, text).data())
+    name = relative(context, place)
+    return ToolResult(
+        text=f"Inserted after line {line} of {name}.{_kept(file, text)}", changed_files=True, wrote=name
+    )
+
+
+def _remedy(file: TextFile, old: str) -> str:
+    if MASK in old:
+        return f"`{MASK}` stands for a secret that is not shown, so leave that part out of `old_str`"
+    body = old.strip()
+    if body and file.find(body):
+        return "only its spaces or line breaks at the start or end differ; copy it exactly"
+    return "copy it exactly, with its indentation"
+
+
+def _kept(file: TextFile, text: str) -> str:
+    """What to say when a call's line ends are not those of the file, which stay."""
+    given = "\r\n" if "\r\n" in text else ""
+    return f" Line ends stay those of the file, {file.line_end!r}." if given not in ("", file.line_end) else ""
 
 
 _COMMANDS = {"view": _view, "create": _create, "str_replace": _str_replace, "insert": _insert}
@@ -105,32 +160,36 @@ def _needed(value: str | None, field: str, command: str) -> str:
     return value
 
 
-def _text(place: Path, path: str) -> str:
+def _text(place: Path, path: str) -> TextFile:
     try:
-        return read_file(place, _FILE_BYTES).decode("utf-8")
+        return TextFile.read(read_file(place, _FILE_BYTES), path)
     except FileNotFoundError:
         raise ToolRefused(f"`{path}` does not exist: look at the folder first, or create the file.") from None
     except IsADirectoryError:
         raise ToolRefused(f"`{path}` is a folder: name a file in it.") from None
-    except UnicodeDecodeError:
-        raise ToolRefused(f"`{path}` is not UTF-8 text: use a command to look at it.") from None
 
 
-def _write(place: Path, text: str) -> None:
-    data = text.encode("utf-8", "surrogatepass")
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ToolRefused("`file_text` holds half of a surrogate pair, which no file can: leave it out.") from None
+
+
+def _write(place: Path, data: bytes) -> None:
     if len(data) > _FILE_BYTES:
         raise ToolRefused(f"The file would have {len(data)} bytes; at most {_FILE_BYTES} are written: split it.")
     write_file(place, data)
 
 
-def _range(wanted: tuple[int, int] | None, length: int) -> tuple[int, int]:
+def _range(name: str, wanted: tuple[int, int] | None, length: int, what: str) -> tuple[int, int]:
     if wanted is None:
         return 1, length
     first, last = wanted
     if last == -1:
         last = length
     if not 1 <= first <= max(last, 1) or first > max(length, 1):
-        raise ToolRefused(f"`view_range` [{wanted[0]}, {wanted[1]}] does not fit a file of {length} lines.")
+        raise ToolRefused(f"`{name}` [{wanted[0]}, {wanted[1]}] does not fit {what}.")
     return first, min(last, length)
 
 
@@ -155,18 +214,19 @@ def _children(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _shown(entry: os.DirEntry[str], prefix: str) -> str:
+    name = shown_path(f"{prefix}{entry.name}")
     if entry.is_symlink():
-        return f"{prefix}{entry.name} -> {os.readlink(entry.path)}"
-    return f"{prefix}{entry.name}/" if entry.is_dir() else f"{prefix}{entry.name}"
+        return f"{name} -> {shown_path(os.readlink(entry.path))}"
+    return f"{name}/" if entry.is_dir() else name
 
 
 EDITOR = Tool(
     name="str_replace_based_edit_tool",
     description=(
         "Look at and change text files. `view` shows a file with line numbers (or lines `view_range` "
-        "[first, last], -1 for the end), or lists a folder. `create` writes a whole file. `str_replace` replaces "
-        "`old_str`, which must occur exactly once, by `new_str`. `insert` puts `insert_text` after line "
-        "`insert_line`."
+        "[first, last], -1 for the end; of long lines the characters `view_columns`), or lists a folder. `create` "
+        "writes a whole file. `str_replace` replaces `old_str`, which must occur exactly once, by `new_str`. "
+        "`insert` puts `insert_text` after line `insert_line`. Edits keep the file's encoding and line ends."
     ),
     input=EditorInput,
     function=edit,

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
+from agenthub_runtime.repository.git import UNFINISHED_EDIT
+from agenthub_runtime.repository.shown_paths import meant_paths, shown_path
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.tools.contract import ToolContext
+
+_NEW_FILE = 0o644
 
 
 def inside(context: ToolContext, path: str) -> Path:
@@ -21,7 +26,7 @@ def inside(context: ToolContext, path: str) -> Path:
         raise ToolRefused("`path` holds a null byte: name a file in the workspace.")
     if path == seen_root or path.startswith(f"{seen_root}/"):
         path = path[len(seen_root) :].lstrip("/")
-    place = Path(os.path.realpath(root / path))
+    place = Path(os.path.realpath(root / _as_named(root, path)))
     if not place.is_relative_to(root):
         raise ToolRefused(
             f"`path` {path!r} is outside of the workspace: give a path relative to it, such as `src/app.py`."
@@ -31,7 +36,12 @@ def inside(context: ToolContext, path: str) -> Path:
 
 def relative(context: ToolContext, place: Path) -> str:
     """The name of a place as the model knows it."""
-    return place.relative_to(context.workspace.resolve()).as_posix()
+    return shown_path(place.relative_to(context.workspace.resolve()).as_posix())
+
+
+def _as_named(root: Path, path: str) -> str:
+    """A path in which escaped bytes are those of a file that is there."""
+    return next((meant for meant in meant_paths(path) if os.path.lexists(root / meant)), path)
 
 
 def read_file(place: Path, limit: int) -> bytes:
@@ -53,15 +63,24 @@ def read_file(place: Path, limit: int) -> bytes:
 
 
 def write_file(place: Path, data: bytes) -> None:
-    """Write a plain file, with the folders above it; an existing one keeps its mode. Raises `ToolRefused`."""
+    """Write a plain file, with the folders above it; an existing one keeps its mode. Raises `ToolRefused`.
+
+    The file holds what it held before, or `data`; a full disk in the middle changes nothing.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(place, flags, 0o644)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        known = place.lstat().st_mode
+        if not stat.S_ISREG(known):
             raise ToolRefused(f"`{place.name}` is no plain file.")
-        os.ftruncate(descriptor, 0)
-        with os.fdopen(os.dup(descriptor), "wb") as file:
+        mode = stat.S_IMODE(known)
+    except FileNotFoundError:
+        mode = _NEW_FILE
+    descriptor, name = tempfile.mkstemp(prefix=UNFINISHED_EDIT, dir=place.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-    finally:
-        os.close(descriptor)
+            os.fchmod(file.fileno(), mode)
+        os.rename(name, place)
+    except BaseException:
+        os.unlink(name)
+        raise

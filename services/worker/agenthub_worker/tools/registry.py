@@ -46,10 +46,10 @@ def decoded(tool: Tool, given: Any) -> msgspec.Struct:
     """A tool call's input as the tool's own type. Raises `ToolRefused`, which names the field and the remedy."""
     try:
         return msgspec.convert(given, tool.input)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, UnicodeError) as error:
         try:
             return msgspec.convert(_unquoted(given), tool.input, strict=False)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeError):
             fields = ", ".join(_signature(tool))
             raise ToolRefused(f"The input of `{tool.name}` does not fit: {error}. It takes {fields}.") from None
 
@@ -66,7 +66,7 @@ def _read_json(value: Any) -> Any:
         return value
     try:
         return msgspec.json.decode(value)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return value
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -17,22 +17,24 @@ from agenthub_events.ports import Conflict
 from agenthub_events.redaction import as_shown, redact_text
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.file_lock import try_lock
+from agenthub_runtime.remotes.address import is_remote, local_source, parse_remote
+from agenthub_runtime.remotes.credentials import GitAccess
+from agenthub_runtime.repository.git import Git
+from agenthub_runtime.repository.git_remote import RemoteGit, Resolved
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
 from agenthub_worker.domain.outcomes import AttemptOutcome, ConflictingMerge, Failed, RunSummary, completed_event
-from agenthub_worker.evidence.layout import NoTestCommand
 from agenthub_worker.lease.lease import Lease
 from agenthub_worker.workspace.workspace import (
     GoalBranch,
     Workspace,
-    has_tests,
     open_repository,
     read_branch,
-    run_tests_at,
-    test_command_of,
+    tests_shown_at,
 )
 
 MERGE_TRIES = 5
 _TURN_PAUSE_S = 0.05
+_NAMED = 5
 
 
 class Merging:
@@ -90,7 +92,7 @@ class Merging:
         self, branch: GoalBranch, done: Committed, merged: Merged, result: TaskResult, run_summary: RunSummary
     ) -> bool:
         lease, repository = self._lease, self._workspace.repository
-        evidence = await self._test(merged)
+        evidence = await tests_shown_at(lease, repository, merged.commit, self._context)
         files = tuple(await repository.diffstat(branch.head, merged.commit))
         final = msgspec.structs.replace(
             result,
@@ -111,17 +113,6 @@ class Merging:
         )
         return await _append_both(lease, branch, moved, final, run_summary)
 
-    async def _test(self, merged: Merged) -> TestEvidence | None:
-        """Run the tests on the tree that the branch gets; a failing test is a result, the gate judges it."""
-        repository, context = self._workspace.repository, self._context
-        if not await has_tests(repository, merged.commit, context):
-            return None
-        command = await test_command_of(repository, merged.commit, context)
-        if isinstance(command, NoTestCommand):
-            return None
-        _, evidence = await run_tests_at(self._lease, self._workspace, merged.commit, command)
-        return evidence
-
 
 @contextlib.asynccontextmanager
 async def my_turn(lease: Lease, repository: GoalRepository) -> AsyncIterator[None]:
@@ -136,13 +127,17 @@ async def my_turn(lease: Lease, repository: GoalRepository) -> AsyncIterator[Non
         os.close(lock)
 
 
-async def land_import(lease: Lease, source: Path, run_summary: RunSummary) -> AttemptOutcome | None:
-    """Bring the repository that a goal works on into its branch. None: done; raises `RepositoryError`."""
+async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummary) -> AttemptOutcome | None:
+    """Bring the repository that a goal works on into its branch, and show what its tests do before the goal.
+
+    None: done; raises `RepositoryError`.
+    """
     for _ in range(MERGE_TRIES):
         branch = await read_branch(lease.ports, lease.goal_id)
         repository = await open_repository(lease.ports, lease.goal_id, branch)
-        head = await lease.while_held(repository.import_local(source))
+        head = await lease.while_held(bring_source(lease.ports.git, repository, context))
         data = await lease.while_held(repository.bundle(None, head))
+        evidence = await tests_shown_at(lease, repository, head, context)
         moved = MergeDone(
             task_id=lease.task_id,
             attempt=lease.order.attempt,
@@ -152,11 +147,38 @@ async def land_import(lease: Lease, source: Path, run_summary: RunSummary) -> At
             tree=await repository.tree_of(head),
             bundle_ref=await lease.ports.patiently(partial(lease.ports.artifacts.put, data)),
             origin="prepare",
+            tests=evidence,
         )
-        result = TaskResult(summary=f"Imported {source.name} at {head[:12]}", commit=head)
+        result = TaskResult(
+            summary=f"Imported {_name(context)} at {head[:12]}{_before_the_goal(evidence)}",
+            tests_run=_tests_run(evidence) or "N/A",
+            commit=head,
+            evidence=evidence,
+        )
         if await _append_both(lease, branch, moved, result, run_summary):
             return None
     return Failed(failure_class="workspace", reason="the branch kept moving while the repository was imported")
+
+
+async def bring_source(access: GitAccess, repository: GoalRepository, context: WorkContext) -> str:
+    """Fetch what the goal begins with, and return its commit. Raises `RepositoryError`."""
+    source = context.repository
+    if not context.base_commit:
+        return await repository.import_local(Path(source))
+    remote = parse_remote(source) if is_remote(source) else local_source(source)
+    wanted = Resolved(context.base_commit, context.ref)
+
+    async def fetched(git: Git) -> str:
+        await RemoteGit(remote, access).fetch(git, wanted)
+        return wanted.commit
+
+    return await repository.exclusively(fetched)
+
+
+def _name(context: WorkContext) -> str:
+    name = PurePosixPath(context.repository).name.removesuffix(".git") or context.repository
+    short = context.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    return f"{name} ({short})" if short else name
 
 
 async def _append_both(
@@ -174,6 +196,15 @@ async def _append_both(
         return False
     lease.ports.crash_point("after-merge-batch")
     return True
+
+
+def _before_the_goal(evidence: TestEvidence | None) -> str:
+    """What a reader must know of the tests as they were: those that fail block nobody."""
+    if evidence is None or not evidence.failing:
+        return ""
+    named = ", ".join(evidence.failing[:_NAMED])
+    more = f" and {len(evidence.failing) - _NAMED} more" if len(evidence.failing) > _NAMED else ""
+    return f"; {len(evidence.failing)} failed before your goal: {named}{more}"
 
 
 def _tests_run(evidence: TestEvidence | None) -> str:

@@ -12,12 +12,13 @@ import msgspec
 
 from agenthub_events.base import Fence
 from agenthub_events.catalogue.task import MergeDone
-from agenthub_events.catalogue.values import TestEvidence
+from agenthub_events.catalogue.values import LeftOut, TestEvidence
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Recorded
 from agenthub_events.redaction import as_shown, redact_text
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
+from agenthub_runtime.repository.left_out import OF_NESTED
 from agenthub_worker.evidence.layout import (
     NoTestCommand,
     TestCommand,
@@ -25,7 +26,8 @@ from agenthub_worker.evidence.layout import (
     given_test_command,
     is_test_file,
 )
-from agenthub_worker.evidence.test_history import NAME_MAX, outcomes_of
+from agenthub_worker.evidence.reports import stored_id
+from agenthub_worker.evidence.test_history import outcomes_of
 from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.lease.lease import Lease
 from agenthub_worker.ports import WorkerPorts
@@ -70,7 +72,10 @@ async def open_repository(ports: WorkerPorts, goal_id: str, branch: GoalBranch) 
 
 
 class Workspace:
-    """A checked out workspace. `base` is the commit on the branch that the work builds on."""
+    """A checked out workspace. `base` is the commit on the branch that the work builds on.
+
+    `left_out` is what its last commit does not hold and what was removed before it, `litter` what tools leave.
+    """
 
     def __init__(
         self, lease: Lease, repository: GoalRepository, branch: GoalBranch, path: Path, base: str
@@ -82,6 +87,8 @@ class Workspace:
         self.base = base
         self.commit = base
         self.bundle_ref = ""
+        self.left_out: tuple[LeftOut, ...] = ()
+        self.litter: tuple[LeftOut, ...] = ()
 
     async def restore(self, commit: str, bundle_ref: str) -> None:
         """Put the workspace to a checkpoint, whoever made it and wherever."""
@@ -115,9 +122,13 @@ class Workspace:
         await self.repository.discard_workspace(self.path)
 
     async def _commit(self, parent: str, message: str) -> Committed:
-        return await self.repository.commit_workspace(
+        done = await self.repository.commit_workspace(
             self.path, parent=parent, message=message, when=self.lease.ports.clock.now()
         )
+        removed = (left for left in self.left_out if left.reason == OF_NESTED)
+        self.left_out = tuple(dict.fromkeys((*removed, *done.left_out)))
+        self.litter = done.litter
+        return done
 
     async def _base_of(self, commit: str) -> str:
         for link in reversed(self.branch.links):
@@ -126,11 +137,16 @@ class Workspace:
         return ROOT_COMMIT
 
 
+def workspace_path(lease: Lease) -> Path:
+    """Where the attempt's workspace is on this machine."""
+    return lease.ports.workspaces / f"{lease.goal_id}-{lease.task_id}-{lease.claim}"
+
+
 async def open_workspace(lease: Lease, context: WorkContext) -> Workspace:
     """The workspace in which the attempt begins: its checkpoint, the commit a gate judges, or the ordered head."""
     branch = await read_branch(lease.ports, lease.goal_id)
     repository = await open_repository(lease.ports, lease.goal_id, branch)
-    path = lease.ports.workspaces / f"{lease.goal_id}-{lease.task_id}-{lease.claim}"
+    path = workspace_path(lease)
     start = context.gate.commit if context.gate else lease.order.workspace_commit or ROOT_COMMIT
     workspace = Workspace(lease, repository, branch, path, start)
     saved = context.checkpoint
@@ -161,7 +177,9 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
 async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
     """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
     ports = lease.ports
-    ran = await lease.while_held(run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
+    ran = await lease.while_held(
+        run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S, measure_apart=True)
+    )
     report = ran.without(lease.secrets)
     log_ref = await ports.patiently(lambda: ports.artifacts.put(report.log))
     outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))
@@ -170,15 +188,28 @@ async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tu
 
 
 async def run_tests_at(
-    lease: Lease, workspace: Workspace, commit: str, command: TestCommand
+    lease: Lease, repository: GoalRepository, commit: str, command: TestCommand
 ) -> tuple[TestReport, TestEvidence]:
-    """The same on a clean checkout of another commit, beside the workspace."""
-    path = workspace.path.with_name(f"{workspace.path.name}-at-{commit[:12]}")
-    await workspace.repository.checkout(commit, path)
+    """The same on a clean checkout of a commit, beside the workspace of the attempt."""
+    path = workspace_path(lease).with_name(f"{workspace_path(lease).name}-at-{commit[:12]}")
+    await repository.checkout(commit, path)
     try:
         return await run_system_tests(lease, path, command)
     finally:
-        await workspace.repository.discard_workspace(path)
+        await repository.discard_workspace(path)
+
+
+async def tests_shown_at(
+    lease: Lease, repository: GoalRepository, commit: str, context: WorkContext
+) -> TestEvidence | None:
+    """What the tests of a commit show; None when it has none, or when nobody knows how they are run."""
+    if not await has_tests(repository, commit, context):
+        return None
+    command = await test_command_of(repository, commit, context)
+    if isinstance(command, NoTestCommand):
+        return None
+    _, evidence = await run_tests_at(lease, repository, commit, command)
+    return evidence
 
 
 def evidence_of(report: TestReport, log_ref: str, report_ref: str) -> TestEvidence:
@@ -191,7 +222,7 @@ def evidence_of(report: TestReport, log_ref: str, report_ref: str) -> TestEviden
         exit_code=report.exit_code,
         counts=report.counts,
         coverage_percent=report.coverage_percent,
-        failing=tuple(name[:NAME_MAX] for name in report.failing[:_FAILING_KEPT]),
+        failing=tuple(stored_id(name) for name in report.failing[:_FAILING_KEPT]),
         log_ref=log_ref,
         report_ref=report_ref,
     )

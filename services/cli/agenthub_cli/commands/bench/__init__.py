@@ -7,6 +7,7 @@ server, since absolute figures say little on a shared disk.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
@@ -45,3 +46,16 @@ def latency(
     from agenthub_cli.commands.bench.run import run_latency
 
     return run_latency(tasks=tasks, slots=slots, rounds=rounds, json=json)
+
+
+@app.command
+def replay(
+    file: Annotated[Path, Parameter(help="An exported goal: `agenthub replay export`")],
+    *,
+    goals: Annotated[int, Parameter(help="How many goals")] = 100,
+    json: Json = False,
+) -> int:
+    """Replay: all decisions of many goals again, then also their model requests and moves."""
+    from agenthub_cli.commands.bench.replaying import run_replay
+
+    return run_replay(file, goals, json=json)

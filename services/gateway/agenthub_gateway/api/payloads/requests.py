@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Priority
+from agenthub_events.catalogue.values import AnswerAction, Autonomy, Complexity, Delivery, Mutants, Priority
 from agenthub_events.redaction import SHORTEST_SECRET
 from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS, DEFAULT_MAX_COST_USD
 
@@ -16,6 +16,7 @@ TEXT_MAX = 16_000
 REQUIREMENT_MAX = 500
 REQUIREMENTS_MAX = 50
 SECRETS_MAX = 50
+RECIPIENTS_MAX = 20
 
 ShortText = Annotated[str, Meta(max_length=500)]
 LongText = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
@@ -38,6 +39,11 @@ Money = Annotated[
 ]
 Calls = Annotated[int, Meta(ge=0, le=1_000_000, description=f"{DEFAULT_LLM_CALLS} by default")]
 
+Percent = Annotated[
+    float,
+    Meta(ge=0, le=100, description="Corrects the coverage that the words are taken to demand; 0: none"),
+]
+
 
 class ConstraintsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The bounds of a goal; what is missing or 0 means the hub's default, never unlimited."""
@@ -47,6 +53,11 @@ class ConstraintsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     require_security_audit: bool = True
     max_cost_usd: Money | None = None
     max_llm_calls: Calls | None = None
+    min_coverage: Percent | None = None
+    security_audit: Annotated[bool | None, Meta(description="Corrects what the words are taken to ask")] = None
+    mutants: Annotated[Mutants, Meta(description="`off`: nobody tries whether the tests notice broken code")] = (
+        "on"
+    )
 
 
 class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +73,7 @@ class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     acceptance: tuple[ShortText, ...] = ()
     requirement_ids: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    changes_tests: tuple[str, ...] = ()
     timeout_s: int | None = None
 
 
@@ -77,7 +89,31 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ()
     constraints: ConstraintsBody = ConstraintsBody()
     priority: Priority = "normal"
-    repository: Annotated[str, Meta(max_length=1_000)] = ""
+    repository: Annotated[
+        str,
+        Meta(
+            max_length=1_000,
+            description="`https://…`, `ssh://…` or `git@host:path`, without a credential; on a hub of this machine"
+            " also the path of a folder",
+        ),
+    ] = ""
+    ref: Annotated[
+        str,
+        Meta(
+            max_length=250,
+            description="Branch, tag or full commit id to start from; by default the default branch",
+        ),
+    ] = ""
+    deliver: Annotated[
+        Delivery | None,
+        Meta(
+            description="What happens to the approved result at an address: `branch` pushes it, `pull_request`"
+            " also opens a pull or merge request. By default `branch` where a credential is set for the host"
+        ),
+    ] = None
+    deliver_branch: Annotated[
+        str, Meta(max_length=250, description="Name of the branch that is pushed; by default `goal/<id>`")
+    ] = ""
     test_command: ShortText = ""
     autonomy: Autonomy = "full"
     workflow: tuple[TaskBody, ...] | None = None
@@ -89,6 +125,19 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             " kept beside the log, where they can be erased, and given to nobody",
         ),
     ] = ()
+    # Absent it is no part of the body's hash, by which a repetition is known: also one from before it was there.
+    notify: (
+        Annotated[
+            tuple[Annotated[str, Meta(min_length=3, max_length=2_000)], ...],
+            Meta(
+                max_length=RECIPIENTS_MAX,
+                examples=[["ann@example.org"]],
+                description="Who is told about this goal beside the hub's own recipients: e-mail addresses and"
+                " https:// addresses of webhooks",
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
 
 
 class ReworkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,7 +10,9 @@ import humanize
 import msgspec
 
 from agenthub_events.catalogue.values import FileChange
-from agenthub_gateway.live.frames import InterventionRequired
+from agenthub_events.notifications.interventions import InterventionRequired
+from agenthub_events.rules.requirements import gate_parameters
+from agenthub_replay.positions import GoalAt
 from agenthub_runtime.readmodels import (
     AttemptRow,
     DeadLetterRow,
@@ -18,9 +20,12 @@ from agenthub_runtime.readmodels import (
     GoalRow,
     InterventionRow,
     KnowledgeRow,
+    MergeRow,
     TaskRow,
     TimelineRow,
+    UsageRow,
 )
+from agenthub_runtime.readmodels.analytics import AgentFigures, GateFigures, GoalFigures, ModelFigures
 from agenthub_runtime.repository.history import FileEntry
 
 # In the order in which a goal passes through them, as far as it does.
@@ -44,7 +49,7 @@ _CENTURY_MINUTES = 100 * 365 * 24 * 60.0
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """What the hub takes a goal's words and constraints to demand; `min_coverage` in percent, null: none.
 
-    What is wrong here is corrected by wording the requirements otherwise, and by the constraints of the goal.
+    What is wrong here is corrected by constraints of the same name (`min_coverage` 0: none), or by other words.
     """
 
     min_coverage: float | None
@@ -90,11 +95,15 @@ class GoalView(GoalRow, kw_only=True):
     """A goal at a glance, with its estimates in words.
 
     `left_out` says what of it the hub could not take further (its dead letters have more); empty when all is in.
+    `gates` are those that its result has to pass; `gates_to_come` counts those that had no round yet, which
+    `tasks_total` does not.
     """
 
     workflow_generated: bool = False
     estimated_time: str | None = None
     left_out: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    gates_to_come: int = 0
 
 
 class GoalPage(msgspec.Struct, frozen=True):
@@ -116,6 +125,13 @@ class TaskDetail(msgspec.Struct, frozen=True):
 
     task: TaskRow
     attempts: list[AttemptRow]
+
+
+class AttemptList(msgspec.Struct, frozen=True):
+    """Every attempt of a goal."""
+
+    items: list[AttemptRow]
+    next_cursor: str | None = None
 
 
 class GateList(msgspec.Struct, frozen=True):
@@ -184,6 +200,23 @@ class EventDocuments(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+class ReplayedGoal(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal as of the event `seq`: what the other reads answered when the log ended there."""
+
+    seq: int
+    at: datetime | None
+    goal: GoalView
+    tasks: tuple[TaskRow, ...]
+    attempts: tuple[AttemptRow, ...]
+    gates: tuple[GateRow, ...]
+    interventions: tuple[InterventionView, ...]
+    usage: tuple[UsageRow, ...]
+    knowledge: tuple[KnowledgeRow, ...]
+    merges: tuple[MergeRow, ...]
+    timeline: tuple[TimelineRow, ...]
+    dead_letters: tuple[DeadLetterView, ...]
+
+
 class DiffView(msgspec.Struct, frozen=True, kw_only=True):
     """What has changed between two commits of the goal's branch."""
 
@@ -201,14 +234,27 @@ class FileList(msgspec.Struct, frozen=True):
     next_cursor: str | None = None
 
 
-def goal_view(row: GoalRow, left_out: Sequence[str] = ()) -> GoalView:
-    """A row with its estimates in words, and what is left out of it."""
+class Analytics(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of the goals that were accepted at or after `since`."""
+
+    since: datetime
+    goals: list[GoalFigures]
+    gates: list[GateFigures]
+    agents: list[AgentFigures]
+    models: list[ModelFigures]
+
+
+def goal_view(row: GoalRow, left_out: Sequence[str] = (), begun: Sequence[str] = ()) -> GoalView:
+    """A row with its estimates in words, what is left out of it, and its gates; `begun` had a round already."""
     planned = row.estimated_tasks > 0
+    gates = gate_parameters(row.requirements, row.constraints).required
     return GoalView(
         **msgspec.structs.asdict(row),
         workflow_generated=planned,
         estimated_time=in_words(row.estimated_minutes) if planned else None,
         left_out=tuple(left_out),
+        gates=gates,
+        gates_to_come=sum(gate not in begun for gate in gates),
     )
 
 
@@ -220,6 +266,24 @@ def intervention_view(row: InterventionRow) -> InterventionView:
 def dead_letter_view(row: DeadLetterRow) -> DeadLetterView:
     """A row under the id that a decision names."""
     return DeadLetterView(**msgspec.structs.asdict(row), id=row.dead_letter_id)
+
+
+def replayed_goal(seen: GoalAt) -> ReplayedGoal:
+    """A goal at a position in the shapes of the other answers."""
+    return ReplayedGoal(
+        seq=seen.seq,
+        at=seen.at,
+        goal=goal_view(seen.goal, seen.left_out),
+        tasks=seen.tasks,
+        attempts=seen.attempts,
+        gates=seen.gates,
+        interventions=tuple(map(intervention_view, seen.interventions)),
+        usage=seen.usage,
+        knowledge=seen.knowledge,
+        merges=seen.merges,
+        timeline=seen.timeline,
+        dead_letters=tuple(map(dead_letter_view, seen.dead_letters)),
+    )
 
 
 def duration_of(minutes: float) -> timedelta:

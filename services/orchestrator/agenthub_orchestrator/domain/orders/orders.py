@@ -172,6 +172,8 @@ def _by_rule(state: GoalState, task_id: str) -> Spec:
         return Spec(gate.title, gate.agent_type, gate.agent_type, DEFAULT_TIMEOUT_S)
     if kind_of(task_id) == "prepare":
         return Spec("Fetch the repository", "coding", "coding", PREPARE_TIMEOUT_S)
+    if kind_of(task_id) == "deliver":
+        return Spec("Deliver the result", "coding", "coding", PREPARE_TIMEOUT_S)
     title = "Plan the requested changes" if state.aggregate.planned else "Plan the goal"
     origin: Origin = "rework" if state.aggregate.planned else "planner"
     return Spec(title, "planner", "planner", PLAN_TIMEOUT_S, origin=origin)

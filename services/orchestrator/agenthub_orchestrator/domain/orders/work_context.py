@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agenthub_events.catalogue.gate import GateFailed
+from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import MergeConflicted
 from agenthub_events.catalogue.values import Finding, TestEvidence
 from agenthub_events.context import (
     Answered,
+    DeliveryOrder,
     GateOrder,
     Inherited,
+    JudgedGate,
     MergeOrder,
     PlanOrder,
     TroubleReport,
@@ -55,16 +57,20 @@ def context_of(
         acceptance=planned.acceptance if planned else (),
         requirement_ids=planned.requirement_ids if planned else (),
         repository=accepted.repository,
+        ref=accepted.ref,
+        base_commit=accepted.base_commit,
         test_command=accepted.test_command,
         inherited=tuple(_inherited(parent) for parent in parents),
         knowledge=tuple(state.knowledge[-KNOWLEDGE_MAX:]),
         evidence=_evidence(state, task_id, parents),
+        tests_before=state.tests_before,
         gate=_gate_order(state, task_id, accepted),
         trouble=_trouble(state, task_id),
         merge=_merge_order(state, task_id),
         plan=_plan_order(state, task_id),
         checkpoint=task.checkpoint if task else None,
         answered=answered,
+        delivery=_delivery_order(state, task_id, accepted),
     )
 
 
@@ -128,7 +134,23 @@ def _gate_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> GateO
         min_coverage=parameters.min_coverage if rests_on == "test_run" else None,
         criteria=_criteria(state, accepted) if rests_on == "verdict" else (),
         dismissed=_dismissed(state) if rests_on == "verdict" else (),
+        tests_from=_tests_from(state) if rests_on == "test_run" else "",
+        changes_tests=_declared_changes(state) if rests_on == "test_run" else (),
     )
+
+
+def _tests_from(state: GoalState) -> str:
+    """The branch as the newest planned testing task left it; empty when none has delivered."""
+    for merge in reversed(state.merges):
+        task = state.tasks.get(merge.task_id)
+        if task and task.planned and task.planned.agent_type == "testing" and kind_of(merge.task_id) == "work":
+            return merge.head
+    return ""
+
+
+def _declared_changes(state: GoalState) -> tuple[str, ...]:
+    planned = (state.tasks[task_id].planned for task_id in state.graph)
+    return tuple(dict.fromkeys(name for task in planned if task for name in task.changes_tests))
 
 
 def _dismissed(state: GoalState) -> tuple[Finding, ...]:
@@ -191,6 +213,38 @@ def _merged_since(state: GoalState, base: str) -> tuple[str, ...]:
         title = task.planned.title if task and task.planned else merge.task_id
         told.append(f"{title}: {task.summary}" if task and task.summary else title)
     return tuple(reversed(told))
+
+
+def _delivery_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> DeliveryOrder | None:
+    if kind_of(task_id) != "deliver":
+        return None
+    shown = state.offered
+    return DeliveryOrder(
+        commit=state.aggregate.head or state.head,
+        base=state.base,
+        branch=accepted.delivery_branch or f"goal/{state.goal_id}",
+        request=accepted.delivery == "pull_request",
+        summary=shown.summary if shown else "",
+        requirements=shown.requirements if shown else (),
+        gates=_judged(state),
+    )
+
+
+def _judged(state: GoalState) -> tuple[JudgedGate, ...]:
+    verdicts = ((name, rounds.verdict) for name, rounds in state.gates.items())
+    return tuple(
+        JudgedGate(
+            gate=name,
+            passed=isinstance(verdict, GatePassed),
+            summary=verdict.summary,
+            command=verdict.command,
+            counts=verdict.counts,
+            coverage_percent=verdict.coverage_percent,
+            log_ref=verdict.log_ref,
+        )
+        for name, verdict in verdicts
+        if verdict is not None
+    )
 
 
 def _plan_order(state: GoalState, task_id: str) -> PlanOrder | None:

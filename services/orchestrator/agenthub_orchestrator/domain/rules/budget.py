@@ -26,7 +26,7 @@ def settle(decision: Decision) -> None:
             run = RunId(state.goal_id, key.task_id, key.attempt)
             ordinal = f"{key.task_id}-{key.attempt}-{key.number}"
             charge = Charge(run=run, slices=slices, number=key.number)
-            decision.write_family("budget", _used_up(held), ordinal, charge)
+            decision.write_family("budget", _used_up(held), ordinal, charge=charge)
             return
 
 
@@ -86,7 +86,8 @@ def _exceeded(state: GoalState) -> BudgetExceeded:
     calls_used = ledger.committed_calls / aggregate.max_llm_calls
     money_used = ledger.committed_cost_usd / aggregate.max_cost_usd
     if calls_used >= 1 or (calls_used >= money_used and not aggregate.money_limit_set):
-        return BudgetExceeded(limit="max_llm_calls", value=aggregate.max_llm_calls, used=ledger.committed_calls)
+        value, used = float(aggregate.max_llm_calls), float(ledger.committed_calls)
+        return BudgetExceeded(limit="max_llm_calls", value=value, used=used)
     return BudgetExceeded(
         limit="max_cost_usd", value=aggregate.max_cost_usd, used=round(ledger.committed_cost_usd, 6)
     )

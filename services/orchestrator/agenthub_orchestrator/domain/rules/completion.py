@@ -1,4 +1,4 @@
-"""The end of a goal: offered for review, completed, given up, cleaned up and sealed."""
+"""The end of a goal: offered for review, delivered, completed, given up, cleaned up and sealed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from agenthub_events.catalogue.goal import (
 )
 from agenthub_events.catalogue.task import TaskCancelled
 from agenthub_events.catalogue.values import RequirementCoverage
+from agenthub_events.context import digest_of
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.requirements import gates_for
-from agenthub_events.task_ids import PREPARE, gate_task_id
+from agenthub_events.task_ids import PREPARE, deliver_task_id, gate_task_id
 from agenthub_orchestrator.domain.decision import Decision
+from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.rules.gates import required_gates, standing
 from agenthub_orchestrator.domain.state.goal import GoalState
+
+_NO_EVIDENCE = "No evidence exists: no gate that speaks to it has passed"
 
 
 def offer_for_review(decision: Decision) -> None:
@@ -27,11 +31,12 @@ def offer_for_review(decision: Decision) -> None:
     state = decision.state
     if state.aggregate.phase != "open" or state.announced == (state.aggregate.revision, state.head):
         return
+    coverage = _coverage(state)
     event = GoalReadyForReview(
         revision=state.aggregate.revision,
         head=state.head,
-        summary=_summary(state),
-        requirements=_coverage(state),
+        summary=_summary(state, coverage),
+        requirements=coverage,
     )
     decision.write_goal(event, f"{state.aggregate.revision}-{state.head}")
 
@@ -46,21 +51,20 @@ def _coverage(state: GoalState) -> tuple[RequirementCoverage, ...]:
     passed = {
         gate for gate in required_gates(state) if standing(state, gate) == "passed" and not _idle(state, gate)
     }
-    return tuple(
-        RequirementCoverage(
-            requirement_id=f"R{number}",
-            text=text,
-            tasks=tuple(done.get(f"R{number}", ())),
-            gates=tuple(
-                gate_task_id(gate, state.gates[gate].rounds) for gate in gates_for(text) if gate in passed
-            ),
-        )
-        for number, text in enumerate(accepted.requirements if accepted else (), start=1)
-    )
+    found = []
+    for number, text in enumerate(accepted.requirements if accepted else (), start=1):
+        tasks = tuple(done.get(f"R{number}", ()))
+        gates = tuple(gate_task_id(gate, state.gates[gate].rounds) for gate in gates_for(text) if gate in passed)
+        none = "" if gates else _NO_EVIDENCE if tasks else f"{_NO_EVIDENCE}, and no task has served it"
+        covered = RequirementCoverage(requirement_id=f"R{number}", text=text, tasks=tasks, gates=gates, none=none)
+        found.append(covered)
+    return tuple(found)
 
 
-def _summary(state: GoalState) -> str:
-    return "; ".join((_tasks_summary(state), *_gate_summaries(state, required_gates(state))))
+def _summary(state: GoalState, coverage: Iterable[RequirementCoverage]) -> str:
+    unproven = [requirement.requirement_id for requirement in coverage if requirement.none]
+    words = [f"no evidence exists for {', '.join(unproven)}"] if unproven else []
+    return "; ".join((_tasks_summary(state), *_gate_summaries(state, required_gates(state)), *words))
 
 
 def _tasks_summary(state: GoalState) -> str:
@@ -81,8 +85,14 @@ def _gate_summaries(state: GoalState, gates: Iterable[GateName]) -> list[str]:
             "reported": "failed, which this goal allows",
         }
         said = "had nothing to do" if _idle(state, gate) else words.get(standing(state, gate), "not passed")
-        told.append(f"{GATES[gate].words.noun} {said}{_dismissals(state, gate)}")
+        told.append(f"{GATES[gate].words.noun} {said}{_mutants(state, gate)}{_dismissals(state, gate)}")
     return told
+
+
+def _mutants(state: GoalState, gate: GateName) -> str:
+    verdict = state.gates[gate].verdict
+    said = str(verdict.mutants) if verdict and verdict.mutants else ""
+    return f" ({said})" if said else ""
 
 
 def _dismissals(state: GoalState, gate: GateName) -> str:
@@ -98,12 +108,39 @@ def _idle(state: GoalState, gate: GateName) -> bool:
     return standing(state, gate) == "passed" and isinstance(verdict, GatePassed) and verdict.nothing_to_do
 
 
+def deliver(decision: Decision) -> None:
+    """Order the delivery of what was approved, once for each approval."""
+    task_id = deliver_task_id(decision.state.approvals)
+    if decision.may_start and task_id not in decision.state.tasks:
+        enqueue(decision, task_id)
+
+
+def recall(decision: Decision) -> None:
+    """A goal that is open again delivers nothing: what would go out has not been approved."""
+    for task in decision.tasks(decision.state.unended):
+        if task.kind == "deliver":
+            event = TaskCancelled(task_id=task.task_id, reason="the goal was opened again before it was delivered")
+            decision.write(task.task_id, event, "1")
+
+
+def _told_of_delivery(state: GoalState) -> str:
+    """In a sentence what became of the delivery; empty when none was wanted."""
+    task = state.tasks.get(deliver_task_id(state.approvals))
+    if task is None:
+        return ""
+    if task.word == "done":
+        return task.summary
+    by = f" by {task.ended_by}" if task.ended_by else ""
+    return f"Not delivered: {task.task_id} was {task.word}{by}"
+
+
 def complete(decision: Decision) -> None:
     """A person has approved the result."""
     state = decision.state
     # An agent's approval stands behind the person's.
     shown = [gate for gate in required_gates(state) if GATES[gate].rests_on != "verdict"]
-    summary = ", ".join((_tasks_summary(state), *_gate_summaries(state, shown)))
+    said = ", ".join((_tasks_summary(state), *_gate_summaries(state, shown)))
+    summary = ". ".join(part for part in (said, _told_of_delivery(state)) if part)
     event = GoalCompleted(completion_summary=summary, head=state.head)
     decision.write_goal(event, str(state.aggregate.closing_seq))
 
@@ -140,8 +177,8 @@ def cancel_doomed(decision: Decision) -> None:
 
 
 def seal(decision: Decision) -> None:
-    """Bind everything up to the last offer for review by its hash."""
+    """Bind everything up to the last offer for review by its hash; the lines under it are kept as an object."""
     due = decision.state.unsealed
     if due is not None:
-        event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=due.sha256)
-        decision.write_family("seal", event, str(due.up_to_seq))
+        event = SealRecorded(up_to_seq=due.up_to_seq, messages=due.messages, sha256=digest_of(due.lines))
+        decision.write_family("seal", event, str(due.up_to_seq), context=due.lines)

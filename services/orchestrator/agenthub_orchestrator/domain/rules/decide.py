@@ -56,11 +56,24 @@ def decide(
         if not completion.give_up(decision):
             questions.ask_about_unreadable(decision)
     elif state.aggregate.phase == "approved":
-        completion.complete(decision)
+        _finish(decision)
     else:
         _advance(decision)
     completion.seal(decision)
     return decision.dues
+
+
+def _finish(decision: Decision) -> None:
+    """An approved result is delivered, as far as the goal says so, and then the goal is complete."""
+    if not decision.state.delivering:
+        completion.complete(decision)
+        return
+    _process_inputs(decision)
+    if completion.give_up(decision):
+        return
+    _pause(decision)
+    decide_retries(decision)
+    completion.deliver(decision)
 
 
 def _advance(decision: Decision) -> None:
@@ -69,6 +82,7 @@ def _advance(decision: Decision) -> None:
         return
     _pause(decision)
     completion.cancel_doomed(decision)
+    completion.recall(decision)
     decide_retries(decision)
     prepare(decision)
     plan(decision)

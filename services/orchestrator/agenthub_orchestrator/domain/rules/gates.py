@@ -12,6 +12,7 @@ from agenthub_events.rules.requirements import GateParameters, gate_parameters
 from agenthub_events.task_ids import gate_task_id
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.orders.orders import enqueue
+from agenthub_orchestrator.domain.rules.left_out import left_out_lines, left_out_sentence
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.rules.repairs import repair
 from agenthub_orchestrator.domain.state import answer_options
@@ -110,11 +111,11 @@ def _after_failure(decision: Decision, gate: GateName) -> None:
     if not isinstance(verdict, GateFailed):
         return
     if verdict.needs_person and rounds.streak:
-        _ask(decision, gate, verdict, "needs your decision")
+        _ask(decision, gate, verdict, "No repair can change that.")
     elif rounds.streak >= SAME_FAILURES:
-        _ask(decision, gate, verdict, f"failed in the same way {rounds.streak} rounds running")
+        _ask(decision, gate, verdict, f"It failed in the same way {rounds.streak} rounds running.")
     elif rounds.repairs + 1 >= decision.policy.max_rounds:
-        _ask(decision, gate, verdict, f"has failed {rounds.repairs + 1} rounds")
+        _ask(decision, gate, verdict, f"It has failed {rounds.repairs + 1} rounds.")
     else:
         repair(decision, gate, verdict)
 
@@ -124,11 +125,11 @@ def _ask(decision: Decision, gate: GateName, verdict: GateFailed, how: str) -> N
     ask(
         decision,
         "rounds",
-        f"The {gate} gate {how}{_because(verdict)} Say how to mend it, accept the result as it is, or give"
-        " the goal up.",
+        f"The {gate} gate does not pass{_because(verdict)}{left_out_sentence(decision.state)} {how} Say how to"
+        " mend it, accept the result as it is, or give the goal up.",
         options=(answer_options.TRY_AGAIN, answer_options.ACCEPT, answer_options.GIVE_UP),
         task_id=gate_task_id(gate, verdict.round),
-        evidence="\n".join((verdict.summary, *shown[:30])).strip(),
+        evidence="\n".join((verdict.summary, *left_out_lines(decision.state), *shown[:30])).strip(),
     )
 
 

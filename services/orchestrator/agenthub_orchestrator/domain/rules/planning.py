@@ -122,7 +122,7 @@ def _without_plan(decision: Decision, task: TaskState) -> None:
 def _accept(decision: Decision, accepted: GoalAccepted, task: TaskState, proposal: Plan) -> None:
     state = decision.state
     if not state.aggregate.planned:
-        tasks = validate_proposal(proposal, requirement_count=len(accepted.requirements))
+        tasks = validate_proposal(proposal, requirements=accepted.requirements)
         event = GoalPlanned(
             revision=1,
             tasks=tasks,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
 from agenthub_orchestrator.domain.decision import Decision
+from agenthub_orchestrator.domain.policy import Policy
 from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import WAITS, Question
@@ -80,12 +81,34 @@ def _escalate(decision: Decision, question: Question) -> None:
     if not decision.has_fired("escalate", question.task_id or "_", escalation_ref(question)):
         return
     level = question.level + 1
+    if level > decision.policy.max_escalations:
+        _answer_by_default(decision, question)
+        return
     event = AgentEscalated(level=level, blocked_seq=question.seq, task_id=question.asked.task_id)
     ordinal = f"{question.seq}-{level}"
     if question.task_id:
         decision.write(question.task_id, event, ordinal)
     else:
         decision.write_family("agent", event, ordinal)
+
+
+def has_default_answer(question: Question, policy: Policy) -> bool:
+    """Whether the policy answers the question when nobody does: those of tasks, never one about a goal."""
+    return policy.unanswered != "wait" and bool(question.task_id)
+
+
+def _answer_by_default(decision: Decision, question: Question) -> None:
+    action = decision.policy.unanswered
+    if action == "wait" or not question.task_id:
+        return
+    answer = AgentAnswered(
+        action=action,
+        by=AGENTHUB,
+        blocked_seq=question.seq,
+        task_id=question.asked.task_id,
+        text="Nobody answered in time",
+    )
+    decision.write(question.task_id, answer, f"default-{question.seq}")
 
 
 def ask_about_unreadable(decision: Decision) -> None:

@@ -12,6 +12,7 @@ from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S, PLANNER_LIMITS, TITLE_MAX, validate_plan
 from agenthub_events.task_ids import debug_task_id, fix_task_id, gate_repaired_by, gate_task_id, task_debug_id
 from agenthub_orchestrator.domain.decision import Decision
+from agenthub_orchestrator.domain.rules.left_out import left_out_lines
 from agenthub_orchestrator.domain.state.goal import GoalState, Proposal
 from agenthub_orchestrator.domain.state.goal_fold import PROPOSAL
 from agenthub_orchestrator.domain.state.task import TaskState
@@ -56,7 +57,7 @@ def rule_task(
 
 def repair(decision: Decision, gate: GateName, verdict: GateFailed) -> None:
     """A gate has failed: a failure that says no cause is diagnosed first, findings are mended at once."""
-    details = _described(verdict, decision.state.gates[gate].guidance)
+    details = _described(decision.state, verdict, decision.state.gates[gate].guidance)
     cause, reason = gate_task_id(gate, verdict.round), f"{GATES[gate].words.failure} in round {verdict.round}"
     if title := GATES[gate].diagnosis:
         diagnosis = rule_task(debug_task_id(gate, verdict.round), title, "debug", details)
@@ -80,7 +81,7 @@ def repair_diagnosed(decision: Decision) -> None:
         debug = state.tasks[task_id]
         gate, round_ = repaired
         judged = state.tasks[gate_task_id(gate, round_)].verdict
-        described = _described(judged, state.gates[gate].guidance) if isinstance(judged, GateFailed) else ""
+        described = _described(state, judged, state.gates[gate].guidance) if isinstance(judged, GateFailed) else ""
         findings = debug.result.findings if debug.result else ()
         text = "\n\n".join(part for part in (debug.summary, described) if part)
         fixes = _fixes(decision, gate, round_, findings, text, depends_on=_after(debug))
@@ -133,13 +134,15 @@ def _line(found: Finding) -> str:
     return f"- {place} [{found.severity}] {found.message}" if place else f"- [{found.severity}] {found.message}"
 
 
-def _described(verdict: GateFailed, guidance: str) -> str:
+def _described(state: GoalState, verdict: GateFailed, guidance: str) -> str:
     parts = [verdict.summary]
     if verdict.command:
         parts.append(f"`{verdict.command}` ended with exit code {verdict.exit_code}.")
     if verdict.failing:
         names = "\n".join(f"- {name}" for name in verdict.failing[:_SHOWN_FAILURES])
         parts.append(f"Failing ({len(verdict.failing)}):\n{names}")
+    if left_out := left_out_lines(state):
+        parts.append("\n".join(("Made by earlier tasks, but not in the branch:", *left_out)))
     if guidance:
         parts.append(f"A person says: {guidance}")
     return "\n\n".join(part for part in parts if part)

@@ -30,6 +30,7 @@ from agenthub_orchestrator.domain.state.task import TaskState
 from agenthub_orchestrator.domain.state.timer_refs import park_ref, retry_ref
 
 _GOES_ON: frozenset[str] = frozenset({"transient", "crash", "workspace", "timed_out"})
+_FINAL: frozenset[str] = frozenset({"limit", "refused"})
 _WORTH_A_DEBUGGER: frozenset[str] = frozenset({"model", "tool", "invalid"})
 _ERROR_MAX = 2_000
 
@@ -71,7 +72,7 @@ def _after_failure(decision: Decision, task: TaskState, error: str) -> None:
     retries = task.retry_count - task.retry_base
     if task.retry is not None:
         _retry_when_due(decision, task, error)
-    elif task.failure != "limit" and retries <= decision.policy.max_retries:
+    elif task.failure not in _FINAL and retries <= decision.policy.max_retries:
         _schedule(decision, task, error)
     elif task.failure == "crash":
         _dead_letter(decision, task, error)
@@ -115,8 +116,9 @@ def _diagnose(decision: Decision, task: TaskState, error: str) -> None:
 
 def _block(decision: Decision, task: TaskState, error: str) -> None:
     retries = max(0, task.retry_count - task.retry_base - 1)
+    tried = "" if task.failure == "refused" else f"Failed after {retries} retries: "
     event = AgentBlocked(
-        question=f"Failed after {retries} retries: {error[:_ERROR_MAX]}",
+        question=f"{tried}{error[:_ERROR_MAX]}",
         task_id=task.task_id,
         options=(answer_options.TRY_AGAIN, answer_options.SKIP_IT, answer_options.CANCEL_IT),
         error=error[:_ERROR_MAX],

@@ -10,6 +10,7 @@ from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_orchestrator.domain.due import Fired, TimerKind, TimerRequest
 from agenthub_orchestrator.domain.policy import DEFAULT, Policy
 from agenthub_orchestrator.domain.rules.decide import decide, is_idle
+from agenthub_orchestrator.domain.rules.questions import has_default_answer
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import Question, TaskState
 from agenthub_orchestrator.domain.state.timer_refs import (
@@ -73,7 +74,7 @@ def _returning(state: GoalState, policy: Policy) -> Iterator[TimerRequest]:
 def _escalations(state: GoalState, policy: Policy) -> Iterator[TimerRequest]:
     first: dict[str, TimerRequest] = {}
     for question in state.questions.values():
-        if question.level >= policy.max_escalations:
+        if question.level >= policy.max_escalations and not has_default_answer(question, policy):
             continue
         task_id = question.task_id or GOAL_AS_A_WHOLE
         due = _escalates_at(question, policy)

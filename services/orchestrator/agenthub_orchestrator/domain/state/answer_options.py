@@ -24,12 +24,17 @@ _MEANING: dict[str, AnswerAction] = {
 }
 
 
+_OF_WORKERS = frozenset({"repository", "delivery"})
+"""Matters about which no agent but the worker itself asks, with the options of this module."""
+
+
 def action_of(asked: AgentBlocked, answer: AgentAnswered) -> AnswerAction:
     """What an answer asks for: a chosen option of one of our own questions names its action.
 
     An agent's options are its own: they are the text that goes back to it.
     """
     chosen = answer.option or answer.text
-    if answer.action == "answer" and not asked.worker and chosen in asked.options:
+    ours = not asked.worker or asked.reason in _OF_WORKERS
+    if answer.action == "answer" and ours and chosen in asked.options:
         return _MEANING.get(chosen, answer.action)
     return answer.action

@@ -35,4 +35,4 @@ def _count(state: GoalState, recorded: Recorded) -> None:
     state.messages += 1
     if not isinstance(recorded.event, Unreadable):
         state.last_at = recorded.event.timestamp
-    state.digest.update(f"{recorded.seq} {recorded.subject} {recorded.sha256}\n".encode())
+    state.to_seal.append(f"{recorded.seq} {recorded.subject} {recorded.sha256}\n".encode())

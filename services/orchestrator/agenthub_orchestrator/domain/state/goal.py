@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from agenthub_events.base import UNWRITTEN, Fence
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
-from agenthub_events.catalogue.goal import GoalReworkRequested
+from agenthub_events.catalogue.goal import GoalReadyForReview, GoalReworkRequested
 from agenthub_events.catalogue.task import MergeDone, TaskProposed
+from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import Knowledge
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.budget import Ledger
-from agenthub_events.task_ids import PREPARE
+from agenthub_events.task_ids import PREPARE, deliver_task_id
 from agenthub_orchestrator.domain.state.task import Question, TaskState
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 
 class Seal(NamedTuple):
-    """The hash over the goal's messages up to a sequence."""
+    """The goal's messages up to a sequence, a line for each, whose hash binds them."""
 
     up_to_seq: int
     messages: int
-    sha256: str
+    lines: bytes
 
 
 class Proposal(NamedTuple):
@@ -74,7 +71,7 @@ class GoalState:
     last_seq: int = 0
     last_at: datetime = UNWRITTEN
     messages: int = 0
-    digest: _Hash = field(default_factory=hashlib.sha256)
+    to_seal: list[bytes] = field(default_factory=list)
     families: dict[str, Fence] = field(default_factory=dict)
     unreadable: dict[str, int] = field(default_factory=dict)
 
@@ -107,11 +104,13 @@ class GoalState:
     gates: dict[GateName, GateState] = field(
         default_factory=lambda: {gate.name: GateState() for gate in GATES.values()}
     )
+    approvals: int = 0
     rearmed_seq: int = 0
     tests_wanted_seq: int = 0
     tests_ordered_seq: int = 0
     head: str = ""
     base: str = ""
+    tests_before: TestEvidence | None = None
     merges: list[MergeDone] = field(default_factory=list)
 
     questions: dict[int, Question] = field(default_factory=dict)
@@ -123,6 +122,7 @@ class GoalState:
     raised_seq: int = 0
     money_answered_seq: int = 0
     announced: tuple[int, str] | None = None
+    offered: GoalReadyForReview | None = None
     ledger: Ledger = field(default_factory=Ledger)
     knowledge: list[Knowledge] = field(default_factory=list)
     stalled_unasked: bool = False
@@ -135,8 +135,17 @@ class GoalState:
 
     @property
     def alive(self) -> bool:
-        """Whether work may still happen: accepted, and neither over nor approved."""
-        return self.aggregate.phase in ("open", "ready")
+        """Whether work may still happen: accepted, not over, and not approved unless the result is under way."""
+        return self.aggregate.phase in ("open", "ready") or self.delivering
+
+    @property
+    def delivering(self) -> bool:
+        """Whether the approved result has still to be brought to where the goal's repository is."""
+        accepted = self.aggregate.accepted
+        if self.aggregate.phase != "approved" or accepted is None or accepted.delivery == "none":
+            return False
+        task = self.tasks.get(deliver_task_id(self.approvals))
+        return task is None or not task.ended
 
     @property
     def plan_stands(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from agenthub_events.base import Event
 from agenthub_events.catalogue import agent, gate, log, money
 from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import notification as n
 from agenthub_events.catalogue import task as t
 from agenthub_events.rules import budget, goal_aggregate
 from agenthub_events.serialization.codec import Unreadable
@@ -92,13 +93,18 @@ def _restart_clock(state: GoalState, event: Event) -> None:
     state.deadline_passed_at = None
 
 
+def _approved(state: GoalState, seq: int, event: g.GoalApproved) -> None:
+    state.approvals += 1
+
+
 def _tests_requested(state: GoalState, seq: int, event: g.GoalTestsRequested) -> None:
     state.tests_wanted_seq = seq
 
 
 def _ready_for_review(state: GoalState, seq: int, event: g.GoalReadyForReview) -> None:
     state.announced = (event.revision, event.head)
-    state.seal_due = Seal(seq, state.messages, state.digest.hexdigest())
+    state.offered = event
+    state.seal_due = Seal(seq, state.messages, b"".join(state.to_seal))
 
 
 def _resumed(state: GoalState, seq: int, event: g.GoalResumed) -> None:
@@ -124,6 +130,8 @@ def _sealed(state: GoalState, seq: int, event: g.SealRecorded) -> None:
 def _merged(state: GoalState, seq: int, event: t.MergeDone) -> None:
     if not state.base:
         state.base = event.head if event.origin == "prepare" else event.base
+    if event.origin == "prepare":
+        state.tests_before = event.tests
     state.head = event.head
     state.merges.append(event)
 
@@ -230,6 +238,7 @@ _FOLDS: dict[type[Event], Callable[[GoalState, int, Any], None]] = {
     g.GoalPlanRejected: _plan_rejected,
     g.GoalReplanned: _replanned,
     g.GoalReworkRequested: _rework,
+    g.GoalApproved: _approved,
     g.GoalTestsRequested: _tests_requested,
     g.GoalReadyForReview: _ready_for_review,
     g.GoalResumed: _resumed,
@@ -250,7 +259,6 @@ IGNORED: frozenset[type[Event]] = frozenset(
     {
         # They change the goal's life alone.
         g.GoalPlanApproved,
-        g.GoalApproved,
         g.GoalCompleted,
         g.GoalFailed,
         g.GoalCancelled,
@@ -280,6 +288,12 @@ IGNORED: frozenset[type[Event]] = frozenset(
         # They are said about the hub.
         log.LogQuarantined,
         log.LogReleased,
+        # The notifier alone follows them.
+        n.NotificationPlanned,
+        n.NotificationSent,
+        n.NotificationFailed,
+        n.NotificationChannelOpened,
+        n.NotificationChannelClosed,
     }
 )
 """Events that mean nothing to the fold of the goal as a whole."""

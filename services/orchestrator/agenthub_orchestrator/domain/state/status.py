@@ -32,6 +32,8 @@ def derived_status(state: GoalState) -> GoalWord:
     match state.aggregate.phase:
         case "completed" | "failed" | "cancelled" as over:
             return over
+        case "approved" if state.delivering:
+            return _open_status(state)
         case "ready" | "approved":
             return "ready_for_review"
         case _:

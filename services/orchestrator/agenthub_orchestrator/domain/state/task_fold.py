@@ -10,6 +10,7 @@ import msgspec
 from agenthub_events.base import Event
 from agenthub_events.catalogue import agent, gate, log, money
 from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import notification as n
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.context import Checkpoint, Knowledge
@@ -302,6 +303,12 @@ IGNORED: frozenset[type[Event]] = frozenset(
         # They are said about the hub.
         log.LogQuarantined,
         log.LogReleased,
+        # The notifier alone follows them.
+        n.NotificationPlanned,
+        n.NotificationSent,
+        n.NotificationFailed,
+        n.NotificationChannelOpened,
+        n.NotificationChannelClosed,
     }
 )
 """Events that mean nothing to the fold of a task."""

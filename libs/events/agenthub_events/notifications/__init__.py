@@ -1,0 +1,1 @@
+"""The language of notifications: who is told, when not, and the frame that asks for a person."""

@@ -1,0 +1,53 @@
+"""What commands are told: the environment, and below it the settings file of the data folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agenthub_cli import exit_codes
+from agenthub_cli.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from agenthub_runtime.embedded.data_folder import RunningHub
+
+
+def environment(data_dir: Path | None = None, *, env: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Settings by their names, with those of the file in `data_dir`, else in the folder that `env` names.
+
+    Raises `SettingsInvalid` when the file cannot be used.
+    """
+    from agenthub_runtime.settings.settings_file import with_settings_file
+
+    return with_settings_file(env, data_folder(data_dir, env=env))
+
+
+def running_hub(data_dir: Path | None = None, *, env: Mapping[str, str] = os.environ) -> RunningHub | None:
+    """The hub on the folder that is named, else on this user's own, else the only one that this user runs.
+
+    Raises `CommandFailed` when several run and none is named.
+    """
+    from agenthub_runtime.embedded.data_folder import DataDir
+    from agenthub_runtime.embedded.known_hubs import known_hubs
+
+    hub = DataDir(data_folder(data_dir, env=env)).running_hub()
+    if hub is not None or data_dir or env.get("AGENTHUB_DATA_DIR"):
+        return hub
+    found = known_hubs()
+    if len(found) > 1:
+        raise CommandFailed(
+            "Several hubs run: " + ", ".join(f"{known.url} on {known.data_dir}" for known in found),
+            hint="name one with --url, AGENTHUB_URL or AGENTHUB_DATA_DIR",
+            code=exit_codes.USAGE,
+        )
+    return found[0] if found else None
+
+
+def data_folder(data_dir: Path | None = None, *, env: Mapping[str, str] = os.environ) -> Path:
+    """`data_dir`, or the folder that the environment names, or that of this user."""
+    from agenthub_runtime.embedded.data_folder import default_data_dir
+
+    named = data_dir or env.get("AGENTHUB_DATA_DIR")
+    return Path(named).expanduser().absolute() if named else default_data_dir()

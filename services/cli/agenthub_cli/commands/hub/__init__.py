@@ -1,0 +1,152 @@
+"""Looking after the hub that runs on this machine: `down`, `status`, `logs` and `open`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from agenthub_cli import exit_codes
+from agenthub_cli.client.environment import data_folder, running_hub
+from agenthub_cli.client.hub_client import DataDirOption, HubClient, Json, Url
+from agenthub_cli.errors import CommandFailed
+from agenthub_cli.terminal.output import print_json, program, say
+
+if TYPE_CHECKING:
+    from agenthub_runtime.embedded.data_folder import DataDir
+
+_STOP_S = 15.0
+_LOOK_S = 0.1
+_FOLLOW_S = 0.25
+_STATES = ("awaiting_human", "ready_for_review", "running", "planning", "paused", "failed")
+
+
+def down(*, data_dir: DataDirOption = None, json: Json = False) -> int:
+    """Stop the hub that runs on this machine; nothing is lost, and `agenthub up` goes on."""
+    data, pid, url = _found(data_dir)
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+    except PermissionError as error:
+        raise CommandFailed(
+            f"The hub at {url} (pid {pid}) runs under another account", hint="stop it there"
+        ) from error
+    deadline = time.monotonic() + _STOP_S
+    while data.running_hub() is not None:
+        if time.monotonic() > deadline:
+            raise CommandFailed(f"The hub at {url} (pid {pid}) has not stopped within {_STOP_S:g} s")
+        time.sleep(_LOOK_S)
+    print_json({"stopped": url, "data_dir": str(data.root)}) if json else say(f"Stopped {url} on {data.root}")
+    return exit_codes.OK
+
+
+def status(*, url: Url = None, json: Json = False) -> int:
+    """Show whether the hub is ready, what its goals do, and what waits for you."""
+    hub = HubClient(url)
+    goals: dict[str, int] = {}
+    for goal in hub.pages("/goals"):
+        goals[goal["status"]] = goals.get(goal["status"], 0) + 1
+    waiting = sum(1 for _ in hub.pages("/interventions", state="open"))
+    letters = sum(1 for _ in hub.pages("/dead-letters", state="open"))
+    if json:
+        print_json({"url": hub.url, "goals": goals, "questions": waiting, "dead_letters": letters})
+        return exit_codes.OK
+    order = sorted(goals, key=lambda word: (_STATES.index(word) if word in _STATES else len(_STATES), word))
+    say(f"The hub at {hub.url} answers")
+    say(f"  goals         {', '.join(f'{goals[word]} {word}' for word in order) or 'none yet'}")
+    say(f"  questions     {waiting}{f': {program()} inbox' if waiting else ''}")
+    say(f"  dead letters  {letters}{f': {program()} dead-letters' if letters else ''}")
+    return exit_codes.OK
+
+
+def logs(
+    service: Annotated[
+        str | None, Parameter(help="Whose log, such as `orchestrator` or `Worker-1` [default: all there are]")
+    ] = None,
+    *,
+    follow: Annotated[
+        bool, Parameter(name=("--follow", "-f"), negative="", help="Go on with what is written")
+    ] = False,
+    lines: Annotated[int, Parameter(name=("--lines", "-n"), help="How many lines of each")] = 20,
+    data_dir: DataDirOption = None,
+) -> int:
+    """Show the logs of the hub's processes."""
+    hub = running_hub(data_dir)
+    folder = _folder_of(hub, data_dir).logs
+    there = sorted(folder.glob("*.log"))
+    chosen = [path for path in there if service is None or path.stem == service]
+    if not chosen:
+        names = ", ".join(path.stem for path in there) or "none"
+        asked = f"`{service}` has no log" if service else "There are no logs"
+        raise CommandFailed(f"{asked} in {folder}", hint=f"there are: {names}", code=exit_codes.USAGE)
+    for path in chosen:
+        for line in _last_lines(path, max(lines, 0)):
+            _show(path, line, named=len(chosen) > 1)
+    if follow:
+        _follow(chosen)
+    return exit_codes.OK
+
+
+def open_(*, url: Url = None) -> int:
+    """Open the hub in a browser, or say where it is."""
+    hub = HubClient(url)
+    hub.get("/goals", limit=1)
+    if not webbrowser.open(hub.url):
+        say(hub.url)
+    return exit_codes.OK
+
+
+def _found(data_dir: Path | None) -> tuple[DataDir, int, str]:
+    hub = running_hub(data_dir)
+    if hub is None:
+        raise CommandFailed(
+            f"No hub runs on {data_folder(data_dir)}",
+            hint=f"`{program()} up` starts one; name another folder with --data-dir",
+        )
+    return _folder_of(hub, data_dir), hub.pid, hub.url
+
+
+def _folder_of(hub: object, data_dir: Path | None) -> DataDir:
+    from agenthub_runtime.embedded.data_folder import DataDir
+
+    return DataDir(getattr(hub, "data_dir", None) or data_folder(data_dir))
+
+
+def _last_lines(path: Path, count: int) -> list[str]:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 512 * max(count, 1)))
+        text = file.read().decode(errors="replace")
+    return text.splitlines()[-count:] if count else []
+
+
+def _follow(paths: list[Path]) -> None:
+    """Until Ctrl-C."""
+    places = {path: path.stat().st_size for path in paths}
+    while True:
+        for path in paths:
+            for line in _new_lines(path, places):
+                _show(path, line, named=len(paths) > 1)
+        time.sleep(_FOLLOW_S)
+
+
+def _new_lines(path: Path, places: dict[Path, int]) -> Iterator[str]:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        # A log that was begun anew is shorter than before.
+        file.seek(places[path] if places[path] <= size else 0)
+        data = file.read()
+        whole = data.rfind(b"\n") + 1
+        places[path] = file.tell() - (len(data) - whole)
+    yield from data[:whole].decode(errors="replace").splitlines()
+
+
+def _show(path: Path, line: str, *, named: bool) -> None:
+    say(f"{path.stem}: {line}" if named else line)

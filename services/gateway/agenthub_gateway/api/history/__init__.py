@@ -1,0 +1,1 @@
+"""Reading what has happened: the recorded steps of attempts, and goals as they were."""

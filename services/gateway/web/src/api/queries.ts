@@ -1,0 +1,194 @@
+import { queryOptions } from "@tanstack/react-query";
+import { feed } from "../live/feed";
+import { API, ask, read } from "./client";
+import type {
+  Analytics,
+  Attempt,
+  DeadLetter,
+  Diff,
+  EventDocument,
+  Gate,
+  Goal,
+  Graph,
+  Knowledge,
+  Model,
+  Output,
+  Question,
+  Queue,
+  Ready,
+  TaskDetail,
+  TimelineLine,
+  Transcript,
+  Usage,
+  Worker,
+} from "./types";
+
+interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+const PAGE = 500;
+const AT_MOST_PAGES = 40;
+
+/** A read that is not older than the newest event that this page has seen. */
+function now<T>(path: string, signal: AbortSignal): Promise<T> {
+  return read<T>(path, signal, feed.snapshot().position);
+}
+
+async function everything<T>(path: string, signal: AbortSignal, after: number): Promise<T[]> {
+  const items: T[] = [];
+  let cursor = "";
+  for (let pages = 0; pages < AT_MOST_PAGES; pages += 1) {
+    const next = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
+    const page: Page<T> = await read<Page<T>>(
+      `${path}${path.includes("?") ? "&" : "?"}limit=${PAGE}${next}`,
+      signal,
+      after,
+    );
+    items.push(...page.items);
+    if (!page.next_cursor) break;
+    cursor = page.next_cursor;
+  }
+  return items;
+}
+
+const all = <T>(path: string, signal: AbortSignal) => everything<T>(path, signal, feed.snapshot().position);
+
+export const goals = () =>
+  queryOptions({ queryKey: ["goals"], queryFn: ({ signal }) => all<Goal>("/goals", signal) });
+
+export const goal = (id: string) =>
+  queryOptions({ queryKey: ["goal", id, "head"], queryFn: ({ signal }) => now<Goal>(`/goals/${id}`, signal) });
+
+export const graph = (id: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "graph"],
+    queryFn: ({ signal }) => now<Graph>(`/goals/${id}/graph`, signal),
+  });
+
+export const gates = (id: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "gates"],
+    queryFn: async ({ signal }) => (await now<Page<Gate>>(`/goals/${id}/gates`, signal)).items,
+  });
+
+export const task = (id: string, taskId: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "task", taskId],
+    queryFn: ({ signal }) => now<TaskDetail>(`/goals/${id}/tasks/${taskId}`, signal),
+  });
+
+export const usage = (id: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "usage"],
+    queryFn: ({ signal }) => now<Usage>(`/goals/${id}/usage`, signal),
+  });
+
+export const knowledge = (id: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "knowledge"],
+    queryFn: ({ signal }) => all<Knowledge>(`/goals/${id}/knowledge`, signal),
+  });
+
+export const story = (id: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "story"],
+    queryFn: ({ signal }) => all<TimelineLine>(`/goals/${id}/timeline`, signal),
+  });
+
+/** Straight from the log, and kept up to date by the live feed alone. */
+export const events = (id: string) =>
+  queryOptions({
+    queryKey: ["events", id],
+    queryFn: ({ signal }) => everything<EventDocument>(`/goals/${id}/events`, signal, 0),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+export const diff = (id: string, taskId = "") =>
+  queryOptions({
+    queryKey: ["goal", id, "diff", taskId],
+    queryFn: ({ signal }) =>
+      now<Diff>(`/goals/${id}/diff${taskId ? `?task=${encodeURIComponent(taskId)}` : ""}`, signal),
+  });
+
+export const inbox = () =>
+  queryOptions({
+    queryKey: ["inbox", "open"],
+    queryFn: ({ signal }) => all<Question>("/interventions?state=open", signal),
+  });
+
+export const answered = () =>
+  queryOptions({
+    queryKey: ["inbox", "answered"],
+    queryFn: ({ signal }) => all<Question>("/interventions?state=answered", signal),
+  });
+
+export const letters = () =>
+  queryOptions({
+    queryKey: ["letters"],
+    queryFn: ({ signal }) => all<DeadLetter>("/dead-letters?state=open", signal),
+  });
+
+export const queues = () =>
+  queryOptions({
+    queryKey: ["queues"],
+    queryFn: async ({ signal }) => (await read<{ items: Queue[] }>("/queues", signal)).items,
+    refetchInterval: 5_000,
+  });
+
+export const model = () =>
+  queryOptions({ queryKey: ["model"], queryFn: ({ signal }) => read<Model>("/model", signal), staleTime: 60_000 });
+
+export const ready = () =>
+  queryOptions({ queryKey: ["ready"], queryFn: ({ signal }) => readiness(signal), refetchInterval: 5_000 });
+
+async function readiness(signal: AbortSignal): Promise<Ready> {
+  const response = await fetch("/health/ready", { signal });
+  return (await response.json()) as Ready;
+}
+
+const LIVE_MS = 1_000;
+const attemptPath = (id: string, taskId: string, attempt: number) =>
+  `/goals/${id}/tasks/${taskId}/attempts/${attempt}`;
+
+export const attempts = (id: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "attempts"],
+    queryFn: async ({ signal }) => (await now<Page<Attempt>>(`/goals/${id}/attempts`, signal)).items,
+  });
+
+/** The steps of a run are no events, so while it runs they are asked for each second. */
+export const transcript = (id: string, taskId: string, attempt: number, running: boolean) =>
+  queryOptions({
+    queryKey: ["run", id, taskId, attempt, "transcript", running],
+    queryFn: ({ signal }) => read<Transcript>(`${attemptPath(id, taskId, attempt)}/transcript`, signal),
+    refetchInterval: running ? LIVE_MS : false,
+  });
+
+export const output = (id: string, taskId: string, attempt: number, running: boolean) =>
+  queryOptions({
+    queryKey: ["run", id, taskId, attempt, "output", running],
+    queryFn: ({ signal }) => read<Output>(`${attemptPath(id, taskId, attempt)}/output`, signal),
+    refetchInterval: running ? LIVE_MS : false,
+  });
+
+export const gateLog = (id: string, gate: string, round: number) =>
+  queryOptions({
+    queryKey: ["gate-log", id, gate, round],
+    queryFn: async ({ signal }) => (await ask(`${API}/goals/${id}/gates/${gate}/${round}/log`, { signal })).text(),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+export const workers = () =>
+  queryOptions({
+    queryKey: ["queues", "workers"],
+    queryFn: async ({ signal }) => (await read<{ items: Worker[] }>("/workers", signal)).items,
+    refetchInterval: 5_000,
+  });
+
+export const analytics = (days: number) =>
+  queryOptions({
+    queryKey: ["analytics", days],
+    queryFn: ({ signal }) => read<Analytics>(`/analytics?days=${days}`, signal),
+  });

@@ -1,0 +1,25 @@
+import { useSyncExternalStore } from "react";
+
+const EVERY_MS = 1_000;
+let now = Date.now();
+let timer: ReturnType<typeof setInterval> | null = null;
+const watchers = new Set<() => void>();
+
+function watch(watcher: () => void): () => void {
+  watchers.add(watcher);
+  timer ??= setInterval(() => {
+    now = Date.now();
+    for (const tell of watchers) tell();
+  }, EVERY_MS);
+  return () => {
+    watchers.delete(watcher);
+    if (watchers.size || timer === null) return;
+    clearInterval(timer);
+    timer = null;
+  };
+}
+
+/** The time in ms since 1970, once a second; one clock for the whole page. */
+export function useNow(): number {
+  return useSyncExternalStore(watch, () => now);
+}

@@ -1,0 +1,187 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import { useMemo } from "react";
+import { Refused } from "../api/client";
+import { attempts, diff, events, gates, goal as goalQuery, graph, knowledge } from "../api/queries";
+import type { Goal } from "../api/types";
+import { count } from "../format/numbers";
+import { useNow } from "../format/useNow";
+import { useKeys } from "../keyboard/keys";
+import { NotFound } from "../shell/NotFound";
+import { TopBar } from "../shell/TopBar";
+import { OVER } from "../states/state";
+import { Loading } from "../ui/Loading";
+import { Problem } from "../ui/Problem";
+import { TabList } from "../ui/TabList";
+import { EventList } from "./events/EventList";
+import { GoalHead } from "./GoalHead";
+import { type Model, modelOf } from "./model";
+import { TaskDiff } from "./panel/TaskDiff";
+import { TaskPanel } from "./panel/TaskPanel";
+import { RunPane } from "./RunPane";
+import { KnowledgeTab } from "./tabs/KnowledgeTab";
+import { Requirements, withEvidence } from "./tabs/Requirements";
+import { UsageTab } from "./tabs/UsageTab";
+import "../styles/goal.css";
+
+const route = getRouteApi("/goals/$goalId");
+const TABS = ["Run", "Requirements", "Diff", "Knowledge", "Usage", "Events"] as const;
+type Tab = (typeof TABS)[number];
+
+const PHONE = matchMedia("(max-width: 760px)");
+const tabOf = (word: string | undefined): Tab => TABS.find((tab) => tab.toLowerCase() === word) ?? "Run";
+
+function useNotes(goal: Goal, evidence: number): Partial<Record<Tab, string>> {
+  const changed = useQuery({ ...diff(goal.goal_id), enabled: goal.head !== "" }).data?.files ?? [];
+  const known = useQuery(knowledge(goal.goal_id)).data?.length ?? 0;
+  const total = useQuery(events(goal.goal_id)).data?.length ?? goal.events;
+  const sum = (pick: "added" | "removed") => changed.reduce((all, file) => all + file[pick], 0);
+  return {
+    Requirements: goal.requirements.length ? `${evidence} of ${goal.requirements.length}` : "",
+    Diff: changed.length ? `+${count(sum("added"))} −${count(sum("removed"))}` : "",
+    Knowledge: known ? String(known) : "",
+    Events: count(total),
+  };
+}
+
+function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const now = useNow();
+  const rounds = useQuery(gates(goal.goal_id)).data ?? [];
+  const tries = useQuery(attempts(goal.goal_id)).data ?? [];
+  const change = (part: Record<string, string>) =>
+    void navigate({
+      search: (old) => ({
+        ...old,
+        ...Object.fromEntries(Object.entries(part).map(([key, value]) => [key, value || undefined])),
+      }),
+      replace: true,
+    });
+  const selected = search.task ? (model.byTask.get(search.task)?.id ?? search.task) : "";
+  const node = model.nodes.find((other) => other.id === selected);
+  const list = (
+    <EventList
+      goalId={goal.goal_id}
+      model={model}
+      now={now}
+      change={change}
+      filter={{ find: search.find ?? "", only: search.only ?? "", event: search.event ?? "" }}
+    />
+  );
+  const open = (id: string) => change({ task: id });
+  const table = search.pane ? search.pane === "table" : PHONE.matches;
+  const trouble = model.nodes.filter((other) => ["bad", "ask"].includes(other.state.tone));
+  useKeys({
+    v: () => change({ pane: table ? "graph" : "table" }),
+    ".": () => {
+      const at = trouble.findIndex((other) => other.id === selected);
+      open(trouble[(at + 1) % Math.max(1, trouble.length)]?.id ?? selected);
+    },
+  });
+  return (
+    <div className={node ? "goal-body with-panel" : "goal-body"}>
+      {tab === "Run" && (
+        <RunPane
+          goal={goal}
+          model={model}
+          attempts={tries}
+          selected={selected}
+          now={now}
+          table={table}
+          open={open}
+          over={OVER.has(goal.status) || goal.status === "ready_for_review"}
+          setTable={(on) => change({ pane: on ? "table" : "graph" })}
+          events={list}
+          panel={
+            node && (
+              <TaskPanel key={node.id} goal={goal} node={node} now={now} close={() => change({ task: "" })} />
+            )
+          }
+        />
+      )}
+      {tab !== "Run" && (
+        <div className="goal-split">
+          <div className="scrolls tab-body" role="tabpanel" tabIndex={0} aria-label={tab}>
+            {tab === "Events" && list}
+            {tab === "Requirements" && <Requirements goal={goal} rounds={rounds} open={open} />}
+            {tab === "Diff" && <TaskDiff goalId={goal.goal_id} />}
+            {tab === "Knowledge" && <KnowledgeTab goalId={goal.goal_id} model={model} now={now} />}
+            {tab === "Usage" && <UsageTab goalId={goal.goal_id} model={model} />}
+          </div>
+          {node && (
+            <TaskPanel key={node.id} goal={goal} node={node} now={now} close={() => change({ task: "" })} />
+          )}
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Loaded({ goal }: { goal: Goal }) {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const now = useNow();
+  const drawn = useQuery(graph(goal.goal_id));
+  const rounds = useQuery(gates(goal.goal_id)).data;
+  const model = useMemo(() => modelOf(goal, drawn.data?.tasks ?? [], rounds ?? []), [goal, drawn.data, rounds]);
+  const tab = tabOf(search.tab);
+  const notes = useNotes(goal, withEvidence(goal, rounds ?? []));
+  const added = (drawn.data?.tasks ?? []).filter((task) => !["planner", "human", ""].includes(task.origin)).length;
+  return (
+    <>
+      <GoalHead goal={goal} now={now} added={added} />
+      <TabList
+        names={TABS}
+        chosen={tab}
+        label="Of this goal"
+        notes={notes}
+        choose={(name) =>
+          void navigate({
+            search: (old) => ({ ...old, tab: name === "Run" ? undefined : name.toLowerCase() }),
+            replace: true,
+          })
+        }
+      />
+      {drawn.isPending ? (
+        <Loading what="the graph" />
+      ) : drawn.isError && !drawn.data ? (
+        <Problem
+          what="The graph could not be read"
+          meaning="Work goes on; only this view is missing."
+          error={drawn.error}
+          retry={() => void drawn.refetch()}
+        />
+      ) : (
+        <Body goal={goal} model={model} tab={tab} />
+      )}
+    </>
+  );
+}
+
+export function GoalPage() {
+  const { goalId } = route.useParams();
+  const found = useQuery(goalQuery(goalId));
+  if (found.isError && found.error instanceof Refused && found.error.status === 404) return <NotFound />;
+  const name = found.data?.goal ?? goalId;
+  return (
+    <>
+      <TopBar
+        path={[{ name: "Goals", to: "/" }, { name }]}
+        aside={<code className="ink-3 goal-id">{goalId}</code>}
+      />
+      <main id="main" className="goal-page" tabIndex={-1}>
+        {found.isPending && <Loading what="the goal" />}
+        {found.isError && !found.data && (
+          <Problem
+            what="The goal could not be read"
+            meaning="Work goes on; only this page is missing."
+            error={found.error}
+            retry={() => void found.refetch()}
+          />
+        )}
+        {found.data && <Loaded goal={found.data} />}
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,138 @@
+import "@xyflow/react/dist/base.css";
+import { MarkerType, MiniMap, ReactFlow, type ReactFlowInstance } from "@xyflow/react";
+import { type KeyboardEvent, useEffect, useMemo, useRef } from "react";
+import { Icon } from "../../ui/icons";
+import { Loading } from "../../ui/Loading";
+import { type Model, why } from "../model";
+import { NODE } from "./layout";
+import { NodeBox } from "./NodeBox";
+import { useLayout } from "./useLayout";
+import { neighbour, related } from "./walk";
+
+const MANY = 100;
+const FIT = { maxZoom: 1, minZoom: 0.7, padding: 0.04 };
+const TYPES = { box: NodeBox };
+
+interface Props {
+  model: Model;
+  selected: string;
+  now: number;
+  select: (id: string) => void;
+  open: (id: string) => void;
+  measured: (height: number) => void;
+}
+
+/** The live graph: one stop for the keyboard, arrows walk along the edges. */
+export function GraphView({ model, selected, now, select, open, measured }: Props) {
+  const laid = useLayout(model);
+  const places = laid?.places ?? null;
+  const pane = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!laid?.height) return;
+    // As high as the drawing is once it fits the width, and then fitted anew.
+    const scale = Math.min(1, Math.max(FIT.minZoom, (pane.current?.clientWidth ?? laid.width) / laid.width));
+    measured(Math.ceil(laid.height * scale));
+    requestAnimationFrame(() => requestAnimationFrame(() => void flow.current?.fitView(FIT)));
+  }, [laid, measured]);
+  const flow = useRef<ReactFlowInstance | null>(null);
+  const near = useMemo(() => related(model, selected), [model, selected]);
+  const nodes = useMemo(
+    () =>
+      model.nodes.flatMap((node) => {
+        const position = places?.[node.id];
+        if (!position) return [];
+        const data = {
+          node,
+          second: why(node, model, now),
+          selected: node.id === selected,
+          dimmed: near.size > 0 && !near.has(node.id),
+        };
+        return [{ id: node.id, type: "box", position, data, ...NODE, focusable: false }];
+      }),
+    [model, places, now, selected, near],
+  );
+  const edges = useMemo(
+    () =>
+      model.edges.map((edge) => {
+        const back = edge.kind === "repair" && model.nodes.some((node) => node.id === edge.to && node.gate);
+        const out = edge.kind === "repair" && model.nodes.some((node) => node.id === edge.from && node.gate);
+        return {
+          id: `${edge.from} ${edge.to}`,
+          source: edge.from,
+          target: edge.to,
+          type: back || out ? "smoothstep" : "default",
+          focusable: false,
+          sourceHandle: out ? "down" : null,
+          targetHandle: back ? "under" : null,
+          className: `edge-${edge.kind} ${selected && (edge.from === selected || edge.to === selected) ? "edge-near" : ""}`,
+          markerEnd: { type: MarkerType.Arrow, width: 13, height: 13, strokeWidth: 1.3 },
+        };
+      }),
+    [model, selected],
+  );
+  function walk(event: KeyboardEvent) {
+    if (event.key === "Enter" && selected) open(selected);
+    const next = places && event.key.startsWith("Arrow") ? neighbour(event.key, selected, model, places) : null;
+    if (!next) return;
+    event.preventDefault();
+    event.stopPropagation();
+    select(next);
+  }
+  return (
+    <div
+      ref={pane}
+      className="graph"
+      role="group"
+      tabIndex={0}
+      onKeyDown={walk}
+      aria-label={`Task graph, ${model.nodes.length} nodes. Arrows walk along the edges, Enter opens. The table holds the same.`}
+    >
+      {places ? (
+        <ReactFlow
+          nodes={nodes}
+          edges={edges}
+          nodeTypes={TYPES}
+          onInit={(instance) => {
+            flow.current = instance as unknown as ReactFlowInstance;
+          }}
+          onNodeClick={(_, node) => open(node.id)}
+          onPaneClick={() => select("")}
+          onlyRenderVisibleElements={model.nodes.length > MANY}
+          nodesDraggable={false}
+          nodesConnectable={false}
+          nodesFocusable={false}
+          edgesFocusable={false}
+          elementsSelectable={false}
+          disableKeyboardA11y
+          fitView
+          fitViewOptions={FIT}
+          minZoom={0.2}
+          maxZoom={1.5}
+          zoomOnDoubleClick={false}
+          preventScrolling={false}
+          panOnScroll
+          proOptions={{ hideAttribution: true }}
+        >
+          {model.nodes.length > MANY && (
+            <MiniMap
+              pannable
+              ariaLabel="Overview of the graph"
+              nodeColor="var(--idle-solid)"
+              maskColor="color-mix(in srgb, var(--bg) 70%, transparent)"
+            />
+          )}
+        </ReactFlow>
+      ) : (
+        <Loading what="the graph" rows={3} />
+      )}
+      <button
+        type="button"
+        className="button icon-only fit"
+        aria-label="Fit the graph"
+        onClick={() => void flow.current?.fitView({ ...FIT, minZoom: 0.2 })}
+      >
+        <Icon name="fit" />
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,36 @@
+import { useState } from "react";
+import { useCommand } from "../../ui/useCommand";
+
+/** A word to the agent at work. */
+export function NoteField({ goalId, taskId }: { goalId: string; taskId: string }) {
+  const command = useCommand("The note");
+  const [words, setWords] = useState("");
+  return (
+    <form
+      className="foot"
+      onSubmit={async (event) => {
+        event.preventDefault();
+        if (
+          words.trim() &&
+          (await command.send(
+            `/goals/${goalId}/tasks/${taskId}/note`,
+            { text: words },
+            { title: "The agent reads it at its next step" },
+          ))
+        )
+          setWords("");
+      }}
+    >
+      <input
+        className="grow"
+        aria-label="Tell this agent something"
+        placeholder="Tell this agent something, it reads it at its next step"
+        value={words}
+        onChange={(event) => setWords(event.target.value)}
+      />
+      <button type="submit" className="button" disabled={command.busy || !words.trim()}>
+        Send
+      </button>
+    </form>
+  );
+}

@@ -1,0 +1,164 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef, useState } from "react";
+import { attempts as attemptsQuery, task as taskQuery, usage } from "../../api/queries";
+import type { Goal } from "../../api/types";
+import { dollars, tokens } from "../../format/numbers";
+import { duration } from "../../format/time";
+import { useKeys } from "../../keyboard/keys";
+import { StateChip } from "../../states/StateMark";
+import { Icon } from "../../ui/icons";
+import { Loading } from "../../ui/Loading";
+import { TabList } from "../../ui/TabList";
+import { type Node, worked } from "../model";
+import { Context } from "./Context";
+import { LogTail } from "./LogTail";
+import { NoteField } from "./NoteField";
+import { TaskDiff } from "./TaskDiff";
+import { Trace } from "./Trace";
+import { Transcript } from "./Transcript";
+
+const TABS = ["Transcript", "Log", "Diff", "Context", "Trace"] as const;
+type Tab = (typeof TABS)[number];
+
+interface Props {
+  goal: Goal;
+  node: Node;
+  now: number;
+  close: () => void;
+}
+
+function useChosen(node: Node, goal: Goal) {
+  const last = node.tasks.at(-1);
+  const [picked, setPicked] = useState("");
+  const all = (useQuery(attemptsQuery(goal.goal_id)).data ?? []).filter((attempt) =>
+    node.tasks.some((task) => task.task_id === attempt.task_id),
+  );
+  const found = all.find((attempt) => `${attempt.task_id} ${attempt.attempt}` === picked) ?? all.at(-1);
+  const task = node.tasks.find((other) => other.task_id === found?.task_id) ?? last;
+  return { all, attempt: found, task, picked: found ? `${found.task_id} ${found.attempt}` : "", setPicked };
+}
+
+export function TaskPanel({ goal, node, now, close }: Props) {
+  const { all, attempt, task, picked, setPicked } = useChosen(node, goal);
+  const [tab, setTab] = useState<Tab>("Transcript");
+  const head = useRef<HTMLHeadingElement>(null);
+  const detail = useQuery({ ...taskQuery(goal.goal_id, task?.task_id ?? ""), enabled: Boolean(task) });
+  const spent = useQuery(usage(goal.goal_id)).data?.items.filter((row) => row.task_id === task?.task_id) ?? [];
+  useKeys({ escape: close, ...Object.fromEntries(TABS.map((name, at) => [String(at + 1), () => setTab(name)])) });
+  useEffect(() => {
+    const opener = document.activeElement;
+    head.current?.focus({ preventScroll: true });
+    return () => {
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
+    };
+  }, []);
+  const running = Boolean(attempt?.started_at && !attempt.ended_at);
+  const input = spent.reduce((sum, row) => sum + row.input_tokens + row.cache_read_tokens, 0);
+  const cached = spent.reduce((sum, row) => sum + row.cache_read_tokens, 0);
+  const round = node.rounds.find((other) => other.task_id === task?.task_id);
+  return (
+    <aside className="task-panel" aria-label={`Task: ${node.title}`} data-panel={node.id}>
+      <div className="panel-top">
+        <div className="head-line">
+          <h2 ref={head} tabIndex={-1} className="grow break">
+            {node.title}
+          </h2>
+          <StateChip state={node.state} />
+          <button
+            type="button"
+            className="button icon-only"
+            aria-label="Close the panel"
+            aria-keyshortcuts="Escape"
+            onClick={close}
+          >
+            <Icon name="close" />
+          </button>
+        </div>
+        {attempt && task && (
+          <p className="facts small figures">
+            <span>
+              {attempt.agent || task.agent}
+              {attempt.worker && ` on ${attempt.worker}`}
+            </span>
+            {all.length > 1 ? (
+              <label>
+                {node.gate ? "round" : "attempt"}{" "}
+                <select
+                  className="inline-select"
+                  value={picked}
+                  onChange={(event) => setPicked(event.target.value)}
+                >
+                  {all.map((other, at) => (
+                    <option key={`${other.task_id} ${other.attempt}`} value={`${other.task_id} ${other.attempt}`}>
+                      {at + 1} of {all.length}
+                    </option>
+                  ))}
+                </select>
+              </label>
+            ) : (
+              <span>
+                attempt <b>{attempt.attempt}</b> of {task.max_retries + 1}
+              </span>
+            )}
+            <span>
+              {duration(
+                attempt.ended_at
+                  ? worked(attempt)
+                  : attempt.started_at
+                    ? (now - Date.parse(attempt.started_at)) / 1000
+                    : 0,
+              )}
+            </span>
+            <span>{dollars(attempt.cost_usd)}</span>
+            <span>
+              {tokens(attempt.input_tokens + attempt.output_tokens)} tokens
+              {input > 0 && `, ${Math.round((100 * cached) / input)}% cached`}
+            </span>
+          </p>
+        )}
+        {task?.reason && <p className="ink-2 break">{task.reason}</p>}
+      </div>
+      <TabList names={TABS} chosen={tab} choose={setTab} label="Of this task">
+        {running && tab === "Transcript" && (
+          <span className="following small">
+            <i className="dot" />
+            Following <span className="kbd">F</span>
+          </span>
+        )}
+      </TabList>
+      <div className="panel-body" role="tabpanel" aria-label={tab}>
+        {!task && <p className="empty-line">This gate has had no round yet.</p>}
+        {task && !attempt && <p className="empty-line">No attempt was ordered yet. {task.reason}</p>}
+        {task && attempt && tab === "Transcript" && (
+          <Transcript
+            key={picked}
+            goalId={goal.goal_id}
+            taskId={task.task_id}
+            attempt={attempt.attempt}
+            running={running}
+          />
+        )}
+        {task && attempt && tab === "Log" && (
+          <LogTail
+            key={picked}
+            goalId={goal.goal_id}
+            taskId={task.task_id}
+            attempt={attempt.attempt}
+            running={running}
+            round={round}
+          />
+        )}
+        {task && tab === "Diff" && <TaskDiff goalId={goal.goal_id} taskId={task.task_id} />}
+        {task &&
+          tab === "Context" &&
+          (detail.data ? (
+            <Context goal={goal} node={node} task={detail.data.task} />
+          ) : (
+            <Loading what="the task" />
+          ))}
+        {attempt && tab === "Trace" && <Trace attempt={attempt} goalId={goal.goal_id} />}
+      </div>
+      {running && task && <NoteField goalId={goal.goal_id} taskId={task.task_id} />}
+    </aside>
+  );
+}

@@ -1,0 +1,77 @@
+import { useId, useState } from "react";
+import type { Answer } from "../api/types";
+
+type Edits = NonNullable<Answer["edits"]>;
+
+/** What changes in a task before it runs again; what is left empty stays. */
+export function EditTask({
+  save,
+  cancel,
+  verb = "Save and try again",
+}: {
+  save: (edits: Edits) => void;
+  cancel: () => void;
+  verb?: string;
+}) {
+  const id = useId();
+  const [title, setTitle] = useState("");
+  const [details, setDetails] = useState("");
+  const [minutes, setMinutes] = useState("");
+  const empty = !title && !details && !minutes;
+  return (
+    <div className="panel-box edit-task stack">
+      <div className="field">
+        <label htmlFor={`${id}-title`}>New title</label>
+        <input
+          id={`${id}-title`}
+          value={title}
+          maxLength={300}
+          placeholder="stays as it is"
+          onChange={(event) => setTitle(event.target.value)}
+        />
+      </div>
+      <div className="field">
+        <label htmlFor={`${id}-details`}>New details for the agent</label>
+        <textarea
+          id={`${id}-details`}
+          rows={3}
+          value={details}
+          placeholder="stay as they are"
+          onChange={(event) => setDetails(event.target.value)}
+        />
+      </div>
+      <div className="field">
+        <label htmlFor={`${id}-time`}>Minutes for an attempt</label>
+        <input
+          id={`${id}-time`}
+          type="number"
+          min={1}
+          max={1440}
+          value={minutes}
+          placeholder="stay as they are"
+          onChange={(event) => setMinutes(event.target.value)}
+        />
+      </div>
+      <div className="row">
+        <button
+          type="button"
+          className="button primary"
+          disabled={empty}
+          onClick={() =>
+            save({
+              title: title || null,
+              details: details || null,
+              agent: null,
+              timeout_s: minutes ? Number(minutes) * 60 : null,
+            })
+          }
+        >
+          {verb}
+        </button>
+        <button type="button" className="button plain" onClick={cancel}>
+          Leave it
+        </button>
+      </div>
+    </div>
+  );
+}

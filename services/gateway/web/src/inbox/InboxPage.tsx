@@ -1,0 +1,251 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { answered, goals, inbox } from "../api/queries";
+import type { Goal, Question } from "../api/types";
+import { some } from "../format/numbers";
+import { duration, secondsSince, shortMoment } from "../format/time";
+import { useNow } from "../format/useNow";
+import { useKeys } from "../keyboard/keys";
+import { moveFocus } from "../keyboard/moveFocus";
+import { TopBar } from "../shell/TopBar";
+import { Mark } from "../states/StateMark";
+import { goalState, waitsForApproval } from "../states/state";
+import { Loading } from "../ui/Loading";
+import { Problem } from "../ui/Problem";
+import { NobodyNeedsYou } from "./NobodyNeedsYou";
+import { QuestionPane } from "./QuestionPane";
+
+const route = getRouteApi("/inbox");
+const ANSWERED_SHOWN = 20;
+
+/** Who asks: an agent that is stuck, or the hub about the goal as a whole. */
+const isDecision = (question: Question): boolean => question.task_id === "_" && !question.about;
+
+function Item({
+  question,
+  goal,
+  chosen,
+  now,
+}: {
+  question: Question;
+  goal: Goal | undefined;
+  chosen: boolean;
+  now: number;
+}) {
+  const open = question.state === "open";
+  return (
+    <li className={chosen ? "inbox-item chosen" : "inbox-item"} data-question={question.id}>
+      <Link
+        to="/inbox"
+        search={{ item: question.id }}
+        className="row-link"
+        aria-current={chosen ? "true" : undefined}
+        aria-label={question.question}
+      />
+      {open ? (
+        <Mark shape={isDecision(question) ? "ring-bars" : "bubble"} tone={isDecision(question) ? "idle" : "ask"} />
+      ) : (
+        <Mark shape="disc" tone="ok" />
+      )}
+      <span className="inbox-words">
+        <span className="row">
+          <span className="one-line name grow" dir="auto">
+            {question.question}
+          </span>
+          <span className={open ? "tone-ask tone-text figures" : "ink-3 figures"}>
+            {open
+              ? duration(secondsSince(question.asked_at, now)).split(" ").slice(0, 2).join(" ")
+              : shortMoment(question.answered_at, now)}
+          </span>
+        </span>
+        <span className="one-line small ink-3" dir="auto">
+          {open
+            ? `${goal?.goal ?? question.goal_id}, ${question.title || "the goal"}`
+            : `${question.answered_by === "local" ? "You" : question.answered_by}: ${question.option || question.answer || question.action}`}
+        </span>
+      </span>
+    </li>
+  );
+}
+
+function Verdict({ goal, now }: { goal: Goal; now: number }) {
+  const state = goalState(goal);
+  return (
+    <li className="inbox-item">
+      <Link
+        to={waitsForApproval(goal) ? "/plan/$goalId" : "/review/$goalId"}
+        params={{ goalId: goal.goal_id }}
+        className="row-link"
+        aria-label={`${goal.goal}: ${state.word}`}
+      />
+      <Mark {...state} />
+      <span className="inbox-words">
+        <span className="row">
+          <span className="one-line name grow" dir="auto">
+            {goal.goal}
+          </span>
+          <span className="tone-rev tone-text figures">
+            {duration(secondsSince(goal.updated_at, now)).split(" ").slice(0, 2).join(" ")}
+          </span>
+        </span>
+        <span className="one-line small ink-3">
+          {state.word}, {some(goal.tasks_done, "task")} done
+        </span>
+      </span>
+    </li>
+  );
+}
+
+function Group({
+  name,
+  note,
+  count,
+  children,
+}: {
+  name: string;
+  note?: string;
+  count: number;
+  children: React.ReactNode;
+}) {
+  if (!count) return null;
+  return (
+    <section aria-label={name}>
+      <div className="group-head">
+        <h2>{name}</h2>
+        <span className="ink-3 figures">{count}</span>
+        <span className="grow" />
+        {note && <span className="ink-3 small">{note}</span>}
+      </div>
+      <ul>{children}</ul>
+    </section>
+  );
+}
+
+export function InboxPage() {
+  const { item } = route.useSearch();
+  const navigate = route.useNavigate();
+  const now = useNow();
+  const open = useQuery(inbox());
+  const done = (useQuery(answered()).data ?? [])
+    .toSorted((a, b) => b.answered_seq - a.answered_seq)
+    .slice(0, ANSWERED_SHOWN);
+  const all = useQuery(goals()).data ?? [];
+  useKeys({ j: () => moveFocus(".inbox-list .row-link", 1), k: () => moveFocus(".inbox-list .row-link", -1) });
+  const questions = open.data ?? [];
+  const verdicts = all.filter((goal) => goal.status === "ready_for_review" || waitsForApproval(goal));
+  const phone = matchMedia("(max-width: 760px)").matches;
+  const chosen =
+    [...questions, ...done].find((question) => question.id === item) ?? (phone || item ? undefined : questions[0]);
+  const goalOf = (question: Question) => all.find((goal) => goal.goal_id === question.goal_id);
+  const blocked = questions.filter((question) => !isDecision(question));
+  const decisions = questions.filter(isDecision);
+  const next = questions.find((question) => question.id !== chosen?.id);
+  const bar = (
+    <TopBar
+      path={[{ name: "Inbox" }]}
+      aside={
+        <span className="ink-3 one-line">
+          {[
+            blocked.length && `${blocked.length} blocked`,
+            decisions.length && some(decisions.length, "decision"),
+            verdicts.length && some(verdicts.length, "review"),
+          ]
+            .filter(Boolean)
+            .join(", ")}
+        </span>
+      }
+    />
+  );
+  if (open.isPending)
+    return (
+      <>
+        {bar}
+        <main id="main">
+          <Loading what="the inbox" />
+        </main>
+      </>
+    );
+  if (open.isError && !open.data)
+    return (
+      <>
+        {bar}
+        <main id="main">
+          <Problem
+            what="The inbox could not be read"
+            meaning="Questions stay open until somebody answers them."
+            error={open.error}
+            retry={() => void open.refetch()}
+          />
+        </main>
+      </>
+    );
+  if (!questions.length && !verdicts.length && !chosen)
+    return (
+      <>
+        {bar}
+        <NobodyNeedsYou goals={all} answered={done} now={now} />
+      </>
+    );
+  return (
+    <>
+      {bar}
+      <main id="main" className={item ? "inbox has-item" : "inbox"} tabIndex={-1}>
+        {!chosen && <h1 className="unseen">Inbox</h1>}
+        <nav className="inbox-list scrolls" aria-label="What waits for you">
+          <Group name="Blocked" note="Longest wait first" count={blocked.length}>
+            {blocked.map((question) => (
+              <Item
+                key={question.id}
+                question={question}
+                goal={goalOf(question)}
+                chosen={question.id === chosen?.id}
+                now={now}
+              />
+            ))}
+          </Group>
+          <Group name="Decisions" count={decisions.length}>
+            {decisions.map((question) => (
+              <Item
+                key={question.id}
+                question={question}
+                goal={goalOf(question)}
+                chosen={question.id === chosen?.id}
+                now={now}
+              />
+            ))}
+          </Group>
+          <Group name="Review" count={verdicts.length}>
+            {verdicts.map((goal) => (
+              <Verdict key={goal.goal_id} goal={goal} now={now} />
+            ))}
+          </Group>
+          <Group name="Answered" count={done.length}>
+            {done.map((question) => (
+              <Item
+                key={question.id}
+                question={question}
+                goal={goalOf(question)}
+                chosen={question.id === chosen?.id}
+                now={now}
+              />
+            ))}
+          </Group>
+        </nav>
+        {chosen ? (
+          <QuestionPane
+            key={chosen.id}
+            question={chosen}
+            goal={goalOf(chosen)}
+            now={now}
+            done={() => void navigate({ search: { item: next?.id } })}
+            back={() => void navigate({ search: { item: undefined } })}
+          />
+        ) : (
+          <p className="empty-line inbox-none">
+            {item ? "This question is not open any more." : "Choose what to look at."}
+          </p>
+        )}
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,99 @@
+import { Link, useNavigate } from "@tanstack/react-router";
+import type { Goal, Question } from "../api/types";
+import { duration, secondsSince, shortMoment } from "../format/time";
+import { useKeys } from "../keyboard/keys";
+import { StateChip } from "../states/StateMark";
+import { Icon } from "../ui/icons";
+import { AnswerForm } from "./AnswerForm";
+import { Aside } from "./Aside";
+
+interface Props {
+  question: Question;
+  goal: Goal | undefined;
+  now: number;
+  done: () => void;
+  back: () => void;
+}
+
+function Answered({ question, now }: { question: Question; now: number }) {
+  const who = question.answered_by === "local" ? "You" : question.answered_by || "Somebody";
+  return (
+    <div className="panel-box answered">
+      <p>
+        <b>{who}</b>: {question.action}
+        {question.option && `, “${question.option}”`}, {shortMoment(question.answered_at, now)}
+      </p>
+      {question.answer && (
+        <p className="ink-2 break" dir="auto">
+          {question.answer}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** One question: what is asked, by whom, on what evidence; and the answer. */
+export function QuestionPane({ question, goal, now, done, back }: Props) {
+  const navigate = useNavigate();
+  const open = question.state === "open";
+  const task = question.about || (question.task_id === "_" ? "" : question.task_id);
+  const toGoal = () =>
+    void navigate({
+      to: "/goals/$goalId",
+      params: { goalId: question.goal_id },
+      search: { task: task || undefined },
+    });
+  useKeys({ t: toGoal, o: () => void navigate({ to: "/goals/$goalId", params: { goalId: question.goal_id } }) });
+  return (
+    <>
+      <div className="question-pane">
+        <div className="scrolls question-body">
+          <button type="button" className="button plain small only-phone" onClick={back}>
+            <Icon name="back" />
+            All
+          </button>
+          <div className="row wrap">
+            <StateChip
+              state={
+                open
+                  ? { word: question.task_id === "_" ? "Decision" : "Blocked", shape: "bubble", tone: "ask" }
+                  : {
+                      word: question.state === "answered" ? "Answered" : "Gone",
+                      shape: question.state === "answered" ? "disc" : "ring-slash",
+                      tone: question.state === "answered" ? "ok" : "idle",
+                    }
+              }
+            />
+            <span className="ink-3 one-line grow" dir="auto">
+              {question.title && question.title !== goal?.goal ? `${question.title}, in ` : ""}
+              <Link className="link" to="/goals/$goalId" params={{ goalId: question.goal_id }}>
+                {goal?.goal ?? question.goal_id}
+              </Link>
+            </span>
+            {open && (
+              <span className="tone-ask tone-text figures">
+                Waiting {duration(secondsSince(question.asked_at, now))}
+              </span>
+            )}
+          </div>
+          <h1 className={question.question.length > 240 ? "break long-question" : "question break"} dir="auto">
+            {question.question}
+          </h1>
+          {question.error && (
+            <p className="ink-2 break" dir="auto">
+              {question.error}
+            </p>
+          )}
+          {open ? (
+            <AnswerForm question={question} done={done} />
+          ) : question.state === "answered" ? (
+            <Answered question={question} now={now} />
+          ) : (
+            <p className="ink-2">Nobody needs the answer any more.</p>
+          )}
+        </div>
+      </div>
+      <Aside question={question} goal={goal} task={task} now={now} openTask={toGoal} />
+    </>
+  );
+}

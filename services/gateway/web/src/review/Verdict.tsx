@@ -1,0 +1,112 @@
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import type { Gate, Goal } from "../api/types";
+import { count, dollars, some } from "../format/numbers";
+import { withEvidence } from "../goal/tabs/Requirements";
+import { Key } from "../keyboard/Key";
+import { MOD, useKeys } from "../keyboard/keys";
+import { Confirm } from "../ui/Confirm";
+import { useCommand } from "../ui/useCommand";
+import { type Comment, feedbackOf } from "./comments";
+
+interface Props {
+  goal: Goal;
+  rounds: readonly Gate[];
+  comments: readonly Comment[];
+  clear: () => void;
+}
+
+/** The primary button follows the facts; the other one asks once, naming what is missing. */
+export function Verdict({ goal, rounds, comments, clear }: Props) {
+  const [words, setWords] = useState("");
+  const command = useCommand("The verdict");
+  const navigate = useNavigate();
+  const ready = goal.status === "ready_for_review";
+  const missing = goal.requirements.length - withEvidence(goal, rounds);
+  const feedback = feedbackOf(comments, words);
+  const clean = !feedback && missing <= 0;
+  const home = () => void navigate({ to: "/goals/$goalId", params: { goalId: goal.goal_id } });
+  const path = `/goals/${goal.goal_id}`;
+  async function approve() {
+    if (
+      await command.send(
+        `${path}/approve`,
+        { ready_seq: goal.ready_seq },
+        { title: `Approved “${goal.goal}” at ${goal.head.slice(0, 7)}` },
+      )
+    )
+      home();
+  }
+  async function change() {
+    if (!feedback) return;
+    if (
+      await command.send(
+        `${path}/rework`,
+        { feedback },
+        { title: "Changes are asked for; the goal is open again" },
+      )
+    ) {
+      clear();
+      home();
+    }
+  }
+  useKeys({ "mod+enter": () => void (clean ? approve() : change()) });
+  const drop = [
+    comments.length ? `drops ${some(comments.length, "comment")}` : "",
+    missing > 0 ? `${some(missing, "requirement")} without evidence` : "",
+  ]
+    .filter(Boolean)
+    .join("; ");
+  const money = goal.max_cost_usd ? `${dollars(Math.max(0, goal.max_cost_usd - goal.cost_usd))} and ` : "";
+  return (
+    <div className="verdict">
+      <textarea
+        rows={2}
+        value={words}
+        aria-label="Anything else?"
+        placeholder={
+          comments.length
+            ? `Anything else? Your ${some(comments.length, "comment")} ${comments.length === 1 ? "is" : "are"} sent with it.`
+            : "What should be changed?"
+        }
+        onChange={(event) => setWords(event.target.value)}
+      />
+      <div className="row wrap">
+        <button
+          type="button"
+          className={clean ? "button" : "button primary"}
+          disabled={command.busy || !feedback}
+          onClick={() => void change()}
+        >
+          Request changes {!clean && <Key name={`${MOD}↵`} />}
+        </button>
+        <span className="grow" />
+        {clean || !drop ? (
+          <button
+            type="button"
+            className={clean ? "button primary" : "button"}
+            disabled={command.busy || !ready}
+            onClick={() => void approve()}
+          >
+            Approve {clean && <Key name={`${MOD}↵`} />}
+          </button>
+        ) : (
+          <Confirm
+            verb="Approve all the same"
+            reason={false}
+            disabled={command.busy || !ready}
+            consequence={`Approving ${drop}.`}
+            onConfirm={() => void approve()}
+          >
+            Approve
+          </Confirm>
+        )}
+      </div>
+      <p className="small ink-3">
+        {ready
+          ? `Changes start round ${goal.rework_round + 1} on the same branch; ${money}${count(Math.max(0, goal.max_llm_calls - goal.llm_calls))} model calls are left. Approving completes the goal at ${goal.head.slice(0, 7)}; nothing is pushed anywhere.`
+          : "The goal is not ready for a verdict now. Changes can be asked for at any time."}
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,46 @@
+import { Link } from "@tanstack/react-router";
+import { Fragment, type ReactNode } from "react";
+import { Key } from "../keyboard/Key";
+import { MOD } from "../keyboard/keys";
+import { Icon } from "../ui/icons";
+import { NotificationCentre } from "./NotificationCentre";
+
+interface Crumb {
+  name: string;
+  to?: string;
+}
+
+/** Path, jump field, notifications. The last part of the path is the page; `aside` stands beside it. */
+export function TopBar({ path, aside }: { path: Crumb[]; aside?: ReactNode }) {
+  const openPalette = () => window.dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
+  return (
+    <div className="top">
+      <nav aria-label="Path" className="crumbs">
+        {path.map((crumb, index) => (
+          <Fragment key={crumb.name}>
+            {index > 0 && (
+              <span className="ink-3" aria-hidden="true">
+                /
+              </span>
+            )}
+            {crumb.to ? (
+              <Link to={crumb.to} className="ink-2">
+                {crumb.name}
+              </Link>
+            ) : (
+              <b className="one-line">{crumb.name}</b>
+            )}
+          </Fragment>
+        ))}
+        {aside}
+      </nav>
+      <span className="grow" />
+      <button type="button" className="jump" onClick={openPalette} aria-keyshortcuts="Control+K Meta+K">
+        <Icon name="search" />
+        <span className="grow">Search or jump to</span>
+        <Key name={`${MOD}K`} />
+      </button>
+      <NotificationCentre />
+    </div>
+  );
+}

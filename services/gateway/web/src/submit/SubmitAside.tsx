@@ -1,0 +1,61 @@
+import { useQuery } from "@tanstack/react-query";
+import { model, workers } from "../api/queries";
+import { CopyButton } from "../ui/CopyButton";
+import { commandOf, curlOf, type Draft, sayable } from "./draft";
+
+/** Who would work on it, and how the same is said elsewhere. */
+export function SubmitAside({ draft }: { draft: Draft }) {
+  const living = useQuery(workers()).data ?? [];
+  const asked = useQuery(model()).data;
+  const types = [...new Set(living.flatMap((worker) => worker.types))].sort();
+  const free = (type: string) =>
+    living
+      .filter((worker) => worker.types.includes(type))
+      .reduce((sum, worker) => sum + Math.max(0, worker.slots - worker.holding.length), 0);
+  return (
+    <aside className="submit-aside scrolls stack" aria-label="Workers, and the same elsewhere">
+      <section>
+        <h2>Who is there</h2>
+        {types.length ? (
+          <p className="row wrap">
+            {types.map((type) => (
+              <span key={type} className="tag">
+                {type} {free(type)} free
+              </span>
+            ))}
+          </p>
+        ) : (
+          <p className="ink-2">No worker says that it lives; the goal would wait.</p>
+        )}
+        {asked?.provider === "rehearsal" && (
+          <p className="ink-2">
+            A scripted model answers: it knows two sample goals, “Build authentication system with JWT” and “Build
+            a price calculator with VAT”, and refuses all others.
+          </p>
+        )}
+      </section>
+      <section>
+        <div className="row">
+          <h2 className="grow">The same by curl</h2>
+          <CopyButton text={curlOf(draft)} />
+        </div>
+        <pre className="block" tabIndex={0}>
+          {curlOf(draft)}
+        </pre>
+      </section>
+      <section>
+        <div className="row">
+          <h2 className="grow">The same by command line</h2>
+          {sayable(draft) && <CopyButton text={commandOf(draft)} />}
+        </div>
+        {sayable(draft) ? (
+          <pre className="block" tabIndex={0}>
+            {commandOf(draft)}
+          </pre>
+        ) : (
+          <p className="ink-2">The command line always asks for tests and audit; use curl for a goal without.</p>
+        )}
+      </section>
+    </aside>
+  );
+}

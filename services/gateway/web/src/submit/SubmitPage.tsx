@@ -1,0 +1,278 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { type ReactNode, useId, useRef, useState } from "react";
+import { once, Refused, tell } from "../api/client";
+import type { Submitted } from "../api/types";
+import { Key } from "../keyboard/Key";
+import { MOD, useKeys } from "../keyboard/keys";
+import { feed } from "../live/feed";
+import { TopBar } from "../shell/TopBar";
+import { notices } from "../ui/notices";
+import { useStored } from "../ui/useStored";
+import { bodyOf, type Draft, EMPTY } from "./draft";
+import { RequirementList } from "./RequirementList";
+import { SubmitAside } from "./SubmitAside";
+
+const route = getRouteApi("/new");
+const KEPT = "agenthub-draft";
+
+function understood({ understood: found }: Submitted): string {
+  return `Understood: ${found.gates.join(", ")} judge it${found.min_coverage === null ? "" : `, coverage at least ${found.min_coverage} %`}.`;
+}
+
+function Field({
+  name,
+  label,
+  hint,
+  error,
+  children,
+}: {
+  name: string;
+  label: string;
+  hint?: string;
+  error?: string | undefined;
+  children: (id: string) => ReactNode;
+}) {
+  const id = `${useId()}-${name}`;
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {children(id)}
+      {error ? (
+        <p className="error" role="alert">
+          {error}
+        </p>
+      ) : (
+        hint && <p className="hint">{hint}</p>
+      )}
+    </div>
+  );
+}
+
+function Choice({ draft, put }: { draft: Draft; put: (part: Partial<Draft>) => void }) {
+  const ways = [
+    ["full", "Always, ask only when blocked", "The usual choice for a night."],
+    ["approve_plan", "After I approve the plan", "You see the tasks first, and may edit them."],
+  ] as const;
+  return (
+    <fieldset className="field">
+      <legend className="label">When may agents go on by themselves?</legend>
+      <div className="choice">
+        {ways.map(([value, name, note]) => (
+          <label key={value} className="row">
+            <input
+              type="radio"
+              name="autonomy"
+              checked={draft.autonomy === value}
+              onChange={() => put({ autonomy: value })}
+            />
+            <span>
+              <span className="name">{name}</span>
+              <br />
+              <span className="ink-3">{note}</span>
+            </span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+/** The form of a new goal; what is typed survives a reload until it is sent. */
+export function SubmitPage() {
+  const { goal: given } = route.useSearch();
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const [kept, keep] = useStored<Draft>(KEPT, EMPTY);
+  const draft: Draft = { ...EMPTY, ...kept, goal: kept.goal || (given ?? "") };
+  const [refused, setRefused] = useState<Refused | null>(null);
+  const [busy, setBusy] = useState(false);
+  const intent = useRef({ words: "", key: "" });
+  const put = (part: Partial<Draft>) => keep({ ...draft, ...part });
+  const wrong = (key: string) =>
+    refused?.problem.errors.find((error) => error.key === key || error.key.startsWith(`${key}[`))?.message;
+  async function submit() {
+    if (!draft.goal.trim() || busy) return;
+    const body = bodyOf(draft);
+    const words = JSON.stringify(body);
+    if (intent.current.words !== words) intent.current = { words, key: once() };
+    setBusy(true);
+    try {
+      const answer = await tell<Submitted>("/goals", body, intent.current.key);
+      keep(EMPTY);
+      feed.reached(answer.sequence);
+      notices.add({ title: "Submitted", text: understood(answer), tone: "ok" });
+      await queries.invalidateQueries();
+      await navigate({ to: "/goals/$goalId", params: { goalId: answer.goal_id } });
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      setRefused(error);
+    } finally {
+      setBusy(false);
+    }
+  }
+  useKeys({ "mod+enter": () => void submit() });
+  const general = refused && !refused.problem.errors.length ? refused.message : "";
+  return (
+    <>
+      <TopBar path={[{ name: "Goals", to: "/" }, { name: "New goal" }]} />
+      <main id="main" className="submit two-panes" tabIndex={-1}>
+        <form
+          className="submit-form"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void submit();
+          }}
+        >
+          <h1 className="unseen">New goal</h1>
+          <div className="scrolls submit-fields">
+            <div className="submit-column">
+              <Field name="goal" label="Goal" error={wrong("goal")}>
+                {(id) => (
+                  <textarea
+                    id={id}
+                    className="goal-words"
+                    rows={2}
+                    required
+                    maxLength={8000}
+                    value={draft.goal}
+                    placeholder="What should be built?"
+                    onChange={(event) => put({ goal: event.target.value })}
+                  />
+                )}
+              </Field>
+              <div className="field">
+                <p className="label">
+                  Requirements <span className="ink-3 plain">each one is linked to evidence in the end</span>
+                </p>
+                <RequirementList items={draft.requirements} change={(requirements) => put({ requirements })} />
+                {wrong("requirements") && (
+                  <p className="error" role="alert">
+                    {wrong("requirements")}
+                  </p>
+                )}
+              </div>
+              <div className="field-row two">
+                <Field
+                  name="repository"
+                  label="Repository"
+                  error={wrong("repository")}
+                  hint="Absolute path of a git repository on the hub's machine; empty: a new one"
+                >
+                  {(id) => (
+                    <input
+                      id={id}
+                      value={draft.repository}
+                      maxLength={1000}
+                      onChange={(event) => put({ repository: event.target.value })}
+                    />
+                  )}
+                </Field>
+                <Field
+                  name="test"
+                  label="Test command"
+                  error={wrong("test_command")}
+                  hint="Empty: what the repository shows"
+                >
+                  {(id) => (
+                    <input
+                      id={id}
+                      className="code"
+                      value={draft.test_command}
+                      maxLength={500}
+                      onChange={(event) => put({ test_command: event.target.value })}
+                    />
+                  )}
+                </Field>
+              </div>
+              <div className="field-row four">
+                <Field name="time" label="Time" error={wrong("constraints.max_time")} hint="empty: 7 days">
+                  {(id) => (
+                    <input
+                      id={id}
+                      value={draft.max_time}
+                      onChange={(event) => put({ max_time: event.target.value })}
+                    />
+                  )}
+                </Field>
+                <Field name="budget" label="Budget" error={wrong("constraints.max_cost_usd")} hint="empty: $50">
+                  {(id) => (
+                    <input
+                      id={id}
+                      inputMode="decimal"
+                      pattern="\$?\s*\d+(\.\d+)?"
+                      value={draft.max_cost}
+                      placeholder="$"
+                      onChange={(event) => put({ max_cost: event.target.value })}
+                    />
+                  )}
+                </Field>
+                <Field
+                  name="calls"
+                  label="Model calls"
+                  error={wrong("constraints.max_llm_calls")}
+                  hint="empty: 500"
+                >
+                  {(id) => (
+                    <input
+                      id={id}
+                      inputMode="numeric"
+                      pattern="\d+"
+                      value={draft.max_calls}
+                      onChange={(event) => put({ max_calls: event.target.value })}
+                    />
+                  )}
+                </Field>
+                <Field name="priority" label="Priority">
+                  {(id) => (
+                    <select
+                      id={id}
+                      value={draft.priority}
+                      onChange={(event) => put({ priority: event.target.value as Draft["priority"] })}
+                    >
+                      <option value="low">Low</option>
+                      <option value="normal">Normal</option>
+                      <option value="high">High</option>
+                      <option value="urgent">Urgent</option>
+                    </select>
+                  )}
+                </Field>
+              </div>
+              <Choice draft={draft} put={put} />
+              <div className="row wrap checks">
+                <label className="row">
+                  <input
+                    type="checkbox"
+                    checked={draft.must_pass_tests}
+                    onChange={(event) => put({ must_pass_tests: event.target.checked })}
+                  />
+                  Tests must pass
+                </label>
+                <label className="row">
+                  <input
+                    type="checkbox"
+                    checked={draft.require_security_audit}
+                    onChange={(event) => put({ require_security_audit: event.target.checked })}
+                  />
+                  Security audit required
+                </label>
+              </div>
+              {general && (
+                <p className="error" role="alert">
+                  {general}
+                </p>
+              )}
+            </div>
+          </div>
+          <div className="foot">
+            <button type="submit" className="button primary" disabled={busy || !draft.goal.trim()}>
+              Submit goal <Key name={`${MOD}↵`} />
+            </button>
+            <span className="ink-3 small">What you type is kept in this browser until you submit it.</span>
+          </div>
+        </form>
+        <SubmitAside draft={draft} />
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,7 @@
+"""`python -m agenthub_notifier`."""
+
+import os
+
+from agenthub_notifier.app import main
+
+main(os.environ)

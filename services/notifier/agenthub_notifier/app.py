@@ -1,0 +1,126 @@
+"""Puts the notifier together and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+
+import structlog
+import uvloop
+from nats.aio.client import Client
+
+from agenthub_events.catalogue.notification import Channel
+from agenthub_events.errors import AgenthubError
+from agenthub_events.ports import Clock, EventLog
+from agenthub_notifier.channels.apprise import AppriseSender
+from agenthub_notifier.channels.contract import ChannelSender
+from agenthub_notifier.channels.email import EmailSender
+from agenthub_notifier.channels.webhook import WebhookSender
+from agenthub_notifier.domain.planning import NotifierPolicy
+from agenthub_notifier.orders import orders
+from agenthub_notifier.planner import Planner
+from agenthub_notifier.recipients import Recipients
+from agenthub_notifier.sender import Sender
+from agenthub_notifier.stories import Stories
+from agenthub_runtime.clock import SystemClock, SystemIds
+from agenthub_runtime.following import Backoff, follow_forever
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.declared import create_missing
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.processes.environment import forget_foreign
+from agenthub_runtime.settings.records import NotifierSettings, read_notifier_settings
+from agenthub_runtime.shutdown import until_asked_to_stop
+from agenthub_runtime.signed_links import LinkSigner
+from agenthub_runtime.telemetry.logs import configure_logging
+
+log = structlog.get_logger(__name__)
+
+SERVICE = "notifier"
+
+
+def no_crash(_: str) -> None:
+    """Nothing happens at a step."""
+
+
+async def run_notifier(settings: NotifierSettings, *, crash_point: Callable[[str], None] = no_crash) -> None:
+    """Run until SIGTERM or SIGINT."""
+    nats = await connect(settings.nats_url, SERVICE)
+    try:
+        await create_missing(nats)
+        await until_asked_to_stop(notify(nats, settings, crash_point=crash_point))
+    finally:
+        await nats.close()
+
+
+async def notify(
+    nats: Client, settings: NotifierSettings, *, crash_point: Callable[[str], None] = no_crash
+) -> None:
+    """Plan and send for ever. Cancel it to stop."""
+    clock, ids = SystemClock(), SystemIds()
+    event_log = JetStreamEventLog(nats, secrets=settings.log.secrets)
+    sender = Sender(
+        event_log,
+        stories_of(settings, event_log),
+        Recipients(event_log, (*settings.recipients, *settings.escalation)),
+        channels_of(settings, clock),
+        clock=clock,
+        ids=ids,
+        crash_point=crash_point,
+    )
+    planner = Planner(event_log, policy_of(settings), clock=clock, ids=ids, crash_point=crash_point)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(planner.run())
+            group.create_task(
+                follow_forever(
+                    lambda: orders(nats, sender.room),
+                    sender.take,
+                    what="planned notifications",
+                    backoff=Backoff(clock, ids),
+                )
+            )
+    finally:
+        with suppress(asyncio.CancelledError):
+            await sender.close()
+
+
+def policy_of(settings: NotifierSettings) -> NotifierPolicy:
+    """What the settings say about who is told when."""
+    return NotifierPolicy(
+        recipients=settings.recipients,
+        escalation=settings.escalation,
+        quiet=settings.quiet,
+        digest=timedelta(seconds=settings.digest_s),
+    )
+
+
+def stories_of(settings: NotifierSettings, event_log: EventLog) -> Stories:
+    """What tells messages; with links where the settings allow them."""
+    links = None
+    if settings.link_key and settings.public_url:
+        links = LinkSigner(settings.link_key, settings.public_url)
+    return Stories(event_log, links, public_url=settings.public_url)
+
+
+def channels_of(settings: NotifierSettings, clock: Clock) -> dict[Channel, ChannelSender]:
+    """The ways to recipients."""
+    return {
+        "email": EmailSender(settings.mail_server, settings.mail_from, clock),
+        "webhook": WebhookSender(settings.webhook_secrets, clock, allows_private=settings.webhook_private),
+        "apprise": AppriseSender(),
+    }
+
+
+def main(env: Mapping[str, str]) -> None:
+    """Run one notifier with settings from `env`; exits with 1 and a sentence when it cannot."""
+    forget_foreign(os.environ)
+    try:
+        settings = read_notifier_settings(env)
+        configure_logging(settings.log, service=SERVICE)
+        uvloop.run(run_notifier(settings))
+    except AgenthubError as error:
+        sys.exit(f"{SERVICE}: {error}")

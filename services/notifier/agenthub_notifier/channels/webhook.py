@@ -1,0 +1,106 @@
+"""Notifications to programs: signed as Standard Webhooks say, never into a private network by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+from standardwebhooks import Webhook
+
+from agenthub_events.ports import Clock
+from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, Parcel, Refused, SendResult
+from agenthub_notifier.content.webhook import webhook_body
+
+_GONE = 410
+_SHOWN = 200
+
+
+class WebhookSender:
+    """Posts each notification. The first of `secrets` and every other sign it, so that they can be changed.
+
+    Addresses of private networks and of this machine are refused unless `allows_private`.
+    """
+
+    def __init__(self, secrets: Sequence[str], clock: Clock, *, allows_private: bool = False) -> None:
+        self._signers = [Webhook(secret) for secret in secrets]
+        self._clock = clock
+        # The authorities of the environment count; its proxies do not.
+        self._tls = httpx2.create_ssl_context(trust_env=True)
+        self._allows_private = allows_private
+
+    async def send(self, parcel: Parcel) -> SendResult:
+        """Try once; follows no redirect, uses no proxy."""
+        body = webhook_body(parcel.occurrence, parcel.at)
+        headers = {"Content-Type": "application/json", **self._signed(parcel.message_id, body, self._clock.now())}
+        try:
+            async with asyncio.timeout(SEND_WITHIN_S):
+                return await self._post(parcel.recipient.address, body, headers)
+        except TimeoutError:
+            return Refused(reason=f"no answer within {SEND_WITHIN_S:g} s")
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
+            return Refused(reason=str(error) or type(error).__name__)
+
+    def _signed(self, message_id: str, body: bytes, now: datetime) -> dict[str, str]:
+        headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
+        if self._signers:
+            signatures = [signer.sign(message_id, now, body.decode()) for signer in self._signers]
+            headers["webhook-signature"] = " ".join(signatures)
+        return headers
+
+    async def _post(self, address: str, body: bytes, headers: dict[str, str]) -> SendResult:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        found = await self._place_of(host, port)
+        if isinstance(found, Refused):
+            return found
+        # Connect to the very place that was looked at: a name may mean another one a moment later.
+        netloc = f"[{found}]:{port}" if ":" in found else f"{found}:{port}"
+        user_info, at, shown = parts.netloc.rpartition("@")
+        pinned = urlunsplit((parts.scheme, f"{user_info}{at}{netloc}", parts.path, parts.query, ""))
+        async with httpx2.AsyncClient(
+            timeout=SEND_WITHIN_S, trust_env=False, follow_redirects=False, verify=self._tls
+        ) as client:
+            answer = await client.post(
+                pinned,
+                content=body,
+                headers={**headers, "Host": shown},
+                extensions={"sni_hostname": host},
+            )
+        return _result(answer)
+
+    async def _place_of(self, host: str, port: int) -> str | Refused:
+        loop = asyncio.get_running_loop()
+        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        places = [str(info[4][0]) for info in infos]
+        private = [place for place in places if not _is_public(place)]
+        if private and not self._allows_private:
+            return Refused(
+                reason=f"{host} is {_named(host, private[0])} of a private network or of this machine: set "
+                "AGENTHUB_WEBHOOK_PRIVATE=yes to allow such",
+                hopeless=True,
+            )
+        return places[0]
+
+
+def _named(host: str, place: str) -> str:
+    return "an address" if host == place else f"{place}, an address"
+
+
+def _is_public(place: str) -> bool:
+    address = ipaddress.ip_address(place.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_global) and not address.is_multicast
+
+
+def _result(answer: httpx2.Response) -> SendResult:
+    if answer.is_success:
+        return Accepted(f"HTTP {answer.status_code}")
+    if answer.status_code == _GONE:
+        return Refused(reason="HTTP 410: the recipient is gone", hopeless=True, gone=True)
+    return Refused(reason=f"HTTP {answer.status_code} {answer.text[:_SHOWN]}".strip())

@@ -1,0 +1,1 @@
+"""What a notification says: words, mail and the bodies of webhooks."""

@@ -1,0 +1,115 @@
+"""A message as an e-mail, in text and in HTML."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from html import escape
+
+from agenthub_notifier.content.story import Occurrence, Story
+from agenthub_notifier.content.wording import (
+    REHEARSAL,
+    action_of,
+    essential,
+    facts_of,
+    heading,
+    subject_of,
+    text_of,
+)
+
+# A header that is folded may be encoded, and no program finds an address in it then.
+_UNFOLDED = SMTP.clone(max_line_length=900)
+
+_PAGE = """\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>{title}</title></head>
+<body style="margin:0;padding:24px;background:#f4f5f7;font:15px/1.55 system-ui,-apple-system,Segoe UI,sans-serif;\
+color:#1d2330">
+<div style="max-width:600px;margin:0 auto">
+{notice}{stories}
+<p style="margin:20px 4px;font-size:13px;color:#5b6472">{foot}</p>
+</div></body></html>
+"""
+_CARD = """\
+<div style="background:#fff;border:1px solid #dfe3e8;border-radius:10px;padding:20px 24px;margin:0 0 16px">
+<h1 style="font-size:18px;line-height:1.35;margin:0 0 12px">{headline}</h1>
+{cause}{detail}{options}
+<table style="font-size:13px;color:#5b6472;border-collapse:collapse;margin:0 0 4px">{facts}</table>
+{action}</div>
+"""
+_BUTTON = (
+    '<p style="margin:16px 0 0"><a href="{link}" style="display:inline-block;background:#1f5fbf;color:#fff;'
+    'text-decoration:none;border-radius:7px;padding:9px 18px;font-weight:600">{words}</a></p>\n'
+)
+_NOTICE = (
+    '<p style="background:#fff4d6;border:1px solid #e8cf86;border-radius:8px;padding:8px 14px;margin:0 0 16px;'
+    'color:#5c4708">{words}</p>\n'
+)
+
+
+def mail_of(
+    occurrence: Occurrence, *, sender: str, recipient: str, message_id: str, sent_at: datetime
+) -> EmailMessage:
+    """The mail. `message_id` is without its brackets; the same id always means the same matter."""
+    mail = EmailMessage(policy=SMTP)
+    mail["Subject"] = subject_of(occurrence)
+    mail["From"] = Address("agenthub", addr_spec=sender)
+    mail["To"] = Address(addr_spec=recipient)
+    mail["Date"] = format_datetime(sent_at)
+    mail["Message-ID"] = f"<{message_id}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    thread = {story.goal_id for story in occurrence.stories}
+    if len(thread) == 1:
+        mail["References"] = f"<{thread.pop()}@agenthub>"
+    if occurrence.unsubscribe:
+        mail["List-Unsubscribe"] = f"<{occurrence.unsubscribe}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    mail.set_content(text_of(occurrence))
+    mail.add_alternative(html_of(occurrence), subtype="html")
+    return mail
+
+
+def bytes_of(mail: EmailMessage) -> bytes:
+    """The mail as it travels."""
+    return mail.as_bytes(policy=_UNFOLDED)
+
+
+def html_of(occurrence: Occurrence) -> str:
+    """The message as a page; whatever others have written is shown as they wrote it, and does nothing."""
+    foot = "agenthub"
+    if occurrence.hub_url:
+        foot += f' at <a href="{escape(occurrence.hub_url)}">{escape(occurrence.hub_url)}</a>'
+    if occurrence.unsubscribe:
+        foot += f' · <a href="{escape(occurrence.unsubscribe)}">no more of these</a>'
+    return _PAGE.format(
+        title=escape(subject_of(occurrence)),
+        notice=_NOTICE.format(words=escape(REHEARSAL)) if occurrence.is_rehearsal else "",
+        stories="".join(_card(story) for story in essential(occurrence.stories)),
+        foot=foot,
+    )
+
+
+def _card(story: Story) -> str:
+    options = "".join(f'<li style="margin:2px 0">{escape(option)}</li>' for option in story.options)
+    facts = "".join(
+        f'<tr><td style="padding:1px 14px 1px 0">{name}</td><td>{escape(value)}</td></tr>'
+        for name, value in facts_of(story)
+    )
+    action = _BUTTON.format(link=escape(story.link), words=action_of(story)) if story.link else ""
+    detail = "".join(f'<p style="margin:0 0 6px">{_broken(line)}</p>\n' for line in story.detail)
+    return _CARD.format(
+        headline=escape(heading(story)),
+        cause=f'<p style="margin:0 0 12px;font-size:16px">{_broken(story.cause)}</p>\n' if story.cause else "",
+        detail=detail,
+        options=f'<ol style="margin:0 0 12px;padding-left:22px">{options}</ol>\n' if options else "",
+        facts=facts,
+        action=action,
+    )
+
+
+def _broken(text: str) -> str:
+    return escape(text).replace("\n", "<br>")

@@ -1,0 +1,140 @@
+"""The words of a message: its subject, and lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agenthub_notifier.content.story import Occurrence, Story, product_of, short
+
+_FIRST: tuple[str, ...] = (
+    "question",
+    "reminder",
+    "stalled",
+    "budget",
+    "plan",
+    "failed",
+    "review",
+    "completed",
+    "test",
+)
+REHEARSAL = "REHEARSAL: a scripted model played the agents; tools and tests were real."
+_ASKS = ("question", "reminder")
+
+
+def subject_of(occurrence: Occurrence) -> str:
+    """The subject line: the most pressing matter, and how many others there are."""
+    told = essential(occurrence.stories)
+    goals = {story.goal_id for story in told}
+    asked = [story for story in told if story.kind in _ASKS]
+    if len(goals) > 1:
+        line = f"{len(told)} messages about {len(goals)} goals"
+    elif len(asked) > 1:
+        line = f"{len(asked)} questions about '{short(asked[0].goal, 60)}'"
+    else:
+        line = headline(told[0])
+        if len(told) > 1:
+            line += f" (and {len(told) - 1} more)"
+    return f"[REHEARSAL] {line}" if occurrence.is_rehearsal else line
+
+
+def headline(story: Story) -> str:
+    """One story in a line."""
+    goal = f"'{short(story.goal)}'"
+    match story.kind:
+        case "question":
+            return f"Your answer is needed: {short(story.cause)}"
+        case "reminder":
+            return f"Still waiting for your answer: {short(story.cause)}"
+        case "plan":
+            return f"The plan of goal {goal} waits for your approval"
+        case "review":
+            return f"Goal {goal} is ready for review"
+        case "completed":
+            product = product_of(story.goal)
+            return f"{product} completed successfully" if product else f"Goal {goal} completed successfully"
+        case "failed":
+            return f"Goal {goal} has failed"
+        case "stalled":
+            return f"Goal {goal} stands still"
+        case "test":
+            return "A test message of agenthub"
+        case "budget":
+            return f"Goal {goal} has reached its limit"
+
+
+def heading(story: Story) -> str:
+    """The line above a story, whose cause follows in full."""
+    return headline(story).partition(":")[0] if story.kind in _ASKS else headline(story)
+
+
+def essential(stories: Sequence[Story]) -> list[Story]:
+    """The stories, most pressing first, without a reminder of a question that is told as well."""
+    asked = {story.question_seq for story in stories if story.kind == "question"}
+    latest = {story.question_seq: story for story in stories if story.kind == "reminder"}
+    kept = [
+        story
+        for story in stories
+        if story.kind != "reminder" or (story.question_seq not in asked and latest[story.question_seq] is story)
+    ]
+    return sorted(kept, key=lambda story: (_FIRST.index(story.kind), story.seq))
+
+
+def text_of(occurrence: Occurrence) -> str:
+    """The message as plain text."""
+    return "\n".join(_lines(occurrence)) + "\n"
+
+
+def _lines(occurrence: Occurrence) -> Iterator[str]:
+    if occurrence.is_rehearsal:
+        yield from (REHEARSAL, "")
+    for number, story in enumerate(essential(occurrence.stories)):
+        if number:
+            yield from ("", "-" * 40, "")
+        yield from _story_lines(story)
+    yield from ("", "--", f"agenthub{f' at {occurrence.hub_url}' if occurrence.hub_url else ''}")
+    if occurrence.unsubscribe:
+        yield f"No more of these: {occurrence.unsubscribe}"
+
+
+def _story_lines(story: Story) -> Iterator[str]:
+    yield heading(story)
+    yield ""
+    if story.cause:
+        yield from (*_printable(story.cause), "")
+    for line in story.detail:
+        yield from _printable(line)
+    for number, option in enumerate(story.options, 1):
+        yield f"  {number}. {short(option, 500)}"
+    if story.detail or story.options:
+        yield ""
+    for name, value in facts_of(story):
+        yield f"{name + ':':<9} {value}"
+    yield ""
+    yield f"{action_of(story)}: {story.link}" if story.link else action_of(story)
+
+
+def facts_of(story: Story) -> list[tuple[str, str]]:
+    """Where it happened."""
+    if story.kind == "test":
+        return []
+    facts = [("Goal", short(story.goal, 300))]
+    if story.task_title:
+        facts.append(("Task", short(story.task_title, 300)))
+    return [*facts, ("Id", story.goal_id)]
+
+
+def action_of(story: Story) -> str:
+    """What a person can do now."""
+    match story.kind:
+        case "question" | "reminder":
+            return "Answer"
+        case "plan":
+            return "Look at the plan"
+        case "review":
+            return "Review it"
+        case _:
+            return "Open it"
+
+
+def _printable(text: str) -> list[str]:
+    return ["".join(c if c.isprintable() else " " for c in line).rstrip() for line in text.splitlines()]

@@ -1,0 +1,180 @@
+"""Reading what a notification tells out of the log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from agenthub_events.base import Event
+from agenthub_events.catalogue import agent as a
+from agenthub_events.catalogue import goal as g
+from agenthub_events.catalogue import money as m
+from agenthub_events.catalogue.notification import NotificationPlanned, Occasion
+from agenthub_events.errors import AgenthubError
+from agenthub_events.notifications.interventions import blocker_reason
+from agenthub_events.ports import EventLog, Recorded
+from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_notifier.content.story import Occurrence, Story
+from agenthub_runtime.signed_links import VALID_FOR, LinkClaim, LinkPurpose, LinkSigner
+from agenthub_runtime.titles import title_of
+
+_PURPOSES: dict[str, LinkPurpose] = {
+    "question": "answer",
+    "reminder": "answer",
+    "review": "review",
+    "plan": "plan",
+}
+
+
+class OccasionMissing(AgenthubError):
+    """The log has no readable message where a notification says that one stands."""
+
+
+class Stories:
+    """Tells what notifications are about. Without `links` nothing can be opened from a message."""
+
+    def __init__(self, log: EventLog, links: LinkSigner | None = None, *, public_url: str = "") -> None:
+        self._log = log
+        self._links = links
+        self._public_url = public_url
+
+    async def of(self, planned: NotificationPlanned) -> Occurrence:
+        """Everything that it tells. Raises `StoreUnavailable`, `OccasionMissing`."""
+        stories = tuple([await self._story(occasion, planned) for occasion in planned.occasions])
+        goals = {occasion.goal_id for occasion in planned.occasions}
+        return Occurrence(
+            stories=stories,
+            is_rehearsal=any([await self._is_rehearsal(goal_id) for goal_id in sorted(goals)]),
+            hub_url=self._public_url,
+            unsubscribe=self._link("unsubscribe", planned) if planned.channel == "email" else "",
+        )
+
+    async def is_moot(self, planned: NotificationPlanned) -> bool:
+        """Whether everything that it would ask for has been decided meanwhile."""
+        return all([await self._is_decided(occasion) for occasion in planned.occasions])
+
+    async def _story(self, occasion: Occasion, planned: NotificationPlanned) -> Story:
+        event = await self._event_at(occasion.goal_id, occasion.seq)
+        asked = occasion.seq
+        level = 0
+        if isinstance(event, a.AgentEscalated):
+            asked, level = event.blocked_seq, event.level
+            event = await self._event_at(occasion.goal_id, asked)
+        goal = await title_of(self._log, occasion.goal_id, GOAL_AS_A_WHOLE)
+        story = Story(
+            kind=occasion.kind,
+            seq=occasion.seq,
+            goal_id=occasion.goal_id,
+            goal=goal,
+            task_id=occasion.task_id,
+            level=level,
+            question_seq=asked if occasion.kind in ("question", "reminder") else 0,
+        )
+        if occasion.task_id != GOAL_AS_A_WHOLE:
+            title = await title_of(self._log, occasion.goal_id, occasion.task_id)
+            story = msgspec.structs.replace(story, task_title=title)
+        return msgspec.structs.replace(told(story, event), link=self._story_link(story, planned))
+
+    async def _event_at(self, goal_id: str, seq: int) -> Event:
+        recorded = await self._recorded_at(goal_id, seq)
+        if recorded is None or not isinstance(recorded.event, Event):
+            raise OccasionMissing(f"Message {seq} of goal {goal_id} cannot be read: it is not told")
+        return recorded.event
+
+    async def _recorded_at(self, goal_id: str, seq: int) -> Recorded | None:
+        found = await self._log.read(goal_id, after=seq - 1, limit=1)
+        return found[0] if found and found[0].seq == seq else None
+
+    async def _is_decided(self, occasion: Occasion) -> bool:
+        place = f"{occasion.goal_id}.{occasion.task_id}"
+        match occasion.kind:
+            case "question" | "reminder":
+                asked = await self._asked_at(occasion)
+                family = f"{place}.agent" if occasion.task_id == GOAL_AS_A_WHOLE else place
+                later = await self._log.read(family, after=asked)
+                answers = (r.event for r in later if isinstance(r.event, a.AgentAnswered))
+                return any(event.blocked_seq == asked for event in answers) or await self._is_over(occasion)
+            case "review":
+                own = await self._log.read(f"{occasion.goal_id}._.goal", after=occasion.seq)
+                return any(
+                    isinstance(r.event, g.GoalApproved | g.GoalReworkRequested | g.GoalReplanned) for r in own
+                ) or await self._is_over(occasion)
+            case "plan":
+                own = await self._log.read(f"{occasion.goal_id}._.goal", after=occasion.seq)
+                approved = any(isinstance(r.event, g.GoalPlanApproved) for r in own)
+                return approved or await self._is_over(occasion)
+            case _:
+                return False
+
+    async def _asked_at(self, occasion: Occasion) -> int:
+        event = await self._event_at(occasion.goal_id, occasion.seq)
+        return event.blocked_seq if isinstance(event, a.AgentEscalated) else occasion.seq
+
+    async def _is_over(self, occasion: Occasion) -> bool:
+        own = await self._log.read(f"{occasion.goal_id}._.goal", after=occasion.seq)
+        return any(isinstance(r.event, g.GoalCompleted | g.GoalFailed | g.GoalCancelled) for r in own)
+
+    async def _is_rehearsal(self, goal_id: str) -> bool:
+        calls = await self._log.read(f"{goal_id}.*.llm", limit=1)
+        return any(isinstance(r.event, m.LlmCalled) and r.event.provider == "rehearsal" for r in calls)
+
+    def _story_link(self, story: Story, planned: NotificationPlanned) -> str:
+        purpose = _PURPOSES.get(story.kind)
+        if purpose is None or planned.channel == "webhook":
+            return self._public_url
+        seq = story.question_seq or story.seq
+        return self._link(purpose, planned, goal_id=story.goal_id, task_id=story.task_id, seq=seq)
+
+    def _link(
+        self,
+        purpose: LinkPurpose,
+        planned: NotificationPlanned,
+        *,
+        goal_id: str = "",
+        task_id: str = "",
+        seq: int = 0,
+    ) -> str:
+        if self._links is None:
+            return "" if purpose == "unsubscribe" else self._public_url
+        claim = LinkClaim(
+            purpose=purpose,
+            recipient=planned.recipient,
+            expires=_expiry(planned.timestamp),
+            goal_id=goal_id,
+            task_id=task_id,
+            seq=seq,
+        )
+        return self._links.link(claim)
+
+
+def told(story: Story, event: Event) -> Story:
+    """The story with what its event says."""
+    match event:
+        case a.AgentBlocked():
+            reason = blocker_reason(event.question, event.error)
+            detail = tuple(filter(None, (event.evidence,)))
+            return msgspec.structs.replace(story, cause=reason, options=event.options, detail=detail)
+        case g.GoalPlanned(tasks=tasks):
+            titles = tuple(f"- {task.title}" for task in tasks)
+            return msgspec.structs.replace(story, cause=f"{len(tasks)} tasks are planned.", detail=titles)
+        case g.GoalReadyForReview(summary=summary):
+            return msgspec.structs.replace(story, cause=summary)
+        case g.GoalCompleted(completion_summary=summary):
+            return msgspec.structs.replace(story, cause=summary)
+        case g.GoalFailed(reason=reason):
+            return msgspec.structs.replace(story, cause=reason)
+        case g.GoalStalled(diagnosis=diagnosis):
+            return msgspec.structs.replace(
+                story, cause="Nothing can happen any more without you.", detail=diagnosis
+            )
+        case m.BudgetExceeded(limit=limit, value=value, used=used):
+            return msgspec.structs.replace(
+                story, cause=f"{limit} is {value:g}, and {used:g} are used: no more model calls are made."
+            )
+        case _:
+            return story
+
+
+def _expiry(planned_at: datetime) -> int:
+    return int((planned_at + VALID_FOR).timestamp())

@@ -1,0 +1,1 @@
+"""Bringing an approved result to the repository that its goal was made for."""

@@ -1,0 +1,42 @@
+"""Reads source text of which nobody knows what it is made for: within bounds, and never at the reader's cost."""
+
+from __future__ import annotations
+
+import ast
+
+SOURCE_CHARS = 1 << 20
+NESTED_DEEP = 100
+"""More than people write; what walks through a tree by recursion needs a few calls for each level."""
+
+
+def parsed(text: str) -> ast.Module | None:
+    """The syntax tree of a module; None when it is no valid Python, or larger or deeper than is read."""
+    found = _read(text)
+    return found if isinstance(found, ast.Module) else None
+
+
+def why_unread(text: str) -> str:
+    """Why this text is not read though Python may run it, to go on a sentence; empty when that is not so."""
+    found = _read(text)
+    return found if isinstance(found, str) else ""
+
+
+def _read(text: str) -> ast.Module | str | None:
+    if len(text) > SOURCE_CHARS:
+        return f"has {len(text)} characters, more than the {SOURCE_CHARS} that are read"
+    try:
+        module = ast.parse(text)
+    except (MemoryError, RecursionError):
+        return "is nested too deep to be read"
+    except (SyntaxError, ValueError):
+        return None
+    return f"is nested more than {NESTED_DEEP} deep" if _is_deep(module) else module
+
+
+def _is_deep(module: ast.Module) -> bool:
+    level: list[ast.AST] = [module]
+    for _ in range(NESTED_DEEP):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return False
+    return True

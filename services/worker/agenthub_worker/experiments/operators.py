@@ -1,0 +1,263 @@
+"""Small ways to break a line of code. Python is broken at its syntax tree, other languages by their text.
+
+The libraries for this (cosmic-ray, mutmut) bring a database, an HTTP client or a terminal interface with them.
+"""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import io
+import itertools
+import re
+import tokenize
+from collections.abc import Iterator, Sequence, Set
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import msgspec
+
+_COMPARE = {
+    ast.Eq: "!=",
+    ast.NotEq: "==",
+    ast.Lt: ">=",
+    ast.LtE: ">",
+    ast.Gt: "<=",
+    ast.GtE: "<",
+    ast.In: "not in",
+    ast.NotIn: "in",
+    ast.Is: "is not",
+    ast.IsNot: "is",
+}
+_BINARY = {
+    ast.Add: "-",
+    ast.Sub: "+",
+    ast.Mult: "+",
+    ast.Div: "*",
+    ast.FloorDiv: "*",
+    ast.Mod: "+",
+    ast.Pow: "*",
+    ast.BitAnd: "|",
+    ast.BitOr: "&",
+    ast.LShift: ">>",
+    ast.RShift: "<<",
+}
+_TEXTUAL = (
+    (r"===", "!=="),
+    (r"!==", "==="),
+    (r"(?<![=!<>])==(?!=)", "!="),
+    (r"!=(?!=)", "=="),
+    (r"<=", ">"),
+    (r">=", "<"),
+    (r"(?<=\s)<(?=\s)", ">="),
+    (r"(?<=[\s\w)])(?<![-=])>(?=\s)", "<="),
+    (r"&&", "||"),
+    (r"\|\|", "&&"),
+    (r"(?<=\s)\+(?=\s)", "-"),
+    (r"(?<=\s)-(?=\s)", "+"),
+    (r"(?<=\s)\*(?=\s)", "+"),
+    (r"\btrue\b", "false"),
+    (r"\bfalse\b", "true"),
+)
+_COMMENT = re.compile(r"^\s*(?://|#|\*|/\*|--)")
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`")
+OTHER_LANGUAGES = frozenset(
+    {".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".go", ".rs", ".java", ".kt", ".scala", ".swift", ".dart"}
+    | {".c", ".cc", ".cpp", ".h", ".hpp", ".cs", ".php", ".rb", ".ex", ".exs", ".zig"}
+)
+_BYTES_MAX = 1 << 20
+
+
+class Mutant(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to break a file: in line `line` (from 1), `old` becomes `new`; `text` is the whole file then.
+
+    `weak`: a constant, that other code may well not depend on.
+    """
+
+    path: str
+    line: int
+    old: str
+    new: str
+    text: str
+    weak: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} `{_short(self.old)}` -> `{_short(self.new)}`"
+
+
+def mutants_of(path: str, text: str, lines: Set[int] | None) -> list[Mutant]:
+    """The ways to break `lines` (None: any) of a file, in their order; none when it cannot be read."""
+    if len(text) > _BYTES_MAX or "\r" in text:
+        return []
+    suffix = PurePosixPath(path).suffix
+    if suffix == ".py":
+        return list(_of_python(path, text, lines))
+    return list(_of_text(path, text, lines)) if suffix in OTHER_LANGUAGES else []
+
+
+class _Edit(msgspec.Struct, frozen=True):
+    start: tuple[int, int]
+    end: tuple[int, int]
+    new: str
+    weak: bool = False
+
+
+def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]:
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    rows = text.split("\n")
+    for edit in sorted(_edits(module, text), key=lambda edit: (edit.start, edit.new)):
+        if lines is not None and edit.start[0] not in lines:
+            continue
+        # The places of the syntax tree count bytes.
+        if not all(row.isascii() for row in rows[edit.start[0] - 1 : edit.end[0]]):
+            continue
+        broken, old = _apply(rows, edit)
+        if _compiles(broken):
+            yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken, weak=edit.weak)
+
+
+def _edits(module: ast.Module, text: str) -> Iterator[_Edit]:
+    operators = _operator_tokens(text)
+    left: list[ast.AST] = [node for node in module.body if not _is_main(node)]
+    while left:
+        node = left.pop()
+        yield from _edits_of(node, operators)
+        left.extend(_children(node))
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """What can be broken in a node: no annotation, no decorator, and nothing in an f-string, whose places lie."""
+    if isinstance(node, ast.JoinedStr):
+        return
+    skipped = {"annotation", "returns", "decorator_list", "type_params"}
+    for name, value in ast.iter_fields(node):
+        if name not in skipped:
+            yield from (
+                item for item in (value if isinstance(value, list) else [value]) if isinstance(item, ast.AST)
+            )
+
+
+def _is_main(node: ast.AST) -> bool:
+    """Whether a statement is read only by type checkers, or run only as a script."""
+    return isinstance(node, ast.If) and any(
+        isinstance(inner, ast.Name) and inner.id in ("__name__", "TYPE_CHECKING") for inner in ast.walk(node.test)
+    )
+
+
+class _Token(NamedTuple):
+    start: tuple[int, int]
+    end: tuple[int, int]
+
+
+_Tokens = Sequence[_Token]
+"""Operators and names without brackets, in their order."""
+
+
+def _operator_tokens(text: str) -> _Tokens:
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return []
+    wanted = (token for token in tokens if token.type in (tokenize.OP, tokenize.NAME) and token.string not in "()")
+    return [_Token(token.start, token.end) for token in wanted]
+
+
+def _edits_of(node: ast.AST, tokens: _Tokens) -> Iterator[_Edit]:
+    yield from _of_operator(node, tokens)
+    yield from _of_statement(node)
+    yield from _of_constant(node)
+
+
+def _of_operator(node: ast.AST, tokens: _Tokens) -> Iterator[_Edit]:
+    match node:
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            for before, operator, after in zip([left, *comparators], ops, comparators, strict=False):
+                yield from _between(before, after, tokens, _COMPARE.get(type(operator)))
+        case ast.BinOp(left=before, op=operator, right=after):
+            yield from _between(before, after, tokens, _BINARY.get(type(operator)))
+        case ast.BoolOp(op=operator, values=values):
+            for before, after in itertools.pairwise(values):
+                yield from _between(before, after, tokens, "or" if isinstance(operator, ast.And) else "and")
+        case ast.UnaryOp(op=ast.Not(), operand=operand):
+            yield _Edit(_start(node), _start(operand), "")
+        case ast.AugAssign(target=before, op=operator, value=after):
+            new = _BINARY.get(type(operator))
+            yield from _between(before, after, tokens, f"{new}=" if new else None)
+
+
+def _of_statement(node: ast.AST) -> Iterator[_Edit]:
+    match node:
+        case ast.Return(value=ast.expr() as value) if not _is_none(value):
+            yield _Edit(_start(value), _end(value), "None")
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test):
+            if not isinstance(test, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.NamedExpr | ast.Constant):
+                yield _Edit(_start(test), _start(test), "not ")
+        case ast.Expr(value=ast.Call()) | ast.Raise():
+            yield _Edit(_start(node), _end(node), "pass")
+
+
+def _of_constant(node: ast.AST) -> Iterator[_Edit]:
+    match node:
+        case ast.Constant(value=bool() as value):
+            yield _Edit(_start(node), _end(node), str(not value), weak=True)
+        case ast.Constant(value=int() | float() as value):
+            yield _Edit(_start(node), _end(node), repr(value + 1), weak=True)
+
+
+def _between(before: ast.expr, after: ast.expr, tokens: _Tokens, new: str | None) -> Iterator[_Edit]:
+    """The edit that puts `new` in the place of the operator between two expressions."""
+    if new is None:
+        return
+    first = bisect.bisect_left(tokens, _end(before), key=lambda token: token.start)
+    found = list(itertools.takewhile(lambda token: token.start < _start(after), tokens[first : first + 3]))
+    if 0 < len(found) <= 2:
+        yield _Edit(found[0].start, found[-1].end, new)
+
+
+def _apply(rows: list[str], edit: _Edit) -> tuple[str, str]:
+    """The text with the edit, and what was there."""
+    (first, start), (last, end) = edit.start, edit.end
+    cut = [*rows[first - 1 : last]]
+    old = "\n".join([cut[0][start:end]] if first == last else [cut[0][start:], *cut[1:-1], cut[-1][:end]])
+    joined = f"{rows[first - 1][:start]}{edit.new}{rows[last - 1][end:]}"
+    return "\n".join([*rows[: first - 1], joined, *rows[last:]]), old
+
+
+def _start(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return (node.lineno, node.col_offset)
+
+
+def _end(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _compiles(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _of_text(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]:
+    rows = text.split("\n")
+    for number, row in enumerate(rows, 1):
+        if (lines is not None and number not in lines) or _COMMENT.match(row):
+            continue
+        plain = _QUOTED.sub(lambda found: " " * len(found[0]), row)
+        for pattern, new in _TEXTUAL:
+            for found in re.finditer(pattern, plain):
+                broken = [*rows[: number - 1], row[: found.start()] + new + row[found.end() :], *rows[number:]]
+                yield Mutant(path=path, line=number, old=found[0], new=new, text="\n".join(broken))
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= 40 else f"{plain[:39]}…"

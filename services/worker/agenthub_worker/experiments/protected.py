@@ -1,0 +1,128 @@
+"""Protected tests: those that were there before are also run as they were, over the new code."""
+
+from __future__ import annotations
+
+import configparser
+import fnmatch
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import msgspec
+
+from agenthub_worker.evidence.layout import TEST_SETTINGS, belongs_to_tests
+from agenthub_worker.evidence.reports import Case, Outcome, stored_id
+from agenthub_worker.evidence.source import plain_id
+from agenthub_worker.evidence.test_history import some
+
+_INI_SECTIONS = ("pytest", "tool:pytest", "coverage:run", "coverage:report")
+_RED = ("failed", "error")
+
+
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
+    """How the earlier tests are put over the new code: files to write, and files to take away."""
+
+    write: Mapping[str, bytes] = {}
+    remove: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.write or self.remove)
+
+
+def is_protected(path: str) -> bool:
+    """Whether a file is a test, something that tests read, or a setting of the tests."""
+    return belongs_to_tests(path) or PurePosixPath(path).name in TEST_SETTINGS
+
+
+def restored(before: Mapping[str, bytes], now: Mapping[str, bytes], declared: Iterable[str] = ()) -> Restored:
+    """What has to be put back where the protected files of `before` differ from those of `now`.
+
+    `declared` are patterns of files that the plan lets the goal change. Settings that are new are taken away,
+    tests that are new stay.
+    """
+    patterns = tuple(declared)
+    write = {
+        path: data
+        for path, data in before.items()
+        if is_protected(path) and not _matches(path, patterns) and _says_else(path, data, now.get(path))
+    }
+    new = tuple(
+        path
+        for path in sorted(now.keys() - before.keys())
+        if PurePosixPath(path).name in TEST_SETTINGS
+        and not _matches(path, patterns)
+        and _says_else(path, b"", now[path])
+    )
+    return Restored(write=write, remove=new)
+
+
+def contradicted(
+    before: Mapping[str, Outcome], then: Sequence[Case], now: Sequence[Case], declared: Iterable[str] = ()
+) -> list[str]:
+    """Ids, without parameters, of tests that are red as they were and green as they are now.
+
+    `before` is how each ended before the change, `then` the run of the restored tests over the new code, `now`
+    that of the tests as they are. A test that failed before may fail.
+    """
+    patterns = tuple(declared)
+    red_now = {plain_id(case.id) for case in now if case.outcome in _RED}
+    red_before = {plain_id(name) for name, outcome in before.items() if outcome in _RED}
+    known = {plain_id(name) for name in before}
+    red_then = {plain_id(case.id) for case in then if case.outcome in _RED}
+    ran_then = {plain_id(stored_id(case.id)) for case in then}
+    ran_now = {plain_id(stored_id(case.id)) for case in now}
+    gone = {name for name in known - ran_then if name in ran_now and before_passed(before, name)}
+    found = ((red_then & _with_files(known)) - red_before - red_now) | gone
+    return sorted(name for name in found if not _matches(name, patterns))
+
+
+def before_passed(before: Mapping[str, Outcome], plain: str) -> bool:
+    """Whether a test passed, under at least one of its cases."""
+    return any(outcome == "passed" and plain_id(name) == plain for name, outcome in before.items())
+
+
+def refusal(tests: Sequence[str], changed: Sequence[str], when: str) -> str:
+    """Why a gate does not pass on tests that were changed to fit the code."""
+    return (
+        f"Tests fail on the new code as they were {when}, and pass only as they were changed ({some(changed)}):"
+        f" {some(tests)}. Make the code pass them as they were; a change of tests that a requirement wants is"
+        " declared in the plan (`changes_tests`), or accepted by a person."
+    )
+
+
+def _with_files(names: Iterable[str]) -> set[str]:
+    """The names, and the files that hold them: a file that cannot be read is one entry of a report."""
+    known = set(names)
+    return known | {name.split("::", 1)[0] for name in known}
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    file = name.split("::", 1)[0]
+    return any(
+        fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(file, pattern) or name.startswith(f"{pattern}::")
+        for pattern in patterns
+    )
+
+
+def _says_else(path: str, before: bytes, now: bytes | None) -> bool:
+    """Whether a file says something else about tests than before; None: it is gone."""
+    if now is None:
+        return True
+    name = PurePosixPath(path).name
+    if name == "conftest.py" or name not in TEST_SETTINGS:
+        return before != now
+    return bool(_settings(name, before) != _settings(name, now))
+
+
+def _settings(name: str, data: bytes) -> Any:
+    """What a file of settings says of pytest and coverage; its whole content where it cannot be read."""
+    try:
+        if name.endswith(".toml"):
+            tool = tomllib.loads(data.decode()).get("tool", {})
+            return {key: tool[key] for key in ("pytest", "coverage") if key in tool}
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        parser.read_string(data.decode())
+        return {key: dict(parser[key]) for key in _INI_SECTIONS if parser.has_section(key)}
+    except (ValueError, configparser.Error, AttributeError):
+        return data

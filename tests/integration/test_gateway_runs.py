@@ -1,0 +1,179 @@
+"""Reading what agents did: transcripts, outputs, who works, the gates that are to come, and figures over goals."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
+from agenthub_events.catalogue.values import TaskResult
+from agenthub_events.runs import (
+    Closed,
+    Nudge,
+    Resumed,
+    RunId,
+    Step,
+    ToolIntent,
+    ToolReceipt,
+    TurnIntent,
+    TurnReply,
+)
+from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
+from tests.support.until import until
+
+TOKEN = "ghp_" + "Zk3v" * 9
+STEPS: tuple[Step, ...] = (
+    Resumed(instance="i1", worker="Worker-1", delivery=1),
+    TurnIntent(turn=1, tries=1, request_hash="h", model="m"),
+    TurnReply(
+        turn=1,
+        tries=1,
+        request_hash="h",
+        model="m",
+        provider="p",
+        stop_reason="tool_use",
+        content=(
+            {"type": "text", "text": "I look."},
+            {"type": "tool_use", "id": "u1", "name": "bash", "input": {}},
+        ),
+    ),
+    ToolIntent(turn=1, tool_use_id="u1", name="bash", input={"command": f"curl -H {TOKEN} <b>x</b>"}),
+    ToolReceipt(turn=1, tool_use_id="u1", name="bash", text="exit 1", is_error=True),
+    Nudge(text="Use the cache", note_seq=7),
+    TurnIntent(turn=2, tries=1, request_hash="h2", model="m"),
+)
+
+
+@pytest.fixture
+def log(bus: Client) -> JetStreamEventLog:
+    return JetStreamEventLog(bus)
+
+
+@pytest.fixture
+async def gateway(
+    log: JetStreamEventLog, nats_server: NatsServer, database_url: str, tmp_path: Path
+) -> AsyncIterator[Gateway]:
+    wanted = settings(nats_server.authorised_url, database_url, data_dir=tmp_path / "data")
+    async with running_projector(log, database_url), running_gateway(wanted) as running:
+        yield running
+
+
+async def _started(gateway: Gateway, log: JetStreamEventLog) -> tuple[str, int]:
+    """A goal whose task `t-a` is at work, and the sequence of that."""
+    goal_id = (await gateway.submit(requirements=["Works"]))["goal_id"]
+    await write(log, goal_id, "_", planned("a"))
+    order = TaskEnqueued(
+        task_id="t-a", agent="coding", agent_type="coding", attempt=1, lane="p2", title="A", timeout_s=60
+    )
+    await write(log, goal_id, "t-a", order, "coding", "p2")
+    started = TaskStarted(
+        task_id="t-a", attempt=1, worker="Worker-1", agent="coding", instance="i1", delivery=1, ack_subject="none"
+    )
+    return goal_id, await write(log, goal_id, "t-a", started)
+
+
+async def test_a_transcript_tells_each_step_once_and_masks_what_looks_like_a_credential(
+    gateway: Gateway, log: JetStreamEventLog, bus: Client
+) -> None:
+    goal_id, seq = await _started(gateway, log)
+    base = f"/api/v1/goals/{goal_id}/tasks/t-a/attempts/1"
+    empty = await gateway.get(f"{base}/transcript", after=seq)
+    assert empty["items"] == []
+    runs, run = JetStreamRunLog(bus), RunId(goal_id, "t-a", 1)
+    last = 0
+    for step in STEPS:
+        stored = await runs.append(run, step, expected=last)
+        last = getattr(stored, "seq", 0)
+    await runs.emit(run, "output", b"collected 6 items\n")
+    await bus.flush()
+    told = await gateway.get(f"{base}/transcript")
+    assert [item["kind"] for item in told["items"]] == ["held", "said", "tool", "note", "asked"]
+    held, said, tool, note, asked = told["items"]
+    assert (held["worker"], said["text"], note["text"], note["note_seq"]) == (
+        "Worker-1",
+        "I look.",
+        "Use the cache",
+        7,
+    )
+    assert (tool["tool"], tool["text"], tool["is_error"]) == ("bash", "exit 1", True)
+    assert TOKEN not in str(told)
+    assert "<b>x</b>" in tool["input"]["command"]
+    assert said["at"] <= said["ended_at"] <= tool["at"] <= tool["ended_at"]
+    assert asked["ended_at"] is None
+    assert told["live"] == "collected 6 items\n"
+    output = await gateway.get(f"{base}/output")
+    assert (output["text"], output["cut"]) == ("collected 6 items\n", False)
+    await runs.append(run, Closed(reason="over"), expected=last)
+    assert (await gateway.get(f"{base}/transcript"))["items"][-1]["text"] == "over"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "tasks/t-a/attempts/2/transcript",
+        "tasks/t-ghost/attempts/1/transcript",
+        "tasks/*/attempts/1/output",
+        "tasks/t-a/attempts/-1/output",
+        "gates/tests/1/log",
+        "gates/*/1/log",
+    ],
+)
+async def test_what_nobody_has_done_cannot_be_read(gateway: Gateway, log: JetStreamEventLog, path: str) -> None:
+    goal_id, seq = await _started(gateway, log)
+    missing = await gateway.client.get(f"/api/v1/goals/{goal_id}/{path}", params={"after": seq})
+    assert (missing.status_code, missing.json()["type"]) == (404, "/problems/not-found")
+
+
+async def test_gates_that_had_no_round_yet_are_counted(gateway: Gateway, log: JetStreamEventLog) -> None:
+    goal_id, seq = await _started(gateway, log)
+    goal = await gateway.get(f"/api/v1/goals/{goal_id}", after=seq)
+    assert (goal["gates"], goal["gates_to_come"], goal["tasks_total"]) == (["tests", "security", "review"], 3, 1)
+    [listed] = (await gateway.get("/api/v1/goals"))["items"]
+    assert listed["gates_to_come"] == 3
+    attempts = (await gateway.get(f"/api/v1/goals/{goal_id}/attempts"))["items"]
+    assert [(item["task_id"], item["attempt"], item["worker"]) for item in attempts] == [("t-a", 1, "Worker-1")]
+    bare = {"must_pass_tests": True, "require_security_audit": False}
+    other = (await gateway.submit(constraints=bare))["sequence"]
+    [goal, _] = (await gateway.get("/api/v1/goals", after=other))["items"]
+    assert goal["gates"] == ["tests", "review"]
+
+
+async def test_workers_say_what_they_serve_and_hold(gateway: Gateway, bus: Client) -> None:
+    status = WorkerStatus(worker="Worker-1", instance="i1", types=("coding",), slots=2, holding=("g-1.t-a.1",))
+    await NatsFleet(bus).publish(status)
+
+    async def told() -> dict[str, Any] | None:
+        items: list[dict[str, Any]] = (await gateway.get("/api/v1/workers"))["items"]
+        return items[0] if items else None
+
+    worker = await until(told, what="the worker has been heard")
+    assert worker == {
+        "worker": "Worker-1",
+        "instance": "i1",
+        "types": ["coding"],
+        "slots": 2,
+        "holding": [{"goal_id": "g-1", "task_id": "t-a"}],
+    }
+
+
+async def test_figures_say_how_long_how_much_and_how_often_right_at_once(
+    gateway: Gateway, log: JetStreamEventLog
+) -> None:
+    goal_id, _ = await _started(gateway, log)
+    done = TaskCompleted(task_id="t-a", agent="coding", attempt=1, result=TaskResult(summary="done"))
+    seq = await write(log, goal_id, "t-a", done)
+    found = await gateway.get("/api/v1/analytics", after=seq, days=3_650)
+    [goal] = found["goals"]
+    assert (goal["goal_id"], goal["lead_s"], goal["estimated_s"], goal["tasks"]) == (goal_id, None, 240 * 60, 1)
+    [agent] = found["agents"]
+    assert (agent["agent"], agent["attempts"], agent["failed"]) == ("coding", 1, 0)
+    assert (found["gates"], found["models"]) == ([], [])
+    assert (await gateway.client.get("/api/v1/analytics", params={"days": 0})).status_code == 400

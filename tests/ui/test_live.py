@@ -1,0 +1,119 @@
+"""The page and the log: nothing missing, nothing twice, whatever happens to the connection."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.support.running_hub import RunningHub
+from tests.ui.conftest import SAMPLE
+from tests.ui.visitor import Visitor, rested
+
+LONG_MS = 60_000
+
+
+def _shown(page: Page) -> list[int]:
+    """The sequences of all rows of the event list, the oldest first; the list is virtual, so it is scrolled."""
+    return sorted(
+        page.evaluate(
+            """async () => {
+              const pane = document.querySelector('.event-rows');
+              const found = new Set();
+              const seen = [];
+              for (let top = 0; top <= pane.scrollHeight; top += 100) {
+                pane.scrollTop = top;
+                await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+                for (const row of pane.querySelectorAll('[data-sequence]')) {
+                  const at = Number(row.dataset.sequence);
+                  if (!found.has(at)) seen.push(at);
+                  found.add(at);
+                }
+              }
+              pane.scrollTop = 0;
+              return seen;
+            }"""
+        )
+    )
+
+
+def _logged(hub: RunningHub, goal_id: str) -> list[int]:
+    return [item["sequence"] for item in hub.get(f"/goals/{goal_id}/events", limit=500)["items"]]
+
+
+def test_no_event_is_missing_or_doubled_when_the_gateway_restarts_under_the_page(
+    hub: RunningHub, visitor: Visitor
+) -> None:
+    goal_id = hub.submit(SAMPLE)
+    page = visitor.open(f"/goals/{goal_id}?tab=events")
+    expect(page.locator("[data-sequence]").first).to_be_visible(timeout=LONG_MS)
+    hub.kill("gateway")
+    expect(page.locator(".log-chip.stale")).to_be_visible(timeout=LONG_MS)
+    expect(page.locator(".log-chip.live")).to_be_visible(timeout=LONG_MS)
+    rested(hub, goal_id, "ready_for_review")
+    expect(page.locator(".head .chip").first).to_have_text("Ready for review", timeout=LONG_MS)
+    newest = _logged(hub, goal_id)[-1]
+    expect(page.locator(f"[data-sequence='{newest}']")).to_be_visible(timeout=LONG_MS)
+    assert _shown(page) == _logged(hub, goal_id)
+    page.reload()
+    expect(page.locator(f"[data-sequence='{newest}']")).to_be_visible(timeout=LONG_MS)
+    assert _shown(page) == _logged(hub, goal_id)
+
+
+def test_a_page_that_lost_its_connection_says_so_and_catches_up(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit({"goal": "Seen through a cut line"})
+    rested(hub, goal_id, "awaiting_human")
+    page = visitor.open(f"/goals/{goal_id}?tab=events")
+    expect(page.locator(".log-chip.live")).to_be_visible()
+    visitor.context.set_offline(True)
+    hub.post(f"/goals/{goal_id}/priority", {"priority": "high"})
+    # A browser that goes offline keeps its open streams; the next thing that is sent tells.
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("alert").get_by_text("was not sent")).to_be_visible(timeout=LONG_MS)
+    visitor.picture("stale-command")
+    visitor.context.set_offline(False)
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator(".head .chip").first).to_have_text("Paused", timeout=LONG_MS)
+    assert _shown(page) == _logged(hub, goal_id)
+
+
+def test_an_update_leaves_focus_and_words_where_they_are(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit(SAMPLE)
+    page = visitor.open(f"/goals/{goal_id}")
+    field = page.get_by_label("Filter events")
+    field.click()
+    page.keyboard.type("task.")
+    rested(hub, goal_id, "ready_for_review")
+    expect(page.locator(".head .chip").first).to_have_text("Ready for review", timeout=LONG_MS)
+    expect(field).to_be_focused()
+    expect(field).to_have_value("task.")
+    hub.post(f"/goals/{goal_id}/cancel", {})
+
+
+def test_events_are_on_the_screen_soon(hub: RunningHub, visitor: Visitor) -> None:
+    """From the answer to a command until the page has drawn it, twenty times."""
+    goal_id = hub.submit({"goal": "Measured"})
+    rested(hub, goal_id, "awaiting_human")
+    page = visitor.open("/")
+    row = page.locator(f"[data-goal='{goal_id}'] .cell-state")
+    expect(row).to_contain_text("Waits for you")
+    took: list[float] = []
+    for turn in range(20):
+        word = "Paused" if turn % 2 == 0 else "Waits for you"
+        page.evaluate(
+            """([goal, word]) => {
+              window.drawn = new Promise((done) => {
+                const look = () => {
+                  const row = document.querySelector(`[data-goal='${goal}'] .cell-state`);
+                  if (row && row.textContent.includes(word)) done(performance.timeOrigin + performance.now());
+                  else requestAnimationFrame(look);
+                };
+                look();
+              });
+            }""",
+            [goal_id, word],
+        )
+        hub.post(f"/goals/{goal_id}/{'pause' if turn % 2 == 0 else 'resume'}", {})
+        sent = page.evaluate("performance.timeOrigin + performance.now()")
+        took.append(page.evaluate("window.drawn") - sent)
+    ordered = sorted(took)
+    print(f"event to pixel: p50 {ordered[9]:.0f} ms, p95 {ordered[18]:.0f} ms")  # noqa: T201
+    assert ordered[18] < 1_000, took

@@ -1,0 +1,102 @@
+"""A person with a browser: opens pages, looks, is told by axe what others could not use, and keeps pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+
+from tests.support.running_hub import RunningHub
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+_ROOT = Path(__file__).resolve().parents[2]
+_AXE = _ROOT / "services" / "gateway" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+PICTURES = Path(os.environ.get("AGENTHUB_PICTURES", _ROOT / "var" / "pictures"))
+_HEIGHTS = {1440: 900, 390: 844}
+_WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+# What a browser prints for an answer that the test itself has provoked.
+_PROVOKED = (
+    "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "net::ERR_CONNECTION",
+    "net::ERR_INTERNET_DISCONNECTED",
+    "net::ERR_EMPTY_RESPONSE",
+)
+
+Scheme = Literal["light", "dark"]
+LOADED_MS = 20_000
+RESTED_S = 200.0
+
+
+def rested(hub: RunningHub, goal_id: str, *statuses: str) -> None:
+    """Wait until a goal is in one of these states; in a thread, because playwright has the loop of this one."""
+    there = hub.wait_for(goal_id, *statuses, deadline_s=RESTED_S)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, there).result()
+
+
+class Visitor:
+    """One browser context. `complaints`: what the console or a broken script has said."""
+
+    def __init__(
+        self, browser: Browser, url: str, folder: Path, *, scheme: Scheme = "light", width: int = 1440
+    ) -> None:
+        self.url = url
+        self.folder = folder
+        self.scheme = scheme
+        self.width = width
+        self.complaints: list[str] = []
+        size: Any = {"width": width, "height": _HEIGHTS[width]}
+        self.context = browser.new_context(
+            viewport=size, color_scheme=scheme, reduced_motion="reduce", accept_downloads=True
+        )
+        self.context.set_default_timeout(LOADED_MS)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", self._told)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
+
+    def __enter__(self) -> Visitor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.context.close()
+
+    def _told(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not any(part in message.text for part in _PROVOKED):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def open(self, path: str) -> Page:
+        """Go to a page of the hub and wait until it is live."""
+        self.page.goto(self.url + path)
+        expect(self.page.locator("main")).to_be_visible(timeout=LOADED_MS)
+        return self.page
+
+    def settle(self) -> None:
+        """Wait until every read of the page was answered."""
+        expect(self.page.locator(".outlines")).to_have_count(0, timeout=LOADED_MS)
+        self.page.wait_for_function("document.fonts.status === 'loaded'")
+
+    def findings(self) -> list[str]:
+        """What axe finds on the page as it stands."""
+        self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        options = {"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": _WCAG}}
+        found: dict[str, Any] = self.page.evaluate("options => axe.run(document, options)", options)
+        return [
+            f"{rule['id']}: {node['target']} {node.get('failureSummary', '')[:300]}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+
+    def picture(self, name: str) -> Path:
+        """Keep a picture of the window."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        path = PICTURES / f"{name}-{self.width}-{self.scheme}.png"
+        self.page.screenshot(path=path)
+        return path
