@@ -316,6 +316,17 @@ async def test_an_uncommitted_workspace_can_be_compared(repository: GoalReposito
     assert "+2" in await repository.diff(base, taken.tree)
 
 
+async def test_a_workspace_with_other_dates_is_compared_with_a_commit_that_lacks_its_files(
+    repository: GoalRepository, tmp_path: Path
+) -> None:
+    """A sandbox may give the files to another account; to git they then look touched."""
+    head = await commit_files(repository, tmp_path / "w", ROOT_COMMIT, {"a.txt": "1\n"})
+    await repository.checkout(head, tmp_path / "w")
+    os.utime(tmp_path / "w" / "a.txt", (1_000_000_000, 1_000_000_000))
+    taken = await repository.snapshot(tmp_path / "w", ROOT_COMMIT)
+    assert "+1" in await repository.diff(ROOT_COMMIT, taken.tree)
+
+
 async def test_a_local_repository_can_be_imported(repository: GoalRepository, tmp_path: Path) -> None:
     source = tmp_path / "source"
     script = (

@@ -70,7 +70,7 @@ async def take_snapshot(git: Git, path: Path, parent: str) -> Snapshot:
     tree = git.with_environment(GIT_WORK_TREE=str(path), GIT_INDEX_FILE=str(scratch))
     try:
         await asyncio.to_thread(shutil.copyfile, index, scratch)
-        await tree.run("read-tree", "-m", checked(parent))
+        await tree.run("read-tree", "-m", "-i", checked(parent))
         links = await _stage(tree, path, parent)
         rules = await ignored(tree, path)
         litter = tuple(left for left in rules.files if left.reason == LITTER)
