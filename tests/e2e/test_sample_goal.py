@@ -11,7 +11,7 @@ from tests.support.demo_run import Demo
 from tests.support.running_hub import SAMPLE, Played, RunningHub, play, subsequence
 
 # The order of events that the design promises for this goal, in the words of the timeline. What is enqueued in the
-# same moment stands on one line in the order in which the log took it, which is nobody's promise.
+# same moment stands in the order in which the log took it, which is nobody's promise.
 GOLDEN = (
     "Orchestrator: Generated workflow with 12 tasks",
     ("Orchestrator: Enqueued tasks: ", {"analyze-requirements", "design-architecture"}),

@@ -309,11 +309,14 @@ def living(folder: Path) -> list[str]:
 def subsequence(wanted: Sequence[str | tuple[str, set[str]]], lines: Sequence[str]) -> str:
     """What is wanted first and does not come up in the lines after those before it; empty when all comes up.
 
-    A pair is a text and the names that the list behind it has to hold, in any order.
+    A pair is a text and the names that the lists behind it have to hold: on a busy machine what is enqueued in one
+    moment may stand on two lines.
     """
     rest = iter(lines)
     for item in wanted:
         text, names = item if isinstance(item, tuple) else (item, set[str]())
-        if not any(text in line and names <= set(line.partition(text)[2].split(", ")) for line in rest):
+        if not any(
+            text in line and not (names := names - set(line.partition(text)[2].split(", "))) for line in rest
+        ):
             return str(item)
     return ""
