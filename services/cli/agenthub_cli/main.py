@@ -36,6 +36,8 @@ _COMMANDS = (
     ("replay", "replay:app", "Look at a goal as it was, ask why, and play it again with today's code."),
     ("verify", "replay.files:verify", "Prove that nothing of a goal was changed, or name what was."),
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
+    ("backup", "backup:backup", "Back up a running hub."),
+    ("restore", "backup:restore", "Make a new data folder out of a backup."),
     ("nats", "nats_assets:app", "Apply the declared streams and consumers, or show where the server differs."),
     ("bench", "bench:app", "Measure the hub on this machine, against a raw floor of the same run."),
     ("doctor", "doctor:doctor", "Check this machine and, where one runs, the hub."),
