@@ -60,7 +60,9 @@ class Lease:
         self.task_id = order.task_id
         self.order = order
         self.delivery = delivery
-        self.claim = f"{order.attempt}-{delivery}-{ports.instance}"
+        # The deliveries of an order that stands in for a lost one are counted anew.
+        again = f"-{order.instead_of}" if order.instead_of else ""
+        self.claim = f"{order.attempt}-{delivery}-{ports.instance}{again}"
         self.run_id = RunId(goal_id, order.task_id, order.attempt)
         self.fence = Fence()
         self.notes: list[Note] = []
