@@ -229,6 +229,7 @@ async def test_an_order_that_stands_in_for_a_lost_one_goes_on_in_its_run_also_on
     steps = [r.step for r in await desk.steps()]
     assert [s.turn for s in steps if isinstance(s, TurnReply)] == [1, 2, 3]
     assert len([s for s in steps if isinstance(s, Resumed)]) == 2
+    assert [called.turn for called in await desk.of(LlmCalled)] == [1, 2, 3]
 
 
 async def test_the_fourth_claim_of_an_attempt_is_a_crash(bus: Client, tmp_path: Path) -> None:
