@@ -1,4 +1,4 @@
-"""A hub that is started in a shell whose variables speak of other databases and repositories, or forbid everything."""
+"""A hub that is started in a shell whose variables speak of other databases and repositories."""
 
 from __future__ import annotations
 
