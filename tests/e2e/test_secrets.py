@@ -6,6 +6,8 @@ whole, and reports them. Its goal, plan, test command, question and answer hold 
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -164,6 +166,12 @@ async def test_i9_no_secret_that_the_hub_knows_is_in_a_stream_a_table_a_log_or_a
     assert done.result.insights == ("[redacted]",) * len(known())
 
 
+def test_i9_no_secret_that_the_hub_knows_is_in_the_goal_as_a_file(played: Played, tmp_path: Path) -> None:
+    held = lines_of_file(played, tmp_path / "goal.agenthub.gz")
+    assert any(DSN in text for text in held), "what was said exactly is needed to replay it"
+    assert {secret for text in held for secret in known() if secret in text} == set()
+
+
 async def test_i9_nothing_that_looks_like_a_secret_is_kept_for_ever_or_shown(played: Played) -> None:
     async for name, text in streams(played.hub):
         if name == "EVENTS":
@@ -246,3 +254,14 @@ def exports(played: Played) -> dict[str, str]:
         assert printed.returncode == 0, printed.stderr
         shown[" ".join(words)] = printed.stdout + printed.stderr
     return shown
+
+
+def lines_of_file(played: Played, file: Path) -> list[str]:
+    """Every line of the goal as a file, and every object in it as it is."""
+    env = {"AGENTHUB_API_KEY": OF_THE_GATEWAY, "AGENTHUB_DATA_DIR": str(played.hub.data.root)}
+    done = run_cli("replay", "export", played.goal_id, "--to", str(file), env=env)
+    assert done.returncode == 0, done.stderr
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    objects = [json.loads(line) for line in lines if json.loads(line)["line"] == "object"]
+    assert objects
+    return lines + [base64.b64decode(known["encoded"]).decode("utf-8", "replace") for known in objects]

@@ -99,9 +99,9 @@ async def test_who_watches_hears_soon_of_orders_and_that_nobody_takes_them(
         await write(log, goal_id, "t-only", order("t-only"), "noop", "p2")
         # Sooner than the stream's own sign of life after 15 s.
         await heard("Enqueued tasks: only")
-        await heard('No worker serves "noop": start one with')
+        await heard("t-only: no running worker serves `noop`: start one with `agenthub worker noop`")
     shown = await cli(gateway, "goal", "show", goal_id)
-    assert 'No worker serves "noop"' in shown.stdout
+    assert "t-only: no running worker serves `noop`" in shown.stdout
 
     end = await write(log, goal_id, GOAL_AS_A_WHOLE, GoalPaused(by="anna", reason="Lunch"))
     again = await cli(gateway, "goal", "watch", goal_id, "--from", "now")

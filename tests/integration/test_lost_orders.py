@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 from nats.aio.client import Client
+from nats.js.api import DeliverPolicy
 
 from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.agent import AgentBlocked
-from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.nats_queues import NatsQueues
 from agenthub_orchestrator.queue_keeper import keep_queues
@@ -119,6 +121,61 @@ async def test_a_consumer_that_was_deleted_and_declared_anew_gives_its_orders_ou
         await create_missing(bus)
         await played(bus, log)
         assert len(await of(log, TaskCompleted)) == 1
+
+
+async def test_a_consumer_that_somebody_made_anew_from_now_on_has_lost_its_orders(bus: Client) -> None:
+    async with watched(bus, STATUS) as log:
+        await store(log, accepted(tasks=[("only", ())], agent="coding"))
+        await ordered(log, 1)
+        stream = bus.jetstream()
+        before = (await stream.consumer_info("EVENTS", "work-coding-p2")).config
+        await stream.delete_consumer("EVENTS", "work-coding-p2")
+        before.deliver_policy = DeliverPolicy.NEW
+        await stream.add_consumer("EVENTS", before)
+        await ordered(log, 2)
+        await played(bus, log)
+        assert len(await of(log, TaskCompleted)) == 1
+
+
+async def claimed(bus: Client, log: EventLog) -> TaskEnqueued:
+    """A worker takes the order and says that it holds it; then somebody acknowledges the order."""
+    async for delivery in NatsWorkQueue(bus, ("coding",), slots=1).deliveries():
+        order = delivery.recorded.event
+        assert isinstance(order, TaskEnqueued)
+        holding = (f"{goal_id(1)}.{order.task_id}.{order.attempt}",)
+        await NatsFleet(bus).publish(msgspec.structs.replace(STATUS, holding=holding))
+        started = TaskStarted(
+            task_id=order.task_id,
+            attempt=1,
+            worker="w",
+            agent="coding",
+            instance="i",
+            delivery=1,
+            ack_subject=delivery.ack_subject,
+        )
+        found = await log.read(f"{goal_id(1)}.{order.task_id}")
+        await store(log, Fence().after(found).draft(goal_id(1), order.task_id, started, "1"))
+        await delivery.ack()
+        return order
+    raise AssertionError("no order came")
+
+
+async def test_a_claimed_order_that_is_lost_with_its_worker_is_ordered_again_and_one_that_is_held_is_not(
+    bus: Client,
+) -> None:
+    async with watched(bus, STATUS) as log:
+        await store(log, accepted(tasks=[("first", ()), ("second", ())], agent="coding"))
+        await ordered(log, 2)
+        held = await claimed(bus, log)
+        # The other one is stolen: once it is ordered again, the watch has had time for the first as well.
+        await stolen(bus)
+        (again,) = (await ordered(log, 3))[2:]
+        assert isinstance(again, TaskEnqueued)
+        assert again.task_id != held.task_id
+        await NatsFleet(bus).publish(STATUS)
+        (again,) = (await ordered(log, 4))[3:]
+        assert isinstance(again, TaskEnqueued)
+        assert (again.task_id, again.attempt, again.retry_count) == (held.task_id, 1, 0)
 
 
 async def test_a_goal_whose_workers_do_not_run_asks_for_them(bus: Client) -> None:

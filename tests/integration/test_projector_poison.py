@@ -54,7 +54,7 @@ def begun(log: InMemoryEventLog, *numbers: int) -> None:
 
 @asynccontextmanager
 async def projecting(log: InMemoryEventLog, database: Database) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(project(log, database, BACKOFF))
+    task = asyncio.create_task(project(log, database, BACKOFF, look_every_s=0.2))
     try:
         yield task
         assert not task.done(), task.exception()

@@ -10,7 +10,6 @@ import asyncpg
 import pytest
 
 from agenthub_events.catalogue.goal import GoalPaused
-from agenthub_orchestrator.projector import app
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
@@ -90,9 +89,8 @@ async def goals(database: Database) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("ruin", RUINS)
 async def test_a_projector_that_runs_makes_it_again_by_itself(
-    log: InMemoryEventLog, database: Database, ruin: str, monkeypatch: pytest.MonkeyPatch
+    log: InMemoryEventLog, database: Database, ruin: str
 ) -> None:
-    monkeypatch.setattr(app, "_LOOK_EVERY_S", 0.2)
     async with projecting(log, database):
         await run(RUINS[ruin], database)
 
@@ -149,7 +147,7 @@ async def test_a_view_of_somebody_else_on_ours_outlives_a_rebuild(
 
 @asynccontextmanager
 async def two_projectors(log: InMemoryEventLog, database: Database) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(project(log, database, BACKOFF)) for _ in range(2)]
+    tasks = [asyncio.create_task(project(log, database, BACKOFF, look_every_s=0.2)) for _ in range(2)]
     try:
         yield
         assert not any(task.done() for task in tasks)
@@ -159,10 +157,7 @@ async def two_projectors(log: InMemoryEventLog, database: Database) -> AsyncIter
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_two_projectors_make_it_again_together(
-    log: InMemoryEventLog, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app, "_LOOK_EVERY_S", 0.2)
+async def test_two_projectors_make_it_again_together(log: InMemoryEventLog, database: Database) -> None:
     async with two_projectors(log, database):
         await run(RUINS["everything, with the migrations"], database)
         put(log, 1, "_", GoalPaused(by="ada", reason="tea"))

@@ -13,7 +13,6 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from agenthub_gateway import progress
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
@@ -72,9 +71,7 @@ async def test_a_projector_that_stands_still_makes_the_hub_not_ready(
     log: JetStreamEventLog,
     nats_server: NatsServer,
     database_url: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(progress, "_LOOK_EVERY_S", 0.1)
     wanted = settings(nats_server.authorised_url, database_url)
     async with running_gateway(wanted) as gateway:
         gateway.hub.lag._stuck_after_s = 1.0

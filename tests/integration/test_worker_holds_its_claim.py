@@ -7,15 +7,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from nats.aio.client import Client
 
+from agenthub_events.base import Fence
 from agenthub_events.catalogue.goal import GoalCancelled, GoalPaused
 from agenthub_events.catalogue.money import BudgetReserved, LlmCalled
 from agenthub_events.catalogue.task import (
     KnowledgeRecorded,
     TaskCancelled,
     TaskCompleted,
+    TaskEnqueued,
     TaskFailed,
     TaskNoted,
     TaskParked,
@@ -192,6 +195,41 @@ async def test_i12_a_second_delivery_takes_over_and_fences_the_first_worker(bus:
     steps = [r.step for r in await desk.steps()]
     assert [s.worker for s in steps if isinstance(s, Resumed)] == ["W1", "W2"]
     assert [s.turn for s in steps if isinstance(s, TurnReply)] == [1, 2, 3]
+
+
+async def test_an_order_that_stands_in_for_a_lost_one_goes_on_in_its_run_also_on_the_same_worker(
+    bus: Client, tmp_path: Path
+) -> None:
+    """The worker was taken for dead, and is not: it gives the first claim up and takes the second."""
+    desk = Desk(bus)
+    await desk.accept()
+    block = asyncio.Event()
+
+    def once(conversation: Conversation) -> Turn:
+        return DONE if block.is_set() else SLEEP
+
+    async with script(LOOK, once) as model, running_worker(bus, model, tmp_path, slots=2) as runner:
+        await desk.order()
+        await until(lambda: len(model.requests) == 2, 20, "the second turn")
+        await until(sleepers, 10, "its tool")
+        block.set()
+        order, seq = next((m.event, m.seq) for m in await desk.messages() if isinstance(m.event, TaskEnqueued))
+        again = msgspec.structs.replace(order, instead_of=seq)
+        fence = Fence().after(await desk.messages())
+        await desk.store(fence.draft(desk.goal_id, "t-add", again, f"1-{seq}", route=("coding", "p2")))
+        ended = await desk.ended_by(TaskCompleted)
+        await until(lambda: not runner.held(), 5, "the end of the second claim")
+
+        async def given_up() -> bool:
+            return not await sleepers()
+
+        await until(given_up, 10, "the end of the first claim's tool")
+    assert ended.attempt == 1
+    assert [s.delivery for s in await desk.of(TaskStarted)] == [1, 1]
+    steps = [r.step for r in await desk.steps()]
+    assert [s.turn for s in steps if isinstance(s, TurnReply)] == [1, 2, 3]
+    assert len([s for s in steps if isinstance(s, Resumed)]) == 2
+    assert [called.turn for called in await desk.of(LlmCalled)] == [1, 2, 3]
 
 
 async def test_the_fourth_claim_of_an_attempt_is_a_crash(bus: Client, tmp_path: Path) -> None:

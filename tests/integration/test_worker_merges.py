@@ -151,6 +151,15 @@ async def test_a_diagnosis_leaves_nothing_of_its_experiments(bus: Client, tmp_pa
     assert await desk.merges() == []
 
 
+OUR_AGENT = """---
+name: coding
+description: ours
+agenthub: {limits: {max_tokens: 1234}}
+---
+You code in our house style.
+"""
+
+
 async def test_a_local_repository_is_imported_before_the_work_and_its_agents_are_used(
     bus: Client, tmp_path: Path
 ) -> None:
@@ -158,7 +167,7 @@ async def test_a_local_repository_is_imported_before_the_work_and_its_agents_are
     agents = source / ".agenthub" / "agents"
     agents.mkdir(parents=True)
     (source / "x.py").write_text("x = 1\n")
-    (agents / "coding.md").write_text("---\nname: coding\ndescription: ours\n---\nYou code in our house style.\n")
+    (agents / "coding.md").write_text(OUR_AGENT)
     git = ["git", "-C", str(source), "-c", "user.name=n", "-c", "user.email=e@x"]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
         await asyncio.to_thread(subprocess.run, [*git, *words], check=True)
@@ -175,6 +184,7 @@ async def test_a_local_repository_is_imported_before_the_work_and_its_agents_are
     repository = await branch_of(desk, tmp_path)
     assert {"x.py", "y.py"} < {entry.path for entry in await repository.files(await desk.head())}
     assert "our house style" in str(model.requests[-1].body["system"])
+    assert model.requests[-1].body["max_tokens"] == 1234
 
 
 async def test_a_repository_that_is_none_is_said_in_plain_words(bus: Client, tmp_path: Path) -> None:

@@ -201,8 +201,9 @@ class GatedFleet:
 class BrokerQueues:
     """What the broker says of its lanes; every type is served, since a dead worker is started again."""
 
-    def __init__(self, broker: InMemoryBroker, adversary: Adversary) -> None:
+    def __init__(self, broker: InMemoryBroker, fleet: InMemoryFleet, adversary: Adversary) -> None:
         self._broker = broker
+        self._fleet = fleet
         self._adversary = adversary
 
     async def lanes(self) -> Mapping[Lane, LaneView]:
@@ -214,5 +215,6 @@ class BrokerQueues:
         }
 
     async def workers(self) -> Workers:
-        """Everybody."""
-        return Workers(served=frozenset(AGENT_TYPES))
+        """Everybody, and what those hold that have lately been heard of."""
+        holding = frozenset(attempt for status in self._fleet.living() for attempt in status.holding)
+        return Workers(served=frozenset(AGENT_TYPES), holding=holding)

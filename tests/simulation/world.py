@@ -169,7 +169,7 @@ class World:
             ids=SeededIds(self.seed),
             policy=self._policy,
         )
-        queues = BrokerQueues(self._broker, self.adversary)
+        queues = BrokerQueues(self._broker, self._fleet, self.adversary)
         async with asyncio.TaskGroup() as group:
             group.create_task(follower.run())
             group.create_task(keep_queues(follower, queues, self._skewed()))
@@ -226,8 +226,7 @@ class World:
             return
         delivery = self._broker.take(TYPES)
         if delivery is not None:
-            # One that was claimed before is missed only when its time is over, long after the storm.
-            await (delivery.ack() if delivery.num_delivered == 1 else delivery.nak())
+            await delivery.ack()
 
     async def _settle(self) -> None:
         for _ in range(ROUNDS):

@@ -152,6 +152,14 @@ class Desk:
         assert found is not None
         return found
 
+    async def ended_by(self, kind: type[E], task_id: str = "t-add", deadline_s: float = 30.0) -> E:
+        """Wait for the task's first event of this kind."""
+
+        async def told() -> list[E]:
+            return await self.of(kind, task_id)
+
+        return (await until(told, deadline_s, f"{kind.__name__} of {task_id}"))[0]
+
     async def merges(self) -> list[MergeDone]:
         """The goal's branch."""
         found = await self.log.read(f"{self.goal_id}._.merge")

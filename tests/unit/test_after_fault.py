@@ -8,8 +8,10 @@ from typing import get_args
 import pytest
 
 from agenthub_events.base import Event
+from agenthub_events.catalogue.agent import AgentAnswered
 from agenthub_events.catalogue.money import LlmCalled
-from agenthub_events.catalogue.task import TaskParked
+from agenthub_events.catalogue.task import TaskEnqueued, TaskParked, TaskRequeued
+from agenthub_events.runs import Closed, Resumed, Step, TurnFailed, TurnIntent, TurnReply
 from agenthub_worker.domain.after_fault import (
     MAX_RESTS,
     AfterFault,
@@ -17,7 +19,9 @@ from agenthub_worker.domain.after_fault import (
     Rest,
     after_fault,
     after_rests,
+    attempts_since_answered,
     backoff_s,
+    faults_in_a_row,
     overloads_in_a_row,
 )
 from agenthub_worker.domain.model import FaultKind, ModelFault
@@ -42,6 +46,63 @@ CALLED = LlmCalled(
 )
 def test_rests_are_counted_since_the_last_answer(told: list[Event], rests: int) -> None:
     assert overloads_in_a_row(told) == rests
+
+
+def failed(fault: str) -> TurnFailed:
+    return TurnFailed(turn=1, tries=1, may_be_billed=True, reason="r", fault=fault)
+
+
+HUNG, CUT = failed("hung"), failed("transient")
+INTENT = TurnIntent(turn=1, tries=1, request_hash="h", model="m")
+REPLY = TurnReply(turn=1, tries=1, request_hash="h", model="m", provider="p", stop_reason="end_turn", content=())
+
+
+@pytest.mark.parametrize(
+    ("steps", "row"),
+    [
+        ([], 0),
+        ([INTENT, HUNG, INTENT, HUNG], 2),
+        ([HUNG, Resumed(instance="i", worker="w", delivery=1), INTENT, HUNG, Closed(reason="over")], 2),
+        ([HUNG, HUNG, REPLY, HUNG], 1),
+        ([HUNG, HUNG, CUT, HUNG], 1),
+        ([HUNG, CUT], 0),
+        ([HUNG, failed("")], 0),
+    ],
+)
+def test_faults_in_a_row_end_at_an_answer_or_at_another_fault(steps: list[Step], row: int) -> None:
+    assert faults_in_a_row(steps, "hung") == row
+
+
+def order(attempt: int, instead_of: int = 0) -> TaskEnqueued:
+    return TaskEnqueued(
+        task_id="t",
+        agent="coding",
+        agent_type="coding",
+        attempt=attempt,
+        lane="p2",
+        title="T",
+        timeout_s=60,
+        instead_of=instead_of,
+    )
+
+
+ANSWERED = AgentAnswered(action="retry", by="anna", blocked_seq=1)
+
+
+@pytest.mark.parametrize(
+    ("told", "attempts"),
+    [
+        ([order(1), DRAINED, order(2)], [1, 2]),
+        ([order(1), order(1, instead_of=1), order(2)], [1, 2]),
+        ([order(1), order(2), ANSWERED, order(3)], [3]),
+        ([order(1), TaskRequeued(task_id="t", by="anna"), order(2), PARKED, order(3)], [2, 3]),
+        ([], []),
+    ],
+)
+def test_attempts_are_counted_since_somebody_decided_how_the_task_goes_on(
+    told: list[Event], attempts: list[int]
+) -> None:
+    assert attempts_since_answered(told) == attempts
 
 
 def test_each_rest_is_twice_as_long_up_to_a_quarter_of_an_hour() -> None:

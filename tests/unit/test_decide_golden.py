@@ -146,6 +146,13 @@ def test_x12_every_order_names_its_task_attempt_lane_parent_and_budget() -> None
         assert event.attempt == 1
         assert event.budget is not None
         assert event.budget.max_llm_calls == 500
+        assert (event.task_id, event.priority) == (event.originator_id.partition(".")[2], "normal")
+        assert (event.retry_count, event.max_retries) == (0, 3)
+        assert event.timeout_s > 0
+        assert event.title
+        assert goal.contexts[event.context_ref].task_id == event.task_id
+        known = goal.task(event.task_id).planned
+        assert event.depends_on == (known.depends_on if known else ())
     fix = goal.task("fix-tests-1-1").order
     assert fix is not None
     assert (fix.parent_task_id, fix.lane, fix.agent_type) == ("gate-tests-1", "p0", "coding")

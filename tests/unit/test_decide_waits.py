@@ -5,12 +5,14 @@ from __future__ import annotations
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_orchestrator.domain import Fired
+from agenthub_orchestrator.domain.rules.retries import resumable
+from agenthub_orchestrator.domain.state.timer_refs import attempt_ref, order_ref
 from tests.support.spec import Scenario, a_goal, step
 
 
 def found(goal: Scenario, kind: str, task_id: str, detail: str = "") -> Scenario:
     """The watch says so of the task's present order."""
-    goal.fired.add(Fired(kind, task_id, str(goal.task(task_id).order_seq), detail))
+    goal.fired.add(Fired(kind, task_id, order_ref(goal.task(task_id)), detail))
     return goal.settled()
 
 
@@ -46,10 +48,34 @@ def test_what_was_said_of_an_order_before_means_nothing_for_the_next_one() -> No
     assert not goal.fired
 
 
-def test_an_order_is_not_written_again_once_a_worker_is_at_it() -> None:
-    goal = a_goal(step("a")).claimed("t-a")
-    found(goal, "lost", "t-a")
+def test_what_was_said_of_an_order_means_nothing_once_a_worker_is_at_it() -> None:
+    goal = a_goal(step("a"))
+    goal.fired.add(Fired("lost", "t-a", order_ref(goal.task("t-a"))))
+    goal.claimed("t-a").settled()
     assert len(orders(goal, "t-a")) == 1
+    assert not goal.fired
+
+
+def test_a_claimed_order_that_got_lost_with_its_worker_is_written_again_and_its_run_goes_on() -> None:
+    goal = a_goal(step("a")).claimed("t-a")
+    before = goal.task("t-a").order_seq
+    found(goal, "lost", "t-a")
+    first, second = orders(goal, "t-a")
+    assert (first.attempt, second.attempt, second.instead_of) == (1, 1, before)
+    task = goal.task("t-a")
+    assert (task.word, task.claims, task.worker, task.retry_count) == ("enqueued", 1, "", 0)
+    assert resumable(task) == 1
+    assert goal.claimed("t-a").done("t-a").task("t-a").word == "done"
+
+
+def test_the_timer_of_a_lost_claim_does_not_end_the_one_that_follows_it() -> None:
+    goal = a_goal(step("a")).claimed("t-a")
+    timer = Fired("attempt", "t-a", attempt_ref(goal.task("t-a")))
+    found(goal, "lost", "t-a").claimed("t-a")
+    goal.fired.add(timer)
+    goal.settled()
+    assert goal.task("t-a").word == "in_progress"
+    assert not goal.fired
 
 
 def test_people_are_told_which_worker_is_missing_once_for_each_type() -> None:

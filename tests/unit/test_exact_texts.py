@@ -7,9 +7,9 @@ import pytest
 from agenthub_events.catalogue.agent import AgentAnswered
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.values import PlanTask
-from agenthub_events.redaction import NO_SECRETS, KnownSecrets, redact
+from agenthub_events.redaction import NO_SECRETS, REFERENCE, KnownSecrets, redact
 from agenthub_runtime.clock import SystemIds
-from agenthub_runtime.exact_texts import ExactTexts
+from agenthub_runtime.exact_texts import ExactTexts, is_kept_from
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from tests.support.secret_samples import IN_CONTEXT, SECRETS
 
@@ -93,3 +93,17 @@ async def test_a_reference_to_an_object_that_is_no_text_stays_a_reference(data: 
     artifacts = InMemoryArtifacts()
     said = f"see [redacted:{await artifacts.put(data)}]"
     assert await ExactTexts(artifacts, SystemIds()).restored_text(said, GOAL) == said
+
+
+async def test_what_a_goal_takes_away_holds_no_declared_secret_and_no_text_of_another_goal() -> None:
+    artifacts = InMemoryArtifacts()
+    texts = ExactTexts(artifacts, SystemIds())
+    secret = await artifacts.get(await texts.keep_secrets(["declared-by-it"], GOAL))
+    assert is_kept_from(secret, GOAL)
+    said = await texts.set_aside(GoalAccepted(goal=f"Use {next(iter(SECRETS.values()))}"), GOAL, NO_SECRETS)
+    (digest,) = REFERENCE.findall(said.goal)
+    text = await artifacts.get(digest)
+    assert not is_kept_from(text, GOAL)
+    assert is_kept_from(text, OTHER)
+    for data in (b"", b"\xff", b"{}", b'{"type": "secrets"}', b"[1, 2]", b'{"goal_id": "g", "values": []}'):
+        assert not is_kept_from(data, GOAL)

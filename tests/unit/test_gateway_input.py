@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agenthub_events.errors import InvalidInput
-from agenthub_gateway.api.payloads.decoding import body_hash, decode_strictly
+from agenthub_gateway.api.payloads.body_hashes import hashes_of
+from agenthub_gateway.api.payloads.decoding import decode_strictly
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GOAL_STATES, in_words
 from agenthub_gateway.api.payloads.source import Sources
@@ -61,7 +62,8 @@ def test_the_hash_of_a_body_does_not_depend_on_its_spelling() -> None:
     one = decode_strictly(b'{"goal": "a", "priority": "normal"}', SubmitBody)
     two = decode_strictly(b'{ "goal":"a"}', SubmitBody)
     other = decode_strictly(b'{"goal": "b"}', SubmitBody)
-    assert body_hash(one) == body_hash(two) != body_hash(other)
+    assert hashes_of(one) == hashes_of(two)
+    assert hashes_of(one).now != hashes_of(other).now
 
 
 def test_a_request_is_its_sender_and_its_key() -> None:

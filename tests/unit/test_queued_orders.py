@@ -18,8 +18,21 @@ POLICY = Policy()
 
 def order(seq: int, *, claimed: bool = False, agent_type: str = "coding") -> QueuedOrder:
     return QueuedOrder(
-        goal_id="g", task_id=f"t-{seq}", agent_type=agent_type, lane="p2", seq=seq, at=AT, claimed=claimed
+        goal_id="g",
+        task_id=f"t-{seq}",
+        agent_type=agent_type,
+        lane="p2",
+        seq=seq,
+        at=AT,
+        claimed=claimed,
+        ref=f"{seq}-1" if claimed else str(seq),
+        attempt_key=f"g.t-{seq}.1",
     )
+
+
+def at_work(*seqs: int) -> Workers:
+    """Living workers that hold these orders."""
+    return Workers(served=frozenset({"coding"}), holding=frozenset(f"g.t-{seq}.1" for seq in seqs))
 
 
 def seen(
@@ -77,13 +90,38 @@ def test_a_sight_that_was_wrong_in_between_begins_anew() -> None:
 
 def test_what_workers_have_claimed_counts_among_what_the_lane_holds() -> None:
     orders = [order(5, claimed=True), order(6, claimed=True), order(7)]
-    assert seen(orders, LaneView(acked=4, delivered=7, held=2), after_s=LOST_AFTER_S) == LOST
-    assert seen(orders, LaneView(acked=4, delivered=7, held=3), after_s=LOST_AFTER_S) == []
+    both = at_work(5, 6)
+    assert seen(orders, LaneView(acked=4, delivered=7, held=2), after_s=LOST_AFTER_S, workers=both) == LOST
+    assert seen(orders, LaneView(acked=4, delivered=7, held=3), after_s=LOST_AFTER_S, workers=both) == []
 
 
-def test_a_claimed_order_is_never_ordered_again() -> None:
+def test_what_a_living_worker_holds_is_never_ordered_again() -> None:
     lane = LaneView(acked=9, delivered=9, held=0)
-    assert seen([order(7, claimed=True)], lane, after_s=3_600) == []
+    assert seen([order(7, claimed=True)], lane, after_s=3_600, workers=at_work(7)) == []
+
+
+@pytest.mark.parametrize(
+    ("lane", "found"),
+    [
+        (LaneView(acked=9, delivered=9, held=0), [Fired("lost", "t-7", "7-1")]),
+        (LaneView(acked=3, delivered=9, held=0), [Fired("lost", "t-7", "7-1")]),
+        (LaneView(acked=3, delivered=9, held=1), []),
+        (None, []),
+    ],
+    ids=["acknowledged", "between", "comes again by itself", "no consumer"],
+)
+def test_a_claimed_order_is_lost_with_its_worker_only(lane: LaneView | None, found: list[Fired]) -> None:
+    assert seen([order(7, claimed=True)], lane, after_s=LOST_AFTER_S, workers=at_work(8)) == found
+    assert seen([order(7, claimed=True)], lane, after_s=LOST_AFTER_S - 1, workers=at_work(8)) == []
+
+
+def test_a_worker_that_is_heard_again_in_between_has_lost_nothing() -> None:
+    watch, lane = QueueWatch(), LaneView(acked=9, delivered=9, held=0)
+    silent, claimed = at_work(), order(7, claimed=True)
+    assert seen([claimed], lane, after_s=LOST_AFTER_S - 1, workers=silent, watch=watch) == []
+    for monotonic, workers in ((LOST_AFTER_S, at_work(7)), (LOST_AFTER_S + 1, silent)):
+        lanes = {CODING: lane}
+        assert watch.look([claimed], lanes, workers, now=AT, monotonic=monotonic, policy=POLICY) == []
 
 
 def test_a_type_that_nobody_serves_is_told_after_the_stall_time() -> None:

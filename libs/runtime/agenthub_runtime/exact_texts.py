@@ -36,6 +36,23 @@ class _Secrets(msgspec.Struct, frozen=True, kw_only=True, tag="secrets"):
 
 
 _Kept: TypeAlias = _Text | _Secrets
+_KEPT: msgspec.json.Decoder[_Kept] = msgspec.json.Decoder(_Kept)
+
+
+def is_kept_from(data: bytes, goal_id: str) -> bool:
+    """Whether an object is nothing for whoever takes the history of `goal_id` away.
+
+    So is what any goal has declared as secret, and the texts of another goal: whoever writes a text may name them.
+    """
+    kept = _decoded(data)
+    return isinstance(kept, _Secrets) or (isinstance(kept, _Text) and kept.goal_id != goal_id)
+
+
+def _decoded(data: bytes) -> _Kept | None:
+    try:
+        return _KEPT.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 class ExactTexts:
@@ -91,8 +108,8 @@ class ExactTexts:
 
     async def _get(self, digest: str, goal_id: str) -> _Kept | None:
         try:
-            kept = msgspec.json.decode(await self._artifacts.get(digest), type=_Kept)
-        except (ArtifactMissing, msgspec.DecodeError, UnicodeDecodeError):
+            kept = _decoded(await self._artifacts.get(digest))
+        except ArtifactMissing:
             return None
         # Whoever writes a text may write a reference: no goal reads what another one has set aside.
-        return kept if kept.goal_id == goal_id else None
+        return kept if kept is not None and kept.goal_id == goal_id else None

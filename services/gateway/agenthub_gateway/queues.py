@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 from nats.aio.client import Client
@@ -17,6 +18,7 @@ from agenthub_runtime.jetstream.work_queue import lane_states
 from agenthub_runtime.readmodels.rows import TaskRow
 
 _ASK_WITHIN_S = 1.0
+_NAMED = 3
 
 
 class QueueView(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,9 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     pulls: int
     problem: str = ""
+
+
+Ask: TypeAlias = Callable[[], Awaitable[list[QueueView]]]
 
 
 async def read_queues(nc: Client) -> list[QueueView]:
@@ -66,21 +71,37 @@ def unserved_types(queues: Sequence[QueueView]) -> dict[str, str]:
     }
 
 
-async def say_who_is_missing(ask: Callable[[], Awaitable[list[QueueView]]], rows: Sequence[TaskRow]) -> None:
+async def say_who_is_missing(ask: Ask, rows: Sequence[TaskRow]) -> None:
     """Put the reason into tasks that wait for a worker which does not run; unchanged while nobody can tell.
 
     Read models hold what events say, and no event says which workers run.
     """
     waiting = [row for row in rows if row.status == "enqueued"]
-    if not waiting:
-        return
-    try:
-        async with asyncio.timeout(_ASK_WITHIN_S):
-            missing = unserved_types(await ask())
-    except (AgenthubError, TimeoutError):
-        return
+    missing = await _missing(ask) if waiting else {}
     for row in waiting:
         row.reason = missing.get(row.agent_type, row.reason)
+
+
+async def why_waiting(ask: Ask, waiting: Mapping[str, str]) -> tuple[str, ...]:
+    """Why enqueued tasks (id to agent type) are not taken, a sentence for each agent type that nobody serves.
+
+    Empty while nobody can tell.
+    """
+    missing = await _missing(ask) if waiting else {}
+    found = []
+    for agent_type in sorted(missing.keys() & waiting.values()):
+        tasks = [task_id for task_id, wanted in waiting.items() if wanted == agent_type]
+        more = f" and {len(tasks) - _NAMED} more" if len(tasks) > _NAMED else ""
+        found.append(f"{', '.join(tasks[:_NAMED])}{more}: {missing[agent_type]}")
+    return tuple(found)
+
+
+async def _missing(ask: Ask) -> dict[str, str]:
+    try:
+        async with asyncio.timeout(_ASK_WITHIN_S):
+            return unserved_types(await ask())
+    except (AgenthubError, TimeoutError):
+        return {}
 
 
 async def read_workers(nc: Client) -> list[WorkerStatus]:

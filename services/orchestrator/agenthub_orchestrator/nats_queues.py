@@ -41,4 +41,5 @@ class NatsQueues:
             if status.problem
             for agent_type in status.types
         }
-        return Workers(served=frozenset(served), problems=problems)
+        holding = frozenset(attempt for status in living for attempt in status.holding)
+        return Workers(served=frozenset(served), holding=holding, problems=problems)

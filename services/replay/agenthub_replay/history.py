@@ -18,6 +18,7 @@ from agenthub_events.runs import RecordedStep, RunId, decode_step
 from agenthub_events.serialization.codec import decode
 from agenthub_events.subjects import Subject, parse_subject
 from agenthub_replay.errors import HistoryMissing
+from agenthub_runtime.exact_texts import is_kept_from
 
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _OVER = (GoalCompleted, GoalFailed, GoalCancelled)
@@ -160,12 +161,15 @@ async def load(source: HistorySource, goal_id: str, *, is_whole: bool = True) ->
     if not is_whole:
         return GoalHistory(goal_id, events)
     steps = await source.steps(goal_id)
-    objects = await _objects(source, [message.data for message in (*events, *steps)])
+    objects = await _objects(source, goal_id, [message.data for message in (*events, *steps)])
     return GoalHistory(goal_id, events, steps, objects)
 
 
-async def _objects(source: HistorySource, bodies: Iterable[bytes]) -> dict[str, bytes]:
-    """The objects that these bodies name by their digests, and those that these name in turn."""
+async def _objects(source: HistorySource, goal_id: str, bodies: Iterable[bytes]) -> dict[str, bytes]:
+    """The objects that these bodies name by their digests, and those that these name in turn.
+
+    A history is given away as a file, and shown: what its goal has declared as secret is no part of it.
+    """
     found: dict[str, bytes] = {}
     asked: set[str] = set()
     waiting = list(bodies)
@@ -173,7 +177,7 @@ async def _objects(source: HistorySource, bodies: Iterable[bytes]) -> dict[str, 
         for digest in named_in(waiting.pop()) - asked:
             asked.add(digest)
             data = await source.artifact(digest)
-            if data is not None:
+            if data is not None and not is_kept_from(data, goal_id):
                 found[digest] = data
                 waiting.append(data)
     return found

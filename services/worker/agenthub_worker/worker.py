@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
+from typing import TypeAlias
 
 import structlog
 
@@ -28,6 +29,9 @@ log = structlog.get_logger()
 STOP_WITHIN_S = 4.0
 _AFTER_A_FAULT_S = 5.0
 
+_Key: TypeAlias = tuple[str, tuple[int, int]]
+"""A task, and which of its orders: the attempt, and the order for which it stands in."""
+
 
 class Worker:
     """Runs the orders of a queue, `slots` at once. `run` works until it is cancelled; then call `stop`."""
@@ -40,13 +44,16 @@ class Worker:
         self._agent_setup = agent_setup
         self._types = tuple(types)
         self._slots = slots
-        self._held: dict[tuple[str, int], tuple[Lease, str]] = {}
+        self._held: dict[_Key, tuple[Lease, str]] = {}
         # Ordered, so that a simulation can be played again.
         self._working: dict[asyncio.Task[None], None] = {}
 
     def held(self) -> dict[str, str]:
         """The ack subject of each order that is being worked on, by task and attempt."""
-        return {f"{task}.{attempt}": subject for (task, attempt), (_, subject) in list(self._held.items())}
+        # The last order of an attempt is the one that counts.
+        return {
+            f"{task}.{order[0]}": subject for (task, order), (_, subject) in sorted([*self._held.items()], key=_at)
+        }
 
     def status(self) -> WorkerStatus:
         """What this worker says of itself."""
@@ -155,9 +162,14 @@ class Worker:
         await Attempt(lease, self._agent_setup).run(preparing)
 
 
-def _key_of(lease: Lease) -> tuple[str, int]:
-    # A retry may run beside the attempt before it, whose order comes once more before it is let go.
-    return lease.prefix, lease.order.attempt
+def _key_of(lease: Lease) -> _Key:
+    # A retry may run beside the attempt before it, whose order comes once more before it is let go; and so may an
+    # order beside the one for which it stands in.
+    return lease.prefix, (lease.order.attempt, lease.order.instead_of)
+
+
+def _at(held: tuple[_Key, object]) -> _Key:
+    return held[0]
 
 
 async def _dispose(preparing: asyncio.Task[Preparation]) -> None:

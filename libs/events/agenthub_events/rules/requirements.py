@@ -18,14 +18,15 @@ DEFAULT_MAX_COST_USD = 50.0
 DEFAULT_MAX_TIME_S = 7 * 86_400
 """Seconds after which a person is asked how such a goal goes on."""
 
+_PERCENT = r"(\d{1,3}(?:\.\d+)?)\s*(?:%|per\s?cent\b)"
+_WHAT = r"(?:(?:of|test|tests|code|line|unit|branch|statement|overall|total)\s+){0,3}"
 _COVERAGE = re.compile(
-    r"(?:\bcoverage\b(?:(?!\band\b|,)\D){0,40}?(\d{1,3}(?:\.\d+)?)\s*%)|(?:(\d{1,3}(?:\.\d+)?)\s*%\s*(?:(?:of|test|tests|code|line|unit|branch|statement|overall|total)\s+){0,3}coverage\b)",
-    re.I,
+    rf"(?:\bcoverage\b(?:(?!\band\b|,)\D){{0,40}}?{_PERCENT})|(?:{_PERCENT}\s*\+?\s*{_WHAT}coverage\b)", re.I
 )
 # A point ends a clause where a space follows it; a question keeps its mark, which says what it is.
 _CLAUSE_END = re.compile(r"(?<=[.!?;])\s+|\n|;|,?\s+\b(?:but|however)\b", re.I)
 _NO_LESS = re.compile(
-    r"\b(?:no|not)\s+(?:less|lower|worse|fewer)\s+than\b"
+    r"\b(?:no|not|never)\s+(?:less|lower|worse|fewer)\s+than\b"
     r"|\b(?:not|never|n['\u2019]t)\s+(?:\w+\s+)?(?:drop|fall|go|be|sink|decrease)\s+(?:below|under|less\s+than)\b"
     r"|\bmust\s*(?:not|n['\u2019]t)\s+(?:\w+\s+){0,3}(?:below|under)\b",
     re.I,
@@ -36,7 +37,7 @@ _BINDS_NOTHING = re.compile(
     r"|\bat\s+most\b|\bup\s+to\b|\bno\s+more\s+than\b|\bmaximum\b|\bbelow\b|\bunder\b|<"
     r"|\bif\s+(?:possible|you\s+can|feasible|practical|time)\b|\bwhere\s+possible\b|\bideally\b|\bpreferabl[ye]\b"
     r"|\bnice\s+to\s+have\b|\b(?:would|could|might|may)\b|\btry\b|\baim\b|\bhop(?:e|ing)\b"
-    r"|\b(?:currently|today|already|was|were|used\s+to)\b",
+    r"|\b(?:currently|today|already|was|were|had|used\s+to|last\s+(?:year|month|week|time|release|sprint))\b",
     re.I,
 )
 # Narrower than the above: "security: no secrets in the code" asks for an audit.

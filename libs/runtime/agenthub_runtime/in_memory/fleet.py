@@ -19,6 +19,11 @@ class InMemoryFleet:
         """Say that this worker is alive."""
         self._seen[status.worker] = (self._clock.monotonic(), status)
 
+    def living(self) -> list[WorkerStatus]:
+        """Every worker that has lately said that it is alive."""
+        now = self._clock.monotonic()
+        return [status for at, status in self._seen.values() if now - at <= self.TTL_S]
+
     async def alive(self, worker: str, instance: str, holding: str) -> bool:
         """Whether this very instance has lately said that it holds the attempt `holding`."""
         at, status = self._seen.get(worker, (float("-inf"), None))

@@ -281,6 +281,13 @@ async def get_dead_letter(connection: Connection, dead_letter_id: str) -> DeadLe
     return _row(rows[0], DeadLetterRow) if rows else None
 
 
+async def enqueued(connection: Connection, goal_id: str) -> dict[str, str]:
+    """The goal's tasks that wait in a queue, with the agent type that they wait for."""
+    sql = "SELECT task_id, agent_type FROM agenthub.tasks WHERE goal_id = $1 AND status = $2 ORDER BY ordinal"
+    rows = await fetch(connection, sql, goal_id, "enqueued")
+    return {row["task_id"]: row["agent_type"] for row in rows}
+
+
 async def left_out(connection: Connection, goal_ids: Sequence[str]) -> dict[str, list[str]]:
     """Goal to what the hub could not take further of it, in words; a goal of which all is in is not named."""
     rows = await fetch(

@@ -11,7 +11,6 @@ from agenthub_cli import exit_codes
 from agenthub_cli.checked import Calls, Count, Dollars, Id, Seconds
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.goals.queue_check import sentence, unserved_types
 from agenthub_cli.goals.views import diff, log, plan
 from agenthub_cli.goals.watch import (
     beginning,
@@ -89,9 +88,8 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     goal = hub.get(f"/goals/{goal_id}")
     tasks = list(hub.pages(f"/goals/{goal_id}/tasks"))
     gates = list(hub.pages(f"/goals/{goal_id}/gates"))
-    unserved = unserved_types(hub, goal_id)
     if json:
-        print_json({**goal, "tasks": tasks, "gates": gates, "unserved": unserved})
+        print_json({**goal, "tasks": tasks, "gates": gates})
         return
     say(f"{goal['goal']}\n{goal_id} is {goal['status']}\n")
     for words in goal.get("left_out", ()):
@@ -104,8 +102,8 @@ def show(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
     if gates:
         say()
         print_rows(gates, ("gate", "round", "verdict", "commit_id", "summary"), empty="")
-    for agent_type in unserved:
-        say(f"\n{sentence(agent_type)}")
+    for words in goal.get("why", ()):
+        say(f"\n{words}")
     if waits_for_approval(goal):
         say(f"\n{next_command(goal)}")
 

@@ -11,7 +11,6 @@ import msgspec
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import IDLE, PING, HubClient, ServerSentEvent
 from agenthub_cli.errors import CommandFailed, HubUnreachable
-from agenthub_cli.goals.queue_check import sentence, unserved_types
 from agenthub_cli.terminal.output import print_json, program, say
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import decode
@@ -135,10 +134,14 @@ class _Silence:
             return
         self._pause_s = min(2 * self._pause_s, _SILENCE_MAX_S)
         self._due = time.monotonic() + self._pause_s
-        for agent_type in unserved_types(self._hub, self._goal_id):
-            if agent_type not in self._reported:
-                self._reported.add(agent_type)
-                self._story.remark(sentence(agent_type))
+        try:
+            reasons = self._hub.get(f"/goals/{self._goal_id}").get("why", ())
+        except CommandFailed:
+            return
+        for words in reasons:
+            if words not in self._reported:
+                self._reported.add(words)
+                self._story.remark(words)
 
 
 def watch_goal(

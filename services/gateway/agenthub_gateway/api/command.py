@@ -14,7 +14,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import SkipValidation
 
 from agenthub_gateway.api.access import AnyRequest, KeyHeader, PortsParam
-from agenthub_gateway.api.payloads.decoding import body_hash, strict_body
+from agenthub_gateway.api.payloads.body_hashes import hashes_of
+from agenthub_gateway.api.payloads.decoding import strict_body
 from agenthub_gateway.api.payloads.responses import CommandAccepted
 from agenthub_gateway.commands.append import CommandOutcome, Intent, request_id_for
 from agenthub_gateway.edge.guard import LOCAL_PRINCIPAL, PRINCIPAL
@@ -35,11 +36,12 @@ class Caller:
 
     def intent(self, body: msgspec.Struct) -> Intent:
         """The envelope of the command in `body`. Raises `InvalidInput` for a key that cannot be used."""
-        key = self.key
+        key, hashes = self.key, hashes_of(body)
         return Intent(
             actor=self.principal,
             request_id=f"r-{self.ports.ids.token()}" if key is None else request_id_for(self.principal, key),
-            body_hash=body_hash(body),
+            body_hash=hashes.now,
+            earlier_hashes=hashes.earlier,
             keyed=key is not None,
             traceparent=self.traceparent,
         )

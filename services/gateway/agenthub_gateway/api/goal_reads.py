@@ -30,13 +30,14 @@ from agenthub_gateway.api.payloads.responses import (
 from agenthub_gateway.api.reading import Reading, ReadingParam
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.live.frames import EventView, Filter, Frame, parse_types, view_of
-from agenthub_gateway.queues import say_who_is_missing
+from agenthub_gateway.queues import say_who_is_missing, why_waiting
 from agenthub_runtime.postgres.database import Connection
 from agenthub_runtime.readmodels import (
     GoalFilter,
     Graph,
     UsageSummary,
     cursor_number,
+    enqueued,
     gates_begun,
     get_goal,
     get_task,
@@ -91,13 +92,15 @@ async def goals(
 
 @get("/api/v1/goals/{goal_id:str}", responses=says(GoalView), tags=_TAGS, summary="Show a goal")
 async def goal(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
-    """State, progress, estimates, cost, and whether somebody has to do something."""
+    """State, progress, estimates, cost, why nothing goes on, and whether somebody has to do something."""
     async with reading.view() as (connection, at):
         row = await get_goal(connection, goal_id)
         out, begun = await left_out(connection, [goal_id]), await gates_begun(connection, [goal_id])
+        waiting = await enqueued(connection, goal_id)
     if row is None:
         raise no_goal(goal_id)
-    return reading.answer(goal_view(row, out.get(goal_id, ()), begun.get(goal_id, ())), at)
+    why = await why_waiting(reading.ports.queues, waiting)
+    return reading.answer(goal_view(row, out.get(goal_id, ()), begun.get(goal_id, ()), why), at)
 
 
 @get("/api/v1/goals/{goal_id:str}/tasks", responses=says(TaskPage), tags=_TAGS, summary="List a goal's tasks")

@@ -27,14 +27,20 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A command's envelope: who gives it, and which request it is.
 
     `request_id` is made from the caller's key, so that a repetition is known; `keyed` is False for a fresh one.
-    `body_hash` tells a repetition from another request under the same key.
+    `body_hash` tells a repetition from another request under the same key; `earlier_hashes` are those under which
+    earlier versions of the hub may have stored the same body.
     """
 
     actor: str
     request_id: str
     body_hash: str
+    earlier_hashes: tuple[str, ...] = ()
     keyed: bool = False
     traceparent: str = ""
+
+    def is_of(self, body_hash: str) -> bool:
+        """Whether the body that was stored under this hash is the one of this request."""
+        return body_hash == self.body_hash or body_hash in self.earlier_hashes
 
 
 class CommandOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +172,7 @@ def earlier_outcome(
     found = next((recorded for recorded in records if event_id_of(recorded) == event_id), None)
     if found is None:
         return None
-    if getattr(found.event, "metadata", {}).get(BODY_HASH, intent.body_hash) != intent.body_hash:
+    if not intent.is_of(getattr(found.event, "metadata", {}).get(BODY_HASH, intent.body_hash)):
         raise KeyReused("This Idempotency-Key came with another body before: take a new key for a new request")
     return CommandOutcome(goal_id=goal_id, event_id=event_id, sequence=found.seq, replayed=True)
 

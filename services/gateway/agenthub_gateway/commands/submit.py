@@ -41,7 +41,7 @@ def _replayed(goal_id: str, tail: tuple[Recorded, ...], intent: Intent) -> Comma
     if not tail:
         raise StoreUnavailable("The goal is there already, and cannot be read at this moment: send it again")
     first = tail[0]
-    if isinstance(first.event, Unreadable) or getattr(first.event, "body_hash", "") != intent.body_hash:
+    if isinstance(first.event, Unreadable) or not intent.is_of(getattr(first.event, "body_hash", "")):
         raise KeyReused(
             f"This Idempotency-Key belongs to goal `{goal_id}`, which was submitted with another body: "
             "take a new key for a new goal"

@@ -8,22 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from agenthub_orchestrator.domain.due import Fired
 from agenthub_orchestrator.domain.policy import Policy
 from agenthub_orchestrator.domain.state.goal import GoalState
+from agenthub_orchestrator.domain.state.timer_refs import order_ref
 
 LOST_AFTER_S = 20.0
+
+K = TypeVar("K")
 
 Lane: TypeAlias = tuple[str, str]
 """Agent type and lane."""
 
 
 class QueuedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order whose attempt is open. `claimed`: a worker is at it."""
+    """An order whose attempt is open. `claimed`: a worker has taken it. `ref` names the order and its claim.
+
+    `attempt_key` is the attempt as workers name what they hold.
+    """
 
     goal_id: str
     task_id: str
@@ -32,6 +38,8 @@ class QueuedOrder(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     at: datetime
     claimed: bool
+    ref: str
+    attempt_key: str
 
 
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,9 +54,10 @@ class LaneView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workers(msgspec.Struct, frozen=True, kw_only=True):
-    """The agent types that are served, and why workers of a type could not start."""
+    """The agent types that are served, the attempts that living workers hold, and why others could not start."""
 
     served: frozenset[str]
+    holding: frozenset[str] = frozenset()
     problems: Mapping[str, str] = {}
 
 
@@ -56,7 +65,7 @@ class QueueWatch:
     """Remembers since when an order looks lost or unserved: one look proves nothing."""
 
     def __init__(self) -> None:
-        self._lost: dict[int, float] = {}
+        self._lost: dict[str, float] = {}
         self._unserved: dict[int, float] = {}
 
     def look(
@@ -71,14 +80,16 @@ class QueueWatch:
     ) -> list[tuple[str, Fired]]:
         """By goal, what the decider has to know. `monotonic` are seconds on any clock that never goes back."""
         waiting = [order for order in orders if not order.claimed]
-        lost = {order.seq for order in _lost(orders, lanes)}
+        lost = {order.ref for order in _lost(orders, lanes, workers.holding)}
         unserved = {order.seq for order in waiting if order.agent_type not in workers.served}
         self._lost = _since(self._lost, lost, monotonic)
         self._unserved = _since(self._unserved, unserved, monotonic)
         found = []
-        for order in waiting:
-            if monotonic - self._lost.get(order.seq, monotonic) >= LOST_AFTER_S:
-                found.append((order.goal_id, Fired("lost", order.task_id, str(order.seq))))
+        for order in orders:
+            if monotonic - self._lost.get(order.ref, monotonic) >= LOST_AFTER_S:
+                found.append((order.goal_id, Fired("lost", order.task_id, order.ref)))
+            elif order.claimed:
+                continue
             elif monotonic - self._unserved.get(order.seq, monotonic) >= policy.stall_after_s:
                 hindered = workers.problems.get(order.agent_type, "")
                 found.append((order.goal_id, Fired("unserved", order.task_id, str(order.seq), hindered)))
@@ -100,15 +111,23 @@ def queued_orders(state: GoalState) -> Iterator[QueuedOrder]:
                 seq=task.order_seq,
                 at=task.order.timestamp,
                 claimed=task.word != "enqueued",
+                ref=order_ref(task),
+                attempt_key=f"{state.goal_id}.{task_id}.{task.attempt}",
             )
 
 
-def _since(before: Mapping[int, float], now: Collection[int], at: float) -> dict[int, float]:
-    return {seq: before.get(seq, at) for seq in now}
+def _since(before: Mapping[K, float], now: Collection[K], at: float) -> dict[K, float]:
+    return {key: before.get(key, at) for key in now}
 
 
-def _lost(orders: Sequence[QueuedOrder], lanes: Mapping[Lane, LaneView]) -> Iterator[QueuedOrder]:
-    """Unclaimed orders that their lane neither holds nor still has to give out, as far as its numbers tell."""
+def _lost(
+    orders: Sequence[QueuedOrder], lanes: Mapping[Lane, LaneView], holding: Collection[str]
+) -> Iterator[QueuedOrder]:
+    """Orders that no living worker works on, and that their lane neither holds nor still has to give out.
+
+    As far as its numbers tell. A worker that says nothing any more is dead or ends itself, and the log shuts it
+    out of what is ordered again.
+    """
     by_lane: dict[Lane, list[QueuedOrder]] = {}
     for order in orders:
         by_lane.setdefault((order.agent_type, order.lane), []).append(order)
@@ -117,8 +136,9 @@ def _lost(orders: Sequence[QueuedOrder], lanes: Mapping[Lane, LaneView]) -> Iter
         if view is None:
             # Its consumer is gone and will be declared anew: then everything is given out again.
             continue
-        yield from (order for order in inside if not order.claimed and order.seq <= view.acked)
+        left = [order for order in inside if not order.claimed or order.attempt_key not in holding]
+        yield from (order for order in left if order.seq <= view.acked)
         given_out = [order for order in inside if view.acked < order.seq <= view.delivered]
         if view.held < len(given_out):
             # Some of them were acknowledged, and nobody can say which.
-            yield from (order for order in given_out if not order.claimed)
+            yield from (order for order in left if view.acked < order.seq <= view.delivered)

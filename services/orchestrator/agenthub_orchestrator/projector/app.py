@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 BY = "projector"
 # Readers see an old state for as long as this waits.
 _LONGEST_PAUSE_S = 1.0
-_LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 5.0
 
 
 async def run_projector(settings: ProjectorSettings) -> None:
@@ -46,10 +46,18 @@ async def run_projector(settings: ProjectorSettings) -> None:
         await nats.close()
 
 
-async def project(event_log: EventLog, database: Database, backoff: Backoff, *, version: int = VERSION) -> None:
+async def project(
+    event_log: EventLog,
+    database: Database,
+    backoff: Backoff,
+    *,
+    version: int = VERSION,
+    look_every_s: float = LOOK_EVERY_S,
+) -> None:
     """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away.
 
-    What is missing or was changed in the database is made again: everything in it comes out of the log.
+    What is missing or was changed in the database is made again: everything in it comes out of the log. Every
+    `look_every_s` seconds it is looked whether something is.
     """
     told = QuarantineLog(event_log, backoff.clock, BY)
     failures = 0
@@ -61,7 +69,7 @@ async def project(event_log: EventLog, database: Database, backoff: Backoff, *, 
             failures = 0
             models = ReadModels(event_log, generation.schema, told=told)
             runner = AsyncProjectionRunner(event_log, database, models, generation, channel=CHANNEL)
-            await _while_whole(runner.run(), database, sets, generation)
+            await _while_whole(runner.run(), _until_ruined(database, sets, generation, look_every_s))
         except IntegrityError as error:
             log.info("projection_moved", reason=str(error))
         except (DatabaseUnavailable, StoreUnavailable) as error:
@@ -74,11 +82,9 @@ async def project(event_log: EventLog, database: Database, backoff: Backoff, *, 
             await backoff.clock.sleep(backoff.longest_s)
 
 
-async def _while_whole(
-    work: Coroutine[Any, Any, None], database: Database, sets: Generations, generation: Generation
-) -> None:
+async def _while_whole(work: Coroutine[Any, Any, None], until_ruined: Coroutine[Any, Any, None]) -> None:
     """Do `work` until it ends, or until something of the generation is missing."""
-    tasks = [asyncio.create_task(work), asyncio.create_task(_until_ruined(database, sets, generation))]
+    tasks = [asyncio.create_task(work), asyncio.create_task(until_ruined)]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -89,10 +95,12 @@ async def _while_whole(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _until_ruined(database: Database, sets: Generations, generation: Generation) -> None:
+async def _until_ruined(
+    database: Database, sets: Generations, generation: Generation, look_every_s: float
+) -> None:
     """Postgres tells nobody when a table is dropped, and a log that rests writes nothing that would fail."""
     while True:
-        await asyncio.sleep(_LOOK_EVERY_S)
+        await asyncio.sleep(look_every_s)
         try:
             async with database.connection() as connection:
                 if not await sets.is_whole(connection, generation):

@@ -38,7 +38,8 @@ def enqueued(view: GoalRows, seq: int, event: t.TaskEnqueued) -> None:
     attempt.model = event.model
     attempt.resumes = event.resumes
     attempt.enqueued_seq = seq
-    attempt.enqueued_at = event.timestamp
+    if not event.instead_of:
+        attempt.enqueued_at = event.timestamp
     _gate_ordered(view, event)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -30,6 +30,7 @@ from agenthub_orchestrator.domain import (
 from agenthub_replay.history import GoalHistory, readable
 from agenthub_replay.playing.differences import Divergence
 
+_Key: TypeAlias = tuple[tuple[int, str, str], tuple[Any, ...]]
 PolicyChange: TypeAlias = Callable[[Policy], Policy]
 _ACTOR = "orchestrator"
 
@@ -51,10 +52,11 @@ class _Decided(NamedTuple):
     inputs: DecisionInputs
 
     @property
-    def key(self) -> tuple[int, str, str, str]:
-        """Equal for the events of one decision; timers of one moment may each have had their own."""
-        fired = str(sorted((fired.kind, fired.task_id, fired.ref, fired.detail) for fired in self.inputs.fired))
-        return self.inputs.observed_seq, str(self.inputs.now or ""), self.inputs.policy_ref, fired
+    def key(self) -> _Key:
+        """Equal for the events of one decision; of two in one moment, the later has heard of more."""
+        inputs = self.inputs
+        fired = sorted((known.kind, known.task_id, known.ref) for known in inputs.fired)
+        return (inputs.observed_seq, str(inputs.now or ""), inputs.policy_ref), (len(fired), *fired)
 
 
 def as_it_was(policy: Policy) -> Policy:
@@ -82,13 +84,13 @@ class _Replay:
 
     def run(self) -> DecisionsReplayed:
         state = initial(self._history.goal_id)
-        groups: defaultdict[tuple[int, str, str, str], list[_Decided]] = defaultdict(list)
+        groups: defaultdict[_Key, list[_Decided]] = defaultdict(list)
         for decided in self._decided:
             groups[decided.key].append(decided)
         events = iter(self._history.events)
         following = next(events, None)
         for key in sorted(groups):
-            while following is not None and following.seq <= key[0]:
+            while following is not None and following.seq <= key[0][0]:
                 apply(state, following)
                 following = next(events, None)
             self._decide(state, groups[key])
@@ -117,11 +119,17 @@ class _Replay:
 
     def _in_flight(self, group: list[_Decided]) -> set[str]:
         """Aggregates that earlier decisions had written to, whose events the fold had not reached."""
-        seq, now, *_ = group[0].key
+        (seq, now, _), fired = group[0].key
+        first = min(decided.recorded.seq for decided in group)
+
+        def came_before(other: _Decided) -> bool:
+            (other_seq, other_now, _), other_fired = other.key
+            if (other_seq, other_now) != (seq, now):
+                return (other_seq, other_now) < (seq, now)
+            return other_fired < fired and other.recorded.seq < first
+
         return {
-            other.event.originator_id
-            for other in self._decided
-            if other.recorded.seq > seq and other.key[:2] < (seq, now)
+            other.event.originator_id for other in self._decided if other.recorded.seq > seq and came_before(other)
         }
 
     def _policy(self, inputs: DecisionInputs, group: list[_Decided]) -> Policy:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,8 +14,16 @@ from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import Usage
 from agenthub_events.redaction import KnownSecrets, encodable, mapped
 from agenthub_events.rules.budget import Spent
-from agenthub_events.runs import Nudge, TurnFailed, TurnIntent, TurnReply
-from agenthub_worker.domain.after_fault import AskAgain, Rest, after_fault, after_rests, overloads_in_a_row
+from agenthub_events.runs import Nudge, RunId, Step, TurnFailed, TurnIntent, TurnReply
+from agenthub_worker.domain.after_fault import (
+    AskAgain,
+    Rest,
+    after_fault,
+    after_rests,
+    attempts_since_answered,
+    faults_in_a_row,
+    overloads_in_a_row,
+)
 from agenthub_worker.domain.model import (
     Block,
     ModelClient,
@@ -163,13 +172,27 @@ class ModelCalls:
     async def _after_fault(self, fault: ModelFault, tries: int) -> None:
         """Wait, so that the same turn is asked again, or end the attempt. Raises `AttemptOver`."""
         run = self._journal.run
-        match after_fault(fault, tries=tries, in_a_row=run.same_faults, answered=len(run.answers)):
+        in_a_row = await self._hung_in_a_row() if fault.kind == "hung" else run.same_faults
+        match after_fault(fault, tries=tries, in_a_row=in_a_row, answered=len(run.answers)):
             case AskAgain(wait_s=wait):
                 await self._lease.while_held(self._lease.ports.pause(wait))
             case Rest(asked_s=asked):
                 raise AttemptOver(await self._rest(fault, asked))
             case outcome:
                 raise AttemptOver(outcome)
+
+    async def _hung_in_a_row(self) -> int:
+        """How often the server has hung in a row, over all attempts since somebody decided about the task.
+
+        An attempt may be too short for three such calls, and its time over without anybody being asked.
+        """
+        lease, ports = self._lease, self._lease.ports
+        told = await ports.patiently(lambda: ports.events.read(lease.prefix))
+        steps: list[Step] = []
+        for attempt in attempts_since_answered(recorded.event for recorded in told):
+            run_id = RunId(lease.goal_id, lease.task_id, attempt)
+            steps += [r.step for r in await ports.patiently(partial(ports.runs.read, run_id))]
+        return max(self._journal.run.same_faults, faults_in_a_row(steps, "hung"))
 
     async def _rest(self, fault: ModelFault, asked_s: float | None) -> AttemptOutcome:
         lease, ports = self._lease, self._lease.ports

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.task import KnowledgeRecorded, TaskProposed, TaskStarted
+from agenthub_events.catalogue.task import KnowledgeRecorded, TaskEnqueued, TaskProposed, TaskStarted
 from agenthub_events.catalogue.values import Finding, LeftOut, Plan
 from agenthub_events.errors import InvalidPlan
 from agenthub_events.redaction import encodable
@@ -23,7 +23,7 @@ from agenthub_worker.domain.run import INTERRUPTED, Call
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.evidence.patch import PATCH_BYTES, file_patches, unread
 from agenthub_worker.lease.journal import Journal
-from agenthub_worker.lease.lease import AttemptOver, Lease
+from agenthub_worker.lease.lease import AttemptOver, Lease, claim_name
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult
 from agenthub_worker.tools.control import (
     AskHuman,
@@ -235,16 +235,17 @@ class ToolCalls:
         raise ToolRefused(f"`{call.name}` makes no event.")
 
     def _stored_earlier(self, event: Event, tool_use_id: str) -> bool:
+        earlier = [recorded.event for recorded in self._lease.earlier if isinstance(recorded.event, Event)]
+        order = self._lease.order
+        orders = {0, order.instead_of, *(told.instead_of for told in earlier if isinstance(told, TaskEnqueued))}
         claims = [
-            recorded.event
-            for recorded in self._lease.earlier
-            if isinstance(recorded.event, TaskStarted) and recorded.event.attempt == self._lease.order.attempt
+            claim_name(told.attempt, told.delivery, told.instance, instead_of)
+            for told in earlier
+            if isinstance(told, TaskStarted) and told.attempt == order.attempt
+            for instead_of in orders
         ]
-        ids = {
-            self._lease.draft(event, f"{c.attempt}-{c.delivery}-{c.instance}-{tool_use_id}").event_id
-            for c in claims
-        }
-        stored = {r.event.event_id for r in self._lease.earlier if isinstance(r.event, Event)}
+        ids = {self._lease.draft(event, f"{claim}-{tool_use_id}").event_id for claim in claims}
+        stored = {told.event_id for told in earlier}
         return not ids.isdisjoint(stored)
 
 

@@ -12,8 +12,10 @@ from typing import TypeAlias
 import msgspec
 
 from agenthub_events.base import Event
+from agenthub_events.catalogue.agent import AgentAnswered
 from agenthub_events.catalogue.money import LlmCalled
-from agenthub_events.catalogue.task import TaskParked
+from agenthub_events.catalogue.task import TaskEnqueued, TaskParked, TaskRequeued
+from agenthub_events.runs import Step, TurnFailed, TurnReply
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_worker.domain.model import ModelFault
 from agenthub_worker.domain.outcomes import AttemptOutcome, Blocked, Failed, Parked
@@ -51,7 +53,8 @@ AfterFault: TypeAlias = AskAgain | Rest | AttemptOutcome
 def after_fault(fault: ModelFault, *, tries: int, in_a_row: int, answered: int) -> AfterFault:
     """What follows from the newest fault of a turn.
 
-    `tries` of this turn, `in_a_row` of them with this kind of fault, after `answered` calls of the attempt.
+    `tries` of this turn, `in_a_row` faults of this kind without any other or an answer between them (those of a
+    hung server also in earlier attempts), after `answered` calls of the attempt.
     """
     ended = _at_once(fault, answered) or (_after_the_same(fault, in_a_row) if in_a_row >= SAME_FAULTS else None)
     if ended is not None:
@@ -124,6 +127,30 @@ def overloads_in_a_row(told: Iterable[Event | Unreadable]) -> int:
             case TaskParked(reason="overload"):
                 rests += 1
     return rests
+
+
+def attempts_since_answered(told: Iterable[Event | Unreadable]) -> list[int]:
+    """The attempts of the task of these events, in their order, since somebody last decided how it goes on."""
+    attempts: list[int] = []
+    for event in told:
+        match event:
+            case AgentAnswered() | TaskRequeued():
+                attempts = []
+            case TaskEnqueued(attempt=attempt) if attempt not in attempts:
+                attempts.append(attempt)
+    return attempts
+
+
+def faults_in_a_row(steps: Iterable[Step], kind: str) -> int:
+    """How often the server has shown this fault, and nothing else, at the end of these recorded steps."""
+    row = 0
+    for step in steps:
+        match step:
+            case TurnReply():
+                row = 0
+            case TurnFailed(fault=fault):
+                row = row + 1 if fault == kind else 0
+    return row
 
 
 def backoff_s(rests: int, asked_s: float | None) -> float:

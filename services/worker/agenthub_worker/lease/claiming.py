@@ -31,6 +31,7 @@ async def claim(ports: WorkerPorts, lease: Lease, delivery: Delivery) -> bool:
     Raises `LeaseLost` when the order comes again for an open attempt of a goal that wants no work any more.
     """
     order = lease.order
+    before = await _before(ports, lease, delivery.recorded.seq) if order.instead_of else ()
     tail: Sequence[Recorded] = ()
     if delivery.num_delivered > 1:
         tail = await _tail_of(ports, lease, delivery.recorded.seq)
@@ -47,7 +48,8 @@ async def claim(ports: WorkerPorts, lease: Lease, delivery: Delivery) -> bool:
                 if delivery.num_delivered > 1:
                     # A claim that ends at once would count as one more dead worker.
                     await lease.look_at_goal()
-                if await _started(ports, lease, delivery, fence, tail):
+                lease.begin(fence, (*before, *tail))
+                if await _started(ports, lease, delivery):
                     return True
             case FailCrashed(fence=fence, claims=claims):
                 if await _failed(ports, lease, fence, claims):
@@ -59,9 +61,7 @@ async def claim(ports: WorkerPorts, lease: Lease, delivery: Delivery) -> bool:
         tail = await _tail_of(ports, lease, delivery.recorded.seq)
 
 
-async def _started(
-    ports: WorkerPorts, lease: Lease, delivery: Delivery, fence: Fence, tail: Sequence[Recorded]
-) -> bool:
+async def _started(ports: WorkerPorts, lease: Lease, delivery: Delivery) -> bool:
     event = TaskStarted(
         task_id=lease.task_id,
         attempt=lease.order.attempt,
@@ -71,7 +71,6 @@ async def _started(
         delivery=delivery.num_delivered,
         ack_subject=delivery.ack_subject,
     )
-    lease.begin(fence, tail)
     result = await ports.append((lease.draft(event),), lease.stamp())
     if isinstance(result, Conflict):
         return False
@@ -103,6 +102,16 @@ async def _leave(delivery: Delivery, decision: ClaimDecision) -> None:
 
 async def _tail_of(ports: WorkerPorts, lease: Lease, order_seq: int) -> list[Recorded]:
     return await ports.patiently(lambda: ports.events.read(lease.prefix, after=order_seq))
+
+
+async def _before(ports: WorkerPorts, lease: Lease, order_seq: int) -> list[Recorded]:
+    """What claims of the attempt have written under the orders for which this one stands in."""
+    told = await ports.patiently(lambda: ports.events.read(lease.prefix))
+    attempt = lease.order.attempt
+    first = next(
+        (r.seq for r in told if isinstance(r.event, TaskEnqueued) and r.event.attempt == attempt), order_seq
+    )
+    return [recorded for recorded in told if first < recorded.seq < order_seq]
 
 
 async def _holder_alive(ports: WorkerPorts, lease: Lease, tail: Sequence[Recorded]) -> bool:

@@ -39,6 +39,11 @@ class AttemptOver(Exception):
         self.outcome = outcome
 
 
+def claim_name(attempt: int, delivery: int, instance: str, instead_of: int = 0) -> str:
+    """What distinguishes a claim: the deliveries of an order that stands in for a lost one are counted anew."""
+    return f"{attempt}-{delivery}-{instance}" + (f"-{instead_of}" if instead_of else "")
+
+
 class Note(msgspec.Struct, frozen=True):
     """A person's word to the running agent."""
 
@@ -60,7 +65,7 @@ class Lease:
         self.task_id = order.task_id
         self.order = order
         self.delivery = delivery
-        self.claim = f"{order.attempt}-{delivery}-{ports.instance}"
+        self.claim = claim_name(order.attempt, delivery, ports.instance, order.instead_of)
         self.run_id = RunId(goal_id, order.task_id, order.attempt)
         self.fence = Fence()
         self.notes: list[Note] = []
@@ -82,7 +87,7 @@ class Lease:
         return f"{self.prefix}.{self.order.attempt}"
 
     def begin(self, fence: Fence, tail: Sequence[Recorded]) -> None:
-        """The claim is in the log: `fence` is where it stands, `tail` what lay between it and the order."""
+        """The claim is under way: `fence` is where it stands, `tail` what the attempt has written before it."""
         self.fence = fence
         self.earlier = tuple(tail)
         self._note(tail)

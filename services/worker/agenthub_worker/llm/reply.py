@@ -80,7 +80,8 @@ class ReplyReader:
         if isinstance(content, str):
             content = [{"type": "text", "text": content}]
         for block in content if isinstance(content, list) else ():
-            self._add(None, _object(block))
+            # Some servers write a list of plain texts.
+            self._add(None, {"type": "text", "text": block} if isinstance(block, str) else _object(block))
         self._stop_reason = message.get("stop_reason")
         self.stopped = ended
         self._count(message.get("usage"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import types
 from collections.abc import Awaitable, Callable, Iterator
 from difflib import get_close_matches
@@ -56,11 +55,6 @@ def _refused(body: bytes, kind: type[T]) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise InvalidBody([_field_error(str(error))]) from None
-
-
-def body_hash(body: msgspec.Struct) -> str:
-    """What tells two requests apart, whatever their spacing and the order of their fields."""
-    return hashlib.sha256(msgspec.json.encode(body, order="deterministic")).hexdigest()
 
 
 def _unknown_fields(value: Any, kind: Any, path: str) -> Iterator[FieldError]:

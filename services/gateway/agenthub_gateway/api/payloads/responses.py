@@ -96,7 +96,8 @@ class GoalView(GoalRow, kw_only=True):
 
     `left_out` says what of it the hub could not take further (its dead letters have more); empty when all is in.
     `gates` are those that its result has to pass; `gates_to_come` counts those that had no round yet, which
-    `tasks_total` does not.
+    `tasks_total` does not. `why` names tasks that nobody takes, with the worker that is missing or what keeps it
+    from working; it is empty in lists.
     """
 
     workflow_generated: bool = False
@@ -104,6 +105,7 @@ class GoalView(GoalRow, kw_only=True):
     left_out: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     gates_to_come: int = 0
+    why: tuple[str, ...] = ()
 
 
 class GoalPage(msgspec.Struct, frozen=True):
@@ -244,8 +246,13 @@ class Analytics(msgspec.Struct, frozen=True, kw_only=True):
     models: list[ModelFigures]
 
 
-def goal_view(row: GoalRow, left_out: Sequence[str] = (), begun: Sequence[str] = ()) -> GoalView:
-    """A row with its estimates in words, what is left out of it, and its gates; `begun` had a round already."""
+def goal_view(
+    row: GoalRow, left_out: Sequence[str] = (), begun: Sequence[str] = (), why: Sequence[str] = ()
+) -> GoalView:
+    """A row with its estimates in words, what is left out of it, its gates, and why its orders wait.
+
+    `begun` names the gates that had a round already.
+    """
     planned = row.estimated_tasks > 0
     gates = gate_parameters(row.requirements, row.constraints).required
     return GoalView(
@@ -255,6 +262,7 @@ def goal_view(row: GoalRow, left_out: Sequence[str] = (), begun: Sequence[str] =
         left_out=tuple(left_out),
         gates=gates,
         gates_to_come=sum(gate not in begun for gate in gates),
+        why=tuple(why),
     )
 
 

@@ -150,7 +150,7 @@ export function GoalHead({ goal, now, added }: { goal: Goal; now: number; added:
         <Actions goal={goal} />
       </div>
       <Facts goal={goal} now={now} added={added} />
-      {[goal.status === "paused" ? goal.pause_reason : "", ...goal.stalled, ...goal.left_out]
+      {[goal.status === "paused" ? goal.pause_reason : "", ...goal.stalled, ...goal.left_out, ...goal.why]
         .filter(Boolean)
         .map((words) => (
           <p key={words} className="ink-2 break">

@@ -19,6 +19,7 @@ from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.orders.lanes import UNBLOCKING, lane
 from agenthub_orchestrator.domain.orders.work_context import context_of
 from agenthub_orchestrator.domain.state.goal import GoalState
+from agenthub_orchestrator.domain.state.timer_refs import order_ref
 
 PLAN_TIMEOUT_S = 1_800
 PREPARE_TIMEOUT_S = 900
@@ -73,7 +74,7 @@ def enqueue(
 
 
 def order_again(decision: Decision) -> None:
-    """Order an attempt again whose order no queue has any more: the same work, and no attempt is counted.
+    """Order an attempt again that no queue and no living worker has: the same work, and no attempt is counted.
 
     Also while nothing new may start: a goal that is given up ends only when what was ordered has ended.
     """
@@ -81,7 +82,7 @@ def order_again(decision: Decision) -> None:
         task = decision.state.tasks.get(fired.task_id)
         if fired.kind != "lost" or task is None or task.order is None:
             continue
-        if task.word == "enqueued" and fired.ref == str(task.order_seq):
+        if task.is_open and fired.ref == order_ref(task):
             order = msgspec.structs.replace(task.order, instead_of=task.order_seq)
             ordinal = f"{task.attempt}-{task.order_seq}"
             decision.write(task.task_id, order, ordinal, route=(order.agent_type, order.lane))

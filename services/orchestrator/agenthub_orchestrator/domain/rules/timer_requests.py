@@ -18,6 +18,7 @@ from agenthub_orchestrator.domain.state.timer_refs import (
     deadline_of,
     escalation_ref,
     may_start,
+    order_ref,
     park_ref,
     retry_ref,
     stall_ref,
@@ -132,7 +133,7 @@ def _true_of_task(fired: Fired, state: GoalState, task: TaskState) -> bool:
         case "attempt":
             return task.word == "in_progress" and fired.ref == attempt_ref(task)
         case "lost":
-            return _waits(fired, task)
+            return task.is_open and fired.ref == order_ref(task)
         case "unserved" | "queued":
             return _waits(fired, task) and task.wait_asked_seq < task.order_seq
         case "advisory":

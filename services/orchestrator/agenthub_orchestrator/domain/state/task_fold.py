@@ -50,7 +50,9 @@ def _freeze(state: GoalState, task: TaskState, seq: int) -> None:
 def _enqueued(state: GoalState, task: TaskState, seq: int, event: t.TaskEnqueued) -> None:
     if task.ended:
         return
-    task.attempt, task.word, task.claims, task.worker = event.attempt, "enqueued", 0, ""
+    # An order in the place of a lost one is of the same attempt, which may have been claimed and have a run.
+    task.claims = task.claims if event.instead_of else 0
+    task.attempt, task.word, task.worker = event.attempt, "enqueued", ""
     task.order, task.order_seq, task.failure = event, seq, ""
     task.closed_by = task.retry = task.answer = None
     _forget_question(state, task)

@@ -39,6 +39,11 @@ def attempt_ref(task: TaskState) -> str:
     return f"{task.attempt}-{task.claims}"
 
 
+def order_ref(task: TaskState) -> str:
+    """The order of the open attempt, and the claim that it has: a newer claim is another matter."""
+    return str(task.order_seq) if task.word == "enqueued" else f"{task.order_seq}-{task.claims}"
+
+
 def escalation_ref(question: Question) -> str:
     """The question and the level that an escalation timer raises it to."""
     return f"{question.seq}-{question.level + 1}"
