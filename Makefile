@@ -8,10 +8,10 @@ SOURCES := libs services tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up ui test test-ui check format docs simulate bench lock clean
+.PHONY: help demo up ui test test-extras test-ui check format docs simulate bench lock clean
 
 help: ## Show what can be done here
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(STAMP): bootstrap.lock dev.lock pyproject.toml
 	python3 -m venv $(VENV)
@@ -31,7 +31,10 @@ up: ui ## Start the embedded stack on 127.0.0.1:8000 and keep it running
 	@$(VENV)/bin/agenthub up
 
 test: ui ## Run the whole suite: no Docker, no internet, nothing skipped
-	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui
+	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui --ignore tests/extras
+
+test-extras: ui ## Run the slow suites: everything that the API says of itself
+	$(VENV)/bin/pytest tests/extras
 
 test-ui: ui ## Use the web UI in a browser (Debian's chromium), against a whole hub
 	$(VENV)/bin/pytest -n 2 --dist loadscope tests/ui

@@ -18,7 +18,7 @@ _NAMED_BY_TITLE = frozenset({404, 405})
 
 
 @schemathesis.check
-def a_refusal_says_why(ctx: CheckContext, response: Response, case: Case) -> None:
+def a_refusal_says_why(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
     """Every refusal is a problem of the table that says what did not fit, and where."""
     del ctx, case
     if response.status_code < 400 or response.headers.get("content-type", [""])[0] != PROBLEM:

@@ -25,6 +25,7 @@ from tests.support.gateway import (
     write,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 SEED = "8"
 MAX_S = 240
 STATUS_EVERY_S = 5
@@ -84,7 +85,7 @@ async def schemathesis(gateway: Gateway, goals: list[str], folder: Path, *option
         env={
             **os.environ,
             "SCHEMATHESIS_HOOKS": "tests.extras.refusals",
-            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+            "PYTHONPATH": str(ROOT),
             KNOWN_GOALS: ",".join(goals),
         },
         stdout=asyncio.subprocess.PIPE,
@@ -107,6 +108,6 @@ async def test_every_answer_is_one_that_the_description_names(
 ) -> None:
     goals = await goals_at_all_stages(gateway)
     async with an_orchestrator_that_says_it_runs(bus):
-        options = ("--phases", phases, "--max-examples", "10", "--no-shrink")
+        options = ("--phases", phases, "--max-examples", "25", "--no-shrink")
         code, printed = await schemathesis(gateway, goals, tmp_path, *options)
     assert code == 0, printed
