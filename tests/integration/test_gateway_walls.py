@@ -32,7 +32,7 @@ class Impatient(BoundedConnection):
     headers_s = 0.3
     body_s = 0.3
     rest_s = 0.3
-    idle_s = 0.3
+    idle_s = 1
     connections_max = 20
 
 

@@ -289,13 +289,20 @@ async def test_a_name_that_holds_a_secret_is_masked_in_what_is_said_of_saving_it
     desk = Desk(bus)
     await desk.accept()
     leave = call("bash", command="ln -s /etc/passwd hub-secret-value; mkfifo pipe-hub-secret-value")
-    async with script(leave, DONE) as model, running_worker(bus, model, tmp_path, secrets=["hub-secret-value"]):
+    kept = call("bash", command="touch kept-hub-secret-value")
+    read = call("git_diff")
+    async with (
+        script(leave, kept, read, DONE) as model,
+        running_worker(bus, model, tmp_path, secrets=["hub-secret-value"]),
+    ):
         await desk.order()
         assert isinstance(await desk.ended(), TaskCompleted)
         heard = everything_said(model)
     recorded = b"".join(encode_step(r.step) for r in await desk.steps()).decode()
     events = b"".join(msgspec.json.encode(event) for event in await desk.events()).decode()
     assert "pipe-[redacted]" in recorded
+    shown = [span.path for r in await desk.steps() if isinstance(r.step, ToolReceipt) for span in r.step.shown]
+    assert shown == ["kept-[redacted]"]
     for held in (recorded, events, heard):
         assert "hub-secret-value" not in held
 

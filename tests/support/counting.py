@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 
 class Steps:
@@ -19,7 +20,7 @@ def counting_steps() -> Iterator[Steps]:
     """Bytecodes that this thread executes in what the body calls; what libraries in C do is not seen."""
     steps = Steps()
 
-    def count(frame: FrameType, what: str, argument: object) -> object:
+    def count(frame: FrameType, what: str, argument: object) -> Any:
         del argument
         frame.f_trace_opcodes = True
         steps.taken += what == "opcode"

@@ -27,7 +27,7 @@ class BoundedConnection(HttpToolsProtocol):
     # From the answer until the rest of a body that came too late.
     rest_s = 5.0
     # From one request to the next.
-    idle_s = 5.0
+    idle_s = 5
     # Each takes a file descriptor, and many systems give a process 1,024.
     connections_max = 512
 

@@ -12,7 +12,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.task import KnowledgeRecorded, TaskProposed, TaskStarted
 from agenthub_events.catalogue.values import Finding, LeftOut, Plan
 from agenthub_events.errors import InvalidPlan
-from agenthub_events.redaction import encodable
+from agenthub_events.redaction import encodable, mapped
 from agenthub_events.runs import ToolIntent, ToolReceipt
 from agenthub_runtime.repository.errors import WorkspaceRefused
 from agenthub_runtime.telemetry.tracing import OPERATION, TOOL_CALL_ID, TOOL_NAME, mark_failed
@@ -118,7 +118,9 @@ class ToolCalls:
         lease.ports.crash_point("after-tool-receipt")
 
     def _shown(self, result: ToolResult) -> ToolResult:
-        return msgspec.structs.replace(result, text=encodable(self._lease.secrets.masked_where_cut(result.text)))
+        secrets = self._lease.secrets
+        text = encodable(secrets.masked_where_cut(result.text))
+        return msgspec.structs.replace(result, text=text, shown=mapped(result.shown, secrets.masked))
 
     async def _save(self, result: ToolResult) -> tuple[ToolResult, bool]:
         """Save what a tool has changed. What cannot become a commit is told to the model, which can mend it."""
@@ -153,7 +155,10 @@ class ToolCalls:
         """Refuse a verdict on a change of which a part was never shown."""
         context, repository = self._context, self._workspace.repository
         patch = await repository.diff(context.base, self._workspace.commit, max_bytes=PATCH_BYTES)
-        missing = unread(file_patches(patch), self._journal.run.shown, page_chars(context))
+        masked = self._lease.secrets.masked
+        # Under the names that the record has of them.
+        files = [msgspec.structs.replace(file, path=masked(file.path)) for file in file_patches(patch)]
+        missing = unread(files, self._journal.run.shown, page_chars(context))
         if missing:
             more = [f"- and {len(missing) - _UNREAD_NAMED} more files"] if len(missing) > _UNREAD_NAMED else []
             listed = "\n".join([*(f"- {line}" for line in missing[:_UNREAD_NAMED]), *more])
