@@ -82,7 +82,7 @@ async def test_only_the_named_accounts_need_no_key(
             assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthorized"), path
             assert answer.headers["www-authenticate"] == "Bearer"
         assert (await gateway.client.post("/api/v1/goals", content=BODY)).status_code == 401
-        for path in ("/", "/health/live", "/static/hub.js"):
+        for path in ("/", "/health/live", "/static/icon.svg"):
             assert (await gateway.client.get(path)).status_code == 200
     assert await JetStreamEventLog(bus).last_seq() == 0
 
