@@ -47,7 +47,8 @@ def api_page(made: str) -> str:
         made,
         "The same as a running gateway shows at `/schema` and, exactly and for programs, at"
         " `/schema/openapi.json` (OpenAPI 3.1). Bodies are JSON. A field that a body does not have is refused with"
-        " its name. Every call may answer with a problem document ([errors](errors.md)). Where keys are"
+        " its name. Every call may answer with a problem document ([errors](errors.md)) under the statuses that it"
+        " names. Where keys are"
         " configured, send `Authorization: Bearer <key>`; without keys the gateway serves its own machine alone.",
         "Three things are not in that document: `GET /` is the web UI for browsers, `GET /metrics` has figures"
         " for Prometheus, and `/api/v1/ws` is a WebSocket with the frames of `/api/v1/stream`, one JSON object"
@@ -110,13 +111,19 @@ def _call(path: str, method: str, operation: Mapping[str, Any]) -> str:
     body = operation.get("requestBody")
     if body:
         lines.append(f"Body: {_content(body['content'])}{'' if body.get('required') else ' (may be left out)'}")
+    responses = sorted(operation["responses"].items())
     answers = [
         f"{code}: {_content(answer['content'])}" if answer.get("content") else f"{code}"
-        for code, answer in sorted(operation["responses"].items())
-        if code != "default"
+        for code, answer in responses
+        if not _is_problem(answer)
     ]
-    lines.append(f"Answer: {'; '.join(answers)}")
+    problems = [code for code, answer in responses if _is_problem(answer)]
+    lines.append(f"Answer: {'; '.join(answers)}. Problems: {', '.join(problems)}")
     return "\n\n".join(lines)
+
+
+def _is_problem(answer: Mapping[str, Any]) -> bool:
+    return "$ref" in answer
 
 
 def _content(content: Mapping[str, Any]) -> str:

@@ -9,24 +9,20 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import asyncpg
 import pytest
-from nats.aio.client import Client
-from nats.js.errors import NotFoundError
 
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskCompleted
 from agenthub_events.secret_shapes import find_shapes
-from agenthub_runtime.jetstream.connection import connect
 from agenthub_worker.rehearsal.conversation import Conversation
 from agenthub_worker.rehearsal.scripted import Reply
 from agenthub_worker.rehearsal.turns import ToolCall, Turn, call
+from tests.support.held import logs, streams, tables
 from tests.support.running_hub import Played, RunningHub, play, run_cli, running_hub
 from tests.support.scripted_model import ScriptedModel, scripted_model
 from tests.support.secret_samples import SECRETS
@@ -185,54 +181,6 @@ async def test_i9_nothing_that_looks_like_a_secret_is_kept_for_ever_or_shown(pla
 
 def shapes_in(text: str) -> list[str]:
     return [text[place.start : place.end] for place in find_shapes(text)]
-
-
-@asynccontextmanager
-async def bus_of(hub: RunningHub) -> AsyncIterator[Client]:
-    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
-    try:
-        yield nc
-    finally:
-        await nc.close()
-
-
-async def streams(hub: RunningHub) -> AsyncIterator[tuple[str, str]]:
-    """Every stream of the hub with all that lies in it: subjects, headers and bodies."""
-    async with bus_of(hub) as nc:
-        js = nc.jetstream()
-        for info in await js.streams_info():
-            messages = []
-            for seq in range(max(info.state.first_seq, 1), info.state.last_seq + 1):
-                try:
-                    message = await js.get_msg(str(info.config.name), seq)
-                except NotFoundError:
-                    continue
-                body = (message.data or b"").decode("utf-8", "replace")
-                messages.append(f"{message.subject} {message.headers} {body}")
-            yield str(info.config.name), "\n".join(messages)
-
-
-async def tables(hub: RunningHub) -> dict[str, str]:
-    """Every row of every table of the read models."""
-    connection = await asyncpg.connect(hub.ready.postgres_url)
-    try:
-        names = await connection.fetch(
-            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
-            " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
-        )
-        found = {}
-        for (name,) in names:
-            rows = await connection.fetch(f"SELECT t::text FROM {name} t")
-            found[str(name)] = "\n".join(str(row[0]) for row in rows)
-        return found
-    finally:
-        await connection.close()
-
-
-def logs(hub: RunningHub) -> dict[str, str]:
-    """What the hub and its children have logged."""
-    files = [*hub.data.logs.iterdir(), hub.data.root.with_name(f"{hub.data.root.name}.log")]
-    return {str(file): file.read_text(errors="replace") for file in files}
 
 
 def exports(played: Played) -> dict[str, str]:

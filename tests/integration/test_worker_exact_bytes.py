@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskCompleted, TaskNoted
+from agenthub_events.ports import Stored
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets, redact
-from agenthub_events.runs import ToolIntent, ToolReceipt, TurnReply, encode_step
+from agenthub_events.runs import RunId, ToolIntent, ToolReceipt, TurnIntent, TurnReply, encode_step
 from agenthub_runtime.clock import SystemIds
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.repository.cache import open_kept
 from agenthub_runtime.repository.goal import Link
 from agenthub_worker.agent.model_calls import received
+from agenthub_worker.domain.run import NOT_KEPT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import ToolCall, Turn, call
@@ -218,15 +221,109 @@ async def test_a_secret_that_the_hub_or_the_goal_knows_is_masked_in_what_a_tool_
     assert await delivered(desk, tmp_path, "seen.txt") == [b"hub-secret-value and goal-secret-value\n"]
 
 
-def test_a_known_secret_in_a_reply_is_masked_before_it_is_recorded_executed_and_sent_back() -> None:
+SPELLINGS = (
+    "hub-secret-value",
+    "say 'hush' \\ \"hush\" now",
+    "zwölf\tgeheime Wörter ☂",
+    "line-of-sixteen-a\nline-of-sixteen-b\n",
+)
+
+
+@pytest.mark.parametrize("secret", SPELLINGS)
+async def test_an_argument_that_holds_a_known_secret_runs_as_it_was_said_and_is_recorded_with_a_mask(
+    bus: Client, tmp_path: Path, secret: str
+) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    shell = f"printf %s {shlex.quote(secret)} > told.txt; cat told.txt"
+    knowledge = Turn("", (ToolCall("record_knowledge", {"kind": "fact", "text": f"it is {secret}"}),))
+    replies = (write("written.txt", f"<{secret}>"), call("bash", command=shell), knowledge, DONE)
+    async with script(*replies) as model, running_worker(bus, model, tmp_path, secrets=[secret]):
+        await desk.order()
+        ended = await desk.ended()
+        heard = everything_said(model)
+    assert isinstance(ended, TaskCompleted), ended
+    assert await delivered(desk, tmp_path, "written.txt", "told.txt") == [f"<{secret}>".encode(), secret.encode()]
+    steps = [r.step for r in await desk.steps()]
+    recorded = b"".join(encode_step(step) for step in steps).decode()
+    events = b"".join(msgspec.json.encode(event) for event in await desk.events()).decode()
+    for held in (recorded, events, heard):
+        for form in {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}:
+            assert form not in held
+    assert [len(step.masked) for step in steps if isinstance(step, TurnReply)] == [1, 1, 1, 0]
+    (first, *_) = [step for step in steps if isinstance(step, ToolIntent)]
+    assert first.input["file_text"] == "<[redacted]>"
+
+
+async def test_whoever_takes_a_run_over_runs_no_mask_in_the_place_of_a_secret(bus: Client, tmp_path: Path) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    attempt = await desk.order()
+    run = RunId(desk.goal_id, "t-add", attempt)
+    asked = TurnIntent(turn=1, tries=1, request_hash="h", model="m")
+    used = {"type": "tool_use", "id": "u1", "name": "bash", "input": {"command": "echo [redacted] > a.txt"}}
+    said = TurnReply(
+        turn=1, tries=1, request_hash="h", model="m", provider="p", stop_reason="tool_use", content=(used,),
+        masked=("u1",),
+    )  # fmt: skip
+    last = 0
+    for step in (asked, said):
+        stored = await desk.runs.append(run, step, expected=last)
+        assert isinstance(stored, Stored)
+        last = stored.seq
+    again = write("a.txt", "hub-secret-value")
+    async with (
+        script(DONE, again, DONE) as model,
+        running_worker(bus, model, tmp_path, secrets=["hub-secret-value"]),
+    ):
+        ended = await desk.ended()
+    assert isinstance(ended, TaskCompleted), ended
+    refused, *_ = [r.step for r in await desk.steps() if isinstance(r.step, ToolReceipt)]
+    assert (refused.tool_use_id, refused.text, refused.is_error) == ("u1", NOT_KEPT, True)
+    assert await delivered(desk, tmp_path, "a.txt") == [b"hub-secret-value"]
+
+
+async def test_a_name_that_holds_a_secret_is_masked_in_what_is_said_of_saving_it(
+    bus: Client, tmp_path: Path
+) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    leave = call("bash", command="ln -s /etc/passwd hub-secret-value; mkfifo pipe-hub-secret-value")
+    kept = call("bash", command="touch kept-hub-secret-value")
+    read = call("git_diff")
+    async with (
+        script(leave, kept, read, DONE) as model,
+        running_worker(bus, model, tmp_path, secrets=["hub-secret-value"]),
+    ):
+        await desk.order()
+        assert isinstance(await desk.ended(), TaskCompleted)
+        heard = everything_said(model)
+    recorded = b"".join(encode_step(r.step) for r in await desk.steps()).decode()
+    events = b"".join(msgspec.json.encode(event) for event in await desk.events()).decode()
+    assert "pipe-[redacted]" in recorded
+    shown = [span.path for r in await desk.steps() if isinstance(r.step, ToolReceipt) for span in r.step.shown]
+    assert shown == ["kept-[redacted]"]
+    for held in (recorded, events, heard):
+        assert "hub-secret-value" not in held
+
+
+def test_a_known_secret_in_a_reply_is_masked_where_it_is_recorded_and_sent_back() -> None:
     known = KnownSecrets(["hub-secret-value"])
     said: list[dict[str, Any]] = [
         {"type": "thinking", "thinking": "hub-secret-value", "signature": "s"},
         {"type": "text", "text": f"it is hub-secret-value, not {DSN}"},
         {"type": "tool_use", "id": "u", "name": "bash", "input": {"command": ["echo hub-secret-value"]}},
+        {"type": "tool_use", "id": "v", "name": "bash", "input": {"command": DSN}},
     ]
-    signed, text, used = received(said, known)
+    reply = TurnReply(
+        turn=1, tries=1, request_hash="", model="m", provider="p", stop_reason="tool_use", content=tuple(said)
+    )
+    recorded, heard = received(reply, known)
+    signed, text, used, other = recorded.content
     assert signed is said[0], "what is signed stays"
     assert text["text"] == f"it is [redacted], not {DSN}"
     assert used["input"] == {"command": ["echo [redacted]"]}
-    assert received(said, NO_SECRETS) == tuple(said)
+    assert other == said[3]
+    assert recorded.masked == ("u",)
+    assert heard == {"u": {"command": ["echo hub-secret-value"]}}
+    assert received(reply, NO_SECRETS) == (reply, {})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +17,7 @@ from agenthub_events.catalogue.values import Estimates, PlanTask
 from agenthub_events.ports import EventLog, Stamp, Stored
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import aggregate_of
-from agenthub_gateway.app import create_app, make_server, open_hub
+from agenthub_gateway.app import create_app, listen, make_server, open_hub
 from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.ports import GatewayPorts
@@ -91,7 +90,7 @@ async def running_gateway(
             accounts=trusted_accounts() if accounts is None else accounts,
         )
         server = make_server(app, connection)
-        listening = socket.create_server((wanted.host, wanted.port))
+        listening = listen(wanted.host, wanted.port)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         serving = asyncio.ensure_future(server.serve(sockets=[listening]))
         try:

@@ -35,9 +35,11 @@ class Traces:
     def __init__(self) -> None:
         self.url = ""
         self.spans: list[ReceivedSpan] = []
+        self.bodies: list[bytes] = []
 
     def take(self, body: bytes) -> None:
         """Keep the spans of one export."""
+        self.bodies.append(body)
         request = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
             names = {entry.key: entry.value.string_value for entry in resource.resource.attributes}

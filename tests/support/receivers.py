@@ -6,9 +6,10 @@ import asyncio
 import email
 import email.policy
 import ssl
+import threading
 import warnings
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from typing import Any
@@ -95,6 +96,22 @@ async def mail_server(
     finally:
         server.close()
         await server.wait_closed()
+
+
+@contextmanager
+def mail_server_beside(**options: Any) -> Iterator[Mailbox]:
+    """The same in a thread of its own, for tests that have no event loop while a hub runs."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="mail-server")
+    thread.start()
+    serving = mail_server(**options)
+    try:
+        yield asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result(10)
+    finally:
+        asyncio.run_coroutine_threadsafe(serving.__aexit__(None, None, None), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 @dataclass

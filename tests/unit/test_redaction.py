@@ -112,6 +112,10 @@ def test_a_sealed_event_holds_nothing_that_would_be_redacted(event: Event, told:
             "     1\tfirst-line-of-the-key\n     2\tsecond-line-of-the-key",
         ),
         ("tail-newline-1\n", "X=tail-newline-1;"),
+        ("it's 'hush'-1", "echo 'it'\"'\"'s '\"'\"'hush'\"'\"'-1'"),
+        ("it's 'hush'-1", "echo 'it'\\''s '\\''hush'\\''-1'"),
+        ('it\'s "hush"-1', "assert 'it\\'s \"hush\"-1' == ''"),
+        ("zwölf Wörter ☂", '{"text": "zw\\u00f6lf W\\u00f6rter \\u2602"}'),
         ("geheimnis-ü-1", "das geheimnis-ü-1!"),
     ],
 )

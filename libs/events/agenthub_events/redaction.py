@@ -7,6 +7,7 @@ event that is read is taken as it stands.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias, TypeVar
@@ -104,11 +105,13 @@ def _overlap(left: str, right: str) -> int:
 
 
 def _forms(value: str) -> list[str]:
-    """A secret as it stands, as in an address, and line by line: tools show files with numbered lines."""
+    """A secret as it stands, as programs and shells spell it, and line by line: tools show numbered lines."""
     lines = [line.strip() for line in value.splitlines()] if "\n" in value.strip() else []
     whole = [value, value.strip(), unquote(value), quote(value, safe="")]
-    escaped = msgspec.json.encode(value).decode()[1:-1]
-    return [form for form in (*whole, escaped) if len(form) >= SHORTEST_SECRET] + [
+    # In JSON with and without letters beyond ASCII, in what Python prints of a text, and in a shell's quotes.
+    escaped = [msgspec.json.encode(value).decode()[1:-1], json.dumps(value)[1:-1], repr(value)[1:-1]]
+    quoted = [value.replace("'", inside) for inside in ("'\"'\"'", "'\\''")]
+    return [form for form in (*whole, *escaped, *quoted) if len(form) >= SHORTEST_SECRET] + [
         line for line in lines if len(line) >= _LINE_MIN and not line.startswith("-----")
     ]
 

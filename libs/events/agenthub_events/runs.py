@@ -77,7 +77,10 @@ class TurnIntent(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.
 
 
 class TurnReply(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.reply"):
-    """What the model answered, block by block as it came."""
+    """What the model answered, block by block as it came, but for known secrets: each is a mask here.
+
+    `masked` names the calls whose input held one. What ran had it; the record has not.
+    """
 
     turn: int
     tries: int
@@ -88,6 +91,7 @@ class TurnReply(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.r
     content: tuple[dict[str, Any], ...]
     usage: Usage = Usage()
     latency_ms: int = 0
+    masked: tuple[str, ...] = ()
 
 
 class TurnFailed(Record, frozen=True, kw_only=True, tag_field="kind", tag="turn.failed"):

@@ -10,9 +10,13 @@ from litestar import Request
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 
-from agenthub_gateway.problems import MEDIA_TYPE, Problem
+from agenthub_gateway.problems import MEDIA_TYPE, PROBLEMS, Problem
 
 _METHODS = ("get", "post")
+_FEED = "/api/v1/stream"
+_REFUSED = "Refused{}"
+# Another method is no call of the description, and 500 is a fault.
+_NOWHERE = frozenset({405, 500})
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
@@ -81,21 +85,47 @@ def exact(document: dict[str, Any]) -> dict[str, Any]:
     for name in _reached(document, components):
         closed[name]["additionalProperties"] = False
     _, problems = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
-    paths = {path: _with_problems(item) for path, item in document["paths"].items()}
-    schemas = {**closed, **problems}
-    return {**document, "paths": paths, "components": {**document["components"], "schemas": schemas}}
+    paths = {path: _with_problems(path, item) for path, item in document["paths"].items()}
+    described = {"schemas": {**closed, **problems}, "responses": _refusals_described()}
+    return {**document, "paths": paths, "components": {**document["components"], **described}}
 
 
-def _with_problems(item: dict[str, Any]) -> dict[str, Any]:
-    """A path whose calls may all answer with a problem document."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+def _with_problems(path: str, item: dict[str, Any]) -> dict[str, Any]:
+    """A path whose calls name every status under which they may answer with a problem document."""
     mended = dict(item)
     for method in _METHODS:
         if method in item:
             known = {code: said for code, said in item[method]["responses"].items() if code != "400"}
-            answers = {**known, "default": {"description": "A problem (RFC 9457)", "content": content}}
-            mended[method] = {**item[method], "responses": answers}
+            refusals = {
+                str(status): {"$ref": f"#/components/responses/{_REFUSED.format(status)}"}
+                for status in _refusals(path, method)
+            }
+            mended[method] = {**item[method], "responses": {**refusals, **known}}
     return mended
+
+
+def _refusals_described() -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        _REFUSED.format(status): {"description": _titles(status), "content": content}
+        for status in {kind.status for kind in PROBLEMS.values()} - _NOWHERE
+    }
+
+
+def _refusals(path: str, method: str) -> list[int]:
+    """The statuses of problems that a call may answer with."""
+    names_something = "{" in path or method == "post" or path == _FEED
+    return sorted(
+        {kind.status for kind in PROBLEMS.values()}
+        - _NOWHERE
+        - (set() if names_something else {404})
+        - (set() if "{goal_id}" in path else {410})
+        - (set() if method == "post" else {409, 413, 415})
+    )
+
+
+def _titles(status: int) -> str:
+    return "; ".join(dict.fromkeys(kind.title for kind in PROBLEMS.values() if kind.status == status))
 
 
 def _with_plain_items(schema: Any) -> Any:

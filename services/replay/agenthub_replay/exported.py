@@ -20,6 +20,11 @@ from agenthub_replay.errors import ExportUnreadable
 from agenthub_replay.history import GoalHistory, StoredMessage
 
 FORMAT = 1
+UNPACKED_MAX = 256 << 20
+"""Bytes to which any export may unpack; a large one may unpack to a hundred times its size."""
+
+_RATIO_MAX = 100
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Head(msgspec.Struct, frozen=True, tag="head", tag_field="line"):
@@ -97,10 +102,13 @@ class Opened(msgspec.Struct, frozen=True):
     flaws: tuple[str, ...]
 
 
-def open_export(data: bytes) -> Opened:
-    """Read a file, as far as it can be read. Raises `ExportUnreadable` when it is none, or of a newer format."""
+def open_export(data: bytes, *, unpacked_max: int = UNPACKED_MAX) -> Opened:
+    """Read a file, as far as it can be read.
+
+    Raises `ExportUnreadable` when it is none, of a newer format, or made to exhaust its reader.
+    """
     flaws: list[str] = []
-    body = _unpacked(data, flaws)
+    body = _unpacked(data, flaws, max(unpacked_max, _RATIO_MAX * len(data)))
     lines = body.split(b"\n")
     head = _head(lines[0])
     streams: dict[str, list[StoredMessage]] = {"events": [], "steps": []}
@@ -128,7 +136,7 @@ def read_export(data: bytes) -> GoalHistory:
     return opened.history
 
 
-def _unpacked(data: bytes, flaws: list[str]) -> bytes:
+def _unpacked(data: bytes, flaws: list[str], limit: int) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
         return data
     inflating = zlib.decompressobj(wbits=31)
@@ -137,6 +145,10 @@ def _unpacked(data: bytes, flaws: list[str]) -> bytes:
         # Piece by piece: what stands before the damage can still be read.
         for start in range(0, len(data), 512):
             body += inflating.decompress(data[start : start + 512])
+            if len(body) > limit:
+                raise ExportUnreadable(
+                    f"This file is no export of a goal: its {len(data)} bytes unpack to more than {limit}"
+                )
         body += inflating.flush()
     except zlib.error as error:
         flaws.append(f"its packing is damaged near byte {start} of {len(data)}: {error}")
@@ -148,7 +160,7 @@ def _unpacked(data: bytes, flaws: list[str]) -> bytes:
 def _head(line: bytes) -> _Head:
     try:
         head = _LINES.decode(line)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise ExportUnreadable(
             "This file is no export of a goal: it does not begin with the head of one"
         ) from error
@@ -167,7 +179,7 @@ def _decoded(lines: Iterable[bytes], flaws: list[str]) -> Iterator[Any]:
         if line:
             try:
                 yield _LINES.decode(line)
-            except msgspec.DecodeError as error:
+            except _UNREADABLE as error:
                 flaws.append(f"line {number} cannot be read: {error}")
 
 

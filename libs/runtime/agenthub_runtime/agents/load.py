@@ -34,6 +34,8 @@ _REFUSED = {
     "mcpServers": "servers for tools are not started from agent files",
 }
 _MAX_BYTES = 256 * 1024
+# What reads YAML takes time by the square of how deep it is nested.
+_FRONT_MAX, _NESTED_DEEP = 32_000, 50
 
 
 class AgentDefinition(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +167,25 @@ def parse_agent(text: str, *, source: str) -> AgentDefinition:
     )
 
 
+def _depth(text: str) -> int:
+    """How many brackets are open at once; those in texts count too."""
+    deepest = depth = 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML without references: a few lines of them stand for more than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse a reference. Raises `yaml.YAMLError`."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("`*` refers to another place: write it out")
+        return super().compose_node(parent, index)
+
+
 def _split(text: str, source: str) -> tuple[dict[str, Any], str]:
     if len(text.encode()) > _MAX_BYTES:
         raise AgentFileInvalid(f"{source}: the file is larger than {_MAX_BYTES // 1024} KiB")
@@ -172,9 +193,15 @@ def _split(text: str, source: str) -> tuple[dict[str, Any], str]:
     head, end, body = rest.partition("\n---\n")
     if opening.strip() or not marker or not end:
         raise AgentFileInvalid(f"{source}: the file must begin with front matter between two lines of `---`")
+    if len(head) > _FRONT_MAX:
+        raise AgentFileInvalid(f"{source}: the front matter has more than {_FRONT_MAX} characters")
+    if _depth(head) > _NESTED_DEEP:
+        raise AgentFileInvalid(f"{source}: the front matter is nested too deeply")
     try:
-        front = yaml.safe_load(head)
-    except yaml.YAMLError as error:
+        front = yaml.load(head, _Plain)  # noqa: S506  a SafeLoader
+    except RecursionError:
+        raise AgentFileInvalid(f"{source}: the front matter is nested too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise AgentFileInvalid(f"{source}: the front matter is not YAML ({error})") from error
     if not isinstance(front, dict):
         raise AgentFileInvalid(f"{source}: the front matter must hold `key: value` lines")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from litestar import Request
@@ -29,9 +30,17 @@ Cursor = Annotated[str | None, QueryParameter(name="cursor", description="The `n
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=500, description="How many items at most.")]
 
 
-def says(kind: type[Any], description: str = "OK") -> dict[int, ResponseSpec]:
-    """Documents what a handler answers when it makes the bytes itself."""
-    return {200: ResponseSpec(kind, description=description, generate_examples=False)}
+def says(
+    kind: type[Any], media_type: str = "application/json", *, unwell: bool = False
+) -> dict[int, ResponseSpec]:
+    """Documents what a handler answers when it makes the bytes itself.
+
+    With an ETag that the caller has the answer is empty. `unwell`: the same comes with 503 too.
+    """
+    spec = ResponseSpec(kind, description="OK", media_type=media_type, generate_examples=False)
+    if unwell:
+        return {200: spec, 503: replace(spec, description="Not ready")}
+    return {200: spec, 304: ResponseSpec(None, description="The caller has it", generate_examples=False)}
 
 
 def public_names(request: AnyRequest) -> dict[str, str]:

@@ -21,6 +21,7 @@ from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository, Link
 from agenthub_runtime.repository.shown_paths import shown_path
 
 _TAGS = ["Results"]
+BUNDLE_TYPE = "application/x-git-bundle"
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -60,7 +61,12 @@ async def files(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[by
     return reading.answer(FileList(branch.head, shown), branch.at)
 
 
-@get("/api/v1/goals/{goal_id:str}/files/{path:path}", tags=_TAGS, summary="Read one file of the branch")
+@get(
+    "/api/v1/goals/{goal_id:str}/files/{path:path}",
+    responses=says(str, "text/plain"),
+    tags=_TAGS,
+    summary="Read one file of the branch",
+)
 async def file(goal_id: FromPath[str], path: FromPath[Path], *, reading: ReadingParam) -> Response[bytes]:
     """Its bytes, as plain text to a browser."""
     branch = await _branch(reading, goal_id)
@@ -70,13 +76,18 @@ async def file(goal_id: FromPath[str], path: FromPath[Path], *, reading: Reading
     return reading.tagged(data, branch.at, "text/plain; charset=utf-8", safe)
 
 
-@get("/api/v1/goals/{goal_id:str}/bundle", tags=_TAGS, summary="Download the branch as a git bundle")
+@get(
+    "/api/v1/goals/{goal_id:str}/bundle",
+    responses=says(bytes, BUNDLE_TYPE),
+    tags=_TAGS,
+    summary="Download the branch as a git bundle",
+)
 async def bundle(goal_id: FromPath[str], *, reading: ReadingParam) -> Response[bytes]:
     """`git clone <file>` makes a repository of it."""
     branch = await _branch(reading, goal_id)
     data = await branch.repository.full_bundle(branch.head, f"goal/{goal_id}")
     named = {"Content-Disposition": f'attachment; filename="{PurePosixPath(goal_id).name}.bundle"'}
-    return reading.tagged(data, branch.at, "application/x-git-bundle", named)
+    return reading.tagged(data, branch.at, BUNDLE_TYPE, named)
 
 
 def _asked(reading: Reading, path: Path) -> str:

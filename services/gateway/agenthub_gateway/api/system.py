@@ -10,7 +10,7 @@ from litestar import Response, get
 from litestar.params import FromPath, FromQuery
 
 from agenthub_events.errors import AgenthubError
-from agenthub_gateway.api.access import PortsParam
+from agenthub_gateway.api.access import PortsParam, says
 from agenthub_gateway.errors import NotFound
 from agenthub_gateway.metrics import CONTENT_TYPE, hub_figures
 from agenthub_gateway.ports import GatewayPorts
@@ -108,7 +108,12 @@ async def live() -> Live:
     return Live()
 
 
-@get(["/health/ready", "/ready"], tags=["System"], summary="Can the gateway work")
+@get(
+    ["/health/ready", "/ready"],
+    responses=says(Ready, unwell=True),
+    tags=["System"],
+    summary="Can the gateway work",
+)
 async def ready(ports: PortsParam) -> Response[Ready]:
     """Looks at NATS, Postgres, the projector and the orchestrator.
 

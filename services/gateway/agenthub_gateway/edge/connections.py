@@ -26,6 +26,8 @@ class BoundedConnection(HttpToolsProtocol):
     body_s = 60.0
     # From the answer until the rest of a body that came too late.
     rest_s = 5.0
+    # From one request to the next.
+    idle_s = 5
     # Each takes a file descriptor, and many systems give a process 1,024.
     connections_max = 512
 
@@ -39,6 +41,7 @@ class BoundedConnection(HttpToolsProtocol):
         if len(self.connections) > self.connections_max:
             transport.close()
             return
+        self.timeout_keep_alive = self.idle_s
         self.app_state = {**self.app_state, ACCOUNT: _account(self.client, self.server)}
         self._within(self.headers_s)
 

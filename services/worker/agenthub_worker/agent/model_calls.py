@@ -89,7 +89,11 @@ class ModelCalls:
             await journal.write(_failed_step(move, fault, lease.secrets))
             await self._after_fault(fault, move.tries)
             return
-        await journal.write(self._reply_step(move, digest, reply, lease.ports.clock.monotonic() - began))
+        seconds = lease.ports.clock.monotonic() - began
+        said = with_own_ids(reply.content, journal.run.used_ids, f"{lease.order.attempt}_{move.turn}")
+        step, heard = received(self._reply_step(move, digest, reply, seconds, said), lease.secrets)
+        journal.heard |= heard
+        await journal.write(step)
         lease.ports.crash_point("after-turn-reply")
         await self.count()
 
@@ -143,10 +147,11 @@ class ModelCalls:
     def _show(self, text: str) -> None:
         self._journal.emit("text", text.encode(errors="replace"))
 
-    def _reply_step(self, move: CallModel, digest: str, reply: ModelReply, seconds: float) -> TurnReply:
+    def _reply_step(
+        self, move: CallModel, digest: str, reply: ModelReply, seconds: float, said: Sequence[Block]
+    ) -> TurnReply:
         price = cost_usd(self._brief.model, reply.usage, self._brief.provider)
         tokens = reply.usage or TokenUsage()
-        run = self._journal.run
         return TurnReply(
             turn=move.turn,
             tries=move.tries,
@@ -154,10 +159,7 @@ class ModelCalls:
             model=reply.model,
             provider=self._brief.provider,
             stop_reason=reply.stop_reason,
-            content=received(
-                with_own_ids(reply.content, run.used_ids, f"{self._lease.order.attempt}_{move.turn}"),
-                self._lease.secrets,
-            ),
+            content=tuple(said),
             usage=Usage(
                 calls=1,
                 input_tokens=tokens.input_tokens,
@@ -206,13 +208,19 @@ class ModelCalls:
         )
 
 
-def received(content: Sequence[Block], secrets: KnownSecrets) -> tuple[Block, ...]:
-    """The blocks of a reply as they are recorded, executed and sent back: each as it came.
+def received(reply: TurnReply, secrets: KnownSecrets) -> tuple[TurnReply, dict[str, Any]]:
+    """A reply as it is recorded and sent back, and by id the inputs of calls that are not all in there.
 
-    A known secret alone is masked, at this one place, so that all three hold the same bytes. Thinking is signed
-    by the provider, who refuses it when a byte of it differs, so it stays whatever it holds.
+    A known secret alone is masked. Thinking is signed by the provider, who refuses it when a byte of it differs,
+    so it stays whatever it holds.
     """
-    return tuple(block if block.get("type") in _SIGNED else mapped(block, secrets.masked) for block in content)
+    recorded, heard = [], {}
+    for block in reply.content:
+        kept = block if block.get("type") in _SIGNED else mapped(block, secrets.masked)
+        if block.get("type") == "tool_use" and kept != block:
+            heard[str(kept.get("id", ""))] = block.get("input")
+        recorded.append(kept)
+    return msgspec.structs.replace(reply, content=tuple(recorded), masked=tuple(heard)), heard
 
 
 def _failed_step(move: CallModel, fault: ModelFault, secrets: KnownSecrets) -> TurnFailed:

@@ -12,14 +12,14 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.task import KnowledgeRecorded, TaskEnqueued, TaskProposed, TaskStarted
 from agenthub_events.catalogue.values import Finding, LeftOut, Plan
 from agenthub_events.errors import InvalidPlan
-from agenthub_events.redaction import encodable
+from agenthub_events.redaction import encodable, mapped
 from agenthub_events.runs import ToolIntent, ToolReceipt
 from agenthub_runtime.repository.errors import WorkspaceRefused
 from agenthub_runtime.telemetry.tracing import OPERATION, TOOL_CALL_ID, TOOL_NAME, mark_failed
 from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
 from agenthub_worker.domain.gate_judgement import BLOCKS_FROM, severity_rank
 from agenthub_worker.domain.outcomes import Blocked
-from agenthub_worker.domain.run import INTERRUPTED, Call
+from agenthub_worker.domain.run import INTERRUPTED, NOT_KEPT, Call
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.evidence.patch import PATCH_BYTES, file_patches, unread
 from agenthub_worker.lease.journal import Journal
@@ -91,24 +91,36 @@ class ToolCalls:
 
     async def _run_tool(self, call: Call) -> None:
         lease, journal = self._lease, self._journal
+        said = call.input
+        if call.masked:
+            if call.tool_use_id not in journal.heard:
+                await journal.write(_receipt(call, ToolResult(text=NOT_KEPT, is_error=True)))
+                return
+            said = journal.heard[call.tool_use_id]
         await journal.write(_intent(call))
         lease.ports.crash_point("after-tool-intent")
-        work = call_tool(self._context, call.name, call.input, self._permissions.tools)
+        work = call_tool(self._context, call.name, said, self._permissions.tools)
         attributes = {OPERATION: "execute_tool", TOOL_NAME: call.name, TOOL_CALL_ID: call.tool_use_id}
         with lease.ports.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
             result = await lease.while_held(work)
-            result = msgspec.structs.replace(result, text=encodable(lease.secrets.masked_where_cut(result.text)))
+            result = self._shown(result)
             if result.is_error:
                 mark_failed(span, result.text)
         lease.ports.crash_point("after-tool-run")
         result, saved = await self._save(result)
-        receipt = _receipt(call, result)
+        # Names of files stand in what is said about saving them.
+        receipt = _receipt(call, self._shown(result))
         if saved:
             receipt = msgspec.structs.replace(
                 receipt, commit=self._workspace.commit, bundle_ref=self._workspace.bundle_ref
             )
         await journal.write(receipt)
         lease.ports.crash_point("after-tool-receipt")
+
+    def _shown(self, result: ToolResult) -> ToolResult:
+        secrets = self._lease.secrets
+        text = encodable(secrets.masked_where_cut(result.text))
+        return msgspec.structs.replace(result, text=text, shown=mapped(result.shown, secrets.masked))
 
     async def _save(self, result: ToolResult) -> tuple[ToolResult, bool]:
         """Save what a tool has changed. What cannot become a commit is told to the model, which can mend it."""
@@ -143,7 +155,10 @@ class ToolCalls:
         """Refuse a verdict on a change of which a part was never shown."""
         context, repository = self._context, self._workspace.repository
         patch = await repository.diff(context.base, self._workspace.commit, max_bytes=PATCH_BYTES)
-        missing = unread(file_patches(patch), self._journal.run.shown, page_chars(context))
+        masked = self._lease.secrets.masked
+        # Under the names that the record has of them.
+        files = [msgspec.structs.replace(file, path=masked(file.path)) for file in file_patches(patch)]
+        missing = unread(files, self._journal.run.shown, page_chars(context))
         if missing:
             more = [f"- and {len(missing) - _UNREAD_NAMED} more files"] if len(missing) > _UNREAD_NAMED else []
             listed = "\n".join([*(f"- {line}" for line in missing[:_UNREAD_NAMED]), *more])

@@ -42,6 +42,10 @@ INTERRUPTED = (
     " recorded step are gone. Make the call again if it is still needed."
 )
 NOT_RUN = "Not run: your reply stopped before it was complete ({reason}). Make the call again."
+NOT_KEPT = (
+    "Not run: the call held a secret that is kept nowhere, and the worker that had heard it is gone. Make the call"
+    " again, with the secret."
+)
 NOT_BEGUN = "Not run: the attempt ended before this call was begun. Make it again if it is still needed."
 CUT_OFF = "Your reply was cut off at its limit of tokens. Go on, in shorter steps."
 ENDED_HERE = "The attempt ended with this call. A new attempt begins; go on with the task."
@@ -50,12 +54,13 @@ _Block = dict[str, Any]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool call of the model that has no result yet."""
+    """A tool call of the model that has no result yet. `masked`: `input` is not all that the model said."""
 
     turn: int
     tool_use_id: str
     name: str
     input: Mapping[str, Any]
+    masked: bool = False
 
 
 class AnsweredCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -204,7 +209,7 @@ class Run:
         match step.stop_reason:
             case "tool_use" if wanted:
                 self.needs_repair = False
-                self._take_calls(step.turn, wanted)
+                self._take_calls(step, wanted)
             case "max_tokens":
                 self._refuse_calls(wanted, "limit of tokens")
                 self._user.append(_text(CUT_OFF))
@@ -219,14 +224,15 @@ class Run:
                 self._refuse_calls(wanted, reason)
                 self.stopped = reason
 
-    def _take_calls(self, turn: int, wanted: list[_Block]) -> None:
+    def _take_calls(self, step: TurnReply, wanted: list[_Block]) -> None:
         for block in wanted:
             self.calls.append(
                 Call(
-                    turn=turn,
+                    turn=step.turn,
                     tool_use_id=str(block.get("id", "")),
                     name=str(block.get("name", "")),
                     input=block.get("input") or {},
+                    masked=str(block.get("id", "")) in step.masked,
                 )
             )
 

@@ -1,12 +1,28 @@
-"""Reads source text of which nobody knows what it is made for: within bounds, and never at the reader's cost."""
+"""Reads source and settings of which nobody knows what they are made for: within bounds, at no reader's cost."""
 
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
+from typing import Any
 
 SOURCE_CHARS = 1 << 20
 NESTED_DEEP = 100
 """More than people write; what walks through a tree by recursion needs a few calls for each level."""
+
+# What reads TOML takes time by the square of a key's length.
+_LONG_KEY = re.compile(r"(?<![^\s.=\[\]])(?:[^\s.=\[\]]++[ \t]*+\.[ \t]*+){60}")
+
+
+def toml_in(text: str) -> dict[str, Any] | None:
+    """The table of a TOML file; None when it is none, or written to exhaust its reader."""
+    if _LONG_KEY.search(text):
+        return None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def parsed(text: str) -> ast.Module | None:

@@ -9,6 +9,7 @@ import ast
 import bisect
 import io
 import itertools
+import math
 import re
 import tokenize
 from collections.abc import Iterator, Sequence, Set
@@ -66,6 +67,10 @@ OTHER_LANGUAGES = frozenset(
     | {".c", ".cc", ".cpp", ".h", ".hpp", ".cs", ".php", ".rb", ".ex", ".exs", ".zig"}
 )
 _BYTES_MAX = 1 << 20
+_CHARS_MADE = 2 << 20
+_FEWEST, _MOST = 10, 300
+# Nobody writes longer ones, and a quote that nobody closes is looked for from each of its places.
+_ROW_MAX = 500
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,15 +113,23 @@ def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     rows = text.split("\n")
-    for edit in sorted(_edits(module, text), key=lambda edit: (edit.start, edit.new)):
-        if lines is not None and edit.start[0] not in lines:
-            continue
+    found = [
+        edit
+        for edit in sorted(_edits(module, text), key=lambda edit: (edit.start, edit.new))
+        if (lines is None or edit.start[0] in lines)
         # The places of the syntax tree count bytes.
-        if not all(row.isascii() for row in rows[edit.start[0] - 1 : edit.end[0]]):
-            continue
+        and all(row.isascii() for row in rows[edit.start[0] - 1 : edit.end[0]])
+    ]
+    for edit in _some(found, text):
         broken, old = _apply(rows, edit)
         if _compiles(broken):
             yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken, weak=edit.weak)
+
+
+def _some(edits: Sequence[_Edit], text: str) -> Sequence[_Edit]:
+    """All of them, or of very many some from everywhere: each is a copy of the file, and is read again."""
+    most = max(_FEWEST, min(_MOST, _CHARS_MADE // max(len(text), 1)))
+    return edits[:: math.ceil(len(edits) / most)] if edits else ()
 
 
 def _edits(module: ast.Module, text: str) -> Iterator[_Edit]:
@@ -248,14 +261,17 @@ def _compiles(text: str) -> bool:
 
 def _of_text(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]:
     rows = text.split("\n")
+    found = []
     for number, row in enumerate(rows, 1):
-        if (lines is not None and number not in lines) or _COMMENT.match(row):
+        if (lines is not None and number not in lines) or _COMMENT.match(row) or len(row) > _ROW_MAX:
             continue
-        plain = _QUOTED.sub(lambda found: " " * len(found[0]), row)
+        plain = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), row)
         for pattern, new in _TEXTUAL:
-            for found in re.finditer(pattern, plain):
-                broken = [*rows[: number - 1], row[: found.start()] + new + row[found.end() :], *rows[number:]]
-                yield Mutant(path=path, line=number, old=found[0], new=new, text="\n".join(broken))
+            places = (match.span() for match in re.finditer(pattern, plain))
+            found += [_Edit((number, start), (number, end), new) for start, end in places]
+    for edit in _some(found, text):
+        broken, old = _apply(rows, edit)
+        yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken)
 
 
 def _short(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,6 +13,7 @@ import msgspec
 from agenthub_worker.evidence.layout import TEST_SETTINGS, belongs_to_tests
 from agenthub_worker.evidence.reports import Case, Outcome, stored_id
 from agenthub_worker.evidence.source import plain_id
+from agenthub_worker.evidence.syntax import toml_in
 from agenthub_worker.evidence.test_history import some
 
 _INI_SECTIONS = ("pytest", "tool:pytest", "coverage:run", "coverage:report")
@@ -119,8 +119,13 @@ def _settings(name: str, data: bytes) -> Any:
     """What a file of settings says of pytest and coverage; its whole content where it cannot be read."""
     try:
         if name.endswith(".toml"):
-            tool = tomllib.loads(data.decode()).get("tool", {})
-            return {key: tool[key] for key in ("pytest", "coverage") if key in tool}
+            table = toml_in(data.decode())
+            tool = data if table is None else table.get("tool", {})
+            return (
+                {key: tool[key] for key in ("pytest", "coverage") if key in tool}
+                if isinstance(tool, dict)
+                else tool
+            )
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         parser.read_string(data.decode())
         return {key: dict(parser[key]) for key in _INI_SECTIONS if parser.has_section(key)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence, Set
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import Answered, WorkContext, decode_context
@@ -21,11 +21,16 @@ _RESUME_TRIES = 5
 
 
 class Journal:
-    """The run of a held attempt, and the only one who may add to it. Make one with `open_journal`."""
+    """The run of a held attempt, and the only one who may add to it. Make one with `open_journal`.
+
+    `heard` holds, by id, what the model said in calls of which the record has a mask in the place of a secret. It
+    is gone with this worker.
+    """
 
     def __init__(self, lease: Lease, run: Run, last_seq: int) -> None:
         self.lease = lease
         self.run = run
+        self.heard: dict[str, Any] = {}
         self._last_seq = last_seq
         self._emitter = _Emitter(lease)
 

@@ -11,7 +11,6 @@ import configparser
 import functools
 import re
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from importlib import metadata
@@ -23,6 +22,7 @@ import msgspec
 
 from agenthub_runtime.repository.trees import walk
 from agenthub_worker.evidence.layout import belongs_to_tests
+from agenthub_worker.evidence.syntax import toml_in
 
 _NOT_OF_THE_PROJECT = frozenset({".git", "node_modules", ".venv", "venv", ".tox", ".nox", "__pycache__"})
 _SETTINGS = frozenset({"pyproject.toml", "pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"})
@@ -169,9 +169,7 @@ def _makes_a_project(path: str) -> bool:
 
 def _said_roots(project: Project, top: str) -> list[str]:
     prefix = "" if top == "." else f"{top}/"
-    table: dict[str, Any] = {}
-    with suppress(tomllib.TOMLDecodeError):
-        table = tomllib.loads(project.declared.get(f"{prefix}pyproject.toml", ""))
+    table = toml_in(project.declared.get(f"{prefix}pyproject.toml", "")) or {}
     found = [*_of_pyproject(table), *_of_setup_cfg(project.declared.get(f"{prefix}setup.cfg", ""))]
     found += _OF_SETUP_PY.findall(project.declared.get(f"{prefix}setup.py", ""))
     return [place for place in found if isinstance(place, str) and place]

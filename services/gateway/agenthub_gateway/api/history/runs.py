@@ -70,6 +70,7 @@ async def output(
 
 @get(
     "/api/v1/goals/{goal_id:str}/gates/{gate:str}/{number:int}/log",
+    responses=says(str, "text/plain"),
     tags=_TAGS,
     summary="Read the log of a gate's round",
 )
