@@ -74,7 +74,7 @@ def test_mutants_are_few_spread_and_the_same_for_the_same_commit() -> None:
     assert len(found) == mutants.MUTANTS_MAX
     assert "b.py" in {mutant.path for mutant in found}
     assert len({(mutant.path, mutant.line) for mutant in found}) == len(found)
-    assert not any(mutant.weak for mutant in found)
+    assert not any(mutant.rank for mutant in found)
     assert mutants.chosen(every, "c0ffee") != mutants.chosen(every, "beef")
 
 

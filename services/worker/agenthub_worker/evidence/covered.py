@@ -1,17 +1,20 @@
-"""How much of the code that was there to be covered the tests have run, and which lines of it."""
+"""How much of the code that was there to be covered the tests have run, which lines of it, and by which tests."""
 
 from __future__ import annotations
 
 import ast
 import os
+import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
 from agenthub_worker.evidence.layout import belongs_to_tests, run_folder
 from agenthub_worker.evidence.reports import read_report
+from agenthub_worker.evidence.source import plain_id
 
 _SOURCE_BYTES = 1 << 20
 _FILES_MAX = 20_000
@@ -22,6 +25,11 @@ _DENSE = re.compile(r"^[ \t]*(?:async[ \t]+)?def\b[^\n]*:[ \t]*[^\s#]|;|\blambda
 _LAMBDA_NODES = 20
 
 _Sources = Mapping[str, str]
+
+Covering: TypeAlias = Mapping[str, Mapping[int, Set[str]]]
+"""By path and line the ids, without parameters, of the tests that run it; an empty one: it ran without a test."""
+
+_ASKED_MAX = 200
 
 
 class Covered(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +42,7 @@ class Covered(msgspec.Struct, frozen=True, kw_only=True):
 class _File(msgspec.Struct):
     executed_lines: list[int] = []
     missing_lines: list[int] = []
+    contexts: dict[str, list[str]] = {}
 
 
 class _Report(msgspec.Struct):
@@ -77,6 +86,34 @@ def read_coverage(data: bytes, sources: _Sources) -> Covered | None:
         percent=min(shares) if _share(code) is not None else None,
         executed={path: frozenset(file.executed_lines) for path, file in files.items()},
     )
+
+
+def contexts_command(reports: Path, support: Path, root: str, files: Sequence[str]) -> list[str]:
+    """The command that writes which tests run the lines of `files`, paths below `root`, into the folder `reports`.
+
+    Isolated, so that no module of the workspace stands in for one of coverage's.
+    """
+    include = ",".join(posixpath.join(root, path) for path in files[:_ASKED_MAX])
+    line = ["python", "-I", "-m", "coverage", "json", "-q", f"--rcfile={support}/coverage.ini"]
+    return [*line, "--show-contexts", f"--include={include}", "-o", f"{reports}/contexts.json"]
+
+
+def read_contexts(reports: Path, sources: Collection[str]) -> Covering | None:
+    """What was written; `sources` are the files of the workspace. None when it cannot be read."""
+    try:
+        report = msgspec.json.decode(read_report(reports / "contexts.json") or b"", type=_Report)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    prefix = run_folder(report.files, sources)
+    return {
+        prefix + path: {int(line): _tests(names) for line, names in file.contexts.items() if line.isdecimal()}
+        for path, file in report.files.items()
+    }
+
+
+def _tests(contexts: Sequence[str]) -> set[str]:
+    # pytest-cov names the phase of a test behind its id.
+    return {plain_id(name.rpartition("|")[0]) for name in contexts}
 
 
 def _is_test(path: str) -> bool:

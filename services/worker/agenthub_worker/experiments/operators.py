@@ -66,12 +66,18 @@ OTHER_LANGUAGES = frozenset(
     | {".c", ".cc", ".cpp", ".h", ".hpp", ".cs", ".php", ".rb", ".ex", ".exs", ".zig"}
 )
 _BYTES_MAX = 1 << 20
+# A text with a definition in it is a program in disguise.
+_DEFINES = re.compile(r"^[ \t]*(?:def|class)[ \t]+\w+[^\n]*:|\blambda\b[^\n]*:", re.M)
+
+
+TELLING, WEAK, LAST = range(3)
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     """One way to break a file: in line `line` (from 1), `old` becomes `new`; `text` is the whole file then.
 
-    `weak`: a constant, that other code may well not depend on.
+    `rank` says how much it shows when nothing notices it: `TELLING`, `WEAK` for a constant, that other code may
+    well not depend on, `LAST` for what mostly ends in an exception, which any test notices.
     """
 
     path: str
@@ -79,7 +85,7 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     old: str
     new: str
     text: str
-    weak: bool = False
+    rank: int = 0
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} `{_short(self.old)}` -> `{_short(self.new)}`"
@@ -87,11 +93,13 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
 
 def mutants_of(path: str, text: str, lines: Set[int] | None) -> list[Mutant]:
     """The ways to break `lines` (None: any) of a file, in their order; none when it cannot be read."""
-    if len(text) > _BYTES_MAX or "\r" in text:
+    if len(text) > _BYTES_MAX:
         return []
     suffix = PurePosixPath(path).suffix
     if suffix == ".py":
-        return list(_of_python(path, text, lines))
+        plain = text.replace("\r\n", "\n")
+        # To Python a lone return ends a line, to git it does not: nobody can tell which of its lines are touched.
+        return list(_of_python(path, plain.replace("\r", "\n"), None if "\r" in plain else lines))
     return list(_of_text(path, text, lines)) if suffix in OTHER_LANGUAGES else []
 
 
@@ -99,7 +107,7 @@ class _Edit(msgspec.Struct, frozen=True):
     start: tuple[int, int]
     end: tuple[int, int]
     new: str
-    weak: bool = False
+    rank: int = TELLING
 
 
 def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]:
@@ -108,15 +116,27 @@ def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     rows = text.split("\n")
+    if not text.isascii():
+        _count_characters(module, rows)
     for edit in sorted(_edits(module, text), key=lambda edit: (edit.start, edit.new)):
-        if lines is not None and edit.start[0] not in lines:
-            continue
-        # The places of the syntax tree count bytes.
-        if not all(row.isascii() for row in rows[edit.start[0] - 1 : edit.end[0]]):
+        if lines is not None and lines.isdisjoint(range(edit.start[0], edit.end[0] + 1)):
             continue
         broken, old = _apply(rows, edit)
         if _compiles(broken):
-            yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken, weak=edit.weak)
+            yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken, rank=edit.rank)
+
+
+def _count_characters(module: ast.Module, rows: Sequence[str]) -> None:
+    """Turn the places of the tree, which count bytes, into such that count characters."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.expr | ast.stmt):
+            node.col_offset = _characters(rows[node.lineno - 1], node.col_offset)
+            if node.end_lineno is not None and node.end_col_offset is not None:
+                node.end_col_offset = _characters(rows[node.end_lineno - 1], node.end_col_offset)
+
+
+def _characters(row: str, count: int) -> int:
+    return count if row.isascii() else len(row.encode()[:count].decode())
 
 
 def _edits(module: ast.Module, text: str) -> Iterator[_Edit]:
@@ -130,7 +150,7 @@ def _edits(module: ast.Module, text: str) -> Iterator[_Edit]:
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     """What can be broken in a node: no annotation, no decorator, and nothing in an f-string, whose places lie."""
-    if isinstance(node, ast.JoinedStr):
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         return
     skipped = {"annotation", "returns", "decorator_list", "type_params"}
     for name, value in ast.iter_fields(node):
@@ -169,6 +189,7 @@ def _edits_of(node: ast.AST, tokens: _Tokens) -> Iterator[_Edit]:
     yield from _of_operator(node, tokens)
     yield from _of_statement(node)
     yield from _of_constant(node)
+    yield from _of_program(node)
 
 
 def _of_operator(node: ast.AST, tokens: _Tokens) -> Iterator[_Edit]:
@@ -197,14 +218,31 @@ def _of_statement(node: ast.AST) -> Iterator[_Edit]:
                 yield _Edit(_start(test), _start(test), "not ")
         case ast.Expr(value=ast.Call()) | ast.Raise():
             yield _Edit(_start(node), _end(node), "pass")
+        case ast.Expr(value=ast.Await() | ast.Yield() | ast.YieldFrom()) | ast.Delete():
+            yield _Edit(_start(node), _end(node), "pass", LAST)
+        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value) | ast.Lambda(body=value):
+            if not isinstance(value, ast.Constant):
+                yield _Edit(_start(value), _end(value), "None", LAST)
+        case ast.For(iter=value) | ast.AsyncFor(iter=value):
+            yield _Edit(_start(value), _end(value), "()", LAST)
 
 
 def _of_constant(node: ast.AST) -> Iterator[_Edit]:
     match node:
         case ast.Constant(value=bool() as value):
-            yield _Edit(_start(node), _end(node), str(not value), weak=True)
+            yield _Edit(_start(node), _end(node), str(not value), WEAK)
         case ast.Constant(value=int() | float() as value):
-            yield _Edit(_start(node), _end(node), repr(value + 1), weak=True)
+            yield _Edit(_start(node), _end(node), repr(value + 1), WEAK)
+
+
+def _of_program(node: ast.AST) -> Iterator[_Edit]:
+    """The ways to break a program that stands in a text."""
+    match node:
+        case ast.Constant(value=str(text)) if _DEFINES.search(text):
+            for inner in mutants_of("text.py", text, None):
+                yield _Edit(_start(node), _end(node), repr(inner.text), inner.rank)
+        case ast.Constant(value=str(text)) if text:
+            yield _Edit(_start(node), _end(node), "''", LAST)
 
 
 def _between(before: ast.expr, after: ast.expr, tokens: _Tokens, new: str | None) -> Iterator[_Edit]:

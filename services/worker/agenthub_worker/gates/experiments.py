@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from agenthub_events.catalogue.values import Finding, MutationEvidence
 from agenthub_runtime.repository.history import FileEntry
 from agenthub_worker.evidence.layout import TestCommand, run_folder
-from agenthub_worker.evidence.patch import PATCH_BYTES, touched_lines
+from agenthub_worker.evidence.patch import PATCH_BYTES, Touched, touched_lines
 from agenthub_worker.evidence.reports import Outcome, stored_id
-from agenthub_worker.evidence.testing import TestReport, run_tests
+from agenthub_worker.evidence.source import plain_id
+from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments import canary, judge_settings, mutants, protected
+from agenthub_worker.experiments.neutral import neutral
 from agenthub_worker.experiments.operators import Mutant
+from agenthub_worker.gates.copies import Copies
 from agenthub_worker.gates.gate_round import GateRound
-from agenthub_worker.workspace.workspace import TEST_TIMEOUT_S
+from agenthub_worker.gates.mutant_trials import MutantTrials
 
-_SIDE_BY_SIDE = 2
-_LEAST_PATIENCE_S = 10.0
-_TIMES_SLOWER = 4.0
-_DESELECTED_MAX = 500
 _SURVIVORS_KEPT = 20
 
 
@@ -59,6 +53,7 @@ class Experiments:
         self._before = before
         self._delivered = delivered
         self._repository = round_.workspace.repository
+        self._copies = Copies(round_, command, report.still_red)
 
     async def run(self) -> Shown:
         """Canaries, then the earlier tests, then mutants; what has failed saves what comes after it."""
@@ -82,14 +77,16 @@ class Experiments:
         executed = self._report.executed or {}
         changed = await self._repository.changed_files(self._round.order.base, self._round.order.commit)
         modules = [path for path in changed if mutants.can_be_broken(path) and executed.get(path)]
-        planted = canary.canaries(ran, modules, self._round.lease.ports.ids.token()[-12:])
+        planted = canary.canaries(ran, modules, self._token())
         paths = {entry.path for entry in await self._repository.files(self._round.order.commit)}
         at = run_folder({name.split("::", 1)[0] for name in ran}, paths)
-        async with self._copy("canary") as folder:
-            await asyncio.to_thread(_put_all, folder, {at + bird.path: bird.text.encode() for bird in planted})
-            work = self._run(folder, paths=[bird.path for bird in planted], options=canary.OPTIONS)
-            report = await self._round.lease.while_held(work)
-        return canary.distrust(planted, report)
+        work = self._copies.run(
+            "canary",
+            {at + bird.path: bird.text.encode() for bird in planted},
+            paths=[bird.path for bird in planted],
+            options=canary.OPTIONS,
+        )
+        return canary.distrust(planted, await self._round.lease.while_held(work))
 
     async def _protected(self) -> Shown:
         order = self._round.order
@@ -99,9 +96,8 @@ class Experiments:
         back = protected.restored({**base, **own}, now, order.changes_tests)
         if not back:
             return Shown()
-        async with self._copy("before") as folder:
-            await asyncio.to_thread(_put_all, folder, back.write, back.remove)
-            report = await self._round.lease.while_held(self._run(folder))
+        work = self._copies.run("before", back.write, gone=back.remove)
+        report = await self._round.lease.while_held(work)
         if report.cases is None:
             return Shown(refusals=(self._unrun(report),))
         at = run_folder({case.id.split("::", 1)[0] for case in report.cases}, {*base, *own})
@@ -125,41 +121,50 @@ class Experiments:
         )
 
     async def _mutants(self) -> Shown:
-        order = self._round.order
+        order, report = self._round.order, self._report
         if self._round.context.constraints.mutants == "off":
             return Shown(mutants=MutationEvidence(off=True))
-        every = await self._candidates()
-        executed = self._report.executed
-        reached = every if executed is None else mutants.on_lines(every, executed)
+        texts, touched = await self._changed_code()
+        every = await asyncio.to_thread(mutants.candidates, texts, touched)
+        reached = every if report.executed is None else mutants.on_lines(every, report.executed)
         if not reached:
             missed = tuple(str(mutant) for mutant in mutants.chosen(every, order.commit, _SURVIVORS_KEPT))
             return self._of_trials(MutationEvidence(unrun=bool(every), survivors=missed))
-        waiting = deque(mutants.chosen(reached, order.commit))
-        verdicts: dict[str, bool] = {}
-        lanes = min(_SIDE_BY_SIDE, len(waiting))
-        work = _together([self._try(lane, waiting, verdicts, lanes) for lane in range(lanes)])
-        await self._round.lease.while_held(work)
-        survivors = tuple(sorted(name for name, noticed in verdicts.items() if not noticed))
-        tried = len(verdicts)
-        return self._of_trials(
-            MutationEvidence(tried=tried, noticed=tried - len(survivors), survivors=survivors[:_SURVIVORS_KEPT])
+        chosen = mutants.chosen(reached, order.commit)
+        token = self._token()
+        same = {path: neutral(path, text, token).encode() for path, text in texts.items()}
+        trials = MutantTrials(self._copies, report, same, self._selections(chosen))
+        tried = await self._round.lease.while_held(trials.run(chosen))
+        if tried.unusable:
+            return Shown(refusals=(mutants.RED_WITHOUT_REASON,))
+        evidence = MutationEvidence(
+            tried=tried.tried,
+            noticed=tried.tried - len(tried.survivors),
+            survivors=tried.survivors[:_SURVIVORS_KEPT],
         )
+        return self._of_trials(evidence, tried.of_the_text)
 
-    def _of_trials(self, evidence: MutationEvidence) -> Shown:
-        refused = mutants.refusal_of(evidence)
+    def _selections(self, chosen: Sequence[Mutant]) -> dict[tuple[str, int], tuple[str, ...]]:
+        covering = self._report.covering if self._command.takes_paths else None
+        known = {plain_id(case.id) for case in self._report.cases or ()}
+        return {(m.path, m.line): mutants.selection(m, covering or {}, known) for m in chosen}
+
+    def _token(self) -> str:
+        return self._round.lease.ports.ids.token()[-12:]
+
+    def _of_trials(self, evidence: MutationEvidence, of_the_text: Sequence[str] = ()) -> Shown:
+        refused = mutants.refusal_of(evidence, of_the_text)
         severity = "high" if refused else "info"
         said = "No test runs this line" if evidence.unrun else "No test notices this change"
-        return Shown(
-            refusals=(refused,) if refused else (),
-            findings=tuple(
-                _finding(name, severity, f"{said}: {name}", line=int(name.split(":", 2)[1].split(" ", 1)[0]))
-                for name in evidence.survivors
-            ),
-            mutants=evidence,
+        lines = (
+            _finding(name, severity, f"{said}: {name}", line=int(name.split(":", 2)[1].split(" ", 1)[0]))
+            for name in evidence.survivors
         )
+        looking = (_finding(name, severity, mutants.OF_THE_TEXT) for name in of_the_text)
+        return Shown(refusals=(refused,) if refused else (), findings=(*lines, *looking), mutants=evidence)
 
-    async def _candidates(self) -> list[Mutant]:
-        """The ways to break the changed lines of the judged commit."""
+    async def _changed_code(self) -> tuple[dict[str, str], Touched]:
+        """The changed files that can be broken, and their changed lines; none of a file: all of them."""
         order = self._round.order
         changed = set(await self._repository.changed_files(order.base, order.commit))
         patch = await self._repository.diff(order.base, order.commit, max_bytes=PATCH_BYTES)
@@ -168,49 +173,7 @@ class Experiments:
         changed -= {word.removeprefix("./") for word in self._command.text.split()}
         entries = [e for e in await self._repository.files(order.commit) if e.path in changed and _is_plain(e)]
         contents = await self._repository.contents([e for e in entries if mutants.can_be_broken(e.path)])
-        texts = {path: text for path, data in contents.items() if (text := _text(data))}
-        return await asyncio.to_thread(mutants.candidates, texts, touched)
-
-    async def _try(self, lane: int, waiting: deque[Mutant], verdicts: dict[str, bool], lanes: int) -> None:
-        """Try mutants until none waits or the time is used up."""
-        suite = self._report.duration_s
-        left = max(suite, mutants.LEAST_BUDGET_S)
-        patience = _LEAST_PATIENCE_S + _TIMES_SLOWER * suite * lanes
-        async with self._copy(f"mutants-{lane}") as folder:
-            while waiting and left > 0:
-                mutant = waiting.popleft()
-                original = await asyncio.to_thread((folder / mutant.path).read_bytes)
-                await asyncio.to_thread(_put_all, folder, {mutant.path: mutant.text.encode()})
-                options = ("-x", *self._without_red())
-                report = await self._run(folder, options=options, timeout_s=min(patience, left))
-                if report.timed_out and left < patience:
-                    return
-                verdicts[str(mutant)] = not report.green
-                left -= report.duration_s
-                await asyncio.to_thread(_put_all, folder, {mutant.path: original})
-
-    def _without_red(self) -> list[str]:
-        """What failed before the goal would end every run."""
-        return [word for name in self._report.still_red[:_DESELECTED_MAX] for word in ("--deselect", name)]
-
-    async def _run(
-        self,
-        folder: Path,
-        *,
-        paths: Sequence[str] = (),
-        options: Sequence[str] = (),
-        timeout_s: float = TEST_TIMEOUT_S,
-    ) -> TestReport:
-        report = await run_tests(
-            self._round.lease.ports.sandbox,
-            folder,
-            self._command,
-            timeout_s=timeout_s,
-            paths=paths,
-            measured=False,
-            options=options,
-        )
-        return report.beside(dict.fromkeys(self._report.still_red, "failed"))
+        return {path: text for path, data in contents.items() if (text := _text(data))}, touched
 
     async def _files(self, commit: str) -> dict[str, bytes]:
         """The protected files of a commit; none for an empty name."""
@@ -220,27 +183,6 @@ class Experiments:
         return await self._repository.contents(
             [e for e in entries if protected.is_protected(e.path) and _is_plain(e)]
         )
-
-    @contextlib.asynccontextmanager
-    async def _copy(self, name: str) -> AsyncIterator[Path]:
-        """A clean checkout of the judged commit beside the workspace."""
-        path = self._round.workspace.path.with_name(f"{self._round.workspace.path.name}-{name}")
-        await self._repository.checkout(self._round.order.commit, path)
-        try:
-            yield path
-        finally:
-            await self._repository.discard_workspace(path)
-
-
-async def _together(works: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run them side by side; when one fails, or this is cancelled, none goes on."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _finding(place: str, severity: str, message: str, *, line: int = 0) -> Finding:
@@ -257,26 +199,3 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return ""
-
-
-def _put_all(root: Path, files: Mapping[str, bytes], gone: Iterable[str] = ()) -> None:
-    """Write and remove files of a checkout in which untrusted code may have put links anywhere."""
-    for path, data in files.items():
-        target = _place(root, path)
-        target.unlink(missing_ok=True)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-    for path in gone:
-        _place(root, path).unlink(missing_ok=True)
-
-
-def _place(root: Path, path: str) -> Path:
-    """Where a path of the repository is, with every folder on the way a real one."""
-    at = root
-    for part in path.split("/")[:-1]:
-        at /= part
-        if at.is_symlink() or (at.exists() and not at.is_dir()):
-            at.unlink()
-        at.mkdir(exist_ok=True)
-    return at / path.rsplit("/", 1)[-1]
