@@ -27,6 +27,7 @@ from agenthub_worker.evidence.layout import TestCommand
 from agenthub_worker.evidence.reports import (
     Case,
     ReportRefused,
+    node_counts,
     parse_junit,
     read_report,
     report_in,
@@ -297,11 +298,17 @@ def _report(
         duration_s=ran.duration_s,
         cases=cases,
         unread=unread,
-        said=unittest_counts(ran.output) if command.unittest else None,
+        said=_said(command, ran.output),
         coverage_percent=covered.percent if covered else None,
         executed=covered.executed if covered else None,
         log=ran.output,
     )
+
+
+def _said(command: TestCommand, output: bytes) -> TestCounts | None:
+    if command.unittest:
+        return unittest_counts(output)
+    return node_counts(output) if command.node else None
 
 
 def _cases(path: Path) -> tuple[tuple[Case, ...] | None, str]:

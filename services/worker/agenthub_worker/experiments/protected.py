@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
@@ -18,6 +19,7 @@ from agenthub_worker.evidence.test_history import some
 
 _INI_SECTIONS = ("pytest", "tool:pytest", "coverage:run", "coverage:report")
 _RED = ("failed", "error")
+_CHECKING = re.compile(rb"^[ \t]*(?:assert\b|(?:import|from)[ \t]+(?:pytest|unittest)\b)|\.assert", re.M)
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,37 @@ def restored(before: Mapping[str, bytes], now: Mapping[str, bytes], declared: It
         and _says_else(path, b"", now[path])
     )
     return Restored(write=write, remove=new)
+
+
+def aids(changed: Mapping[str, bytes], tests: Sequence[str], declared: Iterable[str] = ()) -> dict[str, bytes]:
+    """Those of the changed files, as they were, that sources of `tests` read: data, and modules with checks.
+
+    Documents for people are no data of tests, though tests may look at them.
+    """
+    patterns = tuple(declared)
+    return {
+        path: data
+        for path, data in changed.items()
+        if not is_protected(path)
+        and not _matches(path, patterns)
+        and not _is_prose(path)
+        and (not path.endswith(".py") or _CHECKING.search(data) is not None)
+        and reads(tests, path)
+    }
+
+
+def _is_prose(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return pure.suffix in (".md", ".rst", ".adoc") or "docs" in pure.parts[:-1]
+
+
+def reads(texts: Iterable[str], path: str) -> bool:
+    """Whether one of these sources names a file: as data by its name, as a module by an import."""
+    pure = PurePosixPath(path)
+    if pure.suffix != ".py":
+        return any(pure.name in text for text in texts)
+    name = pure.parent.name if pure.name == "__init__.py" else pure.stem
+    return any(re.search(rf"\b(?:import|from)\b[^\n#]*\b{re.escape(name)}\b", text) for text in texts)
 
 
 def contradicted(
@@ -118,6 +151,8 @@ def _says_else(path: str, before: bytes, now: bytes | None) -> bool:
 def _settings(name: str, data: bytes) -> Any:
     """What a file of settings says of pytest and coverage; its whole content where it cannot be read."""
     try:
+        if name in ("pytest.toml", ".pytest.toml"):
+            return tomllib.loads(data.decode())
         if name.endswith(".toml"):
             tool = tomllib.loads(data.decode()).get("tool", {})
             return {key: tool[key] for key in ("pytest", "coverage") if key in tool}

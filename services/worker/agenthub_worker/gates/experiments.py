@@ -25,11 +25,15 @@ _SURVIVORS_KEPT = 20
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """What the experiments have shown: `refusals` speak against the run, `findings` name tests and mutants."""
+    """What the experiments have shown: `refusals` speak against the run, `findings` name tests and mutants.
+
+    `untried` are those that could not be made, with the reason.
+    """
 
     refusals: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     mutants: MutationEvidence | None = None
+    untried: tuple[str, ...] = ()
 
 
 class Experiments:
@@ -57,47 +61,95 @@ class Experiments:
 
     async def run(self) -> Shown:
         """Canaries, then the earlier tests, then mutants; what has failed saves what comes after it."""
-        if refused := await self._stand_ins() or await self._canaries():
+        if refused := await self._stand_ins():
+            return Shown(refusals=(refused,))
+        refused, why_not = await self._canaries()
+        untried = (f"no canaries: {why_not}",) if why_not else ()
+        if refused:
             return Shown(refusals=(refused,))
         shown = await self._protected()
-        if shown.refusals:
-            return shown
-        return await self._mutants()
+        if not shown.refusals:
+            shown = await self._mutants()
+        return msgspec.structs.replace(shown, untried=(*untried, *shown.untried))
 
     async def _stand_ins(self) -> str:
         order = self._round.order
         paths = [entry.path for entry in await self._repository.files(order.commit)]
         changed = set(await self._repository.changed_files(order.base, order.commit))
-        return " ".join(judge_settings.stand_ins(paths, self._report.executed or {}, changed))
-
-    async def _canaries(self) -> str:
-        if not canary.can_be_asked(self._command):
-            return ""
-        ran = [case.id for case in self._report.cases or () if case.outcome == "passed"]
         executed = self._report.executed or {}
-        changed = await self._repository.changed_files(self._round.order.base, self._round.order.commit)
-        modules = [path for path in changed if mutants.can_be_broken(path) and executed.get(path)]
-        planted = canary.canaries(ran, modules, self._token())
-        paths = {entry.path for entry in await self._repository.files(self._round.order.commit)}
-        at = run_folder({name.split("::", 1)[0] for name in ran}, paths)
+        found = judge_settings.stand_ins(paths, executed, changed)
+        if not found:
+            return ""
+        ran = [e for e in await self._repository.files(order.commit) if executed.get(e.path) and _is_plain(e)]
+        texts = [data.decode("utf-8", "replace") for data in (await self._repository.contents(ran)).values()]
+        return " ".join(str(one) for one in found if judge_settings.imports(texts, one.name))
+
+    async def _canaries(self) -> tuple[str, str]:
+        """Why nothing that this repository reports counts, or why that could not be tried; empty: it counts."""
+        command, report, order = self._command, self._report, self._round.order
+        if why := canary.why_not_asked(command):
+            return "", why
+        files = [entry.path for entry in await self._repository.files(order.commit)]
+        changed = [
+            p for p in await self._repository.changed_files(order.base, order.commit) if _is_loaded(p, report)
+        ]
+        if report.cases is None and report.counts is not None:
+            planted = canary.counted_canaries(command, files, changed, self._token())
+            texts = {bird.path: bird.text.encode() for bird in planted}
+            again = await self._round.lease.while_held(self._copies.run("canary", texts))
+            return canary.distrust_counts(planted, report.counts, again), ""
+        ran = [case.id for case in report.cases or () if case.outcome == "passed"]
+        planted = canary.canaries(ran, changed, self._token())
+        at = run_folder({name.split("::", 1)[0] for name in ran}, set(files))
+        paths = [bird.path for bird in planted]
         work = self._copies.run(
             "canary",
             {at + bird.path: bird.text.encode() for bird in planted},
-            paths=[bird.path for bird in planted],
-            options=canary.OPTIONS,
+            paths=paths if command.takes_paths else (),
+            options=(*canary.OPTIONS, *(() if command.takes_paths else paths)),
         )
-        return canary.distrust(planted, await self._round.lease.while_held(work))
+        again = await self._round.lease.while_held(work)
+        if not command.takes_paths and again.cases is None and again.exit_code:
+            return "", "the test command takes no tests of our own"
+        return canary.distrust(planted, again), ""
 
     async def _protected(self) -> Shown:
+        """The earlier tests over the new code; then, with what only they read, as all of it was."""
         order = self._round.order
         base, delivered = await self._files(order.base), await self._files(self._delivered)
         own = {path: data for path, data in delivered.items() if path not in base}
         now = await self._files(order.commit)
         back = protected.restored({**base, **own}, now, order.changes_tests)
-        if not back:
+        if back and (shown := await self._as_before(back, base, own)).refusals:
+            return shown
+        aids = await self._aids(base)
+        if not aids:
             return Shown()
-        work = self._copies.run("before", back.write, gone=back.remove)
-        report = await self._round.lease.while_held(work)
+        more = protected.Restored(write={**back.write, **aids}, remove=back.remove)
+        return await self._as_before(more, {**base, **aids}, own)
+
+    async def _aids(self, tests: Mapping[str, bytes]) -> dict[str, bytes]:
+        """What the change has made of files of the base that nothing but its `tests` reads, as they were."""
+        order, repository = self._round.order, self._repository
+        before, now = [{e.path: e for e in await repository.files(c)} for c in (order.base, order.commit)]
+        touched = [e for path, e in before.items() if path not in tests and now.get(path) != e and _is_plain(e)]
+        texts = [data.decode("utf-8", "replace") for path, data in tests.items() if path.endswith(".py")]
+        found = protected.aids(await repository.contents(touched), texts, order.changes_tests)
+        if not found:
+            return {}
+        others = [
+            data.decode("utf-8", "replace")
+            for files in (before, now)
+            for path, data in (await repository.contents([e for e in files.values() if _is_code(e)])).items()
+            if path not in found
+        ]
+        return {path: data for path, data in found.items() if not protected.reads(others, path)}
+
+    async def _as_before(
+        self, back: protected.Restored, base: Mapping[str, bytes], own: Mapping[str, bytes]
+    ) -> Shown:
+        order = self._round.order
+        report = await self._round.lease.while_held(self._copies.run("before", back.write, gone=back.remove))
         if report.cases is None:
             return Shown(refusals=(self._unrun(report),))
         at = run_folder({case.id.split("::", 1)[0] for case in report.cases}, {*base, *own})
@@ -129,7 +181,8 @@ class Experiments:
         reached = every if report.executed is None else mutants.on_lines(every, report.executed)
         if not reached:
             missed = tuple(str(mutant) for mutant in mutants.chosen(every, order.commit, _SURVIVORS_KEPT))
-            return self._of_trials(MutationEvidence(unrun=bool(every), survivors=missed))
+            nothing = () if every or not texts else ("no mutants: nothing in the changed lines can be broken",)
+            return self._of_trials(MutationEvidence(unrun=bool(every), survivors=missed), untried=nothing)
         chosen = mutants.chosen(reached, order.commit)
         token = self._token()
         same = {path: neutral(path, text, token).encode() for path, text in texts.items()}
@@ -152,7 +205,9 @@ class Experiments:
     def _token(self) -> str:
         return self._round.lease.ports.ids.token()[-12:]
 
-    def _of_trials(self, evidence: MutationEvidence, of_the_text: Sequence[str] = ()) -> Shown:
+    def _of_trials(
+        self, evidence: MutationEvidence, of_the_text: Sequence[str] = (), untried: tuple[str, ...] = ()
+    ) -> Shown:
         refused = mutants.refusal_of(evidence, of_the_text)
         severity = "high" if refused else "info"
         said = "No test runs this line" if evidence.unrun else "No test notices this change"
@@ -161,7 +216,12 @@ class Experiments:
             for name in evidence.survivors
         )
         looking = (_finding(name, severity, mutants.OF_THE_TEXT) for name in of_the_text)
-        return Shown(refusals=(refused,) if refused else (), findings=(*lines, *looking), mutants=evidence)
+        return Shown(
+            refusals=(refused,) if refused else (),
+            findings=(*lines, *looking),
+            mutants=evidence,
+            untried=untried,
+        )
 
     async def _changed_code(self) -> tuple[dict[str, str], Touched]:
         """The changed files that can be broken, and their changed lines; none of a file: all of them."""
@@ -190,8 +250,18 @@ def _finding(place: str, severity: str, message: str, *, line: int = 0) -> Findi
     return Finding(file=file, line=line, severity=severity, message=message, source="tests")  # type: ignore[arg-type]
 
 
+def _is_loaded(path: str, report: TestReport) -> bool:
+    """Whether a changed file is code that the tests load, as far as anybody has looked."""
+    return mutants.can_be_broken(path) and (report.executed is None or bool(report.executed.get(path)))
+
+
 def _is_plain(entry: FileEntry) -> bool:
     return entry.mode.startswith("100")
+
+
+def _is_code(entry: FileEntry) -> bool:
+    """Whether a file is code under test that can be read."""
+    return entry.path.endswith(".py") and _is_plain(entry) and not protected.is_protected(entry.path)
 
 
 def _text(data: bytes) -> str:

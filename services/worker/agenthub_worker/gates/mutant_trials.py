@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -18,6 +18,8 @@ _SIDE_BY_SIDE = 2
 _LEAST_PATIENCE_S = 10.0
 _TIMES_SLOWER = 4.0
 _DESELECTED_MAX = 500
+_CONTROLS_MAX = 6
+_STOPPING = ("-x",)
 
 Selection: TypeAlias = tuple[str, ...]
 """The tests that are run for a mutant; none: all of them."""
@@ -43,10 +45,6 @@ class _Control(msgspec.Struct, frozen=True):
 
     red: frozenset[str] | None
 
-    @property
-    def deselecting(self) -> Selection:
-        return tuple(word for name in sorted(self.red or ())[:_DESELECTED_MAX] for word in ("--deselect", name))
-
 
 class MutantTrials:
     """Trials on copies of the commit. `neutral` are the changed files in another text that means the same.
@@ -65,7 +63,7 @@ class MutantTrials:
         self._neutral = neutral
         self._selections = selections
         self._suite_s = report.duration_s
-        self._red_before = [w for name in report.still_red[:_DESELECTED_MAX] for w in ("--deselect", name)]
+        self._red_before = _without(report.still_red)
         self._controls: dict[Selection, asyncio.Task[_Control]] = {}
         self._left_s: dict[int, float] = {}
         self._verdicts: dict[str, bool] = {}
@@ -93,7 +91,7 @@ class MutantTrials:
         )
 
     def _is_noticed(self) -> bool:
-        """Whether a test noticed one: that a module cannot be imported shows to a test that looks at nothing, too."""
+        """Whether a test noticed one: that a module cannot be imported shows without any assertion, too."""
         return any(noticed and name not in self._unimportable for name, noticed in self._verdicts.items())
 
     async def _all(self, mutants: Sequence[Mutant], *, whole: bool = False) -> None:
@@ -124,10 +122,10 @@ class MutantTrials:
                 self._unimportable.add(str(mutant))
             return True
         # A run ends with the first test that is red: the others have not had their turn.
-        again = await self._with(lane, mutant, selection, control.deselecting)
+        again = await self._with(lane, mutant, selection, _without(control.red))
         if again is None:
             return None
-        is_silent = again.green or (again.exit_code == NOTHING_COLLECTED and not again.failing)
+        is_silent = again.green or _is_empty(again)
         return not is_silent and (not again.failing or bool(set(again.failing) - control.red))
 
     async def _with(
@@ -139,10 +137,10 @@ class MutantTrials:
             return None
         patience = _LEAST_PATIENCE_S + _TIMES_SLOWER * self._suite_s * len(self._left_s)
         report = await self._copies.run(
-            f"mutant-{lane}",
+            f"trial-{lane}",
             {mutant.path: mutant.text.encode()},
             paths=selection,
-            options=("-x", *self._red_before, *options),
+            options=(*_STOPPING, *self._red_before, *options),
             timeout_s=min(patience, left),
         )
         self._left_s[lane] -= report.duration_s
@@ -155,17 +153,33 @@ class MutantTrials:
         return await asyncio.shield(self._controls[selection])
 
     async def _run_control(self, lane: int, selection: Selection) -> _Control:
-        report = await self._copies.run(
-            f"control-{lane}", self._neutral, paths=selection, options=self._red_before
-        )
-        self._left_s[lane] -= report.duration_s
-        if report.green:
-            return _Control(frozenset())
-        ran = report.cases is not None and any(case.outcome == "passed" for case in report.cases)
-        return _Control(frozenset(report.failing) if report.failing and (ran or not selection) else None)
+        """Run it as a mutant is run, so that nothing but the code differs, until nothing is red any more."""
+        red = set[str]()
+        for _ in range(_CONTROLS_MAX):
+            report = await self._copies.run(
+                f"trial-{lane}",
+                self._neutral,
+                paths=selection,
+                options=(*_STOPPING, *self._red_before, *_without(red)),
+            )
+            self._left_s[lane] -= report.duration_s
+            if report.green or (red and _is_empty(report)):
+                return _Control(frozenset(red))
+            if not set(report.failing) - red:
+                break
+            red |= set(report.failing)
+        return _Control(None)
 
     def _selection(self, mutant: Mutant) -> Selection:
         return self._selections.get((mutant.path, mutant.line), _WHOLE)
+
+
+def _without(names: Iterable[str]) -> list[str]:
+    return [word for name in sorted(names)[:_DESELECTED_MAX] for word in ("--deselect", name)]
+
+
+def _is_empty(report: TestReport) -> bool:
+    return report.exit_code == NOTHING_COLLECTED and not report.failing
 
 
 async def _together(works: Sequence[Coroutine[Any, Any, None]]) -> None:
