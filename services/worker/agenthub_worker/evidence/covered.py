@@ -15,12 +15,15 @@ import msgspec
 from agenthub_worker.evidence.layout import belongs_to_tests, run_folder
 from agenthub_worker.evidence.reports import read_report
 from agenthub_worker.evidence.source import plain_id
+from agenthub_worker.evidence.syntax import is_guard, parsed
 
 _SOURCE_BYTES = 1 << 20
 _FILES_MAX = 20_000
 _NOT_OURS = frozenset({".git", ".venv", "node_modules", "__pycache__"})
 # What may hold more code in a line than the line tells: only such files are parsed.
 _DENSE = re.compile(r"^[ \t]*(?:async[ \t]+)?def\b[^\n]*:[ \t]*[^\s#]|;|\blambda\b", re.M)
+# Code that no test runs, unless somebody lets it run all the same.
+_GUARD = re.compile(r"^[ \t]*if[ \t(]+(?:[\w.]*\bTYPE_CHECKING|__name__[ \t]*==)", re.M)
 # A lambda of more syntax nodes than this is a function in disguise.
 _LAMBDA_NODES = 20
 
@@ -50,7 +53,7 @@ class _Report(msgspec.Struct):
 
 
 def sources_in(workspace: Path) -> dict[str, str]:
-    """The Python files of a workspace before anything runs in it: by path, the text of those that are dense.
+    """The Python files of a workspace before anything runs in it: by path, the text where more than lines counts.
 
     What a run makes is nothing that was there to be covered.
     """
@@ -61,7 +64,9 @@ def sources_in(workspace: Path) -> dict[str, str]:
             if name.endswith(".py") and len(found) < _FILES_MAX:
                 path = Path(folder, name)
                 text = (read_report(path, limit=_SOURCE_BYTES) or b"").decode("utf-8", "replace")
-                found[path.relative_to(workspace).as_posix()] = text if _DENSE.search(text) else ""
+                found[path.relative_to(workspace).as_posix()] = (
+                    text if _DENSE.search(text) or _GUARD.search(text) else ""
+                )
     return found
 
 
@@ -129,6 +134,9 @@ def _share(counts: Sequence[tuple[int, int]]) -> float | None:
 def _counts(file: _File, text: str) -> tuple[int, int]:
     """Statements of a file, and how many of them have run."""
     executed, missing = set(file.executed_lines), set(file.missing_lines)
+    if text and _GUARD.search(text):
+        guarded = _guarded_lines(text, executed)
+        executed, missing = executed - guarded, missing - guarded
     total, run = len(executed | missing), len(executed)
     if text:
         for line, hidden in _dense_lines(text, executed | missing):
@@ -137,11 +145,21 @@ def _counts(file: _File, text: str) -> tuple[int, int]:
     return total, run
 
 
+def _guarded_lines(text: str, executed: Set[int]) -> set[int]:
+    """Blocks for type checkers and for scripts of which nothing has run."""
+    module = parsed(text)
+    found = set[int]()
+    for node in ast.walk(module) if module else ():
+        if isinstance(node, ast.If) and is_guard(node.test):
+            body = set(range(node.body[0].lineno, (node.body[-1].end_lineno or node.body[-1].lineno) + 1))
+            found |= set() if body & executed else body | {node.lineno}
+    return found
+
+
 def _dense_lines(text: str, lines: Set[int]) -> Iterator[tuple[int, bool]]:
     """Each statement that shares its line with one that is counted, and whether nobody can see it run."""
-    try:
-        module = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    module = parsed(text)
+    if module is None:
         return
     seen: set[int] = set()
     hidden = {id(inner) for node in ast.walk(module) for inner in _hidden_in(node)}

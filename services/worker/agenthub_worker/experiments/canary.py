@@ -121,7 +121,7 @@ def counted_canaries(
 ) -> list[Canary]:
     """Canaries of a runner that says no more than how many tests passed and failed.
 
-    One for each folder in which `files` of the commit have names of tests; which of them it looks at, nobody knows.
+    One for each folder in which `files` of the commit have names of tests; which it looks at, nobody knows.
     """
     found = []
     known = [path for path in files if (is_test_file(path) if command.unittest else _NODE_TEST.search(path))]

@@ -6,6 +6,8 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence, Set
 
+import msgspec
+
 from agenthub_events.catalogue.values import MutationEvidence
 from agenthub_worker.evidence.covered import Covering
 from agenthub_worker.evidence.layout import bears_on_tests, belongs_to_tests
@@ -64,14 +66,15 @@ def candidates(texts: Mapping[str, str], touched: Touched) -> list[Mutant]:
 
 def on_lines(mutants: Iterable[Mutant], executed: Mapping[str, Set[int]]) -> list[Mutant]:
     """Those on lines that the tests execute, by path."""
-    return [mutant for mutant in mutants if mutant.line in executed.get(mutant.path, ())]
+    found = (mutant for mutant in mutants if mutant.line in executed.get(mutant.path, ()))
+    return [msgspec.structs.replace(mutant, guarded=False) for mutant in found]
 
 
 def chosen(mutants: Iterable[Mutant], seed: str, limit: int = MUTANTS_MAX) -> list[Mutant]:
     """At most `limit` of them, spread over files and lines; the same for the same `seed`."""
     every = list(mutants)
     # What any test notices is tried where there is nothing else.
-    wanted = [mutant for mutant in every if mutant.rank < LAST] or every
+    wanted = [mutant for mutant in every if mutant.rank < LAST and not mutant.guarded] or every
     left = sorted(
         wanted, key=lambda m: hashlib.sha256(f"{seed}\n{m.path}\n{m.line}\n{m.old}\n{m.new}".encode()).digest()
     )

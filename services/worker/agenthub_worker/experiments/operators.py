@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from agenthub_worker.evidence.syntax import is_guard
+
 _COMPARE = {
     ast.Eq: "!=",
     ast.NotEq: "==",
@@ -77,7 +79,8 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     """One way to break a file: in line `line` (from 1), `old` becomes `new`; `text` is the whole file then.
 
     `rank` says how much it shows when nothing notices it: `TELLING`, `WEAK` for a constant, that other code may
-    well not depend on, `LAST` for what mostly ends in an exception, which any test notices.
+    well not depend on, `LAST` for what mostly ends in an exception, which any test notices. `guarded`: in a block
+    for type checkers or scripts, which mostly no test runs.
     """
 
     path: str
@@ -86,6 +89,7 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     new: str
     text: str
     rank: int = 0
+    guarded: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} `{_short(self.old)}` -> `{_short(self.new)}`"
@@ -108,6 +112,7 @@ class _Edit(msgspec.Struct, frozen=True):
     end: tuple[int, int]
     new: str
     rank: int = TELLING
+    guarded: bool = False
 
 
 def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]:
@@ -123,7 +128,15 @@ def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]
             continue
         broken, old = _apply(rows, edit)
         if _compiles(broken):
-            yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken, rank=edit.rank)
+            yield Mutant(
+                path=path,
+                line=edit.start[0],
+                old=old,
+                new=edit.new,
+                text=broken,
+                rank=edit.rank,
+                guarded=edit.guarded,
+            )
 
 
 def _count_characters(module: ast.Module, rows: Sequence[str]) -> None:
@@ -141,11 +154,13 @@ def _characters(row: str, count: int) -> int:
 
 def _edits(module: ast.Module, text: str) -> Iterator[_Edit]:
     operators = _operator_tokens(text)
-    left: list[ast.AST] = [node for node in module.body if not _is_main(node)]
+    left: list[tuple[ast.AST, bool]] = [(node, False) for node in module.body]
     while left:
-        node = left.pop()
-        yield from _edits_of(node, operators)
-        left.extend(_children(node))
+        node, guarded = left.pop()
+        guarded = guarded or (isinstance(node, ast.If) and is_guard(node.test))
+        for edit in _edits_of(node, operators):
+            yield msgspec.structs.replace(edit, guarded=guarded)
+        left.extend((child, guarded) for child in _children(node))
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
@@ -158,13 +173,6 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
             yield from (
                 item for item in (value if isinstance(value, list) else [value]) if isinstance(item, ast.AST)
             )
-
-
-def _is_main(node: ast.AST) -> bool:
-    """Whether a statement is read only by type checkers, or run only as a script."""
-    return isinstance(node, ast.If) and any(
-        isinstance(inner, ast.Name) and inner.id in ("__name__", "TYPE_CHECKING") for inner in ast.walk(node.test)
-    )
 
 
 class _Token(NamedTuple):

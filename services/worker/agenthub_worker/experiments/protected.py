@@ -59,6 +59,17 @@ def restored(before: Mapping[str, bytes], now: Mapping[str, bytes], declared: It
     return Restored(write=write, remove=new)
 
 
+def changed_settings(before: Mapping[str, bytes], now: Mapping[str, bytes]) -> list[str]:
+    """What the change has made of settings of the tests that were there before: `file: name`, sorted."""
+    found = []
+    for path in sorted(before.keys() | now.keys()):
+        name = PurePosixPath(path).name
+        if name in TEST_SETTINGS and name != "conftest.py":
+            old, new = _by_name(name, before.get(path, b"")), _by_name(name, now.get(path, b""))
+            found += [f"{path}: {key}" for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    return found
+
+
 def aids(changed: Mapping[str, bytes], tests: Sequence[str], declared: Iterable[str] = ()) -> dict[str, bytes]:
     """Those of the changed files, as they were, that sources of `tests` read: data, and modules with checks.
 
@@ -146,6 +157,19 @@ def _says_else(path: str, before: bytes, now: bytes | None) -> bool:
     if name == "conftest.py" or name not in TEST_SETTINGS:
         return before != now
     return bool(_settings(name, before) != _settings(name, now))
+
+
+def _by_name(name: str, data: bytes) -> dict[str, Any]:
+    """The settings of a file by their names, without the tables in which they stand."""
+    found: dict[str, Any] = {}
+    left = [("content", _settings(name, data))]
+    while left:
+        key, value = left.pop()
+        if isinstance(value, dict):
+            left += value.items()
+        elif value != b"":
+            found[key] = value
+    return found
 
 
 def _settings(name: str, data: bytes) -> Any:

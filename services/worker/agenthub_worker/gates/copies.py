@@ -25,6 +25,11 @@ class Copies:
         self._command = command
         self._red_before = red_before
 
+    @property
+    def takes_paths(self) -> bool:
+        """Whether tests can be named."""
+        return self._command.takes_paths
+
     async def run(
         self,
         name: str,

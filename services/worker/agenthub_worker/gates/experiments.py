@@ -13,6 +13,7 @@ from agenthub_worker.evidence.layout import TestCommand, run_folder
 from agenthub_worker.evidence.patch import PATCH_BYTES, Touched, touched_lines
 from agenthub_worker.evidence.reports import Outcome, stored_id
 from agenthub_worker.evidence.source import plain_id
+from agenthub_worker.evidence.test_history import some
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments import canary, judge_settings, mutants, protected
 from agenthub_worker.experiments.neutral import neutral
@@ -27,13 +28,13 @@ _SURVIVORS_KEPT = 20
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What the experiments have shown: `refusals` speak against the run, `findings` name tests and mutants.
 
-    `untried` are those that could not be made, with the reason.
+    `notes` belong into the verdict: experiments that could not be made, and changed settings of the tests.
     """
 
     refusals: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     mutants: MutationEvidence | None = None
-    untried: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Experiments:
@@ -69,8 +70,11 @@ class Experiments:
             return Shown(refusals=(refused,))
         shown = await self._protected()
         if not shown.refusals:
-            shown = await self._mutants()
-        return msgspec.structs.replace(shown, untried=(*untried, *shown.untried))
+            tried = await self._mutants()
+            shown = msgspec.structs.replace(
+                tried, findings=(*tried.findings, *shown.findings), notes=(*shown.notes, *tried.notes)
+            )
+        return msgspec.structs.replace(shown, notes=(*untried, *shown.notes))
 
     async def _stand_ins(self) -> str:
         order = self._round.order
@@ -120,13 +124,20 @@ class Experiments:
         own = {path: data for path, data in delivered.items() if path not in base}
         now = await self._files(order.commit)
         back = protected.restored({**base, **own}, now, order.changes_tests)
-        if back and (shown := await self._as_before(back, base, own)).refusals:
-            return shown
+        changed = protected.changed_settings(base, now) if base else []
+        shown = Shown(
+            findings=tuple(
+                _finding(name, "info", f"A setting of the tests was changed: {name}") for name in changed
+            ),
+            notes=(f"settings of the tests were changed ({some(changed)})",) if changed else (),
+        )
+        if back and (then := await self._as_before(back, base, own)).refusals:
+            return then
         aids = await self._aids(base)
-        if not aids:
-            return Shown()
         more = protected.Restored(write={**back.write, **aids}, remove=back.remove)
-        return await self._as_before(more, {**base, **aids}, own)
+        if aids and (then := await self._as_before(more, {**base, **aids}, own)).refusals:
+            return then
+        return shown
 
     async def _aids(self, tests: Mapping[str, bytes]) -> dict[str, bytes]:
         """What the change has made of files of the base that nothing but its `tests` reads, as they were."""
@@ -182,7 +193,7 @@ class Experiments:
         if not reached:
             missed = tuple(str(mutant) for mutant in mutants.chosen(every, order.commit, _SURVIVORS_KEPT))
             nothing = () if every or not texts else ("no mutants: nothing in the changed lines can be broken",)
-            return self._of_trials(MutationEvidence(unrun=bool(every), survivors=missed), untried=nothing)
+            return self._of_trials(MutationEvidence(unrun=bool(every), survivors=missed), notes=nothing)
         chosen = mutants.chosen(reached, order.commit)
         token = self._token()
         same = {path: neutral(path, text, token).encode() for path, text in texts.items()}
@@ -206,7 +217,7 @@ class Experiments:
         return self._round.lease.ports.ids.token()[-12:]
 
     def _of_trials(
-        self, evidence: MutationEvidence, of_the_text: Sequence[str] = (), untried: tuple[str, ...] = ()
+        self, evidence: MutationEvidence, of_the_text: Sequence[str] = (), notes: tuple[str, ...] = ()
     ) -> Shown:
         refused = mutants.refusal_of(evidence, of_the_text)
         severity = "high" if refused else "info"
@@ -220,7 +231,7 @@ class Experiments:
             refusals=(refused,) if refused else (),
             findings=(*lines, *looking),
             mutants=evidence,
-            untried=untried,
+            notes=notes,
         )
 
     async def _changed_code(self) -> tuple[dict[str, str], Touched]:

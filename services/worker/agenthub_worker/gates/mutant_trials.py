@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from agenthub_worker.evidence.testing import NOTHING_COLLECTED, TestReport
+from agenthub_worker.evidence.source import plain_id
+from agenthub_worker.evidence.testing import NOTHING_COLLECTED, TestReport, is_no_test_path
 from agenthub_worker.experiments.mutants import LEAST_BUDGET_S
 from agenthub_worker.experiments.operators import Mutant
 from agenthub_worker.gates.copies import Copies
@@ -41,9 +42,13 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Control(msgspec.Struct, frozen=True):
-    """A selection with the code as it is, in another text: these tests are `red`; None: nobody knows which."""
+    """A selection with the code as it is, in another text: these tests are `red`; None: nobody knows which.
+
+    `late`: the time was used up before it ended.
+    """
 
     red: frozenset[str] | None
+    late: bool = False
 
 
 class MutantTrials:
@@ -61,6 +66,7 @@ class MutantTrials:
     ) -> None:
         self._copies = copies
         self._neutral = neutral
+        self._takes_paths = copies.takes_paths
         self._selections = selections
         self._suite_s = report.duration_s
         self._red_before = _without(report.still_red)
@@ -113,9 +119,9 @@ class MutantTrials:
         report = await self._with(lane, mutant, selection, ())
         if report is None or report.green:
             return None if report is None else False
-        control = await self._control(lane, selection)
+        control = await self._control(lane, self._affordable(lane, selection, report))
         if control.red is None:
-            self._unusable = self._unusable or not selection
+            self._unusable = self._unusable or not (selection or control.late)
             return None
         if not control.red or set(report.failing) - control.red:
             if report.failing and not any("::" in name for name in report.failing):
@@ -146,6 +152,13 @@ class MutantTrials:
         self._left_s[lane] -= report.duration_s
         return None if report.timed_out and left < patience else report
 
+    def _affordable(self, lane: int, selection: Selection, report: TestReport) -> Selection:
+        """What to run without a mutant: where the whole suite would take all that is left, what has noticed it."""
+        names = sorted({plain_id(name) for name in report.failing})
+        if selection or not names or self._suite_s < self._left_s[lane] / 2 or any(map(is_no_test_path, names)):
+            return selection
+        return tuple(names) if self._takes_paths else selection
+
     async def _control(self, lane: int, selection: Selection) -> _Control:
         """The run without a mutant, once for each selection and after it was red with one: not by the clock."""
         if selection not in self._controls:
@@ -161,8 +174,11 @@ class MutantTrials:
                 self._neutral,
                 paths=selection,
                 options=(*_STOPPING, *self._red_before, *_without(red)),
+                timeout_s=max(self._left_s[lane], _LEAST_PATIENCE_S),
             )
             self._left_s[lane] -= report.duration_s
+            if report.timed_out:
+                return _Control(None, late=True)
             if report.green or (red and _is_empty(report)):
                 return _Control(frozenset(red))
             if not set(report.failing) - red:

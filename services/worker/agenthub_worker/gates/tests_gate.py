@@ -79,7 +79,7 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
         failed_before=report.still_red,
         cause=cause_of(report),
         mutants=shown.mutants,
-        untried=shown.untried,
+        notes=shown.notes,
     )
     return make_verdict(
         round_,
