@@ -26,9 +26,11 @@ OF_THE_TEXT = (
     "This test fails as soon as the text of the code is another one, though what the code does is the same: it"
     " does not count as one that notices."
 )
+NOTHING_TO_BREAK = "no mutants: nothing in the changed lines can be broken"
+NO_TIME = "no mutants: no run of the tests ended in the time that is left for them"
 RED_WITHOUT_REASON = (
-    "The tests fail as soon as they run again, or as the text of the code is another one, though what it does is"
-    " the same: nothing can be learned from them. Test what the code does."
+    "The tests fail, or do not end, as soon as they run again or as the text of the code is another one, though"
+    " what it does is the same: nothing can be learned from them. Test what the code does."
 )
 
 

@@ -23,6 +23,7 @@ from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.mutant_trials import MutantTrials
 
 _SURVIVORS_KEPT = 20
+_UNSEEN_MAX = 3
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,18 +190,21 @@ class Experiments:
             return Shown(mutants=MutationEvidence(off=True))
         texts, touched = await self._changed_code()
         every = await asyncio.to_thread(mutants.candidates, texts, touched)
+        if not every:
+            return Shown(mutants=MutationEvidence(), notes=(mutants.NOTHING_TO_BREAK,) if texts else ())
         reached = every if report.executed is None else mutants.on_lines(every, report.executed)
-        if not reached:
-            missed = tuple(str(mutant) for mutant in mutants.chosen(every, order.commit, _SURVIVORS_KEPT))
-            nothing = () if every or not texts else ("no mutants: nothing in the changed lines can be broken",)
-            return self._of_trials(MutationEvidence(unrun=bool(every), survivors=missed), notes=nothing)
-        chosen = mutants.chosen(reached, order.commit)
+        # Tests may run the code in processes of their own, where nobody sees which lines they come to.
+        chosen = mutants.chosen(reached or every, order.commit, mutants.MUTANTS_MAX if reached else _UNSEEN_MAX)
         token = self._token()
         same = {path: neutral(path, text, token).encode() for path, text in texts.items()}
         trials = MutantTrials(self._copies, report, same, self._selections(chosen))
         tried = await self._round.lease.while_held(trials.run(chosen))
-        if tried.unusable:
+        if tried.unusable or (not tried.tried and report.duration_s < mutants.LEAST_BUDGET_S / 2):
             return Shown(refusals=(mutants.RED_WITHOUT_REASON,))
+        if not tried.tried:
+            return Shown(mutants=MutationEvidence(), notes=(mutants.NO_TIME,))
+        if not reached and len(tried.survivors) == tried.tried:
+            return self._of_trials(MutationEvidence(unrun=True, survivors=tried.survivors))
         evidence = MutationEvidence(
             tried=tried.tried,
             noticed=tried.tried - len(tried.survivors),
@@ -216,9 +220,7 @@ class Experiments:
     def _token(self) -> str:
         return self._round.lease.ports.ids.token()[-12:]
 
-    def _of_trials(
-        self, evidence: MutationEvidence, of_the_text: Sequence[str] = (), notes: tuple[str, ...] = ()
-    ) -> Shown:
+    def _of_trials(self, evidence: MutationEvidence, of_the_text: Sequence[str] = ()) -> Shown:
         refused = mutants.refusal_of(evidence, of_the_text)
         severity = "high" if refused else "info"
         said = "No test runs this line" if evidence.unrun else "No test notices this change"
@@ -231,7 +233,6 @@ class Experiments:
             refusals=(refused,) if refused else (),
             findings=(*lines, *looking),
             mutants=evidence,
-            notes=notes,
         )
 
     async def _changed_code(self) -> tuple[dict[str, str], Touched]:

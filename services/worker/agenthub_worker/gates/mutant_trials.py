@@ -78,7 +78,9 @@ class MutantTrials:
 
     async def run(self, chosen: Sequence[Mutant]) -> Trials:
         """Try them, two at a time, until the time is used up."""
-        lanes = min(_SIDE_BY_SIDE, len(chosen))
+        # Two runs of everything, side by side, would both come too late where one alone just has the time.
+        is_long = self._suite_s > LEAST_BUDGET_S / 2 and not all(map(self._selection, chosen))
+        lanes = 1 if is_long else min(_SIDE_BY_SIDE, len(chosen))
         self._left_s = dict.fromkeys(range(lanes), max(self._suite_s, LEAST_BUDGET_S))
         try:
             await self._all(chosen)
@@ -95,6 +97,10 @@ class MutantTrials:
             of_the_text=tuple(sorted({name for control in controls for name in control.red or ()})),
             unusable=self._unusable,
         )
+
+    @property
+    def _patience_s(self) -> float:
+        return _LEAST_PATIENCE_S + _TIMES_SLOWER * self._suite_s * len(self._left_s)
 
     def _is_noticed(self) -> bool:
         """Whether a test noticed one: that a module cannot be imported shows without any assertion, too."""
@@ -141,16 +147,15 @@ class MutantTrials:
         left = self._left_s[lane]
         if left <= 0:
             return None
-        patience = _LEAST_PATIENCE_S + _TIMES_SLOWER * self._suite_s * len(self._left_s)
         report = await self._copies.run(
             f"trial-{lane}",
             {mutant.path: mutant.text.encode()},
             paths=selection,
             options=(*_STOPPING, *self._red_before, *options),
-            timeout_s=min(patience, left),
+            timeout_s=min(self._patience_s, left),
         )
         self._left_s[lane] -= report.duration_s
-        return None if report.timed_out and left < patience else report
+        return None if report.timed_out and left < self._patience_s else report
 
     def _affordable(self, lane: int, selection: Selection, report: TestReport) -> Selection:
         """What to run without a mutant: where the whole suite would take all that is left, what has noticed it."""
@@ -169,16 +174,17 @@ class MutantTrials:
         """Run it as a mutant is run, so that nothing but the code differs, until nothing is red any more."""
         red = set[str]()
         for _ in range(_CONTROLS_MAX):
+            time = min(max(self._left_s[lane], _LEAST_PATIENCE_S), self._patience_s)
             report = await self._copies.run(
                 f"trial-{lane}",
                 self._neutral,
                 paths=selection,
                 options=(*_STOPPING, *self._red_before, *_without(red)),
-                timeout_s=max(self._left_s[lane], _LEAST_PATIENCE_S),
+                timeout_s=time,
             )
             self._left_s[lane] -= report.duration_s
             if report.timed_out:
-                return _Control(None, late=True)
+                return _Control(None, late=time < _LEAST_PATIENCE_S + 2 * self._suite_s)
             if report.green or (red and _is_empty(report)):
                 return _Control(frozenset(red))
             if not set(report.failing) - red:
