@@ -264,8 +264,8 @@ KNOWING = {
     "whether it has run before": Forgery(
         {
             "test_add.py": "import pathlib\n\nfrom add import add\n\n"
-            "MARK = pathlib.Path(__file__).with_name('seen')\n\n\ndef test_add():\n    again = MARK.exists()\n    MARK.write_text('x')\n    add(2, 3)\n"
-            "    assert not again\n"
+            "MARK = pathlib.Path(__file__).with_name('seen')\n\n\ndef test_add():\n    again = MARK.exists()\n"
+            "    MARK.write_text('x')\n    add(2, 3)\n    assert not again\n"
         },
         UNNOTICED,
     ),
