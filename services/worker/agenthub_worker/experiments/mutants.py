@@ -13,7 +13,7 @@ from agenthub_worker.evidence.covered import Covering
 from agenthub_worker.evidence.layout import bears_on_tests, belongs_to_tests
 from agenthub_worker.evidence.patch import Touched
 from agenthub_worker.evidence.testing import is_no_test_path
-from agenthub_worker.experiments.operators import LAST, OTHER_LANGUAGES, Mutant, mutants_of
+from agenthub_worker.experiments.operators import LAST, OTHER_LANGUAGES, Mutant, is_valid, mutants_of
 
 MUTANTS_MAX = 10
 LEAST_BUDGET_S = 120.0
@@ -89,7 +89,8 @@ def chosen(mutants: Iterable[Mutant], seed: str, limit: int = MUTANTS_MAX) -> li
             files[mutant.path] = files.get(mutant.path, 0) + 1
         best = min(left, key=lambda m: (m.rank, uses.get((m.path, m.line), 0), files.get(m.path, 0)))
         left.remove(best)
-        found.append(best)
+        if is_valid(best):
+            found.append(best)
     return found
 
 

@@ -68,6 +68,9 @@ OTHER_LANGUAGES = frozenset(
     | {".c", ".cc", ".cpp", ".h", ".hpp", ".cs", ".php", ".rb", ".ex", ".exs", ".zig"}
 )
 _BYTES_MAX = 1 << 20
+# Each mutant is a text of its own.
+_EDITS_MIN, _EDITS_MAX = 20, 400
+_TEXTS_BYTES = 20 << 20
 # A text with a definition in it is a program in disguise.
 _DEFINES = re.compile(r"^[ \t]*(?:def|class)[ \t]+\w+[^\n]*:|\blambda\b[^\n]*:", re.M)
 
@@ -123,20 +126,33 @@ def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]
     rows = text.split("\n")
     if not text.isascii():
         _count_characters(module, rows)
-    for edit in sorted(_edits(module, text), key=lambda edit: (edit.start, edit.new)):
-        if lines is not None and lines.isdisjoint(range(edit.start[0], edit.end[0] + 1)):
-            continue
+    wanted = [
+        edit
+        for edit in _edits(module, text)
+        if lines is None or not lines.isdisjoint(range(edit.start[0], edit.end[0] + 1))
+    ]
+    for edit in sorted(_spread(wanted, text), key=lambda edit: (edit.start, edit.new)):
         broken, old = _apply(rows, edit)
-        if _compiles(broken):
-            yield Mutant(
-                path=path,
-                line=edit.start[0],
-                old=old,
-                new=edit.new,
-                text=broken,
-                rank=edit.rank,
-                guarded=edit.guarded,
-            )
+        yield Mutant(
+            path=path,
+            line=edit.start[0],
+            old=old,
+            new=edit.new,
+            text=broken,
+            rank=edit.rank,
+            guarded=edit.guarded,
+        )
+
+
+def _spread(edits: Sequence[_Edit], text: str) -> list[_Edit]:
+    """As many edits as are read and kept at a reasonable cost, the telling ones first, from all over the file."""
+    room = max(_EDITS_MIN, min(_EDITS_MAX, _TEXTS_BYTES // (len(text) + 1)))
+    found: list[_Edit] = []
+    for rank in (TELLING, WEAK, LAST):
+        own = [edit for edit in edits if edit.rank == rank]
+        count = min(len(own), room - len(found))
+        found += [own[number * len(own) // count] for number in range(count)]
+    return found
 
 
 def _count_characters(module: ast.Module, rows: Sequence[str]) -> None:
@@ -157,7 +173,9 @@ def _edits(module: ast.Module, text: str) -> Iterator[_Edit]:
     left: list[tuple[ast.AST, bool]] = [(node, False) for node in module.body]
     while left:
         node, guarded = left.pop()
-        guarded = guarded or (isinstance(node, ast.If) and is_guard(node.test))
+        if isinstance(node, ast.If) and is_guard(node.test):
+            left += [(child, True) for child in node.body] + [(child, guarded) for child in node.orelse]
+            continue
         for edit in _edits_of(node, operators):
             yield msgspec.structs.replace(edit, guarded=guarded)
         left.extend((child, guarded) for child in _children(node))
@@ -248,7 +266,7 @@ def _of_program(node: ast.AST) -> Iterator[_Edit]:
     match node:
         case ast.Constant(value=str(text)) if _DEFINES.search(text):
             for inner in mutants_of("text.py", text, None):
-                yield _Edit(_start(node), _end(node), repr(inner.text), inner.rank)
+                yield _Edit(_start(node), _end(node), repr(inner.text), inner.rank, inner.guarded)
         case ast.Constant(value=str(text)) if text:
             yield _Edit(_start(node), _end(node), "''", LAST)
 
@@ -284,9 +302,12 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _compiles(text: str) -> bool:
+def is_valid(mutant: Mutant) -> bool:
+    """Whether the broken file can still be read, as far as we know its language; this takes its time."""
+    if not mutant.path.endswith(".py"):
+        return True
     try:
-        ast.parse(text)
+        ast.parse(mutant.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
@@ -294,14 +315,17 @@ def _compiles(text: str) -> bool:
 
 def _of_text(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]:
     rows = text.split("\n")
+    edits = []
     for number, row in enumerate(rows, 1):
         if (lines is not None and number not in lines) or _COMMENT.match(row):
             continue
         plain = _QUOTED.sub(lambda found: " " * len(found[0]), row)
         for pattern, new in _TEXTUAL:
-            for found in re.finditer(pattern, plain):
-                broken = [*rows[: number - 1], row[: found.start()] + new + row[found.end() :], *rows[number:]]
-                yield Mutant(path=path, line=number, old=found[0], new=new, text="\n".join(broken))
+            places = ((number, found.start(), found.end()) for found in re.finditer(pattern, plain))
+            edits += [_Edit((line, start), (line, end), new) for line, start, end in places]
+    for edit in _spread(edits, text):
+        broken, old = _apply(rows, edit)
+        yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken)
 
 
 def _short(text: str) -> str:

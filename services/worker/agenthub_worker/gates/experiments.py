@@ -194,9 +194,9 @@ class Experiments:
             return Shown(mutants=MutationEvidence(), notes=(mutants.NOTHING_TO_BREAK,) if texts else ())
         reached = every if report.executed is None else mutants.on_lines(every, report.executed)
         # Tests may run the code in processes of their own, where nobody sees which lines they come to.
-        chosen = mutants.chosen(reached or every, order.commit, mutants.MUTANTS_MAX if reached else _UNSEEN_MAX)
-        token = self._token()
-        same = {path: neutral(path, text, token).encode() for path, text in texts.items()}
+        limit = mutants.MUTANTS_MAX if reached else _UNSEEN_MAX
+        chosen = await asyncio.to_thread(mutants.chosen, reached or every, order.commit, limit)
+        same = await asyncio.to_thread(_in_other_words, texts, self._token())
         trials = MutantTrials(self._copies, report, same, self._selections(chosen))
         tried = await self._round.lease.while_held(trials.run(chosen))
         if tried.unusable or (not tried.tried and report.duration_s < mutants.LEAST_BUDGET_S / 2):
@@ -260,6 +260,10 @@ class Experiments:
 def _finding(place: str, severity: str, message: str, *, line: int = 0) -> Finding:
     file = place.split(":", 1)[0]
     return Finding(file=file, line=line, severity=severity, message=message, source="tests")  # type: ignore[arg-type]
+
+
+def _in_other_words(texts: Mapping[str, str], token: str) -> dict[str, bytes]:
+    return {path: neutral(path, text, token).encode() for path, text in texts.items()}
 
 
 def _is_loaded(path: str, report: TestReport) -> bool:
