@@ -122,9 +122,9 @@ async def test_honest_work_passes_and_says_what_its_tests_notice(tmp_path: Path)
     assert without.summary.endswith("mutants were not tried (constraints.mutants: off)")
 
 
+PLAIN = {"add.py": RIGHT, "test_add.py": TEST}
 LINTED = {
-    "add.py": RIGHT,
-    "test_add.py": TEST,
+    **PLAIN,
     "test_lines.py": "import pathlib\n\n\ndef test_lines():\n"
     "    text = pathlib.Path(__file__).with_name('add.py').read_text()\n    assert len(text.splitlines()) == 2\n",
 }
@@ -153,7 +153,7 @@ def _shapes() -> list[object]:
             "",
             True,
         ),
-        ("expression", {**LINTED, "pytest.ini": f"{ini}addopts = -k add -m 'not slow'\n"}, "", "", True),
+        ("expression", {**PLAIN, "pytest.ini": f"{ini}addopts = -k add -m 'not slow'\n"}, "", "", True),
         ("strict", {**LINTED, "pytest.ini": f"{ini}addopts = -x --strict-markers\n"}, "", "", True),
         (
             "names",
@@ -164,11 +164,12 @@ def _shapes() -> list[object]:
         ),
         (
             "command",
-            {"add.py": RIGHT, "test_add.py": TEST},
+            PLAIN,
             "pytest -k add",
             "no canaries: the test command picks tests by an expression",
             True,
         ),
+        ("early end", PLAIN, "python -m pytest -x", "", True),
         ("make", {**LINTED, "Makefile": "test:\n\tpython -m pytest -q\n"}, "make test", "", True),
         ("unittest", {"add.py": RIGHT, "test_add.py": CASE}, "python -m unittest discover -v", "", False),
         ("named", {"add.py": RIGHT, "test_add.py": CASE}, "python -m unittest test_add", NAMES_ITS_TESTS, True),

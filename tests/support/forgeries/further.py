@@ -167,8 +167,13 @@ STEERED = {
 }
 REPLACED = {
     "stub in sys.path": Forgery(
-        {"conftest.py": "import sys\n\nsys.path.insert(0, 'fake/lib')\n", "fake/lib/add.py": RIGHT},
+        {
+            "conftest.py": "import sys\n\nsys.path.insert(0, 'fake/lib')\n",
+            "fake/lib/add.py": RIGHT,
+            "tests/test_below.py": TEST,
+        },
         f"{IN_PLACE} add.py",
+        gone=("test_add.py",),
     ),
     "a package of the same name": Forgery({"add/__init__.py": RIGHT}, f"{IN_PLACE} add.py"),
     "a module in src": Forgery(

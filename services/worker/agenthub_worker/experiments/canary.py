@@ -13,8 +13,8 @@ from agenthub_worker.evidence.layout import TestCommand, is_test_file
 from agenthub_worker.evidence.testing import TestReport
 
 _FOLDERS_MAX = 5
-# An empty expression takes back one that the settings bring; the names and files are ours.
-OPTIONS = ("-k", "", "-m", "", "-o", "python_functions=test_*", "-o", "python_files=test_*.py")
+# They take back what the settings bring: an expression, an early end; the names and files are ours.
+OPTIONS = ("-k", "", "-m", "", "--maxfail=0", "-o", "python_functions=test_*", "-o", "python_files=test_*.py")
 # Both words are in the names that Python's and node's own runners look for.
 _NODE_TEST = re.compile(
     r"(?:^|/)(?:test-[^/]*|[^/]*[.\-_]test|test)\.(?P<kind>[cm]?js)$|(?:^|/)test/[^/]+\.[cm]?js$"
@@ -156,9 +156,21 @@ def why_not_asked(command: TestCommand) -> str:
     return ""
 
 
-def distrust(planted: Sequence[Canary], report: TestReport) -> str:
-    """Why nothing that this run of pytest reports counts; empty when every canary ended as it must."""
+def stops_early(command: TestCommand) -> bool:
+    """Whether the goal's own command ends with the first test that fails."""
+    return any(word == "--exitfirst" or word.startswith(("-x", "--maxfail")) for word in command.text.split())
+
+
+def distrust(planted: Sequence[Canary], report: TestReport, *, stops_early: bool = False) -> str:
+    """Why nothing that this run of pytest reports counts; empty when every canary ended as it must.
+
+    `stops_early`: one that must fail is enough.
+    """
     outcomes = {case.id: case.outcome for case in report.cases or ()}
+    bad = {name for canary in planted for name in canary.bad}
+    if stops_early and any(outcomes.get(name) == "failed" for name in bad):
+        unreached = {name for canary in planted for name in (*canary.good, *canary.bad)} - outcomes.keys()
+        outcomes |= {name: "failed" if name in bad else "passed" for name in unreached}
     wrong = ["with one that must fail the run ended with exit code 0"] if report.exit_code == 0 else []
     wrong += [
         f"one that must {must} {_ended(outcomes.get(name, ''))}"

@@ -116,7 +116,7 @@ class Experiments:
         again = await self._round.lease.while_held(work)
         if not command.takes_paths and again.cases is None and again.exit_code:
             return "", "the test command takes no tests of our own"
-        return canary.distrust(planted, again), ""
+        return canary.distrust(planted, again, stops_early=canary.stops_early(command)), ""
 
     async def _protected(self) -> Shown:
         """The earlier tests over the new code; then, with what only they read, as all of it was."""
