@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_worker.evidence.covered import read_coverage, sources_in
+from agenthub_worker.evidence.covered import read_contexts, read_coverage, sources_in
 
 
 def report(**files: tuple[range, range]) -> bytes:
@@ -59,6 +59,10 @@ def test_code_in_folders_of_documents_and_tests_is_no_hiding_place() -> None:
         ("class E(Exception): pass\n", [1], [], 100.0),
         ("def f(self) -> int: ...\n", [1], [], 100.0),
         ("a = 1; b = 2\n", [1], [], 100.0),
+        ("a = 1\nif TYPE_CHECKING:\n    b = 2\n    c = 3\n", [1, 2], [3, 4], 100.0),
+        ("a = 1\nif TYPE_CHECKING:\n    b = 2\n    c = 3\n", [1, 2, 3], [4], 75.0),
+        ("a = 1\nif __name__ == '__main__':\n    f()\n", [1, 2], [3], 100.0),
+        ("a = 1\nif __name__ == 'x':\n    f()\n", [1, 2], [3], 66.67),
         ("f = lambda a: a + 1\n", [1], [], 100.0),
         (
             "f = lambda a: [b * 2 for b in a if b > 3] + [c for c in a if c < 9] + [a[0] * 7, a[1]]\n",
@@ -85,3 +89,13 @@ def test_paths_told_from_the_folder_in_which_the_tests_ran_are_found() -> None:
     assert covered is not None
     assert covered.percent == 75.0
     assert sorted(covered.executed) == ["services/api/pkg/b.py", "services/api/pkg/m.py"]
+
+
+def test_contexts_tell_the_tests_of_a_line(tmp_path: Path) -> None:
+    contexts = {"1": [""], "2": ["t/test_a.py::test_x[a|b]|run", "t/test_a.py::test_x[c]|setup"], "x": ["y"]}
+    (tmp_path / "contexts.json").write_text(json.dumps({"files": {"m.py": {"contexts": contexts}}}))
+    assert read_contexts(tmp_path, {"m.py": ""}) == {"m.py": {1: {""}, 2: {"t/test_a.py::test_x"}}}
+    assert read_contexts(tmp_path, {"api/m.py": ""}) == {"api/m.py": {1: {""}, 2: {"t/test_a.py::test_x"}}}
+    (tmp_path / "contexts.json").write_text("[]")
+    assert read_contexts(tmp_path, {"m.py": ""}) is None
+    assert read_contexts(tmp_path / "nowhere", {"m.py": ""}) is None

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from agenthub_events.catalogue.values import TestCounts
 from agenthub_worker.evidence.covered import read_coverage
 from agenthub_worker.evidence.reports import (
     Case,
     ReportRefused,
+    node_counts,
     parse_junit,
     read_report,
     report_in,
@@ -109,3 +111,13 @@ def test_only_plain_files_of_bounded_size_are_read(tmp_path: Path) -> None:
     assert read_report(tmp_path / "missing") is None
     assert read_report(plain, limit=4) == b"data"
     assert read_report(plain, limit=3) is None
+
+
+def test_what_node_says_at_its_end_is_counted_unless_it_is_said_twice() -> None:
+    told = b"ok 1 - a\n# tests 5\n# pass 1\n# fail 1\n# cancelled 1\n# skipped 1\n# todo 1\n# duration_ms 9\n"
+    counts = TestCounts(passed=1, failed=2, skipped=2)
+    assert node_counts(told) == counts
+    assert node_counts(told.replace(b"# ", "\N{INFORMATION SOURCE} ".encode())) == counts
+    assert node_counts(told + b"# pass 7\n") is None
+    assert node_counts(told.replace(b"# fail 1\n", b"")) is None
+    assert node_counts(b"") is None

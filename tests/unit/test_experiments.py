@@ -6,17 +6,22 @@ import ast
 
 import pytest
 
-from agenthub_events.catalogue.values import MutationEvidence
+from agenthub_events.catalogue.values import MutationEvidence, TestCounts
 from agenthub_runtime.repository.history import FileEntry
 from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.evidence.reports import Case, Outcome
 from agenthub_worker.evidence.source import functions_in
+from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments import canary, judge_settings, mutants, protected
-from agenthub_worker.experiments.operators import mutants_of
+from agenthub_worker.experiments.neutral import neutral
+from agenthub_worker.experiments.operators import LAST, TELLING, WEAK, mutants_of
 
 
-def edits(text: str, path: str = "m.py", lines: set[int] | None = None) -> list[str]:
-    return [f"{m.line} {m.old}>{m.new}" for m in mutants_of(path, text, lines)]
+def edits(
+    text: str, path: str = "m.py", lines: set[int] | None = None, ranks: tuple[int, ...] = (TELLING, WEAK)
+) -> list[str]:
+    found = (m for m in mutants_of(path, text, lines) if m.rank in ranks and not m.guarded)
+    return [f"{m.line} {m.old}>{m.new}" for m in found]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +39,10 @@ def edits(text: str, path: str = "m.py", lines: set[int] | None = None) -> list[
         ('"""a == b"""\n', []),
         ("@dataclass(frozen=True)\nclass A:\n    b: int = 3\n", ["3 3>4"]),
         ("if __name__ == '__main__':\n    main()\n", []),
-        ("x = 'ä' + a\n", []),
+        ("x = 'ä' + a\n", ["1 +>-"]),
+        ("def f(ä):\n    return ä\n", ["2 ä>None"]),
+        ("x = a + b\r\n", ["1 +>-"]),
+        ("if TYPE_CHECKING:\n    import a\n    x = a + b\n", []),
         ("def f(:\n", []),
     ],
 )
@@ -43,6 +51,77 @@ def test_python_is_broken_in_small_ways_at_its_syntax_tree(text: str, broken: li
     for mutant in mutants_of("m.py", text, None):
         ast.parse(mutant.text)
         assert mutant.text != text
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("x = f(a)\n", ["1 f(a)>None"]),
+        ("self.a: B = c\n", ["1 c>None"]),
+        ("for a in b:\n    pass\n", ["1 b>()"]),
+        ("del a\n", ["1 del a>pass"]),
+        ("f = lambda: a\n", ["1 lambda: a>None", "1 a>None"]),
+        ("x = 'text'\n", ["1 'text'>''"]),
+        ("def f():\n    'text'\n", []),
+    ],
+)
+def test_what_any_test_notices_is_broken_where_there_is_nothing_else(text: str, broken: list[str]) -> None:
+    assert edits(text, ranks=(LAST,)) == broken
+    every = mutants.candidates({"m.py": text + "y = a + b\n"}, {})
+    assert [mutant.old for mutant in mutants.chosen(every, "c0ffee")] == ["+"]
+
+
+def test_a_program_in_a_text_is_broken_inside() -> None:
+    (found,) = (m for m in mutants_of("m.py", "exec('def f(a):\\n    return a\\n')\n", None) if "None" in m.text)
+    assert found.text == "exec('def f(a):\\n    return None\\n')\n"
+
+
+def test_code_behind_a_guard_is_broken_where_it_runs() -> None:
+    every = mutants.candidates({"m.py": "if TYPE_CHECKING:\n    x = a + b\ny = a - b\n"}, {})
+    assert [mutant.line for mutant in mutants.chosen(every, "c0ffee")] == [3]
+    reached = mutants.on_lines(every, {"m.py": {1, 2, 3}})
+    assert sorted(mutant.line for mutant in mutants.chosen(reached, "c0ffee")) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "other"),
+    [
+        ("m.py", "x = 1\n", "x = 1\n\n# t0k\n"),
+        (
+            "m.py",
+            "def f(a):\n    'd'\n    return a\n",
+            "def f(a):\n    'd'\n    []  # t0k\n    return a\n\n# t0k\n",
+        ),
+        ("m.py", "def f(a): return a\n", "def f(a): return a\n\n# t0k\n"),
+        (
+            "m.py",
+            "class A:\n    def f(self):\n        @g\n        def h():\n            pass\n",
+            "class A:\n    def f(self):\n        []  # t0k\n        @g\n        def h():\n            []  # t0k\n"
+            "            pass\n\n# t0k\n",
+        ),
+        ("m.py", "def f(\n", "def f(\n\n# t0k\n"),
+        ("m.js", "f()\r\n", "f()\n\n// t0k\n"),
+        ("m.rb", "f()", "f()\n# t0k\n"),
+        ("m.php", "<?php f() ?>\n", "<?php f() ?>\n"),
+    ],
+)
+def test_a_neutral_text_means_the_same_and_is_another(path: str, text: str, other: str) -> None:
+    assert neutral(path, text, "t0k") == other
+
+
+def test_the_tests_of_a_line_are_named_where_that_is_all_that_can_matter() -> None:
+    (mutant,) = mutants.candidates({"m.py": "x = a + b\n"}, {})[-1:]
+    known = {"t/test_a.py::test_x", "t/test_a.py::test_y", "t/test_b.py::test_z"}
+    covering = {"m.py": {1: {"t/test_a.py::test_x", "t/test_b.py::test_z"}}}
+    assert mutants.selection(mutant, covering, known) == ("t/test_a.py::test_x", "t/test_b.py::test_z")
+    assert mutants.selection(mutant, {"m.py": {1: {"", "t/test_a.py::test_x"}}}, known) == ()
+    assert mutants.selection(mutant, {"m.py": {1: {"t/test_a.py::test_forged"}}}, known) == ()
+    assert mutants.selection(mutant, {"m.py": {2: known}}, known) == ()
+    assert mutants.selection(mutant, {}, known) == ()
+    odd = {"-p evil", "../a.py::test_x"}
+    assert mutants.selection(mutant, {"m.py": {1: odd}}, odd) == ()
+    many = {f"t/test_a.py::test_{'x' * 50}_{number}" for number in range(1000)}
+    assert mutants.selection(mutant, {"m.py": {1: many}}, many) == ("t/test_a.py",)
 
 
 def test_only_the_changed_lines_are_broken() -> None:
@@ -74,7 +153,7 @@ def test_mutants_are_few_spread_and_the_same_for_the_same_commit() -> None:
     assert len(found) == mutants.MUTANTS_MAX
     assert "b.py" in {mutant.path for mutant in found}
     assert len({(mutant.path, mutant.line) for mutant in found}) == len(found)
-    assert not any(mutant.weak for mutant in found)
+    assert not any(mutant.rank for mutant in found)
     assert mutants.chosen(every, "c0ffee") != mutants.chosen(every, "beef")
 
 
@@ -148,12 +227,35 @@ def test_a_module_in_the_place_of_another_is_named() -> None:
     paths = ["add.py", "stub/add.py", "src/pkg/m.py", "fake/pkg/m.py", "tests/test_a.py"]
     ran = {"add.py": set[int](), "stub/add.py": {1}, "src/pkg/m.py": set[int](), "fake/pkg/m.py": {1}}
     said = judge_settings.stand_ins(paths, ran, set(paths))
-    assert [line.split(",")[0] for line in said] == [
+    assert [str(line).split(",")[0] for line in said] == [
         "fake/pkg/m.py was tested in the place of src/pkg/m.py",
         "stub/add.py was tested in the place of add.py",
     ]
     assert judge_settings.stand_ins(paths, ran, {"tests/test_a.py"}) == []
     assert judge_settings.stand_ins(paths, {**ran, "add.py": {1}, "src/pkg/m.py": {2}}, set(paths)) == []
+    (one,) = judge_settings.stand_ins(
+        ["a/b.py", "src/a/b/__init__.py"], {"a/b.py": set(), "src/a/b/__init__.py": {1}}, {"src/a/b/__init__.py"}
+    )
+    assert (one.ran, one.idle, one.name) == ("src/a/b/__init__.py", "a/b.py", "a.b")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("import config\n", True),
+        ("import os, config\n", True),
+        ("from config import a\n", True),
+        ("    from config.sub import a\n", True),
+        ("importlib.import_module('config')\n", True),
+        ("mock.patch('config.a')\n", True),
+        ("from app.config import a\n", False),
+        ("from . import config\n", False),
+        ("from app import config\n", False),
+        ("import configure\n", False),
+    ],
+)
+def test_a_stand_in_is_one_where_its_name_is_imported(text: str, found: bool) -> None:
+    assert judge_settings.imports([text], "config") is found
 
 
 def test_only_settings_that_speak_of_tests_are_put_back() -> None:
@@ -204,10 +306,94 @@ def test_canaries_are_planted_where_tests_ran_and_load_what_changed() -> None:
     assert (first.path, second.path) == ("tests/test_t0k3n_0.py", "tests/unit/test_t0k3n_1.py")
     assert "in ['app', 'pkg.m']:" in first.text
     ast.parse(first.text)
-    assert canary.can_be_asked(given_test_command("python -m pytest"))
-    assert not canary.can_be_asked(given_test_command("python -m pytest -k fast"))
-    assert not canary.can_be_asked(given_test_command("pytest -m 'not slow'"))
-    assert not canary.can_be_asked(given_test_command("make test"))
+    assert len(first.bad) == 4, "one for each way to assert"
+
+
+@pytest.mark.parametrize(
+    ("command", "why_not"),
+    [
+        ("python -m pytest", ""),
+        ("make test", ""),
+        ("python -m pytest -k fast", "the test command picks tests by an expression"),
+        ("pytest -m 'not slow'", "the test command picks tests by an expression"),
+        ("python -m unittest", ""),
+        ("python -m unittest -v", ""),
+        ("python -m unittest discover -s tests", ""),
+        ("python -m unittest tests.test_a", "the test command names its tests"),
+        ("python -m unittest -v tests.test_a", "the test command names its tests"),
+        ("node --test", ""),
+        ("node --test a.test.js", "the test command names its tests"),
+    ],
+)
+def test_no_canary_where_the_goal_itself_picks_tests(command: str, why_not: str) -> None:
+    assert canary.why_not_asked(given_test_command(command)) == why_not
+
+
+def test_canaries_of_a_runner_that_only_counts_lie_where_its_tests_lie() -> None:
+    files = ["pkg/m.py", "tests/test_a.py", "lib/a.test.js", "lib/b.js", "test-c.mjs", "README.md"]
+    (python,) = canary.counted_canaries(given_test_command("python -m unittest"), files, ["pkg/m.py"], "t0k")
+    assert python.path == "tests/test_t0k_0_test.py", "found by both patterns in use"
+    ast.parse(python.text)
+    assert "['pkg.m']" in python.text
+    first, second = canary.counted_canaries(given_test_command("node --test"), files, ["lib/b.js"], "t0k")
+    assert (first.path, second.path) == ("test-t0k-0.test.mjs", "lib/test-t0k-1.test.mjs")
+    assert "['./lib/b.js']" in first.text
+    assert "['../lib/b.js']" in second.text
+
+
+@pytest.mark.parametrize(
+    ("failed", "exit_code", "said"),
+    [(1, 1, ""), (2, 1, ""), (0, 1, "was not counted"), (1, 0, "exit code 0"), (3, 1, "was not counted")],
+)
+def test_a_canary_that_is_only_counted_has_to_be_counted_as_failed(failed: int, exit_code: int, said: str) -> None:
+    command = given_test_command("python -m unittest")
+    planted = canary.counted_canaries(command, ["test_a.py", "t/test_b.py"], [], "t0k")
+    counts = TestCounts(passed=5, failed=failed)
+    report = TestReport(
+        command=command.text,
+        exit_code=exit_code,
+        pytest=False,
+        timed_out=False,
+        duration_s=1.0,
+        cases=None,
+        coverage_percent=None,
+        log=b"",
+        said=counts,
+    )
+    found = canary.distrust_counts(planted, TestCounts(passed=3), report)
+    assert said in found
+    assert bool(said) is bool(found)
+
+
+def test_what_only_tests_read_is_put_back_too() -> None:
+    tests = [
+        "import json\nfrom helpers import checks\nfrom pkg import m\nopen('data/x.json')\nopen('docs/y.json')\n"
+    ]
+    changed = {
+        "data/x.json": b"{}",
+        "docs/y.json": b"{}",
+        "data/other.json": b"{}",
+        "helpers/checks.py": b"def same(a, b):\n    assert a == b\n",
+        "pkg/m.py": b"def f():\n    return 1\n",
+        "tests/z.json": b"{}",
+    }
+    assert sorted(protected.aids(changed, tests)) == ["data/x.json", "helpers/checks.py"]
+    assert list(protected.aids(changed, tests, ["data/*"])) == ["helpers/checks.py"]
+    assert protected.reads(["import checks as c"], "helpers/checks.py")
+    assert not protected.reads(["# checks\nimport json"], "helpers/checks.py")
+
+
+def test_changed_settings_of_the_tests_are_named() -> None:
+    old = {"pytest.ini": b"[pytest]\naddopts = -q\n", "conftest.py": b"1", "setup.cfg": b"[metadata]\nname = a\n"}
+    new = {
+        "pytest.ini": b"[pytest]\naddopts = -q\npythonpath = .\n",
+        "conftest.py": b"2",
+        "setup.cfg": b"[metadata]\nname = b\n",
+        "pytest.toml": b"[pytest]\ntestpaths = ['a']\n",
+    }
+    assert protected.changed_settings(old, new) == ["pytest.ini: pythonpath", "pytest.toml: testpaths"]
+    assert protected.changed_settings(old, old) == []
+    assert protected.changed_settings({}, {"tox.ini": b"[pytest]\naddopts = -x\n"}) == ["tox.ini: addopts"]
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,17 @@ def test_code_is_imported_from_where_the_project_says(
 )
 def test_a_project_that_measures_coverage_itself_is_known(tmp_path: Path, settings: str, own: bool) -> None:
     assert measures_coverage(read_project(written(tmp_path, {"pyproject.toml": settings}))) is own
+
+
+@pytest.mark.parametrize(
+    ("line", "node"),
+    [
+        ("node --test", True),
+        ("cd web && node --experimental-vm-modules --test lib/", True),
+        ("env A=1 /usr/bin/node --test", False),
+        ("node server.js", False),
+        ("node --test && python -m pytest", False),
+    ],
+)
+def test_nodes_own_runner_is_recognised_where_it_is_the_only_one(line: str, node: bool) -> None:
+    assert use_of(line).node is node

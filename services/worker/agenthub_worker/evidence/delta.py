@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
 from agenthub_events.catalogue.values import Finding
-from agenthub_worker.evidence.layout import SHADOWED, is_test_file
+from agenthub_worker.evidence.layout import OWN_SETTINGS, SHADOWED, TEST_SETTINGS, is_test_file
 from agenthub_worker.evidence.source import TestFunction, plain_id, successors, tests_in
 from agenthub_worker.evidence.tampering import hooks_in, tampering_in
 from agenthub_worker.evidence.test_history import some
 from agenthub_worker.evidence.testing import TestReport
+
+_PYTEST_TABLE = re.compile(r"^\s*\[(?:tool[.:])?pytest\b", re.M)
 
 
 class TestDelta(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +85,8 @@ def _left_out(
     """Tests of the head that the run does not know, where the change itself can be the reason.
 
     A repository may leave tests out on purpose (a marker, a folder of its own): what lies untouched under
-    untouched settings, or in a folder from which nothing ran, is not held against anybody.
+    untouched settings, or in a folder from which nothing ran, is not held against anybody, unless the change
+    brings both the tests and the settings.
     """
     if report is None or not report.cases:
         return ()
@@ -90,15 +94,24 @@ def _left_out(
     folders = {_top(name) for name in ran}
     changed = {path for path in head if base.get(path) != head[path]}
     settings_changed = any(not is_test_file(path) for path in changed)
+    steered = any(_decides_what_runs(path, head[path]) for path in changed)
     return (
         name
         for name, function in after.items()
         if name not in ran
-        and _top(name) in folders
-        and (settings_changed or function.file in changed)
+        and (
+            (_top(name) in folders and (settings_changed or function.file in changed))
+            or (steered and function.file in changed)
+        )
         # A file that could not be imported shows in the report under its own name.
         and function.file not in ran
     )
+
+
+def _decides_what_runs(path: str, text: str) -> bool:
+    """Whether a file holds settings of pytest, wherever they may stand."""
+    name = path.rsplit("/", 1)[-1]
+    return name in OWN_SETTINGS or (name in TEST_SETTINGS and _PYTEST_TABLE.search(text) is not None)
 
 
 def brought_hooks(base: Mapping[str, str], head: Mapping[str, str]) -> list[str]:

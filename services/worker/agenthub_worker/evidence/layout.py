@@ -11,7 +11,8 @@ import msgspec
 
 from agenthub_worker.projects.command_line import use_of
 
-TEST_SETTINGS = frozenset({"conftest.py", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg"})
+OWN_SETTINGS = frozenset({"conftest.py", "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"})
+TEST_SETTINGS = OWN_SETTINGS | {"pyproject.toml", "tox.ini", "setup.cfg"}
 SHADOWED = frozenset({"pytest", "_pytest", "pluggy", "coverage", "pytest_cov", "sitecustomize", "usercustomize"})
 _DOCUMENTS = frozenset(
     {".md", ".markdown", ".mdx", ".rst", ".txt", ".adoc", ".asciidoc", ".org", ".tex", ".bib", ".csv", ".tsv"}
@@ -39,7 +40,7 @@ _TEST_FOLDERS = frozenset({"tests", "test"})
 class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
     """How the tests of a repository are run: a line for bash.
 
-    `pytest`: the system adds its own reporting. `unittest`: what it prints at its end is read.
+    `pytest`: the system adds its own reporting. `unittest`, `node`: what its runner prints at its end is read.
     `measures_coverage`: the line itself has coverage measured. `takes_paths`: tests can be named behind it.
     """
 
@@ -48,6 +49,7 @@ class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     pytest: bool
     unittest: bool = False
+    node: bool = False
     measures_coverage: bool = False
     takes_paths: bool = False
 
@@ -74,6 +76,7 @@ def given_test_command(text: str) -> TestCommand:
         text=text,
         pytest=use.pytest,
         unittest=use.unittest,
+        node=use.node,
         measures_coverage=use.coverage,
         takes_paths=use.takes_paths,
     )

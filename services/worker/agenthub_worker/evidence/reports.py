@@ -34,6 +34,9 @@ _UNITTEST = re.compile(
 )
 _UNITTEST_PART = re.compile(rb"([a-z ]+)=(\d{1,7})")
 
+_NODE_PARTS = ("pass", "fail", "cancelled", "skipped", "todo")
+_NODE = re.compile("^(?:#|\N{INFORMATION SOURCE}) (pass|fail|cancelled|skipped|todo) (\\d{1,7})$".encode(), re.M)
+
 
 class ReportRefused(AgenthubError):
     """A report is not read; the message says why, to go on after "it cannot be used: "."""
@@ -137,6 +140,17 @@ def unittest_counts(log: bytes) -> TestCounts | None:
     # What fails or is skipped with its whole class is told, but not counted as run.
     return TestCounts(
         passed=max(0, ran - failed - errors - skipped), failed=failed, errors=errors, skipped=skipped
+    )
+
+
+def node_counts(log: bytes) -> TestCounts | None:
+    """What `node --test` says at the end of its output; None unless it says each number exactly once."""
+    found = _NODE.findall(log)
+    told = {name.decode(): int(number) for name, number in found}
+    if sorted(name for name, _ in found) != sorted(name.encode() for name in _NODE_PARTS):
+        return None
+    return TestCounts(
+        passed=told["pass"], failed=told["fail"] + told["cancelled"], skipped=told["skipped"] + told["todo"]
     )
 
 

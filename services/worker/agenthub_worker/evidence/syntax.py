@@ -37,6 +37,18 @@ def why_unread(text: str) -> str:
     return found if isinstance(found, str) else ""
 
 
+def is_guard(test: ast.expr) -> bool:
+    """Whether a condition holds for type checkers alone, or for a file that is run as a script."""
+    match test:
+        case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
+            return True
+        case ast.Compare(
+            left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
+        ):
+            return True
+    return False
+
+
 def _read(text: str) -> ast.Module | str | None:
     if len(text) > SOURCE_CHARS:
         return f"has {len(text)} characters, more than the {SOURCE_CHARS} that are read"

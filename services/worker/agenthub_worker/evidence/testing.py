@@ -16,11 +16,18 @@ import msgspec
 from agenthub_events.catalogue.values import TestCounts
 from agenthub_events.redaction import KnownSecrets, mapped
 from agenthub_worker.errors import InvalidTestPath
-from agenthub_worker.evidence.covered import read_coverage, sources_in
+from agenthub_worker.evidence.covered import (
+    Covering,
+    contexts_command,
+    read_contexts,
+    read_coverage,
+    sources_in,
+)
 from agenthub_worker.evidence.layout import TestCommand
 from agenthub_worker.evidence.reports import (
     Case,
     ReportRefused,
+    node_counts,
     parse_junit,
     read_report,
     report_in,
@@ -35,9 +42,11 @@ from agenthub_worker.projects.project import (
     plugins_of,
     read_project,
 )
-from agenthub_worker.projects.test_environment import run_folders, run_variables
+from agenthub_worker.projects.test_environment import RunFolders, run_folders, run_variables
 from agenthub_worker.sandbox.port import ExecResult, Output, Sandbox
 
+SELECTING_PAYS_S = 10.0
+"""A suite that takes less is run whole: to find out what to leave out would cost more than it saves."""
 NOTHING_COLLECTED = 5
 TESTS_FAILED = 1
 NO_TEST = "No test was found: code without tests does not pass."
@@ -54,8 +63,9 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     `cases` None: the command wrote no JUnit report; then `said` is what its own last words count, if they do.
     `unread`: why its report cannot be used. `coverage_percent` None: not measured. `log` is the output, its middle
     cut out when it was long.
-    `executed`: the lines that ran, by path; None: not measured. `red_before`: tests that failed before the goal;
-    that they fail still speaks against nobody.
+    `executed`: the lines that ran, by path; None: not measured. `covering`: by which tests; None: nobody asked, or
+    the run was too quick to ask. `red_before`: tests that failed before the goal; that they fail still speaks
+    against nobody.
     """
 
     __test__ = False
@@ -72,6 +82,7 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     unread: str = ""
     red_before: frozenset[str] = frozenset()
     executed: Mapping[str, frozenset[int]] | None = None
+    covering: Covering | None = None
 
     @property
     def counts(self) -> TestCounts | None:
@@ -182,16 +193,19 @@ async def run_tests(
     measured: bool = True,
     measure_apart: bool = False,
     options: Sequence[str] = (),
+    contexts_of: Sequence[str] = (),
 ) -> TestReport:
     """Run the tests (only `paths` of them, for pytest) as at home and read their reports.
 
-    `measured`: with coverage. `options` are further ones of pytest's.
+    `measured`: with coverage, and for the files `contexts_of` with the tests that run their lines. `options` are
+    further ones of pytest's.
     `measure_apart`: of a project that measures coverage by settings of its own it is measured in a second run.
     Raises `InvalidTestPath` for a path that is none, `SandboxUnavailable` when nothing can be run.
     """
     line = _with_paths(command, paths)
     project = await asyncio.to_thread(read_project, workspace)
     run = _TestRun(sandbox, workspace, command, line, options)
+    run.contexts_of = contexts_of
     own_coverage = command.measures_coverage or measures_coverage(project)
     report = await run.report(
         project, timeout_s, on_output, measured=measured and command.pytest and not own_coverage
@@ -201,20 +215,23 @@ async def run_tests(
     # What the project measures for itself stays its own affair, so the system measures in a run of its own.
     left_s = max(1.0, timeout_s - report.duration_s)
     again = await run.report(project, left_s, None, measured=True)
-    return msgspec.structs.replace(report, coverage_percent=again.coverage_percent, executed=again.executed)
+    return msgspec.structs.replace(
+        report, coverage_percent=again.coverage_percent, executed=again.executed, covering=again.covering
+    )
 
 
 class _TestRun:
     """A command line in the sandbox, for one project; `options` are added to pytest's."""
 
     def __init__(
-        self, sandbox: Sandbox, workspace: Path, command: TestCommand, line: str, options: Sequence[str]
+        self, sandbox: Sandbox, workspace: Path, command: TestCommand, line: str, options: Sequence[str] = ()
     ) -> None:
         self._sandbox = sandbox
         self._workspace = workspace
         self._command = command
         self._line = line
         self._options = options
+        self.contexts_of: Sequence[str] = ()
         self._root = sandbox.root or str(workspace)
 
     async def report(
@@ -222,24 +239,47 @@ class _TestRun:
     ) -> TestReport:
         """Run it, and read its reports once nothing runs any more."""
         plugins = plugins_of(project, self._line, installed_plugins())
+        options = [*self._options, *(["--cov-context=test"] if measured and self.contexts_of else [])]
         sources = await asyncio.to_thread(sources_in, self._workspace) if measured else {}
         async with run_folders(self._root, import_roots(project)) as folders:
             ran = await self._sandbox.run(
                 self._line,
                 workspace=self._workspace,
                 timeout_s=timeout_s,
-                env=run_variables(folders, self._root, plugins, self._options, measured=measured),
+                env=run_variables(folders, self._root, plugins, options, measured=measured),
                 binds=folders.binds,
                 on_output=on_output,
             )
-            return await asyncio.to_thread(_report, self._line, self._command, ran, folders.reports, sources)
+            report = await asyncio.to_thread(_report, self._line, self._command, ran, folders.reports, sources)
+            if not (measured and self.contexts_of and report.green and report.duration_s >= SELECTING_PAYS_S):
+                return report
+            covering = await self._covering(folders, timeout_s, sources)
+            return msgspec.structs.replace(report, covering=covering)
+
+    async def _covering(
+        self, folders: RunFolders, timeout_s: float, sources: Mapping[str, str]
+    ) -> Covering | None:
+        """Which tests run the lines of the files that were asked about."""
+        await self._sandbox.run(
+            contexts_command(folders.reports, folders.support, self._root, self.contexts_of),
+            workspace=self._workspace,
+            timeout_s=timeout_s,
+            env=run_variables(folders, self._root, (), measured=False),
+            binds=folders.binds,
+        )
+        return await asyncio.to_thread(read_contexts, folders.reports, sources)
+
+
+def is_no_test_path(path: str) -> bool:
+    """Whether pytest would take it for an option, or for something outside of the workspace."""
+    return path.startswith(("-", "/", "@")) or ".." in path.split("/")
 
 
 def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
     if paths and not command.takes_paths:
         raise InvalidTestPath(f"The test command `{command.text}` takes no paths: run it without.")
     for path in paths:
-        if path.startswith(("-", "/", "@")) or ".." in path.split("/"):
+        if is_no_test_path(path):
             raise InvalidTestPath(f"{path!r} is not a test path: name a file, folder or id in the workspace.")
     return " ".join((command.text, *map(shlex.quote, paths)))
 
@@ -258,11 +298,17 @@ def _report(
         duration_s=ran.duration_s,
         cases=cases,
         unread=unread,
-        said=unittest_counts(ran.output) if command.unittest else None,
+        said=_said(command, ran.output),
         coverage_percent=covered.percent if covered else None,
         executed=covered.executed if covered else None,
         log=ran.output,
     )
+
+
+def _said(command: TestCommand, output: bytes) -> TestCounts | None:
+    if command.unittest:
+        return unittest_counts(output)
+    return node_counts(output) if command.node else None
 
 
 def _cases(path: Path) -> tuple[tuple[Case, ...] | None, str]:

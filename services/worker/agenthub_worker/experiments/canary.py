@@ -1,20 +1,26 @@
-"""Tests whose outcome is known: one that must pass and one that must fail, under names that nobody can know."""
+"""Tests whose outcome is known: some that must pass and some that must fail, under names that nobody can know."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 import msgspec
 
+from agenthub_events.catalogue.values import TestCounts
 from agenthub_worker.evidence.layout import TestCommand, is_test_file
 from agenthub_worker.evidence.testing import TestReport
 
 _FOLDERS_MAX = 5
-# An empty expression takes back one that the settings bring; the names and files are ours.
-OPTIONS = ("-k", "", "-m", "", "-o", "python_functions=test_*", "-o", "python_files=test_*.py")
+# They take back what the settings bring: an expression, an early end; the names and files are ours.
+OPTIONS = ("-k", "", "-m", "", "--maxfail=0", "-o", "python_functions=test_*", "-o", "python_files=test_*.py")
+# Both words are in the names that Python's and node's own runners look for.
+_NODE_TEST = re.compile(
+    r"(?:^|/)(?:test-[^/]*|[^/]*[.\-_]test|test)\.(?P<kind>[cm]?js)$|(?:^|/)test/[^/]+\.[cm]?js$"
+)
 
-_TEXT = """\
+_LOADING = """\
 import importlib
 
 for name in {modules!r}:
@@ -23,6 +29,13 @@ for name in {modules!r}:
     except BaseException:
         pass
 
+"""
+# One for each way to assert: code that takes one of them away leaves the others as they are.
+_PYTEST = """\
+import unittest
+
+import pytest
+
 
 def test_{good}():
     assert [1, 2] == [1, 2]
@@ -30,60 +43,172 @@ def test_{good}():
 
 def test_{bad}():
     assert [1, 2] == [2, 1]
+
+
+def test_{bad}_near():
+    assert 1.0 == pytest.approx(2.0)
+
+
+def test_{bad}_raises():
+    with pytest.raises(ValueError):
+        pass
+
+
+class Test{bad}(unittest.TestCase):
+    def test_equal(self):
+        self.assertEqual([1, 2], [2, 1])
+"""
+_UNITTEST = """\
+import unittest
+
+
+class Test{bad}(unittest.TestCase):
+    def test_{good}(self):
+        self.assertEqual([1, 2], [1, 2])
+
+    def test_{bad}(self):
+        self.assertEqual([1, 2], [2, 1])
+"""
+_NODE = """\
+import assert from 'node:assert'
+import test from 'node:test'
+
+for (const name of {modules}) {{
+    try {{ await import(name) }} catch {{}}
+}}
+
+test('{good}', () => {{ assert.deepStrictEqual([1, 2], [1, 2]) }})
+test('{bad}', () => {{ assert.deepStrictEqual([1, 2], [2, 1]) }})
 """
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):
-    """One file with a test that must pass and one that must fail."""
+    """One file with tests that must pass and tests that must fail, by their ids."""
 
     path: str
-    good: str
-    bad: str
+    good: tuple[str, ...]
+    bad: tuple[str, ...]
     text: str
 
 
 def canaries(ran: Iterable[str], modules: Iterable[str], token: str) -> list[Canary]:
-    """A canary for each folder in which tests of these ids ran, so that whatever rules there rules it, too.
+    """A canary of pytest for each folder in which tests of these ids ran: whatever rules there rules it, too.
 
     `modules` are the paths of changed files that the tests load: the canary loads them, so that what they do to
     pytest is done to it. `token` is random.
     """
     files = {name.split("::", 1)[0] for name in ran}
-    folders = sorted(
-        {str(PurePosixPath(file).parent) for file in files if is_test_file(file) or file.endswith(".py")}
-    )
-    names = sorted({name for path in modules for name in _module_names(path)})
     found = []
-    for number, folder in enumerate(folders[:_FOLDERS_MAX] or ["."]):
+    for number, folder in enumerate(
+        _folders(file for file in files if is_test_file(file) or file.endswith(".py"))
+    ):
         good, bad = f"{token}_{number}a", f"{token}_{number}b"
-        text = _TEXT.format(modules=names, good=good, bad=bad)
         path = str(PurePosixPath(folder) / f"test_{token}_{number}.py")
-        found.append(Canary(path=path, good=f"{path}::test_{good}", bad=f"{path}::test_{bad}", text=text))
+        names = [f"test_{bad}", f"test_{bad}_near", f"test_{bad}_raises", f"Test{bad}::test_equal"]
+        found.append(
+            Canary(
+                path=path,
+                good=(f"{path}::test_{good}",),
+                bad=tuple(f"{path}::{name}" for name in names),
+                text=_loading(modules) + _PYTEST.format(good=good, bad=bad),
+            )
+        )
     return found
 
 
-def can_be_asked(command: TestCommand) -> bool:
-    """Whether a file can be added to the command: not where the goal itself picks tests by an expression."""
-    options = command.text.rpartition("pytest")[2].split()
-    return command.takes_paths and not any(word.startswith(("-k", "-m")) for word in options)
+def counted_canaries(
+    command: TestCommand, files: Iterable[str], modules: Iterable[str], token: str
+) -> list[Canary]:
+    """Canaries of a runner that says no more than how many tests passed and failed.
+
+    One for each folder in which `files` of the commit have names of tests; which it looks at, nobody knows.
+    """
+    found = []
+    known = [path for path in files if (is_test_file(path) if command.unittest else _NODE_TEST.search(path))]
+    for number, folder in enumerate(_folders(known)):
+        good, bad = f"{token}_{number}a", f"{token}_{number}b"
+        if command.unittest:
+            name = f"test_{token}_{number}_test.py"
+            text = _loading(modules) + _UNITTEST.format(good=good, bad=bad)
+        else:
+            name = f"test-{token}-{number}.test.mjs"
+            up = "../" * (0 if folder == "." else folder.count("/") + 1)
+            wanted = [f"{up or './'}{path}" for path in sorted(modules) if path.endswith(("js", "cjs", "mjs"))]
+            text = _NODE.format(modules=wanted, good=good, bad=bad)
+        path = str(PurePosixPath(folder) / name)
+        found.append(Canary(path=path, good=(good,), bad=(bad,), text=text))
+    return found
 
 
-def distrust(planted: Sequence[Canary], report: TestReport) -> str:
-    """Why nothing that this run reports counts; empty when every canary ended as it must."""
+def why_not_asked(command: TestCommand) -> str:
+    """Why no canary can be put among the tests of a command, to go on a sentence; empty when one can.
+
+    Not where the goal itself picks tests: by an expression, or by their names.
+    """
+    words = command.text.rpartition("--test" if command.node else "unittest" if command.unittest else "pytest")[2]
+    first, *others = words.split() or [""]
+    if command.unittest or command.node:
+        named = [word for word in (first, *others) if word and not word.startswith("-")]
+        is_named = named and (command.node or first != "discover")
+        return "the test command names its tests" if is_named else ""
+    if any(word.startswith(("-k", "-m")) for word in (first, *others)):
+        return "the test command picks tests by an expression"
+    return ""
+
+
+def stops_early(command: TestCommand) -> bool:
+    """Whether the goal's own command ends with the first test that fails."""
+    return any(word == "--exitfirst" or word.startswith(("-x", "--maxfail")) for word in command.text.split())
+
+
+def distrust(planted: Sequence[Canary], report: TestReport, *, stops_early: bool = False) -> str:
+    """Why nothing that this run of pytest reports counts; empty when every canary ended as it must.
+
+    `stops_early`: one that must fail is enough.
+    """
     outcomes = {case.id: case.outcome for case in report.cases or ()}
+    bad = {name for canary in planted for name in canary.bad}
+    if stops_early and any(outcomes.get(name) == "failed" for name in bad):
+        unreached = {name for canary in planted for name in (*canary.good, *canary.bad)} - outcomes.keys()
+        outcomes |= {name: "failed" if name in bad else "passed" for name in unreached}
     wrong = ["with one that must fail the run ended with exit code 0"] if report.exit_code == 0 else []
     wrong += [
         f"one that must {must} {_ended(outcomes.get(name, ''))}"
         for canary in planted
-        for name, must, wanted in ((canary.good, "pass", "passed"), (canary.bad, "fail", "failed"))
+        for names, must, wanted in ((canary.good, "pass", "passed"), (canary.bad, "fail", "failed"))
+        for name in names
         if outcomes.get(name) != wanted
     ]
+    return _distrusted(wrong)
+
+
+def distrust_counts(planted: Sequence[Canary], before: TestCounts, report: TestReport) -> str:
+    """The same by numbers: `before` is what the run without canaries counted, `report` the run with them."""
+    counts, wrong = report.counts, list[str]()
+    if report.exit_code == 0:
+        wrong.append("with one that must fail the run ended with exit code 0")
+    if counts is None:
+        wrong.append("with them nothing was counted")
+    elif not 1 <= counts.failed + counts.errors - before.failed - before.errors <= len(planted):
+        wrong.append("one that must fail was not counted as failed")
+    return _distrusted(wrong)
+
+
+def _distrusted(wrong: Sequence[str]) -> str:
     if not wrong:
         return ""
     return (
         f"Tests of our own with a known outcome came out wrong ({', '.join(dict.fromkeys(wrong))}): something in"
         " the repository decides what runs of these tests report."
     )
+
+
+def _folders(files: Iterable[str]) -> list[str]:
+    return sorted({str(PurePosixPath(file).parent) for file in files})[:_FOLDERS_MAX] or ["."]
+
+
+def _loading(modules: Iterable[str]) -> str:
+    return _LOADING.format(modules=sorted({name for path in modules for name in _module_names(path)}))
 
 
 def _ended(outcome: str) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 import tokenize
 from collections.abc import Iterable, Mapping, Set
 from pathlib import PurePosixPath
+
+import msgspec
 
 from agenthub_runtime.repository.history import FileEntry
 from agenthub_worker.evidence.layout import SHADOWED, TEST_SETTINGS, bears_on_tests, belongs_to_tests
@@ -72,23 +75,52 @@ def _encoding(data: bytes) -> str:
     return codecs.lookup(encoding).name
 
 
-def stand_ins(paths: Iterable[str], executed: Mapping[str, Set[int]], changed: Set[str]) -> list[str]:
-    """Why tests that run other modules than those they name must not count.
+class StandIn(msgspec.Struct, frozen=True, kw_only=True):
+    """A module `ran` that was tested in the place of `idle`, if what ran imports `name` from no folder at all."""
 
-    `paths` are the Python files of the commit, `executed` the lines that ran, by path, `changed` what the goal has
-    changed: a changed file that ran, in the place of one that did not and that is imported under the same name.
+    ran: str
+    idle: str
+    name: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.ran} was tested in the place of {self.idle}, which has the same name for an import and did not"
+            " run."
+        )
+
+
+def stand_ins(paths: Iterable[str], executed: Mapping[str, Set[int]], changed: Set[str]) -> list[StandIn]:
+    """Modules that may have been tested in the place of others.
+
+    `paths` are the files of the commit, `executed` the lines that ran, by path, `changed` what the goal has
+    changed: a changed file that ran, beside one that did not and that an import finds under the same name.
     """
     ran = {path for path, lines in executed.items() if lines}
-    idle = {path.removeprefix("src/"): path for path in paths if path in executed and path not in ran}
+    idle = {_module(path): path for path in paths if path in executed and path not in ran}
     return [
-        f"{path} was tested in the place of {idle[own]}, which has the same name for an import and did not run."
+        StandIn(ran=path, idle=idle[name], name=name)
         for path in sorted(ran & changed)
-        for own in _names_below(path)
-        if own in idle
+        for name in _names_of(path)
+        if name in idle
     ]
 
 
-def _names_below(path: str) -> list[str]:
-    """What is left of a path without its first folders, one after the other."""
-    parts = path.split("/")
-    return ["/".join(parts[number:]) for number in range(1, len(parts)) if parts[0] != "src"]
+def imports(texts: Iterable[str], name: str) -> bool:
+    """Whether one of these sources imports the module `name`, or names it to a function that imports."""
+    words = re.compile(
+        rf"^[ \t]*(?:from|import)[ \t]+(?:[\w., \t]+,[ \t]*)?{re.escape(name)}\b|['\"]{re.escape(name)}['\".]",
+        re.M,
+    )
+    return any(words.search(text) for text in texts)
+
+
+def _module(path: str) -> str:
+    """The name under which a file is imported from its root, or from `src`."""
+    plain = path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__")
+    return plain.replace("/", ".")
+
+
+def _names_of(path: str) -> list[str]:
+    """The names under which a file may be imported, from its root and from the folders on the way to it."""
+    parts = _module(path).split(".")
+    return [".".join(parts[number:]) for number in range(len(parts))]

@@ -9,7 +9,6 @@ import ast
 import bisect
 import io
 import itertools
-import math
 import re
 import tokenize
 from collections.abc import Iterator, Sequence, Set
@@ -17,6 +16,8 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import msgspec
+
+from agenthub_worker.evidence.syntax import is_guard
 
 _COMPARE = {
     ast.Eq: "!=",
@@ -67,16 +68,24 @@ OTHER_LANGUAGES = frozenset(
     | {".c", ".cc", ".cpp", ".h", ".hpp", ".cs", ".php", ".rb", ".ex", ".exs", ".zig"}
 )
 _BYTES_MAX = 1 << 20
-_CHARS_MADE = 2 << 20
-_FEWEST, _MOST = 10, 300
 # Nobody writes longer ones, and a quote that nobody closes is looked for from each of its places.
 _ROW_MAX = 500
+# Each mutant is a text of its own.
+_EDITS_MIN, _EDITS_MAX = 20, 400
+_TEXTS_BYTES = 20 << 20
+# A text with a definition in it is a program in disguise.
+_DEFINES = re.compile(r"^[ \t]*(?:def|class)[ \t]+\w+[^\n]*:|\blambda\b[^\n]*:", re.M)
+
+
+TELLING, WEAK, LAST = range(3)
 
 
 class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     """One way to break a file: in line `line` (from 1), `old` becomes `new`; `text` is the whole file then.
 
-    `weak`: a constant, that other code may well not depend on.
+    `rank` says how much it shows when nothing notices it: `TELLING`, `WEAK` for a constant, that other code may
+    well not depend on, `LAST` for what mostly ends in an exception, which any test notices. `guarded`: in a block
+    for type checkers or scripts, which mostly no test runs.
     """
 
     path: str
@@ -84,7 +93,8 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     old: str
     new: str
     text: str
-    weak: bool = False
+    rank: int = 0
+    guarded: bool = False
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line} `{_short(self.old)}` -> `{_short(self.new)}`"
@@ -92,11 +102,13 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
 
 def mutants_of(path: str, text: str, lines: Set[int] | None) -> list[Mutant]:
     """The ways to break `lines` (None: any) of a file, in their order; none when it cannot be read."""
-    if len(text) > _BYTES_MAX or "\r" in text:
+    if len(text) > _BYTES_MAX:
         return []
     suffix = PurePosixPath(path).suffix
     if suffix == ".py":
-        return list(_of_python(path, text, lines))
+        plain = text.replace("\r\n", "\n")
+        # To Python a lone return ends a line, to git it does not: nobody can tell which of its lines are touched.
+        return list(_of_python(path, plain.replace("\r", "\n"), None if "\r" in plain else lines))
     return list(_of_text(path, text, lines)) if suffix in OTHER_LANGUAGES else []
 
 
@@ -104,7 +116,8 @@ class _Edit(msgspec.Struct, frozen=True):
     start: tuple[int, int]
     end: tuple[int, int]
     new: str
-    weak: bool = False
+    rank: int = TELLING
+    guarded: bool = False
 
 
 def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]:
@@ -113,37 +126,66 @@ def _of_python(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     rows = text.split("\n")
-    found = [
+    if not text.isascii():
+        _count_characters(module, rows)
+    wanted = [
         edit
-        for edit in sorted(_edits(module, text), key=lambda edit: (edit.start, edit.new))
-        if (lines is None or edit.start[0] in lines)
-        # The places of the syntax tree count bytes.
-        and all(row.isascii() for row in rows[edit.start[0] - 1 : edit.end[0]])
+        for edit in _edits(module, text)
+        if lines is None or not lines.isdisjoint(range(edit.start[0], edit.end[0] + 1))
     ]
-    for edit in _some(found, text):
+    for edit in sorted(_spread(wanted, text), key=lambda edit: (edit.start, edit.new)):
         broken, old = _apply(rows, edit)
-        if _compiles(broken):
-            yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken, weak=edit.weak)
+        yield Mutant(
+            path=path,
+            line=edit.start[0],
+            old=old,
+            new=edit.new,
+            text=broken,
+            rank=edit.rank,
+            guarded=edit.guarded,
+        )
 
 
-def _some(edits: Sequence[_Edit], text: str) -> Sequence[_Edit]:
-    """All of them, or of very many some from everywhere: each is a copy of the file, and is read again."""
-    most = max(_FEWEST, min(_MOST, _CHARS_MADE // max(len(text), 1)))
-    return edits[:: math.ceil(len(edits) / most)] if edits else ()
+def _spread(edits: Sequence[_Edit], text: str) -> list[_Edit]:
+    """As many edits as are read and kept at a reasonable cost, the telling ones first, from all over the file."""
+    room = max(_EDITS_MIN, min(_EDITS_MAX, _TEXTS_BYTES // (len(text) + 1)))
+    found: list[_Edit] = []
+    for rank in (TELLING, WEAK, LAST):
+        own = [edit for edit in edits if edit.rank == rank]
+        count = min(len(own), room - len(found))
+        found += [own[number * len(own) // count] for number in range(count)]
+    return found
+
+
+def _count_characters(module: ast.Module, rows: Sequence[str]) -> None:
+    """Turn the places of the tree, which count bytes, into such that count characters."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.expr | ast.stmt):
+            node.col_offset = _characters(rows[node.lineno - 1], node.col_offset)
+            if node.end_lineno is not None and node.end_col_offset is not None:
+                node.end_col_offset = _characters(rows[node.end_lineno - 1], node.end_col_offset)
+
+
+def _characters(row: str, count: int) -> int:
+    return count if row.isascii() else len(row.encode()[:count].decode())
 
 
 def _edits(module: ast.Module, text: str) -> Iterator[_Edit]:
     operators = _operator_tokens(text)
-    left: list[ast.AST] = [node for node in module.body if not _is_main(node)]
+    left: list[tuple[ast.AST, bool]] = [(node, False) for node in module.body]
     while left:
-        node = left.pop()
-        yield from _edits_of(node, operators)
-        left.extend(_children(node))
+        node, guarded = left.pop()
+        if isinstance(node, ast.If) and is_guard(node.test):
+            left += [(child, True) for child in node.body] + [(child, guarded) for child in node.orelse]
+            continue
+        for edit in _edits_of(node, operators):
+            yield msgspec.structs.replace(edit, guarded=guarded)
+        left.extend((child, guarded) for child in _children(node))
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     """What can be broken in a node: no annotation, no decorator, and nothing in an f-string, whose places lie."""
-    if isinstance(node, ast.JoinedStr):
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         return
     skipped = {"annotation", "returns", "decorator_list", "type_params"}
     for name, value in ast.iter_fields(node):
@@ -151,13 +193,6 @@ def _children(node: ast.AST) -> Iterator[ast.AST]:
             yield from (
                 item for item in (value if isinstance(value, list) else [value]) if isinstance(item, ast.AST)
             )
-
-
-def _is_main(node: ast.AST) -> bool:
-    """Whether a statement is read only by type checkers, or run only as a script."""
-    return isinstance(node, ast.If) and any(
-        isinstance(inner, ast.Name) and inner.id in ("__name__", "TYPE_CHECKING") for inner in ast.walk(node.test)
-    )
 
 
 class _Token(NamedTuple):
@@ -182,6 +217,7 @@ def _edits_of(node: ast.AST, tokens: _Tokens) -> Iterator[_Edit]:
     yield from _of_operator(node, tokens)
     yield from _of_statement(node)
     yield from _of_constant(node)
+    yield from _of_program(node)
 
 
 def _of_operator(node: ast.AST, tokens: _Tokens) -> Iterator[_Edit]:
@@ -210,14 +246,31 @@ def _of_statement(node: ast.AST) -> Iterator[_Edit]:
                 yield _Edit(_start(test), _start(test), "not ")
         case ast.Expr(value=ast.Call()) | ast.Raise():
             yield _Edit(_start(node), _end(node), "pass")
+        case ast.Expr(value=ast.Await() | ast.Yield() | ast.YieldFrom()) | ast.Delete():
+            yield _Edit(_start(node), _end(node), "pass", LAST)
+        case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value) | ast.Lambda(body=value):
+            if not isinstance(value, ast.Constant):
+                yield _Edit(_start(value), _end(value), "None", LAST)
+        case ast.For(iter=value) | ast.AsyncFor(iter=value):
+            yield _Edit(_start(value), _end(value), "()", LAST)
 
 
 def _of_constant(node: ast.AST) -> Iterator[_Edit]:
     match node:
         case ast.Constant(value=bool() as value):
-            yield _Edit(_start(node), _end(node), str(not value), weak=True)
+            yield _Edit(_start(node), _end(node), str(not value), WEAK)
         case ast.Constant(value=int() | float() as value):
-            yield _Edit(_start(node), _end(node), repr(value + 1), weak=True)
+            yield _Edit(_start(node), _end(node), repr(value + 1), WEAK)
+
+
+def _of_program(node: ast.AST) -> Iterator[_Edit]:
+    """The ways to break a program that stands in a text."""
+    match node:
+        case ast.Constant(value=str(text)) if _DEFINES.search(text):
+            for inner in mutants_of("text.py", text, None):
+                yield _Edit(_start(node), _end(node), repr(inner.text), inner.rank, inner.guarded)
+        case ast.Constant(value=str(text)) if text:
+            yield _Edit(_start(node), _end(node), "''", LAST)
 
 
 def _between(before: ast.expr, after: ast.expr, tokens: _Tokens, new: str | None) -> Iterator[_Edit]:
@@ -251,9 +304,12 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _compiles(text: str) -> bool:
+def is_valid(mutant: Mutant) -> bool:
+    """Whether the broken file can still be read, as far as we know its language; this takes its time."""
+    if not mutant.path.endswith(".py"):
+        return True
     try:
-        ast.parse(text)
+        ast.parse(mutant.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
@@ -261,15 +317,15 @@ def _compiles(text: str) -> bool:
 
 def _of_text(path: str, text: str, lines: Set[int] | None) -> Iterator[Mutant]:
     rows = text.split("\n")
-    found = []
+    edits = []
     for number, row in enumerate(rows, 1):
         if (lines is not None and number not in lines) or _COMMENT.match(row) or len(row) > _ROW_MAX:
             continue
         plain = _QUOTED.sub(lambda quoted: " " * len(quoted[0]), row)
         for pattern, new in _TEXTUAL:
-            places = (match.span() for match in re.finditer(pattern, plain))
-            found += [_Edit((number, start), (number, end), new) for start, end in places]
-    for edit in _some(found, text):
+            places = ((number, found.start(), found.end()) for found in re.finditer(pattern, plain))
+            edits += [_Edit((line, start), (line, end), new) for line, start, end in places]
+    for edit in _spread(edits, text):
         broken, old = _apply(rows, edit)
         yield Mutant(path=path, line=edit.start[0], old=old, new=edit.new, text=broken)
 

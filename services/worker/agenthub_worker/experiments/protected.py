@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,6 +19,7 @@ from agenthub_worker.evidence.test_history import some
 
 _INI_SECTIONS = ("pytest", "tool:pytest", "coverage:run", "coverage:report")
 _RED = ("failed", "error")
+_CHECKING = re.compile(rb"^[ \t]*(?:assert\b|(?:import|from)[ \t]+(?:pytest|unittest)\b)|\.assert", re.M)
 
 
 class Restored(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,48 @@ def restored(before: Mapping[str, bytes], now: Mapping[str, bytes], declared: It
         and _says_else(path, b"", now[path])
     )
     return Restored(write=write, remove=new)
+
+
+def changed_settings(before: Mapping[str, bytes], now: Mapping[str, bytes]) -> list[str]:
+    """What the change has made of settings of the tests that were there before: `file: name`, sorted."""
+    found = []
+    for path in sorted(before.keys() | now.keys()):
+        name = PurePosixPath(path).name
+        if name in TEST_SETTINGS and name != "conftest.py":
+            old, new = _by_name(name, before.get(path, b"")), _by_name(name, now.get(path, b""))
+            found += [f"{path}: {key}" for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    return found
+
+
+def aids(changed: Mapping[str, bytes], tests: Sequence[str], declared: Iterable[str] = ()) -> dict[str, bytes]:
+    """Those of the changed files, as they were, that sources of `tests` read: data, and modules with checks.
+
+    Documents for people are no data of tests, though tests may look at them.
+    """
+    patterns = tuple(declared)
+    return {
+        path: data
+        for path, data in changed.items()
+        if not is_protected(path)
+        and not _matches(path, patterns)
+        and not _is_prose(path)
+        and (not path.endswith(".py") or _CHECKING.search(data) is not None)
+        and reads(tests, path)
+    }
+
+
+def _is_prose(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return pure.suffix in (".md", ".rst", ".adoc") or "docs" in pure.parts[:-1]
+
+
+def reads(texts: Iterable[str], path: str) -> bool:
+    """Whether one of these sources names a file: as data by its name, as a module by an import."""
+    pure = PurePosixPath(path)
+    if pure.suffix != ".py":
+        return any(pure.name in text for text in texts)
+    name = pure.parent.name if pure.name == "__init__.py" else pure.stem
+    return any(re.search(rf"\b(?:import|from)\b[^\n#]*\b{re.escape(name)}\b", text) for text in texts)
 
 
 def contradicted(
@@ -115,9 +159,24 @@ def _says_else(path: str, before: bytes, now: bytes | None) -> bool:
     return bool(_settings(name, before) != _settings(name, now))
 
 
+def _by_name(name: str, data: bytes) -> dict[str, Any]:
+    """The settings of a file by their names, without the tables in which they stand."""
+    found: dict[str, Any] = {}
+    left = [("content", _settings(name, data))]
+    while left:
+        key, value = left.pop()
+        if isinstance(value, dict):
+            left += value.items()
+        elif value != b"":
+            found[key] = value
+    return found
+
+
 def _settings(name: str, data: bytes) -> Any:
     """What a file of settings says of pytest and coverage; its whole content where it cannot be read."""
     try:
+        if name in ("pytest.toml", ".pytest.toml"):
+            return toml_in(data.decode()) or data
         if name.endswith(".toml"):
             table = toml_in(data.decode())
             tool = data if table is None else table.get("tool", {})

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from agenthub_events.catalogue.values import Finding, MutationEvidence
 from agenthub_runtime.repository.history import FileEntry
 from agenthub_worker.evidence.layout import TestCommand, run_folder
-from agenthub_worker.evidence.patch import PATCH_BYTES, touched_lines
+from agenthub_worker.evidence.patch import PATCH_BYTES, Touched, touched_lines
 from agenthub_worker.evidence.reports import Outcome, stored_id
-from agenthub_worker.evidence.testing import TestReport, run_tests
+from agenthub_worker.evidence.source import plain_id
+from agenthub_worker.evidence.test_history import some
+from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments import canary, judge_settings, mutants, protected
+from agenthub_worker.experiments.neutral import neutral
 from agenthub_worker.experiments.operators import Mutant
+from agenthub_worker.gates.copies import Copies
 from agenthub_worker.gates.gate_round import GateRound
-from agenthub_worker.workspace.workspace import TEST_TIMEOUT_S
+from agenthub_worker.gates.mutant_trials import MutantTrials
 
-_SIDE_BY_SIDE = 2
-_LEAST_PATIENCE_S = 10.0
-_TIMES_SLOWER = 4.0
-_DESELECTED_MAX = 500
 _SURVIVORS_KEPT = 20
+_UNSEEN_MAX = 3
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """What the experiments have shown: `refusals` speak against the run, `findings` name tests and mutants."""
+    """What the experiments have shown: `refusals` speak against the run, `findings` name tests and mutants.
+
+    `notes` belong into the verdict: experiments that could not be made, and changed settings of the tests.
+    """
 
     refusals: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     mutants: MutationEvidence | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Experiments:
@@ -59,49 +59,109 @@ class Experiments:
         self._before = before
         self._delivered = delivered
         self._repository = round_.workspace.repository
+        self._copies = Copies(round_, command, report.still_red)
 
     async def run(self) -> Shown:
         """Canaries, then the earlier tests, then mutants; what has failed saves what comes after it."""
-        if refused := await self._stand_ins() or await self._canaries():
+        if refused := await self._stand_ins():
+            return Shown(refusals=(refused,))
+        refused, why_not = await self._canaries()
+        untried = (f"no canaries: {why_not}",) if why_not else ()
+        if refused:
             return Shown(refusals=(refused,))
         shown = await self._protected()
-        if shown.refusals:
-            return shown
-        return await self._mutants()
+        if not shown.refusals:
+            tried = await self._mutants()
+            shown = msgspec.structs.replace(
+                tried, findings=(*tried.findings, *shown.findings), notes=(*shown.notes, *tried.notes)
+            )
+        return msgspec.structs.replace(shown, notes=(*untried, *shown.notes))
 
     async def _stand_ins(self) -> str:
         order = self._round.order
         paths = [entry.path for entry in await self._repository.files(order.commit)]
         changed = set(await self._repository.changed_files(order.base, order.commit))
-        return " ".join(judge_settings.stand_ins(paths, self._report.executed or {}, changed))
-
-    async def _canaries(self) -> str:
-        if not canary.can_be_asked(self._command):
-            return ""
-        ran = [case.id for case in self._report.cases or () if case.outcome == "passed"]
         executed = self._report.executed or {}
-        changed = await self._repository.changed_files(self._round.order.base, self._round.order.commit)
-        modules = [path for path in changed if mutants.can_be_broken(path) and executed.get(path)]
-        planted = canary.canaries(ran, modules, self._round.lease.ports.ids.token()[-12:])
-        paths = {entry.path for entry in await self._repository.files(self._round.order.commit)}
-        at = run_folder({name.split("::", 1)[0] for name in ran}, paths)
-        async with self._copy("canary") as folder:
-            await asyncio.to_thread(_put_all, folder, {at + bird.path: bird.text.encode() for bird in planted})
-            work = self._run(folder, paths=[bird.path for bird in planted], options=canary.OPTIONS)
-            report = await self._round.lease.while_held(work)
-        return canary.distrust(planted, report)
+        found = judge_settings.stand_ins(paths, executed, changed)
+        if not found:
+            return ""
+        ran = [e for e in await self._repository.files(order.commit) if executed.get(e.path) and _is_plain(e)]
+        texts = [data.decode("utf-8", "replace") for data in (await self._repository.contents(ran)).values()]
+        return " ".join(str(one) for one in found if judge_settings.imports(texts, one.name))
+
+    async def _canaries(self) -> tuple[str, str]:
+        """Why nothing that this repository reports counts, or why that could not be tried; empty: it counts."""
+        command, report, order = self._command, self._report, self._round.order
+        if why := canary.why_not_asked(command):
+            return "", why
+        files = [entry.path for entry in await self._repository.files(order.commit)]
+        changed = [
+            p for p in await self._repository.changed_files(order.base, order.commit) if _is_loaded(p, report)
+        ]
+        if report.cases is None and report.counts is not None:
+            planted = canary.counted_canaries(command, files, changed, self._token())
+            texts = {bird.path: bird.text.encode() for bird in planted}
+            again = await self._round.lease.while_held(self._copies.run("canary", texts))
+            return canary.distrust_counts(planted, report.counts, again), ""
+        ran = [case.id for case in report.cases or () if case.outcome == "passed"]
+        planted = canary.canaries(ran, changed, self._token())
+        at = run_folder({name.split("::", 1)[0] for name in ran}, set(files))
+        paths = [bird.path for bird in planted]
+        work = self._copies.run(
+            "canary",
+            {at + bird.path: bird.text.encode() for bird in planted},
+            paths=paths if command.takes_paths else (),
+            options=(*canary.OPTIONS, *(() if command.takes_paths else paths)),
+        )
+        again = await self._round.lease.while_held(work)
+        if not command.takes_paths and again.cases is None and again.exit_code:
+            return "", "the test command takes no tests of our own"
+        return canary.distrust(planted, again, stops_early=canary.stops_early(command)), ""
 
     async def _protected(self) -> Shown:
+        """The earlier tests over the new code; then, with what only they read, as all of it was."""
         order = self._round.order
         base, delivered = await self._files(order.base), await self._files(self._delivered)
         own = {path: data for path, data in delivered.items() if path not in base}
         now = await self._files(order.commit)
         back = protected.restored({**base, **own}, now, order.changes_tests)
-        if not back:
-            return Shown()
-        async with self._copy("before") as folder:
-            await asyncio.to_thread(_put_all, folder, back.write, back.remove)
-            report = await self._round.lease.while_held(self._run(folder))
+        changed = protected.changed_settings(base, now) if base else []
+        shown = Shown(
+            findings=tuple(
+                _finding(name, "info", f"A setting of the tests was changed: {name}") for name in changed
+            ),
+            notes=(f"settings of the tests were changed ({some(changed)})",) if changed else (),
+        )
+        if back and (then := await self._as_before(back, base, own)).refusals:
+            return then
+        aids = await self._aids(base)
+        more = protected.Restored(write={**back.write, **aids}, remove=back.remove)
+        if aids and (then := await self._as_before(more, {**base, **aids}, own)).refusals:
+            return then
+        return shown
+
+    async def _aids(self, tests: Mapping[str, bytes]) -> dict[str, bytes]:
+        """What the change has made of files of the base that nothing but its `tests` reads, as they were."""
+        order, repository = self._round.order, self._repository
+        before, now = [{e.path: e for e in await repository.files(c)} for c in (order.base, order.commit)]
+        touched = [e for path, e in before.items() if path not in tests and now.get(path) != e and _is_plain(e)]
+        texts = [data.decode("utf-8", "replace") for path, data in tests.items() if path.endswith(".py")]
+        found = protected.aids(await repository.contents(touched), texts, order.changes_tests)
+        if not found:
+            return {}
+        others = [
+            data.decode("utf-8", "replace")
+            for files in (before, now)
+            for path, data in (await repository.contents([e for e in files.values() if _is_code(e)])).items()
+            if path not in found
+        ]
+        return {path: data for path, data in found.items() if not protected.reads(others, path)}
+
+    async def _as_before(
+        self, back: protected.Restored, base: Mapping[str, bytes], own: Mapping[str, bytes]
+    ) -> Shown:
+        order = self._round.order
+        report = await self._round.lease.while_held(self._copies.run("before", back.write, gone=back.remove))
         if report.cases is None:
             return Shown(refusals=(self._unrun(report),))
         at = run_folder({case.id.split("::", 1)[0] for case in report.cases}, {*base, *own})
@@ -125,41 +185,58 @@ class Experiments:
         )
 
     async def _mutants(self) -> Shown:
-        order = self._round.order
+        order, report = self._round.order, self._report
         if self._round.context.constraints.mutants == "off":
             return Shown(mutants=MutationEvidence(off=True))
-        every = await self._candidates()
-        executed = self._report.executed
-        reached = every if executed is None else mutants.on_lines(every, executed)
-        if not reached:
-            missed = tuple(str(mutant) for mutant in mutants.chosen(every, order.commit, _SURVIVORS_KEPT))
-            return self._of_trials(MutationEvidence(unrun=bool(every), survivors=missed))
-        waiting = deque(mutants.chosen(reached, order.commit))
-        verdicts: dict[str, bool] = {}
-        lanes = min(_SIDE_BY_SIDE, len(waiting))
-        work = _together([self._try(lane, waiting, verdicts, lanes) for lane in range(lanes)])
-        await self._round.lease.while_held(work)
-        survivors = tuple(sorted(name for name, noticed in verdicts.items() if not noticed))
-        tried = len(verdicts)
-        return self._of_trials(
-            MutationEvidence(tried=tried, noticed=tried - len(survivors), survivors=survivors[:_SURVIVORS_KEPT])
+        texts, touched = await self._changed_code()
+        every = await asyncio.to_thread(mutants.candidates, texts, touched)
+        if not every:
+            return Shown(mutants=MutationEvidence(), notes=(mutants.NOTHING_TO_BREAK,) if texts else ())
+        reached = every if report.executed is None else mutants.on_lines(every, report.executed)
+        # Tests may run the code in processes of their own, where nobody sees which lines they come to.
+        limit = mutants.MUTANTS_MAX if reached else _UNSEEN_MAX
+        chosen = await asyncio.to_thread(mutants.chosen, reached or every, order.commit, limit)
+        same = await asyncio.to_thread(_in_other_words, texts, self._token())
+        trials = MutantTrials(self._copies, report, same, self._selections(chosen))
+        tried = await self._round.lease.while_held(trials.run(chosen))
+        if tried.unusable or (not tried.tried and report.duration_s < mutants.LEAST_BUDGET_S / 2):
+            return Shown(refusals=(mutants.RED_WITHOUT_REASON,))
+        if not tried.tried:
+            return Shown(mutants=MutationEvidence(), notes=(mutants.NO_TIME,))
+        if not reached and len(tried.survivors) == tried.tried:
+            return self._of_trials(MutationEvidence(unrun=True, survivors=tried.survivors))
+        evidence = MutationEvidence(
+            tried=tried.tried,
+            noticed=tried.tried - len(tried.survivors),
+            survivors=tried.survivors[:_SURVIVORS_KEPT],
         )
+        return self._of_trials(evidence, tried.of_the_text)
 
-    def _of_trials(self, evidence: MutationEvidence) -> Shown:
-        refused = mutants.refusal_of(evidence)
+    def _selections(self, chosen: Sequence[Mutant]) -> dict[tuple[str, int], tuple[str, ...]]:
+        covering = self._report.covering if self._command.takes_paths else None
+        known = {plain_id(case.id) for case in self._report.cases or ()}
+        return {(m.path, m.line): mutants.selection(m, covering or {}, known) for m in chosen}
+
+    def _token(self) -> str:
+        return self._round.lease.ports.ids.token()[-12:]
+
+    def _of_trials(self, evidence: MutationEvidence, of_the_text: Sequence[str] = ()) -> Shown:
+        refused = mutants.refusal_of(evidence, of_the_text)
         severity = "high" if refused else "info"
         said = "No test runs this line" if evidence.unrun else "No test notices this change"
+        lines = (
+            _finding(name, severity, f"{said}: {name}", line=int(name.split(":", 2)[1].split(" ", 1)[0]))
+            for name in evidence.survivors
+        )
+        looking = (_finding(name, severity, mutants.OF_THE_TEXT) for name in of_the_text)
         return Shown(
             refusals=(refused,) if refused else (),
-            findings=tuple(
-                _finding(name, severity, f"{said}: {name}", line=int(name.split(":", 2)[1].split(" ", 1)[0]))
-                for name in evidence.survivors
-            ),
+            findings=(*lines, *looking),
             mutants=evidence,
         )
 
-    async def _candidates(self) -> list[Mutant]:
-        """The ways to break the changed lines of the judged commit."""
+    async def _changed_code(self) -> tuple[dict[str, str], Touched]:
+        """The changed files that can be broken, and their changed lines; none of a file: all of them."""
         order = self._round.order
         changed = set(await self._repository.changed_files(order.base, order.commit))
         patch = await self._repository.diff(order.base, order.commit, max_bytes=PATCH_BYTES)
@@ -168,49 +245,7 @@ class Experiments:
         changed -= {word.removeprefix("./") for word in self._command.text.split()}
         entries = [e for e in await self._repository.files(order.commit) if e.path in changed and _is_plain(e)]
         contents = await self._repository.contents([e for e in entries if mutants.can_be_broken(e.path)])
-        texts = {path: text for path, data in contents.items() if (text := _text(data))}
-        return await asyncio.to_thread(mutants.candidates, texts, touched)
-
-    async def _try(self, lane: int, waiting: deque[Mutant], verdicts: dict[str, bool], lanes: int) -> None:
-        """Try mutants until none waits or the time is used up."""
-        suite = self._report.duration_s
-        left = max(suite, mutants.LEAST_BUDGET_S)
-        patience = _LEAST_PATIENCE_S + _TIMES_SLOWER * suite * lanes
-        async with self._copy(f"mutants-{lane}") as folder:
-            while waiting and left > 0:
-                mutant = waiting.popleft()
-                original = await asyncio.to_thread((folder / mutant.path).read_bytes)
-                await asyncio.to_thread(_put_all, folder, {mutant.path: mutant.text.encode()})
-                options = ("-x", *self._without_red())
-                report = await self._run(folder, options=options, timeout_s=min(patience, left))
-                if report.timed_out and left < patience:
-                    return
-                verdicts[str(mutant)] = not report.green
-                left -= report.duration_s
-                await asyncio.to_thread(_put_all, folder, {mutant.path: original})
-
-    def _without_red(self) -> list[str]:
-        """What failed before the goal would end every run."""
-        return [word for name in self._report.still_red[:_DESELECTED_MAX] for word in ("--deselect", name)]
-
-    async def _run(
-        self,
-        folder: Path,
-        *,
-        paths: Sequence[str] = (),
-        options: Sequence[str] = (),
-        timeout_s: float = TEST_TIMEOUT_S,
-    ) -> TestReport:
-        report = await run_tests(
-            self._round.lease.ports.sandbox,
-            folder,
-            self._command,
-            timeout_s=timeout_s,
-            paths=paths,
-            measured=False,
-            options=options,
-        )
-        return report.beside(dict.fromkeys(self._report.still_red, "failed"))
+        return {path: text for path, data in contents.items() if (text := _text(data))}, touched
 
     async def _files(self, commit: str) -> dict[str, bytes]:
         """The protected files of a commit; none for an empty name."""
@@ -221,35 +256,28 @@ class Experiments:
             [e for e in entries if protected.is_protected(e.path) and _is_plain(e)]
         )
 
-    @contextlib.asynccontextmanager
-    async def _copy(self, name: str) -> AsyncIterator[Path]:
-        """A clean checkout of the judged commit beside the workspace."""
-        path = self._round.workspace.path.with_name(f"{self._round.workspace.path.name}-{name}")
-        await self._repository.checkout(self._round.order.commit, path)
-        try:
-            yield path
-        finally:
-            await self._repository.discard_workspace(path)
-
-
-async def _together(works: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run them side by side; when one fails, or this is cancelled, none goes on."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
 
 def _finding(place: str, severity: str, message: str, *, line: int = 0) -> Finding:
     file = place.split(":", 1)[0]
     return Finding(file=file, line=line, severity=severity, message=message, source="tests")  # type: ignore[arg-type]
 
 
+def _in_other_words(texts: Mapping[str, str], token: str) -> dict[str, bytes]:
+    return {path: neutral(path, text, token).encode() for path, text in texts.items()}
+
+
+def _is_loaded(path: str, report: TestReport) -> bool:
+    """Whether a changed file is code that the tests load, as far as anybody has looked."""
+    return mutants.can_be_broken(path) and (report.executed is None or bool(report.executed.get(path)))
+
+
 def _is_plain(entry: FileEntry) -> bool:
     return entry.mode.startswith("100")
+
+
+def _is_code(entry: FileEntry) -> bool:
+    """Whether a file is code under test that can be read."""
+    return entry.path.endswith(".py") and _is_plain(entry) and not protected.is_protected(entry.path)
 
 
 def _text(data: bytes) -> str:
@@ -257,26 +285,3 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         return ""
-
-
-def _put_all(root: Path, files: Mapping[str, bytes], gone: Iterable[str] = ()) -> None:
-    """Write and remove files of a checkout in which untrusted code may have put links anywhere."""
-    for path, data in files.items():
-        target = _place(root, path)
-        target.unlink(missing_ok=True)
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-    for path in gone:
-        _place(root, path).unlink(missing_ok=True)
-
-
-def _place(root: Path, path: str) -> Path:
-    """Where a path of the repository is, with every folder on the way a real one."""
-    at = root
-    for part in path.split("/")[:-1]:
-        at /= part
-        if at.is_symlink() or (at.exists() and not at.is_dir()):
-            at.unlink()
-        at.mkdir(exist_ok=True)
-    return at / path.rsplit("/", 1)[-1]

@@ -23,6 +23,7 @@ from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import LostTest, all_lost, fresh_skips, refusals_of
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments.judge_settings import refusals_of_files, unreadable_sources
+from agenthub_worker.experiments.mutants import can_be_broken
 from agenthub_worker.gates.experiments import Experiments, Shown
 from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.test_history import Base, TestHistory, other_texts, test_texts
@@ -51,7 +52,10 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
     if isinstance(command, NoTestCommand):
         said = f"No tests could be run. {command.reason}"
         return make_verdict(round_, Judgement(False, said, command.reason, needs_person=True))
-    ran, stored = await run_system_tests(round_.lease, workspace.path, command)
+    changed = await workspace.repository.changed_files(order.base, order.commit)
+    ran, stored = await run_system_tests(
+        round_.lease, workspace.path, command, contexts_of=list(filter(can_be_broken, changed))
+    )
     earlier = TestHistory(round_.lease, workspace, order)
     await earlier.read()
     # What failed before the goal is only asked where it can matter: a run may have ended before it came to a test.
@@ -75,6 +79,7 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
         failed_before=report.still_red,
         cause=cause_of(report),
         mutants=shown.mutants,
+        notes=shown.notes,
     )
     return make_verdict(
         round_,

@@ -28,13 +28,14 @@ _WRAPPERS = frozenset(
 
 
 class CommandUse(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a line: whether it runs pytest or unittest, measures coverage by itself, and may go on.
+    """What is known of a line: what runs its tests, whether it measures coverage by itself, and may go on.
 
     `takes_paths`: what is put behind the line reaches pytest as an argument.
     """
 
     pytest: bool = False
     unittest: bool = False
+    node: bool = False
     coverage: bool = False
     takes_paths: bool = False
 
@@ -52,6 +53,7 @@ def use_of(line: str) -> CommandUse:
     return CommandUse(
         pytest=is_pytest,
         unittest=not is_pytest and "unittest" in modules,
+        node=set(modules) == {"node"},
         coverage="coverage" in modules or (is_pytest and any(word.startswith("--cov") for word in words)),
         takes_paths="pytest" in last and "sh" not in last and not _goes_on(words),
     )
@@ -77,7 +79,7 @@ def _commands(words: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _programs(words: Sequence[str]) -> list[str]:
-    """The program that a simple command runs, and those that it runs by that: `pytest`, `unittest`, `coverage`."""
+    """The program that a simple command runs, and those that it runs by that, as far as they run tests."""
     words = list(itertools.dropwhile(lambda word: word in _KEYWORDS or _ASSIGNMENT.match(word), words))
     if not words:
         return []
@@ -86,10 +88,12 @@ def _programs(words: Sequence[str]) -> list[str]:
         return ["pytest"]
     if _PYTHON.fullmatch(name):
         return _of_python(rest)
+    if name == "node":
+        return ["node"] if "--test" in rest else []
     if name in _SHELLS:
         inner = next((after for before, after in itertools.pairwise(rest) if before.endswith("c")), "")
         use = use_of(inner)
-        return ["sh", *(kind for kind in ("pytest", "unittest", "coverage") if getattr(use, kind))]
+        return ["sh", *(kind for kind in ("pytest", "unittest", "node", "coverage") if getattr(use, kind))]
     if name not in _WRAPPERS:
         return []
     inside = next((found for start in range(len(rest)) if (found := _starts(rest[start:]))), [])

@@ -25,7 +25,9 @@ from agenthub_worker.evidence.layout import belongs_to_tests
 from agenthub_worker.evidence.syntax import toml_in
 
 _NOT_OF_THE_PROJECT = frozenset({".git", "node_modules", ".venv", "venv", ".tox", ".nox", "__pycache__"})
-_SETTINGS = frozenset({"pyproject.toml", "pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"})
+_SETTINGS = frozenset(
+    {"pyproject.toml", "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg"}
+)
 _DECLARING = re.compile(
     r"(?:pyproject\.toml|setup\.(?:cfg|py)|tox\.ini|noxfile\.py|Pipfile(?:\.lock)?|environment\.ya?ml|.*\.lock"
     r"|[\w.-]*(?:requirements|constraints)[\w.-]*\.(?:txt|in))"

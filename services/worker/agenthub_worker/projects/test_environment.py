@@ -28,8 +28,7 @@ omit =
 include_namespace_packages = true
 ignore_errors = true
 exclude_lines =
-    if (typing\\.)?TYPE_CHECKING:
-    if __name__ == .__main__.:
+    (?!)
 """
 
 # Behind everything else, as an installed project is: no file of it can stand in for a library.

@@ -174,12 +174,23 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
     return bool(context.test_command) or any(is_test_file(e.path) for e in await repository.files(commit))
 
 
-async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
-    """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
+async def run_system_tests(
+    lease: Lease, path: Path, command: TestCommand, *, contexts_of: Sequence[str] = ()
+) -> tuple[TestReport, TestEvidence]:
+    """Run the tests in a workspace as the system does it, and store the log and the outcomes.
+
+    `contexts_of` are files of which the report says which tests run their lines.
+    """
     ports = lease.ports
-    ran = await lease.while_held(
-        run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S, measure_apart=True)
+    work = run_tests(
+        ports.sandbox,
+        path,
+        command,
+        timeout_s=TEST_TIMEOUT_S,
+        measure_apart=True,
+        contexts_of=contexts_of,
     )
+    ran = await lease.while_held(work)
     report = ran.without(lease.secrets)
     log_ref = await ports.patiently(lambda: ports.artifacts.put(report.log))
     outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))
