@@ -36,7 +36,11 @@ _COMMANDS = (
     ("replay", "replay:app", "Look at a goal as it was, ask why, and play it again with today's code."),
     ("verify", "replay.files:verify", "Prove that nothing of a goal was changed, or name what was."),
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
-    ("nats", "nats_assets:app", "Apply the declared streams and consumers, or show where the server differs."),
+    (
+        "nats",
+        "nats.assets:app",
+        "Apply the declared streams and consumers, compare them, and manage the keys of the bus.",
+    ),
     ("bench", "bench:app", "Measure the hub on this machine, against a raw floor of the same run."),
     ("doctor", "doctor:doctor", "Check this machine and, where one runs, the hub."),
     ("orchestrator", "services:orchestrator", "Run one orchestrator."),

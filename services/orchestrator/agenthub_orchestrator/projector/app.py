@@ -22,6 +22,7 @@ from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.postgres.roles import make_reader
 from agenthub_runtime.projections import AsyncProjectionRunner, Generation, Generations
 from agenthub_runtime.readmodels import CHANNEL, position
 from agenthub_runtime.settings.records import ProjectorSettings
@@ -41,13 +42,24 @@ async def run_projector(settings: ProjectorSettings) -> None:
     nats = await connect(settings.nats_url, "projector")
     try:
         async with Database(settings.database_url, name="agenthub-projector") as database:
-            await until_asked_to_stop(project(JetStreamEventLog(nats), database, backoff))
+            await until_asked_to_stop(
+                project(JetStreamEventLog(nats), database, backoff, reader_password=settings.reader_password)
+            )
     finally:
         await nats.close()
 
 
-async def project(event_log: EventLog, database: Database, backoff: Backoff, *, version: int = VERSION) -> None:
+async def project(
+    event_log: EventLog,
+    database: Database,
+    backoff: Backoff,
+    *,
+    version: int = VERSION,
+    reader_password: str = "",
+) -> None:
     """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away.
+
+    With a `reader_password` the role that reads is made as well.
 
     What is missing or was changed in the database is made again: everything in it comes out of the log.
     """
@@ -55,6 +67,9 @@ async def project(event_log: EventLog, database: Database, backoff: Backoff, *, 
     failures = 0
     while True:
         try:
+            if reader_password:
+                async with database.connection() as connection:
+                    await make_reader(connection, reader_password)
             await prepare_database(database)
             sets = generations(version)
             generation = await _live(event_log, database, sets)
