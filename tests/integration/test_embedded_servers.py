@@ -32,9 +32,7 @@ from tests.support.until import until
 WITHOUT_NAMESPACES = """
 import asyncio, ctypes, os, sys
 from pathlib import Path
-from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.embedded.data_folder import DataDir
-from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
 
 assert ctypes.CDLL(None).unshare(0x10000000) == 0
