@@ -147,9 +147,7 @@ class Told:
 async def as_user(server: NatsServer, user: str) -> AsyncIterator[Told]:
     login = login_of(server.url_of(user))
     told = Told(Client())
-    await told.nc.connect(
-        **login.options, inbox_prefix=f"_INBOX_{user}", error_cb=told.note, allow_reconnect=False
-    )
+    await told.nc.connect(**login.options, error_cb=told.note, allow_reconnect=False)
     try:
         yield told
     finally:

@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import msgspec
 
+from agenthub_runtime.bus_users.rights import inbox_of
+
 _SEED = re.compile(r"SU[A-Z2-7]{56}")
 
 
@@ -28,7 +30,9 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def options(self) -> dict[str, Any]:
         """For `connect` of nats-py."""
-        return {"servers": list(self.servers), **({"nkeys_seed_str": self.seed} if self.seed else {})}
+        seed = {"nkeys_seed_str": self.seed} if self.seed else {}
+        inbox = {"inbox_prefix": inbox_of(self.user)} if self.user else {}
+        return {"servers": list(self.servers), **seed, **inbox}
 
 
 def new_seed() -> str:

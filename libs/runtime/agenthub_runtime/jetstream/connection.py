@@ -108,11 +108,11 @@ class _Watch:
 
 async def _connect(client: Client, nats_url: str, name: str, watch: _Watch) -> None:
     login = login_of(nats_url)
-    own = [inbox_of(login.user)] if login.user else []
+    token = _NO_TOKEN.sub("_", name)
+    inbox = f"{inbox_of(login.user)}.{token}" if login.user else inbox_of(token)
     await client.connect(
-        **login.options,
+        **{**login.options, "inbox_prefix": inbox},
         name=name,
-        inbox_prefix=".".join((*own, f"{'' if own else '_INBOX_'}{_NO_TOKEN.sub('_', name)}")),
         error_cb=watch.on_error,
         disconnected_cb=watch.on_disconnect,
         reconnected_cb=watch.on_reconnect,
