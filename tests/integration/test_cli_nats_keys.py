@@ -29,7 +29,7 @@ def keys(*arguments: str) -> subprocess.CompletedProcess[str]:
 def folder(tmp_path: Path) -> Path:
     data = DataDir(tmp_path / "hub")
     data.prepare()
-    assert data.secrets
+    assert data.secrets.nats_seeds
     return data.root
 
 
