@@ -6,6 +6,7 @@ agenthub.toml   settings, where people have written some
 secret.json     keys of the bus's users, passwords of Postgres, 0600, made on first use
 VERSION.json    the layout of this folder
 jetstream/      the event log: the one thing here that cannot be rebuilt
+nats/           configuration of the nats-server: its users, with the public halves of their keys
 jetstream.lock  held by the nats-server that writes there; pg/<major>.lock likewise
 pg/<major>/     read models; a new major version of Postgres gets a fresh folder and a replay
 run/  logs/  workspaces/
@@ -32,7 +33,10 @@ from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.postgres.roles import READER
 
 # What a start makes before it is known as a hub's folder, or who starts it; a disk of its own brings the last one.
-_MADE = ("jetstream", "run", "logs", "workspaces", "pg", "jetstream.lock", "secret.json", "VERSION.json")
+_MADE = (
+    *("jetstream", "nats", "run", "logs", "workspaces", "pg"),
+    *("jetstream.lock", "secret.json", "VERSION.json"),
+)
 _OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "agenthub.toml", "lost+found"})
 _HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
 LAYOUT = 1

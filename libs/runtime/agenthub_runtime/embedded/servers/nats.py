@@ -117,12 +117,25 @@ class NatsServer:
             finally:
                 await client.close()
 
+    def _configured(self) -> Path:
+        """The folder of the server's configuration. It is written only when it differs, for the disk may be full."""
+        folder = self._data.root / "nats"
+        wanted = {
+            "users.conf": users_conf(self._data.secrets.public_keys()).encode(),
+            "server.conf": (nats_folder() / "server.conf").read_bytes(),
+        }
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for name, text in wanted.items():
+                path = folder / name
+                if not path.exists() or path.read_bytes() != text:
+                    write_atomically(path, text, mode=0o600)
+        except OSError as error:
+            raise ServerFailed(f"The configuration in {folder} cannot be written: {error}") from error
+        return folder
+
     def _spawn(self, lock: int) -> ChildProcess:
-        settings = self._data.run / "nats"
-        settings.mkdir(mode=0o700, exist_ok=True)
-        users = users_conf(self._data.secrets.public_keys())
-        write_atomically(settings / "users.conf", users.encode(), mode=0o600)
-        write_atomically(settings / "server.conf", (nats_folder() / "server.conf").read_bytes(), mode=0o600)
+        settings = self._configured()
         return spawn(
             [str(find_nats_server()), "-c", str(settings / "server.conf")],
             env={
