@@ -118,7 +118,7 @@ class NatsServer:
                 await client.close()
 
     def _configured(self) -> Path:
-        """The folder of the server's configuration. It is written only when it differs, for the disk may be full."""
+        """The folder of the server's configuration, written only when it differs: the disk may be full."""
         folder = self._data.root / "nats"
         wanted = {
             "users.conf": users_conf(self._data.secrets.public_keys()).encode(),
