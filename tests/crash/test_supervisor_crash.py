@@ -17,6 +17,7 @@ import msgspec
 import nats
 import pytest
 
+from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from tests.support.until import until
@@ -168,7 +169,7 @@ async def test_killed_servers_come_back_at_the_same_addresses_with_their_data(hu
     running = await hub.start()
     nats_url = hub.data.secrets.authorise(running.nats_url)
     postgres_url = hub.data.secrets.authorise(running.postgres_url)
-    client = await nats.connect(nats_url, reconnect_time_wait=0.05, max_reconnect_attempts=-1)
+    client = await nats.connect(**login_of(nats_url).options, reconnect_time_wait=0.05, max_reconnect_attempts=-1)
     await client.jetstream().publish("evt.g.t.x.y", b"kept")
     await hub.back("nats", hub.shoot("nats"))
     await hub.back("postgres", hub.shoot("postgres"))
@@ -183,14 +184,16 @@ async def test_killed_servers_come_back_at_the_same_addresses_with_their_data(hu
 
 async def test_a_killed_supervisor_leaves_no_process_behind_and_the_next_one_goes_on(hub: HubProcess) -> None:
     running = await hub.start()
-    client = await nats.connect(hub.data.secrets.authorise(running.nats_url), allow_reconnect=False)
+    client = await nats.connect(
+        **login_of(hub.data.secrets.authorise(running.nats_url)).options, allow_reconnect=False
+    )
     await client.jetstream().publish("evt.g.t.x.y", b"kept")
     await client.close()
     assert len(hub.living()) >= len(UNITS)
     await hub.kill()
     # No wait: the next hub must cope with what is still dying.
     again = await hub.start()
-    client = await nats.connect(hub.data.secrets.authorise(again.nats_url))
+    client = await nats.connect(**login_of(hub.data.secrets.authorise(again.nats_url)).options)
     assert (await client.jetstream().get_last_msg("EVENTS", "evt.g.t.x.y")).data == b"kept"
     await client.close()
     await hub.kill()
@@ -252,7 +255,7 @@ async def test_a_service_that_keeps_dying_at_the_start_is_reported_with_its_last
 async def test_after_a_full_disk_the_log_takes_events_again(hub: HubProcess) -> None:
     running = await hub.start()
     nats_url = hub.data.secrets.authorise(running.nats_url)
-    client = await nats.connect(nats_url, reconnect_time_wait=0.05, max_reconnect_attempts=-1)
+    client = await nats.connect(**login_of(nats_url).options, reconnect_time_wait=0.05, max_reconnect_attempts=-1)
     stream = client.jetstream()
     old = hub.units()["nats"].pid
     assert old is not None

@@ -17,6 +17,9 @@ from agenthub_cli.main import build_app
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
 from agenthub_events.serialization.schema import json_schema
+from agenthub_runtime.bus_users.env_file import DEPLOYED
+from agenthub_runtime.bus_users.rights import users_of
+from agenthub_runtime.bus_users.users_file import users_conf, variable_of
 from agenthub_runtime.settings.settings_file import OUT_OF_PLACE, key_of
 from agenthub_runtime.settings.table import SETTINGS
 from tests.docs.http_pages import api_page, errors_page, openapi_file
@@ -89,6 +92,11 @@ def cli_page() -> str:
     return "\n\n".join([*parts, "## Exit codes", "\n".join(codes)]) + "\n"
 
 
+def bus_users() -> str:
+    """The users of a bus that is not embedded: their public keys come from the environment."""
+    return users_conf({user: f"${variable_of(user)}" for user in users_of(DEPLOYED)})
+
+
 def _paths(app: App, path: tuple[str, ...]) -> list[tuple[str, ...]]:
     found = [path]
     for name in sorted(app):
@@ -140,6 +148,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "api.md": lambda: api_page(_MADE),
     "errors.md": lambda: errors_page(_MADE),
+    "../../nats/users.conf": bus_users,
 }
 
 

@@ -57,6 +57,12 @@ def test_the_submission_ends_ready_for_review(played: Played) -> None:
     assert played.goal["estimated_tasks"] == 12
 
 
+def test_no_service_asked_for_more_than_its_rights(played: Played, demo_hub: RunningHub) -> None:
+    logs = {path.name: path.read_text(errors="replace") for path in demo_hub.data.logs.glob("*.log")}
+    assert {"orchestrator.log", "projector.log", "gateway.log", "notifier.log", "Worker-1.log"} <= set(logs)
+    assert [name for name, text in logs.items() if "permissions violation" in text.lower()] == []
+
+
 async def test_the_story_is_told_in_the_promised_order(played: Played) -> None:
     told = await played.hub.told(played.goal_id)
     assert subsequence(GOLDEN, told) == "", "\n".join(told)

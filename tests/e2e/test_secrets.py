@@ -49,7 +49,7 @@ def known() -> list[str]:
     own = _hub.data.secrets
     return [
         *(OF_THE_OPERATOR, OF_THE_MODEL, OF_THE_GATEWAY, OF_THE_TRACES, OF_THE_GOAL),
-        *(own.nats_password, own.postgres_password),
+        *(own.nats_seeds["agenthub"], own.nats_seeds["worker-coding"], own.postgres_password),
     ]
 
 

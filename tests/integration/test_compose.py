@@ -18,6 +18,10 @@ import msgspec
 import pytest
 
 from agenthub_events.agent_types import AGENT_TYPES, agent_type_of
+from agenthub_runtime.bus_users.env_file import completed
+from agenthub_runtime.bus_users.keys import login_of, public_key, with_login
+from agenthub_runtime.bus_users.rights import ADMIN, worker_user
+from agenthub_runtime.bus_users.users_file import seed_variable_of, variable_of
 from agenthub_runtime.embedded.data_folder import DataDir, Secrets
 from agenthub_runtime.embedded.servers.nats import find_nats_server
 from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, program_env
@@ -29,7 +33,17 @@ from tests.support.until import until
 
 Service = Mapping[str, Any]
 
-SECRETS = {"DB_PASSWORD": "db", "NATS_PASSWORD": "bus", "AGENTHUB_API_KEYS": "person:key-of-a-person-1234567890"}
+KEYS = dict(line.split("=") for line in completed("")[0].splitlines())
+SECRETS = {
+    "DB_PASSWORD": "db",
+    "DB_READER_PASSWORD": "reader-of-the-db",
+    "AGENTHUB_API_KEYS": "person:key-of-a-person-1234567890",
+    **KEYS,
+}
+# A person's own tools may use the others.
+KEYS_IN_USE = sorted(
+    name for name in KEYS if name.startswith("NATS_KEY_") or f"{{{name}:" in (ROOT / "compose.yaml").read_text()
+)
 DATABASE_USERS = {"orchestrator", "projector", "gateway"}
 # What each worker serves, and how many of it there are.
 WORKERS: Mapping[str, tuple[set[str], int]] = {
@@ -127,7 +141,7 @@ def test_workers_alone_may_make_the_namespaces_of_their_sandbox(services: dict[s
     assert not any("privileged" in service or "cap_add" in service for service in services.values())
 
 
-@pytest.mark.parametrize("name", ["DB_PASSWORD", "NATS_PASSWORD", "AGENTHUB_API_KEYS"])
+@pytest.mark.parametrize("name", ["DB_PASSWORD", "DB_READER_PASSWORD", "AGENTHUB_API_KEYS", *KEYS_IN_USE])
 def test_a_missing_secret_stops_the_start(name: str) -> None:
     with pytest.raises(KeyError, match=name):
         read_compose({key: value for key, value in SECRETS.items() if key != name})
@@ -142,7 +156,25 @@ def test_database_and_services_agree_on_user_and_password(services: dict[str, An
         for name, s in services.items()
         if "DATABASE_URL" in s["environment"]
     }
-    assert told == dict.fromkeys(DATABASE_USERS, expected)
+    reader = services["projector"]["environment"]["AGENTHUB_READER_PASSWORD"]
+    reading = expected.replace(f"agenthub:{postgres['POSTGRES_PASSWORD']}", f"agenthub_reader:{reader}")
+    assert told == {"projector": expected, "gateway": reading, "orchestrator": reading}
+
+
+def test_every_service_has_the_key_of_its_own_user_and_of_no_other(services: dict[str, Any]) -> None:
+    users = {
+        **{name: name for name in ("notifier", *DATABASE_USERS)},
+        **{name: worker_user(types) for name, (types, _) in WORKERS.items()},
+    }
+    told = {name: login_of(services[name]["environment"]["NATS_URL"]) for name in OURS}
+    public = services["nats"]["environment"]
+
+    assert {name: login.user for name, login in told.items()} == users
+    for name, login in told.items():
+        held = {key for key in KEYS.values() if key in json.dumps(services[name])}
+        assert held == {login.seed}
+        assert public[variable_of(login.user)] == public_key(login.seed)
+    assert not any(key.startswith("SU") for key in public.values())
 
 
 def test_only_workers_get_the_key_of_the_model(services: dict[str, Any]) -> None:
@@ -211,7 +243,7 @@ def postgres(services: dict[str, Any], deployment: Deployment) -> Iterator[None]
     environment = service["environment"]
     data = DataDir(deployment.folder / "postgres")
     data.prepare()
-    secrets = Secrets(nats_password="unused", postgres_password=environment["POSTGRES_PASSWORD"])
+    secrets = Secrets(postgres_password=environment["POSTGRES_PASSWORD"])
     (data.root / "secret.json").write_bytes(msgspec.json.encode(secrets))
     with running_postgres(data.root) as server:
         assert urlsplit(server.url).path == f"/{environment['POSTGRES_DB']}"
@@ -224,12 +256,14 @@ async def start_nats(deployment: Deployment, service: Service) -> str:
     environment, volumes = dict(service["environment"]), [str(v).split(":") for v in service["volumes"]]
     mounted = {volume[1]: volume[0] for volume in volumes}
     command = [str(ROOT / mounted[word]) if word in mounted else word for word in service["command"]]
-    ports = int(environment["NATS_PORT"]), int(environment["NATS_HTTP_PORT"])
+    monitoring = str(json.loads(environment["NATS_HTTP"]))
+    assert monitoring.startswith("127.0.0.1:")  # it asks for no password
+    ports = int(environment["NATS_PORT"]), int(monitoring.rpartition(":")[2])
     assert environment.pop("NATS_HOST") == "0.0.0.0"
     folders = {"NATS_STORE_DIR": deployment.folder / "jetstream", "NATS_PORTS_DIR": deployment.folder / "ports"}
     for folder in folders.values():
         folder.mkdir()
-    actual = {"NATS_HOST": "127.0.0.1", "NATS_PORT": "-1", "NATS_HTTP_PORT": "-1"}
+    actual = {"NATS_HOST": "127.0.0.1", "NATS_PORT": "-1", "NATS_HTTP": '"127.0.0.1:-1"'}
     actual |= {name: json.dumps(str(folder)) for name, folder in folders.items()}
     assert set(actual) <= {"NATS_HOST", *environment}
     deployment.start("nats", [str(find_nats_server()), *command], environment | actual)
@@ -296,7 +330,9 @@ async def test_every_services_command_runs_with_the_environment_of_the_file(
     assert python == "python"
     assert healthy([sys.executable, *(word.replace(":8000", f":{unused_tcp_port}") for word in program)])
     bus = await connect(
-        deployment.here(services["gateway"]["environment"]["NATS_URL"]), "test", give_up_after_s=10
+        deployment.here(with_login("nats://nats:4222", ADMIN, KEYS[seed_variable_of(ADMIN)])),
+        "test",
+        give_up_after_s=10,
     )
     try:
         stream = bus.jetstream()

@@ -64,7 +64,7 @@ async def test_no_server_is_reported_after_the_given_time(server: NatsServer) ->
 
 async def test_every_connection_has_an_inbox_of_its_own(server: NatsServer) -> None:
     client = await connect(server.authorised_url, "Worker-1 (coding)")
-    assert client.new_inbox().startswith("_INBOX_Worker-1_coding_.")
+    assert client.new_inbox().startswith("_INBOX_agenthub.Worker-1_coding_.")
     await client.close()
 
 

@@ -17,6 +17,7 @@ import asyncpg
 import nats
 import pytest
 
+from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, major_version
@@ -76,7 +77,7 @@ async def test_nats_keeps_what_it_acknowledged_over_a_kill_and_comes_back_on_the
     nats_server: NatsServer,
 ) -> None:
     url = nats_server.authorised_url
-    client = await nats.connect(url, reconnect_time_wait=0.05)
+    client = await nats.connect(**login_of(url).options, reconnect_time_wait=0.05)
     stream = client.jetstream()
     await stream.add_stream(name="EVENTS", subjects=["evt.>"])
     await stream.publish("evt.g.t", b"kept")
@@ -210,7 +211,7 @@ async def test_each_test_can_have_a_clone_of_a_prepared_database(postgres: Postg
 async def test_no_password_shows_in_logs_or_command_lines(
     nats_server: NatsServer, postgres: PostgresServer, data: DataDir
 ) -> None:
-    words = (data.secrets.nats_password, data.secrets.postgres_password)
+    words = data.secrets.all()
     command_lines = "".join(_command_line(server) for server in (nats_server, postgres))
     logs = "".join(log.read_text() for log in data.logs.iterdir())
     assert not [word for word in words if word in logs or word in command_lines]

@@ -121,8 +121,8 @@ async def test_a_server_that_can_still_not_write_is_not_killed_over_and_over(
 
 async def test_the_disk_alone_limits_the_store(nats_server: NatsServer) -> None:
     # Left to itself the server takes a share of what is free at its start, and refuses all beyond that for good.
-    told = msgspec.json.decode(await nats_server.ask("/jsz"))
-    assert told["config"]["max_storage"] > 10**14
+    told = msgspec.json.decode(await nats_server.ask("JSZ"))
+    assert told["data"]["config"]["max_storage"] > 10**14
 
 
 def test_a_failed_append_is_forgotten_after_a_while_and_by_one_that_is_stored() -> None:

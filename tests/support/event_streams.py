@@ -12,6 +12,7 @@ import msgspec
 import nats
 from nats.aio.client import Client
 
+from agenthub_runtime.bus_users.keys import login_of
 from tests.support.until import until
 
 _DECLARED = Path(__file__).parents[2] / "nats" / "streams" / "EVENTS.json"
@@ -23,7 +24,11 @@ _NO_STORE = 10049
 async def connected(url: str, **options: Any) -> AsyncIterator[Client]:
     """A connection that comes back at once when its server does."""
     nc = await nats.connect(
-        url, reconnect_time_wait=0.05, max_reconnect_attempts=-1, error_cb=_keep_quiet, **options
+        **login_of(url).options,
+        reconnect_time_wait=0.05,
+        max_reconnect_attempts=-1,
+        error_cb=_keep_quiet,
+        **options,
     )
     try:
         yield nc

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agenthub_runtime.bus_users.rights import users_of, worker_user
 from agenthub_runtime.embedded.data_folder import DataDir, RunningHub, default_data_dir, write_atomically
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 
@@ -51,13 +52,46 @@ def test_secrets_are_made_once_and_belong_to_the_owner_alone(tmp_path: Path) -> 
     data.prepare()
     made = data.secrets
     assert DataDir(tmp_path / "hub").secrets == made
-    assert made.nats_password != made.postgres_password
+    assert len(set(made.all())) == len(made.all())
     assert stat.S_IMODE((data.root / "secret.json").stat().st_mode) == 0o600
-    assert made.nats_password not in repr(made)
+    assert not any(secret in repr(made) for secret in made.all())
+    assert set(made.nats_seeds) == set(users_of())
+
+
+def test_a_folder_of_an_older_agenthub_gets_what_it_lacks(tmp_path: Path) -> None:
+    old = {"nats_password": "p1", "postgres_password": "p2", "link_key": "p3"}
+    (tmp_path / "secret.json").write_text(json.dumps(old))
+    secrets = DataDir(tmp_path).secrets
+    assert (secrets.postgres_password, secrets.link_key) == ("p2", "p3")
+    assert set(secrets.nats_seeds) == set(users_of())
+    assert secrets.reader_password
+    assert DataDir(tmp_path).secrets == secrets
+    assert stat.S_IMODE((tmp_path / "secret.json").stat().st_mode) == 0o600
+
+
+def test_keys_are_rotated_for_one_or_for_all(tmp_path: Path) -> None:
+    data = DataDir(tmp_path)
+    first = data.secrets
+    assert data.rotate_keys(["gateway"]) == ("gateway",)
+    second = data.secrets
+    assert [user for user in users_of() if first.nats_seeds[user] != second.nats_seeds[user]] == ["gateway"]
+    assert set(data.rotate_keys()) == set(users_of())
+    third = DataDir(tmp_path).secrets
+    assert not set(second.nats_seeds.values()) & set(third.nats_seeds.values())
+    assert (third.postgres_password, third.link_key) == (first.postgres_password, first.link_key)
+
+
+def test_a_combination_of_types_gets_a_key_of_its_own_and_keeps_it(tmp_path: Path) -> None:
+    user = worker_user(["testing", "coding"])
+    assert user == worker_user(["coding", "testing"]) == "worker-coding-testing"
+    data = DataDir(tmp_path)
+    data.add_users([user])
+    assert data.secrets.nats_seeds[user] == DataDir(tmp_path).secrets.nats_seeds[user]
 
 
 @pytest.mark.parametrize(
-    "text", ['{"nats_password": "", "postgres_password": ""}', "{}", "", '{"nats_password": ']
+    "text",
+    ['{"postgres_password": ""}', "{}", "", '{"nats_password": ', '{"postgres_password": "p", "nats_seeds": 1}'],
 )
 def test_secrets_that_cannot_be_right_are_called_damaged(tmp_path: Path, text: str) -> None:
     (tmp_path / "secret.json").write_text(text)
@@ -67,7 +101,7 @@ def test_secrets_that_cannot_be_right_are_called_damaged(tmp_path: Path, text: s
 
 def test_each_server_gets_its_own_password(tmp_path: Path) -> None:
     secrets = DataDir(tmp_path).secrets
-    assert secrets.authorise(HUB.nats_url) == f"nats://agenthub:{secrets.nats_password}@127.0.0.1:4222"
+    assert secrets.authorise(HUB.nats_url) == f"nats://agenthub:{secrets.nats_seeds['agenthub']}@127.0.0.1:4222"
     assert secrets.authorise(HUB.postgres_url) == (
         f"postgresql://agenthub:{secrets.postgres_password}@127.0.0.1:5432/agenthub"
     )

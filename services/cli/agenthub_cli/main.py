@@ -38,7 +38,11 @@ _COMMANDS = (
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
     ("backup", "backup:backup", "Back up a running hub."),
     ("restore", "backup:restore", "Make a new data folder out of a backup."),
-    ("nats", "nats_assets:app", "Apply the declared streams and consumers, or show where the server differs."),
+    (
+        "nats",
+        "nats.assets:app",
+        "Apply the declared streams and consumers, compare them, and manage the keys of the bus.",
+    ),
     ("bench", "bench:app", "Measure the hub on this machine, against a raw floor of the same run."),
     ("doctor", "doctor:doctor", "Check this machine and, where one runs, the hub."),
     ("orchestrator", "services:orchestrator", "Run one orchestrator."),

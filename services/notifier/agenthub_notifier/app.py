@@ -29,7 +29,6 @@ from agenthub_notifier.stories import Stories
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.connection import connect
-from agenthub_runtime.jetstream.declared import create_missing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.settings.records import NotifierSettings, read_notifier_settings
@@ -50,7 +49,6 @@ async def run_notifier(settings: NotifierSettings, *, crash_point: Callable[[str
     """Run until SIGTERM or SIGINT."""
     nats = await connect(settings.nats_url, SERVICE)
     try:
-        await create_missing(nats)
         await until_asked_to_stop(notify(nats, settings, crash_point=crash_point))
     finally:
         await nats.close()

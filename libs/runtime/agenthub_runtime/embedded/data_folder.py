@@ -3,9 +3,10 @@
 lock            held by the running hub (flock)
 runtime.json    where the running hub answers; no credentials in it
 agenthub.toml   settings, where people have written some
-secret.json     passwords of the embedded servers, 0600, made on first use
+secret.json     keys of the bus's users, passwords of Postgres, 0600, made on first use
 VERSION.json    the layout of this folder
 jetstream/      the event log: the one thing here that cannot be rebuilt
+nats/           configuration of the nats-server: its users, with the public halves of their keys
 jetstream.lock  held by the nats-server that writes there; pg/<major>.lock likewise
 pg/<major>/     read models; a new major version of Postgres gets a fresh folder and a replay
 run/  logs/  workspaces/
@@ -16,21 +17,26 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import platformdirs
 
+from agenthub_runtime.bus_users.keys import new_seed, public_key, with_login
+from agenthub_runtime.bus_users.rights import ADMIN, users_of
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 from agenthub_runtime.file_lock import try_lock
+from agenthub_runtime.postgres.roles import READER
 
 # What a start makes before it is known as a hub's folder, or who starts it; a disk of its own brings the last one.
-_MADE = ("jetstream", "run", "logs", "workspaces", "pg", "jetstream.lock", "secret.json", "VERSION.json")
+_MADE = (
+    *("jetstream", "nats", "run", "logs", "workspaces", "pg"),
+    *("jetstream.lock", "secret.json", "VERSION.json"),
+)
 _OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "agenthub.toml", "lost+found"})
 _HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
 LAYOUT = 1
@@ -40,21 +46,43 @@ _Password: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Passwords of the embedded servers, and the key of links in messages. Never shown, not even by repr."""
+    """Keys of the bus's users by name, passwords of Postgres, the key of links. Never shown, not even by repr."""
 
-    nats_password: _Password
     postgres_password: _Password
+    reader_password: str = ""
+    nats_seeds: Mapping[str, _Password] = {}
     link_key: str = ""
 
     def __repr__(self) -> str:
         return "Secrets(…)"
 
-    def authorise(self, url: str) -> str:
-        """`url` of an embedded server (nats:// or postgresql://) with user and password in it."""
-        parts = urlsplit(url)
-        password = self.nats_password if parts.scheme == "nats" else self.postgres_password
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"{USER}:{password}@{host}"))
+    def authorise(self, url: str, user: str = ADMIN) -> str:
+        """`url` of an embedded server with user and secret in it: nats:// for `user`, postgresql:// to write."""
+        if url.startswith("nats:"):
+            return with_login(url, user, self.nats_seeds[user])
+        return with_login(url, USER, self.postgres_password)
+
+    def authorise_reader(self, url: str) -> str:
+        """`url` of the embedded Postgres with the user that reads only."""
+        return with_login(url, READER, self.reader_password)
+
+    def public_keys(self) -> dict[str, str]:
+        """What the nats-server has to know of each user."""
+        return {user: public_key(seed) for user, seed in self.nats_seeds.items()}
+
+    def all(self) -> tuple[str, ...]:
+        """Every secret here, to be masked wherever it may turn up."""
+        return (*self.nats_seeds.values(), self.postgres_password, self.reader_password, self.link_key)
+
+    def completed(self, users: Iterable[str]) -> Secrets:
+        """The same, with a key for each of `users` and whatever else a folder of an older agenthub lacks."""
+        seeds = {**{user: new_seed() for user in users if user not in self.nats_seeds}, **self.nats_seeds}
+        return msgspec.structs.replace(
+            self,
+            nats_seeds=seeds,
+            reader_password=self.reader_password or _password(),
+            link_key=self.link_key or _password(),
+        )
 
 
 class RunningHub(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,13 +177,27 @@ class DataDir:
         try:
             found = msgspec.json.decode(path.read_bytes(), type=Secrets)
         except FileNotFoundError:
-            found = Secrets(nats_password=_password(), postgres_password=_password())
+            found = Secrets(postgres_password=_password())
         except msgspec.DecodeError as error:
             raise DataDirUnusable(f"{path} is damaged: restore it from a backup of the folder") from error
-        if not found.link_key:
-            found = msgspec.structs.replace(found, link_key=_password())
-            self._write(path, found, mode=0o600)
-        return found
+        return self._kept(found, found.completed(users_of()))
+
+    def add_users(self, users: Iterable[str]) -> None:
+        """See to it that each of these users of the bus has a key. Raises `DataDirUnusable`."""
+        self.__dict__["secrets"] = self._kept(self.secrets, self.secrets.completed(users))
+
+    def rotate_keys(self, users: Iterable[str] = ()) -> tuple[str, ...]:
+        """Give new keys to `users` of the bus, or to all of them; returns who got one.
+
+        Only who has claimed the folder may call this: a hub that runs goes on with the old ones. Raises
+        `DataDirUnusable`.
+        """
+        old = self.secrets
+        rotated = tuple(users) or tuple(old.nats_seeds)
+        kept = {user: seed for user, seed in old.nats_seeds.items() if user not in rotated}
+        fresh = msgspec.structs.replace(old, nats_seeds=kept).completed(rotated)
+        self.__dict__["secrets"] = self._kept(old, fresh)
+        return rotated
 
     @contextmanager
     def claim(self) -> Iterator[None]:
@@ -191,6 +233,11 @@ class DataDir:
             return None if try_lock(descriptor, shared=True) else hub
         finally:
             os.close(descriptor)
+
+    def _kept(self, old: Secrets, new: Secrets) -> Secrets:
+        if new != old:
+            self._write(self.root / "secret.json", new, mode=0o600)
+        return new
 
     def _refuse_foreign(self) -> None:
         """A folder that holds other things than a hub's is somebody's own: nothing is put into it."""
@@ -258,5 +305,4 @@ def write_atomically(path: Path, data: bytes, *, mode: int) -> None:
 
 
 def _password() -> str:
-    # Starts with a letter: the configuration language of nats-server reads 12e4… as a number.
     return "p" + secrets.token_hex(24)

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 
+from agenthub_runtime.bus_users.rights import worker_user
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
 from agenthub_runtime.embedded.handover import Handover
@@ -28,7 +29,7 @@ from agenthub_runtime.errors import ServiceFailed
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.settings.credentials import credentials_in
-from agenthub_runtime.settings.table import DATABASE_URL, LINK_KEY, NATS_URL, PUBLIC_URL, SECRETS
+from agenthub_runtime.settings.table import LINK_KEY, NATS_URL, PUBLIC_URL, SECRETS
 
 _log = structlog.get_logger(__name__)
 
@@ -93,7 +94,7 @@ class EmbeddedStack:
         self._port = plan.port
         self._failed_fresh = False
         self.rehearsal_url = ""
-        self.nats = NatsServer(data)
+        self.nats = NatsServer(data, users=[worker_user(types.split("+")) for types in plan.workers])
         self.postgres = PostgresServer(data, pg_bin=plan.pg_bin)
 
     @property
@@ -185,9 +186,11 @@ class EmbeddedStack:
         return {"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_BASE_URL": self.rehearsal_url}
 
     def _service_specs(self) -> list[ServiceSpec]:
-        command, database = self._plan.service_command, {"DATABASE_URL": self.postgres.authorised_url}
+        command, writes = self._plan.service_command, {"DATABASE_URL": self.postgres.authorised_url}
+        reads = {"DATABASE_URL": self.postgres.reader_url}
         gateway = {
-            **database,
+            **reads,
+            **self._bus_of("gateway"),
             **{name: self._plan.env[name] for name in _FOR_GATEWAY if name in self._plan.env},
             "AGENTHUB_HOST": self._plan.host,
             "AGENTHUB_PORT": str(self._port),
@@ -195,15 +198,19 @@ class EmbeddedStack:
             **self._links(),
         }
         notifier = {
+            **self._bus_of("notifier"),
             **{name: self._plan.env[name] for name in _FOR_NOTIFIER if name in self._plan.env},
             **self._links(),
         }
         return [
-            self._spec("orchestrator", command("orchestrator"), database),
-            self._spec("projector", command("projector"), database),
+            self._spec("orchestrator", command("orchestrator"), {**reads, **self._bus_of("orchestrator")}),
+            self._spec("projector", command("projector"), {**writes, **self._bus_of("projector")}),
             self._spec("gateway", command("gateway"), gateway),
             self._spec("notifier", command("notifier"), notifier, critical=False),
         ]
+
+    def _bus_of(self, user: str) -> dict[str, str]:
+        return {NATS_URL.name: self.nats.url_of(user)}
 
     def _links(self) -> dict[str, str]:
         """What notifier and gateway must agree on, for links in messages."""
@@ -214,7 +221,8 @@ class EmbeddedStack:
         specs = []
         for name, types in names.items():
             git = {name: self._plan.env[name] for name in _GIT if name in self._plan.env}
-            env = {**git, **model_env, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
+            bus = self._bus_of(worker_user(types.split(",")))
+            env = {**git, **model_env, **bus, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
             specs.append(self._spec(name, self._plan.service_command("worker", types), env))
         return specs
 
@@ -229,7 +237,6 @@ class EmbeddedStack:
     ) -> ServiceSpec:
         inherited = {key: value for key, value in self._plan.env.items() if key not in _OWN}
         shared = {
-            "NATS_URL": self.nats.authorised_url,
             "AGENTHUB_DATA_DIR": str(self._data.root),
             SECRETS.name: self._secrets(),
         }
@@ -245,10 +252,8 @@ class EmbeddedStack:
     def _secrets(self) -> str:
         """What every service masks, also what it is not given itself; the model's key is for workers alone."""
         env = {name: value for name, value in self._plan.env.items() if name not in _FOR_WORKERS}
-        passwords = {NATS_URL.name: self.nats.authorised_url, DATABASE_URL.name: self.postgres.authorised_url}
         declared = SECRETS.parse(env.get(SECRETS.name, "").strip())
-        own = (self._data.secrets.link_key,)
-        return msgspec.json.encode((*declared, *own, *credentials_in({**env, **passwords}))).decode()
+        return msgspec.json.encode((*declared, *self._data.secrets.all(), *credentials_in(env))).decode()
 
 
 def worker_names(workers: Mapping[str, int]) -> dict[str, str]:

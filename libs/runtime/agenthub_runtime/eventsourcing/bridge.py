@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from agenthub_events.errors import StoreUnavailable
+from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 
 T = TypeVar("T")
@@ -82,7 +83,11 @@ async def _connect(url: str, within_s: float) -> Client:
     # With reconnecting forever the client would also wait forever for its first connection.
     async with asyncio.timeout(within_s):
         return await nats.connect(
-            url, name="agenthub-events", max_reconnect_attempts=-1, ping_interval=_PING_S, error_cb=_log_error
+            **login_of(url).options,
+            name="agenthub-events",
+            max_reconnect_attempts=-1,
+            ping_interval=_PING_S,
+            error_cb=_log_error,
         )
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from datetime import UTC, datetime
+
+import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError, ObjectNotFoundError
 from nats.js.object_store import ObjectStore
+from nats.nuid import NUID
 
 from agenthub_events.context import digest_of
 from agenthub_events.errors import ArtifactMissing, StoreUnavailable
@@ -14,15 +20,18 @@ from agenthub_runtime.jetstream.fenced_stream import FencedStream
 
 BUCKET = "ARTIFACTS"
 STREAM = f"OBJ_{BUCKET}"
-# Two writers of one object: the second replaces the pieces of the first, also under a reader.
+# An object that is erased and written again has other pieces, also under a reader.
 _LOOKS = 3
+_PIECE = 128 * 1024
+
+_names = NUID()
 
 
 class JetStreamArtifacts:
     """The `Artifacts` port on a NATS connection.
 
-    Objects are written by the client's object store and read by direct gets: the client's own reader waits without
-    end for pieces that are not there any more.
+    Objects have the shape of the client's object store, but its writer purges what another one has written at the
+    same time, which workers may not, and its reader waits without end for pieces that are not there any more.
     """
 
     def __init__(self, nc: Client) -> None:
@@ -36,7 +45,7 @@ class JetStreamArtifacts:
         try:
             store = await self._bucket()
             if not await self._has(store, digest):
-                await store.put(digest, data)
+                await self._write(digest, data)
         except (NatsError, TimeoutError) as error:
             raise StoreUnavailable(f"The artifact store did not take object `{digest[:12]}`: {error}") from error
         return digest
@@ -66,11 +75,38 @@ class JetStreamArtifacts:
             if not await self._has(store, digest):
                 return False
             await store.delete(digest)
+            # Several may have written it at the same time, each its own pieces.
+            await self._js.purge_stream(STREAM, subject=f"$O.{BUCKET}.C.{digest}.>")
         except (NotFoundError, ObjectNotFoundError):
             return False
         except (NatsError, TimeoutError) as error:
             raise StoreUnavailable(f"The artifact store did not erase `{digest[:12]}`: {error}") from error
         return True
+
+    async def _write(self, digest: str, data: bytes) -> None:
+        place = f"{digest}.{_names.next().decode()}"
+        pieces = range(0, len(data), _PIECE)
+        for start in pieces:
+            await self._js.publish(f"$O.{BUCKET}.C.{place}", data[start : start + _PIECE], stream=STREAM)
+        sha256 = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
+        info = {
+            "name": digest,
+            "bucket": BUCKET,
+            "nuid": place,
+            "size": len(data),
+            "chunks": len(pieces),
+            "mtime": datetime.now(UTC).isoformat(),
+            "digest": f"SHA-256={sha256}",
+            "deleted": False,
+            "options": {"max_chunk_size": _PIECE},
+        }
+        name = base64.urlsafe_b64encode(digest.encode()).decode()
+        await self._js.publish(
+            f"$O.{BUCKET}.M.{name}",
+            msgspec.json.encode(info),
+            headers={"Nats-Rollup": "sub"},
+            stream=STREAM,
+        )
 
     async def _bucket(self) -> ObjectStore:
         if self._store is None:

@@ -17,6 +17,8 @@ from nats.errors import Error as NatsError
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.redaction import redact_text
 from agenthub_events.subjects import STREAM
+from agenthub_runtime.bus_users.keys import login_of
+from agenthub_runtime.bus_users.rights import inbox_of
 
 _log = structlog.get_logger(__name__)
 
@@ -31,7 +33,9 @@ async def connect(
     give_up_after_s: float | None = None,
     on_reconnect: Callable[[], None] | None = None,
 ) -> Client:
-    """Connect as `name` (shown by the server; also the connection's own inbox) and reconnect for ever.
+    """Connect as `name` (shown by the server; with the user also the connection's own inbox), for ever.
+
+    A seed in the address, in the place of a password, is not sent: it signs what the server asks to be signed.
 
     `on_reconnect` is called after each loss, once the connection is back: the server may be another process then.
     Waits for a server that is not there yet, so that any start order works. Raises `StoreUnavailable` when the
@@ -103,10 +107,12 @@ class _Watch:
 
 
 async def _connect(client: Client, nats_url: str, name: str, watch: _Watch) -> None:
+    login = login_of(nats_url)
+    token = _NO_TOKEN.sub("_", name)
+    inbox = f"{inbox_of(login.user)}.{token}" if login.user else inbox_of(token)
     await client.connect(
-        servers=nats_url.split(","),
+        **{**login.options, "inbox_prefix": inbox},
         name=name,
-        inbox_prefix=f"_INBOX_{_NO_TOKEN.sub('_', name)}",
         error_cb=watch.on_error,
         disconnected_cb=watch.on_disconnect,
         reconnected_cb=watch.on_reconnect,

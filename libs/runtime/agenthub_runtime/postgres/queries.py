@@ -26,6 +26,38 @@ WHERE n.nspname = $1 AND c.relkind NOT IN ('i', 'I', 't')
 """
 IS_TAKEN = "SELECT to_regnamespace($1) IS NOT NULL OR to_regclass('public.' || $1) IS NOT NULL"
 
+ROLE = "SELECT 1 FROM pg_roles WHERE rolname = $1"
+SET_PASSWORD = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"  # noqa: S105  a question
+# Schemas of this database and their tables, then what is still to be made in it; what is granted already is left
+# alone, so that a start changes nothing and waits for nobody.
+READABLE = """
+SELECT format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, $1::text) AS command
+FROM pg_namespace n
+WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+  AND pg_has_role(n.nspowner, 'USAGE') AND NOT has_schema_privilege($1, n.oid, 'USAGE')
+UNION ALL
+SELECT format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, $1::text)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND c.relkind IN ('r', 'v', 'm', 'p')
+  AND pg_has_role(c.relowner, 'USAGE') AND NOT has_table_privilege($1, c.oid, 'SELECT')
+UNION ALL
+SELECT format('ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO %I; '
+              'ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO %I', $1::text, $1::text)
+WHERE NOT EXISTS (
+    SELECT 1 FROM pg_default_acl d, aclexplode(d.defaclacl) a
+    WHERE d.defaclrole = current_user::regrole AND d.defaclobjtype = 'n' AND a.grantee = $1::regrole)
+UNION ALL
+SELECT 'REVOKE CREATE ON SCHEMA public FROM PUBLIC' WHERE has_schema_privilege($1, 'public', 'CREATE')
+UNION ALL
+SELECT format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database())
+WHERE has_database_privilege($1, current_database(), 'TEMPORARY')
+"""
+
+
+def make_reader(role: str) -> str:
+    """Make the role that reads."""
+    return f'CREATE ROLE "{role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE'
+
 
 def drop_schema(schema: str) -> str:
     """Remove a schema with its tables, if it is there."""

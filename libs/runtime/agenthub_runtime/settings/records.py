@@ -55,6 +55,7 @@ from agenthub_runtime.settings.table import (
     PROVIDER,
     PUBLIC_URL,
     QUIET_HOURS,
+    READER_PASSWORD,
     SECRETS,
     SLOTS,
     SMTP_URL,
@@ -93,7 +94,12 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectorSettings(OrchestratorSettings, frozen=True, kw_only=True):
-    """Settings of the projector: those of the orchestrator, with a database."""
+    """Settings of the projector: those of the orchestrator, with a database.
+
+    With a `reader_password` it makes the role that reads.
+    """
+
+    reader_password: str = ""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +206,12 @@ def read_projector_settings(env: Environment) -> ProjectorSettings:
     """Settings of the projector. Raises `SettingsInvalid`."""
     read = _Reader(env)
     return read.checked(
-        ProjectorSettings(nats_url=read.needed(NATS_URL), database_url=read.needed(DATABASE_URL), log=_log(read))
+        ProjectorSettings(
+            nats_url=read.needed(NATS_URL),
+            database_url=read.needed(DATABASE_URL),
+            reader_password=read(READER_PASSWORD),
+            log=_log(read),
+        )
     )
 
 

@@ -35,8 +35,8 @@ NATS_URL = Setting(
     "address",
     nats_addresses,
     "",
-    "The NATS servers, separated by commas, with user and password in the address. "
-    "The embedded stack brings its own.",
+    "The NATS servers, separated by commas, with user and seed (`nats://worker-coding:SU…@host`) "
+    "or password in the address; a seed is never sent. The embedded stack brings its own.",
 )
 DATABASE_URL = Setting(
     "DATABASE_URL",
@@ -44,6 +44,14 @@ DATABASE_URL = Setting(
     address("postgresql", "postgres"),
     "",
     "The PostgreSQL database of the read models, with user and password. The embedded stack brings its own.",
+)
+READER_PASSWORD = Setting(
+    "AGENTHUB_READER_PASSWORD",
+    "secret",
+    str,
+    "",
+    "The password of the PostgreSQL role `agenthub_reader`, which may read and not write: the projector makes the "
+    "role when this is set. The embedded stack makes its own.",
 )
 HOST = Setting("AGENTHUB_HOST", "address", str, "127.0.0.1", "The address on which the gateway listens.")
 PORT = Setting(
@@ -324,7 +332,19 @@ LINK_KEY = Setting(
 
 SETTINGS: tuple[Setting[Any], ...] = (
     *(HUB_URL, HUB_KEY),
-    *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
+    *(
+        NATS_URL,
+        DATABASE_URL,
+        READER_PASSWORD,
+        HOST,
+        PORT,
+        API_KEYS,
+        ALLOWED_HOSTS,
+        EMBEDDED,
+        DATA_DIR,
+        PG_BIN,
+        WORKERS,
+    ),
     *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
     *(GIT_TOKENS, GIT_SSH_KEYS, GIT_FORGES),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),

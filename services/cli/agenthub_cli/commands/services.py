@@ -56,7 +56,7 @@ def worker(
     from agenthub_worker.app import main
 
     extra = {"AGENT_TYPE": types} | ({"AGENTHUB_SLOTS": str(slots)} if slots is not None else {})
-    env = {**_bus_of_this_machine(), **environment(), **extra}
+    env = {**_bus_of_this_machine(types), **environment(), **extra}
     read_worker_settings(env)
     main(env)
 
@@ -81,9 +81,16 @@ def notifier() -> None:
     main(env)
 
 
-def _bus_of_this_machine() -> dict[str, str]:
+def _bus_of_this_machine(types: str) -> dict[str, str]:
+    from agenthub_runtime.bus_users.rights import ANY_WORKER, worker_user
     from agenthub_runtime.embedded.data_folder import DataDir
+    from agenthub_runtime.settings.setting import agent_types
 
     folder = DataDir(data_folder())
     hub = folder.running_hub()
-    return {} if hub is None else {"NATS_URL": folder.secrets.authorise(hub.nats_url)}
+    if hub is None:
+        return {}
+    user = worker_user(agent_types(types))
+    # The server knows the combinations that it was started with.
+    known = user if user in folder.secrets.nats_seeds else ANY_WORKER
+    return {"NATS_URL": folder.secrets.authorise(hub.nats_url, known)}

@@ -22,6 +22,7 @@ from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.postgres.roles import make_reader
 from agenthub_runtime.projections import AsyncProjectionRunner, Generation, Generations
 from agenthub_runtime.readmodels import CHANNEL, position
 from agenthub_runtime.settings.records import ProjectorSettings
@@ -41,7 +42,9 @@ async def run_projector(settings: ProjectorSettings) -> None:
     nats = await connect(settings.nats_url, "projector")
     try:
         async with Database(settings.database_url, name="agenthub-projector") as database:
-            await until_asked_to_stop(project(JetStreamEventLog(nats), database, backoff))
+            await until_asked_to_stop(
+                project(JetStreamEventLog(nats), database, backoff, reader_password=settings.reader_password)
+            )
     finally:
         await nats.close()
 
@@ -53,16 +56,21 @@ async def project(
     *,
     version: int = VERSION,
     look_every_s: float = LOOK_EVERY_S,
+    reader_password: str = "",
 ) -> None:
     """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away.
 
     What is missing or was changed in the database is made again: everything in it comes out of the log. Every
-    `look_every_s` seconds it is looked whether something is.
+    `look_every_s` seconds it is looked whether something is. With a `reader_password` the role that reads is made
+    as well.
     """
     told = QuarantineLog(event_log, backoff.clock, BY)
     failures = 0
     while True:
         try:
+            if reader_password:
+                async with database.connection() as connection:
+                    await make_reader(connection, reader_password)
             await prepare_database(database)
             sets = generations(version)
             generation = await _live(event_log, database, sets)

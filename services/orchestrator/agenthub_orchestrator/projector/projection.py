@@ -22,6 +22,7 @@ from agenthub_orchestrator.projector.view import GoalProjection
 from agenthub_orchestrator.quarantine import QuarantineLog
 from agenthub_runtime.postgres.database import Connection, Database
 from agenthub_runtime.postgres.migrations import migrate, migrate_again
+from agenthub_runtime.postgres.roles import let_reader_read
 from agenthub_runtime.projections import AsyncProjection, Generations, is_ruin
 from agenthub_runtime.readmodels import PROJECTION, ROW_KINDS
 
@@ -38,7 +39,7 @@ _PAGE = 5_000
 
 
 async def prepare_database(database: Database) -> None:
-    """Apply the migrations, anew when somebody has dropped or changed what they had made.
+    """Apply the migrations, anew when somebody has dropped or changed what they had made; let readers read them.
 
     Raises `DatabaseUnavailable` or `MigrationRefused`.
     """
@@ -51,6 +52,7 @@ async def prepare_database(database: Database) -> None:
                 raise
             log.warning("database_made_anew", reason=str(error))
             await _prepare_anew(connection)
+        await let_reader_read(connection)
 
 
 async def _prepare_anew(connection: Connection) -> None:

@@ -8,15 +8,18 @@ import shutil
 import signal
 import sysconfig
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 
-from agenthub_runtime.embedded.data_folder import DataDir
+from agenthub_runtime.bus_users.keys import login_of
+from agenthub_runtime.bus_users.rights import ADMIN, SYSTEM
+from agenthub_runtime.bus_users.users_file import users_conf
+from agenthub_runtime.embedded.data_folder import DataDir, write_atomically
 from agenthub_runtime.embedded.servers.folder_lock import GONE_WITHIN_S, locked
-from agenthub_runtime.embedded.servers.readiness import http_get
 from agenthub_runtime.errors import BinaryMissing, ServerFailed
 from agenthub_runtime.jetstream.declared import nats_folder
 from agenthub_runtime.processes.child_process import ChildProcess, spawn
@@ -24,29 +27,31 @@ from agenthub_runtime.processes.child_process import ChildProcess, spawn
 READY_WITHIN_S = 30.0
 _HOST = "127.0.0.1"
 _ANY_PORT = -1
+_NO_MONITORING = f"{_HOST}:0"
+_ASK_WITHIN_S = 3.0
 _STORE_FAILED = re.compile(rb"(?<=write error: )[^\"]+")
 
 
 class _Ports(msgspec.Struct):
     nats: list[str]
-    monitoring: list[str] = []
 
 
 class NatsServer:
     """A nats-server on a data folder. Any free port at the first start; later starts come back on that port.
 
-    A server that still works in the folder gets `gone_within_s` seconds to end.
+    A server that still works in the folder gets `gone_within_s` seconds to end. `users` are those of the bus that
+    it knows beside the usual ones.
     """
 
     name = "nats"
     critical = True
     stop_within_s = 2.0
 
-    def __init__(self, data: DataDir, *, gone_within_s: float = GONE_WITHIN_S) -> None:
+    def __init__(self, data: DataDir, *, users: Iterable[str] = (), gone_within_s: float = GONE_WITHIN_S) -> None:
         self._data = data
+        self._users = tuple(users)
         self._gone_within_s = gone_within_s
         self._port = _ANY_PORT
-        self._monitoring_port = _ANY_PORT
         self.process: ChildProcess | None = None
 
     @property
@@ -56,8 +61,12 @@ class NatsServer:
 
     @property
     def authorised_url(self) -> str:
-        """The address with user and password: for the environment of children, never for a log."""
-        return self._data.secrets.authorise(self.url)
+        """The address with the key of who may do everything: never for a log, and for no service."""
+        return self.url_of(ADMIN)
+
+    def url_of(self, user: str) -> str:
+        """The address with the key of `user`: for the environment of a child, never for a log."""
+        return self._data.secrets.authorise(self.url, user)
 
     async def start(self) -> None:
         """Start the server and wait until JetStream answers. Raises `BinaryMissing`, `ServerFailed`."""
@@ -65,6 +74,7 @@ class NatsServer:
         async with locked(self._data.root / "jetstream.lock", within_s=self._gone_within_s) as lock:
             for old in self._data.run.glob("nats-server*.ports"):
                 old.unlink(missing_ok=True)
+            self._data.add_users(self._users)
             self.process = process = self._spawn(lock)
         deadline = time.monotonic() + READY_WITHIN_S
         while not await self._answers(process):
@@ -89,27 +99,51 @@ class NatsServer:
         Such a stream takes nothing more until the server is started again, whatever its disk is like by then.
         """
         try:
-            answer = await self.ask("/healthz")
-        except (OSError, TimeoutError):
+            answer = await self.ask("HEALTHZ")
+        except (OSError, TimeoutError, nats.errors.Error):
             return ""  # it starts, or is gone: the supervisor's business
         found = _STORE_FAILED.search(answer)
         return found.group().decode(errors="replace") if found else ""
 
-    async def ask(self, path: str) -> bytes:
-        """What the server's monitoring answers. Raises `OSError`, or `TimeoutError` after three seconds."""
-        _, body = await http_get(_HOST, self._monitoring_port, path)
-        return body
+    async def ask(self, about: str) -> bytes:
+        """What the server says of itself: `HEALTHZ`, `JSZ`, …, as JSON. It has no port for this.
+
+        Raises `OSError`, `nats.errors.Error`, or `TimeoutError` after three seconds.
+        """
+        async with asyncio.timeout(_ASK_WITHIN_S):
+            client = await self._connected(SYSTEM)
+            try:
+                return (await client.request(f"$SYS.REQ.SERVER.PING.{about}", timeout=_ASK_WITHIN_S)).data
+            finally:
+                await client.close()
+
+    def _configured(self) -> Path:
+        """The folder of the server's configuration, written only when it differs: the disk may be full."""
+        folder = self._data.root / "nats"
+        wanted = {
+            "users.conf": users_conf(self._data.secrets.public_keys()).encode(),
+            "server.conf": (nats_folder() / "server.conf").read_bytes(),
+        }
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            for name, text in wanted.items():
+                path = folder / name
+                if not path.exists() or path.read_bytes() != text:
+                    write_atomically(path, text, mode=0o600)
+        except OSError as error:
+            raise ServerFailed(f"The configuration in {folder} cannot be written: {error}") from error
+        return folder
 
     def _spawn(self, lock: int) -> ChildProcess:
+        settings = self._configured()
         return spawn(
-            [str(find_nats_server()), "-c", str(nats_folder() / "server.conf")],
+            [str(find_nats_server()), "-c", str(settings / "server.conf")],
             env={
                 "NATS_HOST": _HOST,
                 "NATS_PORT": str(self._port),
-                "NATS_HTTP_PORT": str(self._monitoring_port),
-                "NATS_STORE_DIR": _quoted(self._data.jetstream),
-                "NATS_PORTS_DIR": _quoted(self._data.run),
-                "NATS_PASSWORD": self._data.secrets.nats_password,
+                "NATS_HTTP": _quoted(_NO_MONITORING),
+                "NATS_STORE_DIR": _quoted(str(self._data.jetstream)),
+                "NATS_PORTS_DIR": _quoted(str(self._data.run)),
             },
             log=self._data.log_file(self.name),
             death_signal=signal.SIGTERM,
@@ -119,15 +153,29 @@ class NatsServer:
     async def _answers(self, process: ChildProcess) -> bool:
         if self._port == _ANY_PORT and not self._learn_ports(process.pid):
             return False
-        client = Client()
         try:
-            await client.connect(self.authorised_url, allow_reconnect=False, connect_timeout=2, error_cb=_ignore)
-            await client.jetstream().account_info()
+            client = await self._connected(ADMIN)
+            try:
+                await client.jetstream().account_info()
+            finally:
+                await client.close()
         except (OSError, nats.errors.Error):
             return False
-        finally:
-            await client.close()
         return True
+
+    async def _connected(self, user: str) -> Client:
+        client, login = Client(), login_of(self.url_of(user))
+        try:
+            await client.connect(
+                **login.options,
+                allow_reconnect=False,
+                connect_timeout=2,
+                error_cb=_ignore,
+            )
+        except BaseException:
+            await client.close()
+            raise
+        return client
 
     def _learn_ports(self, pid: int) -> bool:
         try:
@@ -136,7 +184,6 @@ class NatsServer:
         except (FileNotFoundError, msgspec.DecodeError):
             return False
         self._port = int(ports.nats[0].rpartition(":")[2])
-        self._monitoring_port = int(ports.monitoring[0].rpartition(":")[2])
         return True
 
 
@@ -151,9 +198,9 @@ def find_nats_server() -> Path:
     return Path(found).absolute()
 
 
-def _quoted(path: Path) -> str:
+def _quoted(text: str) -> str:
     # The server reads a variable as a piece of its configuration language.
-    return msgspec.json.encode(str(path)).decode()
+    return msgspec.json.encode(text).decode()
 
 
 async def _ignore(_: Exception) -> None:

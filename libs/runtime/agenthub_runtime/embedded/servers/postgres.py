@@ -19,6 +19,7 @@ from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, major_ver
 from agenthub_runtime.embedded.servers.tcp_ports import free_port
 from agenthub_runtime.errors import ServerFailed
 from agenthub_runtime.postgres import queries
+from agenthub_runtime.postgres.roles import make_reader
 from agenthub_runtime.processes.child_process import Account, ChildProcess, spawn
 
 READY_WITHIN_S = 60.0
@@ -70,6 +71,11 @@ class PostgresServer:
         """The address with user and password: for the environment of children, never for a log."""
         return self._data.secrets.authorise(self.url)
 
+    @property
+    def reader_url(self) -> str:
+        """The address with the user that reads and cannot write: for children, never for a log."""
+        return self._data.secrets.authorise_reader(self.url)
+
     async def start(self) -> None:
         """Start the server and wait until it answers queries. Raises `BinaryMissing`, `ServerFailed`."""
         self._data.prepare()
@@ -86,7 +92,7 @@ class PostgresServer:
                 # Nobody works in the folder: a lock file there is left over, whatever its process id means now.
                 (cluster / "postmaster.pid").unlink(missing_ok=True)
                 self.process = process = self._spawn(programs, cluster, account, lock)
-            if await _answers(process, self.authorised_url, deadline):
+            if await _answers(process, self.authorised_url, deadline, self._data.secrets.reader_password):
                 return
             tail = process.log_tail()
             await self.stop()
@@ -194,8 +200,8 @@ def _write_password(path: Path, secrets: Secrets, account: Account) -> None:
     open_to_account(path, account)
 
 
-async def _answers(process: ChildProcess, url: str, deadline: float) -> bool:
-    """Wait until the server answers and its database `agenthub` exists; False when it ended or time is up."""
+async def _answers(process: ChildProcess, url: str, deadline: float, reader_password: str) -> bool:
+    """Wait until the server answers and has its database and its roles; False when it ended or time is up."""
     maintenance = url.rpartition("/")[0] + "/postgres"
     while process.running and time.monotonic() < deadline:
         try:
@@ -212,6 +218,7 @@ async def _answers(process: ChildProcess, url: str, deadline: float) -> bool:
             with suppress(asyncpg.DuplicateDatabaseError):
                 if not await connection.fetchval(queries.DATABASE, USER):
                     await connection.execute(queries.create_database(USER))
+            await make_reader(connection, reader_password)
         finally:
             await connection.close()
         return True

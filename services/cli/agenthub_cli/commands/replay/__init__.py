@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 from cyclopts import App, Parameter
 
 from agenthub_cli.client.hub_client import DataDirOption, Json
-from agenthub_cli.commands.nats_assets import NatsUrl
+from agenthub_cli.commands.nats.assets import NatsUrl
 
 app = App(name="replay", help="Look at a goal as it was, ask why, and play it again with today's code.")
 

@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 from agenthub_cli import exit_codes
 from agenthub_cli.client.connection import nats_connection
 from agenthub_cli.client.hub_client import DataDirOption, Json
+from agenthub_cli.commands.nats.keys import app as keys
 from agenthub_cli.terminal.output import print_json, print_rows
 
 NatsUrl: TypeAlias = Annotated[
@@ -23,7 +24,8 @@ Replicas: TypeAlias = Annotated[
     ),
 ]
 
-app = App(name="nats", help="Streams and consumers as the nats/ folder declares them.")
+app = App(name="nats", help="Streams and consumers as the nats/ folder declares them, and who may use them.")
+app.command(keys)
 
 
 @app.command

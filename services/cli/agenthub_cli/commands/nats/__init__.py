@@ -1,0 +1,1 @@
+"""`agenthub nats`: the bus as it is declared, and who may use it."""
