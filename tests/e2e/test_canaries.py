@@ -69,7 +69,7 @@ def canaries() -> list[str]:
     """All of them, and what the hub has made for itself."""
     assert _hub is not None
     own = _hub.data.secrets
-    return [*SETTINGS.values(), *OPERATOR, *GOAL, own.nats_password, own.postgres_password]
+    return [*SETTINGS.values(), *OPERATOR, *GOAL, *own.all()]
 
 
 def create(path: str, text: str) -> ToolCall:

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from agenthub_cli import exit_codes
 from agenthub_cli.client.connection import nats_connection
 from agenthub_cli.client.hub_client import DataDirOption, Json
-from agenthub_cli.commands.nats_assets import NatsUrl
+from agenthub_cli.commands.nats.assets import NatsUrl
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.terminal.output import print_json, program, say
 
