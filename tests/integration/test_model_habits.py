@@ -106,6 +106,8 @@ async def test_an_answer_that_was_not_streamed_is_a_reply() -> None:
     assert reply.text == "hm"
     assert reply.tool_calls == (LS,)
     assert reply.usage is None
+    plain = await reply_to(as_json({**whole, "content": ["said", LS]}))
+    assert (plain.text, plain.tool_calls) == ("said", (LS,))
 
 
 async def test_a_packed_answer_is_unpacked() -> None:

@@ -249,3 +249,15 @@ async def test_a_path_longer_than_the_machine_allows_is_no_repository() -> None:
 
 def test_the_states_that_goals_are_filtered_by_are_all_that_there_are() -> None:
     assert set(GOAL_STATES) == set(get_args(GoalWord))
+
+
+@pytest.mark.parametrize("text", [" ", "\x00\x00", "\t\n", "\u200b", "\u2060 \u00a0", "\x1b\x9b"])
+async def test_what_nobody_could_read_is_blank(text: str) -> None:
+    for body, place in (
+        (SubmitBody(goal=text), "goal"),
+        (SubmitBody(goal="x", requirements=("y", text)), "requirements[1]"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            await accepted_from(body, None)
+        assert refused.value.field == place
+    assert (await accepted_from(SubmitBody(goal=f"{text}x{text}"), None)).goal == f"{text}x{text}"

@@ -22,15 +22,20 @@ from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.source import examine
 
 
+def _is_blank(text: str) -> bool:
+    """Whether nobody could read anything in it: spaces, control characters, characters without a width."""
+    return not any(char.isprintable() and not char.isspace() for char in text)
+
+
 async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccepted:
     """The event that a body amounts to; without `sources` its repository is not looked at.
 
     Raises `InvalidInput` or `InvalidPlan`.
     """
-    if not body.goal.strip():
+    if _is_blank(body.goal):
         raise InvalidInput("Say what is to be done: the goal is blank", field="goal")
     for number, requirement in enumerate(body.requirements):
-        if not requirement.strip():
+        if _is_blank(requirement):
             raise InvalidInput("A requirement is blank: say it or leave it out", field=f"requirements[{number}]")
     source = GoalSource() if sources is None else await _source(body, sources)
     return GoalAccepted(
