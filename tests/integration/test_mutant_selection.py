@@ -62,6 +62,7 @@ async def test_each_mutant_is_tried_with_the_tests_of_its_line(tmp_path: Path, s
     assert len(sandbox.trials) == verdict.mutants.tried + 2, "and each selection once without a mutant"
 
 
+@pytest.mark.extra
 async def test_what_runs_as_a_module_is_imported_is_tried_with_all_tests(
     tmp_path: Path, sandbox: SlowSandbox
 ) -> None:

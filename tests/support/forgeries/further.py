@@ -324,6 +324,15 @@ FURTHER_EDITS = {
         "Tests that ran before did not run",
         old=OLD,
     ),
+    "a broken file that ends every run": Forgery(
+        {
+            "add.py": RIGHT,
+            "neg.py": NEG["neg.py"],
+            "test_neg.py": "from neg import neg\n\n\ndef test_neg():\n    neg(1)\n",
+        },
+        UNNOTICED,
+        old={**OLD, "test_broken.py": "import nothing_like_this\n"},
+    ),
     "a test in a class": Forgery(
         {
             "test_add.py": "from add import add\n\n\nclass TestAdd:\n    def test_add(self):\n        add(2, 3)\n",
