@@ -8,7 +8,7 @@ SOURCES := libs services tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up ui test test-ui check format docs simulate bench lock clean
+.PHONY: help demo up ui test test-extras test-ui check format docs simulate bench lock clean
 
 help: ## Show what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,8 +30,11 @@ demo: $(STAMP) ## Play the sample goal through the whole system, live
 up: ui ## Start the embedded stack on 127.0.0.1:8000 and keep it running
 	@$(VENV)/bin/agenthub up
 
-test: ui ## Run the whole suite: no Docker, no internet, nothing skipped
-	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui
+test: ui ## Run the tests: no Docker, no internet, nothing skipped
+	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui -m "not extra"
+
+test-extras: ui ## Run the tests that take longer: kills, forged gates, whole goals, the other 750 simulated worlds
+	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui -m extra
 
 test-ui: ui ## Use the web UI in a browser (Debian's chromium), against a whole hub
 	$(VENV)/bin/pytest -n 2 --dist loadscope tests/ui

@@ -16,6 +16,8 @@ from tests.integration.test_worker_delivers import Goal, access_to
 from tests.integration.test_worker_merges import by_task
 from tests.support.git_hosts import TOKEN, a_host
 
+pytestmark = pytest.mark.extra
+
 
 @pytest.mark.parametrize("place", ["before-push", "after-push", "before-request", "after-request"])
 async def test_a_delivery_that_was_killed_is_ended_by_the_next_worker_and_nothing_is_done_twice(

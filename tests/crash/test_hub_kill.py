@@ -31,6 +31,8 @@ from tests.support.running_hub import Body, RunningHub, clean_environment, runni
 from tests.support.scripted_model import DONE, ScriptedModel, scripted_model
 from tests.support.until import until
 
+pytestmark = pytest.mark.extra
+
 GOAL = "Add two numbers"
 TASKS = (("write-code", ()), ("write-notes", ()), ("write-tests", ("write-code", "write-notes")))
 # At most one call of each of the tasks that run at the same time.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.gate import GateFailed, GateVerdict
@@ -17,6 +18,8 @@ from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import MergeDone, TaskCompleted, TaskStarted
 from tests.support.running_hub import SAMPLE, RunningHub, living, run_cli, running_hub, start_hub
 from tests.support.until import until
+
+pytestmark = pytest.mark.extra
 
 # How the tasks end that no planner has made.
 BY_RULE = [

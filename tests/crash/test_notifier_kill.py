@@ -22,6 +22,8 @@ from tests.support.notifying import GOAL, OTHER, Chronicle
 from tests.support.receivers import Endpoint, Mailbox, mail_server, web_server
 from tests.support.until import until
 
+pytestmark = pytest.mark.extra
+
 STEPS = ("before planning", "after planning", "before sending", "after sending", "after writing it down")
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

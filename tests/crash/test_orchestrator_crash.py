@@ -28,6 +28,8 @@ from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, 
 from tests.support.servers import running_postgres
 from tests.support.until import until
 
+pytestmark = pytest.mark.extra
+
 ORCHESTRATOR = "agenthub_orchestrator"
 PROJECTOR = "agenthub_orchestrator.projector"
 

@@ -22,6 +22,8 @@ from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from tests.support.until import until
 
+pytestmark = pytest.mark.extra
+
 # Runs the command in its arguments as an account without rights; a root that starts the tests becomes one first.
 AS_NOBODY = """
 import os, sys

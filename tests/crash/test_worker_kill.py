@@ -27,6 +27,8 @@ from agenthub_worker.rehearsal.turns import ToolCall, Turn, call
 from tests.support.until import until
 from tests.support.workbench import Desk, running_worker
 
+pytestmark = pytest.mark.extra
+
 LINE = "echo line >> log.txt"
 APPEND = call("bash", command=LINE)
 TELL = Turn(calls=(ToolCall("record_knowledge", {"kind": "fact", "text": "it logs"}),))

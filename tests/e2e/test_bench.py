@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 import msgspec
+import pytest
 
 from tests.support.running_hub import run_cli
+
+pytestmark = pytest.mark.extra
 
 # Far from what a busy machine needs, and far below any polling by the second.
 HOP_MS = 250

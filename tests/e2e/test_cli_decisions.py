@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from agenthub_events.catalogue.agent import AgentAnswered
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import TaskEdits
 from tests.support.running_hub import RunningHub, run_cli
+
+pytestmark = pytest.mark.extra
 
 PLAN = [{"key": "only", "title": "Do nothing", "agent": "noop"}]
 

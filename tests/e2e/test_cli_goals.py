@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from tests.support.git_hosts import a_repository, git
 from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub, clean_environment, run_cli
 from tests.support.until import until
+
+pytestmark = pytest.mark.extra
 
 DONE, FAILED, USAGE, BLOCKED, UNREACHABLE, TIMED_OUT = 0, 1, 2, 3, 4, 124
 

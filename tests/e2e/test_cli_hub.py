@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.running_hub import run_cli
 
+pytestmark = pytest.mark.extra
+
 
 @pytest.mark.timeout(180)
 def test_a_hub_that_was_left_running_is_found_without_being_named_and_stopped(tmp_path: Path) -> None:

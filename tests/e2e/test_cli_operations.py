@@ -26,6 +26,8 @@ from agenthub_runtime.jetstream.fleet import WorkerStatus
 from tests.support.running_hub import RunningHub, clean_environment, running_hub
 from tests.support.until import until
 
+pytestmark = pytest.mark.extra
+
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:

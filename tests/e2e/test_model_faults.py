@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from datetime import timedelta
 
+import pytest
+
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalCancelled, GoalPlanned, GoalPlanRejected, GoalReadyForReview
 from agenthub_events.catalogue.money import LlmCalled
@@ -22,6 +24,8 @@ from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from tests.e2e import misbehaviour as m
 from tests.e2e.misbehaviour import MisbehavingModel
 from tests.support.until import until
+
+pytestmark = pytest.mark.extra
 
 
 async def test_i8_a_cancelled_goal_makes_no_model_call_two_seconds_later(misbehaving: MisbehavingModel) -> None:

@@ -12,6 +12,8 @@ from agenthub_events.catalogue.task import TaskParked
 from agenthub_runtime.embedded.servers.tcp_ports import claimable_port
 from tests.support.running_hub import RunningHub, running_hub
 
+pytestmark = pytest.mark.extra
+
 WORKFLOW: dict[str, Any] = {
     "goal": "Do one thing",
     "workflow": [{"key": "one", "title": "Do it", "agent": "coding"}],

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.goal import GoalReadyForReview
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued
 from tests.support.running_hub import RunningHub
 from tests.support.until import until
+
+pytestmark = pytest.mark.extra
 
 Samples = dict[str, dict[str, Any]]
 CALCULATOR = "t-implement-price-calculator"

@@ -12,6 +12,8 @@ from agenthub_cli import exit_codes
 from tests.support.demo_run import Demo
 from tests.support.running_hub import Played, RunningHub, play, run_cli
 
+pytestmark = pytest.mark.extra
+
 
 @pytest.fixture(scope="module")
 def played(demo: Demo, demo_hub: RunningHub) -> Played:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agenthub_events.catalogue.goal import GoalPlanned
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskFailed, TaskParked, TaskTimedOut
 from tests.e2e import misbehaviour as m
 from tests.e2e.misbehaviour import MisbehavingModel
+
+pytestmark = pytest.mark.extra
 
 
 async def test_a_storm_of_overloads_parks_the_task_and_it_goes_on_by_itself(misbehaving: MisbehavingModel) -> None:

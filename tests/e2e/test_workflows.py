@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from agenthub_events.catalogue.goal import GoalReadyForReview
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued
 from tests.support.running_hub import RunningHub
 from tests.support.scripted import TWELVE
 from tests.support.until import until
+
+pytestmark = pytest.mark.extra
 
 
 def workflow(tasks: Sequence[tuple[str, Sequence[str]]], agent: str = "noop") -> list[dict[str, object]]:

@@ -289,8 +289,9 @@ def test_a_folder_that_is_gone_or_cannot_be_named_is_no_traceback(tmp_path: Path
 
 
 def test_nothing_is_erased_that_nobody_has_confirmed() -> None:
-    said = refused("goal", "erase", "g-1", "--url", NOBODY)
-    assert "Nothing of g-1 was erased" in said
+    goal_id = f"g-{'1' * 26}"
+    said = refused("goal", "erase", goal_id, "--url", NOBODY)
+    assert f"Nothing of {goal_id} was erased" in said
     assert "--yes" in said
     with answering(b'{"goal_id": "g-1", "event_id": "e", "sequence": 1}', status=202) as url:
-        assert b"is erased" in run("goal", "erase", "g-1", "--yes", "--url", url).stdout
+        assert b"is erased" in run("goal", "erase", goal_id, "--yes", "--url", url).stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import subprocess
 import time
@@ -81,8 +82,11 @@ async def test_only_the_named_accounts_need_no_key(
             assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthorized"), path
             assert answer.headers["www-authenticate"] == "Bearer"
         assert (await gateway.client.post("/api/v1/goals", content=BODY)).status_code == 401
-        for path in ("/", "/health/live", "/static/hub.js"):
-            assert (await gateway.client.get(path)).status_code == 200
+        page = await gateway.client.get("/")
+        assets = re.findall(r'"(/static/assets/[^"]+)"', page.text)
+        assert assets
+        for path in ("/", "/health/live", *assets):
+            assert (await gateway.client.get(path)).status_code == 200, path
     assert await JetStreamEventLog(bus).last_seq() == 0
 
 

@@ -11,6 +11,8 @@ from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 
+pytestmark = pytest.mark.extra
+
 SIMPLE = {"tests/test_a.py": "def test_a():\n    assert True\n"}
 STRICT = "[tool.pytest.ini_options]\nfilterwarnings = ['error']\naddopts = '--strict-config --strict-markers'\n"
 CALC = "def add(a, b):\n    return a + b\n\n\ndef untested(x):\n    y = x\n    return y\n"

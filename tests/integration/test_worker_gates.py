@@ -19,6 +19,8 @@ from agenthub_worker.rehearsal.turns import call
 from tests.support.gate_rounds import DONE, Gate, write
 from tests.support.servers import running_nats
 
+pytestmark = pytest.mark.extra
+
 CODE = "def add(a, b):\n    return a + b\n\n\ndef sub(a, b):\n    return a - b\n"
 GOOD = """\
 from add import add, sub

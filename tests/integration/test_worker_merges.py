@@ -184,5 +184,5 @@ async def test_a_repository_that_is_none_is_said_in_plain_words(bus: Client, tmp
         await desk.order("prepare", context={"repository": str(tmp_path / "nowhere")})
         failed = await desk.ended("prepare")
     assert isinstance(failed, TaskFailed)
-    assert failed.failure_class == "workspace"
-    assert "must be a git repository" in failed.reason
+    assert failed.failure_class == "refused"
+    assert "There is no git repository at" in failed.reason

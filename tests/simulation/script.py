@@ -111,7 +111,9 @@ class Script:
     def _planning(self, chance: Random, context: WorkContext) -> tuple[Block, ...]:
         number = context.plan.number if context.plan else 1
         known = [task.key for task in context.plan.graph] if context.plan else []
-        tasks = self.tasks if not known else (PlanTask(key=f"extra-{number}", title="What was asked for"),)
+        # Keys of tasks that were given up are not shown, and may not be used again either.
+        again = known or (context.plan is not None and (context.plan.feedback or context.plan.rejected))
+        tasks = (PlanTask(key=f"extra-{number}", title="What was asked for"),) if again else self.tasks
         served = [f"R{place}" for place in range(1, len(context.requirements) + 1)]
         proposal = [
             {

@@ -72,6 +72,8 @@ def test_a_page_that_lost_its_connection_says_so_and_catches_up(hub: RunningHub,
     visitor.context.set_offline(False)
     page.get_by_role("button", name="Retry").click()
     expect(page.locator(".head .chip").first).to_have_text("Paused", timeout=LONG_MS)
+    newest = _logged(hub, goal_id)[-1]
+    expect(page.locator(f"[data-sequence='{newest}']")).to_be_visible(timeout=LONG_MS)
     assert _shown(page) == _logged(hub, goal_id)
 
 

@@ -56,7 +56,7 @@ class Sender:
         self._crash_point = crash_point
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._in_hand: set[str] = set()
+        self._in_hand: set[int] = set()
 
     async def room(self) -> None:
         """Wait until one more order can be begun at once."""
@@ -81,10 +81,10 @@ class Sender:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _handled(self, delivery: Delivery) -> None:
-        subject = delivery.recorded.subject
-        if subject in self._in_hand:
+        seq = delivery.recorded.seq
+        if seq in self._in_hand:
             return  # what came of it is still to be written down; then it is asked for again
-        self._in_hand.add(subject)
+        self._in_hand.add(seq)
         try:
             await self.handle(delivery)
         except StoreUnavailable as error:
@@ -94,7 +94,7 @@ class Sender:
             # One message that cannot be made must not keep the others from their recipients.
             log.exception("notification_broke", subject=delivery.recorded.subject)
         finally:
-            self._in_hand.discard(subject)
+            self._in_hand.discard(seq)
 
     async def handle(self, delivery: Delivery) -> None:
         """Send it, or find that it is not due, or over. Raises `StoreUnavailable`."""

@@ -78,6 +78,7 @@ class _Check:
     def __init__(self, limits: PlanLimits, ids: dict[str, str], requirement_count: int, origin: Origin) -> None:
         self.limits = limits
         self.ids = ids
+        self.earlier = frozenset(ids)
         self.taken = {task_id: key for key, task_id in ids.items()}
         self.requirement_count = requirement_count
         self.origin = origin
@@ -130,7 +131,8 @@ class _Check:
             self.reasons.append(f"task key `{task.key}`: use lower-case letters, digits and dashes")
             return "t-invalid"
         if task.key in self.ids or task_id in self.taken:
-            self.reasons.append(f"task key `{task.key}` is used twice: every key must be unique")
+            earlier = " (an earlier task of the goal keeps its key)" if task.key in self.earlier else ""
+            self.reasons.append(f"task key `{task.key}` is used twice: every key must be unique{earlier}")
         self.taken[task_id] = task.key
         return task_id
 

@@ -107,7 +107,8 @@ def default_data_dir() -> Path:
     return platformdirs.user_data_path("agenthub", appauthor=False)
 
 
-def _absolute(folder: Path) -> Path:
+def absolute_folder(folder: Path) -> Path:
+    """The folder as an absolute path. Raises `DataDirUnusable` when nobody can make one of it."""
     try:
         path = folder.expanduser().absolute()
         str(path).encode()
@@ -124,7 +125,7 @@ class DataDir:
 
     def __init__(self, root: Path) -> None:
         # Children run with "/" as their working directory, so every path must be absolute.
-        self.root = _absolute(root)
+        self.root = absolute_folder(root)
         self.jetstream = self.root / "jetstream"
         self.run = self.root / "run"
         self.logs = self.root / "logs"

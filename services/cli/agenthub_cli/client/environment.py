@@ -46,8 +46,11 @@ def running_hub(data_dir: Path | None = None, *, env: Mapping[str, str] = os.env
 
 
 def data_folder(data_dir: Path | None = None, *, env: Mapping[str, str] = os.environ) -> Path:
-    """`data_dir`, or the folder that the environment names, or that of this user."""
-    from agenthub_runtime.embedded.data_folder import default_data_dir
+    """`data_dir`, or the folder that the environment names, or that of this user.
+
+    Raises `DataDirUnusable` when it is no path.
+    """
+    from agenthub_runtime.embedded.data_folder import absolute_folder, default_data_dir
 
     named = data_dir or env.get("AGENTHUB_DATA_DIR")
-    return Path(named).expanduser().absolute() if named else default_data_dir()
+    return absolute_folder(Path(named)) if named else default_data_dir()

@@ -51,9 +51,10 @@ class _Decided(NamedTuple):
     inputs: DecisionInputs
 
     @property
-    def key(self) -> tuple[int, str, str]:
-        """Equal for the events of one decision."""
-        return self.inputs.observed_seq, str(self.inputs.now or ""), self.inputs.policy_ref
+    def key(self) -> tuple[int, str, str, str]:
+        """Equal for the events of one decision; timers of one moment may each have had their own."""
+        fired = str(sorted((fired.kind, fired.task_id, fired.ref, fired.detail) for fired in self.inputs.fired))
+        return self.inputs.observed_seq, str(self.inputs.now or ""), self.inputs.policy_ref, fired
 
 
 def as_it_was(policy: Policy) -> Policy:
@@ -81,7 +82,7 @@ class _Replay:
 
     def run(self) -> DecisionsReplayed:
         state = initial(self._history.goal_id)
-        groups: defaultdict[tuple[int, str, str], list[_Decided]] = defaultdict(list)
+        groups: defaultdict[tuple[int, str, str, str], list[_Decided]] = defaultdict(list)
         for decided in self._decided:
             groups[decided.key].append(decided)
         events = iter(self._history.events)
@@ -116,7 +117,7 @@ class _Replay:
 
     def _in_flight(self, group: list[_Decided]) -> set[str]:
         """Aggregates that earlier decisions had written to, whose events the fold had not reached."""
-        seq, now, _ = group[0].key
+        seq, now, *_ = group[0].key
         return {
             other.event.originator_id
             for other in self._decided

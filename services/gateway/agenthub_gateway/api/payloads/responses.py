@@ -273,7 +273,7 @@ def replayed_goal(seen: GoalAt) -> ReplayedGoal:
     return ReplayedGoal(
         seq=seen.seq,
         at=seen.at,
-        goal=goal_view(seen.goal, seen.left_out),
+        goal=goal_view(seen.goal, seen.left_out, [gate.gate for gate in seen.gates]),
         tasks=seen.tasks,
         attempts=seen.attempts,
         gates=seen.gates,
