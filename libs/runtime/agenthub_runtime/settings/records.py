@@ -94,10 +94,7 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProjectorSettings(OrchestratorSettings, frozen=True, kw_only=True):
-    """Settings of the projector: those of the orchestrator, with a database.
-
-    With a `reader_password` it makes the role that reads.
-    """
+    """Settings of the projector: those of the orchestrator, with a database and the role that reads it."""
 
     reader_password: str = ""
 
