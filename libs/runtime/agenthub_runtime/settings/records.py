@@ -9,20 +9,17 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 
 from agenthub_events.agent_types import AgentType
-from agenthub_events.errors import InvalidInput
 from agenthub_events.notifications.quiet_hours import QuietHours
 from agenthub_events.notifications.recipients import Recipient
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
-from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.remotes.credentials import PASSED, GitAccess
 from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.mail_server import MailServer
-from agenthub_runtime.settings.setting import Setting
+from agenthub_runtime.settings.reader import Environment, SettingsReader
 from agenthub_runtime.settings.table import (
     AGENT_TYPE,
     ALLOW_UNSANDBOXED,
@@ -65,9 +62,6 @@ from agenthub_runtime.settings.table import (
     WORKER_NAME,
     WORKERS,
 )
-
-T = TypeVar("T")
-Environment = Mapping[str, str]
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +180,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
     """Settings of the orchestrator. Raises `SettingsInvalid`."""
-    read = _Reader(env)
+    read = SettingsReader(env)
     return read.checked(
         OrchestratorSettings(
             nats_url=read.needed(NATS_URL),
@@ -201,7 +195,7 @@ def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
 
 def read_projector_settings(env: Environment) -> ProjectorSettings:
     """Settings of the projector. Raises `SettingsInvalid`."""
-    read = _Reader(env)
+    read = SettingsReader(env)
     return read.checked(
         ProjectorSettings(
             nats_url=read.needed(NATS_URL),
@@ -214,7 +208,7 @@ def read_projector_settings(env: Environment) -> ProjectorSettings:
 
 def read_worker_settings(env: Environment) -> WorkerSettings:
     """Settings of a worker; which provider they amount to is the worker's to say. Raises `SettingsInvalid`."""
-    read = _Reader(env)
+    read = SettingsReader(env)
     settings = WorkerSettings(
         nats_url=read.needed(NATS_URL),
         name=read(WORKER_NAME),
@@ -236,7 +230,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
 
 def read_gateway_settings(env: Environment) -> GatewaySettings:
     """Settings of the gateway. Raises `SettingsInvalid`, also for a bind beyond this machine without keys."""
-    read = _Reader(env)
+    read = SettingsReader(env)
     settings = GatewaySettings(
         nats_url=read.needed(NATS_URL),
         database_url=read.needed(DATABASE_URL),
@@ -257,7 +251,7 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
 
 def read_notifier_settings(env: Environment) -> NotifierSettings:
     """Settings of the notifier. Raises `SettingsInvalid`, also for mail that nobody is named to carry."""
-    read = _Reader(env)
+    read = SettingsReader(env)
     settings = NotifierSettings(
         nats_url=read.needed(NATS_URL),
         recipients=read(NOTIFY),
@@ -278,7 +272,7 @@ def read_notifier_settings(env: Environment) -> NotifierSettings:
 
 def read_hub_settings(env: Environment) -> HubSettings:
     """Settings of the embedded stack. Raises `SettingsInvalid`."""
-    read = _Reader(env)
+    read = SettingsReader(env)
     settings = HubSettings(
         host=read(HOST),
         port=read(PORT),
@@ -299,7 +293,7 @@ def read_hub_settings(env: Environment) -> HubSettings:
 
 def read_log_settings(env: Environment) -> LogSettings:
     """How to log, for commands that need nothing else. Raises `SettingsInvalid`."""
-    read = _Reader(env)
+    read = SettingsReader(env)
     return read.checked(_log(read))
 
 
@@ -313,59 +307,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-class _Reader:
-    """Reads settings and remembers what did not fit, so that one error can name everything."""
-
-    def __init__(self, env: Environment) -> None:
-        self.env = env
-        self.problems: list[str] = []
-
-    def __call__(self, setting: Setting[T]) -> T:
-        """The value, or the default when it is unset, empty or does not fit."""
-        value = self._given(setting)
-        return setting.parse(setting.default) if value is None else value
-
-    def optional(self, setting: Setting[T]) -> T | None:
-        """The value, or None when it is unset or does not fit."""
-        return self._given(setting)
-
-    def text(self, setting: Setting[str]) -> str:
-        """The value of a setting whose default is to have none."""
-        return self._given(setting) or ""
-
-    def needed(self, setting: Setting[T]) -> T:
-        """The value of a setting without which the service cannot run."""
-        before = len(self.problems)
-        value = self._given(setting)
-        if value is None and len(self.problems) == before:
-            self.problems.append(f"{setting.name} is not set: {setting.doc}")
-        # A missing value never leaves the reader: `checked` raises before anybody uses it.
-        return value  # type: ignore[return-value]
-
-    def checked(self, record: T) -> T:
-        """`record` when everything fitted. Raises `SettingsInvalid`."""
-        if self.problems:
-            raise SettingsInvalid(tuple(self.problems))
-        return record
-
-    def _given(self, setting: Setting[T]) -> T | None:
-        text = self.env.get(setting.name, "").strip()
-        if not text:
-            return None
-        try:
-            return setting.parse(text)
-        except (ValueError, InvalidInput) as error:
-            shown = "" if _may_hide(setting, text) else f" is `{text[:60]}`"
-            self.problems.append(f"{setting.name}{shown}: {error}")
-            return None
-
-
-def _may_hide(setting: Setting[Any], text: str) -> bool:
-    """Whether the value may hold a credential."""
-    return "secret" in setting.kind or setting.kind == "address" or "://" in text
-
-
-def _log(read: _Reader) -> LogSettings:
+def _log(read: SettingsReader) -> LogSettings:
     return LogSettings(
         format=read(LOG_FORMAT),
         level=read(LOG_LEVEL),
@@ -374,7 +316,7 @@ def _log(read: _Reader) -> LogSettings:
     )
 
 
-def _git(read: _Reader) -> GitAccess:
+def _git(read: SettingsReader) -> GitAccess:
     return GitAccess(
         tokens=read(GIT_TOKENS),
         ssh_keys=read(GIT_SSH_KEYS),
@@ -383,17 +325,17 @@ def _git(read: _Reader) -> GitAccess:
     )
 
 
-def _models(read: _Reader) -> dict[str, str]:
+def _models(read: SettingsReader) -> dict[str, str]:
     return {agent_type: model for agent_type, setting in MODELS.items() if (model := read(setting))}
 
 
-def _check_mail(read: _Reader, settings: NotifierSettings) -> None:
+def _check_mail(read: SettingsReader, settings: NotifierSettings) -> None:
     mailed = [r.name for r in (*settings.recipients, *settings.escalation) if r.channel == "email"]
     if mailed and settings.mail_server is None and not read.problems:
         read.problems.append(f"{mailed[0]} is to be told by e-mail: set AGENTHUB_SMTP_URL to a mail server")
 
 
-def _check_bind(read: _Reader, host: str) -> None:
+def _check_bind(read: SettingsReader, host: str) -> None:
     if not is_loopback(host) and not read(API_KEYS):
         read.problems.append(
             f"AGENTHUB_HOST is `{host}`, which others can reach: set AGENTHUB_API_KEYS, or listen on 127.0.0.1"
