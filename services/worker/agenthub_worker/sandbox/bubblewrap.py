@@ -80,7 +80,11 @@ class Bubblewrap:
                 *self._system(),
                 *("--ro-bind-data", str(accounts), "/etc/passwd"),
                 *_mount(workspace, self.root, writable),
-                *(part for bind in binds for part in _mount(bind.path, str(bind.path), bind.writable)),
+                *(
+                    part
+                    for bind in binds
+                    for part in _mount(bind.path, bind.target or str(bind.path), bind.writable)
+                ),
                 *("--chdir", self.root),
                 *self._environment(env or {}),
                 "--",

@@ -12,10 +12,11 @@ Output = Callable[[bytes], None]
 
 
 class Bind(msgspec.Struct, frozen=True):
-    """A folder or file of the host that is also visible inside, under the same path."""
+    """A folder or file of the host that is also visible inside, as `target` or under the same path."""
 
     path: Path
     writable: bool = False
+    target: str = ""
 
 
 class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True):
