@@ -116,6 +116,7 @@ class WorkContext(Record, frozen=True, kw_only=True):
     requirement_ids: tuple[str, ...] = ()
     repository: str = ""
     test_command: str = ""
+    setup: tuple[str, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     knowledge: tuple[Knowledge, ...] = ()
     evidence: TestEvidence | None = None

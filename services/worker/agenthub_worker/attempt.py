@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -101,7 +100,7 @@ class Attempt:
             await self._lease.look()
             ready = await self._lease.while_held(preparing)
             if ready.workspace is None:
-                return await land_import(self._lease, Path(ready.context.repository), self._run_summary())
+                return await land_import(self._lease, ready.context, self._run_summary())
             return await self._work(ready.context, ready.workspace)
         except AttemptOver as over:
             return over.outcome

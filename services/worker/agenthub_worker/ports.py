@@ -19,6 +19,7 @@ from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.telemetry.tracing import Telemetry
+from agenthub_worker.environment.provision import Environments
 from agenthub_worker.sandbox.port import Sandbox
 
 log = structlog.get_logger()
@@ -52,7 +53,8 @@ def no_crash(name: str) -> None:
 class WorkerPorts:
     """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine.
 
-    `secrets` are the credentials that the hub itself holds.
+    `secrets` are the credentials that the hub itself holds. Without `environments` commands have what this
+    worker has.
     """
 
     worker: str
@@ -68,12 +70,17 @@ class WorkerPorts:
     telemetry: Telemetry
     secrets: KnownSecrets = NO_SECRETS
     crash_point: CrashPoint = no_crash
+    environments: Environments | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def exact_texts(self) -> ExactTexts:
         """What goals keep beside the log."""
         return ExactTexts(self.artifacts, self.ids)
+
+    def sandbox_for(self, setup: Sequence[str]) -> Sandbox:
+        """Where the commands of a goal run whose own setup commands are `setup`."""
+        return self.sandbox if self.environments is None else self.environments.sandbox(setup)
 
     @property
     def workspaces(self) -> Path:

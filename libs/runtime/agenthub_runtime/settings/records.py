@@ -39,6 +39,7 @@ from agenthub_runtime.settings.table import (
     PORT,
     PROVIDER,
     SECRETS,
+    SETUP_HOSTS,
     SLOTS,
     WORKER_NAME,
     WORKERS,
@@ -89,6 +90,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     models: Mapping[str, str]
     model_idle_s: int | None = None
     allow_unsandboxed: bool
+    setup_hosts: tuple[str, ...] = ()
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -172,6 +174,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         models=_models(read),
         model_idle_s=read.optional(MODEL_IDLE_S),
         allow_unsandboxed=read(ALLOW_UNSANDBOXED),
+        setup_hosts=read(SETUP_HOSTS),
         log=_log(read),
     )
     return read.checked(settings)

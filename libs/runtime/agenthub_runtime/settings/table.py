@@ -236,6 +236,14 @@ ALLOW_UNSANDBOXED = Setting(
     "Let agents' tools run without a sandbox where none works. "
     "They can then read and change all that the worker can.",
 )
+SETUP_HOSTS = Setting(
+    "AGENTHUB_SETUP_HOSTS",
+    "list",
+    _list,
+    "",
+    "Further hosts, as `host` or `host:port`, that the setup of a repository may reach beside those that this "
+    "machine's own package clients are set up for; separated by commas.",
+)
 LOG_FORMAT = Setting(
     "AGENTHUB_LOG_FORMAT",
     "choice",
@@ -286,7 +294,7 @@ SECRETS = Setting(
 SETTINGS: tuple[Setting[Any], ...] = (
     *(HUB_URL, HUB_KEY),
     *(NATS_URL, DATABASE_URL, HOST, PORT, API_KEYS, ALLOWED_HOSTS, EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
-    *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
+    *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED, SETUP_HOSTS),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     MODEL_IDLE_S,
     *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, SECRETS),

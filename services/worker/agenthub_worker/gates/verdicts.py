@@ -52,7 +52,7 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
     if isinstance(command, NoTestCommand):
         said = f"No tests could be run. {command.reason}"
         return make_verdict(round_, Judgement(False, said, command.reason, needs_person=True))
-    report, evidence = await run_system_tests(round_.lease, workspace.path, command)
+    report, evidence = await run_system_tests(workspace, workspace.path, command)
     weighed = await _weigh(round_, report)
     judgement = judge_tests(
         evidence,

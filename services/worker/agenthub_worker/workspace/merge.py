@@ -18,7 +18,15 @@ from agenthub_events.redaction import as_shown, redact_text
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
-from agenthub_worker.domain.outcomes import AttemptOutcome, ConflictingMerge, Failed, RunSummary, completed_event
+from agenthub_worker.domain.outcomes import (
+    AttemptOutcome,
+    Blocked,
+    ConflictingMerge,
+    Failed,
+    RunSummary,
+    completed_event,
+)
+from agenthub_worker.errors import SetupFailed, SetupInvalid
 from agenthub_worker.evidence.layout import NoTestCommand
 from agenthub_worker.lease.lease import Lease
 from agenthub_worker.workspace.workspace import (
@@ -119,7 +127,7 @@ class Merging:
         command = await test_command_of(repository, merged.commit, context)
         if isinstance(command, NoTestCommand):
             return None
-        _, evidence = await run_tests_at(self._lease, self._workspace, merged.commit, command)
+        _, evidence = await run_tests_at(self._workspace, merged.commit, command)
         return evidence
 
 
@@ -136,12 +144,18 @@ async def my_turn(lease: Lease, repository: GoalRepository) -> AsyncIterator[Non
         os.close(lock)
 
 
-async def land_import(lease: Lease, source: Path, run_summary: RunSummary) -> AttemptOutcome | None:
-    """Bring the repository that a goal works on into its branch. None: done; raises `RepositoryError`."""
+async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummary) -> AttemptOutcome | None:
+    """Bring the repository that a goal works on into its branch, and set it up. None: done.
+
+    Raises `RepositoryError`.
+    """
+    source = Path(context.repository)
     for _ in range(MERGE_TRIES):
         branch = await read_branch(lease.ports, lease.goal_id)
         repository = await open_repository(lease.ports, lease.goal_id, branch)
         head = await lease.while_held(repository.import_local(source))
+        if unusable := await _set_up(lease, repository, head, context):
+            return unusable
         data = await lease.while_held(repository.bundle(None, head))
         moved = MergeDone(
             task_id=lease.task_id,
@@ -157,6 +171,29 @@ async def land_import(lease: Lease, source: Path, run_summary: RunSummary) -> At
         if await _append_both(lease, branch, moved, result, run_summary):
             return None
     return Failed(failure_class="workspace", reason="the branch kept moving while the repository was imported")
+
+
+async def _set_up(
+    lease: Lease, repository: GoalRepository, commit: str, context: WorkContext
+) -> AttemptOutcome | None:
+    """Install what the repository needs, so that whoever can mend its setup is asked before anybody works."""
+    environments = lease.ports.environments
+    if environments is None:
+        return None
+    path = lease.ports.workspaces / f"{lease.goal_id}-setup-{lease.claim}"
+    await repository.checkout(commit, path)
+    try:
+        await lease.while_held(environments.prepare(path, context.setup))
+    except (SetupFailed, SetupInvalid) as error:
+        return Blocked(
+            question=f"The repository cannot be set up: {error} Edit its setup and try again.",
+            options=("Try again",),
+            evidence=error.log if isinstance(error, SetupFailed) else "",
+            reason="setup",
+        )
+    finally:
+        await repository.discard_workspace(path)
+    return None
 
 
 async def _append_both(

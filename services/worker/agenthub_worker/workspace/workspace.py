@@ -73,9 +73,17 @@ class Workspace:
     """A checked out workspace. `base` is the commit on the branch that the work builds on."""
 
     def __init__(
-        self, lease: Lease, repository: GoalRepository, branch: GoalBranch, path: Path, base: str
+        self,
+        lease: Lease,
+        repository: GoalRepository,
+        branch: GoalBranch,
+        path: Path,
+        base: str,
+        *,
+        setup: Sequence[str] = (),
     ) -> None:
         self.lease = lease
+        self.sandbox = lease.ports.sandbox_for(setup)
         self.repository = repository
         self.branch = branch
         self.path = path
@@ -132,7 +140,7 @@ async def open_workspace(lease: Lease, context: WorkContext) -> Workspace:
     repository = await open_repository(lease.ports, lease.goal_id, branch)
     path = lease.ports.workspaces / f"{lease.goal_id}-{lease.task_id}-{lease.claim}"
     start = context.gate.commit if context.gate else lease.order.workspace_commit or ROOT_COMMIT
-    workspace = Workspace(lease, repository, branch, path, start)
+    workspace = Workspace(lease, repository, branch, path, start, setup=context.setup)
     saved = context.checkpoint
     async with AsyncExitStack() as unfinished:
         unfinished.push_async_callback(lambda: asyncio.shield(workspace.close()))
@@ -158,10 +166,13 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
     return bool(context.test_command) or any(is_test_file(e.path) for e in await repository.files(commit))
 
 
-async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tuple[TestReport, TestEvidence]:
-    """Run the tests in a workspace as the system does it, and store the log and the outcomes."""
+async def run_system_tests(
+    workspace: Workspace, path: Path, command: TestCommand
+) -> tuple[TestReport, TestEvidence]:
+    """Run the tests on the files in `path` as the system does it, and store the log and the outcomes."""
+    lease = workspace.lease
     ports = lease.ports
-    ran = await lease.while_held(run_tests(ports.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
+    ran = await lease.while_held(run_tests(workspace.sandbox, path, command, timeout_s=TEST_TIMEOUT_S))
     report = ran.without(lease.secrets)
     log_ref = await ports.patiently(lambda: ports.artifacts.put(report.log))
     outcomes = msgspec.json.encode(outcomes_of(report.cases or ()))
@@ -169,14 +180,12 @@ async def run_system_tests(lease: Lease, path: Path, command: TestCommand) -> tu
     return report, evidence_of(report, log_ref, report_ref)
 
 
-async def run_tests_at(
-    lease: Lease, workspace: Workspace, commit: str, command: TestCommand
-) -> tuple[TestReport, TestEvidence]:
+async def run_tests_at(workspace: Workspace, commit: str, command: TestCommand) -> tuple[TestReport, TestEvidence]:
     """The same on a clean checkout of another commit, beside the workspace."""
     path = workspace.path.with_name(f"{workspace.path.name}-at-{commit[:12]}")
     await workspace.repository.checkout(commit, path)
     try:
-        return await run_system_tests(lease, path, command)
+        return await run_system_tests(workspace, path, command)
     finally:
         await workspace.repository.discard_workspace(path)
 

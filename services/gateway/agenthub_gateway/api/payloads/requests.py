@@ -79,6 +79,13 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     priority: Priority = "normal"
     repository: Annotated[str, Meta(max_length=1_000)] = ""
     test_command: ShortText = ""
+    setup: Annotated[
+        tuple[ShortText, ...],
+        Meta(
+            max_length=20,
+            description="Commands that install what the project needs; default: what its files say",
+        ),
+    ] = ()
     autonomy: Autonomy = "full"
     workflow: tuple[TaskBody, ...] | None = None
     secrets: Annotated[

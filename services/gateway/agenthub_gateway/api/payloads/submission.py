@@ -35,6 +35,7 @@ async def accepted_from(body: SubmitBody, *, local_repositories: bool) -> GoalAc
         priority=body.priority,
         repository=await _repository(body.repository.strip(), local_repositories),
         test_command=body.test_command,
+        setup=body.setup,
         autonomy=body.autonomy,
         workflow=_workflow(body),
     )

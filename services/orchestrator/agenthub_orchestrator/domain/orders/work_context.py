@@ -56,6 +56,7 @@ def context_of(
         requirement_ids=planned.requirement_ids if planned else (),
         repository=accepted.repository,
         test_command=accepted.test_command,
+        setup=accepted.setup,
         inherited=tuple(_inherited(parent) for parent in parents),
         knowledge=tuple(state.knowledge[-KNOWLEDGE_MAX:]),
         evidence=_evidence(state, task_id, parents),
