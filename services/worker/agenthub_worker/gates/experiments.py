@@ -202,7 +202,7 @@ class Experiments:
         timeout_s: float = TEST_TIMEOUT_S,
     ) -> TestReport:
         report = await run_tests(
-            self._round.lease.ports.sandbox,
+            self._round.workspace.sandbox,
             folder,
             self._command,
             timeout_s=timeout_s,

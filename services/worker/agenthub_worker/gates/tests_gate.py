@@ -51,7 +51,7 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
     if isinstance(command, NoTestCommand):
         said = f"No tests could be run. {command.reason}"
         return make_verdict(round_, Judgement(False, said, command.reason, needs_person=True))
-    ran, stored = await run_system_tests(round_.lease, workspace.path, command)
+    ran, stored = await run_system_tests(round_.lease, workspace.sandbox, workspace.path, command)
     earlier = TestHistory(round_.lease, workspace, order)
     await earlier.read()
     # What failed before the goal is only asked where it can matter: a run may have ended before it came to a test.
