@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_worker.environment.provision import Environments, ProvidedSandbox
+from agenthub_worker.environment.provision import Environments
 from agenthub_worker.environment.recipe import NOTHING_GIVEN, GivenSetup
 from agenthub_worker.errors import SetupFailed
 from agenthub_worker.evidence.layout import given_test_command
@@ -17,14 +17,20 @@ from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 from tests.support.package_index import PASSWORD, PackageIndex, running_index
 
 NOW_S = 120.0
+LEVEL = 'python -c "import tidelib; print(tidelib.LEVEL)"'
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def index() -> Iterator[PackageIndex]:
     with running_index() as found:
-        found.add("tidelib", "1.0", {"tidelib.py": "LEVEL = 1\n"})
-        found.add("tidelib", "2.0", {"tidelib.py": "LEVEL = 2\n"})
+        offer(found)
         yield found
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, index: PackageIndex) -> Environments:
+    """A machine of the whole module: what one test has built is there for the next."""
+    return environments(tmp_path_factory.mktemp("machine"), index)
 
 
 @pytest.fixture
@@ -41,22 +47,119 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-def environments(folder: Path, index: PackageIndex, *hosts: str, credentials: bool = False) -> Environments:
+def offer(index: PackageIndex) -> None:
+    index.add("tidelib", "1.0", {"tidelib.py": "LEVEL = 1\n"})
+    index.add("tidelib", "2.0", {"tidelib.py": "LEVEL = 2\n"})
+
+
+def environments(folder: Path, index: PackageIndex, *, credentials: bool = False) -> Environments:
     variables = index.variables(credentials=credentials)
-    return Environments(folder / "environments", Bubblewrap(), variables, folder / "home", hosts)
+    return Environments(folder / "environments", Bubblewrap(), variables, folder / "home")
 
 
-async def printed(place: Environments, project: Path, command: str, given: GivenSetup = NOTHING_GIVEN) -> str:
-    ran = await place.sandbox(given).run(command, workspace=project, timeout_s=NOW_S)
+async def printed(machine: Environments, project: Path, command: str) -> str:
+    ran = await machine.sandbox(NOTHING_GIVEN).run(command, workspace=project, timeout_s=NOW_S)
     return ran.text
 
 
-async def test_tests_run_in_the_projects_own_environment(
-    index: PackageIndex, project: Path, tmp_path: Path
-) -> None:
-    sandbox = environments(tmp_path, index).sandbox(NOTHING_GIVEN)
-    report = await run_tests(sandbox, project, given_test_command("pytest"), timeout_s=NOW_S)
+def downloads(index: PackageIndex) -> list[str]:
+    return [path for path, _ in index.asked if path.endswith(".whl")]
+
+
+async def test_tests_run_in_the_projects_own_environment(machine: Environments, project: Path) -> None:
+    report = await run_tests(
+        machine.sandbox(NOTHING_GIVEN), project, given_test_command("pytest"), timeout_s=NOW_S
+    )
     assert report.green, report.log.decode()
     assert report.counts is not None
     assert report.counts.passed == 2
     assert report.coverage_percent == 100
+
+
+@pytest.mark.parametrize(
+    "command", ["python -m pytest -q", "pytest -q", "uv run pytest -q", "coverage run -m pytest -q"]
+)
+async def test_every_usual_way_of_calling_pytest_meets_that_environment(
+    machine: Environments, project: Path, command: str
+) -> None:
+    report = await run_tests(machine.sandbox(NOTHING_GIVEN), project, given_test_command(command), timeout_s=NOW_S)
+    assert report.green, report.log.decode()
+
+
+async def test_a_changed_requirement_makes_a_new_environment_and_the_old_one_stays(
+    machine: Environments, project: Path, index: PackageIndex
+) -> None:
+    assert await printed(machine, project, LEVEL) == "1\n"
+    (project / "requirements.txt").write_text("tidelib==2.0\n")
+    assert await printed(machine, project, LEVEL) == "2\n"
+    before = len(index.asked)
+    (project / "requirements.txt").write_text("tidelib==1.0\n")
+    assert await printed(machine, project, LEVEL) == "1\n"
+    assert len(index.asked) == before
+
+
+async def test_afterwards_there_is_no_network_and_nothing_of_the_environment_can_be_changed(
+    machine: Environments, project: Path, index: PackageIndex
+) -> None:
+    assert await printed(machine, project, LEVEL) == "1\n"
+    asked = len(index.asked)
+    tried = await printed(
+        machine,
+        project,
+        f"PIP_NO_INDEX= python -m pip install -t x -i {index.address()} tidelib && echo installed;"
+        f" exec 3<>/dev/tcp/127.0.0.1/{index.port} && echo connected;"
+        " echo 'LEVEL = 7' > /environment/python/lib/python*/site-packages/tidelib.py && echo changed",
+    )
+    assert not {"installed", "connected", "changed"} & set(tried.split("\n"))
+    assert len(index.asked) == asked
+    assert await printed(machine, project, LEVEL) == "1\n"
+
+
+async def test_two_goals_at_once_build_it_once(tmp_path: Path, project: Path) -> None:
+    with running_index() as index:
+        offer(index)
+        workers = [environments(tmp_path, index) for _ in range(2)]
+        told = await asyncio.gather(*(printed(worker, project, LEVEL) for worker in workers))
+        assert told == ["1\n", "1\n"]
+        assert len(downloads(index)) == 1
+
+
+async def test_a_private_index_is_asked_with_a_password_that_is_never_seen_inside(
+    tmp_path: Path, project: Path
+) -> None:
+    with running_index(guarded=True) as index:
+        offer(index)
+        machine = environments(tmp_path, index, credentials=True)
+        look = "env; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'; python -m pip config list"
+        given = GivenSetup(commands=(look, "python -m pip install tidelib"))
+        made = await machine.prepare(project, given)
+    assert b"PIP_INDEX_URL" in made.log
+    assert PASSWORD.encode() not in made.log
+    assert downloads(index)
+    assert all(header.startswith("Basic ") for _, header in index.asked)
+
+
+async def test_a_setup_that_fails_tells_the_hosts_it_was_refused_and_its_last_lines(
+    machine: Environments, project: Path
+) -> None:
+    code = "import urllib.request as r; r.urlopen('http://elsewhere.test:8080/x')"
+    given = GivenSetup(commands=("seq 1 100", f'python -c "{code}"'))
+    with pytest.raises(SetupFailed, match=r"elsewhere\.test:8080") as failed:
+        await machine.prepare(project, given)
+    assert failed.value.refused == ("elsewhere.test:8080",)
+    assert "403" in failed.value.log
+    assert len(failed.value.log.split("\n")) <= 40
+    ran = await machine.sandbox(given).run("true", workspace=project, timeout_s=NOW_S)
+    assert ran.exit_code == 1
+    assert "elsewhere.test:8080" in ran.text
+
+
+async def test_what_needs_nothing_gets_nothing(tmp_path: Path, index: PackageIndex) -> None:
+    machine = environments(tmp_path, index)
+    project = tmp_path / "plain"
+    project.mkdir()
+    (project / "requirements-dev.txt").write_text("pytest>=8\npytest-cov  # measured\n")
+    (project / "pyproject.toml").write_text('[project]\nname = "plain"\nversion = "1"\n')
+    assert (await machine.prepare(project, NOTHING_GIVEN)).source == ""
+    assert "litestar" in await printed(machine, project, "python -c 'import litestar; print(litestar.__name__)'")
+    assert not (tmp_path / "environments").exists()
