@@ -1,4 +1,4 @@
-"""A goal on a repository with packages of its own: set up when it is imported, and people are asked when it fails."""
+"""A goal on a repository with packages of its own: set up at its import, and people are asked when that fails."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def test_a_refused_host_is_named_to_a_person_and_other_commands_make_it_wo
     bus: Client, index: PackageIndex, tmp_path: Path
 ) -> None:
     source = repository(
-        tmp_path / "source", requirements="--index-url http://elsewhere.test/simple\ntidelib\n", test_x=""
+        tmp_path / "source", requirements="--index-url https://elsewhere.test/simple\ntidelib\n", test_x=""
     )
     desk = Desk(bus)
     await desk.accept()
@@ -101,7 +101,7 @@ async def test_a_refused_host_is_named_to_a_person_and_other_commands_make_it_wo
         again = await desk.order("prepare", context={"repository": source, "setup": ("pip install tidelib",)})
         ended = await desk.ended("prepare", attempt=again, deadline_s=LONG_S)
     assert (asked.reason, asked.options) == ("setup", ("Try again", "Give the goal up"))
-    assert "elsewhere.test:80" in asked.question
+    assert "elsewhere.test:443" in asked.question
     assert "AGENTHUB_SETUP_HOSTS" in asked.question
     assert "403" in asked.evidence
     assert len(asked.evidence.split("\n")) <= 40

@@ -6,6 +6,7 @@ import pytest
 
 from agenthub_worker.environment.package_sources import package_sources
 from agenthub_worker.environment.recipe import (
+    MAVEN_SETTINGS,
     NOTHING_GIVEN,
     PLACE,
     GivenSetup,
@@ -65,7 +66,7 @@ def from_files(files: dict[str, str]) -> Recipe:
         (
             {"pom.xml": "<dependencies/>"},
             "java",
-            [f"mvn -B -q -Dmaven.repo.local={PLACE}/m2 dependency:go-offline"],
+            [f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository dependency:go-offline"],
         ),
     ],
 )

@@ -26,7 +26,7 @@ _OFFLINE: dict[Language, Mapping[str, str]] = {
         "GOCACHE": "/tmp/go-build",  # noqa: S108 - inside
     },
     "rust": {"CARGO_HOME": f"{PLACE}/cargo", "CARGO_NET_OFFLINE": "true"},
-    "java": {"MAVEN_ARGS": f"-o -Dmaven.repo.local={PLACE}/m2"},
+    "java": {"MAVEN_ARGS": f"-o -Dmaven.repo.local={PLACE}/m2/repository"},
 }
 
 

@@ -8,10 +8,11 @@ HTTP, and the proxy adds both the password and TLS.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +27,9 @@ _TRUST = (
     *("GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO"),
 )
 _PIP_DEFAULTS = "from pip._internal.models.index import PyPI; print(PyPI.simple_url, PyPI.file_storage_domain)"
+_CARGO_FIELDS = ("registry", "index", "replace-with")
+_COMMENT = re.compile(r"<!--.*?-->", re.S)
+_MIRROR = re.compile(r"<mirror>.*?</mirror>", re.S)
 _MIRROR_URL = re.compile(r"<url>\s*([^<\s]+)\s*</url>")
 _BETWEEN = re.compile(r"[\s,|]+")
 
@@ -33,12 +37,14 @@ _BETWEEN = re.compile(r"[\s,|]+")
 class PackageClients(msgspec.Struct, frozen=True, kw_only=True):
     """What the clients of this machine say.
 
-    `addresses` may hold credentials and never enter a sandbox; `variables` and `folders` are for inside.
+    `addresses` may hold credentials and never enter a sandbox; `variables`, `folders` and `files` (texts by their
+    place in an environment) are for inside.
     """
 
     addresses: tuple[str, ...]
     variables: Mapping[str, str]
     folders: tuple[Path, ...] = ()
+    files: Mapping[str, str] = {}
 
 
 class _Found:
@@ -46,6 +52,7 @@ class _Found:
         self.addresses: list[str] = []
         self.variables: dict[str, str] = {}
         self.folders: list[Path] = []
+        self.files: dict[str, str] = {}
 
     def set(self, name: str, value: str) -> None:
         """Give a variable inside the addresses in `value`, without their credentials."""
@@ -77,11 +84,12 @@ async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClie
     answers = await _asked(["go", "env", "GOPROXY", "GOSUMDB"], environment)
     for name, line in zip(("GOPROXY", "GOSUMDB"), answers, strict=False):
         found.set(name, line)
-    found.addresses += await asyncio.to_thread(lambda: list(_in_files(home)))
+    await asyncio.to_thread(_read_files, found, home)
     return PackageClients(
         addresses=tuple(dict.fromkeys(found.addresses)),
         variables=found.variables,
         folders=tuple(dict.fromkeys(found.folders)),
+        files=found.files,
     )
 
 
@@ -118,27 +126,39 @@ def _plain_host(address: str) -> str:
     return parts.netloc.rpartition("@")[2] if parts.username else ""
 
 
-def _in_files(home: Path) -> Iterator[str]:
-    yield from _cargo_addresses(home)
+def _read_files(found: _Found, home: Path) -> None:
+    cargo = dict(_cargo_sources(home))
+    found.addresses += [value for fields in cargo.values() for value in fields.values() if "://" in value]
+    if cargo:
+        found.files["cargo/config.toml"] = "\n".join(_of_cargo(cargo))
     for settings in (home / ".m2" / "settings.xml", Path("/etc/maven/settings.xml")):
-        yield from _MIRROR_URL.findall(_text(settings))
+        mirrors = _MIRROR.findall(_COMMENT.sub("", _text(settings)))
+        found.addresses += [url for mirror in mirrors for url in _MIRROR_URL.findall(mirror)]
+        if mirrors and "m2/settings.xml" not in found.files:
+            found.files["m2/settings.xml"] = f"<settings><mirrors>{''.join(mirrors)}</mirrors></settings>\n"
 
 
-def _cargo_addresses(home: Path) -> Iterator[str]:
-    for name in ("config.toml", "config"):
+def _cargo_sources(home: Path) -> Iterator[tuple[tuple[str, str], Mapping[str, str]]]:
+    """The tables of cargo's settings that say where packages come from, with those fields alone."""
+    for name in ("config", "config.toml"):
         try:
             config = tomllib.loads(_text(home / ".cargo" / name))
         except tomllib.TOMLDecodeError:
             continue
         for table in ("source", "registries"):
             entries = config.get(table)
-            yield from _registries(entries.values() if isinstance(entries, dict) else ())
+            for entry, fields in entries.items() if isinstance(entries, dict) else ():
+                kept = {field: str(fields[field]) for field in _CARGO_FIELDS if field in fields}
+                yield (table, entry), kept
 
 
-def _registries(entries: Iterable[object]) -> Iterator[str]:
-    for entry in entries:
-        if isinstance(entry, dict):
-            yield from (str(entry[field]) for field in ("registry", "index") if field in entry)
+def _of_cargo(sources: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[str]:
+    for (table, entry), fields in sources.items():
+        yield f"[{table}.{json.dumps(entry)}]"
+        for field, value in fields.items():
+            scheme, _, address = value.rpartition("+")
+            shown = f"{scheme}+{_without_credentials(address)}" if scheme else _without_credentials(value)
+            yield f"{field} = {json.dumps(shown)}"
 
 
 async def _asked(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:

@@ -23,6 +23,8 @@ CONFIG = ".agenthub/config.toml"
 PLACE = "/environment"
 """Where commands see the environment whatever its name outside: what an installer writes down stays true."""
 
+MAVEN_SETTINGS = f"$(test ! -f {PLACE}/m2/settings.xml || echo -s {PLACE}/m2/settings.xml)"
+
 _LOCKS: dict[str, tuple[Language, str]] = {
     "package-lock.json": ("node", "npm ci --no-audit --no-fund"),
     "npm-shrinkwrap.json": ("node", "npm ci --no-audit --no-fund"),
@@ -30,7 +32,10 @@ _LOCKS: dict[str, tuple[Language, str]] = {
     "yarn.lock": ("node", "yarn install --frozen-lockfile"),
     "go.mod": ("go", "go mod download all"),
     "Cargo.lock": ("rust", "cargo fetch --locked"),
-    "pom.xml": ("java", f"mvn -B -q -Dmaven.repo.local={PLACE}/m2 dependency:go-offline"),
+    "pom.xml": (
+        "java",
+        f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository dependency:go-offline",
+    ),
 }
 _REQUIREMENTS = re.compile(
     r"^(?:(?:(?:dev|tests?|testing)[-_.])?requirements(?:[-_.](?:dev|tests?|testing))?\.(?:txt|in)"

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from agenthub_runtime.repository.trees import delete_tree
@@ -39,6 +39,10 @@ _ONLINE = {
     "GOFLAGS": "-modcacherw",
     "GOTOOLCHAIN": "local",
     "CARGO_HOME": f"{PLACE}/cargo",
+    # Java reads no variables for a proxy.
+    "MAVEN_OPTS": " ".join(
+        f"-D{kind}.proxyHost=127.0.0.1 -D{kind}.proxyPort={_PORT}" for kind in ("http", "https")
+    ),
 }
 
 Checkout = Callable[[Path], Awaitable[None]]
@@ -60,7 +64,7 @@ class Setup:
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-setup-"))
         proxy = PackageProxy(self._sources)
         try:
-            await asyncio.to_thread(_begin, environment, scratch)
+            await asyncio.to_thread(_begin, environment, scratch, self._clients.files)
             workspace = scratch / "workspace"
             await checkout(workspace)
             async with proxy.serving(scratch / "proxy.sock"):
@@ -102,10 +106,14 @@ def missed_versions(environment: Environment) -> tuple[str, ...]:
     )
 
 
-def _begin(environment: Environment, scratch: Path) -> None:
+def _begin(environment: Environment, scratch: Path, files: Mapping[str, str]) -> None:
     log = "".join(f"{sentence}\n" for sentence in missed_versions(environment))
     (environment.folder / LOG).write_text(log)
     shutil.copyfile(forward.__file__, scratch / _FORWARD)
+    for name, text in files.items():
+        place = environment.folder / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(text)
 
 
 def _note(path: Path, command: str, ran: ExecResult) -> None:
