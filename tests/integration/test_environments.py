@@ -163,3 +163,13 @@ async def test_what_needs_nothing_gets_nothing(tmp_path: Path, index: PackageInd
     assert (await machine.prepare(project, NOTHING_GIVEN)).source == ""
     assert "litestar" in await printed(machine, project, "python -c 'import litestar; print(litestar.__name__)'")
     assert not (tmp_path / "environments").exists()
+
+
+async def test_settings_that_an_agent_has_changed_count_for_nothing(tmp_path: Path, index: PackageIndex) -> None:
+    machine = environments(tmp_path, index)
+    project = tmp_path / "plain"
+    (project / ".agenthub").mkdir(parents=True)
+    (project / ".agenthub" / "config.toml").write_text('setup = ["touch /environment/mine"]\n')
+    for given in (NOTHING_GIVEN, GivenSetup(config=b"setup = []\n")):
+        assert (await machine.prepare(project, given)).source == ""
+    assert not (tmp_path / "environments").exists()

@@ -67,14 +67,15 @@ async def test_settings_of_cargo_and_maven_go_inside_without_what_is_secret(home
     )
     (home / ".m2" / "settings.xml").write_text(
         "<settings><!-- <mirror><url>https://example-in-a-comment.test</url></mirror> -->"
-        "<mirrors><mirror><id>m</id><mirrorOf>*</mirrorOf><url>https://maven.test/all</url></mirror>"
+        "<mirrors><mirror><mirrorOf>external:http:*</mirrorOf><url>http://0.0.0.0/</url><blocked>true</blocked>"
+        "</mirror><mirror><id>m</id><mirrorOf>*</mirrorOf><url>https://maven.test/all</url></mirror>"
         f"</mirrors><servers><server><id>m</id><password>{SECRET}</password></server></servers></settings>"
     )
     clients = await ask_clients({"PATH": programs(tmp_path)}, home)
     sources = {source.named: source for source in package_sources(clients.addresses)}
     assert sources["crates.test:443"].authorization
     assert {"team.test:443", "maven.test:443"} <= set(sources)
-    assert "example-in-a-comment.test:443" not in sources
+    assert not {"example-in-a-comment.test:443", "0.0.0.0:80"} & set(sources)
     assert tomllib.loads(clients.files["cargo/config.toml"]) == {
         "source": {
             "crates-io": {"replace-with": "ours"},

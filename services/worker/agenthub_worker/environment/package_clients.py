@@ -30,6 +30,7 @@ _PIP_DEFAULTS = "from pip._internal.models.index import PyPI; print(PyPI.simple_
 _CARGO_FIELDS = ("registry", "index", "replace-with")
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 _MIRROR = re.compile(r"<mirror>.*?</mirror>", re.S)
+_BLOCKED = re.compile(r"<blocked>\s*true\s*</blocked>")
 _MIRROR_URL = re.compile(r"<url>\s*([^<\s]+)\s*</url>")
 _BETWEEN = re.compile(r"[\s,|]+")
 
@@ -133,7 +134,9 @@ def _read_files(found: _Found, home: Path) -> None:
         found.files["cargo/config.toml"] = "\n".join(_of_cargo(cargo))
     for settings in (home / ".m2" / "settings.xml", Path("/etc/maven/settings.xml")):
         mirrors = _MIRROR.findall(_COMMENT.sub("", _text(settings)))
-        found.addresses += [url for mirror in mirrors for url in _MIRROR_URL.findall(mirror)]
+        # A blocked one stands for what must not be reached, with an address that leads to this machine.
+        fetched = (mirror for mirror in mirrors if not _BLOCKED.search(mirror))
+        found.addresses += [url for mirror in fetched for url in _MIRROR_URL.findall(mirror)]
         if mirrors and "m2/settings.xml" not in found.files:
             found.files["m2/settings.xml"] = f"<settings><mirrors>{''.join(mirrors)}</mirrors></settings>\n"
 
