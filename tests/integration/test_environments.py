@@ -11,6 +11,7 @@ import pytest
 from agenthub_worker.environment.provision import Environments
 from agenthub_worker.environment.recipe import NOTHING_GIVEN, GivenSetup
 from agenthub_worker.errors import SetupFailed
+from agenthub_worker.evidence.causes import cause_of
 from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.evidence.testing import run_tests
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
@@ -140,18 +141,24 @@ async def test_a_private_index_is_asked_with_a_password_that_is_never_seen_insid
 
 
 async def test_a_setup_that_fails_tells_the_hosts_it_was_refused_and_its_last_lines(
-    machine: Environments, project: Path
+    machine: Environments, project: Path, index: PackageIndex
 ) -> None:
     code = "import urllib.request as r; r.urlopen('http://elsewhere.test:8080/x')"
-    given = GivenSetup(commands=("seq 1 100", f'python -c "{code}"'))
+    tried = f"seq 1 100; python -m pip download -q --no-deps -d /tmp/tried -i {index.address()} tidelib"
+    given = GivenSetup(commands=(tried, f'python -c "{code}"'))
     with pytest.raises(SetupFailed, match=r"elsewhere\.test:8080") as failed:
         await machine.prepare(project, given)
     assert failed.value.refused == ("elsewhere.test:8080",)
     assert "403" in failed.value.log
     assert len(failed.value.log.split("\n")) <= 40
+    asked = len(index.asked)
+    report = await run_tests(machine.sandbox(given), project, given_test_command("pytest"), timeout_s=NOW_S)
+    assert not report.green
+    assert cause_of(report).startswith("The setup command `python -c")
+    assert b"elsewhere.test:8080" in report.log
     ran = await machine.sandbox(given).run("true", workspace=project, timeout_s=NOW_S)
     assert ran.exit_code == 1
-    assert "elsewhere.test:8080" in ran.text
+    assert len(index.asked) == asked, "a setup that has just failed is not tried by every command"
 
 
 async def test_what_needs_nothing_gets_nothing(tmp_path: Path, index: PackageIndex) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 
 _Wanted: TypeAlias = tuple[frozenset[Language], tuple[tuple[Language, str], ...]]
 
+_FAILED_FOR_S = 120.0
 _INPUT_BYTES = 8 << 20
 _LOOKED_INTO = (".", "requirements", ".agenthub")
 _NOT_COPIED = shutil.ignore_patterns("node_modules", ".venv", "target", "__pycache__")
@@ -62,6 +64,7 @@ class Environments:
         self._clients: PackageClients | None = None
         self._tools: dict[_Wanted, tuple[Toolchain, ...]] = {}
         self._asking = asyncio.Lock()
+        self._failed: dict[str, tuple[float, SetupFailed]] = {}
 
     def sandbox(self, given: GivenSetup) -> Sandbox:
         """The sandbox for the commands of a goal, of whose setup people say `given`."""
@@ -90,13 +93,22 @@ class Environments:
             )
 
         async def build(folder: Path) -> None:
-            await self._build(recipe, environment(folder), workspace, on_output)
+            self._raise_again(key)
+            try:
+                await self._build(recipe, environment(folder), workspace, on_output)
+            except SetupFailed as error:
+                self._failed[key] = (time.monotonic(), error)
+                raise
 
         async with self._store.using(key, build) as folder:
             yield EnvironmentSandbox(self._sandbox, environment(folder))
 
     async def prepare(self, workspace: Path, given: GivenSetup) -> Made:
-        """Build what the files in `workspace` ask for, if it is not there. Raises as `provided`."""
+        """Build what the files in `workspace` ask for, if it is not there. Raises as `provided`.
+
+        A setup that has just failed is tried again: somebody may have mended what it needs.
+        """
+        self._failed.clear()
         async with self.provided(workspace, given) as sandbox:
             if not isinstance(sandbox, EnvironmentSandbox):
                 return Made(source="", log=b"")
@@ -110,6 +122,12 @@ class Environments:
     async def clear(self) -> None:
         """Remove what killed builds left, and environments that nobody has used for long."""
         await self._store.clear()
+
+    def _raise_again(self, key: str) -> None:
+        """Spare an agent, whose every command would try it, a setup that has just failed with the same files."""
+        when, error = self._failed.get(key, (0.0, None))
+        if error is not None and time.monotonic() - when < _FAILED_FOR_S:
+            raise error
 
     async def _build(
         self, recipe: Recipe, environment: Environment, workspace: Path, on_output: Output | None
