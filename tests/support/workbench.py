@@ -35,6 +35,7 @@ from agenthub_runtime.remotes.credentials import NO_ACCESS, GitAccess
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_runtime.telemetry.tracing import Telemetry, traceparent
 from agenthub_worker.agent.setup import AgentSetup
+from agenthub_worker.environment.provision import Environments
 from agenthub_worker.llm.client import MessagesClient
 from agenthub_worker.llm.providers import ProviderSettings, choose_provider
 from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
@@ -204,6 +205,7 @@ async def running_worker(
     telemetry: Telemetry | None = None,
     secrets: Sequence[str] = (),
     git: GitAccess = NO_ACCESS,
+    environments: Environments | None = None,
 ) -> AsyncIterator[Worker]:
     """A worker in this process, on `nc`, with everything real but the model's mind; without a heartbeat.
 
@@ -227,6 +229,7 @@ async def running_worker(
         telemetry=telemetry or Telemetry("worker"),
         secrets=KnownSecrets(secrets),
         git=git,
+        environments=environments,
         crash_point=crash_point,
     )
     queue = NatsWorkQueue(nc, types, slots=slots)

@@ -159,6 +159,7 @@ class WorkContext(Record, frozen=True, kw_only=True):
     ref: str = ""
     base_commit: str = ""
     test_command: str = ""
+    setup: tuple[str, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     knowledge: tuple[Knowledge, ...] = ()
     evidence: TestEvidence | None = None

@@ -33,6 +33,7 @@ from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 from agenthub_worker.agent.setup import AgentSetup, open_agent_setup
+from agenthub_worker.environment.provision import Environments
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.heartbeat import Heartbeat
 from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
@@ -68,6 +69,8 @@ async def run_worker(
         runner = Worker(ports, queue, agent_setup, types=types, slots=settings.slots)
         # What a process of this name left when it died.
         await asyncio.to_thread(clear_workspaces, ports.workspaces)
+        if ports.environments is not None:
+            await ports.environments.clear()
         await _report_model(settings, agent_setup, nats, ports.worker)
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         try:
@@ -138,8 +141,17 @@ def _ports(
         telemetry=telemetry,
         secrets=settings.log.secrets,
         git=settings.git,
+        environments=_environments(settings, sandbox),
         crash_point=crash_point,
     )
+
+
+def _environments(settings: WorkerSettings, sandbox: Sandbox) -> Environments | None:
+    """Where a command could reach the network anyway, projects are set up by their people."""
+    if sandbox.name != "bwrap":
+        return None
+    folder = _folder(settings) / "environments"
+    return Environments(folder, sandbox, os.environ, Path.home(), settings.setup_hosts)
 
 
 def _name(settings: WorkerSettings) -> str:

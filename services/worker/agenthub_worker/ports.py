@@ -20,6 +20,7 @@ from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.remotes.credentials import NO_ACCESS, GitAccess
 from agenthub_runtime.telemetry.tracing import Telemetry
+from agenthub_worker.environment.provision import Environments
 from agenthub_worker.sandbox.port import Sandbox
 
 log = structlog.get_logger()
@@ -53,7 +54,8 @@ def no_crash(name: str) -> None:
 class WorkerPorts:
     """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine.
 
-    `secrets` are the credentials that the hub itself holds, `git` those for repositories.
+    `secrets` are the credentials that the hub itself holds, `git` those for repositories. Without `environments`
+    commands have what this worker has.
     """
 
     worker: str
@@ -70,6 +72,7 @@ class WorkerPorts:
     secrets: KnownSecrets = NO_SECRETS
     git: GitAccess = NO_ACCESS
     crash_point: CrashPoint = no_crash
+    environments: Environments | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

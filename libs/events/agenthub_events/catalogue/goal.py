@@ -34,6 +34,7 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     priority: Priority = "normal"
     repository: str = ""
     test_command: str = ""
+    setup: tuple[str, ...] = ()
     autonomy: Autonomy = "full"
     workflow: tuple[PlanTask, ...] | None = None
     submitted_by: str = "local"

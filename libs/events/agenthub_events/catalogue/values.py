@@ -220,7 +220,8 @@ class Delivered(Record, frozen=True, kw_only=True):
 class TaskResult(Record, frozen=True, kw_only=True):
     """What a finished task says of itself and what the system found in its workspace.
 
-    `left_out` names what lay in the workspace at the end and is not in `commit`.
+    `left_out` names what lay in the workspace at the end and is not in `commit`, `setup_log_ref` what the setup of
+    the repository has printed.
     """
 
     summary: str
@@ -233,6 +234,7 @@ class TaskResult(Record, frozen=True, kw_only=True):
     plan: Plan | None = None
     delivered: Delivered | None = None
     left_out: tuple[LeftOut, ...] = ()
+    setup_log_ref: str = ""
 
 
 class TaskEdits(Record, frozen=True, kw_only=True):

@@ -54,6 +54,7 @@ from agenthub_runtime.settings.table import (
     QUIET_HOURS,
     READER_PASSWORD,
     SECRETS,
+    SETUP_HOSTS,
     SLOTS,
     SMTP_URL,
     UNANSWERED,
@@ -109,6 +110,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     model_idle_s: int | None = None
     allow_unsandboxed: bool
     git: GitAccess = GitAccess()
+    setup_hosts: tuple[str, ...] = ()
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -223,6 +225,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         model_idle_s=read.optional(MODEL_IDLE_S),
         allow_unsandboxed=read(ALLOW_UNSANDBOXED),
         git=_git(read),
+        setup_hosts=read(SETUP_HOSTS),
         log=_log(read),
     )
     return read.checked(settings)

@@ -188,6 +188,14 @@ GIT_FORGES = Setting(
     "Which hosts offer pull or merge requests, as `host=github` or `host=gitlab`, or with the address of their "
     "API as `host=gitlab:https://…/api/v4`, separated by commas. github.com and gitlab.com are known.",
 )
+SETUP_HOSTS = Setting(
+    "AGENTHUB_SETUP_HOSTS",
+    "list",
+    texts,
+    "",
+    "Further hosts, as `host` or `host:port`, that the setup of a repository may reach beside those that this "
+    "machine's own package clients are set up for; separated by commas.",
+)
 LOG_FORMAT = Setting(
     "AGENTHUB_LOG_FORMAT",
     "choice",
@@ -345,7 +353,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
         PG_BIN,
         WORKERS,
     ),
-    *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED),
+    *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED, SETUP_HOSTS),
     *(GIT_TOKENS, GIT_SSH_KEYS, GIT_FORGES),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     MODEL_IDLE_S,

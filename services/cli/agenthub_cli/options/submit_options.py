@@ -48,6 +48,12 @@ class SubmitOptions:
     test_command: Annotated[
         str | None, Parameter(help="How the tests are run; default: what the repository shows")
     ] = None
+    setup: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="", help="Command that installs what the project needs; repeat it [default: by its files]"
+        ),
+    ] = None
     max_time: Annotated[str | None, Parameter(help="For example `4 hours` [default: 7 days]")] = None
     max_cost_usd: Annotated[Dollars | None, Parameter(help="Limit of money [default: 50]")] = None
     max_llm_calls: Annotated[Calls | None, Parameter(help="Limit of model calls [default: 500]")] = None

@@ -88,7 +88,7 @@ class AgentConfig:
         """Where the agent's tools work."""
         return ToolContext(
             workspace=workspace.path,
-            sandbox=workspace.lease.ports.sandbox,
+            sandbox=workspace.sandbox,
             repository=workspace.repository,
             base=context.gate.base if context.gate else workspace.base,
             test_command=given_test_command(context.test_command) if context.test_command else None,

@@ -29,6 +29,7 @@ _BROUGHT_BY = {
 
 # What programs say, in the order in which it explains the most; {name} is what the expression found.
 _CAUSES = (
+    (r"\A(?P<name>The setup command [^\n]+)", "{name}"),
     (
         r"error: unrecognized arguments: (?P<name>[^\n]+)",
         "pytest does not know the option `{name}`: the plugin that brings it is missing, or it is misspelt.",

@@ -15,6 +15,7 @@ import msgspec
 
 from agenthub_events.catalogue.values import TestCounts
 from agenthub_events.redaction import KnownSecrets, mapped
+from agenthub_worker.environment.provision import has_own_python, settled
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.covered import (
     Covering,
@@ -204,17 +205,18 @@ async def run_tests(
     """
     line = _with_paths(command, paths)
     project = await asyncio.to_thread(read_project, workspace)
-    run = _TestRun(sandbox, workspace, command, line, options)
-    run.contexts_of = contexts_of
     own_coverage = command.measures_coverage or measures_coverage(project)
-    report = await run.report(
-        project, timeout_s, on_output, measured=measured and command.pytest and not own_coverage
-    )
-    if not (measured and measure_apart and own_coverage and command.pytest and report.green and not paths):
-        return report
-    # What the project measures for itself stays its own affair, so the system measures in a run of its own.
-    left_s = max(1.0, timeout_s - report.duration_s)
-    again = await run.report(project, left_s, None, measured=True)
+    async with settled(sandbox, workspace, on_output) as place:
+        run = _TestRun(place, workspace, command, line, options)
+        run.contexts_of = contexts_of
+        report = await run.report(
+            project, timeout_s, on_output, measured=measured and command.pytest and not own_coverage
+        )
+        if not (measured and measure_apart and own_coverage and command.pytest and report.green and not paths):
+            return report
+        # What the project measures for itself stays its own affair, so the system measures in a run of its own.
+        left_s = max(1.0, timeout_s - report.duration_s)
+        again = await run.report(project, left_s, None, measured=True)
     return msgspec.structs.replace(
         report, coverage_percent=again.coverage_percent, executed=again.executed, covering=again.covering
     )
@@ -238,7 +240,8 @@ class _TestRun:
         self, project: Project, timeout_s: float, on_output: Output | None, *, measured: bool
     ) -> TestReport:
         """Run it, and read its reports once nothing runs any more."""
-        plugins = plugins_of(project, self._line, installed_plugins())
+        own = has_own_python(self._sandbox)
+        plugins = None if own else plugins_of(project, self._line, installed_plugins())
         options = [*self._options, *(["--cov-context=test"] if measured and self.contexts_of else [])]
         sources = await asyncio.to_thread(sources_in, self._workspace) if measured else {}
         async with run_folders(self._root, import_roots(project)) as folders:

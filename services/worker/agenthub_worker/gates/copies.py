@@ -45,7 +45,7 @@ class Copies:
         async with self._checked_out(path):
             await asyncio.to_thread(_put_all, path, files, gone)
             report = await run_tests(
-                self._round.lease.ports.sandbox,
+                self._round.workspace.sandbox,
                 path,
                 self._command,
                 timeout_s=timeout_s,

@@ -108,7 +108,7 @@ class TestHistory:
             command = await test_command_of(repository, commit, context)
             if isinstance(command, NoTestCommand):
                 return Base()
-            _, evidence = await run_tests_at(self._lease, repository, commit, command)
+            _, evidence = await run_tests_at(self._lease, self._workspace.sandbox, repository, commit, command)
             reference = evidence.report_ref
             outcomes = await self._outcomes(reference, ())
         return Base(PastTestRun(when="before this goal", files=files, outcomes=outcomes), reference)

@@ -54,7 +54,7 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
         return make_verdict(round_, Judgement(False, said, command.reason, needs_person=True))
     changed = await workspace.repository.changed_files(order.base, order.commit)
     ran, stored = await run_system_tests(
-        round_.lease, workspace.path, command, contexts_of=list(filter(can_be_broken, changed))
+        round_.lease, workspace.sandbox, workspace.path, command, contexts_of=list(filter(can_be_broken, changed))
     )
     earlier = TestHistory(round_.lease, workspace, order)
     await earlier.read()

@@ -84,17 +84,18 @@ async def run_folders(root: str, roots: Sequence[str]) -> AsyncIterator[RunFolde
 
 
 def run_variables(
-    folders: RunFolders, root: str, plugins: Sequence[str], more: Sequence[str] = (), *, measured: bool
+    folders: RunFolders, root: str, plugins: Sequence[str] | None, more: Sequence[str] = (), *, measured: bool
 ) -> dict[str, str]:
     """The variables of a run with these plugins of pytest and `more` of its options.
 
-    `measured`: the system measures its coverage.
+    `plugins` None: in an environment of the project's own, where pytest finds its plugins as at home. `measured`:
+    the system measures its coverage.
     """
     options = [f"--junitxml={folders.reports}/junit.xml", "-o", "junit_family=xunit1"]
     options += ["-o", f"cache_dir={folders.reports}/cache", "--tb=short"]
     # One file that cannot be imported must not keep all others from being run.
     options += ["--continue-on-collection-errors", *more]
-    for plugin in sorted({*plugins, *(["pytest_cov"] if measured else [])}):
+    for plugin in sorted({*(plugins or ()), *(["pytest_cov"] if measured else [])}):
         options += ["-p", plugin]
     if measured:
         options += [f"--cov={root}", f"--cov-config={folders.support}/coverage.ini"]
@@ -102,7 +103,7 @@ def run_variables(
     return {
         "PATH": f"{search_path()}:{folders.support}/bin",
         "PYTHONPATH": str(folders.support / "python"),
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        **({} if plugins is None else {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}),
         "PYTEST_ADDOPTS": shlex.join(options),
         "COVERAGE_FILE": f"{folders.reports}/coverage.data",
     }

@@ -77,9 +77,12 @@ def limited(command: Sequence[str] | str, limits: ResourceLimits, *, first: bool
     return ["/bin/bash", "-c", _LIMITS + (_WAIT if first else _BECOME), "limits", *map(str, numbers), *argv]
 
 
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+
 def search_path() -> str:
     """PATH of commands: the running interpreter's environment first, so that `python` and `pytest` are its own."""
-    return f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin"
+    return f"{sys.prefix}/bin:{SYSTEM_PATH}"
 
 
 class Bubblewrap:
@@ -106,9 +109,10 @@ class Bubblewrap:
         on_output: Output | None = None,
     ) -> ExecResult:
         """Run `command` in a fresh sandbox around `workspace`; see `Sandbox.run`."""
-        given = [_Mount(workspace, self.root, writable), *(_Mount(b.path, str(b.path), b.writable) for b in binds)]
-        shown = [*self._interpreter, *given]
-        prefix, places = await self._as_nobody(workspace, shown)
+        bound = [_Mount(bind.path, bind.target or str(bind.path), bind.writable) for bind in binds]
+        shown = [*self._interpreter, _Mount(workspace, self.root, writable), *bound]
+        own = [workspace, *(bind.path for bind in binds if not bind.shared)]
+        prefix, places = await self._as_nobody(workspace, shown, own)
         with contextlib.ExitStack() as stack:
             files = _Descriptors(stack)
             argv = [
@@ -134,21 +138,23 @@ class Bubblewrap:
                 limits=self._limits,
                 on_output=on_output,
                 pass_fds=files.all,
-                folders=[mount.source for mount in given if mount.writable],
+                folders=[mount.source for mount in shown if mount.writable],
             )
 
-    async def _as_nobody(self, workspace: Path, shown: Sequence[_Mount]) -> tuple[list[str], Mapping[Path, Path]]:
+    async def _as_nobody(
+        self, workspace: Path, shown: Sequence[_Mount], own: Sequence[Path]
+    ) -> tuple[list[str], Mapping[Path, Path]]:
         """For a hub of root's: the words before the command that take root from it, and where things are then.
 
-        Raises `SandboxUnavailable`.
+        What is its `own` is given to the command's account. Raises `SandboxUnavailable`.
         """
         if not await asyncio.to_thread(self._binary.exists):
             raise SandboxUnavailable(f"The command cannot be started: there is no {self._binary}")
         account = outside_account(workspace)
         if account is None:
             return [], {}
-        for mount in shown[len(self._interpreter) :]:
-            await asyncio.to_thread(account.own, mount.source)
+        for path in own:
+            await asyncio.to_thread(account.own, path)
         return account.placed([mount.source for mount in shown])
 
     def _system(self) -> Iterator[str]:

@@ -12,10 +12,15 @@ Output = Callable[[bytes], None]
 
 
 class Bind(msgspec.Struct, frozen=True):
-    """A folder or file of the host that is also visible inside, under the same path."""
+    """A folder or file of the host that is also visible inside, as `target` or under the same path.
+
+    `shared`: it belongs to others too, so that it is shown as it is, and never given to a command's account.
+    """
 
     path: Path
     writable: bool = False
+    target: str = ""
+    shared: bool = False
 
 
 class ResourceLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from agenthub_runtime.repository.shown_paths import shown_path
 from agenthub_runtime.repository.trees import walk
+from agenthub_worker.environment.provision import bare
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
 from agenthub_worker.tools.paths import inside, relative
@@ -75,7 +76,7 @@ async def grep(context: ToolContext, given: GrepInput) -> ToolResult:
     """Lines that fit the pattern as `file:line:text`. Runs in the sandbox: the pattern is the model's."""
     start = await asyncio.to_thread(inside, context, given.path)
     place = str(start.relative_to(context.workspace.resolve()))
-    ran = await context.sandbox.run(
+    ran = await bare(context.sandbox).run(
         ["/bin/bash", "-c", _GREP, "grep", given.pattern, place, given.glob or "*"],
         workspace=context.workspace,
         timeout_s=_GREP_S,

@@ -22,13 +22,22 @@ from agenthub_runtime.remotes.credentials import GitAccess
 from agenthub_runtime.repository.git import Git
 from agenthub_runtime.repository.git_remote import RemoteGit, Resolved
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
-from agenthub_worker.domain.outcomes import AttemptOutcome, ConflictingMerge, Failed, RunSummary, completed_event
+from agenthub_worker.domain.outcomes import (
+    AttemptOutcome,
+    Blocked,
+    ConflictingMerge,
+    Failed,
+    RunSummary,
+    completed_event,
+)
 from agenthub_worker.lease.lease import Lease
+from agenthub_worker.workspace.set_up import set_up
 from agenthub_worker.workspace.workspace import (
     GoalBranch,
     Workspace,
     open_repository,
     read_branch,
+    sandbox_of,
     tests_shown_at,
 )
 
@@ -92,7 +101,7 @@ class Merging:
         self, branch: GoalBranch, done: Committed, merged: Merged, result: TaskResult, run_summary: RunSummary
     ) -> bool:
         lease, repository = self._lease, self._workspace.repository
-        evidence = await tests_shown_at(lease, repository, merged.commit, self._context)
+        evidence = await tests_shown_at(lease, self._workspace.sandbox, repository, merged.commit, self._context)
         files = tuple(await repository.diffstat(branch.head, merged.commit))
         final = msgspec.structs.replace(
             result,
@@ -128,7 +137,7 @@ async def my_turn(lease: Lease, repository: GoalRepository) -> AsyncIterator[Non
 
 
 async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummary) -> AttemptOutcome | None:
-    """Bring the repository that a goal works on into its branch, and show what its tests do before the goal.
+    """Bring the repository that a goal works on into its branch, set it up, and show what its tests do before.
 
     None: done; raises `RepositoryError`.
     """
@@ -136,8 +145,12 @@ async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummar
         branch = await read_branch(lease.ports, lease.goal_id)
         repository = await open_repository(lease.ports, lease.goal_id, branch)
         head = await lease.while_held(bring_source(lease.ports.git, repository, context))
+        prepared = await lease.while_held(set_up(lease, repository, head, context))
+        if isinstance(prepared, Blocked):
+            return prepared
         data = await lease.while_held(repository.bundle(None, head))
-        evidence = await tests_shown_at(lease, repository, head, context)
+        sandbox = await sandbox_of(lease.ports, repository, head, context)
+        evidence = await tests_shown_at(lease, sandbox, repository, head, context)
         moved = MergeDone(
             task_id=lease.task_id,
             attempt=lease.order.attempt,
@@ -150,7 +163,8 @@ async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummar
             tests=evidence,
         )
         result = TaskResult(
-            summary=f"Imported {_name(context)} at {head[:12]}{_before_the_goal(evidence)}",
+            summary=f"Imported {_name(context)} at {head[:12]}{prepared.said}{_before_the_goal(evidence)}",
+            setup_log_ref=prepared.log_ref,
             tests_run=_tests_run(evidence) or "N/A",
             commit=head,
             evidence=evidence,

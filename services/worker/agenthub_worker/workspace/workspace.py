@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from agenthub_events.context import WorkContext
 from agenthub_events.ports import Recorded
 from agenthub_events.redaction import as_shown, redact_text
 from agenthub_runtime.repository.cache import open_kept
+from agenthub_runtime.repository.errors import RepositoryError
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository, Link
 from agenthub_runtime.repository.left_out import OF_NESTED
+from agenthub_worker.environment.recipe import CONFIG, GivenSetup
 from agenthub_worker.evidence.layout import (
     NoTestCommand,
     TestCommand,
@@ -31,6 +33,7 @@ from agenthub_worker.evidence.test_history import outcomes_of
 from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.lease.lease import Lease
 from agenthub_worker.ports import WorkerPorts
+from agenthub_worker.sandbox.port import Sandbox
 
 TEST_TIMEOUT_S = 900.0
 _FAILING_KEPT = 500
@@ -78,9 +81,17 @@ class Workspace:
     """
 
     def __init__(
-        self, lease: Lease, repository: GoalRepository, branch: GoalBranch, path: Path, base: str
+        self,
+        lease: Lease,
+        repository: GoalRepository,
+        branch: GoalBranch,
+        path: Path,
+        base: str,
+        *,
+        sandbox: Sandbox | None = None,
     ) -> None:
         self.lease = lease
+        self.sandbox = sandbox or lease.ports.sandbox
         self.repository = repository
         self.branch = branch
         self.path = path
@@ -148,7 +159,8 @@ async def open_workspace(lease: Lease, context: WorkContext) -> Workspace:
     repository = await open_repository(lease.ports, lease.goal_id, branch)
     path = workspace_path(lease)
     start = context.gate.commit if context.gate else lease.order.workspace_commit or ROOT_COMMIT
-    workspace = Workspace(lease, repository, branch, path, start)
+    sandbox = await sandbox_of(lease.ports, repository, branch.imported, context)
+    workspace = Workspace(lease, repository, branch, path, start, sandbox=sandbox)
     saved = context.checkpoint
     async with AsyncExitStack() as unfinished:
         unfinished.push_async_callback(lambda: asyncio.shield(workspace.close()))
@@ -158,6 +170,22 @@ async def open_workspace(lease: Lease, context: WorkContext) -> Workspace:
             await repository.checkout(start, path)
         unfinished.pop_all()
     return workspace
+
+
+async def sandbox_of(ports: WorkerPorts, repository: GoalRepository, base: str, context: WorkContext) -> Sandbox:
+    """Where the commands of a goal run that began with the commit `base`: with the project's own environment."""
+    if ports.environments is None:
+        return ports.sandbox
+    return ports.environments.sandbox(await given_setup(repository, base, context))
+
+
+async def given_setup(repository: GoalRepository, base: str, context: WorkContext) -> GivenSetup:
+    """What people say of the setup: the goal, and the repository before any agent has changed it."""
+    config = None
+    if base != ROOT_COMMIT:
+        with suppress(RepositoryError):
+            config = await repository.show(base, CONFIG)
+    return GivenSetup(commands=context.setup, config=config)
 
 
 async def test_command_of(
@@ -175,7 +203,7 @@ async def has_tests(repository: GoalRepository, commit: str, context: WorkContex
 
 
 async def run_system_tests(
-    lease: Lease, path: Path, command: TestCommand, *, contexts_of: Sequence[str] = ()
+    lease: Lease, sandbox: Sandbox, path: Path, command: TestCommand, *, contexts_of: Sequence[str] = ()
 ) -> tuple[TestReport, TestEvidence]:
     """Run the tests in a workspace as the system does it, and store the log and the outcomes.
 
@@ -183,7 +211,7 @@ async def run_system_tests(
     """
     ports = lease.ports
     work = run_tests(
-        ports.sandbox,
+        sandbox,
         path,
         command,
         timeout_s=TEST_TIMEOUT_S,
@@ -199,19 +227,19 @@ async def run_system_tests(
 
 
 async def run_tests_at(
-    lease: Lease, repository: GoalRepository, commit: str, command: TestCommand
+    lease: Lease, sandbox: Sandbox, repository: GoalRepository, commit: str, command: TestCommand
 ) -> tuple[TestReport, TestEvidence]:
     """The same on a clean checkout of a commit, beside the workspace of the attempt."""
     path = workspace_path(lease).with_name(f"{workspace_path(lease).name}-at-{commit[:12]}")
     await repository.checkout(commit, path)
     try:
-        return await run_system_tests(lease, path, command)
+        return await run_system_tests(lease, sandbox, path, command)
     finally:
         await repository.discard_workspace(path)
 
 
 async def tests_shown_at(
-    lease: Lease, repository: GoalRepository, commit: str, context: WorkContext
+    lease: Lease, sandbox: Sandbox, repository: GoalRepository, commit: str, context: WorkContext
 ) -> TestEvidence | None:
     """What the tests of a commit show; None when it has none, or when nobody knows how they are run."""
     if not await has_tests(repository, commit, context):
@@ -219,7 +247,7 @@ async def tests_shown_at(
     command = await test_command_of(repository, commit, context)
     if isinstance(command, NoTestCommand):
         return None
-    _, evidence = await run_tests_at(lease, repository, commit, command)
+    _, evidence = await run_tests_at(lease, sandbox, repository, commit, command)
     return evidence
 
 

@@ -115,6 +115,13 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         str, Meta(max_length=250, description="Name of the branch that is pushed; by default `goal/<id>`")
     ] = ""
     test_command: ShortText = ""
+    setup: Annotated[
+        tuple[ShortText, ...],
+        Meta(
+            max_length=20,
+            description="Commands that install what the project needs; default: what its files say",
+        ),
+    ] = ()
     autonomy: Autonomy = "full"
     workflow: tuple[TaskBody, ...] | None = None
     secrets: Annotated[

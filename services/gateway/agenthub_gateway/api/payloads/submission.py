@@ -49,6 +49,7 @@ async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccept
         delivery=source.delivery,
         delivery_branch=source.delivery_branch,
         test_command=body.test_command,
+        setup=body.setup,
         autonomy=body.autonomy,
         workflow=_workflow(body),
         notify=_notify(body.notify or ()),

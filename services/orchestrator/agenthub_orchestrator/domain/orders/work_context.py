@@ -60,6 +60,7 @@ def context_of(
         ref=accepted.ref,
         base_commit=accepted.base_commit,
         test_command=accepted.test_command,
+        setup=state.setup or accepted.setup,
         inherited=tuple(_inherited(parent) for parent in parents),
         knowledge=tuple(state.knowledge[-KNOWLEDGE_MAX:]),
         evidence=_evidence(state, task_id, parents),

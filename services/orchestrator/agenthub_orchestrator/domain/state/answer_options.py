@@ -13,6 +13,9 @@ LEAVE_IT = "Leave everything as it was"
 MORE_TIME = "Give it the same time again"
 GIVE_UP = "Give the goal up"
 
+SETUP = "setup"
+"""The reason of a question about a repository that cannot be set up."""
+
 _MEANING: dict[str, AnswerAction] = {
     TRY_AGAIN: "retry",
     SKIP_IT: "skip",
@@ -24,8 +27,16 @@ _MEANING: dict[str, AnswerAction] = {
 }
 
 
-_OF_WORKERS = frozenset({"repository", "delivery"})
+_OF_WORKERS = frozenset({"repository", "delivery", SETUP})
 """Matters about which no agent but the worker itself asks, with the options of this module."""
+
+
+def new_setup(asked: AgentBlocked, answer: AgentAnswered) -> tuple[str, ...]:
+    """The commands, one a line, with which a person answers the question of a setup; empty: no word of them."""
+    said = answer.text.strip()
+    if asked.reason != SETUP or said in asked.options or answer.action not in ("answer", "edit"):
+        return ()
+    return tuple(line.strip() for line in said.splitlines() if line.strip())
 
 
 def action_of(asked: AgentBlocked, answer: AgentAnswered) -> AnswerAction:

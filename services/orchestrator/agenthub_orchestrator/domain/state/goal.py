@@ -110,6 +110,7 @@ class GoalState:
     tests_ordered_seq: int = 0
     head: str = ""
     base: str = ""
+    setup: tuple[str, ...] = ()
     tests_before: TestEvidence | None = None
     merges: list[MergeDone] = field(default_factory=list)
 

@@ -17,7 +17,7 @@ from agenthub_events.context import Checkpoint, Knowledge
 from agenthub_events.gates import TESTS
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
-from agenthub_orchestrator.domain.state.answer_options import action_of
+from agenthub_orchestrator.domain.state.answer_options import action_of, new_setup
 from agenthub_orchestrator.domain.state.goal import GoalState, Proposal
 from agenthub_orchestrator.domain.state.graph import add_task, end_task
 from agenthub_orchestrator.domain.state.task import AttemptRecord, Question, TaskState, TaskWord
@@ -165,6 +165,7 @@ def _answered(state: GoalState, task: TaskState, seq: int, event: agent.AgentAns
     if question is None:
         return
     question.answer = event
+    state.setup = new_setup(question.asked, event) or state.setup
     decide_on(task, msgspec.structs.replace(event, action=action_of(question.asked, event)))
 
 

@@ -1,0 +1,107 @@
+"""An environment as commands see it: what is mounted where, and which variables say so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from agenthub_worker.environment.recipe import PLACE, Language
+from agenthub_worker.environment.toolchains import Toolchain
+from agenthub_worker.sandbox.bubblewrap import SYSTEM_PATH, search_path
+from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
+
+# `uv run` in the environment as it is, instead of in one that it would make.
+_OF_UV = {"UV_OFFLINE": "1", "UV_NO_SYNC": "1", "UV_FROZEN": "1", "UV_PROJECT_ENVIRONMENT": f"{PLACE}/python"}
+_OFFLINE: dict[Language, Mapping[str, str]] = {
+    "python": {"VIRTUAL_ENV": f"{PLACE}/python", "PIP_NO_INDEX": "1", **_OF_UV},
+    "node": {"npm_config_offline": "true"},
+    "go": {
+        "GOMODCACHE": f"{PLACE}/go/mod",
+        "GOPROXY": "off",
+        "GOSUMDB": "off",
+        "GOTOOLCHAIN": "local",
+        "GOCACHE": "/tmp/go-build",  # noqa: S108 - inside
+    },
+    "rust": {"CARGO_HOME": f"{PLACE}/cargo", "CARGO_NET_OFFLINE": "true"},
+    "java": {"MAVEN_ARGS": f"-o -Dmaven.repo.local={PLACE}/m2/repository"},
+}
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment in `folder`. `source` says where the commands of its setup come from."""
+
+    key: str
+    folder: Path
+    languages: frozenset[Language]
+    toolchains: tuple[Toolchain, ...] = ()
+    source: str = ""
+
+    def binds(self, *, writable: bool = False) -> tuple[Bind, ...]:
+        """What of the machine a sandbox needs for it."""
+        tools = [Bind(folder, shared=True) for tool in self.toolchains for folder in tool.folders]
+        return (Bind(self.folder, writable=writable, target=PLACE, shared=not writable), *tools)
+
+    def variables(self) -> dict[str, str]:
+        """What tells the languages' own tools where everything is, and that nothing can be fetched."""
+        return {
+            **self.paths(),
+            **{k: v for language in sorted(self.languages) for k, v in _OFFLINE[language].items()},
+        }
+
+    def paths(self) -> dict[str, str]:
+        """The search path: the environment's own programs, the machine's tools, then the system."""
+        is_python = "python" in self.languages
+        own = [f"{PLACE}/python/bin"] if is_python else []
+        tools = [folder for tool in self.toolchains for folder in tool.path]
+        # Beside a Python of the project's own that of the hub is not to be found.
+        return {"PATH": ":".join((*own, f"{PLACE}/bin", *tools, SYSTEM_PATH if is_python else search_path()))}
+
+
+class EnvironmentSandbox:
+    """A sandbox in which every command finds the environment."""
+
+    def __init__(self, sandbox: Sandbox, environment: Environment) -> None:
+        self._sandbox = sandbox
+        self.environment = environment
+        self.name = sandbox.name
+        self.root = sandbox.root
+
+    async def run(
+        self,
+        command: Sequence[str] | str,
+        *,
+        workspace: Path,
+        timeout_s: float,
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[Bind] = (),
+        writable: bool = True,
+        on_output: Output | None = None,
+    ) -> ExecResult:
+        """Run `command` as the sandbox does it, with the environment beside the workspace; see `Sandbox.run`."""
+        return await self._sandbox.run(
+            command,
+            workspace=workspace,
+            timeout_s=timeout_s,
+            env=self._variables(env or {}),
+            binds=(*self.environment.binds(), *self._modules(workspace), *binds),
+            writable=writable,
+            on_output=on_output,
+        )
+
+    def _variables(self, given: Mapping[str, str]) -> dict[str, str]:
+        own = self.environment.variables()
+        # What is given comes behind, so that `python` stays the project's.
+        hubs = {f"{sys.prefix}/bin", *own["PATH"].split(":")}
+        behind = [folder for folder in given.get("PATH", "").split(":") if folder and folder not in hubs]
+        return {**own, **given, "PATH": ":".join((own["PATH"], *behind))}
+
+    def _modules(self, workspace: Path) -> tuple[Bind, ...]:
+        modules = self.environment.folder / "node_modules"
+        if "node" not in self.environment.languages or not modules.is_dir():
+            return ()
+        # The place to mount on: a read-only workspace cannot be given one later.
+        (workspace / "node_modules").mkdir(exist_ok=True)
+        return (Bind(modules, target=f"{self.root}/node_modules", shared=True),)

@@ -1,0 +1,39 @@
+"""What tests are run and measured with, for projects that bring nothing of their own for it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from agenthub_worker.environment.recipe import PLACE
+
+_HARNESS = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "pytest-cov", "coverage")
+_COMMANDS = {"pytest": "pytest", "py.test": "pytest", "coverage": "coverage"}
+
+
+@functools.cache
+def harness_versions() -> Mapping[str, str]:
+    """The packages of this hub's own that tests find everywhere, with their versions."""
+    return {name: importlib.metadata.version(name) for name in _HARNESS}
+
+
+def add_harness(folder: Path) -> None:
+    """Let the environment's Python find pytest and coverage behind everything that the project has installed."""
+    site = next(iter(sorted((folder / "python").glob("lib/python*/site-packages"))), None)
+    if site is None:
+        return
+    harness, programs = folder / "harness", folder / "bin"
+    harness.mkdir()
+    programs.mkdir(exist_ok=True)
+    for name in _HARNESS:
+        distribution = importlib.metadata.distribution(name)
+        for top in {PurePosixPath(file).parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
+            (harness / top).symlink_to(str(distribution.locate_file(top)))
+    (site / "agenthub-harness.pth").write_text(f"{PLACE}/harness\n")
+    for name, module in _COMMANDS.items():
+        script = programs / name
+        if not script.exists():
+            script.write_text(f'#!/bin/sh\nexec {PLACE}/python/bin/python -m {module} "$@"\n')
+            script.chmod(0o755)

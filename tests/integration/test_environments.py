@@ -1,0 +1,182 @@
+"""A project's packages are installed once a machine, from package sources alone, and are all that it then sees."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agenthub_worker.environment.provision import Environments
+from agenthub_worker.environment.recipe import NOTHING_GIVEN, GivenSetup
+from agenthub_worker.errors import SetupFailed
+from agenthub_worker.evidence.causes import cause_of
+from agenthub_worker.evidence.layout import given_test_command
+from agenthub_worker.evidence.testing import run_tests
+from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from tests.support.package_index import PASSWORD, PackageIndex, running_index
+
+NOW_S = 120.0
+LEVEL = 'python -c "import tidelib; print(tidelib.LEVEL)"'
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[PackageIndex]:
+    with running_index() as found:
+        offer(found)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, index: PackageIndex) -> Environments:
+    """A machine of the whole module: what one test has built is there for the next."""
+    return environments(tmp_path_factory.mktemp("machine"), index)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A small project that needs a package which nobody has but the index."""
+    folder = tmp_path / "project"
+    (folder / "tests").mkdir(parents=True)
+    (folder / "requirements.txt").write_text("tidelib==1.0\n")
+    (folder / "level.py").write_text("import tidelib\n\n\ndef level():\n    return tidelib.LEVEL\n")
+    (folder / "tests" / "test_level.py").write_text(
+        "import pytest\n\nfrom level import level\n\n\ndef test_level():\n    assert level() == 1\n\n\n"
+        "def test_nothing_of_the_hub_is_here():\n    pytest.raises(ImportError, __import__, 'litestar')\n"
+    )
+    return folder
+
+
+def offer(index: PackageIndex) -> None:
+    index.add("tidelib", "1.0", {"tidelib.py": "LEVEL = 1\n"})
+    index.add("tidelib", "2.0", {"tidelib.py": "LEVEL = 2\n"})
+
+
+def environments(folder: Path, index: PackageIndex, *, credentials: bool = False) -> Environments:
+    variables = index.variables(credentials=credentials)
+    return Environments(folder / "environments", Bubblewrap(), variables, folder / "home")
+
+
+async def printed(machine: Environments, project: Path, command: str) -> str:
+    ran = await machine.sandbox(NOTHING_GIVEN).run(command, workspace=project, timeout_s=NOW_S)
+    return ran.text
+
+
+def downloads(index: PackageIndex) -> list[str]:
+    return [path for path, _ in index.asked if path.endswith(".whl")]
+
+
+async def test_tests_run_in_the_projects_own_environment(machine: Environments, project: Path) -> None:
+    report = await run_tests(
+        machine.sandbox(NOTHING_GIVEN), project, given_test_command("pytest"), timeout_s=NOW_S
+    )
+    assert report.green, report.log.decode()
+    assert report.counts is not None
+    assert report.counts.passed == 2
+    assert report.coverage_percent == 100
+
+
+@pytest.mark.parametrize(
+    "command", ["python -m pytest -q", "pytest -q", "uv run pytest -q", "coverage run -m pytest -q"]
+)
+async def test_every_usual_way_of_calling_pytest_meets_that_environment(
+    machine: Environments, project: Path, command: str
+) -> None:
+    report = await run_tests(machine.sandbox(NOTHING_GIVEN), project, given_test_command(command), timeout_s=NOW_S)
+    assert report.green, report.log.decode()
+
+
+async def test_a_changed_requirement_makes_a_new_environment_and_the_old_one_stays(
+    machine: Environments, project: Path, index: PackageIndex
+) -> None:
+    assert await printed(machine, project, LEVEL) == "1\n"
+    (project / "requirements.txt").write_text("tidelib==2.0\n")
+    assert await printed(machine, project, LEVEL) == "2\n"
+    before = len(index.asked)
+    (project / "requirements.txt").write_text("tidelib==1.0\n")
+    assert await printed(machine, project, LEVEL) == "1\n"
+    assert len(index.asked) == before
+
+
+async def test_afterwards_there_is_no_network_and_nothing_of_the_environment_can_be_changed(
+    machine: Environments, project: Path, index: PackageIndex
+) -> None:
+    assert await printed(machine, project, LEVEL) == "1\n"
+    asked = len(index.asked)
+    tried = await printed(
+        machine,
+        project,
+        f"PIP_NO_INDEX= python -m pip install -t x -i {index.address()} tidelib && echo installed;"
+        f" exec 3<>/dev/tcp/127.0.0.1/{index.port} && echo connected;"
+        " echo 'LEVEL = 7' > /environment/python/lib/python*/site-packages/tidelib.py && echo changed",
+    )
+    assert not {"installed", "connected", "changed"} & set(tried.split("\n"))
+    assert len(index.asked) == asked
+    assert await printed(machine, project, LEVEL) == "1\n"
+
+
+async def test_two_goals_at_once_build_it_once(tmp_path: Path, project: Path) -> None:
+    with running_index() as index:
+        offer(index)
+        workers = [environments(tmp_path, index) for _ in range(2)]
+        told = await asyncio.gather(*(printed(worker, project, LEVEL) for worker in workers))
+        assert told == ["1\n", "1\n"]
+        assert len(downloads(index)) == 1
+
+
+async def test_a_private_index_is_asked_with_a_password_that_is_never_seen_inside(
+    tmp_path: Path, project: Path
+) -> None:
+    with running_index(guarded=True) as index:
+        offer(index)
+        machine = environments(tmp_path, index, credentials=True)
+        look = "env; cat /proc/*/environ /proc/*/cmdline | tr '\\0' '\\n'; python -m pip config list"
+        given = GivenSetup(commands=(look, "python -m pip install tidelib"))
+        made = await machine.prepare(project, given)
+    assert b"PIP_INDEX_URL" in made.log
+    assert PASSWORD.encode() not in made.log
+    assert downloads(index)
+    assert all(header.startswith("Basic ") for _, header in index.asked)
+
+
+async def test_a_setup_that_fails_tells_the_hosts_it_was_refused_and_its_last_lines(
+    machine: Environments, project: Path, index: PackageIndex
+) -> None:
+    code = "import urllib.request as r; r.urlopen('http://elsewhere.test:8080/x')"
+    tried = f"seq 1 100; python -m pip download -q --no-deps -d /tmp/tried -i {index.address()} tidelib"
+    given = GivenSetup(commands=(tried, f'python -c "{code}"'))
+    with pytest.raises(SetupFailed, match=r"elsewhere\.test:8080") as failed:
+        await machine.prepare(project, given)
+    assert failed.value.refused == ("elsewhere.test:8080",)
+    assert "403" in failed.value.log
+    assert len(failed.value.log.split("\n")) <= 40
+    asked = len(index.asked)
+    report = await run_tests(machine.sandbox(given), project, given_test_command("pytest"), timeout_s=NOW_S)
+    assert not report.green
+    assert cause_of(report).startswith("The setup command `python -c")
+    assert b"elsewhere.test:8080" in report.log
+    ran = await machine.sandbox(given).run("true", workspace=project, timeout_s=NOW_S)
+    assert ran.exit_code == 1
+    assert len(index.asked) == asked, "a setup that has just failed is not tried by every command"
+
+
+async def test_what_needs_nothing_gets_nothing(tmp_path: Path, index: PackageIndex) -> None:
+    machine = environments(tmp_path, index)
+    project = tmp_path / "plain"
+    project.mkdir()
+    (project / "requirements-dev.txt").write_text("pytest>=8\npytest-cov  # measured\n")
+    (project / "pyproject.toml").write_text('[project]\nname = "plain"\nversion = "1"\n')
+    assert (await machine.prepare(project, NOTHING_GIVEN)).source == ""
+    assert "litestar" in await printed(machine, project, "python -c 'import litestar; print(litestar.__name__)'")
+    assert not (tmp_path / "environments").exists()
+
+
+async def test_settings_that_an_agent_has_changed_count_for_nothing(tmp_path: Path, index: PackageIndex) -> None:
+    machine = environments(tmp_path, index)
+    project = tmp_path / "plain"
+    (project / ".agenthub").mkdir(parents=True)
+    (project / ".agenthub" / "config.toml").write_text('setup = ["touch /environment/mine"]\n')
+    for given in (NOTHING_GIVEN, GivenSetup(config=b"setup = []\n")):
+        assert (await machine.prepare(project, given)).source == ""
+    assert not (tmp_path / "environments").exists()

@@ -1,0 +1,186 @@
+"""The only way out of a setup: to package sources alone, with credentials that are added on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+
+from agenthub_worker.environment.package_sources import package_sources
+from agenthub_worker.environment.proxy import PackageProxy
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+
+
+class Source:
+    """A server that keeps what it was sent up to the end of a request's head."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.heads: list[str] = []
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(ANSWER)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def a_source(context: ssl.SSLContext | None = None) -> AsyncIterator[Source]:
+    source = Source()
+    server = await asyncio.start_server(source.answer, "127.0.0.1", 0, ssl=context)
+    source.port = server.sockets[0].getsockname()[1]
+    try:
+        yield source
+    finally:
+        server.close()
+
+
+@pytest.fixture
+async def source() -> AsyncIterator[Source]:
+    async with a_source() as found:
+        yield found
+
+
+async def asked(proxy: PackageProxy, socket: Path, *words: bytes) -> bytes:
+    """What the proxy answers to these pieces; each is sent once something has come back for the one before."""
+    async with proxy.serving(socket):
+        reader, writer = await asyncio.open_unix_connection(socket)
+        got = b""
+        for number, piece in enumerate(words):
+            writer.write(piece)
+            if number + 1 < len(words):
+                got += await reader.readuntil(b"\r\n\r\n")
+        got += await reader.read()
+        writer.close()
+    return got
+
+
+def head(line: str, *headers: str) -> bytes:
+    return "\r\n".join((line, *headers, "", "")).encode()
+
+
+async def test_a_whole_address_of_a_source_is_asked_as_that_source_expects(source: Source, tmp_path: Path) -> None:
+    proxy = PackageProxy(package_sources([f"http://127.0.0.1:{source.port}/simple"]))
+    request = head(
+        f"GET http://127.0.0.1:{source.port}/simple/x/?a=b HTTP/1.1",
+        f"Host: 127.0.0.1:{source.port}",
+        "Proxy-Authorization: Basic eA==",
+        "Accept: text/html",
+        "Authorization: Bearer of-the-project",
+    )
+    answer = await asked(proxy, tmp_path / "proxy", request)
+    assert answer == ANSWER
+    first, *rest = source.heads[0].rstrip().split("\r\n")
+    assert first == "GET /simple/x/?a=b HTTP/1.1"
+    assert rest == [
+        f"Host: 127.0.0.1:{source.port}",
+        "Accept: text/html",
+        "Authorization: Bearer of-the-project",
+        "Connection: close",
+    ]
+    assert proxy.refused == []
+
+
+async def test_a_tunnel_to_a_source_carries_bytes_both_ways(source: Source, tmp_path: Path) -> None:
+    proxy = PackageProxy(package_sources([f"127.0.0.1:{source.port}"]))
+    answer = await asked(
+        proxy, tmp_path / "proxy", head(f"CONNECT 127.0.0.1:{source.port} HTTP/1.1"), head("GET /x HTTP/1.1")
+    )
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(ANSWER)
+    assert source.heads == ["GET /x HTTP/1.1\r\n\r\n"]
+
+
+async def test_credentials_and_tls_are_added_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    served = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(served)
+    with authority.cert_pem.tempfile(dir=str(tmp_path)) as trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", trusted)
+        async with a_source(served) as source:
+            proxy = PackageProxy(package_sources([f"https://ada:s3cret@localhost:{source.port}/simple"]))
+            inside = head(
+                f"GET http://localhost:{source.port}/simple/ HTTP/1.1",
+                f"Host: localhost:{source.port}",
+                "Authorization: Basic Zm9yZ2Vk",
+            )
+            answer = await asked(proxy, tmp_path / "proxy", inside)
+    assert answer == ANSWER
+    assert source.heads[0].count("Authorization: ") == 1
+    assert "Authorization: Basic YWRhOnMzY3JldA==" in source.heads[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("CONNECT elsewhere.test:443 HTTP/1.1", "elsewhere.test:443"),
+        ("CONNECT elsewhere.test HTTP/1.1", "elsewhere.test:443"),
+        ("CONNECT index.test:8443 HTTP/1.1", "index.test:8443"),
+        ("CONNECT index.test:80 HTTP/1.1", "index.test:80"),
+        ("CONNECT sub.index.test:443 HTTP/1.1", "sub.index.test:443"),
+        ("CONNECT index.test.elsewhere.test:443 HTTP/1.1", "index.test.elsewhere.test:443"),
+        ("CONNECT 127.0.0.1:4222 HTTP/1.1", "127.0.0.1:4222"),
+        ("CONNECT [::1]:22 HTTP/1.1", "::1:22"),
+        ("GET http://elsewhere.test/index.test:443 HTTP/1.1", "elsewhere.test:80"),
+        ("GET http://index.test@elsewhere.test/ HTTP/1.1", "elsewhere.test:80"),
+        ("GET http://index.test/ HTTP/1.1", "index.test:80"),
+        ("PUT http://169.254.169.254/latest HTTP/1.1", "169.254.169.254:80"),
+    ],
+)
+async def test_any_other_host_or_port_is_refused_and_named(line: str, named: str, tmp_path: Path) -> None:
+    proxy = PackageProxy(package_sources(["https://index.test/simple"]))
+    answer = await asked(proxy, tmp_path / "proxy", head(line))
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert named.encode() in answer
+    assert proxy.refused == [named]
+
+
+async def test_a_host_that_is_refused_twice_is_named_once(tmp_path: Path) -> None:
+    proxy = PackageProxy(())
+    for number, host in enumerate(("b.test:1", "a.test:1", "B.test:1")):
+        await asked(proxy, tmp_path / str(number), head(f"CONNECT {host} HTTP/1.1"))
+    assert proxy.refused == ["b.test:1", "a.test:1"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /simple/ HTTP/1.1",
+        "GET https://index.test/simple/ HTTP/1.1",
+        "GET ftp://index.test/ HTTP/1.1",
+        "CONNECT index.test:99999 HTTP/1.1",
+        "CONNECT :443 HTTP/1.1",
+        "SSH-2.0-x",
+        "",
+    ],
+)
+async def test_what_is_no_request_for_a_proxy_is_said_so(line: str, tmp_path: Path) -> None:
+    proxy = PackageProxy(package_sources(["https://index.test/simple"]))
+    answer = await asked(proxy, tmp_path / "proxy", head(line))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert proxy.refused == []
+
+
+async def test_a_source_that_is_away_is_said_with_its_name(tmp_path: Path) -> None:
+    async with a_source() as gone:
+        port = gone.port
+    proxy = PackageProxy(package_sources([f"127.0.0.1:{port}"]))
+    answer = await asked(proxy, tmp_path / "proxy", head(f"CONNECT 127.0.0.1:{port} HTTP/1.1"))
+    assert answer.startswith(b"HTTP/1.1 502 ")
+    assert f"127.0.0.1:{port}".encode() in answer
+
+
+async def test_one_request_goes_through_a_connection(source: Source, tmp_path: Path) -> None:
+    """A second one behind it, for a host that may not be reached, never arrives anywhere."""
+    proxy = PackageProxy(package_sources([f"http://127.0.0.1:{source.port}/"]))
+    allowed = head(f"GET http://127.0.0.1:{source.port}/a HTTP/1.1", "Connection: keep-alive")
+    await asked(proxy, tmp_path / "proxy", allowed + head("GET http://elsewhere.test/b HTTP/1.1"))
+    assert len(source.heads) == 1
+    assert "keep-alive" not in source.heads[0]

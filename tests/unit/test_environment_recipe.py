@@ -1,0 +1,208 @@
+"""What the files of a repository say of its setup."""
+
+from __future__ import annotations
+
+import pytest
+
+from agenthub_worker.environment.package_sources import package_sources
+from agenthub_worker.environment.recipe import (
+    MAVEN_SETTINGS,
+    NOTHING_GIVEN,
+    PLACE,
+    GivenSetup,
+    Recipe,
+    is_input,
+    key_of,
+    recipe_of,
+)
+from agenthub_worker.environment.requirements import all_at_hand
+from agenthub_worker.errors import SetupInvalid
+
+PIP = f"{PLACE}/python/bin/python -m pip install"
+AT_HAND = {"pytest": "9.2.1", "pytest-cov": "7.1.0", "coverage": "7.11"}
+
+
+def from_files(files: dict[str, str]) -> Recipe:
+    assert all(map(is_input, files)), files
+    return recipe_of({path: text.encode() for path, text in files.items()}, NOTHING_GIVEN, AT_HAND)
+
+
+@pytest.mark.parametrize(
+    ("files", "language", "commands"),
+    [
+        ({"requirements.txt": "flask\n"}, "python", [f"{PIP} -r requirements.txt"]),
+        (
+            {"requirements.txt": "flask\n", "requirements-dev.txt": "responses\n", "dev-requirements.txt": "x\n"},
+            "python",
+            [f"{PIP} -r {path}" for path in ("dev-requirements.txt", "requirements-dev.txt", "requirements.txt")],
+        ),
+        ({"requirements/test.txt": "-r base.txt\n"}, "python", [f"{PIP} -r requirements/test.txt"]),
+        (
+            {
+                "pyproject.toml": '[project]\nname="a"\ndependencies=["flask"]\n'
+                '[project.optional-dependencies]\ntest=["x"]\ndocs=["y"]\n'
+            },
+            "python",
+            [f"{PIP} -e '.[test]'"],
+        ),
+        (
+            {"pyproject.toml": '[project]\nname="a"\n[dependency-groups]\ndev=["x"]\ndocs=["y"]\n'},
+            "python",
+            [f"{PIP} -e . --group dev"],
+        ),
+        ({"setup.py": "setup(install_requires=['flask'])\n"}, "python", [f"{PIP} -e ."]),
+        ({"setup.cfg": "[options]\ninstall_requires =\n  flask\n"}, "python", [f"{PIP} -e ."]),
+        (
+            {"pyproject.toml": '[build-system]\n[tool.poetry.dependencies]\npython="^3.11"\nflask="*"\n'},
+            "python",
+            [f"{PIP} -e ."],
+        ),
+        ({"pyproject.toml": '[project]\nname="a"\ndynamic=["dependencies"]\n'}, "python", [f"{PIP} -e ."]),
+        ({"package-lock.json": "{}", "package.json": "{}"}, "node", ["npm ci --no-audit --no-fund"]),
+        ({"pnpm-lock.yaml": ""}, "node", ["pnpm install --frozen-lockfile"]),
+        ({"yarn.lock": ""}, "node", ["yarn install --frozen-lockfile"]),
+        ({"go.mod": "module a\n\nrequire b v1\n", "go.sum": "b v1 h1:x\n"}, "go", ["go mod download all"]),
+        ({"Cargo.lock": '[[package]]\nname="a"\nsource="registry"\n'}, "rust", ["cargo fetch --locked"]),
+        (
+            {"pom.xml": "<dependencies/>"},
+            "java",
+            [f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository dependency:go-offline"],
+        ),
+    ],
+)
+def test_the_files_of_each_package_manager_become_its_commands(
+    files: dict[str, str], language: str, commands: list[str]
+) -> None:
+    recipe = from_files(files)
+    assert recipe.languages == {language}
+    assert list(recipe.commands) == commands
+
+
+def test_a_lock_of_uv_is_synced_and_comes_before_other_python_files() -> None:
+    recipe = from_files({"uv.lock": "", "requirements.txt": "flask\n"})
+    assert recipe.source == "requirements.txt, uv.lock"
+    assert len(recipe.commands) == 2
+    assert "uv sync --frozen" in recipe.commands[1]
+
+
+def test_one_lock_counts_for_each_language_and_languages_add_up() -> None:
+    recipe = from_files({"package-lock.json": "", "yarn.lock": "", "requirements.txt": "flask\n"})
+    assert recipe.languages == {"python", "node"}
+    assert len(recipe.commands) == 2
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {},
+        {"pyproject.toml": "[tool.pytest.ini_options]\n"},
+        {"pyproject.toml": '[project]\nname="a"\ndependencies=[]\n'},
+        {"pyproject.toml": '[project]\nname="a"\n[project.optional-dependencies]\ntest=["pytest"]\nall=["x"]'},
+        {"setup.py": "from setuptools import setup\nsetup(name='a')\n"},
+        {"requirements.txt": "# nothing\n\n"},
+        {"requirements-dev.txt": "pytest>=8,<10\nPyTest_Cov # as in CI\n"},
+        {"package.json": '{"dependencies": {}}'},
+        {".python-version": "3.12\n"},
+    ],
+)
+def test_what_asks_for_nothing_beyond_the_test_runner_needs_no_setup(files: dict[str, str]) -> None:
+    assert from_files(files).empty
+
+
+@pytest.mark.parametrize(
+    ("need", "there"),
+    [
+        ("pytest", True),
+        ("pytest ; python_version > '3'", True),
+        ("pytest>=9.2", True),
+        ("pytest (>=8)", True),
+        ("pytest>=9.3", False),
+        ("pytest<9", False),
+        ("pytest==9.2.1", False),
+        ("pytest~=9.0", False),
+        ("pytest!=9.2.1", False),
+        ("pytest[extra]", False),
+        ("pytest @ git+https://example.org/x", False),
+        ("pytest-mock", False),
+        ("-r other.txt", False),
+        ("--hash=sha256:0", False),
+        ("https://example.org/pytest.whl", False),
+    ],
+)
+def test_only_an_unpinned_need_counts_as_there(need: str, there: bool) -> None:
+    assert all_at_hand([need], AT_HAND) is there
+
+
+def test_the_goal_comes_before_the_repository_and_that_before_its_files() -> None:
+    files = {"requirements.txt": b"flask\n"}
+    config = b'setup = ["make deps"]\n'
+    assert recipe_of(files).source == "requirements.txt"
+    by_config = recipe_of(files, GivenSetup(config=config))
+    assert (by_config.commands, by_config.source) == (("make deps",), ".agenthub/config.toml")
+    by_goal = recipe_of(files, GivenSetup(commands=("make mine",), config=config))
+    assert (by_goal.commands, by_goal.source) == (("make mine",), "the goal's `setup`")
+    assert by_goal.languages == {"python"}
+    assert recipe_of(files, GivenSetup(config=b"[tests]\n")).source == "requirements.txt"
+    assert recipe_of(files, GivenSetup(config=b"setup = []\n")).empty
+
+
+@pytest.mark.parametrize(
+    "config", [b"setup = [", b'setup = "make"', b"setup = [1]", b'setup = [" "]', b"setup = [%s]" % (b'"x",' * 21)]
+)
+def test_settings_that_cannot_be_used_are_named(config: bytes) -> None:
+    with pytest.raises(SetupInvalid, match=r"\.agenthub/config\.toml"):
+        recipe_of({}, GivenSetup(config=config))
+
+
+def test_versions_are_read_where_they_are_named() -> None:
+    recipe = from_files(
+        {
+            ".python-version": "# ours\n3.12.1\n",
+            ".nvmrc": "v20\n",
+            "go.mod": "module a\n\ngo 1.22.3\n\nrequire b v1\n",
+            "requirements.txt": "flask\n",
+        }
+    )
+    assert recipe.versions == {"python": "3.12.1", "node": "v20", "go": "1.22.3"}
+
+
+def test_the_same_inputs_make_the_same_key_and_any_other_make_another() -> None:
+    files = {"requirements.txt": b"flask\n", "package.json": b"{}"}
+    recipe = recipe_of(files)
+    key = key_of(recipe, files, ["python 3.11"])
+    assert key == key_of(recipe, dict(reversed(files.items())), ["python 3.11"])
+    others = [
+        key_of(recipe, files, ["python 3.12"]),
+        key_of(recipe, {**files, "requirements.txt": b"flask \n"}, ["python 3.11"]),
+        key_of(recipe, {"requirements.tx": b"tflask\n", "package.json": b"{}"}, ["python 3.11"]),
+        key_of(recipe_of(files, GivenSetup(commands=("make",))), files, ["python 3.11"]),
+    ]
+    assert len({key, *others}) == 5
+
+
+@pytest.mark.parametrize(
+    ("address", "named", "secure"),
+    [
+        ("https://Index.example.org/simple", "index.example.org:443", True),
+        ("http://index.example.org:8080/x", "index.example.org:8080", False),
+        ("sparse+https://crates.example.org/", "crates.example.org:443", True),
+        ("packages.example.org", "packages.example.org:443", True),
+        ("packages.example.org:8443", "packages.example.org:8443", True),
+        ("localhost:3000", "localhost:3000", True),
+    ],
+)
+def test_an_address_names_a_source(address: str, named: str, secure: bool) -> None:
+    (source,) = package_sources([address])
+    assert (source.named, source.secure, source.authorization) == (named, secure, "")
+
+
+@pytest.mark.parametrize("word", ["direct", "off", "", "ftp://example.org/x", "https://", "file:///srv", "a:b:c"])
+def test_a_word_that_is_no_address_names_none(word: str) -> None:
+    assert package_sources([word]) == ()
+
+
+def test_credentials_are_kept_whichever_address_comes_first() -> None:
+    plain, full = "https://index.example.org/a", "https://ada:p%40ss@index.example.org/b"
+    for order in ([plain, full], [full, plain]):
+        (source,) = package_sources(order)
+        assert source.authorization == "Basic YWRhOnBAc3M="
