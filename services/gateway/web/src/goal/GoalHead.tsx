@@ -35,10 +35,8 @@ function Facts({ goal, now, added }: { goal: Goal; now: number; added: number })
       <span className="fact-progress">
         <Progress goal={{ ...goal, tasks_total: total }} />
         <span>
-          <b>{goal.tasks_done}</b> of {total} tasks{" "}
-          <span className="ink-3">
-            {total - added} planned{added ? `, ${added} added` : ""}
-          </span>
+          <b>{goal.tasks_done}</b> of {total} tasks
+          {added > 0 && <span className="ink-3">{` · ${total - added} planned, ${added} added`}</span>}
         </span>
       </span>
       <span>

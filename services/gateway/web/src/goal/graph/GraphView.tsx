@@ -82,6 +82,7 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
     <div
       ref={pane}
       className="graph"
+      data-layout={places ? "done" : "waits"}
       role="group"
       tabIndex={0}
       onKeyDown={walk}

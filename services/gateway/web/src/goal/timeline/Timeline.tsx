@@ -153,7 +153,7 @@ export function Timeline({ model, attempts, selected, now, over, open }: Props) 
               );
             })}
           {!over && (
-            <b className="time-now" style={{ left: `${at}%` }}>
+            <b className="time-now" style={{ left: `clamp(32px, ${at}%, calc(100% - 32px))` }}>
               {clockOf(now)}
             </b>
           )}
