@@ -108,7 +108,7 @@ def test_forty_questions_are_one_list(
 
 
 def test_ten_thousand_events_are_scrolled_and_found(browser: Browser, many: RunningHub, tmp_path: Path) -> None:
-    goal_id = many.submit({"goal": "Ten thousand events", "workflow": _plan(2_500, 50)}, key="ten-thousand")
+    goal_id = many.submit({"goal": "Ten thousand events", "workflow": _plan(3_400, 50)}, key="ten-thousand")
     rested(many, goal_id, "completed", "ready_for_review")
     last = many.get(f"/goals/{goal_id}")["last_seq"]
     with Visitor(browser, many.url, tmp_path) as visitor:
@@ -132,7 +132,6 @@ def test_nobody_there_to_work_and_then_the_hub_gone(
             visitor.url = alone.url
             goal_id = alone.submit({"goal": "Nobody is there to plan this"})
             page = visitor.open(f"/goals/{goal_id}")
-            expect(page.locator(".log-chip.live, .tabs")).to_be_visible()
             visitor.settle()
             visitor.picture("edge-no-worker")
             assert visitor.findings() == []

@@ -117,6 +117,7 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
           {model.nodes.length > MANY && (
             <MiniMap
               pannable
+              bgColor="var(--surface)"
               ariaLabel="Overview of the graph"
               nodeColor="var(--idle-solid)"
               maskColor="color-mix(in srgb, var(--bg) 70%, transparent)"
