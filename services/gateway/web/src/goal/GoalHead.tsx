@@ -36,7 +36,9 @@ function Facts({ goal, now, added }: { goal: Goal; now: number; added: number })
         <Progress goal={{ ...goal, tasks_total: total }} />
         <span>
           <b>{count(goal.tasks_done)}</b> of {count(total)} tasks
-          {added > 0 && <span className="ink-3">{` · ${count(total - added)} planned, ${count(added)} added`}</span>}
+          {added > 0 && (
+            <span className="ink-3">{` · ${count(total - added)} planned, ${count(added)} added`}</span>
+          )}
         </span>
       </span>
       <span>
