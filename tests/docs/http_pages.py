@@ -26,7 +26,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 async def _ask() -> dict[str, Any]:
-    app = create_app(cast(GatewayPorts, SimpleNamespace(requests=RequestFigures())))
+    app = create_app(cast(GatewayPorts, SimpleNamespace(requests=RequestFigures(), sessions=None)))
     transport = httpx2.ASGITransport(app=cast(Any, app))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get("/schema/openapi.json")
@@ -48,8 +48,8 @@ def api_page(made: str) -> str:
         "The same as a running gateway shows at `/schema` and, exactly and for programs, at"
         " `/schema/openapi.json` (OpenAPI 3.1). Bodies are JSON. A field that a body does not have is refused with"
         " its name. Every call may answer with a problem document ([errors](errors.md)) under the statuses that it"
-        " names. Where keys are"
-        " configured, send `Authorization: Bearer <key>`; without keys the gateway serves its own machine alone.",
+        " names. Where keys are configured, send `Authorization: Bearer <key>` (browsers send the cookie of a"
+        " session); without keys the gateway serves its own machine alone.",
         "Three things are not in that document: `GET /` is the web UI for browsers, `GET /metrics` has figures"
         " for Prometheus, and `/api/v1/ws` is a WebSocket with the frames of `/api/v1/stream`, one JSON object"
         " each, and the same parameters `goal`, `type`, `from` and `runs`.",

@@ -54,6 +54,7 @@ def test_a_goal_is_submitted_watched_answered_approved_and_pulled(hub: RunningHu
     assert "pricing/vat.py" in hub.cli("goal", "diff", goal_id, "--stat").stdout
     assert "+++ b/pricing/vat.py" in hub.cli("goal", "diff", goal_id, "pricing/vat.py").stdout
     _is_applied_and_touches_nothing_else(hub, goal_id, tmp_path / "mine")
+    _is_read_step_by_step(hub, goal_id, question["task_id"])
 
     assert hub.cli("goal", "approve", goal_id).returncode == DONE
     assert hub.cli("goal", "watch", goal_id).returncode == DONE
@@ -61,6 +62,17 @@ def test_a_goal_is_submitted_watched_answered_approved_and_pulled(hub: RunningHu
     assert objects(again)[0]["goal_id"] == goal_id
     types = [item["type"] for item in objects(hub.cli("events", "show", goal_id, "--json"))]
     assert (types[0], types[-1]) == ("goal.accepted", "goal.completed")
+
+
+def _is_read_step_by_step(hub: RunningHub, goal_id: str, task_id: str) -> None:
+    said = hub.cli("goal", "transcript", goal_id, task_id.removeprefix("t-"))
+    assert (said.returncode, said.stderr) == (DONE, "")
+    assert said.stdout.splitlines()[0].endswith("attempt 2"), "the last one, which came after the answer"
+    assert "ROUND_HALF_EVEN" in said.stdout, "in a pipe nothing is folded"
+    items = objects(hub.cli("goal", "transcript", goal_id, task_id, "--attempt", "1", "--json"))
+    assert {"held", "said", "tool"} <= {item["kind"] for item in items}
+    unknown = hub.cli("goal", "transcript", goal_id, "no-such-task")
+    assert (unknown.returncode, "goal plan" in unknown.stderr) == (USAGE, True)
 
 
 def _is_applied_and_touches_nothing_else(hub: RunningHub, goal_id: str, mine: Path) -> None:

@@ -115,6 +115,13 @@ def test_stores_have_named_volumes_where_the_servers_write(services: dict[str, A
     assert postgres["volumes"] == ["postgres_data:/var/lib/postgresql/data"]
 
 
+def test_the_api_and_the_web_ui_are_at_the_ports_that_people_know(services: dict[str, Any]) -> None:
+    inside = services["gateway"]["environment"]["AGENTHUB_PORT"]
+
+    assert services["gateway"]["ports"] == [f"8000:{inside}", f"3800:{inside}"]
+    assert [name for name in OURS if "ports" in services[name]] == ["gateway"]
+
+
 def test_every_service_comes_back_after_its_death_and_gets_the_time_to_stop(services: dict[str, Any]) -> None:
     assert {service["restart"] for service in services.values()} == {"always"}
     assert {services[name]["stop_grace_period"] for name in OURS} == {"15s"}
@@ -286,7 +293,7 @@ def start_ours(deployment: Deployment, name: str, service: Service, port: int) -
     env |= {key: deployment.here(env[key]) for key in ("NATS_URL", "DATABASE_URL") if key in env}
     env |= {"HOME": str(deployment.folder), "AGENTHUB_DATA_DIR": str(deployment.folder / name)}
     if name == "gateway":
-        assert (env["AGENTHUB_HOST"], env["AGENTHUB_PORT"], service["ports"]) == ("0.0.0.0", "8000", ["8000:8000"])
+        assert (env["AGENTHUB_HOST"], env["AGENTHUB_PORT"]) == ("0.0.0.0", "8000")
         env |= {"AGENTHUB_HOST": "127.0.0.1", "AGENTHUB_PORT": str(port)}
     if name in WORKERS:
         env["ANTHROPIC_API_KEY"] = "not-called"
@@ -326,6 +333,7 @@ async def test_every_services_command_runs_with_the_environment_of_the_file(
         return await answers(f"http://127.0.0.1:{unused_tcp_port}/health/ready")
 
     await until(ready, 60, "the gateway is ready")
+    assert await answers(f"http://127.0.0.1:{unused_tcp_port}/"), "the web UI"
     python, *program = services["gateway"]["healthcheck"]["test"][1:]
     assert python == "python"
     assert healthy([sys.executable, *(word.replace(":8000", f":{unused_tcp_port}") for word in program)])

@@ -92,24 +92,6 @@ def test_a_first_run_offers_examples(browser: Browser, tmp_path: Path) -> None:
         assert visitor.complaints == []
 
 
-def test_a_hub_with_keys_asks_for_one_and_goes_on_with_it(browser: Browser, tmp_path: Path) -> None:
-    env = {"AGENTHUB_API_KEYS": "anna:s3cret-of-anna-99"}
-    with (
-        running_hub(tmp_path / "keyed", "--workers", "coding=1", env=env) as keyed,
-        Visitor(browser, keyed.url, tmp_path) as visitor,
-    ):
-        page = visitor.open("/")
-        expect(page.get_by_role("heading", name="This hub asks for a key")).to_be_visible()
-        assert visitor.findings() == []
-        page.get_by_label("One of the keys").fill("wrong")
-        page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_text("The hub does not know the key")).to_be_visible()
-        page.get_by_label("One of the keys").fill("s3cret-of-anna-99")
-        page.get_by_role("button", name="Go on").click()
-        expect(page.get_by_role("heading", name="No goals yet")).to_be_visible()
-        expect(page.locator(".log-chip.live")).to_be_visible()
-
-
 def test_the_first_page_needs_less_than_250_kilobytes() -> None:
     folder = Path("services/gateway/agenthub_gateway/ui")
     index = (folder / "index.html").read_text(encoding="utf-8")

@@ -80,7 +80,9 @@ class Visitor:
 
     def settle(self) -> None:
         """Wait until every read of the page was answered."""
+        expect(self.page.locator(".shell")).to_have_attribute("data-reading", "false", timeout=LOADED_MS)
         expect(self.page.locator(".outlines")).to_have_count(0, timeout=LOADED_MS)
+        expect(self.page.locator("[data-layout='waits']")).to_have_count(0, timeout=LOADED_MS)
         self.page.wait_for_function("document.fonts.status === 'loaded'")
 
     def findings(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 import pytest
@@ -18,8 +18,10 @@ from agenthub_gateway.api.payloads.responses import GOAL_STATES, in_words
 from agenthub_gateway.api.payloads.source import Sources
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_gateway.commands.append import request_id_for
+from agenthub_gateway.commands.sessions import Sessions
 from agenthub_gateway.edge.guard import Guard
 from agenthub_gateway.edge.keys import FAILURES_MAX, PAUSE_S, Failures, Holder, Keys, scope_needed
+from agenthub_gateway.edge.sign_in import SignIn
 from agenthub_gateway.errors import InvalidBody, MalformedBody
 from agenthub_gateway.live.frames import Filter, Frame, known_types, parse_types
 from agenthub_orchestrator.domain.state.status import GoalWord
@@ -203,7 +205,8 @@ async def test_a_host_is_known_whatever_its_port(host: str, status: int) -> None
     async def receive() -> Any:
         raise AssertionError("nothing is read")
 
-    guard = Guard(app, keys=Keys([]), allowed_hosts=("hub.example",))
+    sign_in = SignIn(Keys([]), Failures(lambda: 0.0), cast(Sessions, None))
+    guard = Guard(app, sign_in=sign_in, allowed_hosts=("hub.example",))
     scope: Any = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", host.encode())]}
     await guard(scope, receive, send)
     assert sent[0]["status"] == status

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -31,21 +32,24 @@ from agenthub_gateway.api import (
     goal_reads,
     interventions,
     live,
-    pages,
     system,
 )
 from agenthub_gateway.api.access import public_names
+from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.history import replay, runs
 from agenthub_gateway.api.notifications import history, links
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.commands.append import Writer
+from agenthub_gateway.commands.sessions import STREAM as SESSIONS
+from agenthub_gateway.commands.sessions import Sessions
 from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.edge.guard import Guard
 from agenthub_gateway.edge.head import AnswersHead
-from agenthub_gateway.edge.keys import Keys
+from agenthub_gateway.edge.keys import Failures, Keys
+from agenthub_gateway.edge.sign_in import SignIn
 from agenthub_gateway.erasing import erase_goal
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
@@ -96,6 +100,7 @@ def create_app(
     accounts: frozenset[int] | None = None,
 ) -> ASGIApp:
     """The ASGI application on the hub's collaborators; only `accounts` of this machine need no key, None: all."""
+    sign_in = SignIn(Keys(api_keys), Failures(time.monotonic), ports.sessions)
     app = Litestar(
         route_handlers=[
             submit,
@@ -109,12 +114,14 @@ def create_app(
             *system.HANDLERS,
             *history.HANDLERS,
             *links.HANDLERS,
+            *session.HANDLERS,
             *pages.HANDLERS,
         ],
         dependencies={
             "ports": Provide(lambda: ports, sync_to_thread=False),
             "caller": Provide(caller_of, sync_to_thread=False),
             "reading": Provide(reading_of, sync_to_thread=False),
+            "sign_in": Provide(lambda: sign_in, sync_to_thread=False),
         },
         exception_handlers={Exception: _as_problem},
         openapi_config=openapi_config(version("agenthub")),
@@ -122,7 +129,7 @@ def create_app(
         logging_config=None,
     )
     metered = Metered(app, ports.requests)
-    return AnswersHead(Guard(metered, keys=Keys(api_keys), allowed_hosts=allowed_hosts, accounts=accounts))
+    return AnswersHead(Guard(metered, sign_in=sign_in, allowed_hosts=allowed_hosts, accounts=accounts))
 
 
 @contextlib.asynccontextmanager
@@ -183,6 +190,8 @@ async def _assembled(
         accepts_local_repositories=settings.embedded,
         git=settings.git,
         requests=RequestFigures(),
+        sessions=Sessions(FencedStream(nc, SESSIONS, patience_s=_PATIENCE_S), clock),
+        public_url=settings.public_url,
         links=LinkSigner(settings.link_key) if settings.link_key else None,
     )
 

@@ -5,6 +5,9 @@ AgenthubError
 ├── MalformedBody         the request's body is no JSON
 ├── InvalidBody           the request's body does not fit; lists every place with its remedy
 ├── KeyReused             an Idempotency-Key came with another body than the first time
+├── KeyRefused            a browser signs in with a key that is none of the hub's
+├── TooManyFailures       too many wrong keys came from one place
+├── SignInLinkSpent       a one-time link opens nothing any more
 ├── PlanChanged           the plan is another one than the caller saw; holds the one that stands
 └── ProjectionBehind      the read models have not reached the position that the caller waits for
 """
@@ -44,6 +47,22 @@ class MalformedBody(AgenthubError):
 
 class KeyReused(AgenthubError):
     """The Idempotency-Key belongs to another request."""
+
+
+class KeyRefused(AgenthubError):
+    """The key is none of the hub's."""
+
+
+class TooManyFailures(AgenthubError):
+    """Too many wrong keys came from one place; `headers` say for how long none is looked at."""
+
+    def __init__(self, message: str, *, wait_s: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(wait_s)}
+
+
+class SignInLinkSpent(AgenthubError):
+    """The link was used, is too old, or was never made."""
 
 
 class PlanChanged(CommandRefused):

@@ -9,6 +9,7 @@ from pathlib import Path
 from agenthub_events.ports import Artifacts, Clock, EventLog, Ids
 from agenthub_events.redaction import KnownSecrets
 from agenthub_gateway.commands.append import Writer
+from agenthub_gateway.commands.sessions import Sessions
 from agenthub_gateway.erasing import Erased
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
@@ -34,7 +35,7 @@ class GatewayPorts:
     masked in what is shown of them; `erase` takes away what a goal keeps beside the log, `requests` counts what
     came over HTTP. `accepts_local_repositories`: a folder of this machine makes sense only to a hub whose workers
     run on it. `git` are the credentials for addresses, `links` reads what links in messages claim; None: none are
-    signed.
+    signed. `sessions` are those of browsers, `public_url` is the address that people use, empty when none is set.
     """
 
     log: EventLog
@@ -60,4 +61,6 @@ class GatewayPorts:
     accepts_local_repositories: bool
     git: GitAccess
     requests: RequestFigures
+    sessions: Sessions
+    public_url: str = ""
     links: LinkSigner | None = None

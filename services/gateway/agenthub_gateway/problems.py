@@ -22,11 +22,14 @@ from agenthub_events.errors import (
 from agenthub_gateway.errors import (
     FieldError,
     InvalidBody,
+    KeyRefused,
     KeyReused,
     MalformedBody,
     NotFound,
     PlanChanged,
     ProjectionBehind,
+    SignInLinkSpent,
+    TooManyFailures,
 )
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.repository.errors import CommitMissing
@@ -67,6 +70,7 @@ PROBLEMS: Mapping[str, Kind] = {
     "unauthorized": Kind(401, "A key is needed", "Send `Authorization: Bearer <key>` with a configured key."),
     "insufficient-scope": Kind(403, "The key does not reach so far", "Use a key with the named scope."),
     "too-many-failures": Kind(429, "Too many wrong keys", "Wait for the seconds in `Retry-After`."),
+    "sign-in-link-spent": Kind(410, "The link opens nothing any more", "Ask for another one: `agenthub open`."),
     "unsupported-media-type": Kind(415, "The body is of another kind", "Send `Content-Type: application/json`."),
     "foreign-host": Kind(403, "Unknown host name", "Name further host names in AGENTHUB_ALLOWED_HOSTS."),
     "foreign-origin": Kind(403, "Request from a foreign page", "Use the hub's own address in the browser."),
@@ -108,6 +112,9 @@ _BY_ERROR: tuple[tuple[type[Exception], str], ...] = (
     (InvalidBody, "invalid-input"),
     (KeyReused, "idempotency-key-reused"),
     (ProjectionBehind, "projection-behind"),
+    (KeyRefused, "unauthorized"),
+    (TooManyFailures, "too-many-failures"),
+    (SignInLinkSpent, "sign-in-link-spent"),
     (InvalidPlan, "invalid-plan"),
     (InvalidInput, "invalid-input"),
     (ArtifactMissing, "artifact-missing"),

@@ -11,10 +11,12 @@ from typing import Literal
 import msgspec
 
 FOLDER = "/static/"
+SIGN_IN = "/sign-in"
 # One page for all of these: what to show is decided in the browser.
 PAGES = (
     "/",
     "/new",
+    SIGN_IN,
     "/goals/{goal_id:str}",
     "/inbox",
     "/review",

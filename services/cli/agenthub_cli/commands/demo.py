@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import time
 from datetime import datetime
 from pathlib import Path
@@ -22,12 +25,16 @@ REHEARSAL = (
     "REHEARSAL: a scripted model plays the sample goal. Its tool calls, workspaces, tests and failures are real."
 )
 _DEADLINE_S = 180.0
+_HOME = re.compile(r"demo-\d{8}-\d{6}")
 _COUNTED = ("passed", "failed", "errors", "skipped")
 
 
 def demo(
     *,
     folder: Annotated[Path, Parameter(help="Where the demo's hubs keep their data")] = Path("var"),
+    clean: Annotated[
+        bool, Parameter(negative="", help="Only remove what earlier demos have left there; one that runs stays")
+    ] = False,
     json: Json = False,
 ) -> int:
     """Play the sample goal: plan, parallel work, a real failing test, its repair, three gates.
@@ -35,6 +42,8 @@ def demo(
     Starts a hub of its own in a fresh folder, submits the goal over HTTP, tells what happens as it happens, and
     leaves a git repository with the result. With --json each event is an object, and the summary is the last one.
     """
+    if clean:
+        return _clean(folder.resolve(), json=json)
     from agenthub_worker.rehearsal.catalog import SAMPLE_GOALS
 
     sample = SAMPLE_GOALS[0]
@@ -60,6 +69,41 @@ def demo(
         return exit_codes.OK
     say(f"\n{_in_lines(summary)}\n\n{_next(home, goal['goal_id'], result)}\n{REHEARSAL}")
     return exit_codes.OK
+
+
+def _clean(folder: Path, *, json: bool) -> int:
+    removed = []
+    for home in sorted(folder.glob("demo-*")):
+        # Only what a demo has made: its name, and a hub's own file in it.
+        if not _HOME.fullmatch(home.name) or not (home / "secret.json").is_file() or home.is_symlink():
+            continue
+        if _in_use(home):
+            say(f"{home} runs, and stays", aside=json)
+            continue
+        try:
+            shutil.rmtree(home)
+        except OSError as error:
+            raise CommandFailed(f"{home} cannot be removed: {error}", hint="remove it by hand") from error
+        removed.append(str(home))
+    if json:
+        print_json({"removed": removed})
+    else:
+        say("\n".join(f"Removed {home}" for home in removed) or f"No demo has left anything in {folder}")
+    return exit_codes.OK
+
+
+def _in_use(home: Path) -> bool:
+    """Whether a hub holds the folder, also one that has not announced itself yet."""
+    from agenthub_runtime.file_lock import try_lock
+
+    try:
+        descriptor = os.open(home / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return not try_lock(descriptor, shared=True)
+    finally:
+        os.close(descriptor)
 
 
 def _summary(hub: HubClient, goal: dict[str, Any], result: Path, seconds: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from agenthub_cli import exit_codes
 from agenthub_cli.checked import Calls, Count, Dollars, Id, Seconds
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
 from agenthub_cli.errors import CommandFailed
+from agenthub_cli.goals.transcript import transcript
 from agenthub_cli.goals.views import diff, log, plan
 from agenthub_cli.goals.watch import (
     beginning,
@@ -26,7 +27,7 @@ GoalId: TypeAlias = Annotated[Id, Parameter(help="Id of the goal (`agenthub goal
 Reason: TypeAlias = Annotated[str, Parameter(help="Why, in your words; it stands in the log")]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
-for view in (diff, log, plan):
+for view in (diff, log, plan, transcript):
     app.command(view)
 
 

@@ -3,14 +3,14 @@
 Without keys the gateway serves this machine alone, and there only the account that runs it and root. A web page
 elsewhere can still make a browser here send requests to it, directly or by pointing its own name at 127.0.0.1; so
 the names in `Host` and `Origin` are checked, and what a browser says about the page. With keys none of this
-matters: no browser adds a key by itself.
+matters to who sends one, since no browser adds it by itself. It does add the cookie of a session, also for a page
+on another port of the same machine: a session opens nothing but to a page of this very address.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,9 +18,11 @@ import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from agenthub_events.errors import StoreUnavailable
 from agenthub_gateway.edge.accounts import ACCOUNT
-from agenthub_gateway.edge.keys import Failures, Keys, scope_needed
-from agenthub_gateway.problems import MEDIA_TYPE, Problem, problem
+from agenthub_gateway.edge.keys import SESSION, Holder, scope_needed
+from agenthub_gateway.edge.sign_in import SignIn
+from agenthub_gateway.problems import MEDIA_TYPE, Problem, problem, problem_of
 from agenthub_gateway.web import FOLDER, is_page
 
 _log = structlog.get_logger(__name__)
@@ -28,6 +30,7 @@ _log = structlog.get_logger(__name__)
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 LOCAL_PRINCIPAL = "local"
 PRINCIPAL = "agenthub.principal"
+HOLDER = "agenthub.holder"
 _GUARDED: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
 _OPEN_PATHS = frozenset({"/health", "/ready", "/health/live", "/health/ready"})
 # A link in a message is its own key.
@@ -46,17 +49,16 @@ class Guard:
         self,
         app: ASGIApp,
         *,
-        keys: Keys,
+        sign_in: SignIn,
         allowed_hosts: Sequence[str],
         accounts: frozenset[int] | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
-        self._keys = keys
+        self._sign_in = sign_in
         self._named = frozenset(host.lower() for host in allowed_hosts)
         self._hosts = LOCAL_HOSTS | self._named
         self._accounts = accounts
-        self._failures = Failures(monotonic)
+        self._failures = sign_in.failures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check one connection and hand it on."""
@@ -65,12 +67,15 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        refusal = self._identify(scope, headers) if self._keys else self._local(scope, headers)
+        if self._sign_in.keys:
+            refusal = await self._identify(scope, headers)
+        else:
+            refusal = self._local(scope, headers)
         refusal = refusal or _unreadable(scope, headers)
         if refusal is None:
             await self._app(scope, receive, send)
         elif scope["type"] == ScopeType.HTTP:
-            await _answer(send, refusal, self._failures.wait_s(_place(scope)))
+            await _answer(send, refusal, self._failures.wait_s(place_of(scope)))
         else:
             # Before the handshake is accepted a close becomes status 403.
             await send({"type": "websocket.close", "code": 1008, "reason": refusal.title})
@@ -101,23 +106,47 @@ class Guard:
             return problem("foreign-origin", "A page of another site asks")
         return None
 
-    def _identify(self, scope: Scope, headers: dict[str, str]) -> Problem | None:
+    async def _identify(self, scope: Scope, headers: dict[str, str]) -> Problem | None:
         if _is_open(scope):
             return None
-        place = _place(scope)
+        given = headers.get("authorization", "")
+        if _is_way_in(scope) and not given:
+            foreign = self._not_own(scope, headers) if _says_its_page(headers) else None
+            return foreign or await self._by_session(scope, headers, is_needed=False)
+        return self._by_key(scope, given) if given else await self._by_session(scope, headers)
+
+    def _by_key(self, scope: Scope, given: str) -> Problem | None:
+        place = place_of(scope)
         if self._failures.wait_s(place):
             return problem("too-many-failures", "Too many wrong keys came from here: none is looked at")
-        given = headers.get("authorization", "")
-        holder = self._keys.holder(given)
+        holder = self._sign_in.keys.holder(given)
         if holder is None:
-            if given:
-                self._failures.add(place)
-                _log.warning("key_refused", place=place)
+            self._failures.add(place)
+            _log.warning("key_refused", place=place)
             return problem("unauthorized", "The request carries no key that this hub knows")
-        needed = scope_needed(scope["method"] if scope["type"] == ScopeType.HTTP else "GET", scope["path"])
-        if not holder.may(needed):
-            return problem("insufficient-scope", f"This needs a key of scope `{needed}`, not `{holder.scope}`")
-        scope.setdefault("state", {})[PRINCIPAL] = holder.name
+        return _reached(scope, holder)
+
+    async def _by_session(
+        self, scope: Scope, headers: dict[str, str], *, is_needed: bool = True
+    ) -> Problem | None:
+        try:
+            holder = await self._sign_in.holder_of_session(headers)
+        except StoreUnavailable as error:
+            return problem_of(error)
+        if holder is None:
+            unknown = problem("unauthorized", "The request carries no key that this hub knows")
+            return unknown if is_needed else None
+        return self._not_own(scope, headers) or _reached(scope, holder)
+
+    def _not_own(self, scope: Scope, headers: dict[str, str]) -> Problem | None:
+        """Who has a cookie must be a page of this address, as far as a browser tells; to write, it has to tell."""
+        host, origin, site = headers.get("host", ""), headers.get("origin"), headers.get("sec-fetch-site")
+        if origin is not None and not self._is_own_page(origin, host):
+            return problem("foreign-origin", f"`{origin[:100]}` is not a page of this hub")
+        if site in _ELSEWHERE:
+            return problem("foreign-origin", "A page of another site asks")
+        if origin is None and site != "same-origin" and not _reads(scope):
+            return problem("foreign-origin", "A session acts for pages of this hub alone, and this names none")
         return None
 
     def _is_own_page(self, origin: str, host: str) -> bool:
@@ -140,11 +169,29 @@ def _is_open(scope: Scope) -> bool:
     return (path.startswith(FOLDER) or is_page(path)) and _reads(scope)
 
 
+def _is_way_in(scope: Scope) -> bool:
+    """Whether a browser signs in, or asks whether it is."""
+    return scope["type"] == ScopeType.HTTP and scope["path"] == SESSION
+
+
+def _says_its_page(headers: dict[str, str]) -> bool:
+    return "origin" in headers or "sec-fetch-site" in headers
+
+
+def _reached(scope: Scope, holder: Holder) -> Problem | None:
+    """Let the holder of a key in, unless the key does not reach so far."""
+    needed = scope_needed(scope["method"] if scope["type"] == ScopeType.HTTP else "GET", scope["path"])
+    if not holder.may(needed):
+        return problem("insufficient-scope", f"This needs a key of scope `{needed}`, not `{holder.scope}`")
+    scope.setdefault("state", {}).update({PRINCIPAL: holder.name, HOLDER: holder})
+    return None
+
+
 def _reads(scope: Scope) -> bool:
     return scope["type"] == ScopeType.HTTP and scope["method"] in _READING
 
 
-def _place(scope: Scope) -> str:
+def place_of(scope: Scope) -> str:
     """Where a request comes from: an account of this machine, or a network address without its port."""
     account = scope.get("state", {}).get(ACCOUNT)
     client = scope.get("client")

@@ -14,13 +14,16 @@ from agenthub_runtime.settings.api_keys import SCOPES, Scope, read_api_key
 FAILURES_MAX = 10
 PAUSE_S = 6.0
 _PLACES_MAX = 4_096
+# Where browsers sign in and out.
+SESSION = "/api/v1/session"
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Whose key a request carries, and how far it reaches."""
+    """Whose key a request carries, and how far it reaches. `proof` tells the key from every other one."""
 
     name: str
     scope: Scope
+    proof: str = ""
 
     def may(self, needed: Scope) -> bool:
         """Whether the key reaches so far; each scope holds those before it."""
@@ -35,7 +38,8 @@ class Keys:
         for place, entry in enumerate(entries, start=1):
             key = read_api_key(entry, place)
             digest = bytes.fromhex(key.digest) if key.digest else _digest(key.secret)
-            self._held.append((Holder(key.name, key.scope), digest))
+            proof = hashlib.sha256(b"agenthub session\0" + digest).hexdigest()
+            self._held.append((Holder(key.name, key.scope, proof), digest))
 
     def __bool__(self) -> bool:
         return bool(self._held)
@@ -49,6 +53,10 @@ class Keys:
             same = hmac.compare_digest(given, digest)
             found = holder if same and scheme.lower() == "bearer" else found
         return found
+
+    def proven(self, proof: str) -> Holder | None:
+        """The holder whose key has this proof."""
+        return next((holder for holder, _ in self._held if proof and holder.proof == proof), None)
 
 
 class Failures:
@@ -81,6 +89,8 @@ class Failures:
 def scope_needed(method: str, path: str) -> Scope:
     """How far a key has to reach for a request."""
     if method in ("GET", "HEAD", "OPTIONS"):
+        return "read"
+    if path.startswith(SESSION):
         return "read"
     if path.rstrip("/") in ("/goals", "/api/v1/goals"):
         return "submit"

@@ -3,6 +3,7 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Refused } from "./api/client";
+import { enter } from "./api/session";
 import { feed } from "./live/feed";
 import { Refresher } from "./live/refresh";
 import { router } from "./router";
@@ -22,10 +23,10 @@ const queries = new QueryClient({
   },
 });
 
-new Refresher(queries, feed);
-feed.start();
-const place = document.getElementById("root");
-if (place) {
+async function start(place: HTMLElement): Promise<void> {
+  const session = await enter();
+  new Refresher(queries, feed);
+  if (session?.way !== "none") feed.start();
   createRoot(place).render(
     <StrictMode>
       <QueryClientProvider client={queries}>
@@ -34,3 +35,6 @@ if (place) {
     </StrictMode>,
   );
 }
+
+const place = document.getElementById("root");
+if (place) void start(place);

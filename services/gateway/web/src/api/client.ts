@@ -1,4 +1,3 @@
-import { apiKey } from "./key";
 import type { Problem } from "./types";
 
 export const API = "/api/v1";
@@ -42,11 +41,9 @@ export function positionRead(): number {
 
 /** A request to the hub. Throws `Refused`; an aborted one throws the abort. */
 export async function ask(path: string, options: RequestInit = {}): Promise<Response> {
-  const headers = new Headers(options.headers);
-  if (apiKey) headers.set("Authorization", `Bearer ${apiKey}`);
   let response: Response;
   try {
-    response = await fetch(path, { ...options, headers });
+    response = await fetch(path, options);
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new Refused(problemOf(0, "The gateway did not answer", ""), path);
@@ -88,7 +85,7 @@ export function once(): string {
     .join("");
 }
 
-/** Save what an address answers as a file; a link of a browser would carry no key. */
+/** Save what an address answers as a file; a link could not say why there is none. */
 export async function save(path: string, name: string): Promise<void> {
   const href = URL.createObjectURL(await (await ask(path)).blob());
   const link = document.createElement("a");

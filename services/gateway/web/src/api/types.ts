@@ -1,6 +1,6 @@
 import type { components } from "./schema";
 
-type Schemas = components["schemas"];
+export type Schemas = components["schemas"];
 
 export type Goal = Schemas["GoalView"];
 export type GoalPage = Schemas["GoalPage"];

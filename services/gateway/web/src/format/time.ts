@@ -19,7 +19,8 @@ export function duration(seconds: number): string {
   if (whole < MINUTE) return `${whole} s`;
   if (whole < HOUR) return `${Math.floor(whole / MINUTE)} m ${two(whole % MINUTE)} s`;
   if (whole < DAY) return `${Math.floor(whole / HOUR)} h ${two(Math.floor((whole % HOUR) / MINUTE))} m`;
-  return `${Math.floor(whole / DAY)} d ${Math.floor((whole % DAY) / HOUR)} h`;
+  const hours = Math.floor((whole % DAY) / HOUR);
+  return `${Math.floor(whole / DAY)} d${hours ? ` ${hours} h` : ""}`;
 }
 
 /** `22:27:41` today, `17 Nov, 22:27` before. */

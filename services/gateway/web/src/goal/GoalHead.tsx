@@ -35,10 +35,10 @@ function Facts({ goal, now, added }: { goal: Goal; now: number; added: number })
       <span className="fact-progress">
         <Progress goal={{ ...goal, tasks_total: total }} />
         <span>
-          <b>{goal.tasks_done}</b> of {total} tasks{" "}
-          <span className="ink-3">
-            {total - added} planned{added ? `, ${added} added` : ""}
-          </span>
+          <b>{count(goal.tasks_done)}</b> of {count(total)} tasks
+          {added > 0 && (
+            <span className="ink-3">{` · ${count(total - added)} planned, ${count(added)} added`}</span>
+          )}
         </span>
       </span>
       <span>

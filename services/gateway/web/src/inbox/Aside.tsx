@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { graph, task as taskQuery } from "../api/queries";
 import type { Goal, Question } from "../api/types";
-import { dollars } from "../format/numbers";
+import { dollars, some } from "../format/numbers";
 import { duration } from "../format/time";
 import { worked } from "../goal/model";
 import { Key } from "../keyboard/Key";
@@ -75,7 +75,7 @@ function AgentSoFar({ goalId, taskId, question }: { goalId: string; taskId: stri
         <dd>{duration(worked(attempt))}</dd>
         <dt>Spend</dt>
         <dd>
-          {dollars(attempt.cost_usd)}, {attempt.llm_calls} calls
+          {dollars(attempt.cost_usd)}, {some(attempt.llm_calls, "call")}
         </dd>
         {attempt.checkpoint && (
           <>

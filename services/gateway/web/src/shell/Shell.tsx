@@ -1,8 +1,9 @@
-import { useQuery } from "@tanstack/react-query";
+import { useIsFetching, useQuery } from "@tanstack/react-query";
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { onKeyWanted } from "../api/client";
 import { goals, inbox } from "../api/queries";
+import { whoAsks } from "../api/session";
 import { useKeys } from "../keyboard/keys";
 import { waitsForApproval } from "../states/state";
 import { useStored } from "../ui/useStored";
@@ -35,23 +36,32 @@ function useTitle(needs: number) {
   }, [path, needs]);
 }
 
-/** What stands around every page. */
+/** The form for a key while the hub does not know who is there, else everything. */
 export function Shell() {
+  const [locked, setLocked] = useState(() => whoAsks()?.way === "none");
+  useEffect(() => onKeyWanted(() => setLocked(true)), []);
+  useEffect(() => {
+    if (locked) document.title = "Sign in · agenthub";
+  }, [locked]);
+  return locked ? <KeyForm /> : <Hub />;
+}
+
+/** What stands around every page. */
+function Hub() {
   const path = useRouterState({ select: (state) => state.location.pathname });
   const navigate = useNavigate();
   const kind = NARROW.test(path) ? "narrow" : "wide";
   const lists = useStored("agenthub-bar-wide", true);
   const details = useStored("agenthub-bar-narrow", false);
   const [wide, setWide] = kind === "wide" ? lists : details;
-  const [locked, setLocked] = useState(false);
   const [palette, setPalette] = useState(false);
   const [help, setHelp] = useState(false);
   const chord = useRef(0);
   const needs = useNeeds();
   const { status } = useFeed();
+  const reading = useIsFetching();
   useTitle(needs.questions + needs.verdicts);
   useTellings();
-  useEffect(() => onKeyWanted(() => setLocked(true)), []);
   const jump = (to: string) => () => {
     if (Date.now() - chord.current >= CHORD_MS) return false;
     chord.current = 0;
@@ -72,9 +82,11 @@ export function Shell() {
     a: jump("/analytics"),
     "\\": () => setWide(!wide),
   });
-  if (locked) return <KeyForm />;
   return (
-    <div className={`shell ${wide ? "" : "narrow"} ${status === "stale" ? "is-stale" : ""}`}>
+    <div
+      className={`shell ${wide ? "" : "narrow"} ${status === "stale" ? "is-stale" : ""}`}
+      data-reading={reading > 0 || status === "connecting"}
+    >
       <a className="skip" href="#main">
         Skip to the page
       </a>

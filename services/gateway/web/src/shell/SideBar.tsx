@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { goals, letters } from "../api/queries";
+import { signOut, whoAsks } from "../api/session";
 import { count } from "../format/numbers";
 import { Key } from "../keyboard/Key";
 import { Mark } from "../states/StateMark";
@@ -65,6 +66,25 @@ function Recent() {
   );
 }
 
+/** Whose key this browser goes by; nothing where the hub asks for none. */
+function SignedIn({ wide }: { wide: boolean }) {
+  const who = whoAsks();
+  if (who?.way !== "session") return null;
+  return (
+    <button
+      type="button"
+      className="side-button"
+      onClick={() => void signOut()}
+      title={`Signed in as ${who.name}, scope ${who.scope}`}
+      {...(wide ? {} : { "aria-label": "Sign out" })}
+    >
+      <Icon name="leave" />
+      {wide && <span className="grow">Sign out</span>}
+      {wide && <span className="ink-3 one-line">{who.name}</span>}
+    </button>
+  );
+}
+
 export function SideBar({ wide, needs, toggle }: { wide: boolean; needs: Needs; toggle: () => void }) {
   const dead = useQuery(letters()).data?.length ?? 0;
   return (
@@ -109,6 +129,7 @@ export function SideBar({ wide, needs, toggle }: { wide: boolean; needs: Needs; 
       <div className="grow" />
       <LogChip wide={wide} />
       <Appearance wide={wide} />
+      <SignedIn wide={wide} />
       <button
         type="button"
         className="side-button"

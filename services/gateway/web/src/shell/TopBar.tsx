@@ -24,7 +24,7 @@ export function TopBar({ path, aside }: { path: Crumb[]; aside?: ReactNode }) {
               </span>
             )}
             {crumb.to ? (
-              <Link to={crumb.to} className="ink-2">
+              <Link to={crumb.to} className="ink-2 one-line">
                 {crumb.name}
               </Link>
             ) : (

@@ -5,6 +5,8 @@ import type { Accepted } from "../api/types";
 import { feed } from "../live/feed";
 import { notices } from "./notices";
 
+const READ_WITHIN_MS = 1_500;
+
 interface Done {
   title: string;
   tone?: "ok" | "idle";
@@ -33,7 +35,11 @@ export function useCommand(what: string): Command {
       intent.current = { words: "", key: "" };
       setError(null);
       feed.reached(answer.sequence);
-      await queries.invalidateQueries();
+      // Everything is read anew; what takes longer to read does not hold the person up.
+      await Promise.race([
+        queries.invalidateQueries(),
+        new Promise((resolve) => setTimeout(resolve, READ_WITHIN_MS)),
+      ]);
       if (done) notices.add({ title: done.title, tone: done.tone ?? "ok" });
       return true;
     } catch (thrown) {

@@ -1,5 +1,8 @@
 import type { EventDocument, TimelineLine } from "../../api/types";
+import { count, dollars, some } from "../../format/numbers";
 import type { Tone } from "../../states/state";
+
+type Facts = Record<string, unknown>;
 
 const TONES: [RegExp, Tone][] = [
   [/failed|timed_out|dead_lettered|exceeded|stalled|rejected/, "bad"],
@@ -9,6 +12,16 @@ const TONES: [RegExp, Tone][] = [
   [/started|progressed/, "run"],
 ];
 const NOISE = new Set(["task.progressed", "agent.heartbeat", "llm.called", "budget.reserved", "budget.settled"]);
+/** Of what the story does not tell, the facts that a person looks for. */
+const FACTS: Record<string, (body: Facts) => string> = {
+  "llm.called": (body) =>
+    `${body.model}, ${count(Number(body.input_tokens ?? 0))} tokens in, ${count(Number(body.output_tokens ?? 0))} out`,
+  "budget.reserved": (body) =>
+    `up to ${some(Number(body.calls ?? 0), "call")} and ${dollars(Number(body.cost_usd ?? 0))} set aside`,
+  "budget.settled": (body) =>
+    `${some(Number(body.calls ?? 0), "call")} and ${dollars(Number(body.cost_usd ?? 0))} used`,
+  "seal.recorded": (body) => `${count(Number(body.messages ?? 0))} messages sealed up to #${body.up_to_seq}`,
+};
 const SAID = ["question", "reason", "summary", "text", "answer", "feedback", "title", "error"];
 
 export const toneOf = (type: string): Tone => TONES.find(([pattern]) => pattern.test(type))?.[1] ?? "idle";
@@ -19,7 +32,9 @@ export const isError = (type: string): boolean => toneOf(type) === "bad";
 export function sentence(event: EventDocument, story: ReadonlyMap<number, TimelineLine>): string {
   const told = story.get(event.sequence)?.text;
   if (told) return told;
-  const body = event.event ?? {};
+  const body: Facts = event.event ?? {};
+  const facts = FACTS[event.type]?.(body);
+  if (facts) return facts;
   const result = body.result;
   if (result && typeof result === "object" && "summary" in result) return String(result.summary);
   for (const field of SAID) if (typeof body[field] === "string" && body[field]) return String(body[field]);

@@ -82,6 +82,7 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
     <div
       ref={pane}
       className="graph"
+      data-layout={places ? "done" : "waits"}
       role="group"
       tabIndex={0}
       onKeyDown={walk}
@@ -116,6 +117,7 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
           {model.nodes.length > MANY && (
             <MiniMap
               pannable
+              bgColor="var(--surface)"
               ariaLabel="Overview of the graph"
               nodeColor="var(--idle-solid)"
               maskColor="color-mix(in srgb, var(--bg) 70%, transparent)"

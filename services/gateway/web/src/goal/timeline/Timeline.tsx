@@ -140,7 +140,9 @@ export function Timeline({ model, attempts, selected, now, over, open }: Props) 
   return (
     <section className="timeline" aria-label="Attempts in time">
       <div className="time-head tiny ink-3">
-        <span className="time-title">Attempts; hatched is waiting</span>
+        <span className="time-title one-line" title="Attempts; hatched is waiting">
+          Attempts; hatched is waiting
+        </span>
         <span className="time-axis" aria-hidden="true">
           {ticks(span)
             .filter((tick) => over || Math.abs(place(tick, span) - at) > NEAR)
@@ -153,7 +155,7 @@ export function Timeline({ model, attempts, selected, now, over, open }: Props) 
               );
             })}
           {!over && (
-            <b className="time-now" style={{ left: `${at}%` }}>
+            <b className="time-now" style={{ left: `clamp(32px, ${at}%, calc(100% - 32px))` }}>
               {clockOf(now)}
             </b>
           )}

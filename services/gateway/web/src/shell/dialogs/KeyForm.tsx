@@ -1,7 +1,18 @@
-import { apiKey, keepKey } from "../../api/key";
+import { useState } from "react";
+import { linkRefusal, refusalOf, signIn } from "../../api/session";
+import { Icon } from "../../ui/icons";
 
-/** The hub wants a key, or another one. */
+/** The hub wants to know who is there. */
 export function KeyForm() {
+  const [refusal, setRefusal] = useState(linkRefusal);
+  const [busy, setBusy] = useState(false);
+  async function send(key: string) {
+    setBusy(true);
+    const told = await refusalOf(signIn({ key }));
+    if (!told) return location.reload();
+    setRefusal(told);
+    setBusy(false);
+  }
   return (
     <main className="key-page" id="main">
       <form
@@ -9,26 +20,30 @@ export function KeyForm() {
         className="stack"
         onSubmit={(event) => {
           event.preventDefault();
-          keepKey(String(new FormData(event.currentTarget).get("key") ?? ""));
+          void send(String(new FormData(event.currentTarget).get("key") ?? ""));
         }}
       >
-        <h1>This hub asks for a key</h1>
-        {apiKey && (
+        <span className="key-brand">
+          <Icon name="logo" />
+          agenthub
+        </span>
+        <h1>Sign in</h1>
+        {refusal && (
           <p className="error" role="alert">
-            The hub does not know the key that you gave.
+            {refusal}
           </p>
         )}
         <div className="field">
-          <label htmlFor="key">One of the keys in AGENTHUB_API_KEYS. It is kept until you close this tab.</label>
-          <input id="key" name="key" type="password" autoComplete="off" required />
+          <label htmlFor="key">Your key, one of AGENTHUB_API_KEYS</label>
+          <input id="key" name="key" type="password" autoComplete="current-password" required />
+          <p className="hint">This browser stays signed in for a week, or until you sign out.</p>
         </div>
-        <div>
-          <button type="submit" className="button primary">
-            Go on
-          </button>
-        </div>
+        <button type="submit" className="button primary" disabled={busy}>
+          Sign in
+        </button>
         <p className="hint">
-          On the command line: <code>AGENTHUB_API_KEY=… agenthub goal list</code>
+          Without typing it: <code>AGENTHUB_API_KEY=… agenthub open</code> opens this page with a link that works
+          once.
         </p>
       </form>
     </main>

@@ -3,6 +3,7 @@ import { useNavigate, useRouterState } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { useEffect, useRef, useState } from "react";
 import { goals, graph } from "../../api/queries";
+import { signOut, whoAsks } from "../../api/session";
 import { Mark } from "../../states/StateMark";
 import { goalState, taskState } from "../../states/state";
 import { areas } from "../SideBar";
@@ -62,6 +63,11 @@ function Items({ words, go }: { words: string; go: (to: string) => void }) {
             {area.name}
           </Command.Item>
         ))}
+        {whoAsks()?.way === "session" && (
+          <Command.Item value="sign out leave" onSelect={() => void signOut()}>
+            Sign out
+          </Command.Item>
+        )}
       </Command.Group>
     </Command.List>
   );

@@ -1,0 +1,118 @@
+"""What an agent said and did in an attempt, line by line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from agenthub_cli import exit_codes
+from agenthub_cli.checked import Count
+from agenthub_cli.client.hub_client import HubClient, Json, Url
+from agenthub_cli.errors import CommandFailed
+from agenthub_cli.goals.views import GoalName
+from agenthub_cli.terminal.output import print_json, program, say
+
+_FOLDED = 8
+_INDENT = " " * 11
+
+
+def transcript(
+    goal_id: GoalName,
+    task: Annotated[str, Parameter(help="Name or id of the task (`agenthub goal plan`)")],
+    *,
+    attempt: Annotated[Count | None, Parameter(help="Which attempt [default: the last]")] = None,
+    full: Annotated[bool, Parameter(negative="", help="All of what tools gave back, also on a terminal")] = False,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Read what an agent said and did on a task, with every tool call and what came back."""
+    hub = HubClient(url)
+    found = _task_called(task, hub.pages(f"/goals/{goal_id}/tasks"), str(goal_id))
+    number = attempt or found["attempt"]
+    if not number:
+        raise CommandFailed(f"{found['task_id']} has not been tried yet", hint=f"{program()} goal watch {goal_id}")
+    read = hub.get(f"/goals/{goal_id}/tasks/{found['task_id']}/attempts/{number}/transcript")
+    if json:
+        for item in read["items"]:
+            print_json(item)
+        return
+    folded = None if full or not sys.stdout.isatty() else _FOLDED
+    say(f"{found['title']}, attempt {number}")
+    for line in told(read["items"], folded=folded):
+        say(line)
+    for line in str(read["live"]).splitlines():
+        say(f"{_INDENT}{line}")
+
+
+def told(items: Iterable[Mapping[str, Any]], *, folded: int | None) -> Iterator[str]:
+    """A transcript as lines; of what a tool gave back, and of what it was given, `folded` lines at most."""
+    for item in items:
+        at = datetime.fromisoformat(item["at"]).astimezone().strftime("[%H:%M:%S]")
+        kind, text = item["kind"], str(item["text"])
+        if kind == "tool":
+            yield f"{at} {item['tool']}{_took(item)}{_given(item['input'], folded)}"
+            yield from _below(text, folded, mark="! " if item["is_error"] else "")
+        elif kind == "said":
+            yield from _said(at, text)
+        else:
+            yield f"{at} {_FACTS.get(kind, kind).format_map(_Words(item))}"
+            if kind != "held":
+                yield from _below(text, folded)
+
+
+_FACTS = {
+    "held": "({worker} works on it)",
+    "asked": "(the model is asked)",
+    "failed": "(the model gave no answer)",
+    "note": "(a word to the agent)",
+    "closed": "(the run ends)",
+}
+
+
+class _Words(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def _said(at: str, text: str) -> Iterator[str]:
+    first, *others = text.splitlines() or [""]
+    if text.strip():
+        yield f"{at} {first}"
+        yield from (f"{_INDENT}{line}" for line in others)
+
+
+def _below(text: str, folded: int | None, mark: str = "") -> Iterator[str]:
+    lines = text.splitlines()
+    shown = lines if folded is None or len(lines) <= folded + 1 else lines[:folded]
+    yield from (f"{_INDENT}{mark}{line}" for line in shown)
+    if len(shown) < len(lines):
+        yield f"{_INDENT}… {len(lines) - len(shown)} more lines: --full"
+
+
+def _given(arguments: Mapping[str, Any], folded: int | None) -> str:
+    """Short arguments in the line, long ones below it."""
+    short = [str(value) for value in arguments.values() if "\n" not in str(value)]
+    long = [str(value) for value in arguments.values() if "\n" in str(value)]
+    below = [line for value in long for line in _below(value, folded, "| ")]
+    return "\n".join(("".join(f" {word}" for word in short), *below))
+
+
+def _took(item: Mapping[str, Any]) -> str:
+    if not item["ended_at"]:
+        return " (runs)"
+    seconds = (datetime.fromisoformat(item["ended_at"]) - datetime.fromisoformat(item["at"])).total_seconds()
+    return f" ({seconds:.1f} s)"
+
+
+def _task_called(name: str, tasks: Iterable[Mapping[str, Any]], goal_id: str) -> Mapping[str, Any]:
+    """The task of this id, or the newest one of this name. Raises `CommandFailed`."""
+    found = [task for task in tasks if name in (task["task_id"], task["key_name"])]
+    if not found:
+        raise CommandFailed(
+            f"{goal_id} has no task {name}", hint=f"{program()} goal plan {goal_id}", code=exit_codes.USAGE
+        )
+    return found[-1]

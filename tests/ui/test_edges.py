@@ -1,0 +1,144 @@
+"""What few hubs show and each may: very many, very long, from right to left, nobody there, the hub gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.running_hub import Body, RunningHub, running_hub
+from tests.ui.visitor import PICTURES, Scheme, Visitor, rested
+
+LONG_MS = 120_000
+QUESTIONS = 40
+RIGHT_TO_LEFT = "בניית מערכת הזדהות עם JWT, כולל חידוש אסימונים"
+# Set in every page before its own scripts: when the first words and the first node of the graph were painted.
+_WATCH = """
+  window.painted = {};
+  const look = () => {
+    const note = (name, selector) => {
+      if (!(name in window.painted) && document.querySelector(selector)) window.painted[name] = performance.now();
+    };
+    note('words', 'main h1');
+    note('graph', '.react-flow__node');
+    if (!('graph' in window.painted)) requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+"""
+
+
+def _plan(tasks: int, width: int) -> list[Body]:
+    """Layers of independent tasks, each after two of the layer before."""
+    return [
+        {
+            "key": f"t{number}",
+            "title": f"Part {number}",
+            "agent": "noop",
+            "depends_on": [f"t{number - width}", f"t{number - width + 1 - (number % width == width - 1) * width}"]
+            if number >= width
+            else [],
+        }
+        for number in range(tasks)
+    ]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    folder = tmp_path_factory.mktemp("many") / "hub"
+    with running_hub(folder, "--workers", "planner=2,noop=2") as running:
+        yield running
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_a_graph_of_500_tasks_is_drawn_soon_and_laid_out_in_another_thread(
+    browser: Browser, many: RunningHub, tmp_path: Path, scheme: Scheme, width: int
+) -> None:
+    body = {"goal": "Five hundred parts", "workflow": _plan(500, 20), "autonomy": "approve_plan"}
+    goal_id = many.submit(body, key="five-hundred")
+    rested(many, goal_id, "workflow_generated")
+    with Visitor(browser, many.url, tmp_path, scheme=scheme, width=width) as visitor:
+        visitor.page.add_init_script(_WATCH)
+        page = visitor.open(f"/goals/{goal_id}?pane=graph")
+        expect(page.locator("[data-layout='done'] .react-flow__node").first).to_be_visible(timeout=LONG_MS)
+        assert any("layout" in worker.url for worker in page.workers)
+        visitor.settle()
+        _record(page, f"graph-500-{width}")
+        visitor.picture("edge-500-tasks")
+        assert visitor.findings() == []
+        assert visitor.complaints == []
+
+
+def _record(page: Page, name: str) -> None:
+    """Keep and print what was measured: milliseconds from the navigation on."""
+    found = page.evaluate(
+        """() => ({
+          first_paint: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null,
+          words: window.painted.words, graph: window.painted.graph,
+        })"""
+    )
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    (PICTURES / f"{name}.json").write_text(json.dumps(found))
+    print(f"{name}: {found}")  # noqa: T201
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_forty_questions_are_one_list(
+    browser: Browser, many: RunningHub, tmp_path: Path, scheme: Scheme, width: int
+) -> None:
+    goals = [many.submit({"goal": f"{RIGHT_TO_LEFT} {number}"}, key=f"q{number}") for number in range(QUESTIONS)]
+    for goal_id in goals:
+        rested(many, goal_id, "awaiting_human")
+    with Visitor(browser, many.url, tmp_path, scheme=scheme, width=width) as visitor:
+        page = visitor.open("/inbox")
+        expect(page.locator(f"text={QUESTIONS} blocked").first).to_be_visible(timeout=LONG_MS)
+        visitor.settle()
+        visitor.picture("edge-40-questions")
+        assert visitor.findings() == []
+        page = visitor.open(f"/goals/{goals[0]}")
+        heading = page.get_by_role("heading", level=1)
+        expect(heading).to_contain_text(RIGHT_TO_LEFT)
+        assert heading.evaluate("element => getComputedStyle(element).direction") == "rtl"
+        visitor.settle()
+        visitor.picture("edge-right-to-left")
+        assert visitor.findings() == []
+        assert visitor.complaints == []
+
+
+def test_ten_thousand_events_are_scrolled_and_found(browser: Browser, many: RunningHub, tmp_path: Path) -> None:
+    goal_id = many.submit({"goal": "Ten thousand events", "workflow": _plan(3_400, 50)}, key="ten-thousand")
+    rested(many, goal_id, "completed", "ready_for_review")
+    last = many.get(f"/goals/{goal_id}")["last_seq"]
+    with Visitor(browser, many.url, tmp_path) as visitor:
+        page = visitor.open(f"/goals/{goal_id}?tab=events")
+        expect(page.locator(f"[data-sequence='{last}']")).to_be_visible(timeout=LONG_MS)
+        assert page.locator("[data-sequence]").count() < 200, "only what is seen is in the page"
+        visitor.settle()
+        visitor.picture("edge-10000-events")
+        page.get_by_label("Filter events").fill("t1234")
+        expect(page.locator("[data-sequence]").first).to_be_visible()
+        assert visitor.findings() == []
+        assert visitor.complaints == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
+def test_nobody_there_to_work_and_then_the_hub_gone(
+    browser: Browser, tmp_path: Path, scheme: Scheme, width: int
+) -> None:
+    with Visitor(browser, "", tmp_path, scheme=scheme, width=width) as visitor:
+        with running_hub(tmp_path / "alone", "--workers", "noop=1") as alone:
+            visitor.url = alone.url
+            goal_id = alone.submit({"goal": "Nobody is there to plan this"})
+            page = visitor.open(f"/goals/{goal_id}")
+            visitor.settle()
+            visitor.picture("edge-no-worker")
+            assert visitor.findings() == []
+            visitor.open("/")
+            visitor.settle()
+        banner = page.get_by_role("alert").filter(has_text="Connection lost")
+        expect(banner).to_be_visible(timeout=LONG_MS)
+        visitor.picture("edge-hub-gone")
+        assert visitor.findings() == []
+        expect(page.get_by_text("Nobody is there to plan this").first).to_be_visible()

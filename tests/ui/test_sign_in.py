@@ -1,0 +1,112 @@
+"""A hub with keys, in a browser: the form, the link of `agenthub open`, and what a page elsewhere can do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.running_hub import RunningHub, running_hub
+from tests.ui.visitor import LOADED_MS, Visitor
+
+KEY = "s3cret-of-anna-99"
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    env = {"AGENTHUB_API_KEYS": f"anna:{KEY}"}
+    with running_hub(tmp_path_factory.mktemp("keyed") / "hub", "--workers", "coding=1", env=env) as running:
+        yield running
+
+
+def link_of(hub: RunningHub, folder: Path) -> str:
+    """What `agenthub open` gives to the browser of this machine."""
+    opened = folder / "opened"
+    note = folder / "note.sh"
+    note.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    note.chmod(0o755)
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "AGENTHUB_API_KEY": KEY, "BROWSER": f"{note} %s"}
+    command = [sys.executable, "-m", "agenthub_cli.main", "open", "--url", hub.url]
+    subprocess.run(command, env=env, check=True, timeout=60)
+    return opened.read_text()
+
+
+def test_a_key_signs_in_for_longer_than_a_tab_and_signing_out_ends_it(
+    browser: Browser, keyed: RunningHub, tmp_path: Path
+) -> None:
+    with Visitor(browser, keyed.url, tmp_path) as visitor:
+        page = visitor.open("/inbox")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert visitor.findings() == []
+        assert visitor.complaints == [], "the page asks who is there before it asks for anything else"
+        visitor.picture("sign-in")
+        page.get_by_label("Your key").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("The hub does not know this key")).to_be_visible()
+        assert visitor.findings() == []
+        page.get_by_label("Your key").fill(KEY)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Nobody needs you")).to_be_visible(timeout=LOADED_MS)
+        expect(page.locator(".log-chip.live")).to_be_visible()
+        assert (
+            page.evaluate("document.cookie + JSON.stringify({...sessionStorage, ...localStorage})").find(KEY) < 0
+        )
+        assert page.evaluate("document.cookie") == "", "no script reads the session"
+        assert visitor.findings() == []
+        (cookie,) = visitor.context.cookies()
+        second = visitor.context.new_page()
+        second.goto(keyed.url)
+        expect(second.get_by_role("heading", name="No goals yet")).to_be_visible(timeout=LOADED_MS)
+        second.get_by_role("button", name="Sign out").click()
+        expect(second.get_by_role("heading", name="Sign in")).to_be_visible(timeout=LOADED_MS)
+        stolen = {"Cookie": f"{cookie['name']}={cookie['value']}"}
+        assert httpx2.get(f"{keyed.url}/api/v1/goals", headers=stolen, trust_env=False).status_code == 401
+
+
+def test_the_command_line_opens_a_link_that_works_once(
+    browser: Browser, keyed: RunningHub, tmp_path: Path
+) -> None:
+    link = link_of(keyed, tmp_path)
+    with Visitor(browser, keyed.url, tmp_path) as owner, Visitor(browser, keyed.url, tmp_path) as thief:
+        owner.page.goto(link)
+        expect(owner.page.get_by_role("heading", name="No goals yet")).to_be_visible(timeout=LOADED_MS)
+        assert owner.page.url == f"{keyed.url}/", "the link stays neither in the address nor in the history"
+        assert owner.complaints == []
+        thief.page.goto(link)
+        expect(thief.page.get_by_role("alert")).to_contain_text("The link opens nothing any more")
+        thief.picture("sign-in-spent")
+        assert thief.findings() == []
+
+
+def test_a_page_on_another_port_of_this_machine_can_do_nothing_with_the_session(
+    browser: Browser, keyed: RunningHub, tmp_path: Path
+) -> None:
+    with (
+        running_hub(tmp_path / "other", "--workers", "coding=1") as other,
+        Visitor(browser, keyed.url, tmp_path) as visitor,
+    ):
+        visitor.page.goto(link_of(keyed, tmp_path))
+        expect(visitor.page.get_by_role("heading", name="No goals yet")).to_be_visible(timeout=LOADED_MS)
+        visitor.page.goto(f"{other.url}/health")
+        visitor.page.evaluate(
+            """async (hub) => {
+              const wanted = {method: 'POST', credentials: 'include', mode: 'no-cors', body: '{"goal": "x"}'};
+              await fetch(`${hub}/api/v1/goals`, wanted).catch(() => null);
+              const form = document.createElement('form');
+              form.action = `${hub}/api/v1/goals`;
+              form.method = 'post';
+              form.enctype = 'text/plain';
+              document.body.append(form);
+              form.submit();
+            }""",
+            keyed.url,
+        )
+        visitor.page.wait_for_url(f"{keyed.url}/api/v1/goals")
+        visitor.open("/")
+        expect(visitor.page.get_by_role("heading", name="No goals yet")).to_be_visible(timeout=LOADED_MS)
