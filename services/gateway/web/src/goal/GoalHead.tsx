@@ -123,7 +123,14 @@ function Actions({ goal }: { goal: Goal }) {
   );
 }
 
-export function GoalHead({ goal, now, added }: { goal: Goal; now: number; added: number }) {
+interface Props {
+  goal: Goal;
+  now: number;
+  added: number;
+  unserved: readonly string[];
+}
+
+export function GoalHead({ goal, now, added, unserved }: Props) {
   const navigate = useNavigate();
   const questions = (useQuery(inbox()).data ?? []).filter((question) => question.goal_id === goal.goal_id);
   const first = questions[0];
@@ -150,6 +157,11 @@ export function GoalHead({ goal, now, added }: { goal: Goal; now: number; added:
         <Actions goal={goal} />
       </div>
       <Facts goal={goal} now={now} added={added} />
+      {unserved.map((type) => (
+        <p key={type} className="ink-2">
+          No worker serves <b>{type}</b>, so this waits. Start one: <code>agenthub worker {type}</code>
+        </p>
+      ))}
       {[goal.status === "paused" ? goal.pause_reason : "", ...goal.stalled, ...goal.left_out]
         .filter(Boolean)
         .map((words) => (

@@ -22,6 +22,7 @@ import { RunPane } from "./RunPane";
 import { KnowledgeTab } from "./tabs/KnowledgeTab";
 import { Requirements, withEvidence } from "./tabs/Requirements";
 import { UsageTab } from "./tabs/UsageTab";
+import { useUnserved } from "./useUnserved";
 import "../styles/goal.css";
 
 const route = getRouteApi("/goals/$goalId");
@@ -126,11 +127,12 @@ function Loaded({ goal }: { goal: Goal }) {
   const rounds = useQuery(gates(goal.goal_id)).data;
   const model = useMemo(() => modelOf(goal, drawn.data?.tasks ?? [], rounds ?? []), [goal, drawn.data, rounds]);
   const tab = tabOf(search.tab);
+  const unserved = useUnserved(drawn.data?.tasks ?? []);
   const notes = useNotes(goal, withEvidence(goal, rounds ?? []));
   const added = (drawn.data?.tasks ?? []).filter((task) => !["planner", "human", ""].includes(task.origin)).length;
   return (
     <>
-      <GoalHead goal={goal} now={now} added={added} />
+      <GoalHead goal={goal} now={now} added={added} unserved={unserved} />
       <TabList
         names={TABS}
         chosen={tab}
