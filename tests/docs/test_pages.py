@@ -41,6 +41,15 @@ def test_every_link_leads_somewhere(name: str) -> None:
             assert anchor in anchors(goal), f"{name} links to {target}"
 
 
+def test_the_tour_shows_every_picture_there_is_and_they_stay_small() -> None:
+    folder = ROOT / "docs" / "pictures"
+    shown = {
+        (ROOT / "docs" / "tutorial" / target).resolve() for _, target in links(ROOT / "docs/tutorial/tour.md")
+    }
+    assert {path.resolve() for path in folder.iterdir()} == {path for path in shown if path.suffix == ".png"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 1_500_000
+
+
 def test_every_command_of_the_pages_is_understood() -> None:
     app = build_app()
     seen = 0

@@ -70,7 +70,7 @@ def _is_read_step_by_step(hub: RunningHub, goal_id: str, task_id: str) -> None:
     assert said.stdout.splitlines()[0].endswith("attempt 2"), "the last one, which came after the answer"
     assert "ROUND_HALF_EVEN" in said.stdout, "in a pipe nothing is folded"
     items = objects(hub.cli("goal", "transcript", goal_id, task_id, "--attempt", "1", "--json"))
-    assert {"held", "said", "tool"} <= {item["kind"] for item in items}
+    assert {"held", "said", "closed"} <= {item["kind"] for item in items}
     unknown = hub.cli("goal", "transcript", goal_id, "no-such-task")
     assert (unknown.returncode, "goal plan" in unknown.stderr) == (USAGE, True)
 

@@ -133,6 +133,7 @@ def test_nobody_there_to_work_and_then_the_hub_gone(
             goal_id = alone.submit({"goal": "Nobody is there to plan this"})
             page = visitor.open(f"/goals/{goal_id}")
             visitor.settle()
+            expect(page.get_by_text("no running worker serves `planner`").first).to_be_visible(timeout=LONG_MS)
             visitor.picture("edge-no-worker")
             assert visitor.findings() == []
             visitor.open("/")
@@ -141,4 +142,4 @@ def test_nobody_there_to_work_and_then_the_hub_gone(
         expect(banner).to_be_visible(timeout=LONG_MS)
         visitor.picture("edge-hub-gone")
         assert visitor.findings() == []
-        expect(page.get_by_text("Nobody is there to plan this").first).to_be_visible()
+        expect(page.locator("main").get_by_text("Nobody is there to plan this")).to_be_visible()

@@ -53,7 +53,7 @@ def test_a_goal_is_submitted_watched_answered_and_approved(hub: RunningHub, visi
     page.goto(f"{visitor.url}/review/{goal_id}")
     expect(page.get_by_role("button", name="Approve")).to_be_enabled()
     page.get_by_role("button", name="Approve").click()
-    page.wait_for_url(f"**/goals/{goal_id}")
+    page.wait_for_url(f"**/goals/{goal_id}", timeout=LONG_MS)
     expect(page.locator(".head .chip").first).to_have_text("Completed", timeout=LONG_MS)
     assert hub.get(f"/goals/{goal_id}")["status"] == "completed"
 
@@ -148,3 +148,48 @@ def test_the_keyboard_alone_is_enough(hub: RunningHub, visitor: Visitor) -> None
     page.keyboard.press("g")
     page.keyboard.press("i")
     page.wait_for_url("**/inbox")
+
+
+def test_a_goal_goes_from_its_first_word_to_its_verdict_without_a_pointer(
+    hub: RunningHub, visitor: Visitor
+) -> None:
+    page = visitor.open("/")
+    page.keyboard.press("c")
+    page.wait_for_url("**/new")
+    expect(page.get_by_label("Goal", exact=True)).to_be_focused()
+    page.keyboard.type("Build a price calculator with VAT")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Add a requirement")).to_be_focused()
+    for words in ("Unit tests", "Documentation"):
+        page.keyboard.type(words)
+        page.keyboard.press("Enter")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url("**/goals/g-*")
+    goal_id = _goal_in(page.url)
+
+    expect(page.get_by_role("link", name="question waits for you")).to_be_visible(timeout=LONG_MS)
+    page.keyboard.press("i")
+    page.wait_for_url("**/inbox?item=*")
+    question = hub.questions(goal_id)[0]
+    expect(page.get_by_role("heading", name=question["question"])).to_be_visible()
+    page.keyboard.press("1")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("status").get_by_text("Answered:")).to_be_visible(timeout=LONG_MS)
+
+    rested(hub, goal_id, "ready_for_review")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url("**/review")
+    mine = page.locator(f"a.row-link[href='/review/{goal_id}']")
+    expect(mine).to_be_visible(timeout=LONG_MS)
+    for _ in range(page.locator("a.row-link").count()):
+        page.keyboard.press("j")
+        if mine.evaluate("link => link === document.activeElement"):
+            break
+    expect(mine).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/review/{goal_id}")
+    expect(page.get_by_role("button", name="Approve")).to_be_enabled()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_url(f"**/goals/{goal_id}", timeout=LONG_MS)
+    expect(page.locator(".head .chip").first).to_have_text("Completed", timeout=LONG_MS)

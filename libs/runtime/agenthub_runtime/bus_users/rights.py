@@ -21,7 +21,7 @@ SERVICES = ("orchestrator", "projector", "gateway", "notifier")
 _WORKER = "worker-"
 _API = "$JS.API"
 _LANES = ("p0", "p1", "p2", "p3")
-_FILE_STREAMS = ("EVENTS", "RUNS", "TIMERS", "OBJ_ARTIFACTS", "DEAD_LETTERS")
+_FILE_STREAMS = ("EVENTS", "RUNS", "TIMERS", "OBJ_ARTIFACTS", "DEAD_LETTERS", "SESSIONS")
 _STREAMS = (*_FILE_STREAMS, "FLEET")
 _JUDGING: frozenset[AgentType] = frozenset(gate.agent_type for gate in GATES.values())
 _ARTIFACTS = ("$O.ARTIFACTS.C.>", "$O.ARTIFACTS.M.>")
@@ -158,8 +158,8 @@ def _gateway() -> tuple[tuple[str, ...], tuple[str, ...]]:
         *_events("*", _BY_GATEWAY),
         *_events("_", _OF_GOALS_BY_GATEWAY),
         *_ARTIFACTS,
-        "ask.model",
-        *_reads("EVENTS", "RUNS", "OBJ_ARTIFACTS", "FLEET"),
+        *("ask.model", "session.*"),
+        *_reads("EVENTS", "RUNS", "OBJ_ARTIFACTS", "FLEET", "SESSIONS"),
         *_follows("EVENTS", "RUNS"),
         f"{_API}.DIRECT.GET.FLEET.>",
         f"{_API}.CONSUMER.LIST.EVENTS",

@@ -178,6 +178,8 @@ def budget(
 ) -> None:
     """Raise what a goal may spend; a limit is never lowered."""
     body = _given(max_llm_calls=max_llm_calls, max_cost_usd=max_cost_usd)
+    if not body:
+        raise CommandFailed("Nothing is raised", hint="--max-llm-calls or --max-cost-usd", code=exit_codes.USAGE)
     _print_result(
         HubClient(url).post(f"/goals/{goal_id}/budget", body, key=key),
         f"The budget of {goal_id} is raised",

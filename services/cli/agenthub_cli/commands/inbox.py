@@ -9,6 +9,8 @@ from cyclopts import Parameter
 
 from agenthub_cli.checked import Id
 from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
+from agenthub_cli.errors import CommandFailed
+from agenthub_cli.exit_codes import USAGE
 from agenthub_cli.goals.watch import follow_command, waits_for_approval
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.output import print_json, program, say
@@ -89,6 +91,7 @@ def answer(
 
     `--action edit` changes the task first: give what is to change.
     """
+    _check_together(text, option, action, edits)
     hub = HubClient(url)
     question = _asked(hub, intervention)
     body: dict[str, Any] = {"action": action, **edits.body()}
@@ -101,6 +104,24 @@ def answer(
         print_json(told)
         return
     say(f"{_outcome(question, body)}\nFollow it with: {follow_command(told)}")
+
+
+def _check_together(text: str | None, option: str | None, action: str, edits: EditOptions) -> None:
+    """Raises `CommandFailed` for options that say nothing together, before anybody is asked."""
+    if action == "answer" and not option and not (text or "").strip():
+        raise CommandFailed(
+            "An answer needs --option or --text", hint="or say what else is to happen: --action", code=USAGE
+        )
+    if option is not None and action != "answer":
+        raise CommandFailed(
+            f"--option answers the question, and --action {action} does something else",
+            hint="give one of them; a word for the agent goes into --text",
+            code=USAGE,
+        )
+    if edits.body() and action != "edit":
+        raise CommandFailed(
+            f"--action {action} changes nothing in the task", hint="to change it: --action edit", code=USAGE
+        )
 
 
 def _asked(hub: HubClient, intervention: str) -> dict[str, Any]:

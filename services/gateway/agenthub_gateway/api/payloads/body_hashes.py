@@ -18,7 +18,8 @@ from agenthub_gateway.api.payloads.requests import ConstraintsBody, SubmitBody, 
 _Fields: TypeAlias = frozenset[tuple[type[msgspec.Struct], str]]
 
 # Earlier versions hashed every field that they knew. What each of them lacked, the latest first.
-_SINCE_ADDRESSES: _Fields = frozenset(
+_SINCE_SETUP: _Fields = frozenset({(SubmitBody, "setup")})
+_SINCE_ADDRESSES: _Fields = _SINCE_SETUP | frozenset(
     {
         (SubmitBody, "ref"),
         (SubmitBody, "deliver"),
@@ -30,7 +31,7 @@ _SINCE_ADDRESSES: _Fields = frozenset(
     }
 )
 _SINCE_SECRETS: _Fields = frozenset({(SubmitBody, "secrets")})
-_LACKED: tuple[_Fields, ...] = (frozenset(), _SINCE_ADDRESSES, _SINCE_ADDRESSES | _SINCE_SECRETS)
+_LACKED: tuple[_Fields, ...] = (_SINCE_SETUP, _SINCE_ADDRESSES, _SINCE_ADDRESSES | _SINCE_SECRETS)
 
 
 class BodyHashes(NamedTuple):

@@ -58,8 +58,15 @@ const all = <T>(path: string, signal: AbortSignal) => everything<T>(path, signal
 export const goals = () =>
   queryOptions({ queryKey: ["goals"], queryFn: ({ signal }) => all<Goal>("/goals", signal) });
 
+const AT_REST = new Set(["ready_for_review", "completed", "failed", "cancelled"]);
+
 export const goal = (id: string) =>
-  queryOptions({ queryKey: ["goal", id, "head"], queryFn: ({ signal }) => now<Goal>(`/goals/${id}`, signal) });
+  queryOptions({
+    queryKey: ["goal", id, "head"],
+    queryFn: ({ signal }) => now<Goal>(`/goals/${id}`, signal),
+    // Which worker is missing is no event.
+    refetchInterval: ({ state }) => (AT_REST.has(state.data?.status ?? "") ? false : 5_000),
+  });
 
 export const graph = (id: string) =>
   queryOptions({

@@ -16,7 +16,9 @@ export function sentence(goal: Goal, questions: readonly Question[]): string {
 
 function underWay(goal: Goal): string {
   if (goal.status === "accepted") return "In the log, not planned yet.";
-  if (goal.status === "planning") return "The planner is at work.";
+  if (goal.status === "planning") {
+    return goal.tasks_running ? "The planner is at work." : "Waits for a planner to begin.";
+  }
   if (goal.status === "cancelled") return "Cancelled.";
   const parts = [
     goal.tasks_running ? `${goal.tasks_running} at work` : "",

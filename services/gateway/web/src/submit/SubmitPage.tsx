@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useId, useRef, useState } from "react";
+import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { once, Refused, tell } from "../api/client";
 import type { Submitted } from "../api/types";
 import { Key } from "../keyboard/Key";
@@ -88,6 +88,8 @@ export function SubmitPage() {
   const [refused, setRefused] = useState<Refused | null>(null);
   const [busy, setBusy] = useState(false);
   const intent = useRef({ words: "", key: "" });
+  const first = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => first.current?.focus(), []);
   const put = (part: Partial<Draft>) => keep({ ...draft, ...part });
   const wrong = (key: string) =>
     refused?.problem.errors.find((error) => error.key === key || error.key.startsWith(`${key}[`))?.message;
@@ -102,7 +104,7 @@ export function SubmitPage() {
       keep(EMPTY);
       feed.reached(answer.sequence);
       notices.add({ title: "Submitted", text: understood(answer), tone: "ok" });
-      await queries.invalidateQueries();
+      void queries.invalidateQueries();
       await navigate({ to: "/goals/$goalId", params: { goalId: answer.goal_id } });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -131,6 +133,7 @@ export function SubmitPage() {
                 {(id) => (
                   <textarea
                     id={id}
+                    ref={first}
                     className="goal-words"
                     rows={2}
                     required

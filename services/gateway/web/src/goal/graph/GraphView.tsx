@@ -32,9 +32,15 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
     // As high as the drawing is once it fits the width, and then fitted anew.
     const scale = Math.min(1, Math.max(FIT.minZoom, (pane.current?.clientWidth ?? laid.width) / laid.width));
     measured(Math.ceil(laid.height * scale));
-    requestAnimationFrame(() => requestAnimationFrame(() => void flow.current?.fitView(FIT)));
   }, [laid, measured]);
   const flow = useRef<ReactFlowInstance | null>(null);
+  useEffect(() => {
+    if (!laid || !pane.current) return;
+    // The drawing measures its pane in the same frame, so it is fitted in the next one.
+    const sized = new ResizeObserver(() => requestAnimationFrame(() => void flow.current?.fitView(FIT)));
+    sized.observe(pane.current);
+    return () => sized.disconnect();
+  }, [laid]);
   const near = useMemo(() => related(model, selected), [model, selected]);
   const nodes = useMemo(
     () =>
