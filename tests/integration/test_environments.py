@@ -172,6 +172,8 @@ async def test_what_needs_nothing_gets_nothing(tmp_path: Path, index: PackageInd
     (project / "pyproject.toml").write_text('[project]\nname = "plain"\nversion = "1"\n')
     assert (await machine.prepare(project, NOTHING_GIVEN)).source == ""
     assert "litestar" in await printed(machine, project, "python -c 'import litestar; print(litestar.__name__)'")
+    assert not machine.asked_for({"requirements.txt": b"pytest\n"}, NOTHING_GIVEN)
+    assert machine.asked_for({"requirements.txt": b"pytest\npackaging\n"}, NOTHING_GIVEN)
     assert not (tmp_path / "environments").exists()
 
 
