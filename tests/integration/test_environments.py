@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,6 +172,8 @@ async def test_what_needs_nothing_gets_nothing(tmp_path: Path, index: PackageInd
     (project / "pyproject.toml").write_text('[project]\nname = "plain"\nversion = "1"\n')
     assert (await machine.prepare(project, NOTHING_GIVEN)).source == ""
     assert "litestar" in await printed(machine, project, "python -c 'import litestar; print(litestar.__name__)'")
+    assert not machine.asked_for({"requirements.txt": b"pytest\n"}, NOTHING_GIVEN)
+    assert machine.asked_for({"requirements.txt": b"pytest\npackaging\n"}, NOTHING_GIVEN)
     assert not (tmp_path / "environments").exists()
 
 
@@ -180,3 +185,37 @@ async def test_settings_that_an_agent_has_changed_count_for_nothing(tmp_path: Pa
     for given in (NOTHING_GIVEN, GivenSetup(config=b"setup = []\n")):
         assert (await machine.prepare(project, given)).source == ""
     assert not (tmp_path / "environments").exists()
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="no npm on this machine")
+async def test_modules_of_node_lie_where_node_looks_for_them(tmp_path: Path, index: PackageIndex) -> None:
+    folder = tmp_path / "project"
+    (folder / "tide").mkdir(parents=True)
+    (folder / "tide" / "package.json").write_text('{"name": "tide", "version": "1.0.0", "main": "main.js"}')
+    (folder / "tide" / "main.js").write_text("exports.level = 3;\n")
+    root = {"name": "app", "version": "1.0.0", "dependencies": {"tide": "file:tide"}}
+    (folder / "package.json").write_text(json.dumps(root))
+    packages = {"": root, "node_modules/tide": {"resolved": "tide", "link": True}, "tide": {"version": "1.0.0"}}
+    lock = {"name": "app", "version": "1.0.0", "lockfileVersion": 3, "requires": True, "packages": packages}
+    (folder / "package-lock.json").write_text(json.dumps(lock))
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path / "home")
+    told = await printed(
+        machine, folder, "node -p 'require(\"tide\").level'; touch node_modules/x && echo changed"
+    )
+    assert told.startswith("3\n")
+    assert "changed" not in told
+
+
+@pytest.mark.skipif(shutil.which("go") is None, reason="no go on this machine")
+async def test_a_module_of_go_finds_the_tools_and_no_way_out(tmp_path: Path, index: PackageIndex) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "go.mod").write_text("module tide.test/app\n\ngo 1.99\n")
+    (folder / "main.go").write_text("package main\n")
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path / "home")
+    with pytest.raises(SetupFailed, match=r"go mod download all.*exit code"):
+        await machine.prepare(folder, NOTHING_GIVEN)
+    (folder / "go.mod").write_text("module tide.test/app\n\ngo 1.20\n")
+    made = await machine.prepare(folder, NOTHING_GIVEN)
+    assert made.missed == ()
+    assert (await printed(machine, folder, "go list -m; go env GOPROXY")).split() == ["tide.test/app", "off"]

@@ -96,6 +96,7 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
         },
         "priority": "high",
         "test_command": "pytest -q",
+        "setup": ["make deps", "make stubs"],
         "autonomy": "approve_plan",
         "workflow": [
             {"key": "design", "title": "Design", "agent": "system-architect", "requirement_ids": ["R1"]},
@@ -111,7 +112,7 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
     }
     [stored] = await log.read(answer["goal_id"])
     event = msgspec.to_builtins(stored.event)
-    for field in ("goal", "requirements", "priority", "test_command", "autonomy"):
+    for field in ("goal", "requirements", "priority", "test_command", "setup", "autonomy"):
         assert list(event[field]) == list(body[field])
     assert event["constraints"] == {
         "max_time_s": 86_400,

@@ -1,13 +1,12 @@
 """Carries connections to a port on the sandbox's own loopback to a Unix socket of the host.
 
-Runs inside of the sandbox, before the command: `python -I forward.py SOCKET PORT COMMAND…`. It needs only the
-standard library, and starts the command once it listens.
+Runs inside of the sandbox, beside the command: `python -I forward.py SOCKET PORT`. It needs only the standard
+library, and writes a line once it listens.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import sys
 import threading
@@ -16,15 +15,11 @@ _PIECE = 65_536
 
 
 def main(argv: list[str]) -> None:
-    """Listen, then become the parent of the command; its exit code is ours."""
-    path, port, *command = argv
+    """Listen until the end of the sandbox."""
+    path, port = argv
     listener = socket.create_server(("127.0.0.1", int(port)), backlog=64)
-    threading.Thread(target=_accept, args=(listener, path), daemon=True).start()
-    code = os.spawnvp(os.P_WAIT, command[0], command)  # noqa: S606 - no shell is wanted
-    sys.exit(code if code >= 0 else 128 - code)
-
-
-def _accept(listener: socket.socket, path: str) -> None:
+    sys.stdout.write("listening\n")
+    sys.stdout.flush()
     while True:
         here, _ = listener.accept()
         try:

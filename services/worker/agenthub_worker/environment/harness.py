@@ -9,14 +9,20 @@ from pathlib import Path, PurePosixPath
 
 from agenthub_worker.environment.recipe import PLACE
 
-_HARNESS = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "pytest-cov", "coverage")
+_TOOLS = ("pytest", "pytest-cov", "coverage")
+_HARNESS = (*_TOOLS, "pluggy", "iniconfig", "packaging", "pygments")
 _COMMANDS = {"pytest": "pytest", "py.test": "pytest", "coverage": "coverage"}
 
 
 @functools.cache
 def harness_versions() -> Mapping[str, str]:
-    """The packages of this hub's own that tests find everywhere, with their versions."""
+    """The packages of this hub's own that tests find in every environment, with their versions."""
     return {name: importlib.metadata.version(name) for name in _HARNESS}
+
+
+def tools_at_hand() -> Mapping[str, str]:
+    """Those of them that a project may ask for without having packages of its own."""
+    return {name: harness_versions()[name] for name in _TOOLS}
 
 
 def add_harness(folder: Path) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from agenthub_worker.environment.environment import Environment, EnvironmentSandbox
-from agenthub_worker.environment.harness import add_harness, harness_versions
+from agenthub_worker.environment.harness import add_harness, harness_versions, tools_at_hand
 from agenthub_worker.environment.package_clients import PackageClients, ask_clients
 from agenthub_worker.environment.recipe import CONFIG, GivenSetup, Language, Recipe, is_input, key_of, recipe_of
 from agenthub_worker.environment.setup import LOG, Setup, missed_versions
@@ -72,7 +72,7 @@ class Environments:
 
     def asked_for(self, files: Mapping[str, bytes], given: GivenSetup) -> bool:
         """Whether a repository with these files has to be set up at all. Raises `SetupInvalid`."""
-        return not recipe_of(_as_given(files, given), given, harness_versions()).empty
+        return not recipe_of(_as_given(files, given), given, tools_at_hand()).empty
 
     @contextlib.asynccontextmanager
     async def provided(
@@ -80,7 +80,7 @@ class Environments:
     ) -> AsyncIterator[Sandbox]:
         """A sandbox with what the files in `workspace` ask for. Raises `SetupInvalid` and `SetupFailed`."""
         files = _as_given(await asyncio.to_thread(_inputs, workspace), given)
-        recipe = recipe_of(files, given, harness_versions())
+        recipe = recipe_of(files, given, tools_at_hand())
         if recipe.empty:
             yield self._sandbox
             return

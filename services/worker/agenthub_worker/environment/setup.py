@@ -24,6 +24,8 @@ LOG = "setup.log"
 
 _PORT = 3128
 _FORWARD = "forward.py"
+# The way out stands before the command begins, and ends with the sandbox.
+_BESIDE = 'exec 9< <("$0" -I "$1" "$2" "$3"); read -r _ <&9 || exit 1; exec 9<&- /bin/bash -c "$4"'
 _TAIL_LINES = 40
 _ONLINE = {
     **{name: f"http://127.0.0.1:{_PORT}" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")},
@@ -83,7 +85,7 @@ class Setup:
         program, socket = scratch / _FORWARD, scratch / "proxy.sock"
         trusted = [Bind(folder, shared=True) for folder in self._clients.folders]
         return await self._sandbox.run(
-            [sys.executable, "-I", str(program), str(socket), str(_PORT), "/bin/bash", "-c", command],
+            ["/bin/bash", "-c", _BESIDE, sys.executable, str(program), str(socket), str(_PORT), command],
             workspace=workspace,
             timeout_s=SETUP_TIMEOUT_S,
             env={**_ONLINE, **environment.paths(), **self._clients.variables},

@@ -63,12 +63,21 @@ async def _toolchain(
         language=language,
         version=version,
         program=str(program),
-        missed="" if number is None or f"{number[0]}." in f"{version}." else wanted,
+        missed="" if number is None or _will_do(language, number[0], version) else wanted,
     )
     if not program.is_relative_to("/usr"):
         return msgspec.structs.replace(found, path=(str(program.parent),), folders=(program.parent.parent,))
     at_hand = str(program.parent) in ("/usr/bin", "/usr/local/bin")
     return found if at_hand else msgspec.structs.replace(found, path=(str(program.parent),))
+
+
+def _will_do(language: Language, wanted: str, version: str) -> bool:
+    """Whether the version is the wanted one; of Go any later one will do, as its files say it."""
+    found = _NUMBER.search(version)
+    if found is None:
+        return False
+    has, asked = ([int(part) for part in text.split(".")] for text in (found[0], wanted))
+    return has >= asked if language == "go" else has[: len(asked)] == asked
 
 
 async def _python(wanted: str, environment: Mapping[str, str]) -> Toolchain:
