@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from nats.aio.client import Client
 from xdist.remote import Producer  # type: ignore[import-untyped]
 
@@ -21,6 +22,10 @@ from tests.support.servers import fresh_database, running_nats, running_postgres
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
+
+# No example is judged by how long it took, and every run tries the same ones.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

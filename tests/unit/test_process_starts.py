@@ -20,11 +20,9 @@ STARTING = {
     "_posixsubprocess": ("",),
 }
 LOOP_METHODS = ("subprocess_exec", "subprocess_shell")
-FORWARD = ROOT / "services" / "worker" / "agenthub_worker" / "environment" / "forward.py"
 EXPECTED = {
     (PROCESSES / "spawn.py", "subprocess.Popen"),
     (PROCESSES / "launch.py", "os.execve"),  # becomes another program, starts none
-    (FORWARD, "os.spawnvp"),  # runs inside of the sandbox, before the command
 }
 
 
