@@ -28,6 +28,8 @@ export function NotificationCentre() {
         id="notification-centre"
         className="floating centre"
         popover="auto"
+        role="dialog"
+        aria-label="Notifications of this page"
         onToggle={(event) => {
           if (event.newState === "closed") notices.markSeen();
         }}

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { attempts as attemptsQuery, task as taskQuery, usage } from "../../api/queries";
-import type { Goal } from "../../api/types";
+import type { Attempt, Goal, Task } from "../../api/types";
 import { dollars, tokens } from "../../format/numbers";
 import { duration } from "../../format/time";
 import { useKeys } from "../../keyboard/keys";
@@ -38,12 +38,67 @@ function useChosen(node: Node, goal: Goal) {
   return { all, attempt: found, task, picked: found ? `${found.task_id} ${found.attempt}` : "", setPicked };
 }
 
+interface Tried {
+  goal: Goal;
+  node: Node;
+  now: number;
+  all: readonly Attempt[];
+  attempt: Attempt;
+  task: Task;
+  picked: string;
+  setPicked: (name: string) => void;
+}
+
+/** Who tried it, how often, for how long and at what cost. */
+function Facts({ goal, node, now, all, attempt, task, picked, setPicked }: Tried) {
+  const spent = useQuery(usage(goal.goal_id)).data?.items.filter((row) => row.task_id === task.task_id) ?? [];
+  const input = spent.reduce((sum, row) => sum + row.input_tokens + row.cache_read_tokens, 0);
+  const cached = spent.reduce((sum, row) => sum + row.cache_read_tokens, 0);
+  return (
+    <p className="facts small figures">
+      <span>
+        {attempt.agent || task.agent}
+        {attempt.worker && ` on ${attempt.worker}`}
+      </span>
+      {all.length > 1 ? (
+        <label>
+          {node.gate ? "round" : "attempt"}{" "}
+          <select className="inline-select" value={picked} onChange={(event) => setPicked(event.target.value)}>
+            {all.map((other, at) => (
+              <option key={`${other.task_id} ${other.attempt}`} value={`${other.task_id} ${other.attempt}`}>
+                {at + 1} of {all.length}
+              </option>
+            ))}
+          </select>
+        </label>
+      ) : (
+        <span>
+          attempt <b>{attempt.attempt}</b> of {task.max_retries + 1}
+        </span>
+      )}
+      <span>
+        {duration(
+          attempt.ended_at
+            ? worked(attempt)
+            : attempt.started_at
+              ? (now - Date.parse(attempt.started_at)) / 1000
+              : 0,
+        )}
+      </span>
+      <span>{dollars(attempt.cost_usd)}</span>
+      <span>
+        {tokens(attempt.input_tokens + attempt.output_tokens)} tokens
+        {input > 0 && `, ${Math.round((100 * cached) / input)}% cached`}
+      </span>
+    </p>
+  );
+}
+
 export function TaskPanel({ goal, node, now, close }: Props) {
   const { all, attempt, task, picked, setPicked } = useChosen(node, goal);
   const [tab, setTab] = useState<Tab>("Transcript");
   const head = useRef<HTMLHeadingElement>(null);
   const detail = useQuery({ ...taskQuery(goal.goal_id, task?.task_id ?? ""), enabled: Boolean(task) });
-  const spent = useQuery(usage(goal.goal_id)).data?.items.filter((row) => row.task_id === task?.task_id) ?? [];
   useKeys({ escape: close, ...Object.fromEntries(TABS.map((name, at) => [String(at + 1), () => setTab(name)])) });
   useEffect(() => {
     const opener = document.activeElement;
@@ -53,8 +108,6 @@ export function TaskPanel({ goal, node, now, close }: Props) {
     };
   }, []);
   const running = Boolean(attempt?.started_at && !attempt.ended_at);
-  const input = spent.reduce((sum, row) => sum + row.input_tokens + row.cache_read_tokens, 0);
-  const cached = spent.reduce((sum, row) => sum + row.cache_read_tokens, 0);
   const round = node.rounds.find((other) => other.task_id === task?.task_id);
   return (
     <aside className="task-panel" aria-label={`Task: ${node.title}`} data-panel={node.id}>
@@ -74,48 +127,7 @@ export function TaskPanel({ goal, node, now, close }: Props) {
             <Icon name="close" />
           </button>
         </div>
-        {attempt && task && (
-          <p className="facts small figures">
-            <span>
-              {attempt.agent || task.agent}
-              {attempt.worker && ` on ${attempt.worker}`}
-            </span>
-            {all.length > 1 ? (
-              <label>
-                {node.gate ? "round" : "attempt"}{" "}
-                <select
-                  className="inline-select"
-                  value={picked}
-                  onChange={(event) => setPicked(event.target.value)}
-                >
-                  {all.map((other, at) => (
-                    <option key={`${other.task_id} ${other.attempt}`} value={`${other.task_id} ${other.attempt}`}>
-                      {at + 1} of {all.length}
-                    </option>
-                  ))}
-                </select>
-              </label>
-            ) : (
-              <span>
-                attempt <b>{attempt.attempt}</b> of {task.max_retries + 1}
-              </span>
-            )}
-            <span>
-              {duration(
-                attempt.ended_at
-                  ? worked(attempt)
-                  : attempt.started_at
-                    ? (now - Date.parse(attempt.started_at)) / 1000
-                    : 0,
-              )}
-            </span>
-            <span>{dollars(attempt.cost_usd)}</span>
-            <span>
-              {tokens(attempt.input_tokens + attempt.output_tokens)} tokens
-              {input > 0 && `, ${Math.round((100 * cached) / input)}% cached`}
-            </span>
-          </p>
-        )}
+        {attempt && task && <Facts {...{ goal, node, now, all, attempt, task, picked, setPicked }} />}
         {task?.reason && <p className="ink-2 break">{task.reason}</p>}
       </div>
       <TabList names={TABS} chosen={tab} choose={setTab} label="Of this task">

@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react";
+import { type CSSProperties, useMemo, useState } from "react";
 import type { Attempt } from "../../api/types";
 import { clockOf, duration } from "../../format/time";
 import { Mark } from "../../states/StateMark";
@@ -19,6 +19,18 @@ const MARGIN = 0.02;
 const NEAR = 4;
 // A reason keeps at least this much of the row, in percent, however young the goal is.
 const LEAST_WHY = 60;
+// So much of the width, in per cent, a reason needs beside a bar.
+const ROOM = 25;
+
+/** Before the first bar; where there is no room, behind the last one, else on it. */
+function placeOfWhy(own: readonly Attempt[], span: Span, now: number): CSSProperties {
+  const here = place(now, span);
+  if (!own.length) return { right: `${Math.min(LEAST_WHY, 100 - here)}%` };
+  const from = place(ms(own[0]?.enqueued_at), span);
+  if (from >= ROOM) return { right: `${100 - from}%` };
+  if (here <= 100 - ROOM) return { left: `${here}%` };
+  return { left: `${from}%`, margin: "0 6px", background: "var(--surface)", borderRadius: 4 };
+}
 
 function spanOf(attempts: readonly Attempt[], now: number, over: boolean): Span {
   const from = Math.min(now, ...attempts.map((attempt) => ms(attempt.enqueued_at)).filter(Boolean));
@@ -105,14 +117,7 @@ function Row({
         ))}
         <Waiting node={node} own={own} span={span} now={now} />
         {!finished && (
-          <span
-            className="bar-why tiny ink-3"
-            style={
-              own.length
-                ? { right: `${100 - place(ms(own[0]?.enqueued_at), span)}%` }
-                : { right: `${Math.min(LEAST_WHY, 100 - place(now, span))}%` }
-            }
-          >
+          <span className="bar-why tiny ink-3" style={placeOfWhy(own, span, now)}>
             {words}
           </span>
         )}
