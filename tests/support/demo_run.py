@@ -21,7 +21,7 @@ class Demo:
     @property
     def home(self) -> Path:
         """The data folder of the demo's hub."""
-        (home,) = self.folder.iterdir()
+        (home,) = filter(Path.is_dir, self.folder.iterdir())
         return home
 
     @property
