@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from nats.aio.client import Client
 from xdist.remote import Producer  # type: ignore[import-untyped]
 
@@ -24,7 +24,7 @@ _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
 
 # No example is judged by how long it took, and every run tries the same ones.
-settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be every program that a test starts.

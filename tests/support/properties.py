@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-untimed = settings(deadline=None, derandomize=True)
+untimed = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
