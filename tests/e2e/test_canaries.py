@@ -66,10 +66,16 @@ _hub: RunningHub | None = None
 
 
 def canaries() -> list[str]:
-    """All of them, and what the hub has made for itself."""
+    """All of them, and what the hub has made for itself and has no known shape."""
     assert _hub is not None
     own = _hub.data.secrets
-    return [*SETTINGS.values(), *OPERATOR, *GOAL, *own.all()]
+    return [*SETTINGS.values(), *OPERATOR, *GOAL, own.postgres_password, own.reader_password, own.link_key]
+
+
+def secrets() -> list[str]:
+    """What may be nowhere: the canaries, and the keys of the bus."""
+    assert _hub is not None
+    return [*canaries(), *_hub.data.secrets.all()]
 
 
 def create(path: str, text: str) -> ToolCall:
@@ -195,7 +201,7 @@ async def test_i9_no_canary_is_in_a_stream_or_an_object_but_what_the_goal_declar
         lines = [line for line in text.split("\n") if '"type":"secrets"' not in line]
         assert len(lines) >= text.count("\n") + 1 - (name == "OBJ_ARTIFACTS")
         held[name] = "\n".join(lines)
-    assert found_in(held, canaries()) == set()
+    assert found_in(held, secrets()) == set()
 
 
 async def test_i9_no_canary_is_in_a_table_a_log_a_trace_or_a_command_line(played: Played, traces: Traces) -> None:
@@ -206,14 +212,14 @@ async def test_i9_no_canary_is_in_a_table_a_log_a_trace_or_a_command_line(played
         "traces": "\n".join(body.decode("utf-8", "replace") for body in traces.bodies),
         "command lines": "\n".join(living(played.hub.data.root)),
     }
-    assert found_in(held, canaries()) == set()
+    assert found_in(held, secrets()) == set()
 
 
 async def test_i9_no_canary_is_in_a_notification(played: Played, mailbox: Mailbox) -> None:
     await until(lambda: len(mailbox.mails) >= 2, 30, what="the question and the result are told")
     told = {str(mail["Subject"]): "\n".join([str(mail), *texts_of(mail)]) for mail in mailbox.mails}
     assert any("[redacted]" in text for text in told.values())
-    assert found_in(told, canaries()) == set()
+    assert found_in(told, secrets()) == set()
 
 
 def texts_of(mail: EmailMessage) -> Iterator[str]:
@@ -252,7 +258,7 @@ def test_i9_no_canary_is_in_an_answer_of_the_api(played: Played) -> None:
     shown = {path: f"{answer.headers}\n{answer.text}" for path, answer in answers.items()}
     assert "[redacted]" in shown[f"/api/v1/goals/{played.goal_id}/tasks/t-write/attempts/1/transcript"]
     assert "[redacted]" in shown[f"/api/v1/goals/{played.goal_id}/gates/tests/1/log"]
-    assert found_in(shown, canaries()) == set()
+    assert found_in(shown, secrets()) == set()
 
 
 def test_i9_no_canary_is_in_what_the_command_line_prints_or_exports(played: Played, tmp_path: Path) -> None:
@@ -274,7 +280,7 @@ def test_i9_no_canary_is_in_what_the_command_line_prints_or_exports(played: Play
         assert printed.returncode == 0, (words, printed.stdout + printed.stderr)
         shown[" ".join(words)] = printed.stdout + printed.stderr
     shown["the export"] = gzip.decompress(exported.read_bytes()).decode("utf-8", "replace")
-    assert found_in(shown, canaries()) == set()
+    assert found_in(shown, secrets()) == set()
 
 
 def test_every_canary_is_byte_for_byte_in_the_files_that_agents_wrote(played: Played, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings
+from tests.support.until import until
 
 DOTS, WILD = "..%2f..%2f..%2fetc%2fpasswd", "%3E"
 GOAL = "g-" + "0" * 26
@@ -28,6 +29,11 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     wanted = settings(nats_server.authorised_url, database_url, data_dir=tmp_path / "data")
     async with running_projector(JetStreamEventLog(bus), database_url), running_gateway(wanted) as running:
+
+        async def reads() -> bool:
+            return (await running.client.get("/api/v1/goals")).status_code == 200
+
+        await until(reads, what="the read models are there")
         yield running
 
 

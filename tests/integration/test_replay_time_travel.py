@@ -116,8 +116,9 @@ async def _live(gateway: Gateway, goal_id: str) -> dict[str, Any]:
         return answer.get("items", answer)
 
     found = dict(zip(READS, await asyncio.gather(*map(read, READS)), strict=True))
+    # That nobody serves a queue now is no fact of the log.
+    found["goal"]["why"] = []
     for task in found["tasks"]:
-        # That nobody serves a queue now is no fact of the log.
         if task["reason"].startswith("no running worker serves"):
             task["reason"] = ""
     return found
