@@ -16,12 +16,15 @@ async def test_a_hub_goes_on_from_the_backup_of_another_one(tmp_path: Path) -> N
     backup, first, second = tmp_path / "backup", tmp_path / "first", tmp_path / "second"
     with running_hub(first) as hub:
         goal_id = hub.submit(BLOCKED_SAMPLE)
-        goal = await hub.wait_for(goal_id, "awaiting_human")
+        await hub.wait_for(goal_id, "awaiting_human")
         said = run_cli("backup", str(backup), "--data-dir", str(first))
         assert (said.returncode, said.stderr) == (0, ""), said
         lines = said.stdout.splitlines()
-        last = (await hub.events(goal_id))[-1].seq
-        assert lines[0].split()[:3] == ["EVENTS", str(last), "messages"]
+        before = [event.sha256 for event in await hub.events(goal_id)]
+        # The hub may have told somebody of the question meanwhile.
+        kept = int(lines[0].removeprefix("  EVENTS").split()[0])
+        assert 0 < kept <= len(before)
+        before = before[:kept]
         assert lines[-3].startswith("Verified: a second server made the same")
         assert lines[-1].endswith(f"restore {backup} --data-dir <new folder>")
         again = run_cli("backup", str(backup), "--data-dir", str(first))
@@ -33,7 +36,8 @@ async def test_a_hub_goes_on_from_the_backup_of_another_one(tmp_path: Path) -> N
     assert told["data_dir"] == str(second)
     assert told["streams"]["EVENTS"]["messages"] == told["last_event"]
     with running_hub(second) as hub:
-        assert {**await hub.wait_for(goal_id, "awaiting_human"), "reason": ""} == {**goal, "reason": ""}
+        await hub.wait_for(goal_id, "awaiting_human")
+        assert [event.sha256 for event in (await hub.events(goal_id))[: len(before)]] == before
         verified = run_cli("rebuild", "--verify", "--data-dir", str(second))
         assert "0 differences" in verified.stdout, verified
         (question,) = hub.questions(goal_id)

@@ -14,6 +14,7 @@ from agenthub_gateway.problems import MEDIA_TYPE, PROBLEMS, Problem
 
 _METHODS = ("get", "post")
 _FEED = "/api/v1/stream"
+_SIGN_IN = "/api/v1/session"
 _REFUSED = "Refused{}"
 # Another method is no call of the description, and 500 is a fault.
 _NOWHERE = frozenset({405, 500})
@@ -119,7 +120,7 @@ def _refusals(path: str, method: str) -> list[int]:
         {kind.status for kind in PROBLEMS.values()}
         - _NOWHERE
         - (set() if names_something else {404})
-        - (set() if "{goal_id}" in path else {410})
+        - (set() if "{goal_id}" in path or (path == _SIGN_IN and method == "post") else {410})
         - (set() if method == "post" else {409, 413, 415})
     )
 

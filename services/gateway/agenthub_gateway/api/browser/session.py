@@ -11,7 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody, SkipValidation
 from msgspec import Meta
 
-from agenthub_gateway.api.access import AnyRequest, PortsParam, says
+from agenthub_gateway.api.access import AnyRequest, PortsParam
 from agenthub_gateway.api.payloads.decoding import strict_body
 from agenthub_gateway.commands.sessions import COOKIE, COOKIE_OVER_TLS, LINK_LASTS, SESSION_LASTS, session_in
 from agenthub_gateway.edge.guard import HOLDER, place_of
@@ -51,7 +51,7 @@ class SignInLink(msgspec.Struct, frozen=True, kw_only=True):
     expires_in_s: int
 
 
-@get(SESSION, responses=says(SessionView), tags=_TAGS, summary="Who asks, and whether the hub wants a key")
+@get(SESSION, tags=_TAGS, summary="Who asks, and whether the hub wants a key")
 async def session(*, request: AnyRequest, sign_in: SignInParam) -> Response[SessionView]:
     """Answers everybody, so that a page knows whether to ask for a key before it asks for anything else."""
     holder: Holder | None = request.scope["state"].get(HOLDER)
@@ -65,7 +65,6 @@ async def session(*, request: AnyRequest, sign_in: SignInParam) -> Response[Sess
     SESSION,
     status_code=200,
     before_request=strict_body(SignInBody),
-    responses=says(SessionView, "Signed in: the answer sets the cookie"),
     tags=_TAGS,
     summary="Sign a browser in",
 )
@@ -87,7 +86,6 @@ async def sign_in_here(
 @post(
     f"{SESSION}/end",
     status_code=200,
-    responses=says(SessionView, "Signed out: the answer removes the cookie"),
     tags=_TAGS,
     summary="Sign this browser out",
 )
@@ -105,7 +103,6 @@ async def sign_out(*, request: AnyRequest, sign_in: SignInParam) -> Response[Ses
 @post(
     f"{SESSION}/links",
     status_code=200,
-    responses=says(SignInLink, "The link"),
     tags=_TAGS,
     summary="Make a one-time link that signs a browser in",
 )
