@@ -14,6 +14,8 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.task import TaskCompleted
 from tests.support.running_hub import RunningHub, clean_environment, run_cli, running_hub
 
+pytestmark = pytest.mark.extra
+
 HOOKS = ("post-checkout", "post-commit", "pre-push", "reference-transaction", "post-index-change")
 
 

@@ -12,6 +12,8 @@ import pytest
 from tests.support.no_hub import answering
 from tests.support.running_hub import clean_environment
 
+pytestmark = pytest.mark.extra
+
 NOBODY = "http://127.0.0.1:9"
 COMMAND = [sys.executable, "-m", "agenthub_cli.main"]
 

@@ -20,6 +20,8 @@ from agenthub_worker.evidence.testing import run_tests
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 from tests.support.package_index import PASSWORD, PackageIndex, running_index
 
+pytestmark = pytest.mark.extra
+
 NOW_S = 120.0
 LEVEL = 'python -c "import tidelib; print(tidelib.LEVEL)"'
 

@@ -20,6 +20,8 @@ from tests.support.package_index import PackageIndex, running_index
 from tests.support.servers import running_nats
 from tests.support.workbench import Desk, running_worker
 
+pytestmark = pytest.mark.extra
+
 LONG_S = 180.0
 
 
