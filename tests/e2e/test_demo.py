@@ -30,6 +30,7 @@ def test_the_summary_holds_tasks_gates_with_evidence_calls_events_and_the_next_c
         r"gate +tests +round 1 · failed · exit code 1 · \d+ passed, 2 failed · \d+% coverage", summary
     )
     assert re.search(r"gate +tests +round 2 · passed · exit code 0 · \d+ passed · \d+% coverage", summary)
+    assert re.search(r"\d% coverage · \d+ of \d+ mutants noticed", summary)
     assert re.search(r"gate +security +round 1 · passed · \d+ findings?", summary)
     assert re.search(r"gate +review +round 1 · passed · .*0 findings", summary)
     assert re.search(r"model calls +\d+ ", summary)

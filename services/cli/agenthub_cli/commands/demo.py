@@ -143,6 +143,8 @@ def _gate(gate: dict[str, Any]) -> str:
         facts.append(", ".join(f"{gate[word]} {word}" for word in _COUNTED if gate[word]))
     if gate["coverage_percent"] is not None:
         facts.append(f"{gate['coverage_percent']:.0f}% coverage")
+    if (mutants := gate["mutants"]) and mutants["tried"]:
+        facts.append(f"{mutants['noticed']} of {mutants['tried']} mutants noticed")
     if GATES[gate["gate"]].rests_on != "test_run":
         found = len(gate["findings"])
         facts.append(f"{found} finding" if found == 1 else f"{found} findings")
