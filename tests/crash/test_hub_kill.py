@@ -111,7 +111,14 @@ class Play(msgspec.Struct):
 
 
 async def played(struck: RunningHub, goal_id: str) -> Play:
+    """The goal at rest: what was spent is counted a moment after the result is ready."""
     await struck.see(goal_id, lambda event: isinstance(event, GoalReadyForReview), deadline_s=240)
+
+    async def all_counted() -> bool:
+        kinds = Counter(recorded.subject.rpartition("_.")[2] for recorded in await struck.events(goal_id))
+        return kinds["budget.reserved"] == kinds["budget.settled"]
+
+    await until(all_counted, 30, "every slice of the budget is settled")
     return Play(goal_id, await struck.events(goal_id))
 
 
