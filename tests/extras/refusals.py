@@ -54,6 +54,16 @@ def map_query(context: HookContext, query: dict[str, Any] | None) -> dict[str, A
     del context
     if query and query.get("wait") == "plan":
         del query["wait"]
-    if query and isinstance(query.get("after"), int) and query["after"] > FAR:
-        query["after"] = 1
+    if query and "after" in query:
+        query["after"] = _near(query["after"])
     return query
+
+
+def _near(after: Any) -> Any:
+    """The same where it names no event that is far away, in whatever form it was generated."""
+    if isinstance(after, list):
+        return [_near(value) for value in after]
+    try:
+        return 1 if float(after) > FAR else after
+    except (TypeError, ValueError):
+        return after
