@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -275,7 +274,6 @@ async def test_after_the_last_try_it_is_given_up(bus: Client, monkeypatch: pytes
             await told.accept()
             await told.write(ASKED, task_id="t-a")
             await until(lambda: _count(told, NotificationFailed, 2), 20)
-            await asyncio.sleep(0)
     assert [event.retry_at is None for event in await told.of(NotificationFailed)] == [False, True]
     assert len(web.requests) == 2
 
