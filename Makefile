@@ -8,16 +8,18 @@ SOURCES := libs services tests
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up ui test test-extras test-ui check format docs simulate bench lock clean
+.PHONY: help demo up ui test test-extras test-ui test-cluster check format docs simulate bench lock clean
 
 help: ## Show what can be done here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(STAMP): bootstrap.lock dev.lock pyproject.toml
+$(STAMP): bootstrap.lock dev.lock schemas.lock pyproject.toml
 	python3 -m venv $(VENV)
 	$(PY) -m pip install --quiet --require-hashes -r bootstrap.lock
 	$(VENV)/bin/uv pip install --quiet --python $(PY) --require-hashes --compile-bytecode -r dev.lock
 	$(VENV)/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation -e .
+	# Apart: with it comes a plugin of pytest that no run of ours may load.
+	$(VENV)/bin/uv pip install --quiet --python $(PY) --target $(VENV)/schemas --require-hashes -r schemas.lock
 	@touch $(STAMP)
 
 # The install step has built the web UI; this does so again when its sources are newer.
@@ -31,13 +33,16 @@ up: ui ## Start the embedded stack on 127.0.0.1:8000 and keep it running
 	@$(VENV)/bin/agenthub up
 
 test: ui ## Run the tests: no Docker, no internet, nothing skipped
-	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui -m "not extra"
+	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui --ignore tests/cluster -m "not extra"
 
 test-extras: ui ## Run the tests that take longer: kills, forged gates, whole goals, the other 750 simulated worlds
-	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui -m extra
+	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui --ignore tests/cluster -m extra
 
 test-ui: ui ## Use the web UI in a browser (Debian's chromium), against a whole hub
 	$(VENV)/bin/pytest -n 2 --dist loadscope tests/ui
+
+test-cluster: ui ## Run what compose.yaml says as processes: three NATS servers, two of each service, crashes
+	$(VENV)/bin/pytest tests/cluster
 
 check: $(STAMP) ## Format, lint, types, import rules, lock files
 	$(VENV)/bin/ruff format --check $(SOURCES)
@@ -52,17 +57,20 @@ format: $(STAMP) ## Mend format and what the linter can mend by itself
 	$(VENV)/bin/ruff format $(SOURCES)
 	$(VENV)/bin/ruff check --fix $(SOURCES)
 
-docs: $(STAMP) ## Write docs/reference out of the code
+docs: $(STAMP) ## Write docs/reference and the dashboards out of the code
 	$(PY) -m tests.docs.reference
+	$(PY) -m tests.docs.write_dashboards
 
 simulate: $(STAMP) ## Run SEEDS (default 1000) schedules of the simulation
 	$(PY) -m tests.simulation --seeds $(SEEDS)
 
-bench: $(STAMP) ## Measure throughput and hop latency against a raw floor
+bench: $(STAMP) ## Measure throughput, hop latency and what a task costs, with a floor of the same run
 	$(VENV)/bin/agenthub bench throughput
 	$(VENV)/bin/agenthub bench latency
+	$(VENV)/bin/agenthub bench overhead
 
 lock: ## Refresh the lock files (hashes, no addresses)
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate schemas.in -o schemas.lock
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate bootstrap.in -o bootstrap.lock
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra embedded pyproject.toml -o requirements.lock
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o services.lock

@@ -34,7 +34,7 @@ class Rig(NamedTuple):
     """A log, and a way past it: any body on any subject, as a foreign program could publish it."""
 
     log: EventLog
-    inject: Callable[[str, bytes], Awaitable[None]]
+    inject: Callable[..., Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +48,16 @@ async def rig(request: pytest.FixtureRequest, nats_url: str) -> AsyncIterator[Ri
     if request.param == "memory":
         memory = InMemoryEventLog()
 
-        async def keep(subject: str, data: bytes) -> None:
-            memory.inject(subject, data)
+        async def keep(subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+            memory.inject(subject, data, headers)
 
         yield Rig(memory, keep)
         return
     async with connected(nats_url) as nc:
         await create_stream(nc, "EVENTS")
 
-        async def publish(subject: str, data: bytes) -> None:
-            await nc.jetstream().publish(subject, data)
+        async def publish(subject: str, data: bytes, headers: dict[str, str] | None = None) -> None:
+            await nc.jetstream().publish(subject, data, headers=headers)
 
         yield Rig(JetStreamEventLog(nc), publish)
         await drop_stream(nc, "EVENTS")
@@ -227,6 +227,7 @@ UNREADABLE = [
     (b'{"type":"goal.paused"', "not a JSON object"),
     (b'{"type":"goal.paused"}', "does not fit its schema"),
     (b'{"type":"goal.paused","class_version":9,"by":"ada"}', "newer than this code"),
+    (b'{"type":"goal.cancelled","by":"ada"}', "its subject says that it is a `goal.paused`"),
     (b"", "not a JSON object"),
 ]
 
@@ -253,6 +254,34 @@ async def test_an_unreadable_message_does_not_stop_a_follower(rig: Rig) -> None:
     await rig.inject("evt.strange", b"{}")
     await store(rig.log, draft(noted(), task_id="t-a"))
     assert [message.seq for message in await taken(rig.log)] == [1, 2, 3]
+
+
+async def test_an_event_is_stored_also_where_its_id_was_taken_by_a_foreign_message(rig: Rig) -> None:
+    """Ids follow from what an event is: whoever may write anything at all can be there first."""
+    wanted = draft(paused())
+    taken_by = {"Nats-Msg-Id": wanted.event_id}
+    await rig.inject(f"evt.{OTHER_GOAL}.t-x.task.failed.coding", b"{}", taken_by)
+    assert await store(rig.log, wanted) == 2
+    again = await rig.log.append(wanted, STAMP)
+    assert again == Stored(2, duplicate=True)
+    (found,) = await rig.log.read(GOAL)
+    assert getattr(found.event, "event_id", "") == wanted.event_id
+
+
+async def test_a_foreign_message_with_the_id_of_an_event_is_not_taken_for_it(rig: Rig) -> None:
+    wanted = draft(noted(), task_id="t-a")
+    await rig.inject(f"evt.{GOAL}.t-a.task.failed.review", b"{}", {"Nats-Msg-Id": wanted.event_id})
+    result = await rig.log.append(wanted, STAMP)
+    assert isinstance(result, Conflict)
+    assert [message.seq for message in result.tail] == [1]
+
+
+async def test_a_batch_is_stored_also_where_one_of_its_ids_was_taken(rig: Rig) -> None:
+    wanted = [draft(merged()), draft(noted(), task_id="t-a")]
+    await rig.inject(f"evt.{OTHER_GOAL}.t-x.task.failed.coding", b"{}", {"Nats-Msg-Id": wanted[0].event_id})
+    result = await rig.log.append_together(wanted, STAMP)
+    assert result == Stored(3)
+    assert await rig.log.append_together(wanted, STAMP) == Stored(3, duplicate=True)
 
 
 async def test_an_event_without_a_trace_has_no_header_for_it(rig: Rig) -> None:
@@ -301,6 +330,16 @@ async def test_a_follower_takes_only_the_subjects_it_asked_for(log: EventLog) ->
     assert [m.seq for m in await taken(log, subjects=("evt.*._.goal.>", "evt.*._.merge.>"))] == [1, 3]
     assert [m.seq for m in await taken(log, subjects=(f"evt.{OTHER_GOAL}.>",))] == [4]
     assert await taken(log, subjects=("evt.*.*.agent.blocked",)) == []
+
+
+async def test_a_token_of_a_prefix_may_be_any(log: EventLog) -> None:
+    await store(log, draft(noted(), task_id="t-a", route=("coding",)))
+    await store(log, draft(paused()))
+    await store(log, draft(noted(), task_id="t-b"))
+    await store(log, draft(noted(), task_id="t-b", goal_id=OTHER_GOAL, route=("coding",)))
+    assert [m.seq for m in await log.read(f"{GOAL}.*.task")] == [1, 3]
+    assert [m.seq for m in await log.read(f"{GOAL}.*.task.noted")] == [1]
+    assert [m.seq for m in await log.read("*.t-b.task", after=3)] == [4]
 
 
 async def test_followers_do_not_take_from_each_other(log: EventLog) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog, closed_steps
 from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.jetstream.work_queue import GATHER_S, NatsWorkQueue
+from agenthub_runtime.operations.holding import Lanes, NatsLanes
 from tests.support.until import until
 
 GOAL = "g-" + "0" * 26
@@ -59,6 +61,12 @@ class Ports:
             return NatsWorkQueue(self.nc, types, slots=slots, gather_s=gather_s)
         assert self.broker is not None
         return InMemoryWorkQueue(self.broker, types, slots=slots)
+
+    def lanes(self) -> Lanes:
+        if self.nc:
+            return NatsLanes(self.nc)
+        assert self.broker is not None
+        return self.broker
 
     async def enqueue(self, task_id: str, agent_type: str, lane: Lane) -> int:
         event = TaskEnqueued(
@@ -95,12 +103,27 @@ async def test_an_object_is_found_under_the_hash_of_its_content(ports: Ports) ->
     assert await ports.artifacts.get(await ports.artifacts.put(b"")) == b""
 
 
+async def test_a_file_goes_in_and_out_as_the_same_object(ports: Ports, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    for data in (b"a report", bytes(range(256)) * 60_000, b""):
+        source.write_bytes(data)
+        digest = await ports.artifacts.put_file(source)
+        assert digest == await ports.artifacts.put(data)
+        assert await ports.artifacts.get(digest) == data
+        await ports.artifacts.get_file(digest, target)
+        assert target.read_bytes() == data
+    with pytest.raises(ArtifactMissing, match="f" * 64):
+        await ports.artifacts.get_file("f" * 64, target)
+
+
 async def test_a_missing_object_is_named(ports: Ports) -> None:
     with pytest.raises(ArtifactMissing, match="f" * 64):
         await ports.artifacts.get("f" * 64)
 
 
-async def test_an_object_that_has_lost_pieces_is_missing_and_never_waited_for_without_end(bus: Client) -> None:
+async def test_an_object_that_has_lost_pieces_is_missing_and_never_waited_for_without_end(
+    bus: Client, tmp_path: Path
+) -> None:
     js, artifacts = bus.jetstream(), JetStreamArtifacts(bus)
     some, none = await artifacts.put(b"a" * 400_000), await artifacts.put(b"b" * 400_000)
     store = await js.object_store(BUCKET)
@@ -110,6 +133,8 @@ async def test_an_object_that_has_lost_pieces_is_missing_and_never_waited_for_wi
     for digest in (some, none):
         with pytest.raises(ArtifactMissing, match="damaged"):
             await artifacts.get(digest)
+        with pytest.raises(ArtifactMissing, match="damaged"):
+            await artifacts.get_file(digest, tmp_path / "file")
 
 
 async def test_an_object_is_whole_for_its_readers_while_others_write_it_again(bus: Client) -> None:
@@ -280,6 +305,41 @@ async def test_no_more_orders_come_than_slots_are_free(ports: Ports) -> None:
     queue.release()
     await left.nak()
     assert (await soon(waiting)).recorded.seq == third
+
+
+async def test_a_queue_that_was_told_to_pause_takes_nothing_until_it_is_told_to_go_on(ports: Ports) -> None:
+    held = await ports.enqueue("t-held", "coding", "p1")
+    queue, other = ports.queue("coding", slots=2), ports.queue("coding", slots=1)
+    orders = aiter(queue.deliveries())
+    assert (await soon(anext(orders))).recorded.seq == held
+    queue.pause()
+    left = await ports.enqueue("t-left", "coding", "p1")
+    waiting = asyncio.create_task(anext(orders))
+
+    taken = await soon(anext(aiter(other.deliveries())))
+
+    assert (taken.recorded.seq, waiting.done()) == (left, False)
+    queue.resume()
+    await taken.nak()
+    assert (await soon(waiting)).recorded.seq == left
+
+
+@pytest.mark.extra
+async def test_lanes_that_are_held_give_nothing_out_and_those_beside_them_go_on(ports: Ports) -> None:
+    lanes = ports.lanes()
+    await lanes.hold(["coding", "review"])
+    queue = ports.queue("coding", "testing", slots=2)
+    orders = aiter(queue.deliveries())
+    coding = await ports.enqueue("t-coding", "coding", "p0")
+    testing = await ports.enqueue("t-testing", "testing", "p3")
+
+    assert (await soon(anext(orders))).recorded.seq == testing
+    waiting = asyncio.create_task(anext(orders))
+    assert await lanes.hold(["coding"])
+    assert await lanes.hold(["coding"]) == [], "what is so already is left alone"
+    assert not waiting.done()
+    await lanes.hold([])
+    assert (await soon(waiting)).recorded.seq == coding
 
 
 async def test_an_order_that_was_handed_back_comes_again_with_a_higher_count(ports: Ports) -> None:

@@ -21,7 +21,7 @@ import pytest
 from agenthub_events.base import Event
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.goal import GoalAccepted, GoalCancelled, GoalPlanned, GoalReadyForReview
-from agenthub_events.catalogue.money import LlmCalled
+from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled, LlmCalled
 from agenthub_events.catalogue.task import MergeDone, TaskCompleted, TaskEnqueued, TaskStarted
 from agenthub_events.ports import Recorded
 from agenthub_worker.rehearsal.conversation import Conversation
@@ -115,8 +115,8 @@ async def played(struck: RunningHub, goal_id: str) -> Play:
     await struck.see(goal_id, lambda event: isinstance(event, GoalReadyForReview), deadline_s=240)
 
     async def all_counted() -> bool:
-        kinds = Counter(recorded.subject.rpartition("_.")[2] for recorded in await struck.events(goal_id))
-        return kinds["budget.reserved"] == kinds["budget.settled"]
+        kinds = Counter(type(recorded.event) for recorded in await struck.events(goal_id))
+        return kinds[BudgetReserved] == kinds[BudgetSettled]
 
     await until(all_counted, 30, "every slice of the budget is settled")
     return Play(goal_id, await struck.events(goal_id))

@@ -18,7 +18,8 @@ import nats
 import pytest
 
 from agenthub_runtime.bus_users.keys import login_of
-from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
+from agenthub_runtime.embedded.data_folder import DataDir
+from agenthub_runtime.embedded.place import RunningHub
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from tests.support.until import until
 

@@ -13,9 +13,9 @@ import httpx2
 from agenthub_events.notifications.interventions import INTERVENTION
 from agenthub_gateway.app import create_app
 from agenthub_gateway.live.frames import ALIASES
-from agenthub_gateway.metrics import RequestFigures
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS
+from agenthub_runtime.telemetry.tracing import Telemetry
 
 _METHODS = ("get", "post")
 
@@ -26,7 +26,7 @@ def openapi_document() -> dict[str, Any]:
 
 
 async def _ask() -> dict[str, Any]:
-    app = create_app(cast(GatewayPorts, SimpleNamespace(requests=RequestFigures(), sessions=None)))
+    app = create_app(cast(GatewayPorts, SimpleNamespace(telemetry=Telemetry("docs"), sessions=None)))
     transport = httpx2.ASGITransport(app=cast(Any, app))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get("/schema/openapi.json")

@@ -13,6 +13,7 @@ from cyclopts import App
 from rich.console import Console
 
 from agenthub_cli import exit_codes
+from agenthub_cli.completion.table import table_of
 from agenthub_cli.main import build_app
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
@@ -23,6 +24,7 @@ from agenthub_runtime.bus_users.users_file import users_conf, variable_of
 from agenthub_runtime.settings.settings_file import OUT_OF_PLACE, key_of
 from agenthub_runtime.settings.table import SETTINGS
 from tests.docs.http_pages import api_page, errors_page, openapi_file
+from tests.docs.metrics_page import metrics_page
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 _ENVELOPE = frozenset(Event.__struct_fields__)
@@ -71,6 +73,8 @@ def settings_page() -> str:
                 "Settings come from the environment, and from the file `agenthub.toml` in the data folder. They"
                 " are read once, when a service starts. An option of a command wins over a variable, and a"
                 " variable over the file. Values that do not fit, and keys that nobody knows, are told together.",
+                "With `_FILE` behind its name a variable says which file holds the value, as Docker and Kubernetes"
+                " mount secrets (`ANTHROPIC_API_KEY_FILE=/run/secrets/key`); an empty file leaves it unset.",
                 "```toml\n# ~/.local/share/agenthub/agenthub.toml; chmod 600 as soon as a secret stands in it\n"
                 'port = 8010\nworkers = { coding = 2, testing = 1, "architect+planner" = 1 }\n'
                 'api_keys = ["ann:a-long-secret", "ci:another-long-secret"]\n```',
@@ -90,6 +94,11 @@ def cli_page() -> str:
     codes = ["| exit code | meaning |", "|---|---|"]
     codes += [f"| {code} | {meaning} |" for code, meaning in sorted(exit_codes.MEANING.items())]
     return "\n\n".join([*parts, "## Exit codes", "\n".join(codes)]) + "\n"
+
+
+def completion_table() -> str:
+    """What shells complete from, so that no command has to be loaded for it."""
+    return msgspec.json.format(msgspec.json.encode(table_of(build_app())), indent=1).decode() + "\n"
 
 
 def bus_users() -> str:
@@ -148,7 +157,9 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "api.md": lambda: api_page(_MADE),
     "errors.md": lambda: errors_page(_MADE),
+    "metrics.md": lambda: metrics_page(_MADE),
     "../../nats/users.conf": bus_users,
+    "../../services/cli/agenthub_cli/completion/table.json": completion_table,
 }
 
 

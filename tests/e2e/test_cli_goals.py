@@ -35,7 +35,7 @@ def test_a_goal_is_submitted_watched_answered_approved_and_pulled(hub: RunningHu
     answered = hub.cli("answer", question["id"], "--option", "1")
     assert answered.returncode == DONE, answered.stderr
     twice = hub.cli("answer", question["id"], "--option", "2")
-    assert (twice.returncode, "HTTP 409" in twice.stderr) == (FAILED, True)
+    assert (twice.returncode, "HTTP" in twice.stderr) == (FAILED, False)
 
     watched = hub.cli("goal", "watch", goal_id)
     assert watched.returncode == DONE, watched.stdout + watched.stderr
@@ -72,7 +72,7 @@ def _is_read_step_by_step(hub: RunningHub, goal_id: str, task_id: str) -> None:
     items = objects(hub.cli("goal", "transcript", goal_id, task_id, "--attempt", "1", "--json"))
     assert {"held", "said", "closed"} <= {item["kind"] for item in items}
     unknown = hub.cli("goal", "transcript", goal_id, "no-such-task")
-    assert (unknown.returncode, "goal plan" in unknown.stderr) == (USAGE, True)
+    assert (unknown.returncode, "goal plan" in unknown.stderr) == (FAILED, True)
 
 
 def _is_applied_and_touches_nothing_else(hub: RunningHub, goal_id: str, mine: Path) -> None:
@@ -118,17 +118,17 @@ def test_a_goal_that_needs_nobody_can_be_listed_paused_reworked_and_cancelled(
 
 def test_mistakes_are_told_in_a_sentence_with_the_remedy(hub: RunningHub, tmp_path: Path) -> None:
     unknown = hub.cli("goal", "show", "g-00000000000000000000000000")
-    assert (unknown.returncode, "HTTP 404" in unknown.stderr) == (FAILED, True)
+    assert (unknown.returncode, "There is no goal" in unknown.stderr) == (FAILED, True)
     nowhere = run_cli("goal", "list", "--url", "http://127.0.0.1:9")
-    assert (nowhere.returncode, "agenthub up" in nowhere.stderr) == (UNREACHABLE, True)
+    assert (nowhere.returncode, " up`" in nowhere.stderr) == (UNREACHABLE, True)
     missing = hub.cli("goal", "submit", "x", "--workflow", str(tmp_path / "no.json"))
     assert (missing.returncode, "no.json" in missing.stderr) == (USAGE, True)
     refused = hub.cli("goal", "submit", "x", "--max-time", "soon")
-    assert (refused.returncode, "max_time" in refused.stderr) == (FAILED, True)
+    assert (refused.returncode, refused.stderr.startswith("error: --max-time: ")) == (USAGE, True)
     assert hub.cli("goal", "submit", "x", "--priority", "soonest").returncode == USAGE
     assert hub.cli("no-such-command").returncode == USAGE
     offline = run_cli("rebuild", "--verify", "--data-dir", str(tmp_path / "nothing"))
-    assert (offline.returncode, "agenthub up" in offline.stderr) == (FAILED, True)
+    assert (offline.returncode, " up" in offline.stderr) == (FAILED, True)
     for told in (unknown, nowhere, missing, refused, offline):
         assert "Traceback" not in told.stderr
         assert told.stderr.startswith("error: ")

@@ -86,7 +86,7 @@ async def test_a_dead_letter_is_sent_back_to_work_as_somebody_changed_it(hub: Ru
 
     assert requeued.returncode == 0, requeued.stderr
     assert f"{letter} is queued again" in requeued.stdout
-    assert (again.returncode, "HTTP 409" in again.stderr) == (1, True)
+    assert (again.returncode, "HTTP" in again.stderr) == (1, False)
     assert len(await hub.of(goal_id, TaskRequeued)) == 1
     order = await hub.see(goal_id, lambda e: isinstance(e, TaskEnqueued) and e.attempt == 2)
     assert isinstance(order.event, TaskEnqueued)

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from agenthub_cli import exit_codes
+from agenthub_events.catalogue.task import MergeDone, TaskCompleted, TaskEnqueued
+from agenthub_events.task_ids import kind_of
 from tests.support.demo_run import Demo
 from tests.support.running_hub import Played, RunningHub, play, run_cli
 
@@ -44,7 +46,15 @@ def test_today_the_goal_goes_as_it_went(played: Played) -> None:
 
 def test_nothing_of_the_goal_was_changed(played: Played) -> None:
     told = answer(played.hub.cli("verify", played.goal_id, "--json"))
-    assert (told["flaws"], told["sealed"] > 100) == ([], True)
+    assert (told["flaws"], told["sealed"] > 100, told["unsigned"]) == ([], True, 0)
+
+
+def test_a_file_is_sealed_by_the_key_of_its_hub_and_of_no_other(played: Played, exported: Path) -> None:
+    [key] = answer(played.hub.cli("verify", played.goal_id, "--json"))["signed_by"]
+    assert answer(run_cli("verify", str(exported), "--key", key, "--json"))["flaws"] == []
+    foreign = run_cli("verify", str(exported), "--key", "7" * 64)
+    assert (foreign.returncode, f"signed by {key}, which is no key" in foreign.stdout) == (exit_codes.FAILED, True)
+    assert run_cli("verify", str(exported), "--key", "7").returncode == exit_codes.USAGE
 
 
 def test_many_goals_are_asked_what_other_bounds_would_have_decided(played: Played) -> None:
@@ -101,7 +111,7 @@ def test_the_read_models_of_an_earlier_event_stand_beside_the_live_ones(played: 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("replay", "show", "g-nothing"), exit_codes.FAILED, "neither a file nor the id of a goal"),
+        (("replay", "show", "g-nothing"), exit_codes.FAILED, "No goal has an id that begins with g-nothing"),
         (("replay", "show", f"g-{'0' * 26}"), exit_codes.USAGE, "There is no goal"),
         (("replay", "project", "readmodels", "--schema", "public"), exit_codes.USAGE, "cannot be taken"),
         (("replay", "policy", "--set", "nothing=1"), exit_codes.USAGE, "max_retries"),
@@ -111,3 +121,63 @@ def test_the_read_models_of_an_earlier_event_stand_beside_the_live_ones(played: 
 def test_what_cannot_be_replayed_is_said(played: Played, words: tuple[str, ...], code: int, said: str) -> None:
     done = played.hub.cli(*words)
     assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+
+
+@pytest.fixture(scope="module")
+def forked(played: Played) -> Played:
+    """A fork from the middle of the work, asked for twice, at rest."""
+    words = ("replay", "fork", played.goal_id, "--at-seq", str(half_way(played)), "--key", "half-way")
+    different = ("--prompt", "Keep it short", "--budget", "9", "--model", "claude-haiku-4-5", "--json")
+    told = [answer(played.hub.cli(*words, *different)) for _ in range(2)]
+    assert told[0] == told[1]
+    assert told[0]["tasks_inherited"] + told[0]["tasks_ahead"] == 12
+    return play(played.hub, told[0]["goal_id"], "ready_for_review")
+
+
+def half_way(played: Played) -> int:
+    work = [r.seq for r in played.log if isinstance(r.event, TaskCompleted) and kind_of(r.event.task_id) == "work"]
+    return work[len(work) // 2]
+
+
+def test_a_fork_begins_with_the_files_of_its_event_and_reaches_a_result_of_its_own(
+    played: Played, forked: Played
+) -> None:
+    at_seq = half_way(played)
+    theirs = [merge.head for r, merge in merges(played) if r < at_seq]
+    assert [merge.head for _, merge in merges(forked)][: len(theirs)] == theirs
+    first = next(r for r in forked.log if isinstance(r.event, TaskEnqueued))
+    assert isinstance(first.event, TaskEnqueued)
+    assert first.event.workspace_commit == theirs[-1]
+    before = played.hub.get(f"/goals/{played.goal_id}/replay", at_seq=at_seq)
+    then = played.hub.get(f"/goals/{forked.goal_id}/replay", at_seq=first.seq - 1)
+    assert then["goal"]["head"] == before["goal"]["head"] == theirs[-1]
+    assert then["goal"]["tasks_done"] > 0
+    assert forked.goal["forked_from"] == played.goal_id
+    assert 0 < forked.goal["llm_calls"] < played.goal["llm_calls"]
+    assert [r.seq for r in play(played.hub, played.goal_id, "ready_for_review").log] == [r.seq for r in played.log]
+
+
+def test_a_fork_is_replayed_verified_explained_and_compared_as_any_goal(played: Played, forked: Played) -> None:
+    told = answer(played.hub.cli("replay", "run", forked.goal_id, "--json"))
+    assert (told["differences"], told["missing"], told["unrecorded"]) == ([], [], 0)
+    assert answer(played.hub.cli("verify", forked.goal_id, "--json"))["flaws"] == []
+    why = played.hub.cli("replay", "why", forked.goal_id, "auth/jwt.py:1")
+    assert f"Forked {played.goal_id} at event {half_way(played)}" in why.stdout
+    rows = played.hub.cli("replay", "compare", played.goal_id, forked.goal_id, "--json").stdout.splitlines()
+    figures = {figure["what"]: figure for figure in map(msgspec.json.decode, rows)}
+    assert figures["status"]["first"] == figures["status"]["second"] == "ready_for_review"
+    assert figures["forked from"] == {
+        "what": "forked from",
+        "first": None,
+        "second": f"{played.goal_id} at event {half_way(played)}",
+    }
+
+
+def test_a_fork_of_no_event_of_the_goal_names_the_nearest_ones(played: Played) -> None:
+    refused = played.hub.cli("replay", "fork", played.goal_id, "--at-seq", "999999")
+    assert refused.returncode == exit_codes.USAGE
+    assert f"its last event is {played.log[-1].seq}" in refused.stderr
+
+
+def merges(played: Played) -> list[tuple[int, MergeDone]]:
+    return [(r.seq, r.event) for r in played.log if isinstance(r.event, MergeDone)]

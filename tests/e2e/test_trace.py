@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agenthub_runtime.telemetry.goal_trace import root_of
 from tests.support.demo_run import Demo
 from tests.support.otlp import ReceivedSpan, Traces
 from tests.support.running_hub import RunningHub
@@ -11,29 +12,67 @@ SERVICES = {"agenthub-gateway", "agenthub-orchestrator", "agenthub-worker"}
 EXPORTED_S = 20.0
 
 
-async def test_one_trace_runs_from_the_request_to_the_last_tool_call(
-    demo: Demo, demo_hub: RunningHub, traces: Traces
-) -> None:
+async def whole_trace(demo: Demo, demo_hub: RunningHub, traces: Traces) -> list[ReceivedSpan]:
+    """Every span of the demo's goal; its root comes when the goal ends, and this one waits for its review."""
     goal_id = demo.goal_id
     calls = demo_hub.get(f"/goals/{goal_id}/usage")["calls"]
+    root = f"{root_of(goal_id).span_id:016x}"
 
     def complete() -> list[ReceivedSpan]:
         spans = traces.of_goal(goal_id)
         asked = [span for span in spans if span.name == "anthropic.messages.create"]
-        known = {span.span_id for span in spans}
-        whole = all(not span.parent_id or span.parent_id in known for span in spans)
+        known = {span.span_id for span in spans} | {root}
+        whole = all(span.parent_id in known or span.span_id == root for span in spans)
         return spans if len(asked) >= calls and whole else []
 
-    spans = await until(complete, EXPORTED_S, "every span has been exported")
+    return await until(complete, EXPORTED_S, "every span has been exported")
 
-    assert {span.trace_id for span in spans} == {spans[0].trace_id}
+
+async def test_one_trace_runs_from_the_request_to_the_last_tool_call(
+    demo: Demo, demo_hub: RunningHub, traces: Traces
+) -> None:
+    spans = await whole_trace(demo, demo_hub, traces)
+
+    assert {span.trace_id for span in spans} == {f"{root_of(demo.goal_id).trace_id:032x}"}
     assert {span.service for span in spans} == SERVICES
-    root = [span for span in spans if not span.parent_id]
-    assert [(span.service, span.name) for span in root] == [("agenthub-gateway", "command goal.accepted")]
     tool = next(span for span in spans if span.name.startswith("execute_tool"))
-    way = names_up(tool, spans)
-    assert [name.split()[0] for name in way[:3]] == ["execute_tool", "invoke_agent", "decide"]
-    assert way[-1] == "command goal.accepted"
+    way = [name.split()[0] for name in names_up(tool, spans)]
+    assert way[:5] == ["execute_tool", "invoke_agent", "process", "send", "decide"]
+    # The root comes last, once somebody has ended the goal.
+    assert [name for name in way if name != "invoke_workflow"][-2:] == ["send", "command"]
+
+
+async def test_every_span_of_a_goal_says_where_in_it_and_what_became_of_it(
+    demo: Demo, demo_hub: RunningHub, traces: Traces
+) -> None:
+    spans = await whole_trace(demo, demo_hub, traces)
+
+    by_name: dict[str, list[ReceivedSpan]] = {}
+    for span in spans:
+        assert span.attributes["agenthub.goal.id"] == demo.goal_id, span.name
+        if span.service == "agenthub-worker":
+            assert {"agenthub.task.id", "agenthub.attempt", "agenthub.worker"} <= span.attributes.keys(), span.name
+        by_name.setdefault(span.name.split()[0], []).append(span)
+    assert {"prepare", "gate", "merge", "git", "sandbox", "invoke_agent"} <= by_name.keys()
+    kinds = {name: {span.kind for span in of_name} for name, of_name in by_name.items()}
+    assert (kinds["send"], kinds["process"], kinds["decide"]) == ({"producer"}, {"consumer"}, {"consumer"})
+    assert (kinds["command"], kinds["anthropic.messages.create"]) == ({"server"}, {"client"})
+    by_id = {span.span_id: span for span in spans}
+    for attempt in by_name["process"]:
+        assert by_id[attempt.parent_id].name == "send task.enqueued"
+        assert attempt.attributes["messaging.destination.name"].startswith("work-")
+        assert attempt.attributes["agenthub.queue.wait_s"] >= 0
+        assert attempt.attributes["agenthub.delivery"] >= 1
+        assert attempt.attributes["agenthub.outcome"] in {"completed", "gate.passed", "gate.failed"}
+        assert attempt.attributes["agenthub.lane"] in {"p0", "p1", "p2", "p3"}
+        assert not attempt.failed  # a gate that fails is a result
+    calls: dict[tuple[str, int], int] = {}
+    for attempt in by_name["process"]:
+        # What was given out again counts its calls from the beginning.
+        place = attempt.attributes["agenthub.task.id"], attempt.attributes["agenthub.attempt"]
+        calls[place] = max(calls.get(place, 0), attempt.attributes["agenthub.calls"])
+    assert sum(calls.values()) == demo_hub.get(f"/goals/{demo.goal_id}/usage")["calls"] >= 44
+    assert all("error.type" in span.attributes for span in spans if span.failed)
 
 
 async def test_a_model_call_is_told_once_by_the_sdk_with_its_tokens(
@@ -43,7 +82,7 @@ async def test_a_model_call_is_told_once_by_the_sdk_with_its_tokens(
     calls = demo_hub.get(f"/goals/{goal_id}/usage")["calls"]
 
     def told() -> list[ReceivedSpan]:
-        asked = [span for span in traces.of_goal(goal_id) if "gen_ai.request.model" in span.attributes]
+        asked = [span for span in traces.of_goal(goal_id) if span.name == "anthropic.messages.create"]
         return asked if len(asked) >= calls else []
 
     asked = await until(told, EXPORTED_S, "every model call has been exported")
@@ -53,10 +92,10 @@ async def test_a_model_call_is_told_once_by_the_sdk_with_its_tokens(
 
 
 def names_up(span: ReceivedSpan, spans: list[ReceivedSpan]) -> list[str]:
-    """Names from a span up to the root."""
+    """Names from a span up to the first that was made."""
     by_id = {one.span_id: one for one in spans}
     names = [span.name]
-    while span.parent_id:
+    while span.parent_id in by_id:
         span = by_id[span.parent_id]
         names.append(span.name)
     return names

@@ -15,7 +15,7 @@ from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer, find_nats_server
 from agenthub_runtime.embedded.servers.tcp_ports import free_port
-from agenthub_runtime.errors import DataDirBusy
+from agenthub_runtime.errors import DataDirBusy, ServerFailed
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import apply_assets
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
@@ -29,6 +29,7 @@ jetstream {{ store_dir: {store} }}
 authorization {{ user: agenthub, password: p0old }}
 """
 NOTED = "evt.g-00000000000000000000000000.t-a.task.noted"
+ORDER = "evt.g-00000000000000000000000000.t-a.task.enqueued.coding.p0"
 
 
 async def written_with_the_old_user(data: DataDir, folder: Path) -> None:
@@ -39,7 +40,11 @@ async def written_with_the_old_user(data: DataDir, folder: Path) -> None:
     try:
         nc = await connect(f"nats://agenthub:p0old@127.0.0.1:{port}", "old", give_up_after_s=20)
         await apply_assets(nc)
-        await nc.jetstream().publish(NOTED, b"{}", stream="EVENTS")
+        js = nc.jetstream()
+        for subject in (NOTED, ORDER, ORDER):
+            await js.publish(subject, b"{}", stream="EVENTS")
+        [order] = await (await js.pull_subscribe_bind("work-coding-p0", "EVENTS")).fetch(1, timeout=10)
+        await order.ack_sync(timeout=10)
         await nc.close()
     finally:
         server.terminate()
@@ -57,11 +62,37 @@ async def test_the_log_of_an_older_hub_is_there_and_its_password_is_worth_nothin
     await server.start()
     try:
         nc = await connect(server.url_of("gateway"), "gateway", give_up_after_s=10)
-        assert [raw.subject for raw in await FencedStream(nc, "EVENTS").read("evt.>")] == [NOTED]
+        assert [raw.subject for raw in await FencedStream(nc, "EVENTS").read("evt.>")] == [NOTED, ORDER, ORDER]
         await nc.close()
         await is_refused(server.url.replace("nats://", "nats://agenthub:p0old@"))
+        nc = await connect(server.authorised_url, "look", give_up_after_s=10)
+        js = nc.jetstream()
+        assert {info.config.name for info in await js.streams_info()} >= {
+            "EVENTS",
+            "RUNS",
+            "OBJ_ARTIFACTS",
+            "TIMERS",
+        }
+        # The order that was acknowledged before is not given out again; the open one is.
+        lane = await js.consumer_info("EVENTS", "work-coding-p0")
+        assert (lane.num_pending, lane.num_ack_pending, lane.delivered.consumer_seq) == (1, 0, 1)
+        await nc.close()
     finally:
         await server.stop()
+
+
+async def test_streams_of_an_older_hub_that_ran_again_in_the_folder_are_not_passed_over(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "hub")
+    data.prepare()
+    await written_with_the_old_user(data, tmp_path)
+    server = NatsServer(data)
+    await server.start()
+    await server.stop()
+    await written_with_the_old_user(data, tmp_path)  # a hub of the release before, without the streams of this one
+    with pytest.raises(ServerFailed, match="Nothing was changed"):
+        await server.start()
+    kept = data.jetstream / "jetstream"
+    assert sorted(path.name for path in kept.iterdir()) == ["$G", "HUB"]
 
 
 async def test_a_key_that_was_rotated_is_worth_nothing_at_the_next_start(tmp_path: Path) -> None:

@@ -118,6 +118,12 @@ def test_what_is_no_address_of_a_hub_is_said_to_be_none(url: str) -> None:
     assert "is no address of a hub" in refused(*words, "--url", url)
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "none.agenthub.gz")
+    assert "none.agenthub.gz cannot be read" in refused("bench", "replay", missing)
+    assert "none.agenthub.gz cannot be read" in refused("replay", "import", missing, code=1)
+
+
 def test_a_file_that_cannot_be_meant_is_named(tmp_path: Path) -> None:
     binary, huge = tmp_path / "binary", tmp_path / "huge"
     binary.write_bytes(b"\xff\xfe\x00secret")

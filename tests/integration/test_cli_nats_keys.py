@@ -98,3 +98,57 @@ def test_an_address_says_who_one_is_and_a_seed_is_taken_out_of_it() -> None:
     assert login_of("nats://token@one:4222").user == ""
     with pytest.raises(ValueError, match="a seed is"):
         public_key("SU" + "A" * 10)
+
+
+def context(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "agenthub_cli.main", "nats", "context", *arguments]
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "XDG_CONFIG_HOME": str(config), "COLUMNS": "200"}
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_context_names_the_file_of_the_key_and_holds_no_secret(folder: Path, tmp_path: Path) -> None:
+    config, server = tmp_path / "config", "nats://127.0.0.1:4999"
+    done = context(config, "operator", "--data-dir", str(folder), "--server", server, "--json")
+    assert done.returncode == 0, done.stderr
+    told = msgspec.json.decode(done.stdout)
+    file, key = Path(told["file"]), Path(told["key"])
+    assert file == config / "nats" / "context" / "agenthub-operator.json"
+    written = msgspec.json.decode(file.read_bytes())
+    assert (written["url"], written["nkey"], written["inbox_prefix"]) == (server, str(key), "_INBOX_operator")
+    assert key.read_text().strip() == DataDir(folder).secrets.nats_seeds["operator"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (file, key)} == {0o600}
+    assert not any(SEED.search(text) for text in (file.read_text(), done.stdout, done.stderr))
+
+
+@pytest.mark.extra
+def test_a_context_of_a_bus_elsewhere_takes_its_key_from_the_file_of_variables(tmp_path: Path) -> None:
+    variables = tmp_path / ".env"
+    assert keys("env", str(variables)).returncode == 0
+    given = ("observer", "--name", "far", "--env-file", str(variables))
+    assert context(tmp_path, *given, "--server", "nats://bus:4222").returncode == 0
+    assert (tmp_path / "nats" / "context" / "far.json").is_file()
+    assert f"={(tmp_path / 'nats' / 'agenthub' / 'far.nk').read_text()}" in variables.read_text()
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("observer", "--server", "nats://u:p@bus:4222", "--env-file", "{env}"), "without credentials"),
+        (("observer", "--env-file", "{env}"), "Where is the bus?"),
+        (("observer", "--server", "nats://bus:4222", "--env-file", "/nonexistent"), "gives no NATS_SEED_OBSERVER"),
+        (("observer", "--name", "../up", "--data-dir", "{data}"), "no name of a context"),
+        (("observer", "--data-dir", "{data}"), "No hub runs"),
+        (("gateway", "--data-dir", "{data}"), "observer"),
+    ],
+)
+def test_a_context_that_cannot_be_written_says_why(
+    folder: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    variables = tmp_path / ".env"
+    variables.write_text("NATS_SEED_OBSERVER=SUAGGHQZ\n")
+    given = [word.format(env=variables, data=folder) for word in arguments]
+    refused = context(tmp_path, *given)
+    assert refused.returncode != 0
+    assert words in refused.stderr
+    assert not (tmp_path / "nats").exists()

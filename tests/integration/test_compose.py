@@ -1,49 +1,36 @@
-"""The multi-machine deployment, as far as it can be shown without a container engine."""
+"""compose.yaml as Compose itself understands it; tests/cluster runs what it says."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
+import re
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+import sysconfig
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import compose_spec
-import httpx2
 import msgspec
 import pytest
 
 from agenthub_events.agent_types import AGENT_TYPES, agent_type_of
-from agenthub_runtime.bus_users.env_file import completed
-from agenthub_runtime.bus_users.keys import login_of, public_key, with_login
-from agenthub_runtime.bus_users.rights import ADMIN, worker_user
-from agenthub_runtime.bus_users.users_file import seed_variable_of, variable_of
-from agenthub_runtime.embedded.data_folder import DataDir, Secrets
-from agenthub_runtime.embedded.servers.nats import find_nats_server
-from agenthub_runtime.embedded.servers.pg_programs import find_pg_bin, program_env
-from agenthub_runtime.jetstream.connection import connect
-from agenthub_runtime.jetstream.fleet import WorkerStatus
-from tests.support.compose import ROOT, read_compose
-from tests.support.servers import running_postgres
-from tests.support.until import until
+from agenthub_runtime.bus_users.keys import login_of, public_key
+from agenthub_runtime.bus_users.rights import worker_user
+from agenthub_runtime.bus_users.secret_files import seed_file_of
+from agenthub_runtime.bus_users.users_file import variable_of
+from agenthub_runtime.jetstream.declared import nats_folder
+from agenthub_runtime.settings.records import (
+    read_gateway_settings,
+    read_notifier_settings,
+    read_orchestrator_settings,
+    read_projector_settings,
+    read_worker_settings,
+)
+from agenthub_runtime.settings.table import SETTINGS
+from tests.support.compose import ROOT, compose_config, run_compose, secrets_folder
 
 Service = Mapping[str, Any]
 
-KEYS = dict(line.split("=") for line in completed("")[0].splitlines())
-SECRETS = {
-    "DB_PASSWORD": "db",
-    "DB_READER_PASSWORD": "reader-of-the-db",
-    "AGENTHUB_API_KEYS": "person:key-of-a-person-1234567890",
-    **KEYS,
-}
-# A person's own tools may use the others.
-KEYS_IN_USE = sorted(
-    name for name in KEYS if name.startswith("NATS_KEY_") or f"{{{name}:" in (ROOT / "compose.yaml").read_text()
-)
+BUS = ("nats-1", "nats-2", "nats-3")
 DATABASE_USERS = {"orchestrator", "projector", "gateway"}
 # What each worker serves, and how many of it there are.
 WORKERS: Mapping[str, tuple[set[str], int]] = {
@@ -55,24 +42,83 @@ WORKERS: Mapping[str, tuple[set[str], int]] = {
     "architect-agent-worker": ({"architect", "planner"}, 1),
 }
 OURS = DATABASE_USERS | {"notifier"} | set(WORKERS)
+ALWAYS = {*BUS, *OURS, "postgres", "edge"}
+OBSERVING = {"otel-collector", "tempo", "loki", "prometheus", "alertmanager", "grafana"}
+READERS: Mapping[str, Callable[[Mapping[str, str]], Any]] = {
+    "orchestrator": read_orchestrator_settings,
+    "projector": read_projector_settings,
+    "gateway": read_gateway_settings,
+    "notifier": read_notifier_settings,
+    **dict.fromkeys(WORKERS, read_worker_settings),
+}
+
+VARIABLE = re.compile(r"\$(NATS_[A-Z_]+)")
+HADOLINT = Path(sysconfig.get_path("scripts")) / "hadolint"
 
 
-@pytest.fixture
-def services() -> dict[str, Any]:
-    found: dict[str, Any] = read_compose(SECRETS)["services"]
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return secrets_folder(tmp_path_factory.mktemp("compose") / "secrets", anthropic_api_key="sk-test-1234567890")
+
+
+@pytest.fixture(scope="module")
+def config(held: Path) -> dict[str, Any]:
+    return compose_config({"AGENTHUB_SECRETS_DIR": str(held)}, "--profile", "*")
+
+
+@pytest.fixture(scope="module")
+def services(config: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = config["services"]
     return found
 
 
-def test_the_file_follows_the_compose_specification() -> None:
-    parsed = compose_spec.PyCompose.from_json(json.dumps(read_compose(SECRETS)))
+def environment_of(service: Service, held: Path, config: Mapping[str, Any]) -> dict[str, str]:
+    """A service's environment, with its secrets where this machine has them."""
+    files = {
+        f"/run/secrets/{Path(secret.get('target', secret['source'])).name}": config["secrets"][secret["source"]][
+            "file"
+        ]
+        for secret in service["secrets"]
+    }
+    return {name: files.get(value, value) for name, value in service["environment"].items()}
 
-    assert set(parsed.service_names()) == {"nats", "postgres", *OURS}
+
+def test_compose_takes_the_file_and_starts_what_no_profile_holds_back(
+    services: dict[str, Any], held: Path
+) -> None:
+    usual = compose_config({"AGENTHUB_SECRETS_DIR": str(held)})["services"]
+
+    assert set(usual) == ALWAYS
+    assert set(services) == ALWAYS | OBSERVING | {"mailpit"}
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('    command: ["projector"]', '    comand: ["projector"]'),
+        ("restart: always", "restart: [always]"),
+        ("- jetstream_1:/data", "- jetstream_9:/data"),
+        ("      - nats_ca\n      - masked", "      - nats_cb\n      - masked"),
+        ("retries: 6", "retries: six"),
+    ],
+)
+def test_a_mistake_in_the_file_would_be_found(before: str, after: str, held: Path, tmp_path: Path) -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    assert before in text
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text(re.sub(r"include:\n.*\n.*\n", "", text.replace(before, after, 1)))
+
+    code, _, problems = run_compose("config", env={"AGENTHUB_SECRETS_DIR": str(held)}, file=wrong)
+
+    assert code != 0
+    assert problems
 
 
 def test_everything_of_ours_is_one_image_whose_command_says_which_service(services: dict[str, Any]) -> None:
-    images = {(services[name]["image"], services[name]["build"]) for name in OURS}
-
-    assert images == {("agenthub:latest", ".")}
+    assert {(services[name]["image"], services[name]["build"]["context"]) for name in OURS} == {
+        ("agenthub:latest", str(ROOT))
+    }
     assert {name: services[name]["command"] for name in OURS} == {
         **{name: [name] for name in ("notifier", *DATABASE_USERS)},
         **{name: ["worker"] for name in WORKERS},
@@ -91,35 +137,56 @@ def test_every_agent_type_has_its_worker_under_the_name_that_people_know(service
 
 
 def test_replicas_are_those_that_people_expect(services: dict[str, Any]) -> None:
-    replicas = {name: service.get("deploy", {}).get("replicas", 1) for name, service in services.items()}
+    replicas = {name: services[name].get("deploy", {}).get("replicas", 1) for name in ALWAYS}
 
     assert replicas == {
-        **dict.fromkeys(("nats", "postgres", "notifier", *DATABASE_USERS), 1),
+        **dict.fromkeys((*BUS, "postgres", "edge", "notifier", "projector"), 1),
+        **dict.fromkeys(("orchestrator", "gateway"), 2),
         **{name: count for name, (_, count) in WORKERS.items()},
     }
 
 
-def test_nothing_stands_in_the_way_of_scaling_a_worker(services: dict[str, Any]) -> None:
-    for name in WORKERS:
-        assert not {"container_name", "ports", "volumes"} & set(services[name])
+def test_nothing_stands_in_the_way_of_scaling(services: dict[str, Any], held: Path) -> None:
+    for name in OURS:
+        named = [volume for volume in services[name].get("volumes", ()) if volume.get("source")]
+        assert not named, "two containers of a service would share it"
+        assert not {"container_name", "ports"} & set(services[name])
         assert "AGENTHUB_WORKER_NAME" not in services[name]["environment"]
+    code, out, problems = run_compose("scale", "--help", env={"AGENTHUB_SECRETS_DIR": str(held)})
+    assert (code, "SERVICE=REPLICAS" in out) == (0, True), problems
 
 
-def test_stores_have_named_volumes_where_the_servers_write(services: dict[str, Any]) -> None:
-    nats, postgres = services["nats"], services["postgres"]
+def test_stores_have_named_volumes_where_the_servers_write(config: dict[str, Any]) -> None:
+    kept = {
+        name: (volume["source"], volume["target"])
+        for name, service in config["services"].items()
+        for volume in service.get("volumes", ())
+        if volume["type"] == "volume" and "source" in volume and name in ALWAYS
+    }
 
-    assert set(read_compose(SECRETS)["volumes"]) == {"jetstream_data", "postgres_data"}
-    assert f"jetstream_data:{nats['environment']['NATS_STORE_DIR']}" in nats["volumes"]
-    # Where the image of this major version keeps its cluster.
-    assert postgres["image"].startswith("postgres:17-")
-    assert postgres["volumes"] == ["postgres_data:/var/lib/postgresql/data"]
+    assert kept == {
+        **{f"nats-{number}": (f"jetstream_{number}", "/data") for number in (1, 2, 3)},
+        # Where the image of this major version keeps its cluster.
+        "postgres": ("postgres_data", "/var/lib/postgresql/data"),
+    }
+    assert {config["services"][name]["environment"]["NATS_STORE_DIR"] for name in BUS} == {"/data"}
+    assert config["services"]["postgres"]["image"].startswith("postgres:17-")
 
 
 def test_the_api_and_the_web_ui_are_at_the_ports_that_people_know(services: dict[str, Any]) -> None:
-    inside = services["gateway"]["environment"]["AGENTHUB_PORT"]
+    published = {
+        name: [(port.get("host_ip", ""), port["published"], port["target"]) for port in service["ports"]]
+        for name, service in services.items()
+        if "ports" in service
+    }
 
-    assert services["gateway"]["ports"] == [f"8000:{inside}", f"3800:{inside}"]
-    assert [name for name in OURS if "ports" in services[name]] == ["gateway"]
+    assert published == {
+        "edge": [("", "8000", 8000), ("", "3800", 8000)],
+        "grafana": [("127.0.0.1", "3000", 3000)],
+        "mailpit": [("127.0.0.1", "8025", 8025)],
+    }
+    edge = (ROOT / "deploy/edge/haproxy.cfg").read_text()
+    assert f"gateway:{services['gateway']['environment']['AGENTHUB_PORT']}" in edge
 
 
 def test_every_service_comes_back_after_its_death_and_gets_the_time_to_stop(services: dict[str, Any]) -> None:
@@ -127,237 +194,174 @@ def test_every_service_comes_back_after_its_death_and_gets_the_time_to_stop(serv
     assert {services[name]["stop_grace_period"] for name in OURS} == {"15s"}
 
 
-def test_servers_that_others_wait_for_are_asked_for_their_health(services: dict[str, Any]) -> None:
-    checked = {
-        name: service["healthcheck"]["test"] for name, service in services.items() if "healthcheck" in service
-    }
+def test_every_service_is_asked_for_its_health(services: dict[str, Any]) -> None:
+    checks = {name: service.get("healthcheck", {}).get("test", [""]) for name, service in services.items()}
     environment = services["postgres"]["environment"]
 
-    assert set(checked) == {"nats", "postgres", "gateway"}
-    assert checked["postgres"] == [
+    assert {check[0] for check in checks.values()} == {"CMD"}, checks
+    assert checks["postgres"] == [
         *("CMD", "pg_isready", "-U", environment["POSTGRES_USER"], "-d", environment["POSTGRES_DB"])
     ]
+    for name in OURS - {"gateway"}:
+        assert f"http://{services[name]['environment']['AGENTHUB_METRICS']}/health/ready" in checks[name][-1]
 
 
-def test_workers_alone_may_make_the_namespaces_of_their_sandbox(services: dict[str, Any]) -> None:
-    opened = {name: service["security_opt"] for name, service in services.items() if "security_opt" in service}
+def test_ours_run_as_a_numeric_user_and_only_workers_may_do_more_than_that(services: dict[str, Any]) -> None:
+    assert {services[name]["user"] for name in OURS} == {"10001:10001"}
+    assert "USER 10001:10001" in (ROOT / "Dockerfile").read_text().splitlines()
+    opened = {name for name in OURS if services[name]["security_opt"] != ["no-new-privileges:true"]}
 
-    assert opened == {
-        name: ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"] for name in WORKERS
+    assert opened == set(WORKERS)
+    assert {tuple(services[name]["security_opt"]) for name in WORKERS} == {
+        ("seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined")
+    }
+    confined = OURS - set(WORKERS)
+    assert {(tuple(services[name]["cap_drop"]), services[name]["read_only"]) for name in confined} == {
+        (("ALL",), True)
     }
     assert not any("privileged" in service or "cap_add" in service for service in services.values())
 
 
-@pytest.mark.parametrize("name", ["DB_PASSWORD", "DB_READER_PASSWORD", "AGENTHUB_API_KEYS", *KEYS_IN_USE])
-def test_a_missing_secret_stops_the_start(name: str) -> None:
-    with pytest.raises(KeyError, match=name):
-        read_compose({key: value for key, value in SECRETS.items() if key != name})
-
-
-def test_database_and_services_agree_on_user_and_password(services: dict[str, Any]) -> None:
-    postgres = services["postgres"]["environment"]
-    expected = f"postgresql://{postgres['POSTGRES_USER']}:{postgres['POSTGRES_PASSWORD']}@postgres:5432/{postgres['POSTGRES_DB']}"
-
-    told = {
-        name: s["environment"]["DATABASE_URL"]
-        for name, s in services.items()
-        if "DATABASE_URL" in s["environment"]
+def test_no_secret_stands_in_the_file_or_in_an_environment(held: Path, config: dict[str, Any]) -> None:
+    secret = {
+        path.name: path.read_text().strip()
+        for path in held.iterdir()
+        if path.name not in ("nats_keys.env", "nats_hosts", "seal_keys") and path.read_text().strip()
     }
-    reader = services["projector"]["environment"]["AGENTHUB_READER_PASSWORD"]
-    reading = expected.replace(f"agenthub:{postgres['POSTGRES_PASSWORD']}", f"agenthub_reader:{reader}")
-    assert told == {"projector": expected, "gateway": reading, "orchestrator": reading}
+    shown = msgspec.json.encode(config).decode()
+
+    assert len(secret) > 20
+    assert [name for name, text in secret.items() if text in shown] == []
+    assert {tuple(sorted(said)) for said in config["secrets"].values()} == {("file", "name")}
 
 
-def test_every_service_has_the_key_of_its_own_user_and_of_no_other(services: dict[str, Any]) -> None:
+def test_every_file_of_a_secret_is_one_that_the_command_makes(held: Path, config: dict[str, Any]) -> None:
+    assert [name for name, said in config["secrets"].items() if not Path(said["file"]).is_file()] == []
+    assert {Path(said["file"]).parent for said in config["secrets"].values()} == {held}
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_services_settings_can_be_read(name: str, services: dict[str, Any], held: Path, config: Any) -> None:
+    env = environment_of(services[name], held, config)
+    known = {setting.name for setting in SETTINGS} | {"OTEL_EXPORTER_OTLP_HEADERS"}
+
+    settings = READERS[name](env)
+
+    assert {key.removesuffix("_FILE") for key in env} - known == set()
+    login = login_of(settings.nats_url)
+    assert [server.removeprefix("tls://") for server in login.servers] == [f"{server}:4222" for server in BUS]
+    assert login.authority == str(held / "nats_ca.pem")
+    if name == "orchestrator":
+        assert settings.replicas == len(BUS)
+
+
+def test_database_and_services_agree_on_user_and_password(
+    services: dict[str, Any], held: Path, config: dict[str, Any]
+) -> None:
+    postgres = services["postgres"]["environment"]
+    assert (postgres["POSTGRES_USER"], postgres["POSTGRES_PASSWORD_FILE"]) == (
+        "agenthub",
+        "/run/secrets/db_password",
+    )
+    told = {name: READERS[name](environment_of(services[name], held, config)) for name in DATABASE_USERS}
+    owner, reader = ((held / name).read_text().strip() for name in ("db_password", "db_reader_password"))
+
+    assert {name: settings.database_url for name, settings in told.items()} == {
+        "projector": f"postgresql://agenthub:{owner}@postgres:5432/{postgres['POSTGRES_DB']}",
+        "gateway": f"postgresql://agenthub_reader:{reader}@postgres:5432/{postgres['POSTGRES_DB']}",
+        "orchestrator": f"postgresql://agenthub_reader:{reader}@postgres:5432/{postgres['POSTGRES_DB']}",
+    }
+    assert told["projector"].reader_password == reader
+
+
+def test_every_service_has_the_key_of_its_own_user_and_of_no_other(
+    services: dict[str, Any], held: Path, config: dict[str, Any]
+) -> None:
     users = {
         **{name: name for name in ("notifier", *DATABASE_USERS)},
         **{name: worker_user(types) for name, (types, _) in WORKERS.items()},
     }
-    told = {name: login_of(services[name]["environment"]["NATS_URL"]) for name in OURS}
-    public = services["nats"]["environment"]
+    public = services["nats-1"]["environment"]
 
-    assert {name: login.user for name, login in told.items()} == users
-    for name, login in told.items():
-        held = {key for key in KEYS.values() if key in json.dumps(services[name])}
-        assert held == {login.seed}
-        assert public[variable_of(login.user)] == public_key(login.seed)
-    assert not any(key.startswith("SU") for key in public.values())
+    for name, user in users.items():
+        login = login_of(READERS[name](environment_of(services[name], held, config)).nats_url)
+        assert login.user == user
+        assert login.seed == (held / seed_file_of(user)).read_text().strip()
+        assert public[variable_of(user)] == public_key(login.seed)
+        seeds = [s["source"] for s in services[name]["secrets"] if s["source"].startswith("nats_seed_")]
+        assert seeds == [seed_file_of(user)]
+    assert {name for name in OURS if "seal_key" in str(services[name]["secrets"])} == {"orchestrator"}
+    assert not any(
+        secret["source"].startswith("nats_seed") for name in BUS for secret in services[name]["secrets"]
+    )
+
+
+def test_the_servers_know_every_variable_that_their_configuration_names(services: dict[str, Any]) -> None:
+    text = "".join((ROOT / path).read_text() for path in ("deploy/nats/cluster.conf", "nats/server.conf"))
+    text += (nats_folder() / "users.conf").read_text()
+    wanted = {
+        found
+        for line in text.splitlines()
+        if not line.lstrip().startswith("#")
+        for found in VARIABLE.findall(line)
+    }
+
+    for name in BUS:
+        assert wanted - set(services[name]["environment"]) == set()
+        assert services[name]["environment"]["NATS_NAME"] == name
 
 
 def test_only_workers_get_the_key_of_the_model(services: dict[str, Any]) -> None:
-    with_key = {name for name, service in services.items() if "ANTHROPIC_API_KEY" in service["environment"]}
+    with_key = {name for name in ALWAYS if "anthropic_api_key" in str(services[name].get("secrets"))}
 
     assert with_key == set(WORKERS)
 
 
-class Deployment:
-    """Commands of the file as processes of this machine, each at free ports and in folders of the test's own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        # Where an address of the file is answered here.
-        self.places: dict[tuple[str, int], str] = {}
-
-    def start(self, name: str, command: list[str], env: dict[str, str]) -> None:
-        with self.log(name).open("wb") as log:
-            self.processes[name] = subprocess.Popen(
-                command, env={"PATH": os.environ["PATH"], **env}, cwd=self.folder, stdout=log, stderr=log
-            )
-
-    def log(self, name: str) -> Path:
-        return self.folder / f"{name}.log"
-
-    def here(self, url: str) -> str:
-        """An address of the file, credentials and all, at the place where its server answers in this test."""
-        parts = urlsplit(url)
-        place = self.places[str(parts.hostname), int(parts.port or 0)]
-        credentials, at, _ = parts.netloc.rpartition("@")
-        return urlunsplit(parts._replace(netloc=f"{credentials}{at}{place}"))
-
-    def check_all_run(self) -> None:
-        for name, process in self.processes.items():
-            assert process.poll() is None, f"{name} ended: {self.log(name).read_text()[-3000:]}"
-
-    def stop(self) -> None:
-        for process in self.processes.values():
-            process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-@pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    made = Deployment(tmp_path)
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def postgres(services: dict[str, Any], deployment: Deployment) -> Iterator[None]:
-    """The file's database at its place.
-
-    What the image's own entry makes of the environment (a cluster, a user, a database) needs the image; here the
-    embedded server plays it, with the file's password. The file gives the server itself no arguments.
-    """
-    service = services["postgres"]
-    assert "command" not in service
-    assert "entrypoint" not in service
-    environment = service["environment"]
-    data = DataDir(deployment.folder / "postgres")
-    data.prepare()
-    secrets = Secrets(postgres_password=environment["POSTGRES_PASSWORD"])
-    (data.root / "secret.json").write_bytes(msgspec.json.encode(secrets))
-    with running_postgres(data.root) as server:
-        assert urlsplit(server.url).path == f"/{environment['POSTGRES_DB']}"
-        deployment.places["postgres", 5432] = urlsplit(server.url).netloc
-        yield
-
-
-async def start_nats(deployment: Deployment, service: Service) -> str:
-    """The file's bus at its place, with folders and ports of the test; returns where it tells its health."""
-    environment, volumes = dict(service["environment"]), [str(v).split(":") for v in service["volumes"]]
-    mounted = {volume[1]: volume[0] for volume in volumes}
-    command = [str(ROOT / mounted[word]) if word in mounted else word for word in service["command"]]
-    monitoring = str(json.loads(environment["NATS_HTTP"]))
-    assert monitoring.startswith("127.0.0.1:")  # it asks for no password
-    ports = int(environment["NATS_PORT"]), int(monitoring.rpartition(":")[2])
-    assert environment.pop("NATS_HOST") == "0.0.0.0"
-    folders = {"NATS_STORE_DIR": deployment.folder / "jetstream", "NATS_PORTS_DIR": deployment.folder / "ports"}
-    for folder in folders.values():
-        folder.mkdir()
-    actual = {"NATS_HOST": "127.0.0.1", "NATS_PORT": "-1", "NATS_HTTP": '"127.0.0.1:-1"'}
-    actual |= {name: json.dumps(str(folder)) for name, folder in folders.items()}
-    assert set(actual) <= {"NATS_HOST", *environment}
-    deployment.start("nats", [str(find_nats_server()), *command], environment | actual)
-
-    def told() -> list[Path]:
-        deployment.check_all_run()
-        return [path for path in folders["NATS_PORTS_DIR"].iterdir() if path.read_bytes().endswith(b"}")]
-
-    (taken,) = await until(told, 20, "the server tells its ports")
-    addresses = msgspec.json.decode(taken.read_bytes())
-    deployment.places["nats", ports[0]] = urlsplit(addresses["nats"][0]).netloc
-    deployment.places["127.0.0.1", ports[1]] = urlsplit(addresses["monitoring"][0]).netloc
-    *_, health = service["healthcheck"]["test"]
-    return deployment.here(health)
-
-
-def start_ours(deployment: Deployment, name: str, service: Service, port: int) -> None:
-    """One of our services with the file's environment; what it finds at the addresses is this test's."""
-    env = {key: str(value) for key, value in service["environment"].items()}
-    env |= {key: deployment.here(env[key]) for key in ("NATS_URL", "DATABASE_URL") if key in env}
-    env |= {"HOME": str(deployment.folder), "AGENTHUB_DATA_DIR": str(deployment.folder / name)}
-    if name == "gateway":
-        assert (env["AGENTHUB_HOST"], env["AGENTHUB_PORT"]) == ("0.0.0.0", "8000")
-        env |= {"AGENTHUB_HOST": "127.0.0.1", "AGENTHUB_PORT": str(port)}
-    if name in WORKERS:
-        env["ANTHROPIC_API_KEY"] = "not-called"
-    deployment.start(name, [sys.executable, "-m", "agenthub_cli.main", *service["command"]], env)
-
-
-async def answers(url: str) -> bool:
-    async with httpx2.AsyncClient(trust_env=False) as client:
-        try:
-            return (await client.get(url)).status_code == 200
-        except httpx2.TransportError:
-            return False
-
-
-def healthy(command: list[str], env: Mapping[str, str] | None = None) -> bool:
-    return subprocess.run(command, env=env, timeout=20, capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.usefixtures("postgres")
-async def test_every_services_command_runs_with_the_environment_of_the_file(
-    services: dict[str, Any], deployment: Deployment, unused_tcp_port: int
+def test_goals_on_repositories_by_address_can_be_looked_at_worked_on_and_delivered(
+    services: dict[str, Any],
 ) -> None:
-    health = await start_nats(deployment, services["nats"])
-    await until(lambda: answers(health), 20, "the bus is healthy")
-    isready = services["postgres"]["healthcheck"]["test"][1:]
-    host, _, port = deployment.places["postgres", 5432].partition(":")
-    where = [str(find_pg_bin() / isready[0]), *isready[1:], "-h", host, "-p", port]
-    assert healthy(where, program_env())
+    with_tokens = {name for name in OURS if "AGENTHUB_GIT_TOKENS_FILE" in services[name]["environment"]}
 
-    # Workers first, the gateway that makes the streams last: any order will do.
-    for name in sorted(OURS, key=lambda one: (one not in WORKERS, one)):
-        start_ours(deployment, name, services[name], unused_tcp_port)
+    assert with_tokens == {"gateway", *WORKERS}
+    assert all("git_tokens" in str(services[name]["secrets"]) for name in with_tokens)
+    # A folder of the machine is none in a container.
+    assert not any("AGENTHUB_EMBEDDED" in services[name]["environment"] for name in OURS)
 
-    async def ready() -> bool:
-        deployment.check_all_run()
-        return await answers(f"http://127.0.0.1:{unused_tcp_port}/health/ready")
 
-    await until(ready, 60, "the gateway is ready")
-    assert await answers(f"http://127.0.0.1:{unused_tcp_port}/"), "the web UI"
-    python, *program = services["gateway"]["healthcheck"]["test"][1:]
-    assert python == "python"
-    assert healthy([sys.executable, *(word.replace(":8000", f":{unused_tcp_port}") for word in program)])
-    bus = await connect(
-        deployment.here(with_login("nats://nats:4222", ADMIN, KEYS[seed_variable_of(ADMIN)])),
-        "test",
-        give_up_after_s=10,
+def test_every_image_names_its_version(services: dict[str, Any]) -> None:
+    images = {service["image"] for name, service in services.items() if name not in OURS}
+
+    assert [image for image in images if not re.search(r":v?\d+\.?\d*", image)] == []
+
+
+def test_what_is_bound_from_the_repository_is_there(services: dict[str, Any]) -> None:
+    bound = [
+        volume["source"]
+        for service in services.values()
+        for volume in service.get("volumes", ())
+        if volume["type"] == "bind" and volume["source"].startswith(str(ROOT))
+    ]
+
+    assert len(bound) > 10
+    assert [path for path in bound if not Path(path).exists()] == []
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    done = subprocess.run([HADOLINT, ROOT / "Dockerfile"], capture_output=True, text=True, timeout=30, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_haproxy_takes_the_configuration_of_the_edge() -> None:
+    command = ["haproxy", "-c", "-f", str(ROOT / "deploy/edge/haproxy.cfg")]
+    done = subprocess.run(
+        command,
+        env={"PATH": "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
-    try:
-        stream = bus.jetstream()
 
-        async def fleet() -> list[set[str]]:
-            deployment.check_all_run()
-            info = await stream.stream_info("FLEET", subjects_filter="fleet.>")
-            workers = [name for name in info.state.subjects or () if not name.startswith("fleet.orchestrator:")]
-            found = [await stream.get_last_msg("FLEET", name, direct=True) for name in workers]
-            return [set(msgspec.json.decode(message.data or b"", type=WorkerStatus).types) for message in found]
-
-        async def complete() -> bool:
-            return len(await fleet()) == len(WORKERS)
-
-        await until(complete, 30, "every worker reports to the fleet")
-        served = sorted(sorted(types) for types in await fleet())
-    finally:
-        await bus.close()
-    assert served == sorted(sorted(types) for types, _ in WORKERS.values())
-    assert await ready()
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr, done.stderr

@@ -75,7 +75,8 @@ async def test_paths_that_are_too_long_to_name_are_refused_with_words_and_thrown
 async def test_a_repository_that_lies_deep_is_taken_out_with_all_that_is_in_it(
     repository: GoalRepository, workspace: Path
 ) -> None:
-    nested(workspace, 900, ".git")
+    (workspace / "below").mkdir()
+    nested(workspace / "below", 900, ".git")
     (workspace / "b.txt").write_text("two\n")
     done = await repository.commit_workspace(workspace, parent=ROOT_COMMIT, message="m", when=WHEN)
     assert [entry.path for entry in await repository.files(done.commit)] == ["a.txt", "b.txt"]

@@ -132,6 +132,41 @@ async def test_a_claim_that_arrives_just_after_the_death_is_handed_back_too(
     assert again.metadata.num_delivered == 2
 
 
+async def test_a_claim_names_a_queue_of_its_own_type_or_is_none(
+    nc: Client, handover: Handover, queue: JetStreamContext.PullSubscription
+) -> None:
+    """What stands in a claim is published with the rights of the hub when the worker of this name dies."""
+    await _enqueue(nc, "t-a")
+    order = await _claim(nc, queue, "Worker-1")
+    await _seen(handover, 1)
+    others = (
+        f"evt.{GOAL}._.goal.approved",
+        "$JS.API.STREAM.PURGE.RUNS",
+        "$JS.ACK.TIMERS.timers.1.1.1.1.0",
+        "$JS.ACK.EVENTS.notifier.1.1.1.1.0",
+        order.reply.replace("work-noop-p2", "work-noop-p2.>"),
+        order.reply.replace("noop", "review"),
+        f"{order.reply} x",
+        "",
+    )
+    for number, place in enumerate(others):
+        body = {"type": "task.started", "worker": "Worker-1", "ack_subject": place, "attempt": 1}
+        await nc.jetstream().publish(f"evt.{GOAL}.t-forged-{number}.task.started.noop", json.dumps(body).encode())
+    # A worker of another type neither takes the claim over nor ends it.
+    stolen = {"type": "task.started", "worker": "Worker-2", "ack_subject": order.reply, "attempt": 1}
+    await nc.jetstream().publish(f"evt.{GOAL}.t-a.task.started.review", json.dumps(stolen).encode())
+    await nc.jetstream().publish(f"evt.{GOAL}.t-a.task.failed.review", b"{}")
+    await _enqueue(nc, "t-b")
+    await _claim(nc, queue, "Worker-2")
+    await _seen(handover, 2)
+    assert {place[1]: claim.worker for place, claim in handover.held.items()} == {
+        "t-a": "Worker-1",
+        "t-b": "Worker-2",
+    }
+    await nc.jetstream().publish(f"evt.{GOAL}.t-a.task.failed.noop", b"{}")
+    await _seen(handover, 1)
+
+
 async def test_the_fleet_no_longer_says_that_the_dead_instance_lives(nc: Client, handover: Handover) -> None:
     fleet = NatsFleet(nc)
     await fleet.publish(

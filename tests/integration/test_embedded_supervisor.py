@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from agenthub_cli.commands.doctor import processes
-from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
+from agenthub_runtime.embedded.data_folder import DataDir
+from agenthub_runtime.embedded.place import RunningHub
 from agenthub_runtime.embedded.services import Service, ServiceSpec
 from agenthub_runtime.embedded.supervisor import RESTLESS_AFTER, Supervisor, read_states
 from tests.support.until import until

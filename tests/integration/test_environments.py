@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,17 +165,23 @@ async def test_a_setup_that_fails_tells_the_hosts_it_was_refused_and_its_last_li
     assert len(index.asked) == asked, "a setup that has just failed is not tried by every command"
 
 
-async def test_what_needs_nothing_gets_nothing(tmp_path: Path, index: PackageIndex) -> None:
+async def test_what_needs_nothing_gets_a_python_with_nothing_of_the_hub(
+    tmp_path: Path, index: PackageIndex
+) -> None:
     machine = environments(tmp_path, index)
-    project = tmp_path / "plain"
+    project, asked = tmp_path / "plain", len(index.asked)
     project.mkdir()
     (project / "requirements-dev.txt").write_text("pytest>=8\npytest-cov  # measured\n")
     (project / "pyproject.toml").write_text('[project]\nname = "plain"\nversion = "1"\n')
     assert (await machine.prepare(project, NOTHING_GIVEN)).source == ""
-    assert "litestar" in await printed(machine, project, "python -c 'import litestar; print(litestar.__name__)'")
+    tried = await printed(machine, project, "python -c 'import pytest, coverage; import litestar'")
+    assert "No module named 'litestar'" in tried
+    assert "/environment/python" in await printed(machine, project, "python3 -c 'import sys; print(sys.prefix)'")
+    (project / "test_it.py").write_text("def test_it():\n    assert True\n")
+    assert "1 passed" in await printed(machine, project, "pytest -q")
     assert not machine.asked_for({"requirements.txt": b"pytest\n"}, NOTHING_GIVEN)
     assert machine.asked_for({"requirements.txt": b"pytest\npackaging\n"}, NOTHING_GIVEN)
-    assert not (tmp_path / "environments").exists()
+    assert len(index.asked) == asked, "no package is looked for"
 
 
 async def test_settings_that_an_agent_has_changed_count_for_nothing(tmp_path: Path, index: PackageIndex) -> None:
@@ -186,10 +191,9 @@ async def test_settings_that_an_agent_has_changed_count_for_nothing(tmp_path: Pa
     (project / ".agenthub" / "config.toml").write_text('setup = ["touch /environment/mine"]\n')
     for given in (NOTHING_GIVEN, GivenSetup(config=b"setup = []\n")):
         assert (await machine.prepare(project, given)).source == ""
-    assert not (tmp_path / "environments").exists()
+        assert "no mine" in await printed(machine, project, "test -e /environment/mine || echo no mine")
 
 
-@pytest.mark.skipif(shutil.which("npm") is None, reason="no npm on this machine")
 async def test_modules_of_node_lie_where_node_looks_for_them(tmp_path: Path, index: PackageIndex) -> None:
     folder = tmp_path / "project"
     (folder / "tide").mkdir(parents=True)
@@ -208,7 +212,6 @@ async def test_modules_of_node_lie_where_node_looks_for_them(tmp_path: Path, ind
     assert "changed" not in told
 
 
-@pytest.mark.skipif(shutil.which("go") is None, reason="no go on this machine")
 async def test_a_module_of_go_finds_the_tools_and_no_way_out(tmp_path: Path, index: PackageIndex) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
@@ -221,3 +224,28 @@ async def test_a_module_of_go_finds_the_tools_and_no_way_out(tmp_path: Path, ind
     made = await machine.prepare(folder, NOTHING_GIVEN)
     assert made.missed == ()
     assert (await printed(machine, folder, "go list -m; go env GOPROXY")).split() == ["tide.test/app", "off"]
+
+
+WRAPPER = """\
+#!/bin/sh
+echo "asked: $*"; env | grep -c 127.0.0.1:3128
+home=$GRADLE_USER_HOME/wrapper/dists/gradle-9/abc/gradle-9/bin
+mkdir -p "$home" "$GRADLE_USER_HOME/caches"
+grep -q agenthubResolve /tmp/agenthub.gradle || exit 1
+printf '#!/bin/sh\\necho "gradle $* $GRADLE_RO_DEP_CACHE $GRADLE_USER_HOME"\\n' > "$home/gradle"
+chmod +x "$home/gradle"
+"""
+
+
+async def test_the_wrapper_of_gradle_is_run_once_and_what_it_brings_is_there_afterwards(
+    tmp_path: Path, index: PackageIndex
+) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "build.gradle").write_text("plugins { id 'java' }\n")
+    (folder / "gradlew").write_text(WRAPPER)
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path / "home")
+    made = await machine.prepare(folder, NOTHING_GIVEN)
+    assert b"asked: --no-daemon -q -I /tmp/agenthub.gradle agenthubResolve" in made.log
+    told = await printed(machine, folder, "gradle --offline test")
+    assert told == "gradle --offline test /environment/gradle/caches /tmp/gradle\n"

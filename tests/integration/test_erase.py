@@ -18,6 +18,7 @@ from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from tests.support.gateway import Gateway, running_gateway, settings, write
+from tests.support.until import until
 
 TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
 DECLARED = "a-secret-that-the-goal-declares"
@@ -42,8 +43,8 @@ async def is_there(bus: Client, digest: str) -> bool:
     return True
 
 
-async def run_of(bus: Client, goal_id: str, reason: str) -> RunId:
-    run = RunId(goal_id=goal_id, task_id="t-a", attempt=1)
+async def run_of(bus: Client, goal_id: str, reason: str, *, attempt: int = 1) -> RunId:
+    run = RunId(goal_id=goal_id, task_id="t-a", attempt=attempt)
     assert isinstance(await JetStreamRunLog(bus).append(run, Closed(reason=reason), expected=0), Stored)
     await JetStreamRunLog(bus).emit(run, "log", b"passing by")
     return run
@@ -61,6 +62,11 @@ async def test_runs_objects_and_secrets_of_a_finished_goal_go_and_its_events_sta
         for digest in digests:
             await write(log, goal_id, "t-a", TaskNoted(task_id="t-a", by="ann", text=f"see {digest}"))
     runs = {goal_id: await run_of(bus, goal_id, f"wrote {of_a_run}") for goal_id in (mine, other)}
+    told = {
+        goal_id: await artifacts.put(words.encode()) for goal_id, words in ((mine, "do it"), (other, "do both"))
+    }
+    for goal_id, digest in told.items():
+        await run_of(bus, goal_id, f"began with {digest}", attempt=2)
 
     status, problem = await erase(gateway, mine)
     assert (status, problem["type"]) == (409, "/problems/goal-open")
@@ -85,7 +91,8 @@ async def test_runs_objects_and_secrets_of_a_finished_goal_go_and_its_events_sta
         references[goal_id] = (accepted.secrets_ref, accepted.goal.partition("[redacted:")[2].rstrip("]"))
     assert [await is_there(bus, digest) for digest in references[mine]] == [False, False]
     assert [await is_there(bus, digest) for digest in references[other]] == [True, True]
-    assert [await is_there(bus, digest) for digest in (own, shared)] == [False, True]
+    assert [await is_there(bus, digest) for digest in (own, shared, of_a_run)] == [False, True, True]
+    assert [await is_there(bus, told[goal_id]) for goal_id in (mine, other)] == [False, True]
     assert await JetStreamRunLog(bus).read(runs[mine]) == []
     assert len(await JetStreamRunLog(bus).read(runs[other])) == 1
     info = await bus.jetstream().stream_info("RUNS", subjects_filter=f"run.{mine}.>")
@@ -113,4 +120,8 @@ async def test_what_is_no_goal_is_not_erased(gateway: Gateway, bus: Client, goal
     await run_of(bus, kept, "x")
     status, _ = await erase(gateway, goal_id)
     assert status in (404, 422)
-    assert (await bus.jetstream().stream_info("RUNS")).state.messages == 2
+
+    async def both() -> bool:
+        return (await bus.jetstream().stream_info("RUNS")).state.messages == 2
+
+    await until(both, what="the run and what it said in passing")

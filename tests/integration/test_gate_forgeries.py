@@ -11,7 +11,17 @@ from agenthub_events.catalogue.values import Constraints
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from tests.support.forgeries.further import FURTHER, FURTHER_EDITS
 from tests.support.forgeries.kinds import CASE, NEG, RIGHT, TEST, WRONG, Forgery
+from tests.support.forgeries.outside import DEPENDS_ON_TESTS, OUTSIDE
 from tests.support.forgeries.telling import TELLING, TELLING_EDITS
+from tests.support.forgeries.watched import (
+    COMPARING,
+    DECORATED,
+    LIBRARY,
+    LOOKING_AROUND,
+    RESHAPED,
+    TELLING_WATCHED,
+    WATCHED,
+)
 from tests.support.judging import Bench
 
 
@@ -34,7 +44,7 @@ async def _is_refused(folder: Path, forgery: Forgery) -> None:
     assert forgery.said in verdict.summary, verdict.summary
 
 
-@pytest.mark.parametrize("forgery", _named(TELLING))
+@pytest.mark.parametrize("forgery", _named({**TELLING, **TELLING_WATCHED}))
 async def test_i6_a_forged_green_run_of_a_new_project_does_not_pass(tmp_path: Path, forgery: Forgery) -> None:
     await _is_refused(tmp_path, forgery)
 
@@ -45,7 +55,7 @@ async def test_i6_tests_changed_to_fit_the_code_do_not_pass(tmp_path: Path, forg
 
 
 @pytest.mark.extra
-@pytest.mark.parametrize("forgery", _named({**FURTHER, **FURTHER_EDITS}))
+@pytest.mark.parametrize("forgery", _named({**FURTHER, **FURTHER_EDITS, **WATCHED, **OUTSIDE}))
 async def test_i6_further_forgeries_of_these_kinds_do_not_pass(tmp_path: Path, forgery: Forgery) -> None:
     await _is_refused(tmp_path, forgery)
 
@@ -85,6 +95,7 @@ async def test_i6_a_moved_test_keeps_its_number_of_checks(tmp_path: Path) -> Non
     assert "less than before they were moved: test_moved.py::test_add" in verdict.summary
 
 
+@pytest.mark.extra
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
@@ -201,3 +212,62 @@ async def test_honest_projects_of_other_shapes_pass(
     assert verdict.mutants is not None
     assert verdict.mutants.noticed == verdict.mutants.tried > 0, verdict.mutants
     assert verdict.summary.endswith(said or "mutants noticed"), verdict.summary
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("settings", ["", "addopts = -p pytest_asyncio\n", "asyncio_mode = auto\n"])
+async def test_a_plugin_that_only_the_change_brings_is_named_with_the_remedy(
+    tmp_path: Path, settings: str
+) -> None:
+    bench = await Bench.begin(tmp_path)
+    tested = "import pytest\n\nfrom add import add\n\n\n@pytest.mark.asyncio\nasync def test_add():\n"
+    files = {"add.py": RIGHT, "test_add.py": tested + "    assert add(2, 3) == 5\n"}
+    await bench.commit({**files, **({"pytest.ini": f"[pytest]\n{settings}"} if settings else {})})
+    refused = await bench.judge()
+    assert isinstance(refused, GateFailed), refused.summary
+    assert "only this change brings were not loaded (pytest-asyncio): name them in" in refused.summary
+    named = await bench.judge(round_=2, requirements=["Asynchronous, tested with pytest-asyncio"])
+    assert isinstance(named, GatePassed), named.summary
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param(COMPARING, id="classes that compare"),
+        pytest.param(LOOKING_AROUND, id="code that looks around"),
+        pytest.param(DECORATED, id="decorated tests"),
+        pytest.param(DEPENDS_ON_TESTS, id="results that depend on tests"),
+    ],
+)
+async def test_honest_code_is_not_taken_for_code_that_knows_its_tests(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
+    bench = await Bench.begin(tmp_path)
+    await bench.commit(files)
+    verdict = await bench.judge()
+    assert isinstance(verdict, GatePassed), verdict.summary
+    assert verdict.summary.endswith("mutants noticed"), verdict.summary
+
+
+@pytest.mark.extra
+async def test_tests_that_are_moved_renamed_and_parametrized_with_their_code_pass(tmp_path: Path) -> None:
+    bench = await Bench.begin(tmp_path)
+    base = await bench.commit(LIBRARY)
+    await bench.commit(RESHAPED, gone=["test_lib.py"])
+    verdict = await bench.judge(base=base)
+    assert isinstance(verdict, GatePassed), verdict.summary
+
+
+@pytest.mark.extra
+async def test_a_plugin_of_pytest_may_look_at_pytest_where_the_goal_wants_one(tmp_path: Path) -> None:
+    bench = await Bench.begin(tmp_path)
+    code = "import os\n\n\ndef word():\n    return os.environ.get('PYTEST_CURRENT_TEST', '').split('::')[-1]\n"
+    test = "from words import word\n\n\ndef test_word():\n    assert word() == 'test_word (call)'\n"
+    await bench.commit({"words.py": code, "test_words.py": test})
+    refused = await bench.judge()
+    assert isinstance(refused, GateFailed), refused.summary
+    assert "words.py:5 (the variable PYTEST_CURRENT_TEST)" in refused.summary
+    wanted = await bench.judge(round_=2, requirements=["It is a plugin for pytest"])
+    assert isinstance(wanted, GatePassed), wanted.summary
+    assert "the goal is a plugin of pytest" in wanted.summary

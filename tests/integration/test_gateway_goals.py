@@ -65,6 +65,7 @@ async def test_a_goal_of_one_field_is_accepted_and_safely_in_the_log(
         "security_audit": True,
         "must_pass_tests": True,
         "gates": ["tests", "security", "review"],
+        "network": [],
     }
     assert answer | {"goal_id": "", "event_id": "", "sequence": 0} == {
         "goal_id": "",
@@ -93,6 +94,7 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
             "require_security_audit": False,
             "max_cost_usd": 5,
             "max_llm_calls": 100,
+            "network": ["API.example.com", "db.example.com:8443", "api.example.com:443"],
         },
         "priority": "high",
         "test_command": "pytest -q",
@@ -109,6 +111,7 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
         "security_audit": True,
         "must_pass_tests": True,
         "gates": ["tests", "security", "review"],
+        "network": ["api.example.com:443", "db.example.com:8443"],
     }
     [stored] = await log.read(answer["goal_id"])
     event = msgspec.to_builtins(stored.event)
@@ -119,6 +122,7 @@ async def test_every_field_of_a_submission_reaches_the_event(gateway: Gateway, l
         "require_security_audit": False,
         "max_cost_usd": 5.0,
         "max_llm_calls": 100,
+        "network": ("api.example.com:443", "db.example.com:8443"),
     }
     assert [(task["key"], task.get("depends_on", ())) for task in event["workflow"]] == [
         ("design", ()),

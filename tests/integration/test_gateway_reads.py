@@ -158,7 +158,7 @@ async def merged(
     made = await repository.commit_workspace(
         space, parent=ROOT_COMMIT, message="Sign", when=datetime(2026, 11, 24, tzinfo=UTC)
     )
-    digest = await artifacts.put(await repository.bundle(ROOT_COMMIT, made.commit))
+    digest = await repository.bundle(ROOT_COMMIT, made.commit)
     await write(log, goal_id, "_", planned("a"))
     link = MergeDone(
         task_id="t-a",
@@ -242,6 +242,7 @@ async def test_ready_means_that_everything_behind_it_answers(gateway: Gateway, b
     assert await gateway.get("/health") == {"status": "live"}
     queues = await gateway.get("/api/v1/queues")
     idle = {"lane": "p0", "waiting": 0, "held": 0, "workers": 0, "pulls": 0, "problem": ""}
+    idle |= {"paused": "", "oldest_at": None}
     assert {"agent_type": "coding", **idle} in queues["items"]
 
 
@@ -283,9 +284,12 @@ async def test_figures_are_there_for_prometheus(gateway: Gateway) -> None:
     assert figures["agenthub_log_sequence",] == 1
     assert figures["agenthub_projection_lag_events",] == 0
     assert figures["agenthub_queue_waiting", ("agent_type", "coding"), ("lane", "p0")] == 0
-    route = (("method", "GET"), ("route", "/api/v1/goals/{goal_id}"))
-    assert figures["agenthub_http_requests_total", *route, ("status", "200")] == 1
-    assert figures["agenthub_http_request_seconds_bucket", ("le", "+Inf"), *route] == 1
+    asked = (("http_request_method", "GET"), ("http_response_status_code", "200"))
+    route = ("http_route", "/api/v1/goals/{goal_id}")
+    assert figures["http_server_request_duration_seconds_count", *asked, route] == 1
+    assert figures["agenthub_goals", ("status", "accepted")] == 1
+    assert figures["agenthub_questions_open",] == figures["agenthub_dead_letters_open",] == 0
+    assert figures["agenthub_stream_messages", ("stream", "EVENTS")] == 1
     assert submitted["goal_id"] not in response.text
 
 

@@ -63,8 +63,11 @@ async def test_a_folder_can_be_named_with_a_branch_of_it(
     git(folder, "branch", "work")
     async with gateway_to(nats_server, database_url, host) as gateway:
         named = await submitted(gateway, bus, repository=f"file://{folder}", ref="work")
+        wanted = await submitted(gateway, bus, repository=str(folder), deliver="branch", deliver_branch="agents/x")
     assert (named.repository, named.ref, named.base_commit) == (str(folder), "refs/heads/work", head)
     assert named.delivery == "none"
+    assert (wanted.ref, wanted.base_commit) == ("refs/heads/main", head)
+    assert (wanted.delivery, wanted.delivery_branch) == ("branch", "agents/x")
 
 
 async def test_what_was_accepted_is_replayed_while_its_host_is_away(

@@ -161,6 +161,7 @@ async def test_workers_say_what_they_serve_and_hold(gateway: Gateway, bus: Clien
         "types": ["coding"],
         "slots": 2,
         "holding": [{"goal_id": "g-1", "task_id": "t-a"}],
+        "draining": False,
     }
 
 

@@ -273,7 +273,12 @@ async def test_a_plan_of_megabytes_does_not_stop_the_gateway(gateway: Gateway, k
     await steps(1)
     # Gateway and test are one thread, so that all of the request is counted; a quadratic check took 16 times more.
     assert await steps(800) < 6 * await steps(200)
-    answer = await gateway.client.post("/api/v1/goals", json=of_size(kind, 9_500))
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("kind", list(TASKS))
+async def test_a_plan_of_megabytes_is_taken_or_refused(gateway: Gateway, kind: str) -> None:
+    answer = await gateway.client.post("/api/v1/goals", json=of_size(kind, 9_500), timeout=120)
     assert answer.status_code in (202, 413, 422), answer.text[:300]
 
 

@@ -14,8 +14,8 @@ from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
 from agenthub_events.ports import EventLog
-from agenthub_orchestrator.nats_queues import NatsQueues
-from agenthub_orchestrator.queue_keeper import keep_queues
+from agenthub_orchestrator.queues.nats_queues import NatsQueues
+from agenthub_orchestrator.queues.queue_keeper import keep_queues
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.jetstream.declared import create_missing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog

@@ -382,8 +382,13 @@ async def test_a_connection_that_is_reset_in_the_middle_is_tried_again() -> None
 
 
 async def test_a_server_without_tls_is_unreachable_by_https() -> None:
-    async with OddModel(answer(HTML)) as model:
-        address = model.url.replace("http://", "https://")
+    async def in_the_clear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer(HTML))
+        writer.close()
+
+    async with await asyncio.start_server(in_the_clear, "127.0.0.1", 0) as server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         client = MessagesClient(
             choose_provider(ProviderSettings(provider="anthropic", api_key="k", base_url=address))
         )

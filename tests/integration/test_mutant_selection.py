@@ -11,7 +11,7 @@ import pytest
 
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
-from agenthub_worker.sandbox.port import ExecResult
+from agenthub_worker.sandbox.port import ExecResult, Shell
 from tests.support.forgeries.kinds import RIGHT, TEST, UNNOTICED
 from tests.support.judging import Bench
 
@@ -32,6 +32,10 @@ class SlowSandbox:
         self._real = Bubblewrap()
         self.name, self.root = self._real.name, self._real.root
         self.ran: list[str] = []
+
+    def shell(self, **given: Any) -> Shell:
+        """One that lasts is as quick as it is."""
+        return self._real.shell(**given)
 
     async def run(self, command: Sequence[str] | str, **given: Any) -> ExecResult:
         """Run it, and remember what it was with what it was told about pytest."""

@@ -152,6 +152,7 @@ async def test_mail_is_handed_in_with_a_login() -> None:
         wrong = await mails(box.port, "smtp://hub:wrong@127.0.0.1:{port}").send(parcel("ann@example.org"))
     assert isinstance(wrong, Refused)
     assert not wrong.hopeless
+    assert wrong.reason.startswith("127.0.0.1 answered 535")
     assert "wrong" not in wrong.reason
     assert len(box.mails) == 1
 

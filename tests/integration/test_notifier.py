@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from nats.aio.client import Client
@@ -27,17 +27,10 @@ from agenthub_events.catalogue.notification import (
     NotificationSent,
 )
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_notifier.domain import delivery, planning
-from tests.support.notifying import GOAL, OTHER, Chronicle, notifying
+from agenthub_notifier.app import Pace
+from tests.support.notifying import GOAL, OTHER, SOON, Chronicle, notifying
 from tests.support.receivers import mail_server, web_server
 from tests.support.until import until
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shorter moment: what waits for its end comes sooner."""
-    monkeypatch.setattr(planning, "WINDOW", timedelta(seconds=0.3))
-
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ASKED = AgentBlocked(question="Which key signs the tokens?", task_id="t-a", options=("RS256", "HS256"))
@@ -99,14 +92,13 @@ async def test_a_question_is_asked_with_its_task_its_options_and_a_link(bus: Cli
 
 
 async def test_questions_of_one_moment_share_a_message_and_a_program_gets_the_frame_of_the_feeds(
-    bus: Client, monkeypatch: pytest.MonkeyPatch
+    bus: Client,
 ) -> None:
-    monkeypatch.setattr(planning, "WINDOW", timedelta(seconds=2))
     told = Chronicle(bus)
     async with mail_server() as box, web_server() as web:
         hook = f"http://127.0.0.1:{web.port}/hook?team=a"
         settings = {**mailing(box.port, hook), "webhook_secrets": SECRET, "webhook_private": "yes"}
-        async with notifying(bus, **settings):
+        async with notifying(bus, Pace(), **settings):
             await told.accept()
             await ordered(told, "t-a", "Sign tokens")
             await ordered(told, "t-b", "Hash passwords")
@@ -247,15 +239,13 @@ async def test_a_goal_names_recipients_of_its_own(bus: Client) -> None:
     assert sorted(box.recipients) == ["ann@example.org", "ann@example.org", "dan@example.org"]
 
 
-async def test_a_server_that_is_busy_is_asked_again_with_the_same_id(
-    bus: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "PAUSES_S", (0.05, 0.05, 0.05))
+async def test_a_server_that_is_busy_is_asked_again_with_the_same_id(bus: Client) -> None:
+    pace = Pace(window=SOON.window, pauses_s=(0.05, 0.05, 0.05))
     told = Chronicle(bus)
     async with web_server() as web:
         web.answers = [500, 429]
         hook = f"http://127.0.0.1:{web.port}/"
-        async with notifying(bus, notify=hook, webhook_secrets=SECRET, webhook_private="yes"):
+        async with notifying(bus, pace, notify=hook, webhook_secrets=SECRET, webhook_private="yes"):
             await told.accept()
             await told.write(ASKED, task_id="t-a")
             await until(lambda: told.of(NotificationSent), 20)
@@ -265,12 +255,12 @@ async def test_a_server_that_is_busy_is_asked_again_with_the_same_id(
     assert [(event.attempt, event.reason[:8]) for event in failed] == [(1, "HTTP 500"), (2, "HTTP 429")]
 
 
-async def test_after_the_last_try_it_is_given_up(bus: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "PAUSES_S", (0.05,))
+async def test_after_the_last_try_it_is_given_up(bus: Client) -> None:
+    pace = Pace(window=SOON.window, pauses_s=(0.05,))
     told = Chronicle(bus)
     async with web_server() as web:
         web.answers = [500] * 9
-        async with notifying(bus, notify=f"http://127.0.0.1:{web.port}/", webhook_private="yes"):
+        async with notifying(bus, pace, notify=f"http://127.0.0.1:{web.port}/", webhook_private="yes"):
             await told.accept()
             await told.write(ASKED, task_id="t-a")
             await until(lambda: _count(told, NotificationFailed, 2), 20)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agenthub_worker.environment.network.package_sources import package_sources
 from agenthub_worker.environment.package_clients import PackageClients, ask_clients
-from agenthub_worker.environment.package_sources import package_sources
 
 SECRET = "hunter2-of-the-index"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from agenthub_worker.environment.package_sources import package_sources
-from agenthub_worker.environment.proxy import PackageProxy
+from agenthub_worker.environment.network.package_sources import package_sources
+from agenthub_worker.environment.network.proxy import AllowlistProxy
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
@@ -48,7 +48,7 @@ async def source() -> AsyncIterator[Source]:
         yield found
 
 
-async def asked(proxy: PackageProxy, socket: Path, *words: bytes) -> bytes:
+async def asked(proxy: AllowlistProxy, socket: Path, *words: bytes) -> bytes:
     """What the proxy answers to these pieces; each is sent once something has come back for the one before."""
     async with proxy.serving(socket):
         reader, writer = await asyncio.open_unix_connection(socket)
@@ -67,7 +67,7 @@ def head(line: str, *headers: str) -> bytes:
 
 
 async def test_a_whole_address_of_a_source_is_asked_as_that_source_expects(source: Source, tmp_path: Path) -> None:
-    proxy = PackageProxy(package_sources([f"http://127.0.0.1:{source.port}/simple"]))
+    proxy = AllowlistProxy(package_sources([f"http://127.0.0.1:{source.port}/simple"]))
     request = head(
         f"GET http://127.0.0.1:{source.port}/simple/x/?a=b HTTP/1.1",
         f"Host: 127.0.0.1:{source.port}",
@@ -89,7 +89,7 @@ async def test_a_whole_address_of_a_source_is_asked_as_that_source_expects(sourc
 
 
 async def test_a_tunnel_to_a_source_carries_bytes_both_ways(source: Source, tmp_path: Path) -> None:
-    proxy = PackageProxy(package_sources([f"127.0.0.1:{source.port}"]))
+    proxy = AllowlistProxy(package_sources([f"127.0.0.1:{source.port}"]))
     answer = await asked(
         proxy, tmp_path / "proxy", head(f"CONNECT 127.0.0.1:{source.port} HTTP/1.1"), head("GET /x HTTP/1.1")
     )
@@ -105,7 +105,7 @@ async def test_credentials_and_tls_are_added_on_the_way(tmp_path: Path, monkeypa
     with authority.cert_pem.tempfile(dir=str(tmp_path)) as trusted:
         monkeypatch.setenv("SSL_CERT_FILE", trusted)
         async with a_source(served) as source:
-            proxy = PackageProxy(package_sources([f"https://ada:s3cret@localhost:{source.port}/simple"]))
+            proxy = AllowlistProxy(package_sources([f"https://ada:s3cret@localhost:{source.port}/simple"]))
             inside = head(
                 f"GET http://localhost:{source.port}/simple/ HTTP/1.1",
                 f"Host: localhost:{source.port}",
@@ -135,7 +135,7 @@ async def test_credentials_and_tls_are_added_on_the_way(tmp_path: Path, monkeypa
     ],
 )
 async def test_any_other_host_or_port_is_refused_and_named(line: str, named: str, tmp_path: Path) -> None:
-    proxy = PackageProxy(package_sources(["https://index.test/simple"]))
+    proxy = AllowlistProxy(package_sources(["https://index.test/simple"]))
     answer = await asked(proxy, tmp_path / "proxy", head(line))
     assert answer.startswith(b"HTTP/1.1 403 ")
     assert named.encode() in answer
@@ -143,7 +143,7 @@ async def test_any_other_host_or_port_is_refused_and_named(line: str, named: str
 
 
 async def test_a_host_that_is_refused_twice_is_named_once(tmp_path: Path) -> None:
-    proxy = PackageProxy(())
+    proxy = AllowlistProxy(())
     for number, host in enumerate(("b.test:1", "a.test:1", "B.test:1")):
         await asked(proxy, tmp_path / str(number), head(f"CONNECT {host} HTTP/1.1"))
     assert proxy.refused == ["b.test:1", "a.test:1"]
@@ -162,7 +162,7 @@ async def test_a_host_that_is_refused_twice_is_named_once(tmp_path: Path) -> Non
     ],
 )
 async def test_what_is_no_request_for_a_proxy_is_said_so(line: str, tmp_path: Path) -> None:
-    proxy = PackageProxy(package_sources(["https://index.test/simple"]))
+    proxy = AllowlistProxy(package_sources(["https://index.test/simple"]))
     answer = await asked(proxy, tmp_path / "proxy", head(line))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert proxy.refused == []
@@ -171,7 +171,7 @@ async def test_what_is_no_request_for_a_proxy_is_said_so(line: str, tmp_path: Pa
 async def test_a_source_that_is_away_is_said_with_its_name(tmp_path: Path) -> None:
     async with a_source() as gone:
         port = gone.port
-    proxy = PackageProxy(package_sources([f"127.0.0.1:{port}"]))
+    proxy = AllowlistProxy(package_sources([f"127.0.0.1:{port}"]))
     answer = await asked(proxy, tmp_path / "proxy", head(f"CONNECT 127.0.0.1:{port} HTTP/1.1"))
     assert answer.startswith(b"HTTP/1.1 502 ")
     assert f"127.0.0.1:{port}".encode() in answer
@@ -179,7 +179,7 @@ async def test_a_source_that_is_away_is_said_with_its_name(tmp_path: Path) -> No
 
 async def test_one_request_goes_through_a_connection(source: Source, tmp_path: Path) -> None:
     """A second one behind it, for a host that may not be reached, never arrives anywhere."""
-    proxy = PackageProxy(package_sources([f"http://127.0.0.1:{source.port}/"]))
+    proxy = AllowlistProxy(package_sources([f"http://127.0.0.1:{source.port}/"]))
     allowed = head(f"GET http://127.0.0.1:{source.port}/a HTTP/1.1", "Connection: keep-alive")
     await asked(proxy, tmp_path / "proxy", allowed + head("GET http://elsewhere.test/b HTTP/1.1"))
     assert len(source.heads) == 1

@@ -85,6 +85,7 @@ async def gateway(
         yield running
 
 
+@pytest.mark.extra
 async def test_time_travel_equals_what_was_live_at_every_event(
     gateway: Gateway, histories: list[GoalHistory], bus: Client, database_url: str
 ) -> None:

@@ -15,9 +15,9 @@ from agenthub_events.catalogue.task import TaskCompleted
 from agenthub_runtime.remotes.address import local_source, parse_remote
 from agenthub_runtime.remotes.credentials import NO_ACCESS, GitAccess
 from agenthub_runtime.remotes.errors import RemoteRefused, RemoteUnavailable
-from agenthub_runtime.repository.git_remote import RemoteGit
+from agenthub_runtime.repository.sources.git_remote import RemoteGit
 from tests.integration.test_worker_merges import DONE, branch_of, by_task, write
-from tests.support.git_hosts import TOKEN, GitHost, a_host, add_commit, git
+from tests.support.git_hosts import TOKEN, GitHost, a_host, a_repository, add_commit, git
 from tests.support.workbench import Desk, running_worker
 
 
@@ -118,6 +118,34 @@ async def test_a_goal_begins_with_the_commit_that_was_submitted_and_no_sandbox_s
     assert {entry.path for entry in await repository.files(await desk.head())} == {"x.py", "y.py"}
     left = (path for path in (tmp_path / "worker").rglob("*") if path.is_file())
     assert not [path for path in left if TOKEN.encode() in path.read_bytes()]
+
+
+@pytest.mark.extra
+async def test_a_goal_of_a_schedule_begins_with_what_its_branch_is_by_then(
+    bus: Client, tmp_path: Path, host: GitHost
+) -> None:
+    work = host.root / "ada" / "service.git.work"
+    add_commit(work, {"later.py": "z = 3\n"}, "Later")
+    git(work, "push", "-q", str(host.root / "ada" / "service.git"), "main")
+    head = git(work, "rev-parse", "HEAD")
+    folder = a_repository(tmp_path / "mine", {"x.py": "x = 1\n"}, bare=False)
+    git(folder, "branch", "side")
+    add_commit(folder, {"main.py": "m = 1\n"}, "Only on main")
+    side = git(folder, "rev-parse", "side")
+    for repository, ref, expected in (
+        (host.url(), "refs/heads/main", head),
+        (str(folder), "refs/heads/side", side),
+    ):
+        desk = Desk(bus)
+        await desk.accept()
+        async with (
+            by_task() as model,
+            running_worker(bus, model, tmp_path / f"worker-{expected[:4]}", git=access_to(host), secrets=[TOKEN]),
+        ):
+            await desk.order("prepare", context={"repository": repository, "ref": ref})
+            prepared = await desk.ended("prepare")
+        assert isinstance(prepared, TaskCompleted), prepared
+        assert expected[:12] in prepared.result.summary
 
 
 async def test_a_branch_that_was_rewritten_still_gives_the_submitted_commit_while_the_host_has_it(

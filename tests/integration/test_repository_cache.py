@@ -46,7 +46,7 @@ async def test_a_repository_that_was_removed_is_made_again_with_all_its_commits(
     await repository.checkout(ROOT_COMMIT, workspace)
     (workspace / "a.txt").write_text("kept\n")
     done = await repository.commit_workspace(workspace, parent=ROOT_COMMIT, message="A\n", when=WHEN)
-    link = Link(await artifacts.put(await repository.bundle(ROOT_COMMIT, done.commit)), done.commit)
+    link = Link(await repository.bundle(ROOT_COMMIT, done.commit), done.commit)
     left_alone(tmp_path / "kept", "g-a")
     assert await remove_unused(tmp_path / "kept", artifacts, since=LONG_AGO + 1) == ["g-a.git"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -21,8 +22,11 @@ WHEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 class Bench:
     """A goal with one commit, its workspace, and a file that appears when something hostile has run."""
 
-    def __init__(self, repository: GoalRepository, workspace: Path, base: str, trap: Path) -> None:
+    def __init__(
+        self, repository: GoalRepository, artifacts: InMemoryArtifacts, workspace: Path, base: str, trap: Path
+    ) -> None:
         self.repository = repository
+        self.artifacts = artifacts
         self.workspace = workspace
         self.base = base
         self.trap = trap
@@ -38,7 +42,8 @@ class Bench:
         await self.repository.diff(self.base, again.commit)
         await self.repository.diffstat(self.base, again.commit)
         await self.repository.merge(ours=self.base, theirs=again.commit, message="m", when=WHEN)
-        await self.repository.bundle(self.base, again.commit) if done.changed else b""
+        if done.changed:
+            await self.repository.bundle(self.base, again.commit)
         await self.repository.checkout(again.commit, self.workspace.with_name("again"))
         assert not self.trap.exists()
         return again.commit
@@ -49,12 +54,13 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> Bench:
-    repository = await GoalRepository.open(tmp_path / "goal.git", InMemoryArtifacts())
+    artifacts = InMemoryArtifacts()
+    repository = await GoalRepository.open(tmp_path / "goal.git", artifacts)
     workspace = tmp_path / "w"
     await repository.checkout(ROOT_COMMIT, workspace)
     (workspace / "a.txt").write_text("one\n")
     base = await repository.commit_workspace(workspace, parent=ROOT_COMMIT, message="m", when=WHEN)
-    return Bench(repository, workspace, base.commit, tmp_path / "trap")
+    return Bench(repository, artifacts, workspace, base.commit, tmp_path / "trap")
 
 
 def hostile_config(command: str) -> str:
@@ -170,7 +176,8 @@ async def test_a_submodule_in_a_commit_cannot_be_turned_into_a_trap(bench: Bench
         "git commit -qm one && git bundle create -q ../submodule.bundle HEAD"
     )
     await asyncio.to_thread(subprocess.run, script, shell=True, cwd=tmp_path, check=True)
-    [bench.base] = await bench.repository.absorb((tmp_path / "submodule.bundle").read_bytes())
+    digest = await bench.artifacts.put_file(tmp_path / "submodule.bundle")
+    [bench.base] = await bench.repository.absorb(digest)
     await bench.repository.checkout(bench.base, bench.workspace)
     await asyncio.to_thread(hostile_repository, bench.workspace / "sub", bench.evil)
     (bench.workspace / ".gitmodules").write_text(
@@ -190,6 +197,7 @@ async def test_a_file_in_place_of_a_nested_git_folder_is_taken_out(bench: Bench,
 
 
 async def test_a_link_in_place_of_a_git_folder_does_not_lead_to_the_trusted_one(bench: Bench) -> None:
+    shutil.rmtree(bench.workspace / ".git")
     (bench.workspace / ".git").symlink_to(bench.repository.path)
     (bench.workspace / "sub").mkdir()
     (bench.workspace / "sub" / ".git").symlink_to(bench.repository.path)

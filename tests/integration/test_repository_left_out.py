@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Committed, GoalRepository
+from agenthub_runtime.repository.workspaces import index_of
+from tests.support.git_hosts import a_repository
+from tests.support.until import until
 
 WHEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
@@ -95,6 +99,88 @@ async def test_what_tools_make_again_is_no_news_but_known(desk: Desk) -> None:
     assert [left.path for left in done.litter] == [".venv", "__pycache__", "node_modules"]
 
 
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"Cargo.toml": "", "target/debug/app": "x"},
+        {"svc/pom.xml": "", "svc/target/app.jar": "x"},
+        {"build.gradle.kts": "", "build/libs/app.jar": "x"},
+        {"CMakeLists.txt": "", "build/a.o": "x"},
+        {"some where/env/pyvenv.cfg": "", "some where/env/lib/x.py": "x"},
+        {"odd [x] #!/CACHEDIR.TAG": "Signature: 8a477f597d28d172789f06886806bc55", "odd [x] #!/y": "x"},
+        {".gitignore": "/target/\n", "Cargo.toml": "", "target/x": "x"},
+        {".tox/py/x": "x", "a/.gradle/x": "x", "web/.next/x": "x"},
+    ],
+    ids=",".join,
+)
+async def test_build_folders_are_left_out_without_a_look_into_them(desk: Desk, files: dict[str, str]) -> None:
+    desk.write(**files, **{"a.txt": "x"})
+    done = await desk.commit()
+    assert done.left_out == ()
+    assert done.litter
+    kept = {name for name in files if not any(name.startswith(f"{left.path}/") for left in done.litter)}
+    assert await desk.paths() == {"a.txt", *kept}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"target/main.py": "x"},
+        {"build/config.js": "x", "package.json": "{}"},
+        {"Cargo.toml": "", "src/target/mod.rs": "x"},
+        {"out/x.txt": "x"},
+    ],
+    ids=",".join,
+)
+async def test_folders_that_are_only_called_like_build_folders_are_stored(
+    desk: Desk, files: dict[str, str]
+) -> None:
+    desk.write(**files)
+    assert (await desk.commit()).litter == ()
+    assert await desk.paths() == set(files)
+
+
+async def test_what_is_tracked_in_a_build_folder_stays_and_is_looked_after(desk: Desk) -> None:
+    desk.write(**{"build/keep.txt": "1", "node_modules/own/x.js": "1"})
+    a_repository(desk.workspace / "build/nested", {"x": ""}, bare=False)
+    (desk.workspace / "node_modules").rename(desk.workspace / "other")
+    await desk.commit()
+    desk.write(**{"build.gradle": "", "build/keep.txt": "2", "build/libs/app.jar": "x"})
+    a_repository(desk.workspace / "build/again", {"x": ""}, bare=False)
+    done = await desk.commit()
+    assert not (desk.workspace / "build/again/.git").exists()
+    assert await desk.paths() == {
+        "build.gradle",
+        "build/keep.txt",
+        "build/libs/app.jar",
+        "build/nested/x",
+        "build/again/x",
+        "other/own/x.js",
+    }
+    assert done.litter == ()
+
+
+async def test_one_written_file_is_stored_without_a_look_at_the_others(desk: Desk, tmp_path: Path) -> None:
+    desk.write(**{"a.txt": "1", "b.txt": "1", ".gitignore": "*.log\n"})
+    first = await desk.commit()
+    repository = await GoalRepository.open(tmp_path / "goal.git", InMemoryArtifacts())
+    desk.write(**{"a.txt": "2", "b.txt": "2", "deep/new é.txt": "1", "x.log": "1"})
+
+    async def stored(name: str) -> Committed | None:
+        return await repository.commit_file(desk.workspace, name, parent=first.commit, message="m", when=WHEN)
+
+    done = await stored("a.txt")
+    assert done is not None
+    assert await repository.changed_files(first.commit, done.commit) == ["a.txt"]
+    done = await stored("deep/new é.txt")
+    assert done is not None
+    assert await repository.changed_files(first.commit, done.commit) == ["a.txt", "deep/new é.txt"]
+    for name in ("x.log", "nowhere/*", ":(top)b.txt"):
+        assert await stored(name) is None
+    whole = await repository.commit_workspace(desk.workspace, parent=first.commit, message="m", when=WHEN)
+    assert await repository.changed_files(first.commit, whole.commit) == ["a.txt", "b.txt", "deep/new é.txt"]
+
+
 async def test_pipes_sockets_and_empty_folders_are_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(desk.workspace)
     desk.write(**{"a.py": "", ".gitignore": "ignored/\n", "ignored/x": ""})
@@ -155,3 +241,25 @@ async def test_a_new_link_by_which_an_older_one_leads_out_is_left_out(desk: Desk
     (desk.workspace / "sub/up").symlink_to("..")
     assert await desk.left_out() == {"sub/up": "a link that leads out of the workspace"}
     assert await desk.paths() == {"way"}
+
+
+async def test_a_file_written_with_as_many_bytes_in_the_second_of_its_checkout_is_taken(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.write(**{"a.txt": "1"})
+    first = await desk.commit()
+    repository = await GoalRepository.open(tmp_path / "goal.git", InMemoryArtifacts())
+    file = desk.workspace / "a.txt"
+    for _ in range(50):
+        await repository.checkout(first.commit, desk.workspace)
+        before = file.stat()
+        with file.open("r+") as same:
+            same.write("2")
+        index = index_of(desk.workspace).stat()
+        if {int(file.stat().st_ctime), int(before.st_ctime), int(index.st_mtime)} == {int(before.st_mtime)}:
+            break
+    else:
+        pytest.fail("this machine is too slow to write twice in one second")
+    await until(lambda: int(time.time()) > int(before.st_ctime), what="the next second")
+    done = await repository.commit_workspace(desk.workspace, parent=first.commit, message="m", when=WHEN)
+    assert await repository.changed_files(first.commit, done.commit) == ["a.txt"]

@@ -13,13 +13,13 @@ import pytest
 
 from agenthub_events.errors import InvalidInput
 from agenthub_gateway.api.payloads.requests import SubmitBody
-from agenthub_gateway.api.payloads.source import Sources
 from agenthub_gateway.api.payloads.submission import accepted_from
+from agenthub_gateway.ports import Sources
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.remotes.credentials import GitAccess
 from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.goal import GoalRepository
-from agenthub_runtime.repository.source import examine
+from agenthub_runtime.repository.sources.source import examine
 
 NO_ONE = 65534
 SETTINGS = ("user.name=t", "user.email=t@example.org", "protocol.file.allow=always", "safe.directory=*")
@@ -102,6 +102,19 @@ def with_submodule(folder: Path) -> Path:
     return folder / "r"
 
 
+def with_submodule_elsewhere(folder: Path) -> Path:
+    with_submodule(folder)
+    git(folder, "clone", "--quiet", "r", "fresh")
+    return folder / "fresh"
+
+
+def with_unreachable_submodule(folder: Path) -> Path:
+    with_submodule_elsewhere(folder)
+    git(folder / "fresh", "config", "-f", ".gitmodules", "submodule.vendor/lib.url", "https://127.0.0.1:1/lib.git")
+    git(folder / "fresh", "commit", "--quiet", "--all", "-m", "elsewhere")
+    return folder / "fresh"
+
+
 def with_lfs(folder: Path) -> Path:
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
     return made(folder / "r", {".gitattributes": "*.bin filter=lfs -text\n", "model.bin": pointer})
@@ -154,10 +167,10 @@ def tree_that_unfolds(folder: Path) -> Path:
         (inner_folder, "is a folder in the repository .*/r: give that path"),
         (without_commit, "has no commit yet: make one, with `git add --all`"),
         (empty_branch, "names the branch gone, which has no commit: .*`git switch main`"),
-        (shallow, "shallow clone.*git fetch --unshallow"),
         (partial, "partial clone.*git fetch --refetch"),
-        (with_submodule, "submodule vendor/lib, which agenthub does not import: .*git rm --cached"),
-        (with_lfs, "keeps model.bin in Git LFS.*git lfs migrate export"),
+        (with_submodule_elsewhere, "submodule vendor/lib is at .*git submodule update --init --recursive"),
+        (with_unreachable_submodule, "submodule vendor/lib cannot be had at its commit .*could not be reached"),
+        (with_lfs, "has only the pointers of model.bin.*git lfs fetch"),
         (sha256, "by SHA-256.*object-format=sha1"),
         (lost_worktree, "worktree whose repository is gone.*git worktree repair"),
         (damaged, "cannot be read: see what `git fsck` says"),
@@ -234,6 +247,8 @@ def odd_names(folder: Path) -> Path:
         bare,
         worktree,
         detached,
+        shallow,
+        with_submodule,
         of_another_account,
         by_a_link,
         complete_partial,
@@ -252,8 +267,8 @@ async def test_what_can_be_imported_is(tmp_path: Path, make: Callable[[Path], Pa
 
 async def test_a_source_that_changed_since_is_refused_as_such(tmp_path: Path) -> None:
     repository = await GoalRepository.open(tmp_path / "goal.git", InMemoryArtifacts())
-    with pytest.raises(SourceRefused, match="shallow clone"):
-        await repository.import_local(shallow(tmp_path))
+    with pytest.raises(SourceRefused, match="partial clone"):
+        await repository.import_local(partial(tmp_path))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
@@ -264,7 +279,7 @@ def test_what_the_hubs_account_may_not_read_is_said(tmp_path: Path) -> None:
         parent.chmod(parent.stat().st_mode | 0o011)
     code = (
         f"import os, asyncio, sys; sys.path[:] = {sys.path!r};"
-        "from pathlib import Path; from agenthub_runtime.repository.source import examine;"
+        "from pathlib import Path; from agenthub_runtime.repository.sources.source import examine;"
         f"os.setgid({NO_ONE}); os.setuid({NO_ONE}); asyncio.run(examine(Path({str(source)!r})))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

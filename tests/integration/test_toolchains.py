@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_worker.environment.environment import Environment
 from agenthub_worker.environment.recipe import Language, Recipe
 from agenthub_worker.environment.setup import missed_versions
 from agenthub_worker.environment.toolchains import Toolchain, toolchains
@@ -65,9 +64,24 @@ async def test_a_python_that_it_lacks_is_named_and_the_hubs_own_is_used(tmp_path
     tool = await found(tmp_path, "python", "3.98")
     own = ".".join(map(str, sys.version_info[:2]))
     assert tool.program == f"{sys.base_prefix}/bin/python{own}"
-    made = Environment(key="k", folder=tmp_path, languages=frozenset({"python"}), toolchains=(tool,))
-    (sentence,) = missed_versions(made)
+    (sentence,) = missed_versions([tool])
     assert sentence.startswith(f"python 3.98 is not on this machine: used is {own}")
+
+
+@pytest.mark.parametrize(
+    ("language", "wanted", "said", "used"),
+    [
+        ("go", "1.99", {"go": "go version go1.22.3 linux/amd64"}, "1.22.3"),
+        ("node", "99", {"node": "v20.11.1"}, "20.11.1"),
+        ("rust", "1.99", {"cargo": "cargo 1.81.0 (2dbb1af80 2024-08-20)"}, "1.81.0"),
+        ("java", "99", {"java": "openjdk 17.0.9 2023-10-17"}, "17.0.9"),
+    ],
+)
+async def test_what_is_used_instead_is_said_by_its_number(
+    tmp_path: Path, language: Language, wanted: str, said: dict[str, str], used: str
+) -> None:
+    (sentence,) = missed_versions([await found(tmp_path, language, wanted, **said)])
+    assert sentence == f"{language} {wanted} is not on this machine: used is {used}"
 
 
 @pytest.mark.parametrize(

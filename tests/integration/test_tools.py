@@ -90,7 +90,9 @@ async def test_the_editor_creates_replaces_and_inserts(context: ToolContext) -> 
     await edit(context, command="insert", path="new/deep/x.py", insert_line=2, insert_text="c")
     await edit(context, command="insert", path="new/deep/x.py", insert_line=0, insert_text="zero\n")
     replaced_line = await edit(context, command="str_replace", path="new/deep/x.py", old_str="b\n", new_str="B\n")
-    assert replaced_line.text == "Replaced at line 3 of new/deep/x.py."
+    assert replaced_line.text.startswith(
+        "Replaced at line 3 of new/deep/x.py.\n     1\tzero\n     2\ta\n     3\tB\n"
+    )
     assert (context.workspace / "new/deep/x.py").read_text() == "zero\na\nB\nc\n"
     await edit(context, command="str_replace", path="new/deep/x.py", old_str="B\n")
     assert (context.workspace / "new/deep/x.py").read_text() == "zero\na\nc\n"
@@ -190,7 +192,7 @@ async def test_a_write_that_fails_leaves_the_file_as_it_was(
     monkeypatch.setattr(os, "fchmod", full)
     result = await edit(context, command="create", path="README.md", file_text="new")
     assert "No space left on device" in result.text
-    assert sorted(os.listdir(context.workspace)) == ["README.md", "pkg", "tests"]
+    assert sorted(os.listdir(context.workspace)) == [".git", "README.md", "pkg", "tests"]
     assert (context.workspace / "README.md").read_text() == "# Sums\n"
 
 
@@ -415,3 +417,104 @@ async def test_output_is_given_on_as_it_comes(context: ToolContext) -> None:
     pieces: list[bytes] = []
     await call_tool(replaced(context, on_output=pieces.append), "bash", {"command": "echo one; echo two"})
     assert b"".join(pieces) == b"one\ntwo\n"
+
+
+async def test_several_replacements_are_made_in_order_or_not_at_all(context: ToolContext) -> None:
+    edits = [{"old_str": "add", "new_str": "plus"}, {"old_str": "plus(a, b)", "new_str": "plus(x, y)"}]
+    made = await edit(context, command="str_replace", path="pkg/m.py", edits=edits)
+    assert made.text.split("\n")[:2] == ["Replaced in 2 places of pkg/m.py.", "     1\tdef plus(x, y):"]
+    half = [{"old_str": "plus", "new_str": "add"}, {"old_str": "return a + b", "new_str": "x"}]
+    missed = await edit(context, command="str_replace", path="pkg/m.py", edits=half)
+    assert missed.is_error
+    assert "Edit 2 of 2, so none was made: `old_str` occurs 0 times" in missed.text
+    assert "Nearest to it is:\n     2\t    return a - b" in missed.text
+    assert (context.workspace / "pkg/m.py").read_text() == "def plus(x, y):\n    return a - b\n"
+    both = await edit(context, command="str_replace", path="pkg/m.py", edits=half, old_str="x")
+    assert "not both" in both.text
+
+
+async def test_an_edit_says_when_the_file_cannot_be_read_any_more(context: ToolContext) -> None:
+    broken = await edit(context, command="str_replace", path="pkg/m.py", old_str="(a, b):", new_str="(a, b:")
+    assert not broken.is_error
+    assert broken.text.split("\n")[-1].startswith("Python 3.")
+    assert "line 1: " in broken.text
+    mended = await edit(context, command="str_replace", path="pkg/m.py", old_str="(a, b:", new_str="(a, b):")
+    assert "cannot read" not in mended.text
+    assert "no JSON" in (await edit(context, command="create", path="x.json", file_text="{")).text
+
+
+async def test_the_history_is_not_written_by_file_tools(context: ToolContext) -> None:
+    for path in (".git/config", "/workspace/.git/hooks/x", "pkg/../.git/HEAD", ".git"):
+        refused = await edit(context, command="create", path=path, file_text="x")
+        assert refused.is_error
+        assert "copy of the history" in refused.text
+    assert "[core]" in (await edit(context, command="view", path=".git/config")).text
+    assert (await edit(context, command="create", path=".gitignore", file_text="x")).wrote == ".gitignore"
+
+
+async def test_grep_takes_what_ripgrep_takes(context: ToolContext) -> None:
+    for name, data in {
+        ".hidden": b"needle 12\n",
+        "ignored.log": b"needle 34\n",
+        ".gitignore": b"*.log\n",
+        "wide.txt": "needle 56\r\n".encode("utf-16"),
+        "sub/-odd name.txt": b"needle 78\n",
+        "node_modules/x.js": b"needle 90\n",
+        ".git/needle": b"needle 99\n",
+    }.items():
+        (context.workspace / name).parent.mkdir(exist_ok=True)
+        (context.workspace / name).write_bytes(data)
+    found = await call_tool(context, "grep", {"pattern": r"needle\s\d{2}$"})
+    assert found.text.splitlines() == [
+        ".hidden:1:needle 12",
+        "ignored.log:1:needle 34",
+        "sub/-odd name.txt:1:needle 78",
+        "wide.txt:1:needle 56",
+    ]
+    narrowed = await call_tool(context, "grep", {"pattern": "needle", "path": "sub", "glob": "*.txt"})
+    assert narrowed.text == "sub/-odd name.txt:1:needle 78"
+    broken = await call_tool(context, "grep", {"pattern": "(("})
+    assert "regex parse error" in broken.text
+
+
+class Kept(dict[str, str]):
+    """Outputs in memory, by the ids that the model is told."""
+
+    async def keep(self, text: str) -> str:
+        digest = f"{len(self):064}"[::-1]
+        self[digest[:12]] = text
+        return digest
+
+    async def read(self, name: str) -> str | None:
+        return self.get(name)
+
+
+async def test_a_long_output_is_read_to_its_last_character_by_pages(context: ToolContext) -> None:
+    kept = Kept()
+    place = replaced(context, outputs=kept)
+    ran = await call_tool(place, "bash", {"command": "seq 1 20000"})
+    assert len(ran.text) < 16_200
+    (name,) = kept
+    assert f"`more` with id `{name}` shows the whole output, in pages" in ran.text
+    assert ran.kept.startswith(name)
+    found, page = "", 1
+    while page:
+        shown = (await call_tool(place, "more", {"id": name, "page": page})).text
+        head, _, text = shown.partition("\n")
+        found, page = found + text, page + 1 if "go on with" in head else 0
+    assert found == "".join(f"{n}\n" for n in range(1, 20001)) + "[exit code 0]"
+    last = (await call_tool(place, "more", {"id": name, "page": -1})).text
+    assert last.endswith("20000\n[exit code 0]")
+    for given in ({"id": "nope"}, {"id": name, "page": 99}, {"id": name, "page": 0}, {"id": name, "page": -2}):
+        assert (await call_tool(place, "more", given)).is_error
+
+
+async def test_the_whole_log_of_a_test_run_can_be_read(context: ToolContext) -> None:
+    kept = Kept()
+    (context.workspace / "tests/test_m.py").write_text(
+        "def test_loud():\n    print('first line')\n    print('x' * 9000)\n    assert False\n"
+    )
+    ran = await call_tool(replaced(context, outputs=kept), "run_tests", {})
+    (name, whole), *_ = kept.items()
+    assert ran.text.endswith(f"[`more` with id `{name}` shows the whole output, in pages]")
+    assert "first line" in whole

@@ -89,7 +89,7 @@ async def test_work_that_does_not_fit_is_said_as_a_conflict_and_saved(bus: Clien
     assert second.files == ("x.py",)
     assert second.head == await desk.head()
     repository = await branch_of(desk, tmp_path)
-    assert second.commit in await repository.absorb(await desk.artifacts.get(second.bundle_ref))
+    assert second.commit in await repository.absorb(second.bundle_ref)
 
 
 async def test_a_merge_task_is_given_both_sides_and_lands(bus: Client, tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from nats.aio.client import Client
 
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskNoted, TaskParked, TaskStarted
+from agenthub_events.context import TroubleReport
 from agenthub_events.ports import StepConflict
 from agenthub_events.runs import Closed, Nudge, RunId
+from agenthub_runtime.repository.goal import ROOT_COMMIT
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import call
@@ -115,3 +117,63 @@ async def test_a_note_that_nobody_read_before_its_attempt_ended_is_read_by_the_n
     assert "A note from ann: use tabs" in str(model.requests[0].body["messages"])
     notes = [r.step for r in await desk.steps(attempt=2) if isinstance(r.step, Nudge) and r.step.note_seq]
     assert len(notes) == 1
+
+
+async def test_commands_of_an_attempt_share_a_sandbox_and_the_next_attempt_is_told_that_it_is_gone(
+    bus: Client, tmp_path: Path
+) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    leave = call("bash", command="export A=kept; mkdir d; cd d; (sleep 600; echo late) & true")
+    find = call("bash", command="echo $A; pwd; jobs; pgrep -c sleep; git -C .. log --format=%s")
+    async with (
+        script(leave, find, FIRST, find, find, DONE) as model,
+        running_worker(bus, model, tmp_path),
+    ):
+        await desk.order()
+        asked = await desk.ended()
+        assert isinstance(asked, AgentBlocked)
+        await desk.order(resumes=1, context={"answered": answer_to(asked, "even")})
+        ended = await desk.ended(attempt=2)
+    assert isinstance(ended, TaskCompleted), ended
+    _, before, _, after, again, *_ = results_behind_calls(model.requests[-1].body["messages"])
+    assert before == "kept\n/workspace/d\n1\nStart from nothing\n[exit code 0]"
+    assert after.startswith("[a new sandbox: the one before ended with its worker, or with its attempt; working")
+    assert (
+        again
+        == "\n/workspace\n0\nfatal: not a git repository (or any of the parent directories): .git\n[exit code 128]"
+    )
+
+
+async def test_a_debugger_may_change_its_copy_and_nothing_of_it_is_kept(bus: Client, tmp_path: Path) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    try_it = call("bash", command="echo 1 >tried.txt; cat tried.txt")
+    async with script(try_it, DONE) as model, running_worker(bus, model, tmp_path):
+        await desk.order("debug-tests-1", "debug")
+        ended = await desk.ended("debug-tests-1")
+    assert isinstance(ended, TaskCompleted), ended
+    assert results_behind_calls(model.requests[-1].body["messages"])[0] == "1\n[exit code 0]"
+    assert [left.path for left in ended.result.left_out] == ["tried.txt"]
+    assert await desk.merges() == []
+
+
+async def test_who_looks_for_a_cause_reads_the_gates_log_and_no_other_object(bus: Client, tmp_path: Path) -> None:
+    desk = Desk(bus)
+    await desk.accept()
+    log_ref = await desk.artifacts.put(b"the first line of the log\n" + b"x" * 20_000)
+    other = await desk.artifacts.put(b"of somebody else\n")
+    trouble = TroubleReport(gate="tests", round=1, commit=ROOT_COMMIT, log_ref=log_ref)
+    read = call("more", id=log_ref[:12])
+    async with (
+        script(read, call("more", id=other[:12]), call("more", id=other), DONE) as model,
+        running_worker(bus, model, tmp_path),
+    ):
+        await desk.order("debug-tests-1", "debug", context={"trouble": trouble})
+        ended = await desk.ended("debug-tests-1")
+    assert isinstance(ended, TaskCompleted), ended
+    messages = model.requests[-1].body["messages"]
+    assert f"Its whole log: `more` with id `{log_ref[:12]}`" in str(messages[0])
+    page, *refused = results_behind_calls(messages)[:3]
+    assert page.startswith("[page 1 of 2; go on with page 2]\nthe first line of the log\n")
+    assert all("There is no output with the id" in text for text in refused)

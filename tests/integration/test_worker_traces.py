@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,17 +12,22 @@ from nats.aio.client import Client
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
-from agenthub_events.catalogue.task import TaskCompleted
+from agenthub_events.catalogue.goal import GoalCancelled
+from agenthub_events.catalogue.task import TaskCompleted, TaskFailed, TaskStarted
 from agenthub_runtime.clock import SystemClock
+from agenthub_runtime.telemetry.conventions import ERROR_TYPE, LINKED_BY, OUTCOME
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.rehearsal.scripted import ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer
-from agenthub_worker.rehearsal.turns import call
+from agenthub_worker.rehearsal.turns import Turn, call
+from tests.support.until import until
 from tests.support.workbench import Desk, running_worker
 
 LOOK = call("glob", pattern="*")
 DONE = call("report_result", status="done", summary="done")
+NOT_DONE = call("report_result", status="failed", summary="it does not work")
 
 
 class LaterClock(SystemClock):
@@ -31,6 +38,61 @@ class LaterClock(SystemClock):
 
     def now(self) -> datetime:
         return super().now() + self._ahead
+
+
+@asynccontextmanager
+async def observed_worker(
+    bus: Client, folder: Path, *turns: Turn
+) -> AsyncIterator[tuple[Desk, InMemorySpanExporter]]:
+    """A worker with a desk that gives it orders, and the spans of both."""
+    exporter = InMemorySpanExporter()
+    telemetry = Telemetry("test", processors=(SimpleSpanProcessor(exporter),))
+    async with (
+        ScriptedModelServer([ScriptedReplies({"*": list(turns)})]) as model,
+        running_worker(bus, model, folder, telemetry=telemetry),
+    ):
+        yield Desk(bus), exporter
+
+
+def processed(exporter: InMemorySpanExporter) -> list[ReadableSpan]:
+    """The spans of attempts, in the order of their ends."""
+    return [span for span in exporter.get_finished_spans() if span.name == "process coding"]
+
+
+async def test_a_retry_is_linked_to_the_attempt_before_and_a_failure_says_its_class(
+    bus: Client, tmp_path: Path
+) -> None:
+    async with observed_worker(bus, tmp_path, NOT_DONE) as (desk, exporter):
+        await desk.accept()
+        await desk.order()
+        assert isinstance(await desk.ended(), TaskFailed)
+        await desk.order()
+        assert isinstance(await desk.ended(attempt=2), TaskFailed)
+        failed, again = await until(
+            lambda: found if len(found := processed(exporter)) == 2 else [], 10, "both ended"
+        )
+
+    assert failed.attributes is not None
+    assert (failed.attributes[OUTCOME], failed.attributes[ERROR_TYPE]) == ("failed", "model")
+    assert failed.status.status_code is StatusCode.ERROR
+    assert failed.links == ()
+    (link,) = again.links
+    started = [message for message in await desk.messages() if isinstance(message.event, TaskStarted)]
+    assert f"{link.context.span_id:016x}" == started[0].headers["traceparent"].split("-")[2]
+    assert link.context.span_id in {span.context.span_id for span in exporter.get_finished_spans()}
+    assert dict(link.attributes or {}) == {LINKED_BY: "retry"}
+
+
+async def test_work_that_is_left_for_a_cancelled_goal_is_no_error(bus: Client, tmp_path: Path) -> None:
+    async with observed_worker(bus, tmp_path, DONE) as (desk, exporter):
+        await desk.accept()
+        await desk.say(GoalCancelled(by="ada"), "cancel")
+        await desk.order()
+        (left,) = await until(lambda: processed(exporter), 20, "the order was left")
+
+    assert left.attributes is not None
+    assert (left.attributes[OUTCOME], left.status.is_unset) == ("left", True)
+    assert [span.name for span in exporter.get_finished_spans() if ERROR_TYPE in (span.attributes or {})] == []
 
 
 async def attempted(bus: Client, folder: Path, minutes: int) -> dict[str, ReadableSpan]:
@@ -55,7 +117,7 @@ async def test_an_attempt_later_than_an_hour_starts_a_trace_that_is_linked_to_it
 ) -> None:
     spans = await attempted(bus, tmp_path, minutes)
 
-    decision, attempt, tool = spans["decide"], spans["invoke_agent coding"], spans["execute_tool glob"]
+    decision, attempt, tool = spans["decide"], spans["process coding"], spans["execute_tool glob"]
     if minutes < 60:
         assert attempt.parent is not None
         assert attempt.parent.span_id == decision.context.span_id

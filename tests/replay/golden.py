@@ -26,7 +26,8 @@ TASK = "t-implement-jwt"
 NOTIFICATION = "n-7b0d5a0e5f4b5d0c9a8f3c7e21a9d4e6"
 
 _ENVELOPE = frozenset({"originator_id", "originator_version", "timestamp", "event_id", "metadata"})
-_ON_THE_GOAL = frozenset({"goal", "budget", "seal", "log"})
+_ON_THE_GOAL = frozenset({"goal", "budget", "seal", "log", "maintenance", "queue"})
+_OF_A_SCHEDULE = frozenset({"schedule.ran", "schedule.skipped"})
 _PLAIN: dict[Any, Any] = {int: 3, float: 1.5, bool: False, datetime: NOW}
 
 
@@ -93,6 +94,8 @@ def _task_of(event_type: str) -> str:
     family = event_type.partition(".")[0]
     if family in _ON_THE_GOAL or event_type == "merge.done":
         return "_"
+    if family == "schedule":
+        return "s-nightly" if event_type in _OF_A_SCHEDULE else "_"
     if family == "notification":
         return "_" if "channel" in event_type else NOTIFICATION
     return "gate-tests-1" if family == "gate" else TASK

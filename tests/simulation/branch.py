@@ -42,6 +42,7 @@ class Disk:
     def __init__(self) -> None:
         self.commits: dict[str, Commit] = {ROOT_COMMIT: Commit(())}
         self.workspaces: dict[Path, set[str]] = {}
+        self.trees: dict[str, tuple[str, ...]] = {}
 
 
 class ChangeSets:
@@ -58,20 +59,20 @@ class ChangeSets:
     async def materialise(self, links: Sequence[Link]) -> None:
         for link in links:
             if link.head not in self._disk.commits:
-                await self.absorb(await self._artifacts.get(link.bundle_digest))
+                await self.absorb(link.bundle_digest)
             self._commit(link.head)
 
-    async def absorb(self, data: bytes) -> tuple[str, ...]:
-        commits = msgspec.json.decode(data, type=list[Commit])
+    async def absorb(self, digest: str) -> tuple[str, ...]:
+        commits = msgspec.json.decode(await self._artifacts.get(digest), type=list[Commit])
         self._disk.commits.update((commit.id, commit) for commit in commits)
         return (commits[-1].id,)
 
-    async def bundle(self, base: str | None, head: str) -> bytes:
+    async def bundle(self, base: str | None, head: str, *, fetched: bool = False) -> str:
         known = self._line_of(base) if base else {}
         beyond = [commit for key, commit in self._line_of(head).items() if key not in known]
-        return msgspec.json.encode(beyond or [self._commit(head)])
+        return await self._artifacts.put(msgspec.json.encode(beyond or [self._commit(head)]))
 
-    async def checkout(self, commit: str, path: Path) -> None:
+    async def checkout(self, commit: str, path: Path, *, head: str = "") -> None:
         self._disk.workspaces[path] = set(self._commit(commit).changes)
 
     async def discard_workspace(self, path: Path) -> None:
@@ -87,6 +88,11 @@ class ChangeSets:
         commit = self._make(changes, (parent,))
         return Committed(commit=commit, tree=self._tree(commit), changed=True)
 
+    async def commit_file(
+        self, path: Path, name: str, *, parent: str, message: str, when: datetime
+    ) -> Committed | None:
+        return await self.commit_workspace(path, parent=parent, message=message, when=when)
+
     async def merge(self, *, ours: str, theirs: str, message: str, when: datetime) -> Merged | Conflicted:
         mine, other = set(self._commit(ours).changes), set(self._commit(theirs).changes)
         clashes = {change.removeprefix(CLASH) for change in other - mine if change.startswith(CLASH)}
@@ -95,6 +101,32 @@ class ChangeSets:
             return Conflicted(tuple(unsolved))
         merged = self._make(mine | other, (ours, theirs))
         return Merged(merged, self._tree(merged))
+
+    async def merge_marked(self, ours: tuple[str, str], theirs: tuple[str, str]) -> str:
+        changes = set(self._commit(ours[1]).changes) | set(self._commit(theirs[1]).changes)
+        return self._make(changes, (ours[1], theirs[1]))
+
+    async def join(self, tree: str, parents: tuple[str, str], message: str, when: datetime) -> Committed:
+        return Committed(commit=self._make(set(self._disk.trees[tree]), parents), tree=tree, changed=True)
+
+    def begin(self) -> str:
+        """The commit with which goals on a repository begin."""
+        return self._make({"imported"}, (ROOT_COMMIT,))
+
+    def others(self, base: str, name: str, clash: str) -> str:
+        """What others have made of `base`; it conflicts with everything that has not settled `clash`."""
+        more = {f"theirs/{name}"} | ({f"{CLASH}{clash}"} if clash else set())
+        return self._make(set(self._commit(base).changes) | more, (base,))
+
+    @property
+    def objects(self) -> Path:
+        return self.path / "objects"
+
+    async def submodules(self, commit: str) -> tuple[str, ...]:
+        return ()
+
+    async def contents(self, entries: Sequence[FileEntry]) -> dict[str, bytes]:
+        return {}
 
     async def is_ancestor(self, older: str, newer: str) -> bool:
         return older in self._line_of(newer)
@@ -119,6 +151,7 @@ class ChangeSets:
 
     def _make(self, changes: set[str], parents: tuple[str, ...]) -> str:
         commit = Commit(tuple(sorted(changes)), parents)
+        self._disk.trees[Commit(commit.changes).id] = commit.changes
         self._disk.commits[commit.id] = commit
         return commit.id
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from agenthub_events.base import Event
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
-from agenthub_events.catalogue.goal import GoalAccepted, GoalBudgetRaised
+from agenthub_events.catalogue.goal import GoalAccepted, GoalBudgetRaised, SealRecorded
 from agenthub_events.catalogue.money import BudgetReserved, BudgetSettled, LlmCalled
 from agenthub_events.catalogue.task import (
     KnowledgeRecorded,
@@ -29,11 +29,12 @@ from agenthub_events.catalogue.task import (
 from agenthub_events.ports import Recorded
 from agenthub_events.rules.budget import Ledger, fold
 from agenthub_events.rules.requirements import DEFAULT_LLM_CALLS
-from agenthub_events.serialization.codec import Unreadable
+from agenthub_events.serialization.codec import Unreadable, encode
 from agenthub_events.subjects import parse_subject
 from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, initial
 from agenthub_orchestrator.domain.state.status import is_moving
 from agenthub_runtime.repository.goal import ROOT_COMMIT
+from agenthub_runtime.seal_keys import is_signed_by, public_seal_key
 from tests.simulation.people import Acknowledged
 
 _OF_ATTEMPTS = (
@@ -48,6 +49,8 @@ _OF_ATTEMPTS = (
     KnowledgeRecorded,
     TaskProposed,
 )
+SEAL_KEY = "5e" * 32
+
 _ENDS = (TaskCompleted, TaskCancelled, TaskSkipped, GatePassed, GateFailed)
 
 
@@ -149,17 +152,31 @@ def _one_branch(log: Sequence[Recorded]) -> Iterator[Violated]:
         if isinstance(event, MergeDone):
             if event.base != heads[goal_id][-1]:
                 yield Violated("I5 chain", f"merge at {recorded.seq} starts from {event.base}")
-            if f"{goal_id}.{event.task_id}" in merged:
+            # A delivery may have to merge its target more than once, each time in another attempt.
+            once = f"{event.task_id} {event.attempt if event.origin == 'base' else ''}".strip()
+            if f"{goal_id}.{once}" in merged:
                 yield Violated("I2 one merge", f"{event.task_id} is merged again at {recorded.seq}")
-            merged[f"{goal_id}.{event.task_id}"] = recorded.seq
+            merged[f"{goal_id}.{once}"] = recorded.seq
             heads[goal_id].append(event.head)
         elif isinstance(event, TaskCompleted):
             commit = event.result.commit
             if commit and commit not in heads[goal_id]:
                 yield Violated("I5 commit", f"{event.task_id} completed at {recorded.seq} with unknown {commit}")
+    inherited = {
+        f"{recorded.subject.split('.')[1]}.{step.task_id}"
+        for recorded in log
+        if isinstance(recorded.event, GoalAccepted) and recorded.event.fork is not None
+        for step in recorded.event.fork.merges
+    }
     for task, seq in merged.items():
+        # The steps of a parent's branch come before its tasks.
+        if task in inherited:
+            continue
         follower = log[seq] if seq < len(log) else None
-        if follower is None or not isinstance(follower.event, TaskCompleted):
+        ending = follower.event if follower else None
+        if not (
+            isinstance(ending, TaskCompleted) or (isinstance(ending, TaskParked) and ending.reason == "moved")
+        ):
             yield Violated("I5 together", f"the merge of {task} at {seq} stands without its completion")
 
 
@@ -234,6 +251,14 @@ def of_fold(log: Sequence[Recorded], known: GoalState) -> Iterator[Violated]:
             apply(again, recorded)
     if again.to_seal != known.to_seal:
         yield Violated("I10 unchanged", f"the log of {known.goal_id} is not what was read before")
+
+
+def of_seals(log: Sequence[Recorded]) -> Iterator[Violated]:
+    """Every seal is signed by the orchestrators' key, whoever of them was first."""
+    key = public_seal_key(SEAL_KEY)
+    for recorded in log:
+        if isinstance(recorded.event, SealRecorded) and not is_signed_by(encode(recorded.event), key):
+            yield Violated("I10 sealed", f"the seal {recorded.seq} is not signed as it stands")
 
 
 class Effect(NamedTuple):

@@ -8,6 +8,7 @@ from functools import partial
 from random import Random
 from typing import NamedTuple
 
+from agenthub_events.agent_types import AGENT_TYPES, AgentType
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.values import Constraints, Priority, TaskEdits
 from agenthub_events.errors import AgenthubError, StoreUnavailable
@@ -26,11 +27,17 @@ from agenthub_events.rules.goal_commands import (
 )
 from agenthub_gateway.commands.aggregate import Target
 from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
+from agenthub_gateway.commands.forking import ForkPoint, fork_goal
 from agenthub_gateway.commands.goal import command_goal
+from agenthub_gateway.commands.holding import end_maintenance, pause_queue, resume_queue, start_maintenance
 from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
+from agenthub_gateway.commands.schedules.changing import Change, change_schedule
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.commands.tasks import DeadLetter, discard, note_task, requeue
 from agenthub_orchestrator.domain import GoalState
+from agenthub_replay.history import HistorySource
+from agenthub_runtime.operations.holding import Lanes, read_holds
+from tests.simulation.deliveries import ADDRESS
 from tests.simulation.process import Process
 from tests.simulation.script import Script
 
@@ -51,8 +58,11 @@ class Acknowledged(NamedTuple):
 class People:
     """Everybody who uses the hub. `calm` people only answer and approve."""
 
-    def __init__(self, seed: int, *, calm: bool, writer: Callable[[], Writer]) -> None:
+    def __init__(self, seed: int, *, calm: bool, writer: Callable[[], Writer], lanes: Lanes) -> None:
         self._chance = Random(f"people-{seed}")
+        # What is held back changes when things happen, and nothing of what happens: also in calm worlds.
+        self._holding = Random(f"holding-{seed}")
+        self._lanes = lanes
         self._calm = calm
         self._writer = writer
         self._requests = 0
@@ -71,6 +81,9 @@ class People:
             constraints=Constraints(max_llm_calls=script.max_llm_calls, max_time_s=script.max_time_s),
             autonomy="approve_plan" if script.approves_plan else "full",
             workflow=None if script.planned_by_agent else script.tasks,
+            repository=ADDRESS if script.delivers else "",
+            ref="refs/heads/main" if script.delivers else "",
+            delivery="branch" if script.delivers else "none",
         )
         await self._send(
             "submit", lambda writer, intent: submit_goal(writer, goal_id, accepted, intent), patience=1_000
@@ -85,12 +98,49 @@ class People:
             what, send = self._whim(state)
             await self._send(what, send)
 
+    async def fork(self, histories: HistorySource, fork_id: str, point: ForkPoint) -> bool:
+        """Let a new goal go on from an event of another one; False when that is refused."""
+        refused = len(self.refused)
+        await self._send(
+            "fork", lambda w, i: fork_goal(w, histories, fork_id, point, i, aside=_at_once), patience=1_000
+        )
+        return len(self.refused) == refused
+
+    async def look_after(self) -> None:
+        """Hold some of the hub's work back, or all of it, or let it go on."""
+        if self._holding.random() > 0.1:
+            return
+        lanes, agent_type = self._lanes, self._holding.choice(AGENT_TYPES)
+        await self._send(
+            *self._holding.choice(
+                (
+                    ("start maintenance", lambda w, i: start_maintenance(w, lanes, "upgrade", i)),
+                    ("end maintenance", lambda w, i: end_maintenance(w, lanes, i)),
+                    ("pause queue", lambda w, i: pause_queue(w, lanes, agent_type, "", i)),
+                    ("resume queue", lambda w, i: resume_queue(w, lanes, agent_type, i)),
+                )
+            )
+        )
+
+    async def release(self) -> None:
+        """Let everything go on."""
+        holds = await read_holds(self._writer().log)
+        if holds.maintenance:
+            await self._send("end", lambda w, i: end_maintenance(w, self._lanes, i), patience=1_000)
+        for agent_type in AGENT_TYPES:
+            if agent_type in holds.paused:
+                await self._send("resume", partial(_resume, self._lanes, agent_type), patience=1_000)
+
     async def attend(self, state: GoalState) -> bool:
         """Do what the goal waits for; False when it waits for nothing."""
         wanted = self._wanted(state)
         for what, send in wanted:
             await self._send(what, send)
         return bool(wanted)
+
+    async def schedule(self, change: Change) -> None:
+        """Say something about a schedule until somebody says that it was heard."""
+        await self._send("schedule", lambda w, i: change_schedule(w, change, i), patience=1_000)
 
     # what there is to do --------------------------------------------------------------------------------------
 
@@ -206,6 +256,15 @@ class People:
 
     async def _ask(self, send: Send, intent: Intent) -> CommandOutcome:
         return await send(self._writer(), intent)
+
+
+async def _at_once(compute: Callable[[], GoalAccepted]) -> GoalAccepted:
+    """A thread has a time of its own, which virtual time knows nothing of."""
+    return compute()
+
+
+def _resume(lanes: Lanes, agent_type: AgentType, writer: Writer, intent: Intent) -> Awaitable[CommandOutcome]:
+    return resume_queue(writer, lanes, agent_type, intent)
 
 
 def _raise_budget(calls: int, request_id: str) -> GoalCommand:

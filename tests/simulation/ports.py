@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.errors import StoreUnavailable
@@ -83,6 +84,16 @@ class GatedArtifacts:
     async def get(self, digest: str) -> bytes:
         await self._gate("artifacts.get")
         return await self._inner.get(digest)
+
+    async def put_file(self, path: Path) -> str:
+        await self._gate("artifacts.put.before")
+        digest = await self._inner.put_file(path)
+        await self._gate("artifacts.put.after")
+        return digest
+
+    async def get_file(self, digest: str, path: Path) -> None:
+        await self._gate("artifacts.get")
+        await self._inner.get_file(digest, path)
 
 
 class GatedTimer:
@@ -175,6 +186,12 @@ class GatedWorkQueue:
     def release(self) -> None:
         self._inner.release()
 
+    def pause(self) -> None:
+        self._inner.pause()
+
+    def resume(self) -> None:
+        self._inner.resume()
+
     async def in_progress(self, ack_subject: str) -> None:
         await self._inner.in_progress(ack_subject)
 
@@ -198,6 +215,19 @@ class GatedFleet:
         return await self._inner.alive(worker, instance, holding)
 
 
+class GatedLanes:
+    """The lanes as they are held, over a wire."""
+
+    def __init__(self, broker: InMemoryBroker, adversary: Adversary) -> None:
+        self._broker = broker
+        self._gate = adversary.gate
+
+    async def hold(self, types: Collection[str]) -> list[str]:
+        """Exactly these are held."""
+        await self._gate("lanes.hold")
+        return await self._broker.hold(types)
+
+
 class BrokerQueues:
     """What the broker says of its lanes; every type is served, since a dead worker is started again."""
 
@@ -210,7 +240,12 @@ class BrokerQueues:
         """Every lane that has given something out."""
         await self._adversary.gate("queues")
         return {
-            (state.agent_type, state.lane): LaneView(acked=state.acked, delivered=state.delivered, held=state.held)
+            (state.agent_type, state.lane): LaneView(
+                acked=state.acked,
+                delivered=state.delivered,
+                held=state.held,
+                paused=bool(state.paused_until),
+            )
             for state in self._broker.lane_states()
         }
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.task import TaskEnqueued
@@ -52,6 +52,7 @@ class Script:
         self.max_llm_calls = None if calm else chance.choice((None, None, 12, 25, 60))
         self.max_time_s = None if calm else chance.choice((None, None, None, 90))
         self.approves_plan = not calm and chance.random() < 0.15
+        self.delivers = self.chance("delivery").random() < 0.4
 
     def chance(self, name: str) -> Random:
         """Random numbers of one thing, whatever else happens."""
@@ -74,6 +75,13 @@ class Script:
             faults=self._faults(chance),
             pace_s=chance.choice((0.0, 0.1, 1.0, 4.0)),
         )
+
+    def target_of(self, task_id: str, moves: int, attempt: int) -> Literal["", "clean", "clash"]:
+        """How the target of a delivery has moved; in calm worlds the same however many attempts it takes."""
+        chance = self.chance(f"{task_id}-{moves}" if self._calm else f"{task_id}-{moves}-{attempt}")
+        if chance.random() < 0.4 or (self._calm and moves > 1):
+            return ""
+        return "clash" if chance.random() < 0.3 else "clean"
 
     def _faults(self, chance: Random) -> tuple[FaultKind, ...]:
         if chance.random() < 0.8:
@@ -226,3 +234,20 @@ def _graph(chance: Random, count: int) -> tuple[PlanTask, ...]:
         )
         for index, key in enumerate(keys)
     )
+
+
+class Scripts(dict[str, Script]):
+    """The scripts of a world's goals, also of those that a schedule begins."""
+
+    def __init__(self, seed: int, *, calm: bool) -> None:
+        super().__init__()
+        self.seed = seed
+        self.calm = calm
+
+    def of(self, goal_id: str) -> Script:
+        """The script of a goal, made when it is first asked for."""
+        return self[goal_id]
+
+    def __missing__(self, goal_id: str) -> Script:
+        script = self[goal_id] = Script(self.seed, goal_id, calm=self.calm)
+        return script

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -18,11 +19,14 @@ from agenthub_events.base import Draft
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import AppendResult, Conflict, Stamp, Stored
 from agenthub_events.rules.budget import Spent
+from agenthub_events.rules.schedules import ScheduleHistory
 from agenthub_events.runs import Step, TurnReply
+from agenthub_events.subjects import goal_id_from_token
 from agenthub_gateway.commands.append import Intent, Origin, Writer
 from agenthub_orchestrator.domain import Due
 from agenthub_orchestrator.follower import Follower
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
+from agenthub_runtime.in_memory.work_queue import InMemoryBroker
 from agenthub_worker.attempt import Preparation
 from agenthub_worker.lease.lease import Lease
 from tests.simulation.faults import CALM
@@ -35,7 +39,7 @@ FOUND_WITHIN = 300
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize(
     "seeds", [pytest.param(QUICK, id="quick"), pytest.param(THOUSAND, id="thousand", marks=pytest.mark.extra)]
 )
@@ -161,18 +165,52 @@ def _gateway_says_yes_to_what_was_not_stored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Writer, "append", hasty)
 
 
+def _queues_that_were_held_stay_so(patch: pytest.MonkeyPatch) -> None:
+    hold = InMemoryBroker.hold
+
+    async def for_good(broker: InMemoryBroker, types: Collection[str]) -> list[str]:
+        return await hold(broker, {*types, *broker._paused})
+
+    patch.setattr(InMemoryBroker, "hold", for_good)
+
+
+def _fork_begins_before_it_has_everything(patch: pytest.MonkeyPatch) -> None:
+    module = import_module("agenthub_orchestrator.domain.rules.decide")
+    inherit = module.inherit
+    patch.setattr(module, "inherit", lambda decision: inherit(decision) and False)
+
+
+def _fork_does_again_what_was_done(patch: pytest.MonkeyPatch) -> None:
+    module = import_module("agenthub_replay.forking")
+    plan = module._plan
+    patch.setattr(module, "_plan", lambda state: (plan(state)[0], plan(state)[1][1:]))
+
+
+def _orchestrator_forgets_what_a_schedule_has_begun(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("agenthub_orchestrator.schedules.keeper.history_of", lambda _: ScheduleHistory())
+
+
+def _orchestrators_begin_goals_of_their_own(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("agenthub_events.rules.schedules.goal_of", lambda *_: goal_id_from_token(secrets.token_hex(13)))
+
+
 @pytest.mark.parametrize(
     ("broken", "found_by", "first"),
     [
         (_worker_ignores_that_it_is_fenced, {"I2"}, 0),
         (_worker_acknowledges_without_an_end, {"I11"}, 0),
         (_worker_calls_without_a_slice, {"I7"}, 0),
-        (_worker_forgets_what_was_said_before_it_took_over, {"I2"}, 55),
+        (_worker_forgets_what_was_said_before_it_took_over, {"I2"}, 280),
         (_merge_and_completion_are_two_steps, {"I5", "I2"}, 0),
         (_orchestrator_writes_without_a_fence, {"I2", "I12"}, 0),
         (_orchestrator_charges_only_what_was_answered, {"I7"}, 0),
         (_orchestrator_forgets_what_failed, {"I11"}, 0),
         (_gateway_says_yes_to_what_was_not_stored, {"I1"}, 0),
+        (_queues_that_were_held_stay_so, {"I11", "order"}, 0),
+        (_fork_begins_before_it_has_everything, {"fork"}, 79),
+        (_fork_does_again_what_was_done, {"fork"}, 79),
+        (_orchestrator_forgets_what_a_schedule_has_begun, {"schedule"}, 6),
+        (_orchestrators_begin_goals_of_their_own, {"schedule"}, 6),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )

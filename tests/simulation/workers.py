@@ -15,6 +15,8 @@ from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Clock
+from agenthub_events.runs import NOWHERE, World
+from agenthub_events.task_ids import kind_of
 from agenthub_runtime.agents.load import AgentDefinition, Agents, built_in_files, load_agents
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.repository.goal import ROOT_COMMIT
@@ -33,8 +35,10 @@ from agenthub_worker.ports import WorkerPorts
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
 from agenthub_worker.worker import Worker
+from agenthub_worker.workspace.target_merge import mark_conflicts
 from agenthub_worker.workspace.workspace import Workspace, read_branch
 from tests.simulation.branch import ChangeSets, Disk
+from tests.simulation.deliveries import Elsewhere, SystemTask
 from tests.simulation.faults import Adversary
 from tests.simulation.ports import GatedFleet, GatedWorkQueue
 from tests.simulation.process import current
@@ -46,8 +50,9 @@ TYPES = tuple(agent_type for agent_type in AGENT_TYPES if agent_type != "noop")
 class Stage:
     """What a worker process finds on its machine: a disk, and the scripts of the goals."""
 
-    def __init__(self, scripts: dict[str, Script], provider: Provider) -> None:
+    def __init__(self, scripts: dict[str, Script], provider: Provider, elsewhere: Elsewhere) -> None:
         self.scripts = scripts
+        self.elsewhere = elsewhere
         self.provider = provider
         self.disk = Disk()
         self.sandbox = ScriptedSandbox(self._run)
@@ -73,6 +78,8 @@ class Stage:
             await workspace.restore(saved.commit, saved.bundle_ref)
         else:
             await repository.checkout(workspace.base, path)
+        if context.merge is not None and context.merge.target:
+            await mark_conflicts(workspace, context.merge)
         return Preparation(context, workspace)
 
 
@@ -136,7 +143,20 @@ class ScriptedRunner(Worker):
 
     async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
         """One claimed attempt, to its closing event."""
-        await Attempt(lease, self._agent_setup, self._gate_runners).run(preparing)
+        if kind_of(lease.task_id) in ("prepare", "deliver"):
+            ready = await lease.while_held(preparing)
+            assert ready.workspace is not None
+            repository: ChangeSets = ready.workspace.repository  # type: ignore[assignment]
+            script = self._stage.scripts[lease.goal_id]
+            await SystemTask(lease, repository, script, self._stage.elsewhere).run(ready)
+            return
+        await Attempt(lease, self._agent_setup, self._gate_runners, _nowhere).run(preparing)
+
+
+async def _nowhere(workspace: Workspace, context: WorkContext, read_only: bool) -> World:
+    """No machine: asking a real one would take real time."""
+    del workspace, context, read_only
+    return NOWHERE
 
 
 class Silent(Telemetry):

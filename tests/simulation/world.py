@@ -14,11 +14,17 @@ from typing import Any
 import msgspec
 import structlog
 
+from agenthub_events.catalogue.values import PlanTask
 from agenthub_events.ports import Recorded
+from agenthub_events.subjects import HUB
 from agenthub_gateway.commands.append import Writer
+from agenthub_gateway.commands.forking import ForkPoint
 from agenthub_orchestrator.domain import GoalState, Policy, apply, initial
 from agenthub_orchestrator.follower import Follower
-from agenthub_orchestrator.queue_keeper import keep_queues
+from agenthub_orchestrator.queues.hold_keeper import keep_held
+from agenthub_orchestrator.queues.queue_keeper import keep_queues
+from agenthub_orchestrator.schedules.keeper import keep_schedules
+from agenthub_replay.forking import Different
 from agenthub_replay.history import load
 from agenthub_replay.playing.decisions import replay_decisions
 from agenthub_runtime.exact_texts import ExactTexts
@@ -31,12 +37,15 @@ from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_worker.ports import WorkerPorts
 from tests.simulation import checks
 from tests.simulation.checks import Effect, Violated
+from tests.simulation.deliveries import Elsewhere, wrong_deliveries
 from tests.simulation.faults import CALM, Adversary, Fault, Weather, weather_of
+from tests.simulation.inheritance import of_forks
 from tests.simulation.people import People
 from tests.simulation.ports import (
     BrokerQueues,
     GatedArtifacts,
     GatedFleet,
+    GatedLanes,
     GatedRunLog,
     GatedTimers,
     GatedWorkQueue,
@@ -45,7 +54,9 @@ from tests.simulation.ports import (
 )
 from tests.simulation.process import Process, track_processes
 from tests.simulation.readers import Tables, project, rebuilt
-from tests.simulation.script import Provider, Script
+from tests.simulation.schedules import Scheduling
+from tests.simulation.schedules import of_log as checks_of_schedules
+from tests.simulation.script import TIMEOUT_S, Provider, Script, Scripts
 from tests.simulation.workers import SILENT, TYPES, ScriptedRunner, Stage, Thread, beat
 from tests.support.histories import PortsSource
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
@@ -110,15 +121,27 @@ class World:
         self._seen = 0
         self._violations: list[Violated] = []
         self._provider = Provider()
-        goals = [f"g-{seed:020d}{number:06d}" for number in range(1, chance.choice((1, 1, 1, 2)) + 1)]
-        self._scripts = {goal_id: Script(seed, goal_id, calm=self.calm) for goal_id in goals}
+        self._elsewhere = Elsewhere()
+        self._goals = [f"g-{seed:020d}{number:06d}" for number in range(1, chance.choice((1, 1, 1, 2)) + 1)]
+        self._scripts = Scripts(seed, calm=self.calm)
+        for goal_id in self._goals:
+            self._scripts.of(goal_id)
         texts = ExactTexts(self._artifacts, SeededIds(seed))
-        self._people = People(seed, calm=self.calm, writer=lambda: Writer(self._log, self._clock, SILENT, texts))
+        self._people = People(
+            seed,
+            calm=self.calm,
+            writer=lambda: Writer(self._log, self._clock, SILENT, texts),
+            lanes=GatedLanes(self._broker, self.adversary),
+        )
         # Calm goals must end the same however many of their attempts die.
         retries = POLICY.max_retries if self.calm else chance.choice((0, 1, 1, POLICY.max_retries))
         self._policy = msgspec.structs.replace(POLICY, max_retries=retries)
         self._reads = seed % 4 == 0
         self._steals = seed % 3 == 0
+        # What is forked where depends on when: calm worlds could not be compared.
+        self._forking = Random(f"forking-{seed}")
+        self._forks = 0 if self.calm or seed % 6 != 1 else self._forking.choice((1, 2))
+        self._schedule = Scheduling(seed, self._people, self._scripts) if seed % 10 == 6 else None
 
     async def play(self) -> Outcome:
         """The storm, then the calm after it, then the checks."""
@@ -168,11 +191,15 @@ class World:
             clock=self._skewed(),
             ids=SeededIds(self.seed),
             policy=self._policy,
+            seal_key=checks.SEAL_KEY,
         )
         queues = BrokerQueues(self._broker, self._fleet, self.adversary)
         async with asyncio.TaskGroup() as group:
             group.create_task(follower.run())
             group.create_task(keep_queues(follower, queues, self._skewed()))
+            group.create_task(keep_held(self._log, GatedLanes(self._broker, self.adversary), self._skewed()))
+            if self._schedule is not None:
+                group.create_task(keep_schedules(self._log, self._skewed()))
 
     async def _work(self, process: Process) -> None:
         queue = GatedWorkQueue(self._broker, types_of(process.name), self.adversary, slots=2)
@@ -187,7 +214,7 @@ class World:
             fleet=fleet,
             clock=self._skewed(),
             ids=SeededIds(number),
-            sandbox=(stage := Stage(self._scripts, self._provider)).sandbox,
+            sandbox=(stage := Stage(self._scripts, self._provider, self._elsewhere)).sandbox,
             folder=self._folder,
             telemetry=SILENT,
         )
@@ -212,13 +239,40 @@ class World:
     # the course of things ------------------------------------------------------------------------------------
 
     async def _storm(self) -> None:
-        for goal_id, script in self._scripts.items():
-            await self._people.submit(goal_id, script)
+        for goal_id in self._goals:
+            await self._people.submit(goal_id, self._scripts.of(goal_id))
+        if self._schedule is not None:
+            await self._schedule.begin()
         until = self._clock.monotonic() + STORM_S
-        while self._clock.monotonic() < until and not self._all_over():
+        while self._clock.monotonic() < until and (self._schedule is not None or not self._all_over()):
             await asyncio.sleep(self._chance.choice((0.1, 1.0, 3.0, 10.0)))
-            await self._people.meddle(self._look(self._chance.choice(list(self._scripts))))
+            await self._people.meddle(self._look(self._chance.choice(self._looked_at())))
             await self._steal()
+            await self._people.look_after()
+            await self._fork()
+            if self._schedule is not None:
+                await self._schedule.meddle()
+
+    async def _fork(self) -> None:
+        """Somebody lets a goal, or a fork, go on from one of its events as another one, which does things anew."""
+        if len(self._scripts) >= len(self._goals) + self._forks or self._forking.random() > 0.3:
+            return
+        parent = self._forking.choice(list(self._scripts))
+        events = [recorded.seq for recorded in await self._log.read(parent)]
+        fork_id = f"g-{self.seed:020d}{len(self._scripts) + 1:06d}"
+        different = Different(
+            model=self._forking.choice(("", "other")),
+            max_llm_calls=self._forking.choice((None, 15, 80)),
+            tasks=self._forking.choice(
+                (None, None, None, (PlanTask(key="own", title="Another way", timeout_s=TIMEOUT_S),))
+            ),
+        )
+        point = ForkPoint(goal_id=parent, at_seq=self._forking.choice(events), different=different)
+        source = PortsSource(self._log, self._runs, self._artifacts)
+        # Its work may begin before whoever asked for it has an answer.
+        self._scripts[fork_id] = Script(self.seed, fork_id, calm=False)
+        if not await self._people.fork(source, fork_id, point):
+            del self._scripts[fork_id]
 
     async def _steal(self) -> None:
         """Somebody looks into a queue with a tool that acknowledges what it shows."""
@@ -229,9 +283,12 @@ class World:
             await delivery.ack()
 
     async def _settle(self) -> None:
+        await self._people.release()
+        if self._schedule is not None:
+            self._violations.extend(await self._schedule.end(self._log.messages, self._clock))
         for _ in range(ROUNDS):
             await self._quiet()
-            states = [self._look(goal_id) for goal_id in self._scripts]
+            states = [self._look(goal_id) for goal_id in self._looked_at()]
             for state in states:
                 self._violations.extend(checks.of_rest(state, self._clock.now(), self._policy))
             if self._violations or not any([await self._people.attend(state) for state in states]):
@@ -253,19 +310,30 @@ class World:
             owner = recorded.subject.split(".")[1]
             apply(self._states.setdefault(owner, initial(owner)), recorded)
             self._seen = recorded.seq
+            if owner != HUB:
+                self._scripts.of(owner)
         return self._states[goal_id]
 
+    def _looked_at(self) -> list[str]:
+        """The goals that there are: those that people sent, and those that a schedule has begun."""
+        self._look(self._goals[0])
+        return list(self._scripts)
+
     def _all_over(self) -> bool:
-        return all(not self._look(goal_id).alive for goal_id in self._scripts)
+        return all(not self._look(goal_id).alive for goal_id in self._looked_at())
 
     async def _check(self) -> None:
         log = self._log.messages
         found = [
             *checks.of_log(log),
+            *checks.of_seals(log),
             *checks.of_calls(log, self._provider.calls),
             *checks.of_acknowledgements(log, self._people.acknowledged),
+            *of_forks(log),
+            *(Violated("I2 one delivery", why) for why in wrong_deliveries(log, self._elsewhere)),
+            *checks_of_schedules(log),
         ]
-        for goal_id in self._scripts:
+        for goal_id in self._looked_at():
             found.extend(checks.of_fold(log, self._look(goal_id)))
         if pending := self._broker.pending():
             found.append(Violated("order", f"nobody ever acknowledges {pending[:5]}"))
@@ -279,7 +347,7 @@ class World:
 
     async def _decided_otherwise(self) -> AsyncIterator[Violated]:
         source = PortsSource(self._log, self._runs, self._artifacts)
-        for goal_id in self._scripts:
+        for goal_id in self._looked_at():
             replayed = replay_decisions(await load(source, goal_id))
             if replayed.missing or replayed.unrecorded:
                 yield Violated("I4 decided again", f"{replayed.unrecorded} unrecorded, missing {replayed.missing}")
@@ -293,7 +361,7 @@ class World:
             calm=self.calm,
             violations=self._violations,
             schedule=self.adversary.schedule,
-            effects=[checks.effect_of(log, self._look(goal_id)) for goal_id in self._scripts],
+            effects=[checks.effect_of(log, self._look(goal_id)) for goal_id in self._goals],
             log=log,
             refused=self._people.refused,
         )

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("bootstrap.lock", "requirements.lock", "services.lock", "dev.lock")
+LOCKS = ("bootstrap.lock", "requirements.lock", "services.lock", "dev.lock", "schemas.lock")
 
 
 def problems_of(name: str) -> list[str]:

@@ -9,8 +9,7 @@ from datetime import timedelta
 
 import uvloop
 
-from agenthub_notifier.app import run_notifier
-from agenthub_notifier.domain import planning
+from agenthub_notifier.app import Pace, run_notifier
 from agenthub_runtime.settings.records import read_notifier_settings
 from agenthub_runtime.telemetry.logs import configure_logging
 
@@ -18,7 +17,6 @@ from agenthub_runtime.telemetry.logs import configure_logging
 def main() -> None:
     """Run until the place is reached for the nth time, then die as by kill -9."""
     place, left = sys.argv[1], int(sys.argv[2])
-    planning.WINDOW = timedelta(seconds=0.2)
 
     def crash_point(name: str) -> None:
         nonlocal left
@@ -29,7 +27,7 @@ def main() -> None:
 
     settings = read_notifier_settings(os.environ)
     configure_logging(settings.log, service="notifier")
-    uvloop.run(run_notifier(settings, crash_point=crash_point))
+    uvloop.run(run_notifier(settings, pace=Pace(window=timedelta(seconds=0.2)), crash_point=crash_point))
 
 
 if __name__ == "__main__":

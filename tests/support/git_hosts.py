@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support import lfs_server
+
 TOKEN = "tok-3f9c17aa52d84be0"
 _BACKEND = "git http-backend"
 
@@ -51,13 +53,14 @@ def add_commit(work: Path, files: dict[str, str], message: str) -> str:
 
 
 class GitHost:
-    """The host: repositories below `root`, the token that it asks for, and what was asked of its API."""
+    """The host: repositories below `root`, the token it asks for, what its API was asked; `large` is in LFS."""
 
     def __init__(self, root: Path, *, private: bool) -> None:
         self.root = root
         self.private = private
         self.port = 0
         self.pushes = 0
+        self.large: dict[str, bytes] = {}
         self.requests: list[dict[str, Any]] = []
         self.created: list[dict[str, Any]] = []
 
@@ -114,6 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or self._chunks())
 
+    def do_PUT(self) -> None:
+        self.do_POST()
+
     @property
     def host(self) -> GitHost:
         assert isinstance(self.server, _Server)
@@ -135,6 +141,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._api(parts.path, parse_qs(parts.query), body)
         elif self.host.private and not self._knows_token():
             self._answer(401, b"who are you?\n", ("WWW-Authenticate", 'Basic realm="git"'))
+        elif "/info/lfs/" in parts.path:
+            address = f"http://{self.host.name}{parts.path.partition('/objects/')[0]}/objects"
+            said = self.headers.get("Authorization", "")
+            code, data = lfs_server.answer(self.host.large, address, parts.path, body, said)
+            self._answer(code, data, ("Content-Type", "application/vnd.git-lfs+json"))
         else:
             self._git(parts.path, parts.query, body)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskEnqueued
@@ -39,11 +40,12 @@ class PortsSource:
                 found.append(StoredMessage(seq=recorded.seq, subject=subject, data=data))
         return found
 
-    async def artifact(self, digest: str) -> bytes | None:
-        try:
-            return await self._artifacts.get(digest)
-        except ArtifactMissing:
-            return None
+    async def artifacts(self, digests: Collection[str]) -> dict[str, bytes]:
+        found = {}
+        for digest in digests:
+            with suppress(ArtifactMissing):
+                found[digest] = await self._artifacts.get(digest)
+        return found
 
 
 def stored(messages: Iterable[Recorded]) -> list[StoredMessage]:

@@ -14,8 +14,9 @@ import msgspec
 from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError
-from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
+from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.foreground import run_in_foreground
+from agenthub_runtime.embedded.place import RunningHub
 from agenthub_runtime.embedded.stack import EmbeddedStack, StackPlan
 
 SERVICE = str(Path(__file__).with_name("idle_service.py"))

@@ -13,7 +13,7 @@ from agenthub_events.base import Fence
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.catalogue.values import Constraints, Finding
+from agenthub_events.catalogue.values import Constraints, Finding, ProjectCheck
 from agenthub_events.context import GateOrder, WorkContext
 from agenthub_events.ports import Stored
 from agenthub_events.rules import goal_aggregate
@@ -94,7 +94,9 @@ class Bench:
         round_: int = 1,
         base: str = ROOT_COMMIT,
         test_command: str = "",
+        requirements: Sequence[str] = (),
         constraints: Constraints | None = None,
+        checks: Sequence[ProjectCheck] = (),
         **order: Any,
     ) -> GateVerdict:
         """The verdict on the last commit, which later rounds find in the log."""
@@ -108,6 +110,8 @@ class Bench:
             title="Run the tests",
             gate=told,
             test_command=test_command,
+            requirements=tuple(requirements),
+            checks=tuple(checks),
             constraints=constraints or Constraints(),
         )
         enqueued = TaskEnqueued(

@@ -23,6 +23,7 @@ from tests.support.spec import Scenario, step
 T = TypeVar("T")
 
 FAILURES: tuple[FailureClass, ...] = ("transient", "model", "tool", "invalid", "crash", "workspace", "limit")
+MOVES_MAX = 3
 PARKS: tuple[ParkReason, ...] = ("overload", "budget", "config", "restart", "unreachable")
 ANSWERS: tuple[AnswerAction, ...] = ("answer", "retry", "skip", "edit", "take_over", "cancel")
 
@@ -88,6 +89,8 @@ class Driver:
             self.pick((self._judge, self._judge, self._judge, self._end_badly))(task)
         elif task.kind == "plan":
             self.pick((self._plan, self._plan, self._plan, self._end_badly))(task)
+        elif task.kind == "deliver":
+            self.pick((self._handed_over, self._move, self._conflict, self._end_badly))(task)
         else:
             self.pick((self._complete, self._complete, self._end_badly, self._side_effect))(task)
 
@@ -104,6 +107,22 @@ class Driver:
         )
         self.hub.tell(task.task_id, event)
 
+    def _handed_over(self, task: TaskState) -> None:
+        result = TaskResult(summary="pushed")
+        self.hub.tell(
+            task.task_id, t.TaskCompleted(task_id=task.task_id, agent="a", attempt=task.attempt, result=result)
+        )
+
+    def _move(self, task: TaskState) -> None:
+        """The target of a delivery has moved, and git merges it by itself."""
+        if task.moves >= MOVES_MAX:
+            self._ask(task)
+            return
+        head, theirs = self.hub.commit(), self.hub.commit()
+        merge = self.hub.merge_of(task.task_id, task.attempt, head, origin="base", brought_in=theirs)
+        parked = t.TaskParked(task_id=task.task_id, attempt=task.attempt, reason="moved", detail="it has moved")
+        self.hub.store(self.hub.say(GOAL_AS_A_WHOLE, merge), self.hub.say(task.task_id, parked))
+
     def _complete(self, task: TaskState) -> None:
         changes = self.pick((True, False))
         commit = self.hub.commit() if changes else ""
@@ -112,7 +131,9 @@ class Driver:
         done = t.TaskCompleted(task_id=task.task_id, agent="a", attempt=task.attempt, result=result)
         drafts = [self.hub.say(task.task_id, done)]
         if changes:
-            merge = self.hub.merge_of(task.task_id, task.attempt, commit)
+            unites = task.task_id.startswith("merge-deliver-")
+            more = {"origin": "base", "brought_in": self.hub.commit()} if unites else {}
+            merge = self.hub.merge_of(task.task_id, task.attempt, commit, **more)
             drafts.insert(0, self.hub.say(GOAL_AS_A_WHOLE, merge))
         self.hub.store(*drafts)
 
@@ -158,7 +179,7 @@ class Driver:
         self.hub.tell(task.task_id, event)
 
     def _conflict(self, task: TaskState) -> None:
-        if task.planned is None:
+        if task.planned is None and (task.kind != "deliver" or task.moves >= MOVES_MAX):
             self._fail(task)
             return
         event = t.MergeConflicted(
@@ -169,6 +190,7 @@ class Driver:
             head=self.hub.truth.head,
             commit=self.hub.commit(),
             bundle_ref="bundle",
+            target="main" if task.kind == "deliver" else "",
         )
         self.hub.tell(task.task_id, event)
 
@@ -254,6 +276,8 @@ class Driver:
             self.hub.tell(task.task_id, self.hub.verdict_of(task.task_id, passed=True))
         elif task.kind == "plan":
             self._plan(task)
+        elif task.kind == "deliver":
+            self._handed_over(task)
         else:
             self._complete(task)
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 from nats.aio.client import Client
@@ -13,7 +14,7 @@ from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.ports import Stamp, Stored
 from agenthub_events.subjects import aggregate_of
-from agenthub_notifier.app import notify
+from agenthub_notifier.app import Pace, notify
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.settings.records import read_notifier_settings
@@ -23,14 +24,15 @@ E = TypeVar("E", bound=Event)
 GOAL = "g-" + "0" * 25 + "1"
 OTHER = "g-" + "0" * 25 + "2"
 WORDS = "Build complete authentication system"
+SOON = Pace(window=timedelta(seconds=0.3))
 
 
 @asynccontextmanager
-async def notifying(nc: Client, **settings: str) -> AsyncIterator[None]:
-    """Notify while the block runs; `settings` by their names in small letters without `AGENTHUB_`."""
+async def notifying(nc: Client, pace: Pace = SOON, /, **settings: str) -> AsyncIterator[None]:
+    """Notify at that pace while the block runs; `settings` by their names in small letters without `AGENTHUB_`."""
     env = {f"AGENTHUB_{name.upper()}": value for name, value in settings.items()}
     read = read_notifier_settings({"NATS_URL": "nats://unused:1", **env})
-    running = asyncio.create_task(notify(nc, read))
+    running = asyncio.create_task(notify(nc, read, pace=pace))
     try:
         yield
     finally:

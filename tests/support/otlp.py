@@ -1,17 +1,20 @@
-"""A receiver of traces: OTLP over HTTP, kept in memory."""
+"""A receiver of traces and figures: OTLP over HTTP, kept in memory."""
 
 from __future__ import annotations
 
 import gzip
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 
 class ReceivedSpan:
@@ -23,10 +26,20 @@ class ReceivedSpan:
         self.trace_id = bytes(span.trace_id).hex()  # type: ignore[attr-defined]
         self.span_id = bytes(span.span_id).hex()  # type: ignore[attr-defined]
         self.parent_id = bytes(span.parent_span_id).hex()  # type: ignore[attr-defined]
-        self.attributes = {
-            entry.key: getattr(entry.value, entry.value.WhichOneof("value") or "string_value")
-            for entry in span.attributes  # type: ignore[attr-defined]
+        self.kind = str(Span.SpanKind.Name(span.kind)).removeprefix("SPAN_KIND_").lower()  # type: ignore[attr-defined]
+        self.failed = span.status.code == Status.STATUS_CODE_ERROR  # type: ignore[attr-defined]
+        self.nanoseconds = (span.start_time_unix_nano, span.end_time_unix_nano)  # type: ignore[attr-defined]
+        self.attributes = _values(span.attributes)  # type: ignore[attr-defined]
+        self.links = {
+            bytes(link.span_id).hex(): _values(link.attributes)
+            for link in span.links  # type: ignore[attr-defined]
         }
+
+
+def _values(attributes: Iterable[Any]) -> dict[str, Any]:
+    return {
+        entry.key: getattr(entry.value, entry.value.WhichOneof("value") or "string_value") for entry in attributes
+    }
 
 
 class Traces:
@@ -36,6 +49,8 @@ class Traces:
         self.url = ""
         self.spans: list[ReceivedSpan] = []
         self.bodies: list[bytes] = []
+        self.figures: set[str] = set()
+        self.exemplars: dict[str, set[str]] = {}
 
     def take(self, body: bytes) -> None:
         """Keep the spans of one export."""
@@ -46,9 +61,20 @@ class Traces:
             for scope in resource.scope_spans:
                 self.spans += [ReceivedSpan(names.get("service.name", ""), span) for span in scope.spans]
 
+    def take_figures(self, body: bytes) -> None:
+        """Keep which figures there are, and by name the traces that they point to."""
+        self.bodies.append(body)
+        request = ExportMetricsServiceRequest.FromString(body)
+        for metric in (m for r in request.resource_metrics for scope in r.scope_metrics for m in scope.metrics):
+            self.figures.add(metric.name)
+            for point in metric.histogram.data_points:
+                found = {exemplar.trace_id.hex() for exemplar in point.exemplars}
+                self.exemplars.setdefault(metric.name, set()).update(found)
+
     def of_goal(self, goal_id: str) -> list[ReceivedSpan]:
-        """The spans of every trace in which the goal is named."""
-        traces = {span.trace_id for span in self.spans if span.attributes.get("agenthub.goal.id") == goal_id}
+        """The spans of the goal's own trace: that in which it was accepted."""
+        began = (span for span in self.spans if span.name == "command goal.accepted")
+        traces = {span.trace_id for span in began if span.attributes.get("agenthub.goal.id") == goal_id}
         return [span for span in self.spans if span.trace_id in traces]
 
 
@@ -62,7 +88,11 @@ def receiving_traces() -> Iterator[Traces]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            traces.take(body)
+            if self.path == "/v1/metrics":
+                traces.take_figures(body)
+            else:
+                traces.take(body)
+            # The answer without any field, which is the same for both.
             answer = ExportTraceServiceResponse().SerializeToString()
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")

@@ -68,7 +68,8 @@ async def mail_server(
     box = Mailbox()
 
     def check(_s: Any, _session: Any, _envelope: Any, _mechanism: str, data: LoginPassword) -> AuthResult:
-        return AuthResult(success=(data.login.decode(), data.password.decode()) == login)
+        # Not "handled": the server then answers a refusal itself.
+        return AuthResult(success=(data.login.decode(), data.password.decode()) == login, handled=False)
 
     def make() -> SMTP:
         with warnings.catch_warnings():

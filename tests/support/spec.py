@@ -105,14 +105,16 @@ class Scenario(MiniHub):
         self.store(*drafts)
         return self.settled()
 
-    def merge_of(self, task_id: str, attempt: int, commit: str, origin: str = "task") -> t.MergeDone:
+    def merge_of(
+        self, task_id: str, attempt: int, commit: str, origin: str = "task", brought_in: str = ""
+    ) -> t.MergeDone:
         """The merge that moves the branch to `commit`."""
         return t.MergeDone(
             task_id=task_id,
             attempt=attempt,
             base=self.truth.head or ROOT,
             head=commit,
-            commit=commit,
+            commit=brought_in or commit,
             tree=f"tree-{commit}",
             bundle_ref=f"bundle-{commit}",
             origin=origin,
@@ -147,8 +149,29 @@ class Scenario(MiniHub):
         self.tell(task_id, event, f"{attempt}-1-i")
         return self.settled()
 
-    def conflicted(self, task_id: str, *files: str) -> Scenario:
-        """The attempt's changes do not fit."""
+    def moved(self, task_id: str) -> Scenario:
+        """The target of the delivery has moved: what it has become is merged in the same batch."""
+        attempt, theirs = self._claim_if_needed(task_id), self.commit()
+        merge = self.merge_of(task_id, attempt, self.commit(), origin="base", brought_in=theirs)
+        parked = t.TaskParked(task_id=task_id, attempt=attempt, reason="moved", detail="main has become it")
+        self.store(
+            self.say(GOAL_AS_A_WHOLE, merge, f"{task_id}-{attempt}"), self.say(task_id, parked, f"{attempt}-1-i")
+        )
+        return self.settled()
+
+    def united(self, task_id: str) -> Scenario:
+        """An agent has settled what the target of a delivery conflicted in."""
+        attempt, theirs = self._claim_if_needed(task_id), self.commit()
+        merge = self.merge_of(task_id, attempt, self.commit(), origin="base", brought_in=theirs)
+        result = TaskResult(summary="both hold", commit=merge.head)
+        done = t.TaskCompleted(task_id=task_id, agent="agent", attempt=attempt, result=result)
+        self.store(
+            self.say(GOAL_AS_A_WHOLE, merge, f"{task_id}-{attempt}"), self.say(task_id, done, f"{attempt}-1-i")
+        )
+        return self.settled()
+
+    def conflicted(self, task_id: str, *files: str, target: str = "") -> Scenario:
+        """The attempt's changes do not fit; with a `target`, it is the result that does not fit that branch."""
         attempt = self._claim_if_needed(task_id)
         event = t.MergeConflicted(
             task_id=task_id,
@@ -159,6 +182,7 @@ class Scenario(MiniHub):
             commit=self.commit(),
             bundle_ref="bundle",
             summary="my side",
+            target=target,
         )
         self.tell(task_id, event, f"{attempt}-1-i")
         return self.settled()

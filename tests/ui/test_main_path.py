@@ -26,10 +26,15 @@ def test_a_goal_is_submitted_watched_answered_and_approved(hub: RunningHub, visi
     expect(page.get_by_label("Goal", exact=True)).to_have_value("Build a price calculator with VAT")
     expect(page.get_by_label("Requirement 1", exact=True)).to_have_value("Unit tests")
     expect(page.locator(".submit-aside pre").first).to_contain_text('"Unit tests"')
+    page.get_by_label("Setup").fill("npm ci")
+    expect(page.locator(".submit-aside pre").last).to_contain_text("--setup 'npm ci'")
+    page.get_by_label("Setup").fill("")
     page.get_by_label("Add a requirement").fill("Documentation")
     page.get_by_role("button", name="Submit goal").click()
     page.wait_for_url("**/goals/g-*")
     goal_id = _goal_in(page.url)
+    # The page shows a goal as soon as the read models know it.
+    expect(page.locator(".facts").first).to_be_visible(timeout=LONG_MS)
     assert hub.get(f"/goals/{goal_id}")["requirements"] == ["Unit tests", "Documentation"]
 
     chip = page.get_by_role("link", name="question waits for you")

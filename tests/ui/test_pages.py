@@ -34,6 +34,8 @@ def _pages(hub: RunningHub) -> dict[str, str]:
         "goal-knowledge": f"/goals/{ready}?tab=knowledge",
         "goal-usage": f"/goals/{ready}?tab=usage",
         "goal-event": f"/goals/{ready}?tab=events&event=2",
+        "goal-replay": f"/goals/{ready}?tab=replay",
+        "goal-replay-compare": f"/goals/{ready}?tab=replay&against=2",
         "goal-hostile": f"/goals/{stuck}",
         "goal-cancelled": f"/goals/{by_state['cancelled']}",
         "inbox": f"/inbox?item={asks['id']}",

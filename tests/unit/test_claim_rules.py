@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from agenthub_events.base import Event, Fence
-from agenthub_events.catalogue.task import TaskCancelled, TaskEnqueued, TaskNoted, TaskStarted
+from agenthub_events.catalogue.task import TaskCancelled, TaskEnqueued, TaskFailed, TaskNoted, TaskStarted
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_worker.domain.claim_decision import (
@@ -90,3 +92,18 @@ def test_a_hold_survives_notes_and_its_own_events_and_ends_with_anything_else() 
     assert not still_held(tail(started(2, "b")), "a", 1)
     assert not still_held(tail(TaskCancelled(task_id="t", reason="r")), "a", 1)
     assert not still_held(tail(Unreadable(b"{", "bad", "task.cancelled")), "a", 1)
+
+
+def test_what_workers_of_another_type_write_takes_no_claim_and_ends_no_hold() -> None:
+    closing = TaskFailed(task_id="t", attempt=2, failure_class="model", reason="forged", originator_id="g.t")
+    claim = msgspec.structs.replace(started(7, "mallory"), originator_id="g.t")
+    forged: tuple[Event | Unreadable, ...] = (claim, closing, Unreadable(b"{", "bad", "task.failed"))
+    foreign = [
+        Recorded(seq=11 + number, subject=f"evt.g.t.{event.type}.review", event=event)
+        for number, event in enumerate(forged)
+    ]
+    decision = claim_decision(order_seq=10, order=ORDER, delivery=1, tail=foreign, holder_alive=False)
+    assert decision == Claim(Fence(13, 7))
+    own = [Recorded(seq=14, subject="evt.g.t.task.failed.coding", event=closing)]
+    decision = claim_decision(order_seq=10, order=ORDER, delivery=1, tail=[*foreign, *own], holder_alive=False)
+    assert isinstance(decision, AckAndLeave)

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from agenthub_cli.commands.up import greeting, model_lines
-from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
+from agenthub_runtime.embedded.data_folder import DataDir
+from agenthub_runtime.embedded.place import RunningHub
 from agenthub_runtime.jetstream.fleet import ModelReport
 from agenthub_runtime.settings.records import read_hub_settings
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from agenthub_runtime.bus_users.rights import users_of, worker_user
-from agenthub_runtime.embedded.data_folder import DataDir, RunningHub, default_data_dir, write_atomically
+from agenthub_runtime.embedded.data_folder import DataDir, write_atomically
+from agenthub_runtime.embedded.place import RunningHub, default_data_dir
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 
 HUB = RunningHub(

@@ -15,6 +15,7 @@ from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import Constraints, PlanTask
 from agenthub_events.rules import goal_aggregate, goal_commands
 from agenthub_events.serialization.codec import Unreadable
+from agenthub_events.task_ids import kind_of
 from agenthub_orchestrator.domain import (
     GoalState,
     Policy,
@@ -164,6 +165,33 @@ def test_every_stored_order_was_due_and_every_attempt_is_ordered_once(
         apply(state, recorded)
 
 
+@settings(GAMES, max_examples=40)
+@given(shapes, bounds, autonomies, numbers)
+def test_what_is_delivered_is_judged_as_it_is_and_nothing_of_an_agent_goes_out_that_nobody_has_approved(
+    workflow: tuple[PlanTask, ...], constraints: Constraints, autonomy: str, moves: list[int]
+) -> None:
+    driver = played(workflow, constraints, autonomy, "https://example.org/repo.git", moves=moves)
+    for _ in range(3):
+        driver.finish()
+        approve(driver.hub)
+    state = initial(driver.hub.goal_id)
+    for recorded in driver.hub.log:
+        event = recorded.event
+        assert not isinstance(event, Unreadable)
+        if isinstance(event, t.TaskEnqueued) and kind_of(event.task_id) == "deliver":
+            assert not state.changed_since_approval
+            assert event.workspace_commit == state.head
+            assert all(standing(state, gate) in GOOD for gate in required_gates(state))
+        apply(state, recorded)
+
+
+def approve(hub: Scenario) -> None:
+    """A person looks at what is offered, and accepts it."""
+    if hub.truth.aggregate.phase == "ready" and not hub.truth.aggregate.paused:
+        seen = hub.truth.aggregate.ready_seq
+        hub.command(goal_commands.Approve(by="ada", request_id=hub.request_id(), ready_seq=seen))
+
+
 def check_offer(state: GoalState, event: g.GoalReadyForReview) -> None:
     assert event.head == state.head
     assert all(state.tasks[task_id].ended for task_id in state.graph)
@@ -177,7 +205,7 @@ def test_i5_a_task_that_the_orchestrator_completes_names_a_commit_of_the_merge_c
 ) -> None:
     driver = played(workflow, constraints, autonomy, repository, moves=moves)
     driver.finish()
-    merged = {event.commit for event in driver.hub.events(t.MergeDone) if isinstance(event, t.MergeDone)}
+    merged = {event.head for event in driver.hub.events(t.MergeDone) if isinstance(event, t.MergeDone)}
     for event in driver.hub.events(t.TaskCompleted):
         assert isinstance(event, t.TaskCompleted)
         assert event.result.commit in merged | {""}

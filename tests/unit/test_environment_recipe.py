@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from agenthub_worker.environment.package_sources import package_sources
+from agenthub_worker.environment.network.package_sources import package_sources
 from agenthub_worker.environment.recipe import (
+    CARGO_BUILD,
+    GO_BUILD,
+    MAVEN_BUILD,
     MAVEN_SETTINGS,
     NOTHING_GIVEN,
     PLACE,
     GivenSetup,
     Recipe,
+    folders_in,
     is_input,
     key_of,
     recipe_of,
@@ -19,6 +23,7 @@ from agenthub_worker.environment.requirements import all_at_hand
 from agenthub_worker.errors import SetupInvalid
 
 PIP = f"{PLACE}/python/bin/python -m pip install"
+NPM_INSTALL = "npm install --no-audit --no-fund --no-package-lock"
 AT_HAND = {"pytest": "9.2.1", "pytest-cov": "7.1.0", "coverage": "7.11"}
 
 
@@ -61,12 +66,25 @@ def from_files(files: dict[str, str]) -> Recipe:
         ({"package-lock.json": "{}", "package.json": "{}"}, "node", ["npm ci --no-audit --no-fund"]),
         ({"pnpm-lock.yaml": ""}, "node", ["pnpm install --frozen-lockfile"]),
         ({"yarn.lock": ""}, "node", ["yarn install --frozen-lockfile"]),
-        ({"go.mod": "module a\n\nrequire b v1\n", "go.sum": "b v1 h1:x\n"}, "go", ["go mod download all"]),
-        ({"Cargo.lock": '[[package]]\nname="a"\nsource="registry"\n'}, "rust", ["cargo fetch --locked"]),
+        (
+            {"go.mod": "module a\n\nrequire b v1\n", "go.sum": "b v1 h1:x\n"},
+            "go",
+            ["go mod download all", GO_BUILD],
+        ),
+        (
+            {"Cargo.lock": '[[package]]\nname="a"\nsource="registry"\n'},
+            "rust",
+            ["cargo fetch --locked", CARGO_BUILD],
+        ),
+        ({"Cargo.toml": "[package]\n"}, "rust", ["cargo fetch"]),
+        ({"package.json": '{"devDependencies": {"x": "1"}}'}, "node", [NPM_INSTALL]),
         (
             {"pom.xml": "<dependencies/>"},
             "java",
-            [f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository dependency:go-offline"],
+            [
+                f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository dependency:go-offline",
+                MAVEN_BUILD,
+            ],
         ),
     ],
 )
@@ -186,9 +204,9 @@ def test_the_same_inputs_make_the_same_key_and_any_other_make_another() -> None:
         ("https://Index.example.org/simple", "index.example.org:443", True),
         ("http://index.example.org:8080/x", "index.example.org:8080", False),
         ("sparse+https://crates.example.org/", "crates.example.org:443", True),
-        ("packages.example.org", "packages.example.org:443", True),
-        ("packages.example.org:8443", "packages.example.org:8443", True),
-        ("localhost:3000", "localhost:3000", True),
+        ("packages.example.org", "packages.example.org:443", False),
+        ("packages.example.org:8443", "packages.example.org:8443", False),
+        ("localhost:3000", "localhost:3000", False),
     ],
 )
 def test_an_address_names_a_source(address: str, named: str, secure: bool) -> None:
@@ -206,3 +224,61 @@ def test_credentials_are_kept_whichever_address_comes_first() -> None:
     for order in ([plain, full], [full, plain]):
         (source,) = package_sources(order)
         assert source.authorization == "Basic YWRhOnBAc3M="
+
+
+def everywhere(files: dict[str, str]) -> Recipe:
+    found = {path: text.encode() for path, text in files.items()}
+    return recipe_of(found, GivenSetup(folders=folders_in(found)), AT_HAND)
+
+
+@pytest.mark.parametrize(
+    ("files", "commands"),
+    [
+        (
+            {"services/api/requirements.txt": "flask\n", "web/package-lock.json": "{}", "web/package.json": "{}"},
+            [
+                "cd web && { npm ci --no-audit --no-fund; }",
+                f"cd services/api && {{ {PIP} -r requirements.txt; }}",
+            ],
+        ),
+        (
+            {"requirements-dev.txt": "ruff\n", "it's a/requirements/test.txt": "x\n"},
+            [f"{PIP} -r requirements-dev.txt", f"cd 'it'\"'\"'s a' && {{ {PIP} -r requirements/test.txt; }}"],
+        ),
+        ({"pom.xml": "", "core/pom.xml": "", "go.mod": "", "tools/go.mod": ""}, None),
+        ({"package-lock.json": "{}", "packages/a/package-lock.json": "{}"}, ["npm ci --no-audit --no-fund"]),
+        ({"pyproject.toml": '[project]\nname="a"\n', "plugins/x/pyproject.toml": '[project]\nname="x"\n'}, []),
+        ({"docs/requirements.txt": "x\n", "a/node_modules/b/package-lock.json": "{}", ".x/go.mod": ""}, []),
+        ({"a/b/c/d/requirements.txt": "x\n"}, []),
+    ],
+    ids=["two services", "a quote", "one speaks for all", "a workspace", "a project", "not its own", "too deep"],
+)
+def test_folders_below_the_top_say_what_they_need(files: dict[str, str], commands: list[str] | None) -> None:
+    recipe = everywhere(files)
+    if commands is None:
+        assert recipe.commands[0] == "go mod download all"
+        assert list(recipe.commands[-2:]) == [
+            f"cd tools && {{ {command}; }}" for command in ("go mod download all", GO_BUILD)
+        ]
+        assert recipe.source == "go.mod, pom.xml, tools/go.mod"
+    else:
+        assert list(recipe.commands) == commands
+
+
+def test_of_many_folders_the_upper_ones_are_taken_and_locks_of_a_shared_python_keep_each_other() -> None:
+    files = {f"s/{number:02}/requirements.txt": "x\n" for number in range(40)} | {"uv/uv.lock": ""}
+    folders = folders_in(files)
+    assert len(folders) == 20
+    assert folders[0] == "uv"
+    assert "--all-groups --inexact" in everywhere(files).commands[1]
+    assert everywhere({"web/yarn.lock": ""}).modules == ("", "web")
+
+
+@pytest.mark.parametrize("name", ["build.gradle", "settings.gradle.kts"])
+def test_gradle_resolves_everything_by_the_wrapper_or_the_machines_own(name: str) -> None:
+    recipe = everywhere({name: ""})
+    [command] = recipe.commands
+    assert "sh ./gradlew" in command
+    assert "${run:-gradle} --no-daemon" in command
+    assert recipe.languages == {"java"}
+    assert everywhere({"pom.xml": "", name: ""}).commands == everywhere({"pom.xml": ""}).commands

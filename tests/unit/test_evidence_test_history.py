@@ -168,3 +168,28 @@ def test_what_is_stored_of_a_test_is_its_name_cut_and_is_found_again() -> None:
     stored = outcomes_of(cases(named))
     assert list(stored) == [name[:500] for name in named]
     assert lost(ran(stored), named) == []
+
+
+def test_tests_in_files_that_others_have_changed_are_not_missed_and_all_others_are() -> None:
+    run = ran({ONE: "passed", TWO: "passed", MANY: "passed"})
+    assert lost(run, {}) == [f"not run: {name}" for name in (ONE, TWO, MANY)]
+    assert lost(run.without({"tests/test_a.py", "app.py"}), {}) == [f"not run: {MANY}"]
+    assert lost(run.without({"app.py"}), {}) == [f"not run: {name}" for name in (ONE, TWO, MANY)]
+    assert run.without(frozenset()) is run
+
+
+@pytest.mark.parametrize(
+    ("changed", "missed"),
+    [
+        ({"app.py"}, True),
+        ({"tests/test_a.py"}, True),
+        ({"calc_test.go"}, False),
+        ({"web/sum.test.ts"}, False),
+        ({"Cargo.toml"}, False),
+    ],
+)
+def test_a_test_whose_name_says_no_file_is_not_missed_once_others_have_changed_tests_of_its_kind(
+    changed: set[str], missed: bool
+) -> None:
+    run = ran({"example.org/calc::TestSum": "passed"})
+    assert bool(run.without(changed).outcomes) is missed

@@ -232,6 +232,22 @@ async def test_questions_about_a_goal_stand_side_by_side(scene: Scene) -> None:
     await scene.check_versions()
 
 
+async def test_what_a_worker_of_another_type_says_is_no_question_and_closes_none(scene: Scene) -> None:
+    await scene.write(ORDER, "t-a", "coding", "p2")
+    forged = await scene.write(AgentBlocked(question="The key?", task_id="t-a"), "t-a", "review")
+    await note_task(scene.writer, Target(GOAL, "t-a"), "Go on", intent("r-1"))
+    with pytest.raises(NotFound):
+        await answer_question(
+            scene.writer, OpenQuestion(GOAL, "t-a", forged), Answer(action="skip"), intent("r-2")
+        )
+    asked = await scene.write(AgentBlocked(question="Which?", task_id="t-a"), "t-a", "coding")
+    scene.meanwhile = lambda: scene.write(DONE, "t-a", "review")
+    answer = Answer(action="answer", text="This")
+    await answer_question(scene.writer, OpenQuestion(GOAL, "t-a", asked), answer, intent("r-3"))
+    assert (await scene.types())[-2:] == ["task.completed.review", "agent.answered"]
+    await scene.check_versions()
+
+
 async def test_a_note_comes_too_late_when_the_task_ends_meanwhile(scene: Scene) -> None:
     await scene.write(ORDER, "t-a", "coding", "p2")
     scene.meanwhile = lambda: scene.write(DONE, "t-a")

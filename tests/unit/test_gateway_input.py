@@ -15,7 +15,6 @@ from agenthub_gateway.api.payloads.body_hashes import hashes_of
 from agenthub_gateway.api.payloads.decoding import decode_strictly
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GOAL_STATES, in_words
-from agenthub_gateway.api.payloads.source import Sources
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_gateway.commands.append import request_id_for
 from agenthub_gateway.commands.sessions import Sessions
@@ -24,6 +23,7 @@ from agenthub_gateway.edge.keys import FAILURES_MAX, PAUSE_S, Failures, Holder, 
 from agenthub_gateway.edge.sign_in import SignIn
 from agenthub_gateway.errors import InvalidBody, MalformedBody
 from agenthub_gateway.live.frames import Filter, Frame, known_types, parse_types
+from agenthub_gateway.ports import Sources
 from agenthub_orchestrator.domain.state.status import GoalWord
 from agenthub_runtime.remotes.credentials import NO_ACCESS
 from agenthub_runtime.settings.api_keys import SCOPES, Scope
@@ -264,3 +264,27 @@ async def test_what_nobody_could_read_is_blank(text: str) -> None:
             await accepted_from(body, None)
         assert refused.value.field == place
     assert (await accepted_from(SubmitBody(goal=f"{text}x{text}"), None)).goal == f"{text}x{text}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"setup": [""]}, "setup[0]"),
+        ({"setup": ["make deps", " \t"]}, "setup[1]"),
+        ({"setup": ["\u200b"]}, "setup[0]"),
+        ({"test_command": "  "}, "test_command"),
+        ({"test_command": "\n"}, "test_command"),
+        ({"checks": [{"name": "lint", "command": " "}]}, "checks[0].command"),
+    ],
+)
+async def test_a_blank_command_is_refused_with_its_place(fields: dict[str, Any], place: str) -> None:
+    body = decode_strictly(msgspec.json.encode({"goal": "Build a thing", **fields}), SubmitBody)
+    with pytest.raises(InvalidInput, match="blank") as refused:
+        await accepted_from(body, None)
+    assert refused.value.field == place
+
+
+def test_a_name_of_a_check_ends_with_its_last_letter() -> None:
+    body = b'{"goal": "x", "checks": [{"name": "lint\\n", "command": "ruff check"}]}'
+    with pytest.raises(InvalidBody, match="matching regex"):
+        decode_strictly(body, SubmitBody)

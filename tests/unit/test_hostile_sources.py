@@ -15,7 +15,13 @@ from agenthub_worker.evidence.delta import compare_tests
 from agenthub_worker.evidence.source import functions_in
 from agenthub_worker.experiments import judge_settings, protected
 from agenthub_worker.experiments.operators import mutants_of
-from agenthub_worker.projects.project import import_roots, measures_coverage, plugins_of, read_project
+from agenthub_worker.projects.project import (
+    import_roots,
+    measures_coverage,
+    plugin_texts,
+    plugins_of,
+    read_project,
+)
 from tests.support.properties import untimed
 
 DEEP = {
@@ -53,7 +59,7 @@ def test_a_source_that_is_made_to_exhaust_its_reader_is_read_or_left(text: str, 
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, "utf-8", "replace")
     import_roots(read_project(tmp_path))
-    plugins_of(read_project(tmp_path), "pytest", ())
+    plugins_of(plugin_texts(read_project(tmp_path)), "pytest", ())
 
 
 SETTINGS = {

@@ -7,8 +7,9 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
+from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.known_hubs import forget_hub, known_hubs, note_hub
+from agenthub_runtime.embedded.place import RunningHub
 
 HUB = RunningHub(pid=1, url="http://127.0.0.1:1", nats_url="n", postgres_url="p", started_at="", version="1")
 

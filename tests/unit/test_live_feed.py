@@ -7,18 +7,27 @@ from collections.abc import AsyncGenerator, Sequence
 
 import structlog
 
+from agenthub_events.base import Event, Fence
+from agenthub_events.catalogue.agent import AgentBlocked
+from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_gateway.live.broadcaster import Broadcaster, Listener
 from agenthub_gateway.live.frames import Filter
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.jetstream.wire import RawMessage
 from tests.support.following import BACKOFF
-from tests.support.scripted import accepted, store
+from tests.support.scripted import accepted, goal_id, store
 from tests.support.until import until
 
 
 async def generation() -> str:
     return "g"
+
+
+def order() -> TaskEnqueued:
+    return TaskEnqueued(
+        task_id="t-a", agent="coding", agent_type="coding", attempt=1, lane="p2", title="A", timeout_s=9
+    )
 
 
 async def heard(listener: Listener, count: int) -> list[int | None]:
@@ -61,6 +70,28 @@ async def test_the_feed_holds_no_more_than_its_bytes_and_a_listener_misses_nothi
         assert sum(len(frame.data) for _, frames in held for frame in frames) <= 10_000
         listener = feed.listen(after=0, wanted=Filter())
         assert await heard(listener, 20) == list(range(1, 21))
+        await listener.close()
+
+
+async def test_what_a_worker_of_another_type_writes_is_no_news() -> None:
+    log = InMemoryEventLog()
+    ask = AgentBlocked(question="The key?", task_id="t-a")
+
+    async def write(event: Event, *route: str) -> None:
+        fence = Fence().after(await log.read(f"{goal_id(1)}.t-a"))
+        await store(log, fence.draft(goal_id(1), "t-a", event, str(fence.count), route=route))
+
+    await write(order(), "coding", "p2")
+    await write(ask, "review")
+    async with Broadcaster(log, generation, BACKOFF) as feed:
+        listener = feed.listen(after=0, wanted=Filter())
+        await until(lambda: feed.started, what="the feed follows")
+        await write(ask, "review")
+        await write(ask, "coding")
+        await write(ask, "debug")
+        await store(log, accepted(2))
+        # The question of its own worker has a frame before it that says that somebody is needed.
+        assert await heard(listener, 4) == [1, None, 4, 6]
         await listener.close()
 
 

@@ -14,7 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from agenthub_events.redaction import KnownSecrets
 from agenthub_runtime.settings.records import LogSettings
+from agenthub_runtime.telemetry.conventions import GOAL_ID, TASK_ID, WORKER
 from agenthub_runtime.telemetry.logs import configure_logging, mask_also
+from agenthub_runtime.telemetry.place import at_place
+from tests.support.secret_samples import SECRETS
 
 
 @pytest.fixture
@@ -132,3 +135,29 @@ def test_what_others_said_is_one_line_without_terminal_code_on_a_console(output:
     assert [line for line in text.splitlines() if line.startswith("2026-01-01")] == [
         r"2026-01-01 [error] goal_lost\r\u202eover"
     ], "only in the traceback, which has lines of its own"
+
+
+def test_a_line_says_where_it_was_written_unless_it_names_the_place_itself(output: io.StringIO) -> None:
+    _configure(output)
+    log = structlog.get_logger()
+    with at_place({GOAL_ID: "g-1", TASK_ID: "t-a", WORKER: "Worker-1"}):
+        log.info("inside")
+        log.info("of_another", goal_id="g-2")
+    log.info("outside")
+
+    lines = [json.loads(line) for line in output.getvalue().splitlines()]
+    assert [(line.get("goal_id"), line.get("task_id")) for line in lines] == [
+        ("g-1", "t-a"),
+        ("g-2", "t-a"),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize("sample", SECRETS.values(), ids=SECRETS)
+@pytest.mark.parametrize("among", [{}, {"seq": 7, "goal_id": "g-1"}, {"first": "a\x00b", "last": "ä"}])
+def test_i9_a_look_at_the_whole_line_misses_no_secret(
+    output: io.StringIO, sample: str, among: dict[str, object]
+) -> None:
+    _configure(output)
+    structlog.get_logger().info("event", said=f"use {sample} now", **among)
+    assert sample.splitlines()[-1] not in output.getvalue()

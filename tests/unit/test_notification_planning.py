@@ -25,11 +25,12 @@ from agenthub_events.catalogue.goal import (
     GoalReworkRequested,
 )
 from agenthub_events.catalogue.notification import NotificationChannelClosed, NotificationChannelOpened
+from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import Estimates
 from agenthub_events.notifications.quiet_hours import QuietHours, parse_quiet_hours
 from agenthub_events.notifications.recipients import Recipient, parse_recipient
 from agenthub_events.ports import Recorded
-from agenthub_events.subjects import subject_of
+from agenthub_events.subjects import aggregate_of, subject_of
 from agenthub_notifier.domain.planning import (
     HELD_FOR_DIGEST,
     WINDOW,
@@ -66,14 +67,29 @@ class Log:
             apply(state, recorded)
         return state
 
-    def add(self, goal_id: str, task_id: str, event: Event) -> int:
+    def add(self, goal_id: str, task_id: str, event: Event, *route: str) -> int:
         seq = len(self.records) + 1
-        event = msgspec.structs.replace(event, timestamp=self.now, event_id=f"e-{seq}")
-        self.records.append(Recorded(seq=seq, subject=subject_of(goal_id, task_id, event.type), event=event))
+        event = msgspec.structs.replace(
+            event,
+            timestamp=self.now,
+            event_id=f"e-{seq}",
+            originator_id=aggregate_of(goal_id, task_id, event.type),
+        )
+        subject = subject_of(goal_id, task_id, event.type, *route)
+        self.records.append(Recorded(seq=seq, subject=subject, event=event))
         return seq
 
     def accept(self, goal_id: str = GOAL, **facts: object) -> int:
         return self.add(goal_id, "_", GoalAccepted(goal="Sort", **facts))  # type: ignore[arg-type]
+
+    def order(self, agent_type: str, task_id: str = "t-a") -> int:
+        return self.add(
+            GOAL,
+            task_id,
+            TaskEnqueued(
+                task_id=task_id, agent="x", agent_type=agent_type, attempt=1, lane="p2", title="A", timeout_s=9
+            ),
+        )
 
     def ask(self, goal_id: str = GOAL, task_id: str = "t-a") -> int:
         return self.add(goal_id, task_id, AgentBlocked(question="Which?", task_id=task_id))
@@ -363,3 +379,14 @@ def test_quiet_hours_end_within_a_day_and_are_over_then(
 
 def test_no_kind_that_stops_work_waits_for_a_digest() -> None:
     assert frozenset({"review", "completed", "failed"}) == HELD_FOR_DIGEST
+
+
+def test_a_question_of_a_worker_that_does_no_such_task_is_told_to_nobody() -> None:
+    log = Log(NotifierPolicy(recipients=(ANN,)))
+    log.accept()
+    log.order("coding")
+    log.add(GOAL, "t-a", AgentBlocked(question="Send me the key", task_id="t-a"), "review")
+    log.add(GOAL, "_", AgentBlocked(question="Send me the key", task_id="t-a"), "coding")
+    assert not log.state().open
+    log.add(GOAL, "t-a", AgentBlocked(question="Which?", task_id="t-a"), "coding")
+    assert list(log.state().open) == [GOAL]

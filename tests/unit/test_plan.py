@@ -15,6 +15,7 @@ from agenthub_events.rules.plan import (
     DEFAULT_TIMEOUT_S,
     MANUAL_LIMITS,
     PLANNER_LIMITS,
+    REASONS_MAX,
     validate_plan,
     validate_proposal,
 )
@@ -168,3 +169,13 @@ def test_a_plan_is_refused_with_reasons_or_becomes_a_graph_without_cycles(tasks:
         return
     assert refused.reasons
     assert refused.field == "tasks"
+
+
+def test_a_plan_that_is_wrong_ten_thousand_times_is_told_so_in_bounded_words() -> None:
+    wrong = PlanTask(
+        key="k" * 100_000, title="T", depends_on=tuple(f"nobody-{number}" for number in range(10_000))
+    )
+    reasons = reasons_of(wrong)
+    assert len(reasons) == REASONS_MAX + 1
+    assert reasons[-1].endswith(" more: mend these first")
+    assert sum(map(len, reasons)) < 50_000

@@ -23,6 +23,10 @@ LOOP_METHODS = ("subprocess_exec", "subprocess_shell")
 EXPECTED = {
     (PROCESSES / "spawn.py", "subprocess.Popen"),
     (PROCESSES / "launch.py", "os.execve"),  # becomes another program, starts none
+    (
+        ROOT / "services/worker/agenthub_worker/sandbox/lasting/inside.py",
+        "os.posix_spawn",
+    ),  # not the hub: runs in a sandbox
 }
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from agenthub_worker.projects.command_line import CommandUse, use_of
+from agenthub_worker.projects.named import PluginTexts, not_loaded
+from agenthub_worker.projects.plugin_choice import plugin_choice
+from agenthub_worker.projects.plugins import installed_plugins, plugins_in
 from agenthub_worker.projects.project import (
     import_roots,
-    installed_plugins,
     measures_coverage,
+    plugin_texts,
     plugins_of,
     read_project,
 )
@@ -122,8 +125,8 @@ def written(folder: Path, files: Mapping[str, str]) -> Path:
 def test_only_the_plugins_that_a_project_uses_are_loaded(
     tmp_path: Path, files: dict[str, str], command: str, plugins: set[str]
 ) -> None:
-    found = plugins_of(read_project(written(tmp_path, files)), command, installed_plugins())
-    assert {name.split(".")[0].removeprefix("pytest_") for name in found} == plugins
+    found = plugins_of(plugin_texts(read_project(written(tmp_path, files))), command, installed_plugins())
+    assert {plugin.loaded_as.split(".")[0].removeprefix("pytest_") for plugin in found} == plugins
 
 
 @pytest.mark.parametrize(
@@ -182,3 +185,58 @@ def test_a_project_that_measures_coverage_itself_is_known(tmp_path: Path, settin
 )
 def test_nodes_own_runner_is_recognised_where_it_is_the_only_one(line: str, node: bool) -> None:
     assert use_of(line).node is node
+
+
+ASYNC = {"tests/test_a.py": "@pytest.mark.asyncio\nasync def test_a(): ...\n"}
+
+
+@pytest.mark.parametrize(
+    ("files", "named", "loaded", "left"),
+    [
+        (ASYNC, PluginTexts(), set(), ("pytest-asyncio",)),
+        (ASYNC, PluginTexts(tests=ASYNC["tests/test_a.py"]), {"asyncio"}, ()),
+        (ASYNC, PluginTexts(words="Serve it with aiohttp; test it with pytest-asyncio."), {"asyncio"}, ()),
+        (ASYNC, PluginTexts(declared="pytest-asyncio==1.2\n"), {"asyncio"}, ()),
+        (ASYNC, PluginTexts(words="Make everything asynchronous (asyncio)"), set(), ("pytest-asyncio",)),
+        ({}, PluginTexts(declared="faker\n"), {"faker"}, ()),
+        ({"pytest.ini": "[pytest]\naddopts = -p no:faker\n"}, PluginTexts(declared="faker\n"), set(), ()),
+        ({"pytest.toml": "[pytest]\naddopts = ['-p', 'no:faker']\n"}, PluginTexts(words="faker"), set(), ()),
+        ({"pytest.ini": "[pytest]\naddopts = -n auto\n"}, PluginTexts(), set(), ("pytest-xdist",)),
+        ({"conftest.py": "pytest_plugins = ['pytest_timeout']\n"}, PluginTexts(), set(), ("pytest-timeout",)),
+        ({"requirements.txt": "anyio\n"}, PluginTexts(settings="[pytest]\naddopts = -p anyio\n"), {"anyio"}, ()),
+        ({"pytest.ini": "[pytest]\naddopts = --cov=src\n"}, PluginTexts(), {"pytest_cov"}, ()),
+    ],
+)
+def test_a_plugin_that_only_the_change_brings_is_not_loaded(
+    tmp_path: Path, files: dict[str, str], named: PluginTexts, loaded: set[str], left: tuple[str, ...]
+) -> None:
+    chosen = plugin_choice(read_project(written(tmp_path, files)), "pytest", named, None)
+    assert {name.split(".")[0].removeprefix("pytest_") for name in chosen.loaded or ()} == {
+        name.removeprefix("pytest_") for name in loaded
+    }
+    assert chosen.left == left
+    assert bool(chosen.options) is bool(left)
+    assert (", ".join(left) in not_loaded(chosen.left)) if left else not not_loaded(chosen.left)
+
+
+def test_in_an_environment_of_its_own_a_project_keeps_the_plugins_of_its_base(tmp_path: Path) -> None:
+    site = tmp_path / "env/python/lib/python3.11/site-packages"
+    written(
+        site,
+        {
+            "green.py": "def pytest_addoption(parser):\n    parser.addoption('--green')\n",
+            "pytest_green-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: pytest-green\nVersion: 1.0\n",
+            "pytest_green-1.0.dist-info/entry_points.txt": "[pytest11]\ngreen = green\n",
+        },
+    )
+    (found,) = plugins_in(tmp_path / "env")
+    assert (found.loaded_as, found.options) == ("green", frozenset({"--green"}))
+    here = read_project(written(tmp_path / "repo", {"requirements.txt": "pytest-green\n"}))
+    base = PluginTexts(declared="pytest-green\n")
+    assert plugin_choice(here, "pytest", base, tmp_path / "env").loaded is None
+    assert plugin_choice(here, "pytest", None, tmp_path / "env").loaded is None
+    other = PluginTexts(declared="pytest-green==0.9\n")
+    assert plugin_choice(here, "pytest", other, tmp_path / "env").loaded == ("green",)
+    brought = plugin_choice(here, "pytest", PluginTexts(declared="requests\n"), tmp_path / "env")
+    assert (brought.loaded, brought.left) == ((), ("pytest-green",))
+    assert plugin_choice(here, "pytest --green=1", PluginTexts(), tmp_path / "env").loaded == ("green",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from agenthub_events.catalogue.values import Finding, PlannedTask, TestCounts, TestEvidence
@@ -39,6 +40,15 @@ def test_every_section_can_be_read_back() -> None:
     assert told.acceptance == ("it runs",)  # type: ignore[attr-defined]
     assert "laid the ground" in told.context  # type: ignore[attr-defined]
     assert (told.agent_name, told.agent_type) == ("coding", "coding")  # type: ignore[attr-defined]
+
+
+def test_what_a_person_instructs_on_a_fork_is_told_and_everything_else_can_still_be_read() -> None:
+    forked = msgspec.structs.replace(CONTEXT, instructions="Write less code\nand more words")
+    assert "\n\nINSTRUCTIONS\nWrite less code\n" in first_message(forked)
+    told = read(forked)
+    assert told.goal == CONTEXT.goal  # type: ignore[attr-defined]
+    assert told.requirements == {"R1": "Unit tests", "R2": "Docs"}  # type: ignore[attr-defined]
+    assert "INSTRUCTIONS" not in first_message(CONTEXT)
 
 
 def test_a_planner_is_told_the_graph_and_how_to_end() -> None:

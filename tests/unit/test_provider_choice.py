@@ -46,6 +46,8 @@ def test_a_setting_for_a_type_wins_over_one_for_all_and_both_over_the_agents_fil
     provider = choose_provider(ProviderSettings(api_key="k", model="claude-fable-5-1", models={"testing": "opus"}))
     assert provider.model_for("testing", "haiku") == "claude-opus-5-5"
     assert provider.model_for("coding", "haiku") == "claude-fable-5-1"
+    # What a person has named for a fork comes before all settings.
+    assert provider.model_for("testing", "haiku", ordered="claude-haiku-4-5") == "claude-haiku-4-5"
 
 
 @pytest.mark.parametrize(

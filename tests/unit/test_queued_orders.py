@@ -137,3 +137,25 @@ def test_an_order_that_waits_too_long_behind_others_is_told() -> None:
     lane = LaneView(acked=0, delivered=0, held=0)
     assert seen([order(7)], lane, after_s=POLICY.queue_age_s - 1) == []
     assert seen([order(7)], lane, after_s=POLICY.queue_age_s) == [Fired("queued", "t-7", "7")]
+
+
+def test_nobody_is_asked_why_an_order_waits_in_a_queue_that_people_hold() -> None:
+    held = LaneView(acked=0, delivered=0, held=0, paused=True)
+    nobody = Workers(served=frozenset())
+    long = 10 * max(POLICY.queue_age_s, POLICY.stall_after_s)
+    assert seen([order(7)], held, after_s=long) == []
+    assert seen([order(7)], held, after_s=long, workers=nobody) == []
+    # What was acknowledged without an end is lost, held or not.
+    assert seen([order(7)], LaneView(acked=9, delivered=9, held=0, paused=True), after_s=LOST_AFTER_S) == LOST
+
+
+def test_what_an_order_waited_for_a_held_queue_is_not_its_age() -> None:
+    watch, lane = QueueWatch(), LaneView(acked=0, delivered=0, held=0)
+    held = LaneView(acked=0, delivered=0, held=0, paused=True)
+    until = 2 * POLICY.queue_age_s
+    assert seen([order(7)], held, after_s=until, watch=watch) == []
+    soon, late = until + 1, until + POLICY.queue_age_s
+    for after_s, found in ((soon, []), (late - 1, []), (late, [Fired("queued", "t-7", "7")])):
+        now = AT + timedelta(seconds=after_s)
+        told = watch.look([order(7)], {CODING: lane}, SERVED, now=now, monotonic=after_s, policy=POLICY)
+        assert [fired for _, fired in told] == found

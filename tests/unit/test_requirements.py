@@ -15,6 +15,7 @@ from agenthub_events.rules.requirements import (
     MAX_DURATION_S,
     GateParameters,
     coverage_threshold,
+    demands_branches,
     gate_parameters,
     gates_for,
     parse_duration,
@@ -55,6 +56,28 @@ EVERY: tuple[GateName, ...] = ("tests", "security", "review")
         ("We had 40% coverage last year", None),
         ("The old module has 35% coverage since last release", None),
         ("coverage grew by 12 percentage points", None),
+        ("At least 90 percent of lines are covered by tests", 90.0),
+        ("90% of the code must be covered", 90.0),
+        ("85 % of all changed lines have to be exercised by the tests", 85.0),
+        ("The tests cover at least 92,5% of the code", 92.5),
+        ("cover at least 95% of branches", 95.0),
+        ("Coverage: 75", 75.0),
+        ("coverage >= 80", 80.0),
+        ("Test coverage of at least 85.", 85.0),
+        ("coverage = 0.9", 90.0),
+        ("Coverage: 80+", 80.0),
+        ("test coverage must not fall below 80 %", 80.0),
+        ("We had 40 % last year", None),
+        ("40% of the lines were covered last year", None),
+        ("Half of the code is covered, 20% of users complain", None),
+        ("cover 95% of the customers' wishes", None),
+        ("Insurance coverage: 2 plans", None),
+        ("Coverage: 75 countries", None),
+        ("Coverage: 5", None),
+        ("coverage of at least 3 insurers", None),
+        ("90% of the lines need not be covered", None),
+        ("Is 90% of the code covered?", None),
+        ("Cover the 10% of the pages that are slow", None),
         ("Unit tests", None),
         ("80% faster than before", None),
         ("coverage of 2 files", None),
@@ -63,6 +86,20 @@ EVERY: tuple[GateName, ...] = ("tests", "security", "review")
 )
 def test_a_demanded_coverage_is_read_out_of_words(text: str, threshold: float | None) -> None:
     assert coverage_threshold(text) == threshold
+
+
+@pytest.mark.parametrize(
+    ("text", "demanded"),
+    [
+        ("cover at least 95% of branches", True),
+        ("90% branch test coverage", True),
+        ("Branch coverage: 80", True),
+        ("Coverage: 80%. Work on a branch", False),
+        ("We do not need 80% branch coverage", False),
+    ],
+)
+def test_a_demanded_coverage_of_branches_is_known_to_be_one(text: str, demanded: bool) -> None:
+    assert demands_branches(["Documentation", text]) is demanded
 
 
 @pytest.mark.parametrize(

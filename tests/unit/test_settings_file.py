@@ -38,6 +38,9 @@ OF_THEIR_OWN = {
     "AGENTHUB_QUIET_HOURS": "22:00-07:00 Europe/Berlin",
     "AGENTHUB_SMTP_URL": "smtp://mail.example.org",
     "AGENTHUB_ESCALATE_AFTER": "1h",
+    "AGENTHUB_METRICS": "127.0.0.1:0",
+    "AGENTHUB_SEAL_KEY": "ab" * 32,
+    "AGENTHUB_SEAL_KEYS": ",".join(("cd" * 32, "ef" * 32)),
     "AGENTHUB_MAIL_FROM": "hub@example.org",
     "AGENTHUB_WEBHOOK_SECRETS": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }

@@ -30,6 +30,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "findings": [{"file": "a.py", "line": 3, "severity": "high", "message": "m"}],
         "verdict": "request_changes",
     },
+    "more": {"id": "o-1", "page": 2},
     "ask_human": {"question": "Which?", "options": ["a", "b"], "evidence": "e"},
     "request_tasks": {"tasks": [{"key": "k", "title": "t", "agent": "coding"}], "reason": "r"},
     "record_knowledge": {"kind": "decision", "text": "HS256"},
@@ -65,13 +66,14 @@ def test_every_tool_of_the_contract_is_there() -> None:
 
 
 def test_a_file_can_grant_every_tool_that_is_no_control_tool_and_no_other() -> None:
-    assert set(ALL_TOOLS) == TOOLS.keys() - CONTROL
+    # Whoever may run anything may read on in what it said.
+    assert set(ALL_TOOLS) == TOOLS.keys() - CONTROL - {"more"}
 
 
 def test_which_calls_end_a_run_and_which_are_on_offer_follow_from_the_tools() -> None:
     assert {"report_result", "ask_human", "submit_plan"} == ENDINGS
     assert REPAIRS == {"report_result": 3, "submit_plan": 2, "ask_human": 2}
-    everywhere = {"bash", "ask_human", "record_knowledge"}
+    everywhere = {"bash", "more", "ask_human", "record_knowledge"}
     assert offered("plan", ["bash"]) == everywhere | {"submit_plan"}
     assert offered("gate", ["bash"]) == everywhere | {"report_result"}
     for kind in ("work", "debug", "fix", "merge"):

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from agenthub_events.base import Event, Fence
+from agenthub_events.catalogue.goal import GoalPaused, GoalResumed
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted, TaskTimedOut
 from agenthub_events.context import WorkContext
-from agenthub_events.ports import Stored
+from agenthub_events.ports import Clock, Recorded, Stored
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
@@ -53,6 +54,22 @@ def nothing_runs(call: ScriptedCall) -> ExecResult:
     raise AssertionError(f"noop work runs no command: {call.command}")
 
 
+def ports_on(log: InMemoryEventLog, clock: Clock, folder: Path, name: str) -> WorkerPorts:
+    return WorkerPorts(
+        worker=name,
+        instance=name.lower(),
+        events=log,
+        runs=InMemoryRunLog(),
+        artifacts=InMemoryArtifacts(),
+        fleet=InMemoryFleet(clock),
+        clock=clock,
+        ids=SystemIds(),
+        sandbox=ScriptedSandbox(nothing_runs),
+        folder=folder,
+        telemetry=Telemetry("worker"),
+    )
+
+
 @asynccontextmanager
 async def working(
     log: InMemoryEventLog, folder: Path, *names: str, make: Callable[..., Worker] = Worker
@@ -62,19 +79,7 @@ async def working(
     tasks = [asyncio.create_task(broker.run())]
     runners = []
     for name in names:
-        ports = WorkerPorts(
-            worker=name,
-            instance=name.lower(),
-            events=log,
-            runs=InMemoryRunLog(),
-            artifacts=InMemoryArtifacts(),
-            fleet=InMemoryFleet(clock),
-            clock=clock,
-            ids=SystemIds(),
-            sandbox=ScriptedSandbox(nothing_runs),
-            folder=folder,
-            telemetry=Telemetry("worker"),
-        )
+        ports = ports_on(log, clock, folder, name)
         queue = InMemoryWorkQueue(broker, ("noop", "coding"), slots=4)
         runners.append(make(ports, queue, AgentSetup(None, None, {}), types=("noop", "coding"), slots=4))
         tasks.append(asyncio.create_task(runners[-1].run()))
@@ -226,3 +231,25 @@ async def test_the_order_of_a_timed_out_attempt_comes_again_and_leaves_its_retry
 
 def broker_is_idle(broker: InMemoryBroker) -> bool:
     return broker.take(("noop",)) is None
+
+
+async def test_what_grows_with_a_goal_is_read_from_where_the_last_read_ended(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Watched(InMemoryEventLog):
+        async def read(self, prefix: str, *, after: int = 0, limit: int = 10_000) -> list[Recorded]:
+            asked.append(after)
+            return await super().read(prefix, after=after, limit=limit)
+
+    log = Watched()
+    ports = ports_on(log, QuickClock(), tmp_path, "W1")
+    prefix = f"{GOAL}._.goal"
+    told: list[Recorded] = []
+    for event in (GoalPaused(by="ann"), GoalResumed(by="ann"), None):
+        if event is not None:
+            draft = Fence().after(told).draft(GOAL, "_", event, event.type)
+            assert isinstance(await log.append(draft, stamp()), Stored)
+        told = list(await ports.grown(prefix))
+        assert told == await InMemoryEventLog.read(log, prefix)
+    assert [recorded.seq for recorded in told] == [1, 2]
+    assert asked == [0, 1, 2]

@@ -11,6 +11,7 @@ from agenthub_events.catalogue.values import (
     Constraints,
     Finding,
     PlannedTask,
+    ProjectCheck,
     RequirementCoverage,
     TestCounts,
     TestEvidence,
@@ -72,7 +73,10 @@ class TroubleReport(Record, frozen=True, kw_only=True):
 
 
 class MergeOrder(Record, frozen=True, kw_only=True):
-    """Two sides that do not fit together, with the intent of each."""
+    """Two sides that do not fit together, with the intent of each.
+
+    With a `target`, `commit` is what that branch of the goal's repository has become since `base`.
+    """
 
     task_id: str
     attempt: int
@@ -83,6 +87,7 @@ class MergeOrder(Record, frozen=True, kw_only=True):
     files: tuple[str, ...]
     intent: str
     others: tuple[str, ...] = ()
+    target: str = ""
 
 
 class PlanOrder(Record, frozen=True, kw_only=True):
@@ -110,7 +115,9 @@ class JudgedGate(Record, frozen=True, kw_only=True):
 class DeliveryOrder(Record, frozen=True, kw_only=True):
     """What was approved, and where it goes: `commit` onto `branch`, with a pull or merge request if `request`.
 
-    `base` is the commit that the goal began with; the rest is what the request says.
+    `base` is the commit that the changes are measured against: what the goal began with, or what its target had
+    become when it was last merged. `moves` counts how often that has happened to this delivery since people last
+    had a say in it; `as_it_is`: a person wants no merge. The rest is what the request says.
     """
 
     commit: str
@@ -120,6 +127,8 @@ class DeliveryOrder(Record, frozen=True, kw_only=True):
     summary: str = ""
     requirements: tuple[RequirementCoverage, ...] = ()
     gates: tuple[JudgedGate, ...] = ()
+    moves: int = 0
+    as_it_is: bool = False
 
 
 class Checkpoint(Record, frozen=True, kw_only=True):
@@ -141,6 +150,7 @@ class Answered(Record, frozen=True, kw_only=True):
 class WorkContext(Record, frozen=True, kw_only=True):
     """The context of one attempt.
 
+    `instructions` is what the person who forked the goal tells every agent.
     `evidence` is the newest run of the tests that bears on the work, `tests_before` that of the repository before
     the goal changed anything.
     """
@@ -155,11 +165,13 @@ class WorkContext(Record, frozen=True, kw_only=True):
     constraints: Constraints = Constraints()
     acceptance: tuple[str, ...] = ()
     requirement_ids: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
     repository: str = ""
     ref: str = ""
     base_commit: str = ""
     test_command: str = ""
     setup: tuple[str, ...] = ()
+    checks: tuple[ProjectCheck, ...] = ()
     inherited: tuple[Inherited, ...] = ()
     knowledge: tuple[Knowledge, ...] = ()
     evidence: TestEvidence | None = None
@@ -171,6 +183,7 @@ class WorkContext(Record, frozen=True, kw_only=True):
     checkpoint: Checkpoint | None = None
     answered: Answered | None = None
     delivery: DeliveryOrder | None = None
+    instructions: str = ""
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")

@@ -29,7 +29,7 @@ class InvalidSubject(InvalidInput):
 
 
 class InvalidPlan(InvalidInput):
-    """A task list breaks the rules of plans; `reasons` lists every violation at once."""
+    """A task list breaks the rules of plans; `reasons` lists the violations at once."""
 
     def __init__(self, reasons: tuple[str, ...]) -> None:
         super().__init__("; ".join(reasons), field="tasks")

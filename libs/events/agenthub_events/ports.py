@@ -1,13 +1,14 @@
 """The ports of the hub: what the pure rooms and the services ask of the outside world.
 
-Each port has a real adapter and an in-memory one, and one contract suite runs over both. No type of NATS,
-Postgres or the file system appears here.
+Each port has a real adapter and an in-memory one, and one contract suite runs over both. No type of NATS
+or Postgres appears here; a large object goes in and out as a file.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -112,6 +113,14 @@ class Artifacts(Protocol):
         """The object of this digest. Raises `ArtifactMissing`."""
         ...
 
+    async def put_file(self, path: Path) -> str:
+        """As `put`, of a file that is never held in memory as a whole."""
+        ...
+
+    async def get_file(self, digest: str, path: Path) -> None:
+        """As `get`, into the file `path`. Raises `ArtifactMissing`; then `path` may hold anything."""
+        ...
+
 
 class RunLog(Protocol):
     """The recorded steps of attempts, fenced per attempt."""
@@ -180,6 +189,14 @@ class WorkQueue(Protocol):
 
     def release(self) -> None:
         """One slot has become free."""
+        ...
+
+    def pause(self) -> None:
+        """Take nothing new until `resume`; what was taken stays taken."""
+        ...
+
+    def resume(self) -> None:
+        """Take orders again."""
         ...
 
     async def in_progress(self, ack_subject: str) -> None:

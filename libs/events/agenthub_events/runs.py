@@ -33,12 +33,27 @@ class RunId(NamedTuple):
         return f"{self.prefix}.step.>"
 
 
+class World(Record, frozen=True, kw_only=True):
+    """What an agent is told of where it is, as it was told.
+
+    `about`: the machine, the network and the repository's own rules. `here`: the files and the state of the work
+    when its run began.
+    """
+
+    about: str = ""
+    here: str = ""
+
+
+NOWHERE = World()
+"""Nothing is known of it."""
+
+
 class RunSetup(Record, frozen=True, kw_only=True):
     """Everything that a holder's model calls have in common, as an object under its digest.
 
-    `system`, `tools` and `first` are what was sent; `agent_file` (the digest of the agent's Markdown), `scanned`
-    and `other_side` are what they were made of, beside the order and its context. `max_turns` and `repairs` bound
-    the run; `code` is the version of what ran.
+    `system`, `tools` and `first` are what was sent; `agent_file` (the digest of the agent's Markdown), `scanned`,
+    `other_side` and `world` are what they were made of, beside the order and its context. `max_turns` and
+    `repairs` bound the run; `code` is the version of what ran.
     """
 
     agent: str
@@ -54,6 +69,7 @@ class RunSetup(Record, frozen=True, kw_only=True):
     repairs: dict[str, int] = msgspec.field(default_factory=dict)
     scanned: tuple[Finding, ...] = ()
     other_side: str = ""
+    world: World = NOWHERE
     code: str = ""
 
 
@@ -127,7 +143,8 @@ class DiffSpan(Record, frozen=True, kw_only=True):
 
 class ToolReceipt(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool.receipt"):
     """What the tool gave back. `commit` is the checkpoint of the workspace when the tool changed files; its
-    bundle `bundle_ref` is stored before the receipt. `shown` is the part of the change that `text` holds."""
+    bundle `bundle_ref` is stored before the receipt. `shown` is the part of the change that `text` holds, `kept`
+    the object with the whole output where `text` is a part of it."""
 
     turn: int
     tool_use_id: str
@@ -137,6 +154,12 @@ class ToolReceipt(Record, frozen=True, kw_only=True, tag_field="kind", tag="tool
     commit: str = ""
     bundle_ref: str = ""
     shown: tuple[DiffSpan, ...] = ()
+    kept: str = ""
+
+
+def kept_id(digest: str) -> str:
+    """By what an agent names an object that its run has kept, or that its order names."""
+    return digest[:12]
 
 
 class Nudge(Record, frozen=True, kw_only=True, tag_field="kind", tag="nudge"):

@@ -9,6 +9,7 @@ AgenthubError
 from __future__ import annotations
 
 from agenthub_cli import exit_codes
+from agenthub_cli.program import program
 from agenthub_events.errors import AgenthubError
 
 
@@ -27,7 +28,7 @@ class HubUnreachable(CommandFailed):
     def __init__(self, url: str, why: str = "") -> None:
         super().__init__(
             f"No hub answers at {url}{f': {why}' if why else ''}",
-            hint="start one with `agenthub up`, or name another with --url",
+            hint=f"start one with `{program()} up`, or name another with --url",
             code=exit_codes.UNREACHABLE,
         )
 

@@ -8,6 +8,7 @@ USAGE = 2
 BLOCKED = 3
 UNREACHABLE = 4
 TIMED_OUT = 124
+INTERRUPTED = 130
 
 MEANING: dict[int, str] = {
     OK: "done",
@@ -16,4 +17,5 @@ MEANING: dict[int, str] = {
     BLOCKED: "the goal waits for a person",
     UNREACHABLE: "no hub answers at this address",
     TIMED_OUT: "the time given with --timeout is over",
+    INTERRUPTED: "ended by Ctrl-C; a goal that was watched goes on",
 }

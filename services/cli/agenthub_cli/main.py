@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import sys
-from collections.abc import MutableMapping
-
-from cyclopts import App, CycloptsError
+from collections.abc import MutableMapping, Sequence
+from typing import TYPE_CHECKING
 
 from agenthub_cli import exit_codes
+from agenthub_cli.program import program
 from agenthub_cli.terminal.output import say
 from agenthub_events.errors import AgenthubError, InvalidInput
 from agenthub_runtime.plain_text import one_line
 from agenthub_runtime.processes.environment import forget_foreign
 
+if TYPE_CHECKING:
+    from cyclopts import App, CycloptsError
+
+_COMPLETE = "--complete"
 _NARROWEST = 10
+# Loading a command makes no rubbish; looking for it in between takes a seventh of the time to the first word.
+_BEFORE_COLLECTING = 50_000
 _OUTPUT_FAILURES = (errno.ENOSPC, errno.EIO, errno.EBADF)
 
 # Each with its help here, so that the list needs no import of what it lists.
@@ -28,13 +35,28 @@ _COMMANDS = (
     ("open", "hub:open_", "Open the hub in a browser."),
     ("demo", "demo:demo", "Play the sample goal through the whole hub, live."),
     ("goal", "goal:app", "Submit goals, watch them, and decide about their results."),
+    ("schedule", "operations.schedules:app", "Let goals begin by the clock."),
     ("inbox", "inbox:inbox", "Show what waits for you: questions, plans to approve, results to review."),
     ("answer", "inbox:answer", "Answer a question, or decide what else happens to the task."),
+    ("mcp", "hub.mcp:mcp", "Serve the hub's tools to an editor or agent, by the Model Context Protocol on stdio."),
     ("notify", "notify:app", "Try the ways to recipients, and see who was told what."),
     ("events", "events:app", "Read the event log."),
+    ("analytics", "analytics:analytics", "Show how long goals take, what they cost, what passes at once."),
     ("dead-letters", "dead_letters:app", "List dead letters, send them back to work, or give them up."),
+    ("queues", "operations.queues:queues", "Show what waits in the work queues, and pause or resume one."),
+    (
+        "agents",
+        "operations.queues:agents",
+        "Show the agent types: who serves them, which model they ask, what waits.",
+    ),
+    ("workers", "operations.workers:app", "Show who works, and let a worker finish and take nothing new."),
+    ("scale", "operations.workers:scale", "Change how many workers serve an agent type."),
+    ("maintenance", "operations.maintenance:app", "Let the hub begin nothing new, and see what is held back."),
+    ("services", "operations.maintenance:services", "List the hub's processes that answer on the bus."),
+    ("log-level", "operations.maintenance:log_level", "Change the log level of processes that run."),
     ("replay", "replay:app", "Look at a goal as it was, ask why, and play it again with today's code."),
     ("verify", "replay.files:verify", "Prove that nothing of a goal was changed, or name what was."),
+    ("completion", "completion:completion", "Print the script that completes commands, options and ids."),
     ("rebuild", "rebuild:rebuild", "Rebuild the read models out of the log, or compare them with it."),
     ("backup", "backup:backup", "Back up a running hub."),
     ("restore", "backup:restore", "Make a new data folder out of a backup."),
@@ -42,6 +64,11 @@ _COMMANDS = (
         "nats",
         "nats.assets:app",
         "Apply the declared streams and consumers, compare them, and manage the keys of the bus.",
+    ),
+    (
+        "secrets",
+        "operations.secrets:secrets",
+        "Make the secrets of a deployment with Docker Compose or Kubernetes, as files.",
     ),
     ("bench", "bench:app", "Measure the hub on this machine, against a raw floor of the same run."),
     ("doctor", "doctor:doctor", "Check this machine and, where one runs, the hub."),
@@ -55,6 +82,8 @@ _COMMANDS = (
 
 def build_app() -> App:
     """The command tree."""
+    from cyclopts import App
+
     app = App(
         name="agenthub",
         help="Give a goal in plain words; agents plan it, work on it, test, audit and review it.",
@@ -62,12 +91,12 @@ def build_app() -> App:
     )
     for name, target, words in _COMMANDS:
         app.command(f"agenthub_cli.commands.{target}", name=name, help=words)
-    app.register_install_completion_command()
     return app
 
 
 def main() -> None:
     """Run the command line; an expected error is two lines and an exit code, never a traceback."""
+    gc.set_threshold(_BEFORE_COLLECTING)
     forget_foreign(os.environ)
     _forget_impossible_width(os.environ)
     _open_outputs()
@@ -75,11 +104,20 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A character that the locale does not have is shown as an escape, on every command.
             stream.reconfigure(errors="backslashreplace")
+    if sys.argv[1:2] == [_COMPLETE]:
+        _complete(sys.argv[2:])
+        return
+    _run()
+
+
+def _run() -> None:
+    from cyclopts import CycloptsError
+
     try:
         build_app()(exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        say(f"error: {one_line(str(error))}", aside=True)
-        say("hint: add --help to see what the command takes", aside=True)
+        say(f"error: {_misread(error)}", aside=True)
+        say(f"hint: `{_command_of(error)} --help` shows what it takes", aside=True)
         sys.exit(exit_codes.USAGE)
     except AgenthubError as error:
         say(f"error: {error}", aside=True)
@@ -95,6 +133,30 @@ def main() -> None:
         say(f"error: the output cannot be written: {error.strerror}", aside=True)
         _drop_output()
         sys.exit(exit_codes.FAILED)
+
+
+def _complete(words: Sequence[str]) -> None:
+    """What shells ask for at each press of Tab: answered before any command is loaded."""
+    from agenthub_cli.completion.candidates import FILES, candidates
+
+    for word, about in candidates(words):
+        say("@files" if word == FILES else f"{word}\t{about}" if about else word)
+
+
+def _misread(error: CycloptsError) -> str:
+    """What is wrong with a command line. A value that is missing goes by the name that the help gives it."""
+    from cyclopts import MissingArgumentError
+
+    argument = getattr(error, "argument", None)
+    if isinstance(error, MissingArgumentError) and argument is not None and not error.keyword:
+        flags = [name for name in argument.names if name.startswith("--")]
+        if argument.parameter.required is not False and argument.index is not None and flags:
+            return f"{_command_of(error)} needs {flags[0].lstrip('-').upper().replace('-', '_')}"
+    return one_line(str(error))
+
+
+def _command_of(error: CycloptsError) -> str:
+    return " ".join((program(), *(error.command_chain or ())))
 
 
 def _forget_impossible_width(environment: MutableMapping[str, str]) -> None:

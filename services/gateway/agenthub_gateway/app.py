@@ -10,7 +10,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,19 +29,22 @@ from nats.aio.client import Client
 from agenthub_events.subjects import STREAM
 from agenthub_gateway.api import (
     branch,
+    checking,
     goal_commands,
     goal_reads,
     interventions,
     live,
+    operations,
     system,
 )
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
-from agenthub_gateway.api.history import replay, runs
+from agenthub_gateway.api.history import forks, replay, runs
 from agenthub_gateway.api.notifications import history, links
 from agenthub_gateway.api.reading import reading_of
+from agenthub_gateway.api.schedules import calls
 from agenthub_gateway.commands.append import Writer
 from agenthub_gateway.commands.sessions import STREAM as SESSIONS
 from agenthub_gateway.commands.sessions import Sessions
@@ -51,12 +55,14 @@ from agenthub_gateway.edge.head import AnswersHead
 from agenthub_gateway.edge.keys import Failures, Keys
 from agenthub_gateway.edge.sign_in import SignIn
 from agenthub_gateway.erasing import erase_goal
+from agenthub_gateway.hub_figures import HubFigures
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.log_health import LogHealth
-from agenthub_gateway.metrics import Metered, RequestFigures
+from agenthub_gateway.mcp.over_http import Endpoint
+from agenthub_gateway.metrics import Metered
 from agenthub_gateway.openapi import openapi_config
-from agenthub_gateway.ports import GatewayPorts
+from agenthub_gateway.ports import GatewayPorts, Sources
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
 from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues, read_workers
@@ -71,12 +77,15 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.operations.holding import NatsLanes
+from agenthub_runtime.operations.registry import ask_service, registered, services
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
 from agenthub_runtime.settings.records import GatewaySettings, read_gateway_settings
 from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.logs import configure_logging
+from agenthub_runtime.telemetry.metrics import Metrics, configure_metrics
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 
 _log = structlog.get_logger(__name__)
@@ -101,9 +110,11 @@ def create_app(
 ) -> ASGIApp:
     """The ASGI application on the hub's collaborators; only `accounts` of this machine need no key, None: all."""
     sign_in = SignIn(Keys(api_keys), Failures(time.monotonic), ports.sessions)
+    tools = Endpoint()
     app = Litestar(
         route_handlers=[
             submit,
+            *checking.HANDLERS,
             *goal_reads.HANDLERS,
             *branch.HANDLERS,
             *goal_commands.HANDLERS,
@@ -111,11 +122,15 @@ def create_app(
             *runs.HANDLERS,
             *live.HANDLERS,
             *replay.HANDLERS,
+            *forks.HANDLERS,
             *system.HANDLERS,
+            *operations.HANDLERS,
+            *calls.HANDLERS,
             *history.HANDLERS,
             *links.HANDLERS,
             *session.HANDLERS,
             *pages.HANDLERS,
+            tools.handler(),
         ],
         dependencies={
             "ports": Provide(lambda: ports, sync_to_thread=False),
@@ -128,8 +143,9 @@ def create_app(
         request_max_body_size=BODY_MAX,
         logging_config=None,
     )
-    metered = Metered(app, ports.requests)
-    return AnswersHead(Guard(metered, sign_in=sign_in, allowed_hosts=allowed_hosts, accounts=accounts))
+    metered = Metered(app, ports.telemetry)
+    tools.gateway = Guard(metered, sign_in=sign_in, allowed_hosts=allowed_hosts, accounts=accounts)
+    return AnswersHead(tools.gateway)
 
 
 @contextlib.asynccontextmanager
@@ -140,7 +156,16 @@ async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
     nc = await connect(settings.nats_url, SERVICE, on_reconnect=appends.works)
     try:
         async with contextlib.AsyncExitStack() as stack:
-            yield await _assembled(settings, nc, telemetry, appends, stack)
+            metrics = configure_metrics(settings.log, service=SERVICE, nats=nc, always=True)
+            stack.callback(metrics.shutdown)
+            about = {"address": f"{settings.host}:{settings.port}"}
+            await stack.enter_async_context(
+                registered(nc, SERVICE, instance=SystemIds().token()[-12:], description="Serves HTTP", about=about)
+            )
+            ports = await _assembled(settings, nc, (telemetry, metrics), appends, stack)
+            if settings.log.otlp_endpoint or settings.log.metrics:
+                await stack.enter_async_context(_in_background(ports.figures.keep_fresh()))
+            yield ports
     finally:
         await nc.close()
         telemetry.shutdown()
@@ -149,23 +174,20 @@ async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
 async def _assembled(
     settings: GatewaySettings,
     nc: Client,
-    telemetry: Telemetry,
+    told: tuple[Telemetry, Metrics],
     appends: LogHealth,
     stack: contextlib.AsyncExitStack,
 ) -> GatewayPorts:
+    telemetry, metrics = told
     log = JetStreamEventLog(nc, patience_s=_PATIENCE_S, secrets=settings.log.secrets)
     clock, ids, artifacts = ServerClock(lambda: server_time(nc)), SystemIds(), JetStreamArtifacts(nc)
     await stack.enter_async_context(clock.kept())
-    texts = ExactTexts(artifacts, ids)
-    backoff = Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
+    texts, backoff = ExactTexts(artifacts, ids), Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
     database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))
     position = await stack.enter_async_context(PositionWatch(database, backoff))
-    progress = await stack.enter_async_context(ProgressWatch(log, position))
     feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc), backoff))
-    outputs = await stack.enter_async_context(RunOutputs(FencedStream(nc, RUNS), backoff))
-    folder = settings.data_dir
-    if folder is None:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agenthub-gateway-")))
+    runs = FencedStream(nc, RUNS)
+    outputs = await stack.enter_async_context(RunOutputs(runs, backoff, secrets=settings.log.secrets))
     return GatewayPorts(
         log=log,
         writer=Writer(log, clock, telemetry, texts, appends=appends, secrets=settings.log.secrets),
@@ -174,26 +196,46 @@ async def _assembled(
         feed=feed,
         outputs=outputs,
         artifacts=artifacts,
-        histories=StreamsSource(FencedStream(nc, STREAM), FencedStream(nc, RUNS), artifacts),
+        histories=StreamsSource(FencedStream(nc, STREAM), runs, artifacts),
         runs=JetStreamRunLog(nc),
         secrets=settings.log.secrets,
         clock=clock,
         ids=ids,
-        repositories=folder / "repositories",
+        repositories=_folder(settings, stack) / "repositories",
         connected=lambda: nc.is_connected,
-        queues=lambda: read_queues(nc),
+        queues=lambda: read_queues(nc, log),
         workers=lambda: read_workers(nc),
         model=lambda probe: read_model(nc, probe=probe),
         followers=lambda: read_followers(nc),
-        lag=progress.lag,
+        services=partial(services, nc),
+        tell=partial(ask_service, nc),
+        lanes=NatsLanes(nc),
+        lag=(await stack.enter_async_context(ProgressWatch(log, position))).lag,
         erase=lambda goal_id: erase_goal(nc, goal_id),
-        accepts_local_repositories=settings.embedded,
-        git=settings.git,
-        requests=RequestFigures(),
+        sources=Sources(settings.git, local=settings.embedded, private=settings.private_hosts),
+        telemetry=telemetry,
+        metrics=metrics,
+        figures=HubFigures(nc, database, clock, settings.data_dir if settings.embedded else None),
         sessions=Sessions(FencedStream(nc, SESSIONS, patience_s=_PATIENCE_S), clock),
         public_url=settings.public_url,
         links=LinkSigner(settings.link_key) if settings.link_key else None,
     )
+
+
+def _folder(settings: GatewaySettings, stack: contextlib.AsyncExitStack) -> Path:
+    if settings.data_dir is not None:
+        return settings.data_dir
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agenthub-gateway-")))
+
+
+@contextlib.asynccontextmanager
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def run_gateway(settings: GatewaySettings) -> None:

@@ -63,12 +63,14 @@ async def _named(nc: Client, stream: str, subjects: str) -> set[str]:
 
 
 async def _named_elsewhere(nc: Client, goal_id: str) -> set[str]:
+    """What other goals name, in events or in steps of their runs (of which each names what it was told)."""
     found: set[str] = set()
-    own = f"evt.{goal_id}."
-    async for batch in FencedStream(nc, _EVENTS).follow(["evt.>"], after=0):
-        if not batch:
-            break
-        for message in batch:
-            if not message.subject.startswith(own):
-                found.update(digest.decode() for digest in _DIGEST.findall(message.data))
+    for stream, subjects in ((_EVENTS, "evt.>"), (RUNS, "run.*.*.*.step.>")):
+        own = f"{subjects.partition('.')[0]}.{goal_id}."
+        async for batch in FencedStream(nc, stream).follow([subjects], after=0):
+            if not batch:
+                break
+            for message in batch:
+                if not message.subject.startswith(own):
+                    found.update(digest.decode() for digest in _DIGEST.findall(message.data))
     return found

@@ -1,95 +1,74 @@
-"""Figures for Prometheus, by its own client library, in a registry of the application's own."""
+"""Requests in figures and spans."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
-from agenthub_gateway.queues import QueueView
+from agenthub_runtime.telemetry.conventions import GOAL_ID, HTTP_METHOD, HTTP_ROUTE, HTTP_STATUS, TASK_ID
+from agenthub_runtime.telemetry.instruments import HTTP_SECONDS
+from agenthub_runtime.telemetry.tracing import Telemetry, mark_failed
 
-# A series that says when another one began is of no use to anybody here.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # ships types, but not for this one
-
-# The charset is added where the answer is made, as for every text.
-CONTENT_TYPE = "text/plain; version=0.0.4"
-BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-
-
-class RequestFigures:
-    """Requests by method, route and status, and how long each took until its answer began."""
-
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "agenthub_http_requests",
-            "Requests that were answered.",
-            ("method", "route", "status"),
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "agenthub_http_request_seconds",
-            "Time until the answer began.",
-            ("method", "route"),
-            buckets=BUCKETS_S,
-            registry=self._registry,
-        )
-
-    def add(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request."""
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
-
-    def exposed(self) -> bytes:
-        """The figures in the text format."""
-        return generate_latest(self._registry)
+_READ = "/api/v1/"
+_ENDLESS = ("/api/v1/stream", "/api/v1/ws")
+_REFUSED_FROM = 400
+_FAULT_FROM = 500
 
 
 class Metered:
-    """Counts what passes through it. The route is the template of the path, so that ids make no series."""
+    """Counts what passes through it, and makes a span of each read that is answered once.
 
-    def __init__(self, app: ASGIApp, figures: RequestFigures) -> None:
+    The route is the template of the path, so that ids make no series. A command is a span of its own already.
+    """
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
         self._app = app
-        self._figures = figures
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand one connection on."""
+        if scope["type"] == ScopeType.HTTP:
+            await self._answer(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         began = time.monotonic()
+        with ExitStack() as at_end:
+            span = at_end.enter_context(self._read(scope)) if self._is_read(scope) else INVALID_SPAN
 
-        async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start" and scope["type"] == ScopeType.HTTP:
-                route = str(scope.get("path_template") or "none")
-                self._figures.add(scope["method"], route, message["status"], time.monotonic() - began)
-            await send(message)
+            async def noting(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    _note(scope, message["status"], time.monotonic() - began, span)
+                await send(message)
 
-        await self._app(scope, receive, noting)
+            await self._app(scope, receive, noting)
+
+    def _is_read(self, scope: HTTPScope) -> bool:
+        path = scope["path"]
+        reads = scope["method"] == "GET" and path.startswith(_READ) and not path.startswith(_ENDLESS)
+        return reads and self._telemetry.records
+
+    def _read(self, scope: HTTPScope) -> AbstractContextManager[Span]:
+        parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")
+        return self._telemetry.span(scope["method"], parent=parent, kind=SpanKind.SERVER)
 
 
-def hub_figures(sequence: int | None, position: int | None, queues: Sequence[QueueView]) -> bytes:
-    """The log, the read models and the queues at this moment; what cannot be told is left out."""
-    registry = CollectorRegistry()
-    if sequence is not None:
-        Gauge("agenthub_log_sequence", "Sequence of the newest event.", registry=registry).set(sequence)
-    if position is not None:
-        text = "Sequence of the last event in the read models."
-        Gauge("agenthub_projection_position", text, registry=registry).set(position)
-    if sequence is not None and position is not None:
-        text = "Events that the read models do not hold yet."
-        Gauge("agenthub_projection_lag_events", text, registry=registry).set(max(sequence - position, 0))
-    lane = ("agent_type", "lane")
-    waiting = Gauge("agenthub_queue_waiting", "Work orders that nobody has taken.", lane, registry=registry)
-    held = Gauge("agenthub_queue_held", "Work orders that workers hold.", lane, registry=registry)
-    for queue in queues:
-        waiting.labels(queue.agent_type, queue.lane).set(queue.waiting)
-        held.labels(queue.agent_type, queue.lane).set(queue.held)
-    return generate_latest(registry)
+def _note(scope: HTTPScope, status: int, seconds: float, span: Span) -> None:
+    method, route = scope["method"], str(scope.get("path_template") or "none")
+    HTTP_SECONDS.add(seconds, {HTTP_METHOD: method, HTTP_ROUTE: route, HTTP_STATUS: status})
+    if not span.is_recording():
+        return
+    span.update_name(f"{method} {route}")
+    span.set_attributes({HTTP_METHOD: method, HTTP_ROUTE: route, HTTP_STATUS: status})
+    params = scope.get("path_params") or {}
+    for name, value in ((GOAL_ID, params.get("goal_id")), (TASK_ID, params.get("task_id"))):
+        # What is not there may be anything, a secret among it.
+        if isinstance(value, str) and status < _REFUSED_FROM:
+            span.set_attribute(name, value)
+    if status >= _FAULT_FROM:
+        mark_failed(span, f"answered with {status}", str(status))

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from agenthub_events.base import Event
 from agenthub_events.errors import AgenthubError, StoreUnavailable
+from agenthub_events.ports import EventLog
+from agenthub_events.rules.holds import Holds
+from agenthub_events.serialization.codec import decode
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, NatsFleet, WorkerStatus, ask_for_model
-from agenthub_runtime.jetstream.work_queue import lane_states
+from agenthub_runtime.jetstream.work_queue import LaneState, lane_states
+from agenthub_runtime.operations.holding import read_holds
 from agenthub_runtime.readmodels.rows import TaskRow
 
 _ASK_WITHIN_S = 1.0
@@ -25,7 +31,8 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     """One lane of one agent type: orders that nobody has taken, and orders that workers hold.
 
     `workers`: how many living workers serve the type; `pulls`: how many of their requests for work stand open;
-    `problem`: why one that wanted to serve it could not start.
+    `problem`: why one that wanted to serve it could not start; `paused`: why nothing is given out. Of
+    those that wait the first was written at `oldest_at`.
     """
 
     agent_type: str
@@ -35,16 +42,22 @@ class QueueView(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     pulls: int
     problem: str = ""
+    paused: str = ""
+    oldest_at: datetime | None = None
 
 
 Ask: TypeAlias = Callable[[], Awaitable[list[QueueView]]]
 
 
-async def read_queues(nc: Client) -> list[QueueView]:
+async def read_queues(nc: Client, log: EventLog) -> list[QueueView]:
     """Every work lane. Raises `StoreUnavailable`."""
-    states, living = await asyncio.gather(lane_states(nc), read_workers(nc))
-    serving = Counter(agent_type for worker in living if not worker.problem for agent_type in worker.types)
-    problems = {agent_type: worker.problem for worker in living if worker.problem for agent_type in worker.types}
+    states, living, holds = await asyncio.gather(lane_states(nc), read_workers(nc), read_holds(log))
+    oldest = await asyncio.gather(*(_oldest(nc, state) for state in states))
+    useless = {worker.worker: _why_useless(worker) for worker in living}
+    serving = Counter(kind for worker in living if not useless[worker.worker] for kind in worker.types)
+    problems = {
+        kind: useless[worker.worker] for worker in living if useless[worker.worker] for kind in worker.types
+    }
     return [
         QueueView(
             agent_type=state.agent_type,
@@ -54,20 +67,51 @@ async def read_queues(nc: Client) -> list[QueueView]:
             workers=serving[state.agent_type],
             pulls=state.pulls,
             problem=problems.get(state.agent_type, ""),
+            paused=_why_paused(state, holds),
+            oldest_at=oldest_at,
         )
-        for state in states
+        for state, oldest_at in zip(states, oldest, strict=True)
     ]
 
 
+async def _oldest(nc: Client, state: LaneState) -> datetime | None:
+    """When the first order was written that the lane has given to nobody."""
+    if not state.waiting:
+        return None
+    subject = f"evt.*.*.task.enqueued.{state.agent_type}.{state.lane}"
+    try:
+        found = await nc.jetstream().get_msg(STREAM, state.delivered + 1, subject, direct=True, next=True)
+    except (NatsError, TimeoutError):
+        return None  # somebody has taken it meanwhile
+    event = decode(found.data or b"")
+    return event.timestamp if isinstance(event, Event) else None
+
+
+def _why_useless(worker: WorkerStatus) -> str:
+    drains = f"worker {worker.worker} is being drained: `agenthub workers undrain {worker.worker}` lets it work on"
+    return worker.problem or (drains if worker.draining else "")
+
+
+def _why_paused(state: LaneState, holds: Holds) -> str:
+    if why := holds.why(state.agent_type):
+        return why
+    if state.is_held:
+        return "held until the orchestrator looks again"
+    return f"paused on the bus until {state.paused_until}" if state.paused_until else ""
+
+
 def unserved_types(queues: Sequence[QueueView]) -> dict[str, str]:
-    """By agent type that no living worker serves, what to do about it."""
+    """By agent type whose orders nobody takes, why: it is paused, or no living worker serves it."""
     # A worker that has just come is not yet among the living, but asks for work already.
     served = {queue.agent_type for queue in queues if queue.workers or queue.pulls or queue.held}
-    return {
+    # A single lane that somebody has paused by hand does not keep the others from being taken.
+    given_out = {queue.agent_type for queue in queues if not queue.paused}
+    paused = {queue.agent_type: queue.paused for queue in queues if queue.agent_type not in given_out}
+    return paused | {
         queue.agent_type: queue.problem
         or f"no running worker serves `{queue.agent_type}`: start one with `agenthub worker {queue.agent_type}`"
         for queue in queues
-        if queue.agent_type not in served
+        if queue.agent_type not in served | paused.keys()
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
+import msgspec
 import structlog
 import uvloop
 from nats.aio.client import Client
@@ -20,7 +21,8 @@ from agenthub_notifier.channels.apprise import AppriseSender
 from agenthub_notifier.channels.contract import ChannelSender
 from agenthub_notifier.channels.email import EmailSender
 from agenthub_notifier.channels.webhook import WebhookSender
-from agenthub_notifier.domain.planning import NotifierPolicy
+from agenthub_notifier.domain.delivery import PAUSES_S
+from agenthub_notifier.domain.planning import WINDOW, NotifierPolicy
 from agenthub_notifier.orders import orders
 from agenthub_notifier.planner import Planner
 from agenthub_notifier.recipients import Recipients
@@ -30,11 +32,13 @@ from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.settings.records import NotifierSettings, read_notifier_settings
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.logs import configure_logging
+from agenthub_runtime.telemetry.metrics import configure_metrics
 
 log = structlog.get_logger(__name__)
 
@@ -45,17 +49,37 @@ def no_crash(_: str) -> None:
     """Nothing happens at a step."""
 
 
-async def run_notifier(settings: NotifierSettings, *, crash_point: Callable[[str], None] = no_crash) -> None:
+class Pace(msgspec.Struct, frozen=True):
+    """How long a message waits for what belongs to it, and a failed one for its next tries (seconds)."""
+
+    window: timedelta = WINDOW
+    pauses_s: tuple[float, ...] = PAUSES_S
+
+
+USUAL_PACE = Pace()
+
+
+async def run_notifier(
+    settings: NotifierSettings, *, pace: Pace = USUAL_PACE, crash_point: Callable[[str], None] = no_crash
+) -> None:
     """Run until SIGTERM or SIGINT."""
     nats = await connect(settings.nats_url, SERVICE)
+    metrics = configure_metrics(settings.log, service=SERVICE, nats=nats)
     try:
-        await until_asked_to_stop(notify(nats, settings, crash_point=crash_point))
+        words = "Tells people what waits for them"
+        async with registered(nats, SERVICE, instance=SystemIds().token()[-12:], description=words):
+            await until_asked_to_stop(notify(nats, settings, pace=pace, crash_point=crash_point))
     finally:
         await nats.close()
+        metrics.shutdown()
 
 
 async def notify(
-    nats: Client, settings: NotifierSettings, *, crash_point: Callable[[str], None] = no_crash
+    nats: Client,
+    settings: NotifierSettings,
+    *,
+    pace: Pace = USUAL_PACE,
+    crash_point: Callable[[str], None] = no_crash,
 ) -> None:
     """Plan and send for ever. Cancel it to stop."""
     clock, ids = SystemClock(), SystemIds()
@@ -67,9 +91,11 @@ async def notify(
         channels_of(settings, clock),
         clock=clock,
         ids=ids,
+        pauses_s=pace.pauses_s,
         crash_point=crash_point,
     )
-    planner = Planner(event_log, policy_of(settings), clock=clock, ids=ids, crash_point=crash_point)
+    policy = policy_of(settings, pace.window)
+    planner = Planner(event_log, policy, clock=clock, ids=ids, crash_point=crash_point)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(planner.run())
@@ -86,13 +112,14 @@ async def notify(
             await sender.close()
 
 
-def policy_of(settings: NotifierSettings) -> NotifierPolicy:
+def policy_of(settings: NotifierSettings, window: timedelta = WINDOW) -> NotifierPolicy:
     """What the settings say about who is told when."""
     return NotifierPolicy(
         recipients=settings.recipients,
         escalation=settings.escalation,
         quiet=settings.quiet,
         digest=timedelta(seconds=settings.digest_s),
+        window=window,
     )
 
 

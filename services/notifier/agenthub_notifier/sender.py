@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -19,7 +19,7 @@ from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock, Delivery, EventLog, Ids, Recorded, Stamp, Unavailable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB, parse_subject
 from agenthub_notifier.channels.contract import Accepted, ChannelSender, Parcel, Refused, SendResult
-from agenthub_notifier.domain.delivery import Over, Try, Wait, next_step, retry_at
+from agenthub_notifier.domain.delivery import PAUSES_S, Over, Try, Wait, next_step, retry_at
 from agenthub_notifier.domain.state import CHANNELS
 from agenthub_notifier.recipients import Recipients
 from agenthub_notifier.stories import OccasionMissing, Stories
@@ -34,7 +34,10 @@ _READ_WITHIN_S = 15.0
 
 
 class Sender:
-    """Sends over `channels`. `crash_point` is called with a name at every step that a kill may fall on."""
+    """Sends over `channels`; after each failed try it waits the next of `pauses_s` (seconds).
+
+    `crash_point` is called with a name at every step that a kill may fall on.
+    """
 
     def __init__(
         self,
@@ -45,9 +48,11 @@ class Sender:
         *,
         clock: Clock,
         ids: Ids,
+        pauses_s: Sequence[float] = PAUSES_S,
         crash_point: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._log = event_log
+        self._pauses_s = pauses_s
         self._stories = stories
         self._recipients = recipients
         self._channels = channels
@@ -175,7 +180,7 @@ class Sender:
             round=planned.round,
             attempt=attempt,
             reason=result.reason,
-            retry_at=retry_at(attempt, self._clock.now(), hopeless=result.hopeless),
+            retry_at=retry_at(attempt, self._clock.now(), hopeless=result.hopeless, pauses_s=self._pauses_s),
         )
 
     async def _is_closed(self, recipient: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, cast, get_args
 
 import msgspec
@@ -17,23 +17,28 @@ from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.domain.policy import Unanswered
 from agenthub_orchestrator.follower import Follower, Start
-from agenthub_orchestrator.nats_queues import NatsQueues
-from agenthub_orchestrator.queue_keeper import keep_queues
+from agenthub_orchestrator.queues.hold_keeper import keep_held
+from agenthub_orchestrator.queues.nats_queues import NatsQueues
+from agenthub_orchestrator.queues.queue_keeper import keep_queues
+from agenthub_orchestrator.schedules.keeper import keep_schedules
 from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect, server_time
-from agenthub_runtime.jetstream.declared import create_missing, keep_declared
+from agenthub_runtime.jetstream.declared import create_missing, declared_assets, keep_declared
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import HEARTBEAT_S, FollowerStatus, NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
+from agenthub_runtime.operations.holding import NatsLanes
+from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings.records import OrchestratorSettings
 from agenthub_runtime.shutdown import until_asked_to_stop
+from agenthub_runtime.telemetry.metrics import configure_metrics
 from agenthub_runtime.telemetry.tracing import configure_telemetry
 
 log = structlog.get_logger(__name__)
@@ -49,9 +54,11 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
     reconnected = asyncio.Event()
     ids = SystemIds()
     nats = await connect(settings.nats_url, "orchestrator", on_reconnect=reconnected.set)
+    metrics = configure_metrics(settings.log, service="orchestrator", nats=nats)
     clock = ServerClock(lambda: server_time(nats))
+    declared = declared_assets(replicas=settings.replicas)
     try:
-        await create_missing(nats)
+        await create_missing(nats, declared)
         async with (
             clock.kept(),
             Database(settings.database_url, name="agenthub-orchestrator", max_size=1) as database,
@@ -65,32 +72,46 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 timers=NatsTimers(nats),
                 clock=clock,
                 ids=ids,
-                policy=Policy(
-                    agent_hashes=_agent_hashes(settings),
-                    escalate_after_s=settings.escalate_after_s,
-                    unanswered=_unanswered(settings.unanswered),
-                ),
+                policy=_policy(settings),
                 start=await start_of(event_log, database),
+                seal_key=settings.seal_key,
                 telemetry=telemetry,
             )
-            await until_asked_to_stop(
-                _together(
-                    follower.run(),
-                    keep_declared(nats, reconnected),
-                    _learn_durations(follower, database),
-                    follow_forever(
-                        lambda: advisories(nats),
-                        follower.receive,
-                        what="dead letters",
-                        backoff=Backoff(clock, ids),
-                    ),
-                    _tell_fleet(follower, nats),
-                    keep_queues(follower, NatsQueues(nats), clock),
+            async with _registered(nats, follower, ids.token()[-12:]):
+                await until_asked_to_stop(
+                    _together(
+                        follower.run(),
+                        keep_declared(nats, reconnected, declared),
+                        _learn_durations(follower, database),
+                        _hear_of_dead_letters(follower, nats, Backoff(clock, ids)),
+                        _tell_fleet(follower, nats),
+                        keep_queues(follower, NatsQueues(nats), clock),
+                        keep_held(event_log, NatsLanes(nats), clock),
+                        keep_schedules(event_log, clock, telemetry),
+                    )
                 )
-            )
     finally:
         await nats.close()
         telemetry.shutdown()
+        metrics.shutdown()
+
+
+def _registered(nats: Client, follower: Follower, instance: str) -> AbstractAsyncContextManager[None]:
+    return registered(
+        nats,
+        "orchestrator",
+        instance=instance,
+        description="Decides what is to be done next",
+        status=lambda: {"position": follower.position, "deciding": follower.caught_up.is_set()},
+    )
+
+
+def _policy(settings: OrchestratorSettings) -> Policy:
+    return Policy(
+        agent_hashes=_agent_hashes(settings),
+        escalate_after_s=settings.escalate_after_s,
+        unanswered=_unanswered(settings.unanswered),
+    )
 
 
 def _unanswered(word: str) -> Unanswered:
@@ -129,6 +150,10 @@ async def _learn_durations(follower: Follower, database: Database) -> None:
         except (DatabaseUnavailable, ReadModelsMissing) as error:
             log.info("durations_unknown", reason=str(error))
         await asyncio.sleep(_HISTORY_EVERY_S)
+
+
+async def _hear_of_dead_letters(follower: Follower, nats: Client, backoff: Backoff) -> None:
+    await follow_forever(lambda: advisories(nats), follower.receive, what="dead letters", backoff=backoff)
 
 
 async def _tell_fleet(follower: Follower, nats: Client) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from typing import Any
 
 import msgspec
@@ -34,6 +33,7 @@ from agenthub_events.ports import (
     Unavailable,
 )
 from agenthub_events.subjects import HUB
+from agenthub_orchestrator.decision_traces import DecisionTraces
 from agenthub_orchestrator.domain import (
     Charge,
     DecisionInputs,
@@ -67,7 +67,8 @@ from agenthub_orchestrator.timer_keeper import TimerKeeper
 from agenthub_runtime.code_version import code_version
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.run_log import closed_steps
-from agenthub_runtime.telemetry.tracing import GOAL_ID, TASK_ID, Telemetry, traceparent
+from agenthub_runtime.seal_keys import signed
+from agenthub_runtime.telemetry.tracing import Telemetry
 
 log = structlog.get_logger(__name__)
 
@@ -103,6 +104,7 @@ class Follower:
         ids: Ids,
         policy: Policy,
         start: Start | None = None,
+        seal_key: str = "",
         telemetry: Telemetry | None = None,
     ) -> None:
         self._log = log
@@ -113,7 +115,8 @@ class Follower:
         self._clock = clock
         self._backoff = Backoff(clock, ids)
         self._start = start or Start()
-        self._telemetry = telemetry
+        self._seal_key = seal_key
+        self._traces = DecisionTraces(telemetry, clock)
         self._keeper = TimerKeeper(timers, clock, self._backoff, self._timer_requests_of)
         self._quarantine = QuarantineLog(log, clock, ACTOR)
         self._goals: dict[str, HeldGoal] = {}
@@ -306,11 +309,13 @@ class Follower:
         result: AppendResult = Unavailable("unexpected error")
         with contained("append_failed", goal_id=draft.goal_id, type=draft.event.type):
             async with self._slots:
-                with self._span(goal, draft) as trace:
+                with self._traces.span(goal, draft) as trace:
                     result = await self._append(due, metadata, trace)
         match result:
-            case Stored(seq=seq):
+            case Stored(seq=seq, duplicate=duplicate):
                 self._failures = 0
+                if not duplicate:
+                    self._traces.stored(goal, draft)
                 self._reached(goal, draft.originator_id, sent, seq)
             case Conflict(tail=tail) if tail:
                 log.info("append_conflict", subject=draft.subject, winner=tail[-1].seq)
@@ -328,7 +333,7 @@ class Follower:
                 await self._artifacts.put(due.context)
             draft = due.draft if due.charge is None else await self._charged(due.draft, due.charge)
             stamp = Stamp(now=self._clock.now(), metadata=metadata, traceparent=trace)
-            return await self._log.append(draft, stamp)
+            return await self._log.append(draft, signed(draft, stamp, self._seal_key))
         except StoreUnavailable as error:
             return Unavailable(str(error))
 
@@ -339,18 +344,6 @@ class Follower:
             log.warning("run_not_readable", run=charge.run.prefix, charged="the whole slice", reason=str(error))
             return draft
         return charged(draft, charge, [step.step for step in recorded])
-
-    @contextmanager
-    def _span(self, goal: HeldGoal, draft: Draft) -> Iterator[str]:
-        """The `traceparent` of what is appended: below what it answers to."""
-        if self._telemetry is None:
-            yield goal.traceparent
-            return
-        attributes = {GOAL_ID: draft.goal_id, TASK_ID: draft.task_id}
-        since = (goal.state.last_at, self._clock.now())
-        name = f"decide {draft.event.type}"
-        with self._telemetry.span(name, parent=goal.traceparent, since=since, attributes=attributes):
-            yield traceparent()
 
     def _reached(self, goal: HeldGoal, aggregate: str, sent: Sent, seq: int) -> None:
         """The event stands in the log, or another one does, at `seq`: decide again when the fold is there."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
 from agenthub_events.base import Draft
+from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.errors import InvalidSubject
 from agenthub_events.ports import FiredTimer, Recorded
+from agenthub_events.rules.authors import is_foreign
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import parse_subject
 from agenthub_orchestrator.domain import DecisionInputs, Fired, GoalState, apply, to_metadata
 from agenthub_orchestrator.domain.quarantined import Quarantined
+from agenthub_runtime.telemetry.goal_trace import CALLER
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +39,8 @@ class HeldGoal:
     """One goal. Nobody decides for it while it is `broken`: its log cannot be folded by this code.
 
     `last_own` is the last event of ours in each aggregate that the fold has reached, `failures` how many decisions
-    have failed in a row, and `given_up` what people were told about either.
+    have failed in a row, and `given_up` what people were told about either. `began` is when the goal was accepted,
+    `caller` the trace that the request for it came with.
     """
 
     state: GoalState
@@ -43,6 +48,8 @@ class HeldGoal:
     fired: dict[Fired, FiredTimer] = field(default_factory=dict)
     cause: str = ""
     traceparent: str = ""
+    began: datetime | None = None
+    caller: str = ""
     broken: bool = False
     last_own: dict[str, str] = field(default_factory=dict)
     failures: int = 0
@@ -93,6 +100,11 @@ def fold(goal: HeldGoal, recorded: Recorded) -> None:
     except InvalidSubject as error:
         log.warning("foreign_message", seq=recorded.seq, reason=str(error))
         return
+    foreign = is_foreign(recorded, goal.state.authors.types)
+    if foreign:
+        log.warning(
+            "foreign_event", seq=recorded.seq, subject=recorded.subject, why="no task of its writer's type"
+        )
     if not goal.broken:
         with contained("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq) as failed:
             apply(goal.state, recorded)
@@ -103,9 +115,14 @@ def fold(goal: HeldGoal, recorded: Recorded) -> None:
             reason = f"the goal stands still, its log cannot be folded: {words}"
             goal.given_up = Quarantined(aggregate, goal.state.goal_id, recorded.seq, reason)
             return
-    event_id = "" if isinstance(recorded.event, Unreadable) else recorded.event.event_id
+    # A foreign one may carry any id, that of an event of ours among them.
+    event_id = "" if foreign or isinstance(recorded.event, Unreadable) else recorded.event.event_id
     goal.cause = event_id or goal.cause
-    goal.traceparent = recorded.headers.get("traceparent") or goal.traceparent
+    if isinstance(recorded.event, GoalAccepted):
+        goal.began = recorded.event.timestamp
+        goal.caller = recorded.event.metadata.get(CALLER, "")
+    if not foreign:
+        goal.traceparent = recorded.headers.get("traceparent") or goal.traceparent
     sent = goal.in_flight.get(aggregate)
     if sent is not None and sent.event_id == event_id:
         goal.last_own[aggregate] = event_id

@@ -58,7 +58,7 @@ def why_event(history: GoalHistory, seq: int) -> Causation:
 def why_task(history: GoalHistory, task_id: str) -> Causation:
     """The causes of the newest event of a task, by its id or its name in the plan. Raises `HistoryMissing`."""
     for known in (task_id, f"t-{task_id}"):
-        found = [r for r in history.events if _task_of(history, r) == known]
+        found = [r for r in history.own_events if _task_of(history, r) == known]
         if found:
             return _Causes(history).of(found[-1])
     tasks = sorted({_task_of(history, recorded) for recorded in history.events} - {"_", ""})
@@ -73,7 +73,7 @@ def _task_of(history: GoalHistory, recorded: Recorded) -> str:
 class _Causes:
     def __init__(self, history: GoalHistory) -> None:
         self._history = history
-        self._events = [(r.seq, r.event, r) for r in history.events if isinstance(r.event, Event)]
+        self._events = [(r.seq, r.event, r) for r in history.own_events if isinstance(r.event, Event)]
         self._by_id = {event.event_id: recorded for _, event, recorded in self._events}
 
     def of(self, recorded: Recorded) -> Causation:

@@ -33,6 +33,8 @@ def _figures(history: GoalHistory) -> Iterator[tuple[str, str]]:
     seen = goal_at(history, history.last_seq)
     goal = seen.goal
     yield "goal", goal.goal
+    if goal.forked_from:
+        yield "forked from", f"{goal.forked_from} at event {goal.forked_at_seq}"
     yield "status", goal.status
     yield "time", _time(history)
     yield "tasks", f"{goal.tasks_done} of {goal.tasks_total} done"
@@ -54,7 +56,7 @@ def _time(history: GoalHistory) -> str:
 
 
 def _count(history: GoalHistory, *kinds: type[Event]) -> int:
-    return sum(isinstance(recorded.event, kinds) for recorded in history.events)
+    return sum(isinstance(recorded.event, kinds) for recorded in history.own_events)
 
 
 def _gates(seen: GoalAt) -> Iterator[tuple[str, str]]:
@@ -69,7 +71,7 @@ def _gates(seen: GoalAt) -> Iterator[tuple[str, str]]:
 def _files(history: GoalHistory) -> Iterator[tuple[str, str]]:
     """How long each file was when a task left it last."""
     lines: dict[str, str] = {}
-    for recorded in history.events:
+    for recorded in history.own_events:
         if isinstance(recorded.event, TaskCompleted):
             for file in recorded.event.result.files:
                 lines[file.path] = f"{file.lines} lines"

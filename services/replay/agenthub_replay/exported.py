@@ -27,13 +27,14 @@ _RATIO_MAX = 100
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class _Head(msgspec.Struct, frozen=True, tag="head", tag_field="line"):
+class _Head(msgspec.Struct, frozen=True, tag="head", tag_field="line", omit_defaults=True):
     format: int
     goal_id: str
     version: str
     events: int
     steps: int
     objects: int
+    seal_keys: tuple[str, ...] = ()
 
 
 class _Message(msgspec.Struct, frozen=True, tag="message", tag_field="line", omit_defaults=True):
@@ -74,6 +75,7 @@ def _lines(history: GoalHistory, version: str) -> Iterator[bytes]:
         len(history.messages),
         len(history.step_messages),
         len(history.objects),
+        history.seal_keys,
     )
     yield msgspec.json.encode(head) + b"\n"
     for message in history.messages:
@@ -124,7 +126,7 @@ def open_export(data: bytes, *, unpacked_max: int = UNPACKED_MAX) -> Opened:
                 ends.append(line)
     _check_end(body, ends, flaws)
     _check_counts(head, streams, objects, flaws)
-    history = GoalHistory(head.goal_id, streams["events"], streams["steps"], objects)
+    history = GoalHistory(head.goal_id, streams["events"], streams["steps"], objects, head.seal_keys)
     return Opened(history, head.version, tuple(flaws))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -14,8 +16,9 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.goal import GoalAccepted, GoalCancelled, GoalCompleted, GoalFailed
 from agenthub_events.errors import ArtifactMissing, InvalidSubject
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.authors import own
 from agenthub_events.runs import RecordedStep, RunId, decode_step
-from agenthub_events.serialization.codec import decode
+from agenthub_events.serialization.codec import decode_at
 from agenthub_events.subjects import Subject, parse_subject
 from agenthub_replay.errors import HistoryMissing
 from agenthub_runtime.exact_texts import is_kept_from
@@ -53,13 +56,16 @@ class HistorySource(Protocol):
         """The recorded steps of all its runs, in order."""
         ...
 
-    async def artifact(self, digest: str) -> bytes | None:
-        """The object of this digest; None when there is none."""
+    async def artifacts(self, digests: Collection[str]) -> Mapping[str, bytes]:
+        """Those of these objects that are there."""
         ...
 
 
 class GoalHistory:
-    """One goal's history, complete and in memory; nobody changes it."""
+    """One goal's history, complete and in memory; nobody changes it.
+
+    `seal_keys` are the public keys of which its source says that they sign its seals.
+    """
 
     def __init__(
         self,
@@ -67,11 +73,17 @@ class GoalHistory:
         events: Sequence[StoredMessage],
         steps: Sequence[StoredMessage] = (),
         objects: Mapping[str, bytes] | None = None,
+        seal_keys: Sequence[str] = (),
     ) -> None:
         self.goal_id = goal_id
         self.messages = tuple(events)
         self.step_messages = tuple(steps)
         self.objects = dict(objects or {})
+        self.seal_keys = tuple(seal_keys)
+
+    def vouched_for(self, seal_keys: Sequence[str]) -> GoalHistory:
+        """The same history, of which its source says that these public keys sign its seals."""
+        return GoalHistory(self.goal_id, self.messages, self.step_messages, self.objects, seal_keys)
 
     @cached_property
     def events(self) -> tuple[Recorded, ...]:
@@ -80,12 +92,17 @@ class GoalHistory:
             Recorded(
                 seq=message.seq,
                 subject=message.subject,
-                event=decode(message.data),
+                event=decode_at(message.subject, message.data),
                 sha256=message.sha256,
                 headers=message.headers,
             )
             for message in self.messages
         )
+
+    @cached_property
+    def own_events(self) -> tuple[Recorded, ...]:
+        """Its messages without foreign ones, of workers that do no such task: they count for nothing."""
+        return tuple(own(self.events))
 
     @cached_property
     def subjects(self) -> Mapping[int, Subject]:
@@ -149,6 +166,14 @@ class RecordedObjects:
             raise ArtifactMissing(f"No object `{digest}` is in this history")
         return found
 
+    async def put_file(self, path: Path) -> str:
+        """As `put`."""
+        raise AssertionError("replay writes nothing")
+
+    async def get_file(self, digest: str, path: Path) -> None:
+        """Write the object of this digest into a file. Raises `ArtifactMissing`."""
+        await asyncio.to_thread(path.write_bytes, await self.get(digest))
+
 
 async def load(source: HistorySource, goal_id: str, *, is_whole: bool = True) -> GoalHistory:
     """The history of a goal with its runs and every object that it names; its events alone unless `is_whole`.
@@ -172,14 +197,13 @@ async def _objects(source: HistorySource, goal_id: str, bodies: Iterable[bytes])
     """
     found: dict[str, bytes] = {}
     asked: set[str] = set()
-    waiting = list(bodies)
-    while waiting:
-        for digest in named_in(waiting.pop()) - asked:
-            asked.add(digest)
-            data = await source.artifact(digest)
-            if data is not None and not is_kept_from(data, goal_id):
-                found[digest] = data
-                waiting.append(data)
+    named = set().union(*map(named_in, bodies))
+    while named:
+        asked |= named
+        read = await source.artifacts(sorted(named))
+        new = {digest: data for digest, data in read.items() if not is_kept_from(data, goal_id)}
+        found |= new
+        named = set().union(*map(named_in, new.values())) - asked
     return found
 
 

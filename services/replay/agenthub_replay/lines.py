@@ -43,7 +43,7 @@ async def why_line(history: GoalHistory, place: str, folder: Path) -> LineCause:
     Raises `HistoryMissing` and `RepositoryError`.
     """
     path, _, number = place.rpartition(":")
-    merges = [(r.seq, r.event) for r in history.events if isinstance(r.event, MergeDone)]
+    merges = [(r.seq, r.event) for r in history.own_events if isinstance(r.event, MergeDone)]
     if not merges:
         raise HistoryMissing("Nothing has been merged for this goal, so it has no lines", field="of")
     repository = await GoalRepository.open(folder / history.goal_id, RecordedObjects(history))
@@ -56,7 +56,10 @@ async def why_line(history: GoalHistory, place: str, folder: Path) -> LineCause:
     for seq, merge in merges:
         if await repository.is_ancestor(blamed.commit, merge.head):
             # What was fetched stood there before the goal.
-            cause = None if merge.origin == "prepare" else why_event(history, seq)
+            fetched = merge.origin in ("prepare", "base") and await repository.is_ancestor(
+                blamed.commit, merge.commit
+            )
+            cause = None if fetched else why_event(history, seq)
             break
     return LineCause(path=path, line=int(number), text=blamed.text, commit=blamed.commit, cause=cause)
 

@@ -196,7 +196,7 @@ def story(history: GoalHistory, *, after: int = 0, until: int | None = None) -> 
     """The goal's history line by line: sequence, time, who, what."""
     narrator = TimelineRenderer()
     lines: dict[int, Line] = {}
-    for recorded in history.events:
+    for recorded in history.own_events:
         if until is not None and recorded.seq > until:
             break
         line = narrator.tell(recorded)

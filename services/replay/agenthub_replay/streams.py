@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from agenthub_events.errors import ArtifactMissing
 from agenthub_events.subjects import filter_of
 from agenthub_replay.history import StoredMessage
 
-_ACCEPTED = "evt.*._.goal.accepted"
+# Those that a schedule has begun say so behind it.
+_ACCEPTED = ("evt.*._.goal.accepted", "evt.*._.goal.accepted.*")
 
 
 class _Raw(Protocol):
@@ -34,8 +34,8 @@ class Stream(Protocol):
 class Objects(Protocol):
     """The reading side of the object store."""
 
-    async def get(self, digest: str) -> bytes:
-        """The object of this digest. Raises `ArtifactMissing` or `StoreUnavailable`."""
+    async def get_all(self, digests: Collection[str]) -> Mapping[str, bytes]:
+        """Those of the objects that are there. Raises `StoreUnavailable`."""
         ...
 
 
@@ -49,7 +49,8 @@ class StreamsSource:
 
     async def goals(self, *, since: int = 0) -> list[str]:
         """The ids of goals whose first event has a sequence above `since`, in the order of the log."""
-        return [raw.subject.split(".")[1] for raw in await self._events.read(_ACCEPTED, after=since)]
+        found = [raw for one in _ACCEPTED for raw in await self._events.read(one, after=since)]
+        return [raw.subject.split(".")[1] for raw in sorted(found, key=lambda raw: raw.seq)]
 
     async def events(self, goal_id: str) -> list[StoredMessage]:
         """The goal's messages of the event log, in order."""
@@ -59,12 +60,9 @@ class StreamsSource:
         """The recorded steps of all its runs, in order."""
         return [_stored(raw) for raw in await self._runs.read(f"run.{goal_id}.*.*.step.>")]
 
-    async def artifact(self, digest: str) -> bytes | None:
-        """The object of this digest; None when there is none."""
-        try:
-            return await self._objects.get(digest)
-        except ArtifactMissing:
-            return None
+    async def artifacts(self, digests: Collection[str]) -> Mapping[str, bytes]:
+        """Those of these objects that are there."""
+        return await self._objects.get_all(digests)
 
 
 def _stored(raw: _Raw) -> StoredMessage:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.goal import SealRecorded
+from agenthub_events.catalogue.goal import GoalReadyForReview, SealRecorded
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.context import digest_of
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.authors import Authors
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_replay.history import GoalHistory, StoredMessage
+from agenthub_runtime.seal_keys import KEY, SIGNATURE, is_signed_by
 
 _MSG_ID = "Nats-Msg-Id"
 
@@ -28,12 +30,17 @@ class Flaw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WholeHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at. `sealed` counts the events that a seal binds; later ones are bound by their versions."""
+    """What was looked at. `sealed` counts the events that a seal binds; later ones are bound by their versions.
+
+    `signed_by` are the public keys whose signatures fit, `unsigned` counts the seals without one.
+    """
 
     goal_id: str
     events: int
     sealed: int
     objects: int
+    signed_by: tuple[str, ...] = ()
+    unsigned: int = 0
     flaws: tuple[Flaw, ...] = ()
 
 
@@ -42,35 +49,51 @@ class _Line(NamedTuple):
     sha256: str
 
 
-def verify(history: GoalHistory) -> WholeHistory:
-    """Look at everything that shows a change, and name what was changed."""
+def verify(history: GoalHistory, keys: Collection[str] = ()) -> WholeHistory:
+    """Look at everything that shows a change, and name what was changed.
+
+    `keys` are the public keys that may have signed its seals; without any, those of which the history's source
+    says so. Where none is known, an unsigned seal is no flaw.
+    """
+    known = tuple(keys) or history.seal_keys
     flaws = [
         *_of_messages(history.events),
         *_of_versions(history.events),
         *_of_seals(history),
+        *_of_signatures(history, known),
         *_of_objects(history),
     ]
-    seals = [r.event.up_to_seq for r in history.events if isinstance(r.event, SealRecorded)]
+    seals = list(_seals(history))
+    bound = max((seal.up_to_seq for seal, _, _ in seals), default=0)
+    signed = [key for seal, _, body in seals if is_signed_by(body, key := seal.metadata.get(KEY, ""))]
     return WholeHistory(
         goal_id=history.goal_id,
         events=len(history.messages),
-        sealed=sum(message.seq <= max(seals, default=0) for message in history.messages),
+        sealed=sum(message.seq <= bound for message in history.messages),
         objects=len(history.objects),
+        signed_by=tuple(dict.fromkeys(signed)),
+        unsigned=sum(SIGNATURE not in seal.metadata for seal, _, _ in seals),
         flaws=tuple(dict.fromkeys(flaws)),
     )
 
 
 def _of_messages(events: Sequence[Recorded]) -> Iterator[Flaw]:
     before = 0
+    authors = Authors()
     for recorded in events:
         event, subject = recorded.event, recorded.subject
+        if not authors.takes(recorded):
+            yield Flaw(
+                seq=recorded.seq, subject=subject, what="its writer does no such task: it counts for nothing"
+            )
         if recorded.seq <= before:
             yield Flaw(seq=recorded.seq, subject=subject, what=f"it stands behind event {before}")
         before = recorded.seq
         if isinstance(event, Unreadable):
             yield Flaw(seq=recorded.seq, subject=subject, what=f"its body cannot be read: {event.reason}")
             continue
-        told = recorded.headers.get(_MSG_ID)
+        # The id of a message goes on behind its event's own where that was taken.
+        told = recorded.headers.get(_MSG_ID, "").partition("~")[0]
         if told and told != event.event_id:
             yield Flaw(
                 seq=recorded.seq, subject=subject, what=f"it says that it is {event.event_id}, its header {told}"
@@ -135,6 +158,33 @@ def _of_seals(history: GoalHistory) -> Iterator[Flaw]:
             )
         else:
             yield from _against(lines, bound)
+
+
+def _seals(history: GoalHistory) -> Iterator[tuple[SealRecorded, Recorded, bytes]]:
+    for recorded, message in zip(history.events, history.messages, strict=True):
+        if isinstance(recorded.event, SealRecorded):
+            yield recorded.event, recorded, message.data
+
+
+def _of_signatures(history: GoalHistory, known: Collection[str]) -> Iterator[Flaw]:
+    """Seals that the orchestrator has not signed, and offers for review without a seal."""
+    for seal, recorded, body in _seals(history):
+        key = seal.metadata.get(KEY, "")
+        what = ""
+        if SIGNATURE in seal.metadata and not is_signed_by(body, key):
+            what = f"its signature does not fit: it was changed, or is not by the key {key or '(none)'}"
+        elif SIGNATURE not in seal.metadata and known:
+            what = "the seal is not signed: an old release, or whoever can write to the log, may have made it"
+        elif known and key not in known:
+            what = f"the seal is signed by {key}, which is no key of this hub's orchestrator"
+        if what:
+            yield Flaw(seq=recorded.seq, subject=recorded.subject, what=what)
+    offers = [r for r in history.events if isinstance(r.event, GoalReadyForReview)]
+    sealed = max((seal.up_to_seq for seal, _, _ in _seals(history)), default=0)
+    if known and history.is_over and offers and offers[-1].seq > sealed:
+        yield Flaw(
+            seq=offers[-1].seq, subject=offers[-1].subject, what="it was offered for review, and its seal is gone"
+        )
 
 
 def seal_line(message: StoredMessage) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -19,7 +20,7 @@ from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.errors import AgenthubError
 from agenthub_events.ports import Clock
 from agenthub_runtime.clock import ServerClock, SystemIds
-from agenthub_runtime.embedded.data_folder import default_data_dir
+from agenthub_runtime.embedded.place import default_data_dir
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect, server_time
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -31,14 +32,17 @@ from agenthub_runtime.repository.workspaces import clear_workspaces
 from agenthub_runtime.settings.records import WorkerSettings, read_worker_settings
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
+from agenthub_runtime.telemetry.metrics import configure_metrics
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 from agenthub_worker.agent.setup import AgentSetup, open_agent_setup
 from agenthub_worker.environment.provision import Environments
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.heartbeat import Heartbeat
 from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
+from agenthub_worker.registration import worker_registered
 from agenthub_worker.sandbox.port import Sandbox
 from agenthub_worker.worker import Worker
+from agenthub_worker.workspace.surveying import Surveyor
 
 log = structlog.get_logger()
 
@@ -62,6 +66,7 @@ async def run_worker(
         raise
     telemetry = configure_telemetry(settings.log, service="worker")
     nats = await connect(settings.nats_url, _name(settings))
+    metrics = configure_metrics(settings.log, service="worker", name=_name(settings), nats=nats)
     try:
         clock = ServerClock(lambda: server_time(nats))
         ports = _ports(settings, nats, clock, sandbox=sandbox, telemetry=telemetry, crash_point=crash_point)
@@ -76,7 +81,7 @@ async def run_worker(
         try:
             # Whoever sees it in the fleet may tell it to stop.
             async with clock.kept():
-                await until_asked_to_stop(_serve(ports, runner, heartbeat))
+                await until_asked_to_stop(_serve(nats, ports, runner, heartbeat))
         finally:
             await runner.stop()
             await heartbeat.stop()
@@ -84,16 +89,23 @@ async def run_worker(
         await agent_setup.aclose()
         await nats.drain()
         telemetry.shutdown()
+        metrics.shutdown()
 
 
-async def _serve(ports: WorkerPorts, runner: Worker, heartbeat: Heartbeat) -> None:
+async def _serve(nats: Client, ports: WorkerPorts, runner: Worker, heartbeat: Heartbeat) -> None:
     status = runner.status()
     await ports.fleet.publish(status)
     heartbeat.start()
-    log.info(
-        "worker_ready", worker=status.worker, types=status.types, slots=status.slots, sandbox=ports.sandbox.name
-    )
-    await heartbeat.while_beating(runner.run())
+    surveyor = Surveyor(ports.git, ports.environments)
+    async with contextlib.aclosing(surveyor), worker_registered(nats, ports.fleet, runner, surveyor):
+        log.info(
+            "worker_ready",
+            worker=status.worker,
+            types=status.types,
+            slots=status.slots,
+            sandbox=ports.sandbox.name,
+        )
+        await heartbeat.while_beating(runner.run())
 
 
 async def _say_why_not(settings: WorkerSettings, types: Sequence[str], problem: str) -> None:
@@ -151,7 +163,14 @@ def _environments(settings: WorkerSettings, sandbox: Sandbox) -> Environments | 
     if sandbox.name != "bwrap":
         return None
     folder = _folder(settings) / "environments"
-    return Environments(folder, sandbox, os.environ, Path.home(), settings.setup_hosts)
+    return Environments(
+        folder,
+        sandbox,
+        os.environ,
+        Path.home(),
+        hosts=settings.setup_hosts,
+        private=settings.private_hosts,
+    )
 
 
 def _name(settings: WorkerSettings) -> str:

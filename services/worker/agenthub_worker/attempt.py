@@ -7,11 +7,13 @@ import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
-from agenthub_events.catalogue.values import Finding, LeftOut, TaskResult
+from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.catalogue.values import Finding, LeftOut, TaskResult, Usage
 from agenthub_events.context import WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
 from agenthub_events.redaction import encodable, mapped
@@ -20,8 +22,19 @@ from agenthub_events.task_ids import TaskKind, kind_of
 from agenthub_runtime.remotes.errors import RemoteRefused
 from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.goal import ROOT_COMMIT
+from agenthub_runtime.telemetry.conventions import (
+    AGENT_NAME,
+    CONVERSATION_ID,
+    GATE,
+    OPERATION,
+    OUTCOME,
+    PROVIDER_NAME,
+    REQUEST_MODEL,
+    ROUND,
+)
+from agenthub_runtime.telemetry.tracing import step
 from agenthub_worker.agent.loop import run_agent
-from agenthub_worker.agent.model_calls import ModelCalls
+from agenthub_worker.agent.model_calls import ModelCalls, ModelConfig
 from agenthub_worker.agent.setup import AgentConfig, AgentSetup, Told
 from agenthub_worker.agent.tool_calls import ToolCalls
 from agenthub_worker.delivery.deliver import deliver
@@ -35,18 +48,21 @@ from agenthub_worker.domain.outcomes import (
     Parked,
     RunSummary,
     closing_event,
+    outcome_word,
 )
 from agenthub_worker.domain.prompt import first_message, on_named_commits
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.gates.gate_round import GateRound, Heard
 from agenthub_worker.gates.runners import RUNNERS, GateRunner
 from agenthub_worker.lease.budget import AttemptBudget
-from agenthub_worker.lease.journal import Journal, open_journal
+from agenthub_worker.lease.journal import Journal, open_journal, recorded_setup
 from agenthub_worker.lease.lease import AttemptOver, Lease, LeaseLost
 from agenthub_worker.tools.registry import ENDINGS
 from agenthub_worker.workspace.left_out import kept_left_out
 from agenthub_worker.workspace.merge import Merging, land_import
+from agenthub_worker.workspace.target_merge import joined, mark_conflicts
 from agenthub_worker.workspace.workspace import Workspace, open_workspace
+from agenthub_worker.world.gather import TellsOfPlace, world_of
 
 log = structlog.get_logger()
 
@@ -65,10 +81,18 @@ class Preparation(msgspec.Struct, frozen=True):
 
 async def prepare(lease: Lease) -> Preparation:
     """Read the context and make the workspace. Raises `AgenthubError`."""
-    context = await read_context(lease)
-    if context.kind in _WITHOUT_WORKSPACE:
-        return Preparation(context, None)
-    return Preparation(context, await open_workspace(lease, context))
+    with step("prepare workspace"):
+        context = await read_context(lease)
+        if context.kind in _WITHOUT_WORKSPACE:
+            return Preparation(context, None)
+        workspace = await open_workspace(lease, context)
+        if context.merge is not None and context.merge.target:
+            try:
+                await mark_conflicts(workspace, context.merge)
+            except BaseException:
+                await asyncio.shield(workspace.close())
+                raise
+        return Preparation(context, workspace)
 
 
 async def read_context(lease: Lease) -> WorkContext:
@@ -77,17 +101,31 @@ async def read_context(lease: Lease) -> WorkContext:
     return on_named_commits(decode_context(await lease.restored(data)), ROOT_COMMIT)
 
 
-class Attempt:
-    """A claimed attempt of real work. `runners` are those of the gates by their names."""
+class AttemptEnd(NamedTuple):
+    """How an attempt ended, None when its work is on the branch; and what it used."""
 
-    def __init__(self, lease: Lease, agent_setup: AgentSetup, runners: Mapping[str, GateRunner] = RUNNERS) -> None:
+    outcome: AttemptOutcome | None
+    usage: Usage
+
+
+class Attempt:
+    """A claimed attempt of real work. `runners` are those of the gates by name, `world` tells of the place."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        agent_setup: AgentSetup,
+        runners: Mapping[str, GateRunner] = RUNNERS,
+        world: TellsOfPlace = world_of,
+    ) -> None:
         self._lease = lease
         self._agent_setup = agent_setup
         self._runners = runners
+        self._world = world
         self._journal: Journal | None = None
         self._models: ModelCalls | None = None
 
-    async def run(self, preparing: asyncio.Task[Preparation]) -> None:
+    async def run(self, preparing: asyncio.Task[Preparation]) -> AttemptEnd:
         """Work until an event that closes it is in the log. Raises `LeaseLost` when that is not ours to say."""
         outcome = await self._outcome(preparing)
         if outcome is not None:
@@ -95,15 +133,19 @@ class Attempt:
             self._lease.ports.crash_point("before-closing-event")
             await self._lease.append(closing_event(outcome, self._lease.order, self._run_summary()))
         self._lease.ports.crash_point("after-closing-event")
+        return AttemptEnd(outcome, self._run_summary().usage)
 
     async def _outcome(self, preparing: asyncio.Task[Preparation]) -> AttemptOutcome | None:
         try:
             await self._lease.look()
             ready = await self._lease.while_held(preparing)
             if ready.context.delivery is not None:
-                return await deliver(self._lease, ready.context, ready.context.delivery)
+                with step("deliver"):
+                    order = ready.context.delivery
+                    return await deliver(self._lease, ready.context, order, self._run_summary())
             if ready.workspace is None:
-                return await land_import(self._lease, ready.context, self._run_summary())
+                with step("import repository"):
+                    return await land_import(self._lease, ready.context, self._run_summary())
             return await self._work(ready.context, ready.workspace)
         except AttemptOver as over:
             return over.outcome
@@ -131,7 +173,10 @@ class Attempt:
             agent = partial(self._judging, context, workspace)
             order = context.gate
             round_ = GateRound(lease=self._lease, workspace=workspace, context=context, order=order, agent=agent)
-            return Judged(verdict=await self._runners[order.gate](round_))
+            with step(f"gate {order.gate}", {GATE: order.gate, ROUND: order.round}) as span:
+                verdict = await self._runners[order.gate](round_)
+                span.set_attribute(OUTCOME, verdict.type)
+            return Judged(verdict=verdict)
         agent_output = await self._agent(
             context, workspace, Told(other_side=await _other_side(workspace, context))
         )
@@ -151,8 +196,7 @@ class Attempt:
         """Run the agent of the order, from where its recorded steps stop."""
         lease = self._lease
         post = await self._agent_setup.config_for(lease.order, context, workspace)
-        words = first_message(context, other_side=told.other_side, scanned=told.scanned)
-        first = lease.secrets.masked(words)
+        first, told = await self._first(context, workspace, told, read_only=post.read_only)
         setup_ref = await self._keep_setup(post, first, told)
         journal = self._journal = await open_journal(lease, context, first, ENDINGS, setup_ref)
         await lease.recall_notes()
@@ -160,8 +204,35 @@ class Attempt:
             await workspace.restore(journal.run.commit, journal.run.bundle_ref)
         models = self._models = ModelCalls(lease, journal, AttemptBudget(lease), post.brief)
         permissions = replace(post.permissions, scanned=len(told.scanned))
-        tools = ToolCalls(lease, journal, workspace, post.tool_context(workspace, context, journal), permissions)
-        return await run_agent(journal, models, tools, post.bounds)
+        place = post.tool_context(workspace, context, journal)
+        tools = ToolCalls(lease, journal, workspace, place, permissions)
+        try:
+            with step(f"invoke_agent {lease.order.agent}", self._of_agent(post.brief)):
+                return await run_agent(journal, models, tools, post.bounds)
+        finally:
+            if place.shell is not None:
+                await asyncio.shield(place.shell.close())
+
+    async def _first(
+        self, context: WorkContext, workspace: Workspace, told: Told, *, read_only: bool
+    ) -> tuple[str, Told]:
+        """The first message, and all that it is made of. A run that goes on begins with what it began with."""
+        lease = self._lease
+        before = await recorded_setup(lease)
+        world = before.setup.world if before else await self._world(workspace, context, read_only)
+        words = first_message(context, other_side=told.other_side, scanned=told.scanned, world=world)
+        if before and before.attempt == lease.order.attempt and before.told(told.scanned, told.other_side):
+            words = before.setup.first
+        return lease.secrets.masked(words), replace(told, world=world)
+
+    def _of_agent(self, brief: ModelConfig) -> dict[str, str]:
+        return {
+            OPERATION: "invoke_agent",
+            AGENT_NAME: self._lease.order.agent,
+            CONVERSATION_ID: self._lease.run_id.prefix,
+            PROVIDER_NAME: brief.provider,
+            REQUEST_MODEL: brief.model,
+        }
 
     async def _keep_setup(self, post: AgentConfig, first: str, told: Told) -> str:
         """Store what the run's calls have in common, without what the hub knows as secret; returns its digest."""
@@ -188,13 +259,22 @@ class Attempt:
             thrown_away = await workspace.repository.changed_files(workspace.base, workspace.commit)
             left_out = [LeftOut(path=path, reason=f"a {context.kind} task keeps no files") for path in thrown_away]
             return Completed(result=msgspec.structs.replace(result, left_out=kept_left_out(left_out)))
-        order = self._lease.order
-        finished = await workspace.finish(f"{order.title}\n\n{report.summary}\n\nTask: {order.task_id}\n")
+        message = _message(self._lease.order, report)
+        if context.merge is not None and context.merge.target:
+            joining = await joined(workspace, context.merge, message)
+            if isinstance(joining, Failed):
+                return joining
+            finished = joining
+        else:
+            finished = await workspace.finish(message)
         result = msgspec.structs.replace(result, left_out=kept_left_out(workspace.left_out))
         if not finished.changed:
             return Completed(result=result)
         await self._count()
-        return await Merging(self._lease, workspace, context).land(finished, result, self._run_summary())
+        with step("merge") as span:
+            outcome = await Merging(self._lease, workspace, context).land(finished, result, self._run_summary())
+            span.set_attribute(OUTCOME, outcome_word(outcome))
+            return outcome
 
     async def _count(self) -> None:
         if self._models is not None:
@@ -215,6 +295,10 @@ def _ask_about(refused: RemoteRefused, kind: TaskKind) -> Blocked:
     return Blocked(question=str(refused), options=("Try again", "Give the goal up"), reason="repository")
 
 
+def _message(order: TaskEnqueued, report: Reported) -> str:
+    return f"{order.title}\n\n{report.summary}\n\nTask: {order.task_id}\n"
+
+
 async def _other_side(workspace: Workspace, context: WorkContext) -> str:
     """For a merge task: the change that did not fit, as a patch."""
     order = context.merge
@@ -222,7 +306,7 @@ async def _other_side(workspace: Workspace, context: WorkContext) -> str:
         return ""
     ports = workspace.lease.ports
     if not await workspace.repository.has(order.commit):
-        await workspace.repository.absorb(await ports.patiently(lambda: ports.artifacts.get(order.bundle_ref)))
+        await ports.patiently(partial(workspace.repository.absorb, order.bundle_ref))
     return await workspace.repository.diff(order.base, order.commit)
 
 

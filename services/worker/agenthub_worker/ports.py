@@ -13,7 +13,18 @@ import structlog
 
 from agenthub_events.base import Draft
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.ports import Artifacts, Clock, Conflict, EventLog, Ids, RunLog, Stamp, Stored, Unavailable
+from agenthub_events.ports import (
+    Artifacts,
+    Clock,
+    Conflict,
+    EventLog,
+    Ids,
+    Recorded,
+    RunLog,
+    Stamp,
+    Stored,
+    Unavailable,
+)
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.following import Backoff
@@ -30,6 +41,8 @@ T = TypeVar("T")
 CrashPoint = Callable[[str], None]
 """Called with the name of a place between two steps; does nothing but in tests that end the process there."""
 
+_ALL = 1_000_000
+_RECORDS_KEPT = 20_000
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -74,6 +87,7 @@ class WorkerPorts:
     crash_point: CrashPoint = no_crash
     environments: Environments | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _read: dict[str, tuple[Recorded, ...]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def exact_texts(self) -> ExactTexts:
@@ -96,6 +110,24 @@ class WorkerPorts:
                 failures += 1
                 log.warning("store_unavailable", error=str(error), failures=failures)
             await backoff.pause(failures)
+
+    async def orders_of(self, goal_id: str) -> Sequence[Recorded]:
+        """All orders of a goal: they say who may write about which of its tasks."""
+        return await self.grown(f"{goal_id}.*.task.enqueued")
+
+    async def grown(self, prefix: str) -> Sequence[Recorded]:
+        """Every message below a prefix. Only what has come since the last time is read: nothing of it changes.
+
+        For what grows with its goal, and would be read anew by each of its tasks.
+        """
+        known = self._read.get(prefix, ())
+        after = known[-1].seq if known else 0
+        more = await self.patiently(lambda: self.events.read(prefix, after=after, limit=_ALL))
+        self._read.pop(prefix, None)
+        found = self._read[prefix] = (*known, *more)
+        while len(self._read) > 1 and sum(map(len, self._read.values())) > _RECORDS_KEPT:
+            self._read.pop(next(iter(self._read)))
+        return found
 
     async def append(self, drafts: Sequence[Draft], stamp: Stamp) -> Stored | Conflict:
         """Append one event, or several as one, and send the same bytes again until the log has answered."""

@@ -9,19 +9,18 @@ from typing import TypeAlias
 
 import structlog
 
-from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.ports import Delivery, WorkQueue
 from agenthub_events.subjects import parse_subject
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.telemetry.logs import mask_also
-from agenthub_runtime.telemetry.tracing import AGENT_NAME, ATTEMPT, GOAL_ID, OPERATION, TASK_ID
 from agenthub_worker.agent.setup import AgentSetup
-from agenthub_worker.attempt import Attempt, Preparation, prepare
+from agenthub_worker.attempt import Attempt, AttemptEnd, Preparation, prepare
 from agenthub_worker.domain.claim_decision import ACK_WAIT_S
 from agenthub_worker.domain.outcomes import RunSummary, completed_event
 from agenthub_worker.lease.claiming import claim, order_of
 from agenthub_worker.lease.lease import Lease, LeaseLost
+from agenthub_worker.observed import told
 from agenthub_worker.ports import WorkerPorts
 
 log = structlog.get_logger()
@@ -45,6 +44,7 @@ class Worker:
         self._types = tuple(types)
         self._slots = slots
         self._held: dict[_Key, tuple[Lease, str]] = {}
+        self._draining = False
         # Ordered, so that a simulation can be played again.
         self._working: dict[asyncio.Task[None], None] = {}
 
@@ -63,7 +63,18 @@ class Worker:
             types=self._types,
             slots=self._slots,
             holding=tuple(self.held()),
+            draining=self._draining,
         )
+
+    def drain(self) -> None:
+        """Finish what is held and take nothing new, until `undrain` or the next start."""
+        self._draining = True
+        self._queue.pause()
+
+    def undrain(self) -> None:
+        """Take orders again."""
+        self._draining = False
+        self._queue.resume()
 
     async def run(self) -> None:
         """Take orders and work on them, forever."""
@@ -137,29 +148,25 @@ class Worker:
         for older in [held for held in self._held if held[0] == key[0] and held[1] < key[1]]:
             del self._held[older]
         self._held[key] = (lease, delivery.ack_subject)
-        preparing = asyncio.get_running_loop().create_task(self.prepare(lease))
-        try:
-            if await claim(self._ports, lease, delivery):
-                with self._ports.telemetry.span(
-                    f"invoke_agent {lease.order.agent}",
-                    parent=lease.traceparent,
-                    since=(lease.order.timestamp, self._ports.clock.now()),
-                    attributes=_attributes(lease.order, lease.goal_id),
-                ):
-                    await self.attempt(lease, preparing)
-                await delivery.ack()
-        finally:
-            if self._held.get(key, (None, ""))[0] is lease:
-                del self._held[key]
-            await _dispose(preparing)
+        with told(lease, delivery) as attempt:
+            preparing = asyncio.get_running_loop().create_task(self.prepare(lease))
+            try:
+                if await claim(self._ports, lease, delivery):
+                    await attempt.link_earlier(lease, delivery)
+                    attempt.ended(await self.attempt(lease, preparing))
+                    await delivery.ack()
+            finally:
+                if self._held.get(key, (None, ""))[0] is lease:
+                    del self._held[key]
+                await _dispose(preparing)
 
     async def prepare(self, lease: Lease) -> Preparation:
         """Everything that an attempt needs before its first step; begun while the claim is on its way."""
         return await prepare(lease)
 
-    async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> None:
-        """One claimed attempt, to its closing event."""
-        await Attempt(lease, self._agent_setup).run(preparing)
+    async def attempt(self, lease: Lease, preparing: asyncio.Task[Preparation]) -> AttemptEnd | None:
+        """One claimed attempt, to its closing event; what became of it."""
+        return await Attempt(lease, self._agent_setup).run(preparing)
 
 
 def _key_of(lease: Lease) -> _Key:
@@ -180,13 +187,3 @@ async def _dispose(preparing: asyncio.Task[Preparation]) -> None:
         workspace = preparing.result().workspace
         if workspace is not None:
             await workspace.close()
-
-
-def _attributes(order: TaskEnqueued, goal_id: str) -> dict[str, str | int | float | bool]:
-    return {
-        OPERATION: "invoke_agent",
-        AGENT_NAME: order.agent,
-        GOAL_ID: goal_id,
-        TASK_ID: order.task_id,
-        ATTEMPT: order.attempt,
-    }

@@ -15,6 +15,7 @@ from tests.support.forgeries.kinds import (
     UNKNOWN,
     UNNOTICED,
     UNSEEN,
+    WHATEVER,
     WRONG,
     Forgery,
     test_of,
@@ -214,8 +215,8 @@ REPLACED = {
 EMPTY = {
     "a swallowed assertion": Forgery(test_of(_SWALLOWED), UNNOTICED),
     "left by the back door": Forgery(test_of("try:\n    assert add(2, 3) == 5\nfinally:\n    return"), UNNOTICED),
-    "a test case that does not run": Forgery({"test_add.py": _RUN_AWAY}, UNNOTICED),
-    "a decorator that swallows": Forgery({"test_add.py": _DECORATED}, UNNOTICED),
+    "a test case that does not run": Forgery({"test_add.py": _RUN_AWAY}, WHATEVER),
+    "a decorator that swallows": Forgery({"test_add.py": _DECORATED}, WHATEVER),
     "a thread that nobody asks": Forgery({"test_add.py": _IN_A_THREAD}, UNNOTICED),
     "compared with itself": Forgery(test_of("assert add(2, 3) == add(2, 3)"), UNNOTICED),
     "compared with anything": Forgery(

@@ -26,6 +26,7 @@ UNSEEN = "none of them runs a changed line"
 OF_THE_TEXT = "apart from those that fail whatever is changed"
 NOT_RUN = "Tests exist but did not run"
 BEFORE = "as they were before this goal"
+WHATEVER = "Tests pass whatever stands in them"
 IN_PLACE = "was tested in the place of"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event, type_of
-from agenthub_events.catalogue import agent, gate, goal, log, money, notification, task
+from agenthub_events.catalogue import agent, gate, goal, log, money, notification, operations, schedule, task
 
 _KINDS: tuple[type[Event], ...] = (
     goal.GoalAccepted,
@@ -59,6 +59,16 @@ _KINDS: tuple[type[Event], ...] = (
     notification.NotificationFailed,
     notification.NotificationChannelOpened,
     notification.NotificationChannelClosed,
+    operations.MaintenanceStarted,
+    operations.MaintenanceEnded,
+    operations.QueuePaused,
+    operations.QueueResumed,
+    schedule.ScheduleAdded,
+    schedule.SchedulePaused,
+    schedule.ScheduleResumed,
+    schedule.ScheduleRemoved,
+    schedule.ScheduleRan,
+    schedule.ScheduleSkipped,
 )
 
 REGISTRY: dict[str, type[Event]] = {type_of(kind): kind for kind in _KINDS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.values import Finding, MutationEvidence, TestCounts, Usage
+from agenthub_events.catalogue.values import CheckEvidence, Finding, MutationEvidence, TestCounts, Usage
 from agenthub_events.gates import GateName
 
 
@@ -14,7 +14,7 @@ class GateVerdict(Event, frozen=True, kw_only=True):
 
     `report_ref` and `base_report_ref` are the outcomes of all tests on that commit and on the goal's base, for the
     rounds to come; the base is run once. `failed_before` failed before the goal and fail still, which blocks
-    nothing; `failing` does not hold them.
+    nothing; `failing` does not hold them. `checks` are those that the goal or its repository names.
     """
 
     gate: GateName
@@ -34,6 +34,7 @@ class GateVerdict(Event, frozen=True, kw_only=True):
     log_ref: str = ""
     report_ref: str = ""
     base_report_ref: str = ""
+    checks: tuple[CheckEvidence, ...] = ()
     summary: str = ""
     worker: str = ""
     agent: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from agenthub_events.base import Event
+from agenthub_events.catalogue.fork import Fork
 from agenthub_events.catalogue.values import (
     Autonomy,
     Constraints,
@@ -15,6 +16,7 @@ from agenthub_events.catalogue.values import (
     PlannedTask,
     PlanTask,
     Priority,
+    ProjectCheck,
     RequirementCoverage,
 )
 
@@ -25,7 +27,7 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     `secrets_ref` is the digest of the object with what the goal declared as secret. `notify` are recipients of
     notifications beside the hub's own. `ref` and `base_commit` say what of an address is worked on: the full name,
     and the commit that it stood for. `delivery` is what happens to the approved result there, on the branch
-    `delivery_branch` (empty: `goal/<id>`).
+    `delivery_branch` (empty: `goal/<id>`). `fork` is what it inherits from the goal that it was forked from.
     """
 
     goal: str
@@ -35,6 +37,7 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     repository: str = ""
     test_command: str = ""
     setup: tuple[str, ...] = ()
+    checks: tuple[ProjectCheck, ...] = ()
     autonomy: Autonomy = "full"
     workflow: tuple[PlanTask, ...] | None = None
     submitted_by: str = "local"
@@ -45,6 +48,7 @@ class GoalAccepted(Event, frozen=True, kw_only=True, tag="goal.accepted"):
     base_commit: str = ""
     delivery: Delivery = "none"
     delivery_branch: str = ""
+    fork: Fork | None = None
 
 
 class GoalPlanned(Event, frozen=True, kw_only=True, tag="goal.planned"):
@@ -187,7 +191,8 @@ class SealRecorded(Event, frozen=True, kw_only=True, tag="seal.recorded"):
     """The goal's messages up to `up_to_seq` hash to `sha256`: any later change would show.
 
     Hashed is a line for each message: `<sequence> <subject> <sha256 of the stored body>`. The lines are an object
-    under this digest, so that what was changed can be named.
+    under this digest, so that what was changed can be named. The orchestrator signs the event: `seal_key` and
+    `seal_signature` in its metadata.
     """
 
     up_to_seq: int

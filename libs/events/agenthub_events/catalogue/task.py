@@ -65,7 +65,10 @@ class TaskStarted(Event, frozen=True, kw_only=True, tag="task.started"):
 
 
 class TaskCompleted(Event, frozen=True, kw_only=True, tag="task.completed"):
-    """The task is done; its commit is on the goal's branch, or it changed nothing."""
+    """The task is done; its commit is on the goal's branch, or it changed nothing.
+
+    `inherited_from` is the goal in which it was done, when this one was forked from that: nobody tried it here.
+    """
 
     task_id: str
     agent: str
@@ -74,6 +77,7 @@ class TaskCompleted(Event, frozen=True, kw_only=True, tag="task.completed"):
     worker: str = ""
     usage: Usage = Usage()
     merged_by: str = ""
+    inherited_from: str = ""
 
 
 class TaskFailed(Event, frozen=True, kw_only=True, tag="task.failed"):
@@ -102,7 +106,10 @@ class TaskTimedOut(Event, frozen=True, kw_only=True, tag="task.timed_out"):
 
 
 class TaskParked(Event, frozen=True, kw_only=True, tag="task.parked"):
-    """An attempt was put aside and costs no retry. `until` None: a person or an event must move it."""
+    """An attempt was put aside and costs no retry. `until` None: a person or an event must move it.
+
+    The reason `moved` is that of a delivery: what its target has become is in the branch now, and is judged first.
+    """
 
     task_id: str
     attempt: int
@@ -191,7 +198,12 @@ class KnowledgeRecorded(Event, frozen=True, kw_only=True, tag="knowledge.recorde
 
 
 class MergeDone(Event, frozen=True, kw_only=True, tag="merge.done"):
-    """The branch `goal/<id>` moved from `base` to `head`; `bundle_ref` holds the commits between."""
+    """The branch `goal/<id>` moved from `base` to `head`; `bundle_ref` holds the commits between.
+
+    `origin` says what came in: `task` the work of a task, `prepare` the repository that the goal begins with,
+    `base` what that repository has become meanwhile: then `commit` is its newest, against which the goal's changes
+    are measured from here on, and `tests` is what its own tests show.
+    """
 
     task_id: str
     attempt: int
@@ -205,7 +217,11 @@ class MergeDone(Event, frozen=True, kw_only=True, tag="merge.done"):
 
 
 class MergeConflicted(Event, frozen=True, kw_only=True, tag="merge.conflicted"):
-    """The attempt's work does not fit what others merged meanwhile; nothing is lost."""
+    """The attempt's work does not fit what others merged meanwhile; nothing is lost.
+
+    With a `target` it is the result that does not fit: `commit` is what that branch of the goal's repository has
+    become, and `base` what it was.
+    """
 
     task_id: str
     attempt: int
@@ -217,3 +233,4 @@ class MergeConflicted(Event, frozen=True, kw_only=True, tag="merge.conflicted"):
     worker: str = ""
     summary: str = ""
     usage: Usage = Usage()
+    target: str = ""

@@ -15,7 +15,7 @@ Origin: TypeAlias = Literal["planner", "replanner", "rework", "human", "agent"]
 FailureClass: TypeAlias = Literal[
     "transient", "model", "tool", "invalid", "crash", "workspace", "limit", "refused"
 ]
-ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable"]
+ParkReason: TypeAlias = Literal["overload", "budget", "paused", "config", "restart", "unreachable", "moved"]
 Delivery: TypeAlias = Literal["none", "branch", "pull_request"]
 Mutants: TypeAlias = Literal["on", "off"]
 AnswerAction: TypeAlias = Literal["answer", "retry", "skip", "edit", "take_over", "cancel"]
@@ -25,7 +25,8 @@ class Constraints(Record, frozen=True, kw_only=True):
     """The bounds of a goal. None means the hub's default, never unlimited.
 
     `min_coverage` (percent, 0: none) and `security_audit` correct what the words of the requirements are taken to
-    demand; None: as they are read. `mutants` "off": nobody tries whether the tests notice broken code.
+    demand; None: as they are read. `mutants` "off": nobody tries whether the tests notice broken code. `network`
+    are the hosts (`host:port`) that the commands of agents and tests may reach; none: no network.
     """
 
     max_time_s: int | None = None
@@ -36,6 +37,7 @@ class Constraints(Record, frozen=True, kw_only=True):
     min_coverage: float | None = None
     security_audit: bool | None = None
     mutants: Mutants = "on"
+    network: tuple[str, ...] = ()
 
 
 class PlanTask(Record, frozen=True, kw_only=True):
@@ -190,7 +192,8 @@ class TestEvidence(Record, frozen=True, kw_only=True):
     """A test run as the system saw it: command, exit code, counts, coverage, and where the log is stored.
 
     `counts` None: not counted, because the command left nothing to read them from. `report_ref` is the outcome of
-    every test by its id, a JSON object.
+    every test by its id, a JSON object. `duration_s` 0: not recorded. `partial`: only tests that a change bears on
+    were run, or a few.
     """
 
     __test__ = False
@@ -202,6 +205,25 @@ class TestEvidence(Record, frozen=True, kw_only=True):
     failing: tuple[str, ...] = ()
     log_ref: str = ""
     report_ref: str = ""
+    duration_s: float = 0.0
+    partial: bool = False
+
+
+class ProjectCheck(Record, frozen=True, kw_only=True):
+    """A command that a goal, or its repository, wants to end with exit code 0: `lint`, `types`, `build`, …"""
+
+    name: str
+    command: str
+
+
+class CheckEvidence(Record, frozen=True, kw_only=True):
+    """A check as the system ran it on the judged commit. `failed_before`: it failed on the goal's base, too."""
+
+    name: str
+    command: str
+    exit_code: int
+    log_ref: str = ""
+    failed_before: bool = False
 
 
 class Delivered(Record, frozen=True, kw_only=True):

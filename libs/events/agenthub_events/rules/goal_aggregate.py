@@ -112,6 +112,7 @@ def _changes(aggregate: GoalAggregate, seq: int, event: Event) -> dict[str, obje
                 "max_llm_calls": bounds.max_llm_calls or DEFAULT_LLM_CALLS,
                 "max_cost_usd": bounds.max_cost_usd or DEFAULT_MAX_COST_USD,
                 "money_limit_set": bool(bounds.max_cost_usd),
+                "plan_approved": event.fork is not None and event.fork.plan_approved,
             }
         case g.GoalPlanned(revision=revision):
             return {"planned": True, "revision": revision}

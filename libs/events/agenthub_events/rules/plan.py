@@ -1,7 +1,7 @@
 """The rules of plans: the same for a planner's proposal, a person's workflow and an agent's request for more.
 
 A task may depend only on tasks that stand before it, so a cycle cannot be written down. Every violation is
-reported at once, in words that a model or a person can act on.
+found at once and told in words that a model or a person can act on, the first fifty of them one by one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ MAX_TIMEOUT_S = 86_400
 MAX_ESTIMATE_MINUTES = 7 * 24 * 60
 DEFAULT_MINUTES: Mapping[Complexity, int] = {"low": 5, "medium": 15, "high": 40}
 TITLE_MAX = 300
+REASONS_MAX = 50
+"""So many violations of a plan are told one by one; they are kept in an event and shown to a model."""
+REASON_MAX = 600
+"""Characters of one of them: a key may be of any length."""
 
 
 class PlanLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,12 +49,12 @@ def validate_plan(
     """Turn written tasks into the tasks of the graph.
 
     `existing` maps keys of tasks that the goal already has to their ids: new tasks may depend on them and may not
-    reuse their keys. Raises `InvalidPlan` with every violation.
+    reuse their keys. Raises `InvalidPlan` with the violations.
     """
     check = _Check(limits, dict(existing or {}), requirement_count, origin)
     planned = check.run(tasks)
     if check.reasons:
-        raise InvalidPlan(tuple(check.reasons))
+        raise InvalidPlan(_bounded(check.reasons))
     return planned
 
 
@@ -58,10 +62,19 @@ def validate_proposal(plan: Plan, *, requirements: Sequence[str] = ()) -> tuple[
     """Validate a planner's first plan: a task must serve each of the requirements. Raises `InvalidPlan`."""
     check = _Check(PLANNER_LIMITS, {}, len(requirements), "planner")
     planned = check.run(plan.tasks)
-    reasons = (*check.reasons, *_unserved(plan.tasks, requirements))
+    reasons = [*check.reasons, *_unserved(plan.tasks, requirements)]
     if reasons:
-        raise InvalidPlan(reasons)
+        raise InvalidPlan(_bounded(reasons))
     return planned
+
+
+def _bounded(reasons: Sequence[str]) -> tuple[str, ...]:
+    """The first of them, each in bounded length, and how many more there are."""
+    shown = [
+        reason if len(reason) <= REASON_MAX else f"{reason[:REASON_MAX]}…" for reason in reasons[:REASONS_MAX]
+    ]
+    more = len(reasons) - len(shown)
+    return (*shown, f"and {more} more: mend these first") if more else tuple(shown)
 
 
 def _unserved(tasks: Sequence[PlanTask], requirements: Sequence[str]) -> list[str]:

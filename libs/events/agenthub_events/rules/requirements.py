@@ -18,11 +18,24 @@ DEFAULT_MAX_COST_USD = 50.0
 DEFAULT_MAX_TIME_S = 7 * 86_400
 """Seconds after which a person is asked how such a goal goes on."""
 
-_PERCENT = r"(\d{1,3}(?:\.\d+)?)\s*(?:%|per\s?cent\b)"
+_PERCENT = r"(?P<{}>\d{{1,3}}(?:[.,]\d+)?)\s*(?:%|per\s?cent\b|pct\b)"
+_OF_CODE = (
+    r"(?:(?:all|the|our|its|your|new|changed|executable|source|existing)\s+){0,3}"
+    r"(?:lines?|statements?|branch(?:es)?|functions?|methods?|conditions?|code(?:\s?base)?)\b"
+)
 _WHAT = r"(?:(?:of|test|tests|code|line|unit|branch|statement|overall|total)\s+){0,3}"
 _COVERAGE = re.compile(
-    rf"(?:\bcoverage\b(?:(?!\band\b|,)\D){{0,40}}?{_PERCENT})|(?:{_PERCENT}\s*\+?\s*{_WHAT}coverage\b)", re.I
+    rf"\bcoverage\b(?:(?!\band\b|,(?!\d))\D){{0,40}}?{_PERCENT.format('behind')}"
+    rf"|{_PERCENT.format('before')}\s*\+?\s*{_WHAT}coverage\b"
+    # A number without its sign: only where a name or a comparison leads to it, and nothing else is counted.
+    r"|\bcoverage\b\s*(?:[:=]|[>\u2265]=?|(?:of\s+|is\s+|must\s+be\s+|should\s+be\s+)?at\s+least\b)\s*"
+    r"(?P<bare>\d{2,3}(?:\.\d+)?|0\.\d+|1\.0+)(?=\s*(?:\+|or\s+(?:more|higher|better)\b)?\s*(?:[.,)!]*$|[,)]))"
+    rf"|{_PERCENT.format('of')}\s+of\s+{_OF_CODE}[^%]{{0,40}}?\b(?:covered|exercised|tested)\b"
+    rf"|\b(?:cover|covers|covering|exercise|exercises|exercising)\b[^%\d]{{0,30}}?"
+    rf"{_PERCENT.format('covering')}\s+of\s+{_OF_CODE}",
+    re.I,
 )
+_OF_BRANCHES = re.compile(r"\bbranch(?:es)?\b", re.I)
 # A point ends a clause where a space follows it; a question keeps its mark, which says what it is.
 _CLAUSE_END = re.compile(r"(?<=[.!?;])\s+|\n|;|,?\s+\b(?:but|however)\b", re.I)
 _NO_LESS = re.compile(
@@ -119,7 +132,15 @@ def _demanded(clause: str) -> float | None:
     found = _COVERAGE.search(clause)
     if found is None or _BINDS_NOTHING.search(_NO_LESS.sub("at least", clause)):
         return None
-    return float(found.group(1) or found.group(2))
+    share = next(text for text in found.groups() if text is not None)
+    value = float(share.replace(",", "."))
+    return value * 100 if found["bare"] and value <= 1 else value
+
+
+def demands_branches(requirements: Sequence[str]) -> bool:
+    """Whether a coverage of branches is demanded. What the system measures is lines."""
+    clauses = (part for text in requirements for part in _clauses(text))
+    return any(_OF_BRANCHES.search(part) and _demanded(part) is not None for part in clauses)
 
 
 def gates_for(text: str) -> tuple[GateName, ...]:

@@ -70,6 +70,17 @@ def decode(
         return Unreadable(data, f"`{head.type}` does not fit its schema: {error}", head.type)
 
 
+def decode_at(subject: str, data: bytes) -> Event | Unreadable:
+    """Read the body of a message. What it is stands in its subject, where the server looks at the rights of its
+    writer: a body that says something else is `Unreadable`.
+    """
+    event = decode(data)
+    told = ".".join(subject.split(".")[3:5])
+    if isinstance(event, Event) and event.type != told:
+        return Unreadable(data, f"its subject says that it is a `{told}`, its body `{event.type}`", event.type)
+    return event
+
+
 @cache
 def _decoder(kind: type[Event]) -> msgspec.json.Decoder[Event]:
     return msgspec.json.Decoder(kind)

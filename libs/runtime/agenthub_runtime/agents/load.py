@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -139,8 +140,11 @@ def load_agents(*layers: Layer) -> Agents:
     return Agents(definitions, problems)
 
 
+@lru_cache(maxsize=128)
 def parse_agent(text: str, *, source: str) -> AgentDefinition:
-    """Read one file. Raises `AgentFileInvalid` with the file's name and what to change."""
+    """Read one file; what was read is kept, since each attempt asks for all of them.
+
+    Raises `AgentFileInvalid` with the file's name and what to change."""
     front, prompt = _split(text, source)
     name = _text(front, "name", source)
     if not name:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 import msgspec
 
@@ -18,21 +19,26 @@ _SEED = re.compile(r"SU[A-Z2-7]{56}")
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to connect, and as whom. `seed` is empty when the addresses hold a password, or nothing."""
+    """Where to connect, and as whom. `seed` is empty when the addresses hold a password, or nothing.
+
+    `authority` names the file of the certificates that the servers' own are checked by.
+    """
 
     servers: tuple[str, ...]
     user: str = ""
     seed: str = ""
+    authority: str = ""
 
     def __repr__(self) -> str:
         return f"Login(user={self.user!r})"
 
     @property
     def options(self) -> dict[str, Any]:
-        """For `connect` of nats-py."""
+        """For `connect` of nats-py. Raises `OSError` when the authority's certificates cannot be read."""
         seed = {"nkeys_seed_str": self.seed} if self.seed else {}
         inbox = {"inbox_prefix": inbox_of(self.user)} if self.user else {}
-        return {"servers": list(self.servers), **seed, **inbox}
+        tls = {"tls": ssl.create_default_context(cafile=self.authority)} if self.authority else {}
+        return {"servers": list(self.servers), **seed, **inbox, **tls}
 
 
 def new_seed() -> str:
@@ -53,16 +59,21 @@ def public_key(seed: str) -> str:
 
 
 def login_of(nats_url: str) -> Login:
-    """Take addresses apart, `nats://user:secret@host:port,…`: a seed in the place of a password is never sent."""
-    servers, user, seed = [], "", ""
+    """Take addresses apart, `nats://user:secret@host:port?ca=file,…`.
+
+    A seed in the place of a password is never sent.
+    """
+    servers, user, seed, authority = [], "", "", ""
     for address in nats_url.split(","):
         parts = urlsplit(address.strip())
+        authority = authority or parse_qs(parts.query).get("ca", [""])[0]
+        parts = parts._replace(query="")
         user = user or unquote(parts.username or "") * (parts.password is not None)
         if _SEED.fullmatch(parts.password or ""):
             seed = seed or str(parts.password)
             parts = parts._replace(netloc=parts.netloc.rpartition("@")[2])
         servers.append(urlunsplit(parts))
-    return Login(servers=tuple(servers), user=user, seed=seed)
+    return Login(servers=tuple(servers), user=user, seed=seed, authority=authority)
 
 
 def with_login(url: str, user: str, secret: str) -> str:

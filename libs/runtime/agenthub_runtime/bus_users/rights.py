@@ -1,7 +1,7 @@
 """The rights of every bus user: what it may publish, and that it hears nothing but its own inbox.
 
-A subject names what kind of event it is, not whose task it is about; so a worker's credentials are good for
-the events that its kind of worker writes, on any task, and for nothing else.
+What a worker writes ends in the agent type of its writer, and its user may publish what ends in its own. A subject
+does not tell of which type the task is: that is for those who read (`agenthub_events.rules.authors`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import msgspec
 
 from agenthub_events.agent_types import AGENT_TYPES, AgentType
 from agenthub_events.gates import GATES
+from agenthub_events.rules import authors
+from agenthub_events.rules.schedules import BY_SCHEDULE
+from agenthub_runtime.bus_users import people
 
 ADMIN = "agenthub"
 SYSTEM = "system"
@@ -21,16 +24,10 @@ SERVICES = ("orchestrator", "projector", "gateway", "notifier")
 _WORKER = "worker-"
 _API = "$JS.API"
 _LANES = ("p0", "p1", "p2", "p3")
-_FILE_STREAMS = ("EVENTS", "RUNS", "TIMERS", "OBJ_ARTIFACTS", "DEAD_LETTERS", "SESSIONS")
-_STREAMS = (*_FILE_STREAMS, "FLEET")
 _JUDGING: frozenset[AgentType] = frozenset(gate.agent_type for gate in GATES.values())
+_WITHOUT_FILES: frozenset[AgentType] = frozenset(("planner", "noop"))
 _ARTIFACTS = ("$O.ARTIFACTS.C.>", "$O.ARTIFACTS.M.>")
 
-_BY_WORKERS = (
-    *("task.started", "task.completed", "task.failed", "task.timed_out", "task.parked", "task.proposed"),
-    *("llm.called", "knowledge.recorded", "merge.conflicted", "agent.blocked"),
-)
-_BY_JUDGES = ("gate.passed", "gate.failed")
 _BY_ORCHESTRATOR = (
     *("task.enqueued.*.*", "task.completed", "task.failed", "task.timed_out", "task.parked", "task.cancelled"),
     *("task.skipped", "task.retry_scheduled", "task.dead_lettered"),
@@ -39,13 +36,21 @@ _BY_ORCHESTRATOR = (
 _OF_GOALS_BY_ORCHESTRATOR = (
     *("goal.planned", "goal.plan_rejected", "goal.replanned", "goal.paused", "goal.ready_for_review"),
     *("goal.completed", "goal.failed", "goal.deadline_passed", "goal.stalled", "seal.recorded"),
-    *("budget.settled", "budget.granted", "budget.exceeded", "log.quarantined", "log.released"),
+    # What a forked goal has from its parent, the orchestrator says.
+    *("budget.settled", "budget.granted", "budget.exceeded", "log.quarantined", "log.released", "merge.done"),
+    # Goals that a schedule begins say so in their subject: no other can come from here.
+    f"goal.accepted.{BY_SCHEDULE}",
 )
+_OF_SCHEDULES_BY_ORCHESTRATOR = ("schedule.ran", "schedule.skipped")
 _BY_GATEWAY = ("task.noted", "task.requeued", "task.discarded", "agent.answered", "notification.planned")
 _OF_GOALS_BY_GATEWAY = (
     *("goal.accepted", "goal.approved", "goal.rework_requested", "goal.cancelled", "goal.paused", "goal.resumed"),
     *("goal.tests_requested", "goal.budget_raised", "goal.reprioritized", "goal.erased", "goal.plan_approved"),
     *("goal.replanned", "notification.channel_opened", "notification.channel_closed"),
+)
+_OF_HUB_BY_GATEWAY = (
+    *("maintenance.started", "maintenance.ended", "queue.paused", "queue.resumed"),
+    *("schedule.added", "schedule.paused", "schedule.resumed", "schedule.removed"),
 )
 _BY_NOTIFIER = ("notification.planned", "notification.sent", "notification.failed")
 _OF_HUB_BY_NOTIFIER = ("notification.channel_opened", "notification.channel_closed")
@@ -71,7 +76,7 @@ def users_of(combinations: Iterable[Sequence[str]] = ()) -> tuple[str, ...]:
     """Every user of a hub: services, each agent type, and each of the `combinations` that one worker serves."""
     single = (worker_user((agent_type,)) for agent_type in AGENT_TYPES)
     several = (worker_user(types) for types in combinations)
-    return tuple(dict.fromkeys((ADMIN, SYSTEM, *SERVICES, *single, ANY_WORKER, *several)))
+    return tuple(dict.fromkeys((ADMIN, SYSTEM, *people.PEOPLE, *SERVICES, *single, ANY_WORKER, *several)))
 
 
 def types_of(user: str) -> tuple[AgentType, ...]:
@@ -104,19 +109,26 @@ def rights_of(user: str) -> Rights | None:
     }.get(user)
     if found is not None:
         publish, never = found()
-        return Rights(publish=publish, never=never, subscribe=(f"{inbox_of(user)}.>",))
+        heard = (f"{inbox_of(user)}.>", *people.asked(user))
+        return Rights(publish=publish, never=never, subscribe=heard, replies=True)
+    if user in people.PEOPLE:
+        return _of_people(user)
     types = types_of(user)
     if not types:
         raise ValueError(f"`{user}` is no user of the bus")
-    return Rights(publish=_worker(types), subscribe=(f"{inbox_of(user)}.>", "ask.model workers"), replies=True)
+    heard = (f"{inbox_of(user)}.>", "ask.model workers", *people.asked("worker"))
+    return Rights(publish=_worker(types), subscribe=heard, replies=True)
+
+
+def _of_people(user: str) -> Rights:
+    publish, never = people.rights_of_person(user)
+    return Rights(publish=publish, never=never, subscribe=(f"{inbox_of(user)}.>", *people.HEARS))
 
 
 def _worker(types: Sequence[AgentType]) -> tuple[str, ...]:
     lanes = [f"work-{agent_type}-{lane}" for agent_type in types for lane in _LANES]
     return (
-        *_events("*", _BY_WORKERS),
-        *(_events("*", _BY_JUDGES) if _JUDGING.intersection(types) else ()),
-        *_events("_", ("budget.reserved", "merge.done")),
+        *(subject for agent_type in types for subject in _written_by(agent_type)),
         *("run.*.*.*.step.>", "run.*.*.*.out.>"),
         *_ARTIFACTS,
         "fleet.*",
@@ -127,23 +139,32 @@ def _worker(types: Sequence[AgentType]) -> tuple[str, ...]:
     )
 
 
+def _written_by(agent_type: AgentType) -> tuple[str, ...]:
+    of_tasks = (*authors.OF_TASKS, *(authors.OF_GATES if agent_type in _JUDGING else ()))
+    of_goals = (*authors.OF_MONEY, *(() if agent_type in _WITHOUT_FILES else authors.OF_MERGES))
+    return tuple(f"{subject}.{agent_type}" for subject in (*_events("*", of_tasks), *_events("_", of_goals)))
+
+
 def _orchestrator() -> tuple[tuple[str, ...], tuple[str, ...]]:
     publish = (
         *_events("*", _BY_ORCHESTRATOR),
         *_events("_", _OF_GOALS_BY_ORCHESTRATOR),
+        *_events("*", _OF_SCHEDULES_BY_ORCHESTRATOR, "hub"),
         *("run.*.*.*.step.>", "timer.set.>"),
         *_ARTIFACTS,
         "fleet.*",
-        *_reads(*_STREAMS),
+        *_reads(*people.STREAMS),
         *_follows("EVENTS", "DEAD_LETTERS"),
+        *people.HOLDS,
         f"{_API}.DIRECT.GET.FLEET.>",
         f"{_API}.CONSUMER.LIST.EVENTS",
         f"{_API}.CONSUMER.MSG.NEXT.TIMERS.timers",
         "$JS.ACK.TIMERS.timers.>",
         # It creates what the server lacks, and changes nothing that is there.
-        *(f"{_API}.STREAM.CREATE.{stream}" for stream in _STREAMS),
+        *(f"{_API}.STREAM.CREATE.{stream}" for stream in people.STREAMS),
         *(f"{_API}.CONSUMER.INFO.{stream}.*" for stream in ("EVENTS", "TIMERS")),
-        *(f"{_API}.CONSUMER.CREATE.{stream}.>" for stream in ("EVENTS", "TIMERS")),
+        f"{_API}.CONSUMER.CREATE.EVENTS.>",
+        f"{_API}.CONSUMER.CREATE.TIMERS.timers.timer.fired.>",
     )
     return publish, ()
 
@@ -157,8 +178,11 @@ def _gateway() -> tuple[tuple[str, ...], tuple[str, ...]]:
     publish = (
         *_events("*", _BY_GATEWAY),
         *_events("_", _OF_GOALS_BY_GATEWAY),
+        *_events("_", _OF_HUB_BY_GATEWAY, "hub"),
         *_ARTIFACTS,
         *("ask.model", "session.*"),
+        *people.HOLDS,
+        *people.TELLS,
         *_reads("EVENTS", "RUNS", "OBJ_ARTIFACTS", "FLEET", "SESSIONS"),
         *_follows("EVENTS", "RUNS"),
         f"{_API}.DIRECT.GET.FLEET.>",

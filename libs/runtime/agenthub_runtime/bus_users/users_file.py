@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from agenthub_runtime.bus_users.accounts import ACCOUNTS, SYSTEM_ACCOUNT, BusAccount, account_of
 from agenthub_runtime.bus_users.rights import SYSTEM, Rights, rights_of
 
 _HEAD = """\
@@ -17,13 +18,24 @@ def users_conf(keys: Mapping[str, str]) -> str:
 
     Raises `ValueError` for a user that is not known.
     """
-    users = [_user(name, key) for name, key in keys.items() if name != SYSTEM]
-    lines = [_HEAD, "authorization {", "  users: [", *users, "  ]", "}", ""]
-    if SYSTEM in keys:
-        system = f"users: [ {{ nkey: {keys[SYSTEM]} }} ]"
-        lines += ["# Asks the server how it is; sees no event.", f"accounts {{ SYS {{ {system} }} }}"]
-        lines += ["system_account: SYS", ""]
+    lines = [_HEAD, "accounts {"]
+    for account in ACCOUNTS:
+        users = [_user(name, key) for name, key in keys.items() if account_of(name) == account.name]
+        if users:
+            lines += _account(account, users)
+    lines += ["}", *(["", f"system_account: {SYSTEM_ACCOUNT}"] if SYSTEM in keys else []), ""]
     return "\n".join(lines)
+
+
+def _account(account: BusAccount, users: Sequence[str]) -> list[str]:
+    lines = [*(f"  # {line}" for line in account.why), f"  {account.name} {{"]
+    lines += ["    jetstream: enabled"] if account.keeps_streams else []
+    lines += [*_block("exports", account.exports), *_block("imports", account.imports)]
+    return [*lines, "    users: [", *users, "    ]", "  }"]
+
+
+def _block(word: str, lines: Sequence[str]) -> list[str]:
+    return [f"    {word}: [", *(f"      {line}" for line in lines), "    ]"] if lines else []
 
 
 def variable_of(user: str) -> str:

@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import msgspec
-import platformdirs
 
 from agenthub_runtime.bus_users.keys import new_seed, public_key, with_login
 from agenthub_runtime.bus_users.rights import ADMIN, users_of
+from agenthub_runtime.embedded.place import RunningHub, absolute_folder, running_hub_on
 from agenthub_runtime.errors import DataDirBusy, DataDirUnusable
 from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.postgres.roles import READER
+from agenthub_runtime.seal_keys import new_seal_key, with_seal_key
 
 # What a start makes before it is known as a hub's folder, or who starts it; a disk of its own brings the last one.
 _MADE = (
@@ -41,17 +42,20 @@ _OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "agenthub.toml", "lost+found"}
 _HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
 LAYOUT = 1
 USER = "agenthub"
+SEALER = "orchestrator"
 
 _Password: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys of the bus's users by name, passwords of Postgres, the key of links. Never shown, not even by repr."""
+    """Keys of the bus's users by name, passwords of Postgres, keys of links and seals; no repr shows them."""
 
     postgres_password: _Password
     reader_password: str = ""
     nats_seeds: Mapping[str, _Password] = {}
     link_key: str = ""
+    seal_key: str = ""
+    seal_keys: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -72,52 +76,25 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
     def all(self) -> tuple[str, ...]:
         """Every secret here, to be masked wherever it may turn up."""
-        return (*self.nats_seeds.values(), self.postgres_password, self.reader_password, self.link_key)
+        passwords = (self.postgres_password, self.reader_password)
+        return (*self.nats_seeds.values(), *passwords, self.link_key, self.seal_key)
 
     def completed(self, users: Iterable[str]) -> Secrets:
         """The same, with a key for each of `users` and whatever else a folder of an older agenthub lacks."""
         seeds = {**{user: new_seed() for user in users if user not in self.nats_seeds}, **self.nats_seeds}
+        seal_key = self.seal_key or new_seal_key()
         return msgspec.structs.replace(
             self,
             nats_seeds=seeds,
             reader_password=self.reader_password or _password(),
             link_key=self.link_key or _password(),
+            seal_key=seal_key,
+            seal_keys=with_seal_key(self.seal_keys, seal_key),
         )
-
-
-class RunningHub(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a running hub answers. The addresses carry no credentials: `Secrets.authorise` adds them."""
-
-    pid: int
-    url: str
-    nats_url: str
-    postgres_url: str
-    started_at: str
-    version: str
 
 
 class _Version(msgspec.Struct, frozen=True):
     layout: int
-
-
-def default_data_dir() -> Path:
-    """Where a hub keeps its data when nobody says otherwise; root gets /var/lib/agenthub."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/agenthub")
-    return platformdirs.user_data_path("agenthub", appauthor=False)
-
-
-def absolute_folder(folder: Path) -> Path:
-    """The folder as an absolute path. Raises `DataDirUnusable` when nobody can make one of it."""
-    try:
-        path = folder.expanduser().absolute()
-        str(path).encode()
-    except (RuntimeError, OSError, UnicodeEncodeError) as error:
-        raise DataDirUnusable(
-            f"The data folder {str(folder)!r} is no path to use ({error}): choose another with --data-dir"
-            " or AGENTHUB_DATA_DIR"
-        ) from None
-    return path
 
 
 class DataDir:
@@ -189,13 +166,15 @@ class DataDir:
     def rotate_keys(self, users: Iterable[str] = ()) -> tuple[str, ...]:
         """Give new keys to `users` of the bus, or to all of them; returns who got one.
 
+        With the orchestrator's goes the key of seals, whose public half is kept: it has signed what is in the log.
         Only who has claimed the folder may call this: a hub that runs goes on with the old ones. Raises
         `DataDirUnusable`.
         """
         old = self.secrets
         rotated = tuple(users) or tuple(old.nats_seeds)
         kept = {user: seed for user, seed in old.nats_seeds.items() if user not in rotated}
-        fresh = msgspec.structs.replace(old, nats_seeds=kept).completed(rotated)
+        seal_key = "" if SEALER in rotated else old.seal_key
+        fresh = msgspec.structs.replace(old, nats_seeds=kept, seal_key=seal_key).completed(rotated)
         self.__dict__["secrets"] = self._kept(old, fresh)
         return rotated
 
@@ -223,16 +202,7 @@ class DataDir:
 
     def running_hub(self) -> RunningHub | None:
         """The hub that runs on this folder now and has announced itself, else None."""
-        try:
-            hub = msgspec.json.decode((self.root / "runtime.json").read_bytes(), type=RunningHub)
-            descriptor = os.open(self.root / "lock", os.O_RDONLY)
-        except (OSError, msgspec.DecodeError):
-            return None
-        try:
-            # A free lock means that the hub which wrote the file was killed.
-            return None if try_lock(descriptor, shared=True) else hub
-        finally:
-            os.close(descriptor)
+        return running_hub_on(self.root)
 
     def _kept(self, old: Secrets, new: Secrets) -> Secrets:
         if new != old:

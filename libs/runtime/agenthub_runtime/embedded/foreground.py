@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from agenthub_runtime.embedded.data_folder import RunningHub
+from agenthub_runtime.embedded.place import RunningHub
 from agenthub_runtime.embedded.stack import READY_WITHIN_S, EmbeddedStack
 
 T = TypeVar("T")

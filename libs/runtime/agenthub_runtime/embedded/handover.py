@@ -9,6 +9,7 @@ the task refuses the loser.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from agenthub_events.catalogue import CLOSES_ATTEMPT
+from agenthub_events.rules.authors import author_of
 from agenthub_events.subjects import STREAM, parse_subject
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
@@ -27,7 +29,9 @@ from agenthub_runtime.jetstream.wire import RawMessage
 _log = structlog.get_logger(__name__)
 
 _STARTED = "task.started"
-_SUBJECTS = tuple(f"evt.*.*.{kind}" for kind in (_STARTED, *sorted(CLOSES_ATTEMPT)))
+# Of a service, and of a worker, whose subjects end in its agent type.
+_SUBJECTS = tuple(f"evt.*.*.{kind}{end}" for kind in (_STARTED, *sorted(CLOSES_ATTEMPT)) for end in ("", ".*"))
+_ORDER = re.compile(r"\$JS\.ACK\.(?:[^.]+\.[^.]+\.)?EVENTS\.work-([a-z]+)-p[0-3](?:\.[A-Za-z0-9_-]+)+")
 _NAK = b"-NAK"
 # A claim may be on its way to us when its worker dies. The next process of that name takes longer to be there.
 _LATE_CLAIMS_S = 0.1
@@ -38,6 +42,15 @@ class OpenAttempt(msgspec.Struct, frozen=True):
 
     worker: str
     ack_subject: str
+
+    @property
+    def agent_type(self) -> str:
+        """The type of the queue that the order came from; empty when it is answered at no queue of ours.
+
+        What a worker writes here is published with the rights of this process.
+        """
+        found = _ORDER.fullmatch(self.ack_subject)
+        return found.group(1) if found else ""
 
 
 _DECODER = msgspec.json.Decoder(OpenAttempt)
@@ -54,7 +67,7 @@ class Handover:
         self._log = FencedStream(nc, STREAM)
         self._place = 0
         self._backoff = backoff
-        self._workers = frozenset(workers)
+        self._workers = set(workers)
         self.held: dict[tuple[str, str], OpenAttempt] = {}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -64,6 +77,10 @@ class Handover:
         self._start(
             follow_forever(self._claims, self._take, what="claims", backoff=self._backoff), "handover-claims"
         )
+
+    def watch(self, worker: str) -> None:
+        """Do the same for one worker more."""
+        self._workers.add(worker)
 
     def on_death(self, name: str, pid: int) -> None:
         """The hook of the supervisor: `name` may be any unit; nothing happens for those that are no workers."""
@@ -91,14 +108,19 @@ class Handover:
 
     def _note(self, message: RawMessage) -> None:
         subject = parse_subject(message.subject)
-        place = (subject.goal_id, subject.task_id)
+        place, author = (subject.goal_id, subject.task_id), author_of(subject)
         if subject.type != _STARTED:
-            self.held.pop(place, None)
+            held = self.held.get(place)
+            if held is not None and author in ("", held.agent_type):
+                del self.held[place]
             return
         try:
             claim = _DECODER.decode(message.data)
         except msgspec.DecodeError:
             _log.warning("claim_unreadable", subject=message.subject)
+            return
+        if not claim.agent_type or author not in ("", claim.agent_type):
+            _log.warning("claim_foreign", subject=message.subject, ack_subject=claim.ack_subject)
             return
         self.held[place] = claim
 

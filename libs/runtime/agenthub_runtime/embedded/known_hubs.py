@@ -8,12 +8,17 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
-from agenthub_runtime.embedded.data_folder import DataDir, RunningHub, write_atomically
+from agenthub_runtime.embedded.place import RunningHub, running_hub_on
+
+if TYPE_CHECKING:
+    from agenthub_runtime.embedded.data_folder import DataDir
 
 
 class FoundHub(RunningHub, frozen=True, kw_only=True):
@@ -24,6 +29,8 @@ class FoundHub(RunningHub, frozen=True, kw_only=True):
 
 def note_hub(data: DataDir) -> None:
     """Let other shells of this user find the hub on this folder; where that cannot be, they have to name it."""
+    from agenthub_runtime.embedded.data_folder import write_atomically
+
     with suppress(OSError):
         folder = _notes()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,7 +51,7 @@ def known_hubs() -> list[FoundHub]:
     with suppress(OSError):
         for note in sorted(folder.glob("*.hub")) if _is_ours(folder) else ():
             root = Path(note.read_text(encoding="utf-8"))
-            hub = DataDir(root).running_hub()
+            hub = running_hub_on(root)
             if hub is not None:
                 told = {name: getattr(hub, name) for name in hub.__struct_fields__}
                 found.append(FoundHub(**told, data_dir=root))
@@ -52,7 +59,10 @@ def known_hubs() -> list[FoundHub]:
 
 
 def _notes() -> Path:
-    return platformdirs.user_runtime_path("agenthub", appauthor=False)
+    with warnings.catch_warnings():
+        # That a session sets no runtime folder is nothing that a person has to mend: the one instead will do.
+        warnings.simplefilter("ignore", platformdirs.RuntimeDirWarning)
+        return platformdirs.user_runtime_path("agenthub", appauthor=False)
 
 
 def _note_of(folder: Path, data: DataDir) -> Path:

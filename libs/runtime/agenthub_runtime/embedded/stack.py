@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +16,10 @@ from nats.aio.client import Client
 
 from agenthub_runtime.bus_users.rights import worker_user
 from agenthub_runtime.clock import SystemClock, SystemIds
-from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
+from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.handover import Handover
+from agenthub_runtime.embedded.place import RunningHub
+from agenthub_runtime.embedded.scaling import Scaling
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
 from agenthub_runtime.embedded.servers.readiness import is_ready
@@ -28,8 +30,10 @@ from agenthub_runtime.embedded.supervisor import Supervisor, UnitState
 from agenthub_runtime.errors import ServiceFailed
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.operations.registry import SCALE, registered
 from agenthub_runtime.settings.credentials import credentials_in
-from agenthub_runtime.settings.table import LINK_KEY, NATS_URL, PUBLIC_URL, SECRETS
+from agenthub_runtime.settings.stores import NATS_URL
+from agenthub_runtime.settings.table import LINK_KEY, METRICS, PUBLIC_URL, SEAL_KEY, SECRETS
 
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +45,7 @@ _OWN = frozenset(
         *("NATS_URL", "DATABASE_URL", "AGENTHUB_WORKER_NAME", "AGENT_TYPE", "AGENTHUB_HOST", "AGENTHUB_PORT"),
         *("AGENTHUB_API_KEYS", "AGENTHUB_PROVIDER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
         *("AGENTHUB_LINK_KEY", "AGENTHUB_PUBLIC_URL", "AGENTHUB_NOTIFY", "AGENTHUB_NOTIFY_ESCALATION"),
-        *("AGENTHUB_SMTP_URL", "AGENTHUB_WEBHOOK_SECRETS", "AGENTHUB_GIT_TOKENS"),
+        *("AGENTHUB_SMTP_URL", "AGENTHUB_WEBHOOK_SECRETS", "AGENTHUB_GIT_TOKENS", "AGENTHUB_SEAL_KEY"),
     }
 )
 _GIT = ("AGENTHUB_GIT_TOKENS",)
@@ -87,8 +91,10 @@ class EmbeddedStack:
         self._data = data
         self._plan = plan
         self._held = ExitStack()
+        self._on_bus = AsyncExitStack()
         self._bus: Client | None = None
         self._handover: Handover | None = None
+        self._scaling: Scaling | None = None
         self._watching: asyncio.Task[None] | None = None
         self._supervisor = Supervisor(data.run / "services.json", on_death=self._on_death)
         self._port = plan.port
@@ -123,8 +129,9 @@ class EmbeddedStack:
         self._handover = Handover(self._bus, names, Backoff(SystemClock(), SystemIds()))
         await self._handover.start()
         model_env = await self._start_rehearsal()
-        specs = [*self._service_specs(), *self._worker_specs(names, model_env)]
-        await self._supervisor.start(*(Service(spec) for spec in specs))
+        workers = [self._worker_spec(name, types, model_env) for name, types in names.items()]
+        await self._supervisor.start(*(Service(spec) for spec in (*self._service_specs(), *workers)))
+        await self._take_orders(self._bus, self._handover, names, model_env)
         self._failed_fresh = False
 
     async def ready(self, *, within_s: float = READY_WITHIN_S) -> RunningHub:
@@ -162,7 +169,33 @@ class EmbeddedStack:
                 if self._failed_fresh:
                     self._data.discard()
 
+    async def _take_orders(
+        self, bus: Client, handover: Handover, names: Mapping[str, str], model_env: Mapping[str, str]
+    ) -> None:
+        """Be found on the bus, and start or end workers when people say so."""
+        self._scaling = Scaling(
+            bus,
+            self._supervisor,
+            names,
+            users=self._data.secrets.nats_seeds,
+            spec_of=lambda name, types: self._worker_spec(name, types, model_env),
+            on_new=handover.watch,
+        )
+        await self._on_bus.enter_async_context(
+            registered(
+                bus,
+                "supervisor",
+                instance="embedded",
+                description="Keeps the servers and services of this hub alive",
+                status=lambda: {"processes": {name: unit.state for name, unit in self.states.items()}},
+                orders={SCALE: self._scaling.order},
+            )
+        )
+
     async def _let_go(self) -> None:
+        await self._on_bus.aclose()
+        if self._scaling is not None:
+            await self._scaling.stop()
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
@@ -202,8 +235,13 @@ class EmbeddedStack:
             **{name: self._plan.env[name] for name in _FOR_NOTIFIER if name in self._plan.env},
             **self._links(),
         }
+        orchestrator = {
+            **reads,
+            **self._bus_of("orchestrator"),
+            SEAL_KEY.name: self._data.secrets.seal_key,
+        }
         return [
-            self._spec("orchestrator", command("orchestrator"), {**reads, **self._bus_of("orchestrator")}),
+            self._spec("orchestrator", command("orchestrator"), orchestrator),
             self._spec("projector", command("projector"), {**writes, **self._bus_of("projector")}),
             self._spec("gateway", command("gateway"), gateway),
             self._spec("notifier", command("notifier"), notifier, critical=False),
@@ -217,14 +255,11 @@ class EmbeddedStack:
         key = self._plan.env.get(LINK_KEY.name, "").strip() or self._data.secrets.link_key
         return {PUBLIC_URL.name: self._plan.env.get(PUBLIC_URL.name, "").strip() or self.url, LINK_KEY.name: key}
 
-    def _worker_specs(self, names: Mapping[str, str], model_env: Mapping[str, str]) -> list[ServiceSpec]:
-        specs = []
-        for name, types in names.items():
-            git = {name: self._plan.env[name] for name in _GIT if name in self._plan.env}
-            bus = self._bus_of(worker_user(types.split(",")))
-            env = {**git, **model_env, **bus, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
-            specs.append(self._spec(name, self._plan.service_command("worker", types), env))
-        return specs
+    def _worker_spec(self, name: str, types: str, model_env: Mapping[str, str]) -> ServiceSpec:
+        git = {name: self._plan.env[name] for name in _GIT if name in self._plan.env}
+        bus = self._bus_of(worker_user(types.split(",")))
+        env = {**git, **model_env, **bus, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
+        return self._spec(name, self._plan.service_command("worker", types), env)
 
     def _spec(
         self,
@@ -239,6 +274,7 @@ class EmbeddedStack:
         shared = {
             "AGENTHUB_DATA_DIR": str(self._data.root),
             SECRETS.name: self._secrets(),
+            **self._metrics(),
         }
         return ServiceSpec(
             name=name,
@@ -248,6 +284,11 @@ class EmbeddedStack:
             stop_within_s=stop_within_s,
             critical=critical,
         )
+
+    def _metrics(self) -> dict[str, str]:
+        """All services of this machine cannot listen at one port: each takes a free one and says which."""
+        host, _, _ = self._plan.env.get(METRICS.name, "").strip().rpartition(":")
+        return {METRICS.name: f"{host}:0"} if host else {}
 
     def _secrets(self) -> str:
         """What every service masks, also what it is not given itself; the model's key is for workers alone."""

@@ -55,6 +55,7 @@ class Supervisor:
         self._states: dict[str, UnitState] = {}
         self._quick_deaths: dict[str, int] = {}
         self._watchers: list[asyncio.Task[None]] = []
+        self._watching: dict[str, asyncio.Task[None]] = {}
         self._state_file_fails = False
 
     @property
@@ -73,7 +74,9 @@ class Supervisor:
         self._note("running", *units)
         if not self._watchers:
             self._watchers.append(asyncio.create_task(self._trim_logs(), name="trim-logs"))
-        self._watchers.extend(asyncio.create_task(self._watch(unit), name=f"watch-{unit.name}") for unit in units)
+        for unit in units:
+            self._watching[unit.name] = asyncio.create_task(self._watch(unit), name=f"watch-{unit.name}")
+            self._watchers.append(self._watching[unit.name])
 
     def check(self) -> None:
         """Raise `ServiceFailed`, with the end of its log, when a critical unit keeps dying."""
@@ -83,12 +86,28 @@ class Supervisor:
                     f"{unit.name} keeps dying. The end of {unit.process.log}:\n{unit.process.log_tail()}"
                 )
 
+    async def retire(self, name: str) -> None:
+        """Stop one unit for good and forget it; nothing happens when there is none of this name."""
+        unit = next((unit for group in self._groups for unit in group if unit.name == name), None)
+        if unit is None:
+            return
+        watcher = self._watching.pop(name)
+        self._watchers.remove(watcher)
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+        await unit.stop()
+        groups = [tuple(other for other in group if other is not unit) for group in self._groups]
+        self._groups = [group for group in groups if group]
+        del self._states[name]
+        self._write_states()
+
     async def stop(self) -> None:
         """Stop everything, the last group first. Takes no longer than the groups' limits together."""
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
         self._watchers.clear()
+        self._watching.clear()
         while self._groups:
             group = self._groups.pop()
             outcomes = await asyncio.gather(*(unit.stop() for unit in group), return_exceptions=True)

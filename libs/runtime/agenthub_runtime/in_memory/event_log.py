@@ -18,7 +18,7 @@ from typing import TypeAlias
 from agenthub_events.base import Draft
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import AppendResult, Conflict, Recorded, Stamp, Stored, Unavailable
-from agenthub_events.serialization.codec import decode, encode
+from agenthub_events.serialization.codec import decode_at, encode
 from agenthub_events.subjects import PREFIX
 
 Gate: TypeAlias = Callable[[str], Awaitable[None]]
@@ -56,8 +56,11 @@ class InMemoryEventLog:
         return await self._gated(drafts, stamp)
 
     async def read(self, prefix: str, *, after: int = 0, limit: int = 10_000) -> list[Recorded]:
-        """Messages below `evt.<prefix>.`, in order, with `seq > after`."""
+        """Messages below `evt.<prefix>.`, in order, with `seq > after`; a `*` in the prefix is any token."""
         await self._gate("read")
+        if "*" in prefix:
+            wanted = _matcher((f"{PREFIX}.{prefix}.>",))
+            return [message for message in self._messages[after:] if wanted(message.subject)][:limit]
         return self._tail(prefix, after)[:limit]
 
     async def last(self, prefix: str) -> Recorded | None:
@@ -96,7 +99,9 @@ class InMemoryEventLog:
         seq = len(self._messages) + 1
         digest = hashlib.sha256(data).hexdigest()
         self._messages.append(
-            Recorded(seq=seq, subject=subject, event=decode(data), sha256=digest, headers=headers or {})
+            Recorded(
+                seq=seq, subject=subject, event=decode_at(subject, data), sha256=digest, headers=headers or {}
+            )
         )
         tokens = subject.split(".")[1:]
         for depth in range(1, len(tokens)):
@@ -120,7 +125,7 @@ class InMemoryEventLog:
             fences.setdefault(draft.originator_id, draft.expected)
         if any(self._last_seq(prefix) != expected for prefix, expected in fences.items()):
             return self._refused(drafts, fences)
-        known = [self._known(draft.event_id, stamp.now) for draft in drafts]
+        known = [self._known(draft, stamp.now) for draft in drafts]
         if len(drafts) == 1 and known[0]:
             return Stored(known[0], duplicate=True)
         if any(known):
@@ -129,9 +134,9 @@ class InMemoryEventLog:
 
     def _refused(self, drafts: Sequence[Draft], fences: Mapping[str, int]) -> AppendResult:
         tail = [message for prefix, expected in fences.items() for message in self._tail(prefix, expected)]
-        places = {message.headers.get(MSG_ID): message.seq for message in tail}
-        if all(draft.event_id in places for draft in drafts):
-            return Stored(places[drafts[-1].event_id], duplicate=True)
+        places = {(message.subject, message.headers.get(MSG_ID)): message.seq for message in tail}
+        if all((draft.subject, draft.event_id) in places for draft in drafts):
+            return Stored(places[drafts[-1].subject, drafts[-1].event_id], duplicate=True)
         return Conflict(tuple(sorted(tail, key=lambda message: message.seq)))
 
     def _store(self, draft: Draft, stamp: Stamp) -> int:
@@ -141,9 +146,10 @@ class InMemoryEventLog:
         self._recent[draft.event_id] = (seq, stamp.now)
         return seq
 
-    def _known(self, event_id: str, now: datetime) -> int:
-        seq, stored_at = self._recent.get(event_id, (0, now))
-        return seq if now - stored_at < DUPLICATE_WINDOW else 0
+    def _known(self, draft: Draft, now: datetime) -> int:
+        seq, stored_at = self._recent.get(draft.event_id, (0, now))
+        is_same = seq and self._messages[seq - 1].subject == draft.subject
+        return seq if is_same and now - stored_at < DUPLICATE_WINDOW else 0
 
     def _last_seq(self, prefix: str) -> int:
         places = self._below.get(prefix)

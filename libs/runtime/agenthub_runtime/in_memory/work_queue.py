@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.ports import Clock, EventLog, Recorded
-from agenthub_runtime.jetstream.work_queue import FAIR_EVERY, LANES, LaneState
+from agenthub_runtime.jetstream.work_queue import FAIR_EVERY, HELD_UNTIL, LANES, LaneState
 
 ACK_WAIT_S = 10.0
 _SWEEP_LEAST_S = 0.1
@@ -55,6 +55,14 @@ class InMemoryBroker:
         self._news = asyncio.Event()
         self._holding = asyncio.Event()
         self._given_out: dict[str, int] = {}
+        self._paused: frozenset[str] = frozenset()
+
+    async def hold(self, types: Collection[str]) -> list[str]:
+        """Give out nothing for these agent types, and whatever there is for all others."""
+        changed = sorted(self._paused ^ frozenset(types))
+        self._paused = frozenset(types)
+        self._wake()
+        return changed
 
     async def run(self) -> None:
         """Take orders from the log, and give out again what nobody acknowledged in time; forever."""
@@ -78,7 +86,7 @@ class InMemoryBroker:
         for lane in reversed(LANES) if lowest else LANES:
             for agent_type in types:
                 waiting = self._lanes[f"{agent_type}.{lane}"]
-                if waiting:
+                if waiting and agent_type not in self._paused:
                     return self._deliver(waiting.popleft())
         return None
 
@@ -103,6 +111,7 @@ class InMemoryBroker:
                     pulls=0,
                     acked=min([*held, *back], default=delivered + 1) - 1,
                     delivered=delivered,
+                    paused_until=HELD_UNTIL if agent_type in self._paused else "",
                 )
             )
         return states
@@ -178,11 +187,12 @@ class InMemoryWorkQueue:
         self._slots = slots
         self._grants = 0
         self._freed = asyncio.Event()
+        self._paused = False
 
     async def deliveries(self) -> AsyncGenerator[InMemoryDelivery, None]:
         """Orders, never more at once than there are free slots."""
         while True:
-            if self._free <= 0:
+            if self._free <= 0 or self._paused:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
@@ -197,6 +207,15 @@ class InMemoryWorkQueue:
     def release(self) -> None:
         """One slot has become free."""
         self._free = min(self._free + 1, self._slots)
+        self._freed.set()
+
+    def pause(self) -> None:
+        """Take nothing new."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Take orders again."""
+        self._paused = False
         self._freed.set()
 
     async def in_progress(self, ack_subject: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 from nats.aio.client import Client
@@ -23,8 +27,24 @@ STREAM = f"OBJ_{BUCKET}"
 # An object that is erased and written again has other pieces, also under a reader.
 _LOOKS = 3
 _PIECE = 128 * 1024
+_PIECES_AT_ONCE = 64
 
 _names = NUID()
+
+
+class _Info(msgspec.Struct, frozen=True):
+    """What of an object's description is needed to read it."""
+
+    name: str
+    nuid: str
+    deleted: bool = False
+
+
+_INFO = msgspec.json.Decoder(_Info)
+
+
+def _place_of(digest: str) -> str:
+    return f"$O.{BUCKET}.M.{base64.urlsafe_b64encode(digest.encode()).decode()}"
 
 
 class JetStreamArtifacts:
@@ -41,11 +61,19 @@ class JetStreamArtifacts:
 
     async def put(self, data: bytes) -> str:
         """Store `data`; returns its sha256. Raises `StoreUnavailable`."""
-        digest = digest_of(data)
+        starts = range(0, len(data), _PIECE)
+        return await self._put(digest_of(data), len(data), (data[start : start + _PIECE] for start in starts))
+
+    async def put_file(self, path: Path) -> str:
+        """Store the content of a file; returns its sha256. Raises `StoreUnavailable`."""
+        size, digest = await asyncio.to_thread(_measured, path)
+        return await self._put(digest, size, _pieces_of(path))
+
+    async def _put(self, digest: str, size: int, pieces: Iterator[bytes]) -> str:
         try:
             store = await self._bucket()
             if not await self._has(store, digest):
-                await self._write(digest, data)
+                await self._write(digest, size, pieces)
         except (NatsError, TimeoutError) as error:
             raise StoreUnavailable(f"The artifact store did not take object `{digest[:12]}`: {error}") from error
         return digest
@@ -56,7 +84,7 @@ class JetStreamArtifacts:
             store = await self._bucket()
             for _ in range(_LOOKS):
                 info = await store.get_info(digest)
-                pieces = await self._pieces.read(f"$O.{BUCKET}.C.{info.nuid}") if info.size else []
+                pieces = await self._pieces.read(f"$O.{BUCKET}.C.{info.nuid}", limit=info.chunks or 0)
                 data = b"".join(piece.data for piece in pieces)
                 if digest_of(data) == digest:
                     return data
@@ -67,6 +95,54 @@ class JetStreamArtifacts:
         except (NatsError, TimeoutError) as error:
             raise StoreUnavailable(f"The artifact store did not give object `{digest[:12]}`: {error}") from error
         raise ArtifactMissing(f"Object `{digest}` is damaged: pieces of it are gone")
+
+    async def get_all(self, digests: Collection[str]) -> dict[str, bytes]:
+        """Those of the objects that are there, in a few requests. Raises `StoreUnavailable`."""
+        infos = await self._pieces.last_of([_place_of(digest) for digest in digests])
+        places = {
+            f"$O.{BUCKET}.C.{info.nuid}": info.name
+            for info in (_INFO.decode(raw.data) for raw in infos)
+            if not info.deleted
+        }
+        found = dict.fromkeys(places.values(), b"")
+        found.update((places[raw.subject], raw.data) for raw in await self._pieces.last_of(list(places)))
+        for digest, data in found.items():
+            if digest_of(data) != digest:
+                # Of more than one piece, or written again meanwhile.
+                with suppress(ArtifactMissing):
+                    found[digest] = await self.get(digest)
+        return {digest: data for digest, data in found.items() if digest_of(data) == digest}
+
+    async def get_file(self, digest: str, path: Path) -> None:
+        """Write the object of this digest into a file. Raises `ArtifactMissing` or `StoreUnavailable`."""
+        try:
+            store = await self._bucket()
+            for _ in range(_LOOKS):
+                info = await store.get_info(digest)
+                if await self._write_to(path, info.nuid or "", info.size or 0) == digest:
+                    return
+        except (NotFoundError, ObjectNotFoundError) as error:
+            raise ArtifactMissing(
+                f"No object `{digest}` is stored; it may have been swept by retention"
+            ) from error
+        except (NatsError, TimeoutError) as error:
+            raise StoreUnavailable(f"The artifact store did not give object `{digest[:12]}`: {error}") from error
+        raise ArtifactMissing(f"Object `{digest}` is damaged: pieces of it are gone")
+
+    async def _write_to(self, path: Path, place: str, size: int) -> str:
+        """Write the pieces of an object of `size` bytes into a file; the sha256 of what was there."""
+        hashed = hashlib.sha256()
+        after = written = 0
+        await asyncio.to_thread(path.write_bytes, b"")
+        while written < size:
+            pieces = await self._pieces.read(f"$O.{BUCKET}.C.{place}", after=after, limit=_PIECES_AT_ONCE)
+            if not pieces:
+                break
+            data = b"".join(piece.data for piece in pieces)
+            hashed.update(data)
+            await asyncio.to_thread(_append, path, data)
+            after, written = pieces[-1].seq, written + len(data)
+        return hashed.hexdigest()
 
     async def delete(self, digest: str) -> bool:
         """Take an object away for good; False when it is not there. Raises `StoreUnavailable`."""
@@ -83,26 +159,26 @@ class JetStreamArtifacts:
             raise StoreUnavailable(f"The artifact store did not erase `{digest[:12]}`: {error}") from error
         return True
 
-    async def _write(self, digest: str, data: bytes) -> None:
+    async def _write(self, digest: str, size: int, pieces: Iterator[bytes]) -> None:
         place = f"{digest}.{_names.next().decode()}"
-        pieces = range(0, len(data), _PIECE)
-        for start in pieces:
-            await self._js.publish(f"$O.{BUCKET}.C.{place}", data[start : start + _PIECE], stream=STREAM)
-        sha256 = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode()
+        count = 0
+        for piece in pieces:
+            count += 1
+            await self._js.publish(f"$O.{BUCKET}.C.{place}", piece, stream=STREAM)
+        sha256 = base64.urlsafe_b64encode(bytes.fromhex(digest)).decode()
         info = {
             "name": digest,
             "bucket": BUCKET,
             "nuid": place,
-            "size": len(data),
-            "chunks": len(pieces),
+            "size": size,
+            "chunks": count,
             "mtime": datetime.now(UTC).isoformat(),
             "digest": f"SHA-256={sha256}",
             "deleted": False,
             "options": {"max_chunk_size": _PIECE},
         }
-        name = base64.urlsafe_b64encode(digest.encode()).decode()
         await self._js.publish(
-            f"$O.{BUCKET}.M.{name}",
+            _place_of(digest),
             msgspec.json.encode(info),
             headers={"Nats-Rollup": "sub"},
             stream=STREAM,
@@ -119,3 +195,21 @@ class JetStreamArtifacts:
         except (NotFoundError, ObjectNotFoundError):
             return False
         return True
+
+
+def _measured(path: Path) -> tuple[int, str]:
+    """Bytes of a file, and their sha256."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), digest
+
+
+def _pieces_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)

@@ -65,10 +65,13 @@ def nats_folder() -> Path:
 
 
 def declared_assets(folder: Path | None = None, *, replicas: int = 1) -> list[Declared]:
-    """Everything that `nats/` declares, streams first. `replicas` overlays `num_replicas` (a cluster has 3)."""
+    """Everything that `nats/` declares, streams first. `replicas` overlays `num_replicas` (a cluster has 3).
+
+    Streams in memory too: one that a single server holds would be away for as long as that server is.
+    """
     root = folder or nats_folder()
     streams = [
-        Declared("stream", path.stem, path.stem, _with_replicas(_read(path), replicas))
+        Declared("stream", path.stem, path.stem, {**_read(path), "num_replicas": replicas})
         for path in sorted((root / "streams").glob("*.json"))
     ]
     consumers = [
@@ -101,12 +104,14 @@ async def create_missing(nc: Client, assets: list[Declared] | None = None) -> li
             await asyncio.sleep(_AGAIN_S)
 
 
-async def keep_declared(nc: Client, reconnected: asyncio.Event, *, look_s: float = _LOOK_S) -> None:
+async def keep_declared(
+    nc: Client, reconnected: asyncio.Event, assets: list[Declared] | None = None, *, look_s: float = _LOOK_S
+) -> None:
     """Create what the server lacks whenever `reconnected` is set, and every `look_s` seconds, for ever.
 
     A server that was started again has forgotten the streams that it held in memory.
     """
-    assets = declared_assets()
+    assets = assets if assets is not None else declared_assets()
     while True:
         with suppress(TimeoutError):
             await asyncio.wait_for(reconnected.wait(), look_s)
@@ -195,7 +200,3 @@ def _plain(actual: Any, declared: Any) -> Any:
 def _read(path: Path) -> dict[str, Any]:
     config: dict[str, Any] = msgspec.json.decode(path.read_bytes())
     return config
-
-
-def _with_replicas(config: dict[str, Any], replicas: int) -> dict[str, Any]:
-    return {**config, "num_replicas": replicas} if config["storage"] == "file" else config

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+import structlog
 from nats.aio.client import Client
 
 from agenthub_events.base import Draft
-from agenthub_events.ports import AppendResult, Conflict, Recorded, Stamp
+from agenthub_events.ports import AppendResult, Conflict, Recorded, Stamp, Stored, Unavailable
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
-from agenthub_events.serialization.codec import decode, encode
+from agenthub_events.serialization.codec import decode_at, encode
 from agenthub_events.subjects import STREAM, filter_of
 from agenthub_runtime.jetstream.fenced_stream import (
     ACK_TIMEOUT_S,
@@ -22,6 +24,15 @@ from agenthub_runtime.jetstream.fenced_stream import (
     Outcome,
 )
 from agenthub_runtime.jetstream.wire import TRACEPARENT, RawMessage
+from agenthub_runtime.telemetry.instruments import APPEND_SECONDS
+
+log = structlog.get_logger(__name__)
+
+_RESULTS: dict[type[Outcome], dict[str, str]] = {
+    Stored: {"result": "stored"},
+    Clash: {"result": "conflict"},
+    Unavailable: {"result": "unavailable"},
+}
 
 
 class JetStreamEventLog:
@@ -46,14 +57,14 @@ class JetStreamEventLog:
 
     async def append(self, draft: Draft, stamp: Stamp) -> AppendResult:
         """Append one event, expecting `draft.expected` as the last sequence of its aggregate."""
-        return _result(await self._stream.append(self._message(draft, stamp)))
+        return await self._append((draft,), stamp)
 
     async def append_together(self, drafts: Sequence[Draft], stamp: Stamp) -> AppendResult:
         """Append several events to several aggregates, all or none; `Stored.seq` is that of the last.
 
         Events of one aggregate follow each other: the first one's `expected` is the fence for all of them.
         """
-        return _result(await self._stream.append(*(self._message(draft, stamp) for draft in drafts)))
+        return await self._append(drafts, stamp)
 
     async def read(self, prefix: str, *, after: int = 0, limit: int = 10_000) -> list[Recorded]:
         """Messages below `evt.<prefix>.`, in order, with `seq > after`. Raises `StoreUnavailable`."""
@@ -80,6 +91,14 @@ class JetStreamEventLog:
             async for batch in batches:
                 yield [_recorded(raw) for raw in batch]
 
+    async def _append(self, drafts: Sequence[Draft], stamp: Stamp) -> AppendResult:
+        began = time.perf_counter()
+        outcome = await self._stream.append(*(self._message(draft, stamp) for draft in drafts))
+        APPEND_SECONDS.add(time.perf_counter() - began, _RESULTS[type(outcome)])
+        if isinstance(outcome, Stored) and not outcome.duplicate:
+            _tell(drafts, outcome.seq, stamp)
+        return _result(outcome)
+
     def _message(self, draft: Draft, stamp: Stamp) -> Message:
         return Message(
             subject=draft.subject,
@@ -91,9 +110,28 @@ class JetStreamEventLog:
         )
 
 
+def _tell(drafts: Sequence[Draft], last: int, stamp: Stamp) -> None:
+    """One line an event, in the log of the service that has written it, and with nothing of what it says."""
+    for seq, draft in enumerate(drafts, last - len(drafts) + 1):
+        log.info(
+            "event",
+            type=draft.event.type,
+            seq=seq,
+            goal_id=draft.goal_id,
+            task_id=draft.task_id,
+            trace_id=stamp.traceparent[3:35],
+        )
+
+
 def _recorded(raw: RawMessage) -> Recorded:
     digest = hashlib.sha256(raw.data).hexdigest()
-    return Recorded(seq=raw.seq, subject=raw.subject, event=decode(raw.data), sha256=digest, headers=raw.headers)
+    return Recorded(
+        seq=raw.seq,
+        subject=raw.subject,
+        event=decode_at(raw.subject, raw.data),
+        sha256=digest,
+        headers=raw.headers,
+    )
 
 
 def _result(outcome: Outcome) -> AppendResult:

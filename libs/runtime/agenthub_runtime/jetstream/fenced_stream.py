@@ -46,6 +46,8 @@ T = TypeVar("T")
 ACK_TIMEOUT_S = 2.0
 PATIENCE_S = 8.0
 PAGE = 1_000
+# Of a thousand and more subjects the server says nothing; pieces of objects have 128 KiB each.
+_AT_ONCE = 100
 NO_LIMIT = 1 << 62
 
 _PAUSES_S = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
@@ -58,7 +60,10 @@ _BATCH_ID = "Nats-Batch-Id"
 _BATCH_SEQUENCE = "Nats-Batch-Sequence"
 _BATCH_COMMIT = "Nats-Batch-Commit"
 
-_batch_ids = NUID()
+_random_ids = NUID()
+
+OTHER_ID = "~"
+"""Stands in an id behind the event's own, when that was taken by a foreign message."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,12 +113,24 @@ class FencedStream:
         try:
             for pause_s in _pauses():
                 verdict = await self._publish(messages)
+                if (
+                    isinstance(verdict, Stored)
+                    and verdict.duplicate
+                    and not await self._is_at(messages, verdict.seq)
+                ):
+                    # Ids can be foretold: somebody has stored another message under this one. The fence is what
+                    # keeps ours from being there twice.
+                    messages = _under_other_ids(messages)
+                    verdict = Unsure(False, f"the id was taken by message {verdict.seq}")
                 if not isinstance(verdict, Unsure):
                     return verdict
                 found = await self._look(messages)
                 if found is not None:
                     return found
                 refusals += verdict.fenced
+                if verdict.fenced and len(messages) > 1:
+                    # The server refuses a batch with an id that it knows as it refuses one that came too late.
+                    messages = _under_other_ids(messages)
                 if refusals == _EMPTY_REFUSALS:
                     return Clash(())
                 reason = verdict.reason
@@ -165,6 +182,28 @@ class FencedStream:
             raise StoreUnavailable(f"Stream `{self.name}` refused to be read: {answer.error.description}")
         return None
 
+    async def last_of(self, subjects: Sequence[str]) -> list[RawMessage]:
+        """The newest message of each of these subjects that has one, as the leader has them when asked.
+
+        Raises `StoreUnavailable`.
+        """
+        found: dict[str, RawMessage] = {}
+        for start in range(0, len(subjects), _AT_ONCE):
+            page = await self._newest_of(subjects[start : start + _AT_ONCE])
+            found.update((raw.subject, raw) for raw in page)
+        return [found[subject] for subject in subjects if subject in found]
+
+    async def _newest_of(self, subjects: Sequence[str]) -> list[RawMessage]:
+        deadline = _now() + self._patience_s
+        while (newest := await self.last(">")) is not None:
+            # The newest message of all is asked for too: a replica that lags has not got as far.
+            body = msgspec.json.encode({"multi_last": [*subjects, newest.subject], "batch": len(subjects) + 1})
+            page, end = await self._patiently(self._direct, body)
+            if int((end.headers or {}).get("Nats-UpTo-Sequence", "0")) >= newest.seq:
+                return page
+            await self._wait_for_replica(deadline)
+        return []
+
     async def last_seq(self) -> int:
         """The sequence of the stream's newest message; 0 when it is empty. Raises `StoreUnavailable`."""
         answer = await self._patiently(self._api, f"STREAM.INFO.{self.name}", b"", InfoAnswer)
@@ -192,7 +231,7 @@ class FencedStream:
             return Unavailable(f"the connection to the server failed: {error}")
 
     async def _publish_batch(self, messages: Sequence[Message]) -> Verdict:
-        batch = _batch_ids.next().decode()
+        batch = _random_ids.next().decode()
         fences: set[str] = set()
         for number, message in enumerate(messages, 1):
             headers = _headers(message, fenced=message.fence not in fences)
@@ -213,13 +252,24 @@ class FencedStream:
         tail: list[RawMessage] = []
         for _ in range(_LOOKS):
             tail = await self._tails(messages)
-            places = {raw.headers.get(MSG_ID): raw.seq for raw in tail}
-            seen = sum(message.id in places for message in messages)
+            places = {_identity(raw.subject, raw.headers.get(MSG_ID, "")): raw.seq for raw in tail}
+            seen = sum(_identity(message.subject, message.id) in places for message in messages)
             if seen == len(messages):
-                return Stored(places[messages[-1].id], duplicate=True)
+                last = messages[-1]
+                return Stored(places[_identity(last.subject, last.id)], duplicate=True)
             if not seen:
                 break
         return Clash(tuple(sorted(tail, key=lambda raw: raw.seq))) if tail else None
+
+    async def _is_at(self, messages: Sequence[Message], seq: int) -> bool:
+        """Whether the last of the messages is the one that is stored there."""
+        answer = await self._patiently(
+            self._api, f"STREAM.MSG.GET.{self.name}", msgspec.json.encode({"seq": seq}), MessageAnswer
+        )
+        if answer.message is None:
+            return False
+        there, last = raw_from_stored(answer.message), messages[-1]
+        return _identity(there.subject, there.headers.get(MSG_ID, "")) == _identity(last.subject, last.id)
 
     async def _tails(self, messages: Sequence[Message]) -> list[RawMessage]:
         fences: dict[str, int] = {}
@@ -228,7 +278,13 @@ class FencedStream:
         return [raw for fence, expected in fences.items() for raw in await self.read(fence, after=expected)]
 
     async def _page(self, subject_filter: str, after: int, size: int) -> tuple[list[RawMessage], int]:
-        """One batched direct get: messages, and how many are left behind them."""
+        """Messages after a sequence, and how many are left behind them."""
+        body = msgspec.json.encode({"seq": after + 1, "next_by_subj": subject_filter, "batch": size})
+        messages, end = await self._direct(body)
+        return messages, int((end.headers or {}).get("Nats-Num-Pending", "0")) if messages else 0
+
+    async def _direct(self, body: bytes) -> tuple[list[RawMessage], Msg]:
+        """One batched direct get: messages, and what the server says at their end."""
         await self._replies.open()
         done: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
         messages: list[RawMessage] = []
@@ -239,15 +295,14 @@ class FencedStream:
             elif not done.done():
                 done.set_result(msg)
 
-        body = msgspec.json.encode({"seq": after + 1, "next_by_subj": subject_filter, "batch": size})
         with self._replies.listen(receive) as reply:
             await self._nc.publish(f"$JS.API.DIRECT.GET.{self.name}", body, reply=reply)
             end = await self._end_of_page(done, messages)
         status = status_of(end)
         if status == "204":
-            return messages, int((end.headers or {}).get("Nats-Num-Pending", "0"))
+            return messages, end
         if status == "404":
-            return [], 0
+            return [], end
         raise StoreUnavailable(f"Stream `{self.name}` cannot be read now (status {status}): try again")
 
     async def _end_of_page(self, done: asyncio.Future[Msg], messages: list[RawMessage]) -> Msg:
@@ -279,6 +334,18 @@ class FencedStream:
                     raise StoreUnavailable(f"The connection to the event store failed: {error}") from error
             await asyncio.sleep(pause_s)
         raise AssertionError("pauses never end")
+
+
+def _identity(subject: str, message_id: str) -> tuple[str, str]:
+    """What makes a message the same as another: an id alone may stand under any subject."""
+    return subject, message_id.partition(OTHER_ID)[0]
+
+
+def _under_other_ids(messages: Sequence[Message]) -> tuple[Message, ...]:
+    end = OTHER_ID + _random_ids.next().decode()
+    return tuple(
+        msgspec.structs.replace(message, id=message.id.partition(OTHER_ID)[0] + end) for message in messages
+    )
 
 
 def _headers(message: Message, *, fenced: bool) -> dict[str, str]:

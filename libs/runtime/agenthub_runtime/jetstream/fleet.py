@@ -26,7 +26,8 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     An attempt is named `<goal>.<task>.<attempt>`.
 
-    With a `problem` it could not start, for that reason, and serves nothing.
+    With a `problem` it could not start, for that reason, and serves nothing. `draining`: it finishes what it holds
+    and takes nothing new.
     """
 
     worker: str
@@ -35,6 +36,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     holding: tuple[str, ...] = ()
     problem: str = ""
+    draining: bool = False
 
 
 class FollowerStatus(msgspec.Struct, frozen=True, kw_only=True):

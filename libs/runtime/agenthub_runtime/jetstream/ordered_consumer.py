@@ -8,6 +8,7 @@ old one still sends is never mixed with the new one's.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ _BUFFERED = 20_000
 
 log = structlog.get_logger()
 _names = NUID()
+_NO_TOKEN = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class OrderedConsumer:
@@ -88,7 +90,8 @@ class _Source:
     def __init__(self, nc: Client, stream: str) -> None:
         self._nc = nc
         self._stream = stream
-        self._name = _names.next().decode()
+        self._owner = _NO_TOKEN.sub("-", str(nc.options.get("name") or "follower"))
+        self._name = f"{self._owner}-{_names.next().decode()}"
         self._subscription: Subscription | None = None
         self._messages: list[RawMessage] = []
         self._arrived = asyncio.Event()
@@ -120,7 +123,7 @@ class _Source:
         self._subscription = await self._nc.subscribe(
             inbox, cb=self._receive, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
-        body = {"stream_name": self._stream, "config": _config(self._name, inbox, filters, after)}
+        body = {"stream_name": self._stream, "config": _config(self._name, self._owner, inbox, filters, after)}
         subject = f"$JS.API.CONSUMER.CREATE.{self._stream}.{self._name}"
         reply = await self._nc.request(subject, msgspec.json.encode(body), timeout=_CREATE_TIMEOUT_S)
         answer = msgspec.json.decode(reply.data, type=ConsumerAnswer)
@@ -189,9 +192,10 @@ class _Source:
             self._hold = ask
 
 
-def _config(name: str, inbox: str, filters: list[str], after: int) -> dict[str, Any]:
+def _config(name: str, owner: str, inbox: str, filters: list[str], after: int) -> dict[str, Any]:
     return {
         "name": name,
+        "description": f"{owner} follows; it goes with its process",
         "deliver_subject": inbox,
         "deliver_policy": "by_start_sequence",
         "opt_start_seq": after + 1,

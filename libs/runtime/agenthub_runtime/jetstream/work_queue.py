@@ -22,7 +22,7 @@ from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded
-from agenthub_events.serialization.codec import decode
+from agenthub_events.serialization.codec import decode_at
 from agenthub_events.subjects import STREAM
 
 LANES = ("p0", "p1", "p2", "p3")
@@ -35,6 +35,8 @@ _LOOK_S = 1.0
 GATHER_S = 0.005
 _SENDS_S = 1.0
 _CONSUMER = "work-"
+HELD_UNTIL = "2200-01-01T00:00:00Z"
+"""The end of the pause of a lane that the hub itself holds; people who pause a consumer name another one."""
 
 log = structlog.get_logger()
 
@@ -45,7 +47,10 @@ class NatsDelivery:
     def __init__(self, nc: Client, msg: Msg) -> None:
         delivered, stream_seq = ack_position(msg.reply)
         self.recorded = Recorded(
-            seq=stream_seq, subject=msg.subject, event=decode(msg.data), headers=dict(msg.headers or {})
+            seq=stream_seq,
+            subject=msg.subject,
+            event=decode_at(msg.subject, msg.data),
+            headers=dict(msg.headers or {}),
         )
         self.num_delivered = delivered
         self.ack_subject = msg.reply
@@ -97,6 +102,7 @@ class NatsWorkQueue:
         self._grants = 0
         self._subscription: Subscription | None = None
         self._open = False
+        self._paused = False
         self._asking: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._gathered: list[tuple[int, NatsDelivery]] = []
@@ -119,6 +125,16 @@ class NatsWorkQueue:
         self._free = min(self._free + 1, self._slots)
         self._ask_now()
 
+    def pause(self) -> None:
+        """Take nothing new: the server drops pulls that nobody listens to."""
+        self._paused = True
+        self._start(self._turn_away())
+
+    def resume(self) -> None:
+        """Take orders again."""
+        self._paused = False
+        self._start(self._listen_again())
+
     async def in_progress(self, ack_subject: str) -> None:
         """Keep an order from being delivered to somebody else."""
         await self._nc.publish(ack_subject, b"+WPI")
@@ -132,6 +148,23 @@ class NatsWorkQueue:
             self._subscription = None
         while not self._ready.empty():
             await self._ready.get_nowait().nak()
+
+    async def _turn_away(self) -> None:
+        listening, self._subscription = self._subscription, None
+        if listening is not None:
+            await listening.unsubscribe()
+        for lane in self._lanes:
+            lane.open = 0
+
+    async def _listen_again(self) -> None:
+        if self._open and self._subscription is None:
+            self._inbox = self._nc.new_inbox()
+            self._subscription = await self._nc.subscribe(f"{self._inbox}.*", cb=self._arrived)
+        await self._ask()
+
+    @property
+    def _is_taking(self) -> bool:
+        return self._open and not self._paused
 
     async def _finish(self) -> None:
         """Let what is being sent go out; a connection that takes nothing is not waited for."""
@@ -159,7 +192,7 @@ class NatsWorkQueue:
 
     async def _ask(self) -> None:
         now = asyncio.get_running_loop().time()
-        asked = [lane for lane in self._lanes if self._open and self._free > lane.open]
+        asked = [lane for lane in self._lanes if self._is_taking and self._free > lane.open]
         if len(asked) > 1:
             self._gather_until = now + self._gather_s
         for lane in asked:
@@ -195,7 +228,7 @@ class NatsWorkQueue:
         """Start what there are slots for, the highest lane first; the rest goes back at once."""
         waiting = sorted(self._gathered, key=lambda found: found[0])
         self._gathered = []
-        while waiting and self._free > 0 and self._open:
+        while waiting and self._free > 0 and self._is_taking:
             self._grants += 1
             _, delivery = waiting.pop(0 if self._grants % FAIR_EVERY else -1)
             self._free -= 1
@@ -245,7 +278,9 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     """One lane of one agent type, in orders.
 
     `waiting` were given to nobody yet, `held` to workers that have not acknowledged; `pulls` are open requests for
-    work. Up to the stream sequence `acked` all are acknowledged, up to `delivered` given out.
+    work. Up to the stream sequence `acked` all are acknowledged, up to `delivered` given out; `redelivered` of
+    those that are held were given out more than once. The server gives nothing out until `paused_until`, a time of
+    RFC 3339, empty when it is not paused.
     """
 
     agent_type: str
@@ -255,6 +290,13 @@ class LaneState(msgspec.Struct, frozen=True, kw_only=True):
     pulls: int
     acked: int
     delivered: int
+    redelivered: int = 0
+    paused_until: str = ""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the hub holds the lane: it is paused, and not by hand."""
+        return self.paused_until == HELD_UNTIL
 
 
 async def lane_states(nc: Client) -> list[LaneState]:
@@ -278,6 +320,8 @@ async def lane_states(nc: Client) -> list[LaneState]:
                     pulls=info.num_waiting or 0,
                     acked=info.ack_floor.stream_seq if info.ack_floor else 0,
                     delivered=info.delivered.stream_seq if info.delivered else 0,
+                    paused_until=(info.config.pause_until or "") if info.paused else "",
+                    redelivered=info.num_redelivered or 0,
                 )
             )
     return sorted(states, key=lambda state: (state.agent_type, state.lane))

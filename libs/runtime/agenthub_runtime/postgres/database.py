@@ -7,6 +7,7 @@ Everything in Postgres is derived from the log, so nobody waits for it: who cann
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -15,8 +16,11 @@ from typing import Any, TypeAlias
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
+from opentelemetry.trace import SpanKind
 
 from agenthub_runtime.errors import DatabaseUnavailable
+from agenthub_runtime.telemetry.conventions import DB_OPERATION, DB_SYSTEM, ERROR_TYPE
+from agenthub_runtime.telemetry.tracing import recording
 
 Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
 
@@ -40,6 +44,9 @@ _AWAY = (
 )
 # On a connection that stands these say something else: a mistake of ours, or another server that does not answer.
 _DOUBTFUL = (OSError, TimeoutError, asyncpg.InterfaceError)
+
+
+_OF_TRANSACTIONS = frozenset({"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "?"})
 
 
 class Database:
@@ -145,6 +152,30 @@ async def prepare(connection: Connection) -> None:
     """Let a connection read and write jsonb as plain values."""
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_to_json, decoder=msgspec.json.decode, format="text"
+    )
+    connection.add_query_logger(_tell_query)
+
+
+def _tell_query(query: asyncpg.connection.LoggedQuery) -> None:
+    """A span of a query, below what asked for it, and without its text or its values."""
+    telemetry = recording()
+    if telemetry is None:
+        return
+    words = query.query.split(None, 1)
+    operation = words[0].upper().rstrip(";") if words else "?"
+    if operation in _OF_TRANSACTIONS:
+        return
+    ended = time.time_ns()
+    about = {DB_SYSTEM: "postgresql", DB_OPERATION: operation}
+    if query.exception is not None:
+        about[ERROR_TYPE] = type(query.exception).__name__
+    telemetry.record(
+        f"SQL {operation}",
+        began=ended - int(query.elapsed * 1e9),
+        ended=ended,
+        attributes=about,
+        kind=SpanKind.CLIENT,
+        failed=query.exception is not None,
     )
 
 

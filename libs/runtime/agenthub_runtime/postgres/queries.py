@@ -26,6 +26,12 @@ WHERE n.nspname = $1 AND c.relkind NOT IN ('i', 'I', 't')
 """
 IS_TAKEN = "SELECT to_regnamespace($1) IS NOT NULL OR to_regclass('public.' || $1) IS NOT NULL"
 
+MAY_WRITE = """
+SELECT coalesce(bool_or(has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE')), false)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
+
 ROLE = "SELECT 1 FROM pg_roles WHERE rolname = $1"
 SET_PASSWORD = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"  # noqa: S105  a question
 # Schemas of this database and their tables, then what is still to be made in it; what is granted already is left

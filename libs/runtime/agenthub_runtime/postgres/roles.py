@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agenthub_runtime.postgres import queries
-from agenthub_runtime.postgres.database import Connection
+
+if TYPE_CHECKING:
+    # Whoever only wants the role's name, such as a command that looks for its hub, loads no driver for it.
+    from agenthub_runtime.postgres.database import Connection
 
 READER = "agenthub_reader"
 

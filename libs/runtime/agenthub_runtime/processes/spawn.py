@@ -113,6 +113,11 @@ class PipeReader:
             self._pipe.close()
             self.closed.set()
 
+    def drain(self) -> None:
+        """Take what the pipe holds now: all that a program wrote which has just ended."""
+        if not self._pipe.closed:
+            self._read()
+
     def _read(self) -> None:
         with suppress(BlockingIOError):
             piece = os.read(self._pipe.fileno(), _PIECE)

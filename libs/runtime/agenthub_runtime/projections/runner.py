@@ -7,21 +7,27 @@ Postgres holds; the projection's memory is thrown away and made again from the l
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Protocol
 
 import asyncpg
 import msgspec
 import structlog
 from eventsourcing.persistence import IntegrityError, Tracking
+from opentelemetry.trace import SpanKind
 
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
 from agenthub_runtime.projections import queries
 from agenthub_runtime.projections.tracking import AsyncpgTrackingRecorder, Generation
+from agenthub_runtime.telemetry.conventions import EVENTS as EVENTS_IN
+from agenthub_runtime.telemetry.conventions import SEQUENCE
+from agenthub_runtime.telemetry.instruments import PROJECTION_BATCH
+from agenthub_runtime.telemetry.tracing import Telemetry
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +39,7 @@ LOCK_ROUND_S = 20
 TRIES = 3
 TRY_AGAIN_S = 0.05
 REASON_MAX = 300
+_LINKS = 16
 # Errors about what was to be written, and not about the database, the log or the lock: values that a column does
 # not take, and what code of ours raises that was not made for a value.
 _BLAMES_A_MESSAGE: tuple[type[Exception], ...] = (
@@ -89,7 +96,7 @@ class AsyncProjection(ABC):
 
 
 class AsyncProjectionRunner:
-    """Runs one projection on one generation, on a database connection of its own.
+    """Runs one projection on one generation, on a database connection of its own; calls `written` with each batch.
 
     Any number may run for the same generation: one works, the others wait for its lock.
     """
@@ -102,6 +109,8 @@ class AsyncProjectionRunner:
         generation: Generation,
         *,
         channel: str = "",
+        telemetry: Telemetry | None = None,
+        written: Callable[[Sequence[Recorded]], None] | None = None,
     ) -> None:
         self._log = log
         self._database = database
@@ -109,6 +118,8 @@ class AsyncProjectionRunner:
         self._generation = generation
         self._recorder = AsyncpgTrackingRecorder(generation)
         self._channel = channel
+        self._telemetry = telemetry
+        self._written = written
         self.position = 0
 
     async def run(self, *, until: int | None = None) -> None:
@@ -206,6 +217,24 @@ class AsyncProjectionRunner:
             await attempt.rollback()
 
     async def _write(self, connection: Connection, batch: Sequence[Recorded]) -> None:
+        began = time.perf_counter()
+        with self._span(batch):
+            await self._transact(connection, batch)
+        PROJECTION_BATCH.add(time.perf_counter() - began, {})
+
+    @contextmanager
+    def _span(self, batch: Sequence[Recorded]) -> Iterator[None]:
+        """A trace of its own, linked to the goals whose events are in the batch: they do not wait for it."""
+        if self._telemetry is None or not self._telemetry.records:
+            yield
+            return
+        headers = {recorded.headers.get("traceparent", "") for recorded in batch[:_LINKS]}
+        links = {f"event {number}": header for number, header in enumerate(sorted(headers)) if header}
+        about = {EVENTS_IN: len(batch), SEQUENCE: batch[-1].seq}
+        with self._telemetry.span("project batch", attributes=about, kind=SpanKind.CONSUMER, links=links):
+            yield
+
+    async def _transact(self, connection: Connection, batch: Sequence[Recorded]) -> None:
         changes = await self._projection.process_events(batch, position=self.position)
         reached = batch[-1].seq
         async with connection.transaction():
@@ -217,6 +246,8 @@ class AsyncProjectionRunner:
             if self._channel:
                 await connection.execute(queries.NOTIFY, self._channel, str(reached))
         self.position = reached
+        if self._written is not None:
+            self._written(batch)
 
 
 def _in_a_line(error: Exception) -> str:

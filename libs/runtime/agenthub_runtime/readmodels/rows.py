@@ -23,8 +23,9 @@ from agenthub_events.catalogue.values import (
 
 class GoalRow(msgspec.Struct, kw_only=True):
     """A goal at a glance. `head` is the branch as merged; `cost_usd` leaves out what has no known price
-    (`unpriced_calls`); `needs_you` means that a person is asked, or the result waits for a verdict; `settled` that
-    it is over and nothing is left to be tidied up."""
+    (`unpriced_calls`); `forked_from` is the goal from whose event `forked_at_seq` this one goes on; `needs_you`
+    means that a person is asked, or the result waits for a verdict; `settled` that it is over and nothing is left
+    to be tidied up."""
 
     table: ClassVar[str] = "goals"
     key: ClassVar[tuple[str, ...]] = ("goal_id",)
@@ -39,6 +40,8 @@ class GoalRow(msgspec.Struct, kw_only=True):
     autonomy: str = "full"
     manual: bool = False
     submitted_by: str = ""
+    forked_from: str = ""
+    forked_at_seq: int = 0
     status: str = "accepted"
     paused_by: str = ""
     pause_reason: str = ""

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from agenthub_runtime.processes import spawn
 from agenthub_runtime.repository.errors import CommitMissing, RepositoryError
+from agenthub_runtime.telemetry.conventions import PROCESS_COMMAND, PROCESS_EXIT
+from agenthub_runtime.telemetry.tracing import step
 
 _IDENTITY = "agenthub"
 _ADDRESS = "agenthub@localhost"
@@ -47,9 +51,20 @@ _CONFIG = {
     "gc.auto": "0",
     "maintenance.auto": "false",
     "pack.threads": "1",
+    "pack.windowMemory": "64m",
+    "core.bigFileThreshold": "16m",
+    "fetch.unpackLimit": "1",
     "advice.detachedHead": "false",
     "commit.gpgSign": "false",
 }
+
+# What exceeds it is told by the exit code and an error, where the signal would tell nothing.
+_SHELL = "/bin/sh"
+_LIMITED = 'trap "" XFSZ; ulimit -f "$0"; exec "$@"'
+_BLOCK = 512
+
+QUICK_PACKING = ("-c", "core.bigFileThreshold=1m", "-c", "pack.windowMemory=64m")
+"""Large files are packed as they are, without a search for what they have in common with others."""
 
 ATTRIBUTES = "* -text !eol -ident -filter !working-tree-encoding !merge !diff !whitespace\n"
 """Outranks every `.gitattributes` in a tree: bytes go in and out as they are, merges are plain."""
@@ -70,6 +85,15 @@ EXCLUDES = "\n".join(
         ".coverage.*",
         ".venv/",
         "node_modules/",
+        ".tox/",
+        ".nox/",
+        ".gradle/",
+        ".next/",
+        ".nuxt/",
+        ".turbo/",
+        ".parcel-cache/",
+        ".eggs/",
+        "*.egg-info/",
         "",
     )
 )
@@ -118,19 +142,23 @@ class Git:
         codes: Collection[int] = (0,),
         limit: int | None = None,
         literal_paths: bool = True,
+        file_bytes: int | None = None,
     ) -> GitOutput:
         """Run one command with `data` on its standard input.
 
         With a `limit` at most so many bytes of output are read. `literal_paths` False: for a command that takes
-        no paths as patterns, and refuses to be told so. Raises `RepositoryError` for an exit code that
-        is not among `codes`.
+        no paths as patterns, and refuses to be told so. `file_bytes`: no file that it writes may become larger.
+        Raises `RepositoryError` for an exit code that is not among `codes`.
         """
-        ran = await spawn.run(
-            [self._binary, *(["--literal-pathspecs"] if literal_paths else []), *arguments],
-            env=self._full_environment(),
-            data=data,
-            limit=limit,
-        )
+        bounded = [] if file_bytes is None else [_SHELL, "-c", _LIMITED, str(file_bytes // _BLOCK)]
+        with step(f"git {_command(arguments)}", {PROCESS_COMMAND: "git"}) as span:
+            ran = await spawn.run(
+                [*bounded, self._binary, *(["--literal-pathspecs"] if literal_paths else []), *arguments],
+                env=self._full_environment(),
+                data=data,
+                limit=limit,
+            )
+            span.set_attribute(PROCESS_EXIT, ran.code)
         output = GitOutput(ran.code, ran.stdout, ran.stderr.decode("utf-8", "replace"), ran.cut)
         if output.code not in codes and not output.cut:
             said = (output.stderr.strip() or output.text.strip())[-_ERROR_CHARS:]
@@ -161,6 +189,43 @@ class Git:
             environment[f"GIT_CONFIG_KEY_{number}"] = key
             environment[f"GIT_CONFIG_VALUE_{number}"] = value
         return {**environment, **self._environment}
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The name of the command, behind settings that are given with it."""
+    behind = 0
+    while arguments[behind] == "-c":
+        behind += 2
+    return arguments[behind]
+
+
+def upload_pack(source: Path) -> str:
+    """What reads a repository on this machine for a fetch, as git takes it for `--upload-pack`.
+
+    Whoever owns that repository: this account has been asked to read it, and no other one.
+    """
+    return shlex.join(["git", *_trusting(source), "-c", "pack.threads=1", *QUICK_PACKING, "upload-pack"])
+
+
+def receive_pack(target: Path) -> str:
+    """What writes a branch into a repository on this machine, as git takes it for `--receive-pack`.
+
+    No hook of that repository runs, and the branch that is checked out there stays as it is.
+    """
+    settings = ("core.hooksPath=/dev/null", "core.alternateRefsCommand=true", "receive.denyCurrentBranch=refuse")
+    quiet = ("receive.autogc=false", "receive.denyNonFastForwards=true")
+    words = [word for setting in (*settings, *quiet) for word in ("-c", setting)]
+    return shlex.join(["git", *_trusting(target), *words, "receive-pack"])
+
+
+def _trusting(source: Path) -> list[str]:
+    own = {source, source / ".git"}
+    with suppress(OSError):
+        linked = (source / ".git").read_text(errors="replace").removeprefix("gitdir:").strip()
+        git_dir = source / linked
+        own |= {git_dir, git_dir.parent.parent, git_dir.parent.parent.parent}
+    places = sorted({str(form) for place in own for form in (place, place.resolve())})
+    return [word for place in places for word in ("-c", f"safe.directory={place}")]
 
 
 def checked(commit: str) -> str:

@@ -19,19 +19,42 @@ import msgspec
 from agenthub_events.catalogue.values import LeftOut
 from agenthub_events.ports import Artifacts
 from agenthub_runtime.file_lock import try_lock
-from agenthub_runtime.repository.errors import BundleInvalid, CommitMissing, RepositoryError
-from agenthub_runtime.repository.git import ATTRIBUTES, EXCLUDES, Git, checked
-from agenthub_runtime.repository.history import EMPTY_TREE, History
-from agenthub_runtime.repository.source import UPLOAD_PACK, examine
+from agenthub_runtime.repository.bundles import (
+    KEPT,
+    SHALLOW,
+    SUBMODULES,
+    cut_history,
+    name_all,
+    named,
+    names_below,
+    take_in,
+    write_bundle,
+)
+from agenthub_runtime.repository.errors import CommitMissing, RepositoryError
+from agenthub_runtime.repository.git import ATTRIBUTES, EXCLUDES, QUICK_PACKING, Git, checked, upload_pack
+from agenthub_runtime.repository.history import EMPTY_TREE, SUBMODULE_MODE, History
+from agenthub_runtime.repository.seen_history import objects_of
+from agenthub_runtime.repository.sources.fetching import HISTORY_BYTES, OVER_LIMIT, fetch_bounded
+from agenthub_runtime.repository.sources.lfs import names_beside
+from agenthub_runtime.repository.sources.source import examine
 from agenthub_runtime.repository.trees import GONE, delete_tree
-from agenthub_runtime.repository.workspaces import Snapshot, make_workspace, remove_workspace, take_snapshot
+from agenthub_runtime.repository.workspaces import (
+    Snapshot,
+    make_workspace,
+    remove_workspace,
+    take_file,
+    take_snapshot,
+)
 
 ROOT_COMMIT = "94f9702636ea142eadff7e880a528dca988509f6"
 """The empty commit from which every goal without a repository starts; the same bytes on every machine."""
 
 _ROOT_MESSAGE = "Start from nothing\n"
 _ROOT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-_KEPT = "refs/agenthub/"
+_ANY_CODE = range(256)
+_SAID = 500
+_SCRATCH = "bundle-"
+_HEADS = "refs/heads/"
 _LOCK_PAUSE_S = 0.02
 
 
@@ -75,6 +98,8 @@ class GoalRepository(History):
         super().__init__(path)
         self._artifacts = artifacts
         self._turn = asyncio.Lock()
+        # Those of commits that were made here.
+        self._parents: dict[str, tuple[str, ...]] = {}
 
     @classmethod
     async def open(cls, path: Path, artifacts: Artifacts) -> GoalRepository:
@@ -86,6 +111,11 @@ class GoalRepository(History):
             # Under the lock: who asks whether it is in use finds it used, or does not find it.
             await asyncio.to_thread(os.utime, path)
         return repository
+
+    @property
+    def objects(self) -> Path:
+        """What the history of a workspace is read from; sandboxes show it, read-only, under this very path."""
+        return objects_of(self.path)
 
     async def remove_unless_used(self, since: float) -> bool:
         """Remove the folder unless somebody has opened it after `since` (seconds of the file system's clock)."""
@@ -107,55 +137,93 @@ class GoalRepository(History):
             for link in links:
                 if await self._keeps(link.head):
                     continue
-                heads = await self._unbundle(await self._artifacts.get(link.bundle_digest))
+                heads = await self._unbundle(link.bundle_digest)
                 if link.head not in heads:
                     raise CommitMissing(
                         f"Bundle {link.bundle_digest[:12]} leads to {', '.join(heads) or 'nothing'}, "
                         f"the log says {link.head}."
                     )
 
-    async def absorb(self, data: bytes) -> tuple[str, ...]:
-        """Take in a bundle and return the commits that it leads to. Raises `BundleInvalid`."""
+    async def absorb(self, digest: str) -> tuple[str, ...]:
+        """Take in a stored bundle and return the commits that it leads to.
+
+        Raises `ArtifactMissing` and `BundleInvalid`.
+        """
         async with self._alone():
-            return await self._unbundle(data)
+            return await self._unbundle(digest)
 
-    async def bundle(self, base: str | None, head: str) -> bytes:
-        """What `head` has beyond `base` (None: everything), for `absorb` elsewhere."""
+    async def bundle(self, base: str | None, head: str, *, fetched: bool = False) -> str:
+        """Store what `head` has beyond `base` (None: everything), for `absorb` elsewhere; its digest.
+
+        `fetched`: between them is what was fetched, which may have brought submodules of its own.
+        """
         await self._keep(head)
-        beyond = [f"^{checked(base)}"] if base else []
-        output = await self._git.run("bundle", "create", "--quiet", "-", f"{_KEPT}{head}", *beyond)
-        return output.stdout
+        async with self._scratch() as folder:
+            beside = await names_beside(self._git, base, head)
+            beside += await names_below(self._git, SHALLOW, SUBMODULES) if base and fetched else []
+            await write_bundle(self._git, folder / "bundle", base, head, beside)
+            return await self._artifacts.put_file(folder / "bundle")
 
-    async def full_bundle(self, head: str, branch: str) -> bytes:
-        """A bundle that `git clone` takes: the whole history of `head` as HEAD and as `branch`."""
+    @contextlib.asynccontextmanager
+    async def full_bundle(self, head: str, branch: str) -> AsyncIterator[Path]:
+        """A file with a bundle of all that is here of the history of `head`, as HEAD and as `branch`.
+
+        `git clone` takes it, unless the history is cut: then it holds the names of where it is.
+        """
         await self.tree_of(head)
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-bundle-"))
-        try:
-            git = Git(folder, {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.path / "objects")})
+        async with self._scratch() as folder:
+            git = Git(folder / "git", {"GIT_ALTERNATE_OBJECT_DIRECTORIES": str(self.path / "objects")})
             await git.run("check-ref-format", "--branch", branch)
             await git.run(
                 "init", "--quiet", "--bare", "--object-format=sha1", "--template=", f"--initial-branch={branch}"
             )
-            await git.run("update-ref", f"refs/heads/{branch}", head)
-            bundled = await git.run("bundle", "create", "--quiet", "-", "HEAD", f"refs/heads/{branch}")
-            return bundled.stdout
-        finally:
-            await asyncio.to_thread(delete_tree, folder)
+            large = await named(self._git, await names_beside(self._git, None, head))
+            cut = [name.removeprefix(SHALLOW) for name in await names_below(self._git, SHALLOW)]
+            await cut_history(git, cut)
+            names = [(head, f"refs/heads/{branch}"), *((one, f"{SHALLOW}{one}") for one in cut), *large]
+            await name_all(git, names)
+            file = folder / "bundle"
+            beside = [name for _, name in names[1:]]
+            await git.run(
+                *QUICK_PACKING, "bundle", "create", "--quiet", str(file), "HEAD", f"refs/heads/{branch}", *beside
+            )
+            yield file
 
-    async def import_local(self, source: Path) -> str:
+    async def import_local(self, source: Path, *, history_bytes: int = HISTORY_BYTES) -> str:
         """Bring in the HEAD of a repository on this machine and return its commit. Raises `RepositoryError`.
 
-        `SourceRefused` when its state does not allow it.
+        `SourceRefused` when its state does not allow it. A history of more than `history_bytes` is cut.
         """
         await examine(source)
-        async with self._alone():
-            await self._git.run(
-                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", f"--upload-pack={UPLOAD_PACK}"),
-                *("--", str(source), "+HEAD:refs/import/head"),
+
+        async def fetch(options: Sequence[str], limit: int) -> bool:
+            output = await self._git.run(
+                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", *options),
+                *(f"--upload-pack={upload_pack(source)}", "--", str(source), "+HEAD:refs/import/head"),
+                codes=_ANY_CODE,
+                file_bytes=limit,
             )
+            if output.code and OVER_LIMIT not in output.stderr:
+                raise RepositoryError(f"git could not fetch {source}: {output.stderr.strip()[-_SAID:]}")
+            return not output.code
+
+        async with self._alone():
+            await fetch_bounded(self._git, fetch, history_bytes)
             head = (await self._git.run("rev-parse", "--verify", "refs/import/head^{commit}")).word
             await self._keep(head)
             return head
+
+    async def commits_before_the_cut(self, commit: str) -> int:
+        """How many commits are here of a history that was cut; 0: it is here from its beginning."""
+        cut = {name.removeprefix(SHALLOW) for name in await names_below(self._git, SHALLOW)}
+        if not cut:
+            return 0
+        known = (await self._git.run("rev-list", checked(commit))).text.split()
+        return len(known) if cut & set(known) else 0
+
+    async def submodules(self, commit: str) -> tuple[str, ...]:
+        """The places of a commit's tree that belong to other repositories."""
+        return tuple(entry.path for entry in await self.files(commit) if entry.mode == SUBMODULE_MODE)
 
     async def exclusively(self, act: Callable[[Git], Awaitable[str]]) -> str:
         """Let `act` work in this repository, alone, and keep the commit that it returns. Raises as it does."""
@@ -164,10 +232,13 @@ class GoalRepository(History):
             await self._keep(commit)
             return commit
 
-    async def checkout(self, commit: str, path: Path) -> None:
-        """Make the folder `path` a workspace with the files of `commit`; what was there before is replaced."""
+    async def checkout(self, commit: str, path: Path, *, head: str = "") -> None:
+        """Make the folder `path` a workspace with the files of `commit`; what was there before is replaced.
+
+        Commands in it see a history of which `head` (empty: `commit`) is checked out.
+        """
         await self.tree_of(commit)
-        await make_workspace(self._git, commit, path)
+        await make_workspace(self._git, commit, path, head and checked(head))
 
     async def discard_workspace(self, path: Path) -> None:
         """Delete a workspace; one that does not exist is no error."""
@@ -177,6 +248,20 @@ class GoalRepository(History):
         """The tree of a workspace that was checked out here, without a commit. Raises `WorkspaceRefused`."""
         return await take_snapshot(self._git, path, parent)
 
+    async def commit_file(
+        self, path: Path, name: str, *, parent: str, message: str, when: datetime
+    ) -> Committed | None:
+        """As `commit_workspace`, where a file has been written since `parent` and nothing else was touched.
+
+        None: the whole workspace has to be looked at. What is left out of it is as it was.
+        """
+        tree = await take_file(self._git, path, parent, name)
+        if tree is None:
+            return None
+        changed = tree != await self.tree_of(parent)
+        commit = await self._commit(tree, (parent,), message, when) if changed else parent
+        return Committed(commit=commit, tree=tree, changed=changed)
+
     async def commit_workspace(self, path: Path, *, parent: str, message: str, when: datetime) -> Committed:
         """Store a workspace as a commit on `parent`, its time `when`. Raises `WorkspaceRefused`."""
         taken = await self.snapshot(path, parent)
@@ -185,6 +270,10 @@ class GoalRepository(History):
         return Committed(
             commit=commit, tree=taken.tree, changed=changed, left_out=taken.left_out, litter=taken.litter
         )
+
+    async def is_ancestor(self, older: str, newer: str) -> bool:
+        """Whether `newer` contains `older` (a commit contains itself)."""
+        return older in (newer, *self._parents.get(newer, ())) or await super().is_ancestor(older, newer)
 
     async def merge(self, *, ours: str, theirs: str, message: str, when: datetime) -> Merged | Conflicted:
         """Join two commits without a work tree; equal input makes an equal commit on every machine."""
@@ -199,34 +288,68 @@ class GoalRepository(History):
             return Conflicted(tuple(sorted(set(files))))
         return Merged(await self._commit(tree, (ours, theirs), message, when), tree)
 
+    async def merge_marked(self, ours: tuple[str, str], theirs: tuple[str, str]) -> str:
+        """A commit of both sides, each with the name that marks its part of every conflict: for a workspace alone.
+
+        Equal input makes an equal commit on every machine.
+        """
+        sides = [(f"{_HEADS}{name}", commit) for name, commit in (ours, theirs)]
+        async with self._alone():
+            # git marks a conflict with the names that it is given.
+            await name_all(self._git, [(commit, name) for name, commit in sides])
+            names = (ours[0], theirs[0])
+            output = await self._git.run("merge-tree", "--write-tree", "--no-messages", "-z", *names, codes=(0, 1))
+            await self._git.run(
+                "update-ref", "--stdin", data="".join(f"delete {name}\n" for name, _ in sides).encode()
+            )
+        message = f"Merge {theirs[0]} into {ours[0]}, with its conflicts\n"
+        return await self._commit(output.fields()[0], (ours[1], theirs[1]), message, _ROOT_TIME)
+
+    async def join(self, tree: str, parents: tuple[str, str], message: str, when: datetime) -> Committed:
+        """A merge of two commits whose outcome is `tree`."""
+        return Committed(commit=await self._commit(tree, parents, message, when), tree=tree, changed=True)
+
     async def _commit(self, tree: str, parents: Sequence[str], message: str, when: datetime) -> str:
         stamp = f"@{int(when.timestamp())} +0000"
         git = self._git.with_environment(GIT_AUTHOR_DATE=stamp, GIT_COMMITTER_DATE=stamp)
         ancestry = [word for parent in parents for word in ("-p", checked(parent))]
         commit = (await git.run("commit-tree", tree, *ancestry, data=message.encode())).word
         await self._keep(commit)
+        self._trees[commit] = tree
+        self._parents[commit] = tuple(parents)
         return commit
 
     async def _keep(self, commit: str) -> None:
-        await self._git.run("update-ref", f"{_KEPT}{checked(commit)}", commit)
+        if not await asyncio.to_thread(self._is_named, commit):
+            await self._git.run("update-ref", f"{KEPT}{checked(commit)}", commit)
+
+    def _is_named(self, commit: str) -> bool:
+        """Whether the name of the commit lies there as a file; a packed one is found by git alone."""
+        try:
+            return (self.path / f"{KEPT}{checked(commit)}").read_text() == f"{commit}\n"
+        except OSError:
+            return False
 
     async def _keeps(self, commit: str) -> bool:
-        name = f"{_KEPT}{checked(commit)}"
+        if await asyncio.to_thread(self._is_named, commit):
+            return True
+        name = f"{KEPT}{checked(commit)}"
         output = await self._git.run("rev-parse", "--verify", "--quiet", name, codes=(0, 1, 128))
         return output.code == 0
 
-    async def _unbundle(self, data: bytes) -> tuple[str, ...]:
-        file = await asyncio.to_thread(_spool, data, self.path)
+    async def _unbundle(self, digest: str) -> tuple[str, ...]:
+        async with self._scratch() as folder:
+            await self._artifacts.get_file(digest, folder / "bundle")
+            return await take_in(self._git, folder / "bundle")
+
+    @contextlib.asynccontextmanager
+    async def _scratch(self) -> AsyncIterator[Path]:
+        """A folder for files that are needed for a moment, on the disk of the repository."""
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=_SCRATCH, dir=self.path))
         try:
-            listed = await self._git.run("bundle", "unbundle", str(file))
-        except RepositoryError as error:
-            raise BundleInvalid(f"A bundle of {len(data)} bytes cannot be taken in: {error}") from error
+            yield folder
         finally:
-            file.unlink(missing_ok=True)
-        heads = tuple(dict.fromkeys(line.split()[0] for line in listed.text.splitlines()))
-        for head in heads:
-            await self._keep(head)
-        return heads
+            await asyncio.to_thread(delete_tree, folder)
 
     async def _create(self) -> None:
         """Make the repository under a temporary name, so that a half made one is never found."""
@@ -275,10 +398,3 @@ def _write_rules(git_dir: Path) -> None:
     info.mkdir(exist_ok=True)
     (info / "attributes").write_text(ATTRIBUTES)
     (info / "exclude").write_text(EXCLUDES)
-
-
-def _spool(data: bytes, folder: Path) -> Path:
-    handle, name = tempfile.mkstemp(prefix="bundle-", dir=folder)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    return Path(name)

@@ -15,8 +15,12 @@ from agenthub_runtime.repository.shown_paths import meant_paths, shown_path
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 DIFF_BYTES = 4 << 20
+SUBMODULE_MODE = "160000"
 _PATHS_A_CALL = 500
 _LISTING_BYTES = 64 << 20
+
+
+_ENTRIES_KEPT = 100_000
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,9 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     blob: str
     size: int
+
+
+_LISTINGS: dict[tuple[str, str], tuple[FileEntry, ...]] = {}
 
 
 class Blamed(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +48,7 @@ class History:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._git = Git(path)
+        self._trees: dict[str, str] = {}
 
     async def has(self, commit: str) -> bool:
         """Whether the commit is here, with everything that it builds on."""
@@ -49,11 +57,15 @@ class History:
 
     async def tree_of(self, commit: str) -> str:
         """The id of the commit's tree. Raises `CommitMissing`."""
+        known = self._trees.get(commit)
+        if known is not None:
+            return known
         output = await self._git.run(
             "rev-parse", "--verify", "--quiet", f"{checked(commit)}^{{tree}}", codes=(0, 1, 128)
         )
         if output.code:
             raise CommitMissing(f"Commit {commit} is not in {self.path.name}; its bundle has not been fetched.")
+        self._trees[commit] = output.word
         return output.word
 
     async def is_ancestor(self, older: str, newer: str) -> bool:
@@ -93,8 +105,21 @@ class History:
         )
         return output.fields()
 
-    async def files(self, commit: str) -> list[FileEntry]:
-        """Every file of the commit, sorted by path. Raises `RepositoryError` where they are too many to list."""
+    async def files(self, commit: str) -> Sequence[FileEntry]:
+        """Every file of the commit, sorted by path. Raises `RepositoryError` where they are too many to list.
+
+        The newest listings are kept: a commit never changes, and is asked for several times in an attempt.
+        """
+        listing = (str(self.path), checked(commit))
+        found = _LISTINGS.pop(listing, None)
+        if found is None:
+            found = await self._listed(commit)
+        _LISTINGS[listing] = found
+        while len(_LISTINGS) > 1 and sum(map(len, _LISTINGS.values())) > _ENTRIES_KEPT:
+            _LISTINGS.pop(next(iter(_LISTINGS)))
+        return found
+
+    async def _listed(self, commit: str) -> tuple[FileEntry, ...]:
         output = await self._git.run(
             "ls-tree", "-r", "-l", "-z", "--full-tree", checked(commit), limit=_LISTING_BYTES
         )
@@ -103,7 +128,7 @@ class History:
                 f"Commit {commit} has more files than are listed ({_LISTING_BYTES >> 20} MiB of names): such a"
                 " tree cannot be worked on."
             )
-        return [_file_entry(line) for line in output.fields()]
+        return tuple(_file_entry(line) for line in output.fields())
 
     async def show(self, commit: str, path: str) -> bytes:
         """The content of one file (of a link: its target) by its path, also as shown. Raises `CommitMissing`."""
@@ -129,6 +154,10 @@ class History:
         output = await self._git.run("cat-file", "--batch", data=blobs.encode())
         pieces = _batch(output.stdout, len(entries))
         return {entry.path: data for entry, data in zip(entries, pieces, strict=True)}
+
+    async def beginning(self, entry: FileEntry, max_bytes: int) -> bytes:
+        """The content of a file of a commit, or the first `max_bytes` of it."""
+        return (await self._git.run("cat-file", "blob", entry.blob, limit=max_bytes)).stdout
 
     async def _numstat(self, base: str, head: str, paths: Sequence[str]) -> list[tuple[str, int, int]]:
         output = await self._git.run(

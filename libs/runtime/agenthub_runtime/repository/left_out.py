@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ LISTED = 200
 LITTER = "left out always: tools make it again"
 OF_NESTED = "removed: a nested repository becomes plain files, without its history"
 _LINKS_FOLLOWED = 40
+_LINK = "120000"
 
 
 class Ignored(NamedTuple):
@@ -27,8 +28,11 @@ class Ignored(NamedTuple):
     files: tuple[LeftOut, ...]
 
 
-async def ignored(tree: Git, root: Path) -> Ignored:
-    """What an ignore rule keeps out; the rule is `LITTER` for what tools make again, which is not looked into."""
+async def ignored(tree: Git, root: Path, made: Collection[str] = ()) -> Ignored:
+    """What an ignore rule keeps out; the rule is `LITTER` for what tools make again, which is not looked into.
+
+    `made` are folders that are known to be that, whichever rule is about them.
+    """
     listed = await tree.run("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
     names = [name.rstrip("/") for name in listed.fields()]
     if not names:
@@ -43,10 +47,11 @@ async def ignored(tree: Git, root: Path) -> Ignored:
     )
     parts = iter(told.text.split("\0"))
     rules = {name[2:]: _reason(source, line) for source, line, _, name in zip(*[parts] * 4, strict=False)}
+    rules |= dict.fromkeys(made, LITTER)
     files = (
-        LeftOut(path=path, reason=rules.get(name, "ignored"))
+        LeftOut(path=path, reason=LITTER if path in made else rules.get(name, "ignored"))
         for name in names
-        for path in ([name] if rules.get(name) == LITTER else _files_of(root, name))
+        for path in ([name] if rules.get(name) == LITTER else _files_of(root, name, made))
     )
     return Ignored(tuple(names), tuple(files))
 
@@ -55,33 +60,29 @@ def _reason(source: str, line: str) -> str:
     return LITTER if os.path.isabs(source) or source.startswith("info/") else f"ignored by {source} line {line}"
 
 
-def _files_of(root: Path, name: str) -> Iterator[str]:
-    """The files of an ignored folder; of many only the first, and the folder itself for the rest."""
+def _files_of(root: Path, name: str, made: Collection[str]) -> Iterator[str]:
+    """The files of an ignored folder; of many only the first, and the folder itself for the rest.
+
+    Folders among `made` stand for all that is in them.
+    """
     place = root / name
     if place.is_symlink() or not place.is_dir():
         yield name
         return
-    files = (
-        f"{folder}/{file}".removeprefix(f"{root}/") for folder, _, inner in walk(place) for file in sorted(inner)
-    )
-    for number, file in enumerate(files):
+    for number, file in enumerate(_below(root, place, made)):
         if number == LISTED:
             yield f"{name}/"
             return
         yield file
 
 
-def never_stored(folder: str, names: Sequence[str], files: Sequence[str], root: Path) -> Iterator[LeftOut]:
-    """What git has no form for among the entries of one folder."""
-    if not names and not files and folder != str(root):
-        yield LeftOut(path=f"{_below(root, folder)}/", reason="an empty folder, which git does not keep")
-    for name in files:
-        try:
-            mode = os.lstat(f"{folder}/{name}").st_mode
-        except OSError:
-            continue
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            yield LeftOut(path=_below(root, f"{folder}/{name}"), reason="a pipe, socket or device")
+def _below(root: Path, place: Path, made: Collection[str]) -> Iterator[str]:
+    top = len(str(root)) + 1
+    for folder, names, files in walk(place):
+        yield from sorted(f"{folder}/{file}"[top:] for file in files)
+        passed = [name for name in names if f"{folder}/{name}"[top:] in made]
+        yield from sorted(f"{folder}/{name}"[top:] for name in passed)
+        names[:] = [name for name in names if name not in passed]
 
 
 def outside_ignored(found: Iterable[LeftOut], places: Iterable[str]) -> list[LeftOut]:
@@ -122,5 +123,24 @@ def links_on_the_way(root: Path, name: str) -> tuple[list[str], bool]:
     return passed, False
 
 
-def _below(root: Path, path: str) -> str:
-    return path.removeprefix(f"{root}/")
+def changed_links(raw: list[str]) -> Iterator[str]:
+    """Paths of new or changed symbolic links in the output of `diff-index --raw -z`."""
+    for description, name in zip(raw[::2], raw[1::2], strict=True):
+        if description.split()[1] == _LINK:
+            yield name
+
+
+async def escaping_links(tree: Git, path: Path, fresh: Set[str]) -> tuple[str, ...]:
+    """The new or changed links that lead out of the workspace, or by which an older one now does."""
+    listed = await tree.run("ls-files", "--stage", "-z")
+    links = [line.split("\t", 1)[1] for line in listed.fields() if line.startswith(f"{_LINK} ")]
+    return await asyncio.to_thread(_leading_out, path, links, fresh)
+
+
+def _leading_out(root: Path, links: Sequence[str], fresh: Set[str]) -> tuple[str, ...]:
+    found: set[str] = set()
+    for name in links:
+        passed, leaves = links_on_the_way(root, name)
+        if leaves:
+            found.update([name] if name in fresh else fresh & set(passed))
+    return tuple(sorted(found))

@@ -48,9 +48,10 @@ def _listed(folder: str) -> tuple[list[str], list[str], set[str]]:
     links: set[str] = set()
     with os.scandir(folder) as entries:
         for entry in entries:
-            is_folder = False
-            with suppress(OSError):
+            try:
                 is_folder = entry.is_dir()
+            except OSError:
+                is_folder = False
             (names if is_folder else files).append(entry.name)
             if is_folder and entry.is_symlink():
                 links.add(entry.name)

@@ -10,24 +10,23 @@ from typing import Any
 from agenthub_events.errors import InvalidInput
 from agenthub_events.redaction import can_be_masked
 from agenthub_runtime.settings.api_keys import read_api_key
+from agenthub_runtime.settings.repositories import GIT_TOKENS
 from agenthub_runtime.settings.setting import Setting
+from agenthub_runtime.settings.stores import DATABASE_URL, NATS_URL, READER_PASSWORD
 from agenthub_runtime.settings.table import (
     ANTHROPIC_API_KEY,
     ANTHROPIC_BASE_URL,
     API_KEYS,
-    DATABASE_URL,
-    GIT_TOKENS,
     HUB_KEY,
     LINK_KEY,
-    NATS_URL,
     OTLP_ENDPOINT,
     OTLP_HEADERS,
-    READER_PASSWORD,
+    SEAL_KEY,
     SMTP_URL,
     WEBHOOK_SECRETS,
 )
 
-_KEYS = (ANTHROPIC_API_KEY, HUB_KEY, LINK_KEY, READER_PASSWORD)
+_KEYS = (ANTHROPIC_API_KEY, HUB_KEY, LINK_KEY, READER_PASSWORD, SEAL_KEY)
 _LISTS = (API_KEYS, OTLP_HEADERS, WEBHOOK_SECRETS)
 _ADDRESSES: tuple[Setting[Any], ...] = (NATS_URL, DATABASE_URL, ANTHROPIC_BASE_URL, OTLP_ENDPOINT, SMTP_URL)
 _USER_INFO = re.compile(r"://([^/@]*)@")

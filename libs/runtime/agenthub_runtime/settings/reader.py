@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from agenthub_events.errors import InvalidInput
 from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.settings.from_files import with_values_of_files
 from agenthub_runtime.settings.setting import Setting
 
 T = TypeVar("T")
@@ -14,11 +15,15 @@ Environment: TypeAlias = Mapping[str, str]
 
 
 class SettingsReader:
-    """Reads settings and remembers what did not fit, so that one error can name everything."""
+    """Reads settings and remembers what did not fit, so that one error can name everything.
+
+    `env` is the environment with what its `…_FILE` name.
+    """
 
     def __init__(self, env: Environment) -> None:
-        self.env = env
-        self.problems: list[str] = []
+        self.env: Environment
+        self.problems: list[str]
+        self.env, self.problems = with_values_of_files(env)
 
     def __call__(self, setting: Setting[T]) -> T:
         """The value, or the default when it is unset, empty or does not fit."""

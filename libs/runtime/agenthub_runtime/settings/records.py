@@ -20,6 +20,14 @@ from agenthub_runtime.remotes.credentials import PASSED, GitAccess
 from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.mail_server import MailServer
 from agenthub_runtime.settings.reader import Environment, SettingsReader
+from agenthub_runtime.settings.repositories import (
+    GIT_FORGES,
+    GIT_SSH_KEYS,
+    GIT_TOKENS,
+    PRIVATE_HOSTS,
+    SETUP_HOSTS,
+)
+from agenthub_runtime.settings.stores import DATABASE_URL, NATS_REPLICAS, NATS_URL, READER_PASSWORD
 from agenthub_runtime.settings.table import (
     AGENT_TYPE,
     ALLOW_UNSANDBOXED,
@@ -28,21 +36,18 @@ from agenthub_runtime.settings.table import (
     ANTHROPIC_BASE_URL,
     API_KEYS,
     DATA_DIR,
-    DATABASE_URL,
     EMBEDDED,
     ESCALATE_AFTER,
-    GIT_FORGES,
-    GIT_SSH_KEYS,
-    GIT_TOKENS,
     HOST,
     LINK_KEY,
     LOG_FORMAT,
     LOG_LEVEL,
     MAIL_FROM,
+    METRICS,
+    METRICS_EXPORTER,
     MODEL,
     MODEL_IDLE_S,
     MODELS,
-    NATS_URL,
     NOTIFY,
     NOTIFY_DIGEST,
     NOTIFY_ESCALATION,
@@ -52,11 +57,11 @@ from agenthub_runtime.settings.table import (
     PROVIDER,
     PUBLIC_URL,
     QUIET_HOURS,
-    READER_PASSWORD,
+    SEAL_KEY,
     SECRETS,
-    SETUP_HOSTS,
     SLOTS,
     SMTP_URL,
+    TRACE_RATIO,
     UNANSWERED,
     WEBHOOK_PRIVATE,
     WEBHOOK_SECRETS,
@@ -66,16 +71,27 @@ from agenthub_runtime.settings.table import (
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a process tells what it does, and the `secrets` that it must tell nobody."""
+    """How a process tells what it does, and the `secrets` that it must tell nobody.
+
+    `trace_ratio` is the share of traces that are kept, `metrics` the address at which figures are scraped;
+    a process that listens there says so below the folder `metrics_targets`.
+    """
 
     format: str
     level: str
     otlp_endpoint: str
+    trace_ratio: float = 1.0
+    metrics: str = ""
+    metrics_targets: Path | None = None
+    pushes_metrics: bool = True
     secrets: KnownSecrets = NO_SECRETS
 
 
 class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings of the orchestrator. An empty `database_url` makes it read the log from its beginning."""
+    """Settings of the orchestrator. An empty `database_url` makes it read the log from its beginning.
+
+    `replicas` servers keep each stream that it creates.
+    """
 
     nats_url: str
     database_url: str
@@ -83,6 +99,8 @@ class OrchestratorSettings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings
     escalate_after_s: int = 3_600
     unanswered: str = "wait"
+    seal_key: str = ""
+    replicas: int = 1
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
@@ -111,6 +129,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_unsandboxed: bool
     git: GitAccess = GitAccess()
     setup_hosts: tuple[str, ...] = ()
+    private_hosts: tuple[str, ...] = ()
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -132,6 +151,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     embedded: bool
     data_dir: Path | None
     git: GitAccess = GitAccess()
+    private_hosts: tuple[str, ...] = ()
     log: LogSettings
     public_url: str = ""
     link_key: str = ""
@@ -191,6 +211,8 @@ def read_orchestrator_settings(env: Environment) -> OrchestratorSettings:
             log=_log(read),
             escalate_after_s=read(ESCALATE_AFTER),
             unanswered=read(UNANSWERED),
+            seal_key=read(SEAL_KEY),
+            replicas=read(NATS_REPLICAS),
         )
     )
 
@@ -226,6 +248,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         allow_unsandboxed=read(ALLOW_UNSANDBOXED),
         git=_git(read),
         setup_hosts=read(SETUP_HOSTS),
+        private_hosts=read(PRIVATE_HOSTS),
         log=_log(read),
     )
     return read.checked(settings)
@@ -244,6 +267,7 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
         embedded=read(EMBEDDED),
         data_dir=read.optional(DATA_DIR),
         git=_git(read),
+        private_hosts=read(PRIVATE_HOSTS),
         log=_log(read),
         public_url=read.text(PUBLIC_URL),
         link_key=read.text(LINK_KEY),
@@ -315,6 +339,10 @@ def _log(read: SettingsReader) -> LogSettings:
         format=read(LOG_FORMAT),
         level=read(LOG_LEVEL),
         otlp_endpoint=read.text(OTLP_ENDPOINT),
+        trace_ratio=read(TRACE_RATIO),
+        metrics=read.text(METRICS),
+        metrics_targets=read.optional(DATA_DIR),
+        pushes_metrics=read(METRICS_EXPORTER) != "none",
         secrets=KnownSecrets((*credentials_in(read.env), *read(SECRETS))),
     )
 

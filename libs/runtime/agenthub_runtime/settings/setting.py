@@ -13,7 +13,9 @@ import msgspec
 from agenthub_events.agent_types import AgentType, agent_type_of
 from agenthub_events.notifications.recipients import Recipient, parse_recipient
 from agenthub_events.redaction import SHORTEST_SECRET
+from agenthub_events.rules.network import network_host
 from agenthub_events.rules.requirements import parse_duration
+from agenthub_runtime.seal_keys import is_seal_key
 from agenthub_runtime.settings.api_keys import read_api_key
 from agenthub_runtime.settings.worker_counts import parse_workers
 
@@ -97,6 +99,26 @@ def count_of_workers(text: str) -> Mapping[str, int]:
     return parse_workers(text)
 
 
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0.0 <= found <= 1.0:
+        raise ValueError("use a number from 0 to 1")
+    return found
+
+
+def host_and_port(text: str) -> str:
+    """An address to listen at, as `host:port`; empty for none."""
+    host, _, port = text.rpartition(":")
+    is_bare_v6 = ":" in host and not host.startswith("[")
+    if text and (not host or is_bare_v6 or not port.isdecimal() or int(port) >= 1 << 16):
+        raise ValueError("use host:port, such as 127.0.0.1:9464, or 127.0.0.1:0 for any free port")
+    return text
+
+
 def yes_or_no(text: str) -> bool:
     """Whether something is so."""
     return one_of("true", "false", "1", "0", "yes", "no")(text) in ("true", "1", "yes")
@@ -105,6 +127,23 @@ def yes_or_no(text: str) -> bool:
 def texts(text: str) -> tuple[str, ...]:
     """Texts separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def network_hosts(text: str) -> tuple[str, ...]:
+    """Hosts as `host:port`, separated by commas."""
+    return tuple(dict.fromkeys(network_host(entry) for entry in texts(text)))
+
+
+def seal_key(text: str) -> str:
+    """A key of seals, secret or public."""
+    if text and not is_seal_key(text):
+        raise ValueError("use 64 hexadecimal digits, as `agenthub nats keys env` makes them")
+    return text
+
+
+def seal_keys(text: str) -> tuple[str, ...]:
+    """Public keys of seals, separated by commas."""
+    return tuple(map(seal_key, texts(text)))
 
 
 def api_keys(text: str) -> tuple[str, ...]:

@@ -8,51 +8,46 @@ from typing import Any
 from agenthub_events.agent_types import AGENT_TYPES, AgentType
 from agenthub_events.notifications.quiet_hours import parse_quiet_hours
 from agenthub_runtime.settings.mail_server import parse_mail_server
+from agenthub_runtime.settings.repositories import (
+    GIT_FORGES,
+    GIT_SSH_KEYS,
+    GIT_TOKENS,
+    PRIVATE_HOSTS,
+    SETUP_HOSTS,
+)
 from agenthub_runtime.settings.setting import (
     Setting,
     address,
     agent_types,
     api_keys,
-    by_host,
     count_of_workers,
     declared_secrets,
     duration,
     folder,
     header_values,
+    host_and_port,
     mailbox,
-    nats_addresses,
     one_of,
     recipients,
+    seal_key,
+    seal_keys,
+    share,
     texts,
     webhook_secrets,
     whole_number,
     yes_or_no,
 )
+from agenthub_runtime.settings.stores import (
+    DATABASE_PASSWORD,
+    DATABASE_URL,
+    NATS_CA,
+    NATS_REPLICAS,
+    NATS_SEED,
+    NATS_URL,
+    READER_PASSWORD,
+)
 from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS
 
-NATS_URL = Setting(
-    "NATS_URL",
-    "address",
-    nats_addresses,
-    "",
-    "The NATS servers, separated by commas, with user and seed (`nats://worker-coding:SU…@host`) "
-    "or password in the address; a seed is never sent. The embedded stack brings its own.",
-)
-DATABASE_URL = Setting(
-    "DATABASE_URL",
-    "address",
-    address("postgresql", "postgres"),
-    "",
-    "The PostgreSQL database of the read models, with user and password. The embedded stack brings its own.",
-)
-READER_PASSWORD = Setting(
-    "AGENTHUB_READER_PASSWORD",
-    "secret",
-    str,
-    "",
-    "The password of the PostgreSQL role `agenthub_reader`, which may read and not write: the projector makes the "
-    "role when this is set. The embedded stack makes its own.",
-)
 HOST = Setting("AGENTHUB_HOST", "address", str, "127.0.0.1", "The address on which the gateway listens.")
 PORT = Setting(
     "AGENTHUB_PORT",
@@ -163,39 +158,6 @@ ALLOW_UNSANDBOXED = Setting(
     "Let agents' tools run without a sandbox where none works. "
     "They can then read and change all that the worker can.",
 )
-GIT_TOKENS = Setting(
-    "AGENTHUB_GIT_TOKENS",
-    "secret list",
-    by_host,
-    "",
-    "Tokens with which the hub's own git reaches repositories by https, as `host=token` or `host=user:token`, "
-    "separated by commas. Pull and merge requests are made with them too. No agent and no command of a goal sees "
-    "them.",
-)
-GIT_SSH_KEYS = Setting(
-    "AGENTHUB_GIT_SSH_KEYS",
-    "list",
-    by_host,
-    "",
-    "Private ssh keys, without a passphrase, with which the hub's own git reaches repositories, as "
-    "`host=/path/of/the/key`, separated by commas. A host's own key must be in known_hosts.",
-)
-GIT_FORGES = Setting(
-    "AGENTHUB_GIT_FORGES",
-    "list",
-    by_host,
-    "",
-    "Which hosts offer pull or merge requests, as `host=github` or `host=gitlab`, or with the address of their "
-    "API as `host=gitlab:https://…/api/v4`, separated by commas. github.com and gitlab.com are known.",
-)
-SETUP_HOSTS = Setting(
-    "AGENTHUB_SETUP_HOSTS",
-    "list",
-    texts,
-    "",
-    "Further hosts, as `host` or `host:port`, that the setup of a repository may reach beside those that this "
-    "machine's own package clients are set up for; separated by commas.",
-)
 LOG_FORMAT = Setting(
     "AGENTHUB_LOG_FORMAT",
     "choice",
@@ -225,14 +187,38 @@ OTLP_ENDPOINT = Setting(
     "address",
     address("http", "https"),
     "",
-    "Where traces go (OTLP over HTTP). Without it no trace leaves the process.",
+    "Where traces and figures go (OTLP over HTTP). Without it no trace leaves the process.",
 )
 OTLP_HEADERS = Setting(
     "OTEL_EXPORTER_OTLP_HEADERS",
     "secret list",
     header_values,
     "",
-    "What the recipient of traces wants to see, as `name=value`, separated by commas.",
+    "What the recipient of traces and figures wants to see, as `name=value`, separated by commas.",
+)
+TRACE_RATIO = Setting(
+    "OTEL_TRACES_SAMPLER_ARG",
+    "share",
+    share,
+    "1",
+    "Which share of the goals is traced, from 0 to 1: all of a goal or nothing of it. Who sends a `traceparent` "
+    "with a request decides for it.",
+)
+METRICS_EXPORTER = Setting(
+    "OTEL_METRICS_EXPORTER",
+    "choice",
+    one_of("otlp", "none"),
+    "otlp",
+    "none: figures do not go where traces go; they can be scraped all the same.",
+)
+METRICS = Setting(
+    "AGENTHUB_METRICS",
+    "address",
+    host_and_port,
+    "",
+    "Where each service lets Prometheus scrape its figures, as `host:port`. Port 0 takes a free one, and "
+    "`agenthub up` always does; each service writes which into the folder `metrics` of the data folder, for "
+    "`file_sd`. No credential is asked for there: give an address that only Prometheus reaches.",
 )
 SECRETS = Setting(
     "AGENTHUB_SECRETS",
@@ -337,27 +323,35 @@ LINK_KEY = Setting(
     "The key that signs links in messages, the same for notifier and gateway; without it no link in them answers "
     "anything. The embedded stack makes its own.",
 )
+SEAL_KEY = Setting(
+    "AGENTHUB_SEAL_KEY",
+    "secret",
+    seal_key,
+    "",
+    "The key with which the orchestrator signs seals, 64 hexadecimal digits; without it seals are not signed. "
+    "`agenthub nats keys env` makes one; the embedded stack makes its own.",
+)
+SEAL_KEYS = Setting(
+    "AGENTHUB_SEAL_KEYS",
+    "list",
+    seal_keys,
+    "",
+    "The public halves of the keys that have signed this hub's seals, the newest first, separated by commas, for "
+    "`agenthub verify` and exports. `agenthub nats keys env` keeps the list; the embedded stack keeps its own.",
+)
 
 SETTINGS: tuple[Setting[Any], ...] = (
     *(HUB_URL, HUB_KEY),
-    *(
-        NATS_URL,
-        DATABASE_URL,
-        READER_PASSWORD,
-        HOST,
-        PORT,
-        API_KEYS,
-        ALLOWED_HOSTS,
-        EMBEDDED,
-        DATA_DIR,
-        PG_BIN,
-        WORKERS,
-    ),
-    *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED, SETUP_HOSTS),
+    *(NATS_URL, NATS_SEED, NATS_CA, NATS_REPLICAS, DATABASE_URL, DATABASE_PASSWORD),
+    *(READER_PASSWORD, HOST, PORT, API_KEYS, ALLOWED_HOSTS),
+    *(EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
+    *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED, SETUP_HOSTS, PRIVATE_HOSTS),
     *(GIT_TOKENS, GIT_SSH_KEYS, GIT_FORGES),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     MODEL_IDLE_S,
     *(NOTIFY, NOTIFY_ESCALATION, NOTIFY_DIGEST, QUIET_HOURS, ESCALATE_AFTER, UNANSWERED, SMTP_URL, MAIL_FROM),
     *(WEBHOOK_SECRETS, WEBHOOK_PRIVATE, PUBLIC_URL, LINK_KEY),
-    *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, SECRETS),
+    *(SEAL_KEY, SEAL_KEYS),
+    *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, TRACE_RATIO),
+    *(METRICS, METRICS_EXPORTER, SECRETS),
 )

@@ -13,6 +13,8 @@ from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import log as q
 from agenthub_events.catalogue import money as m
 from agenthub_events.catalogue import notification as n
+from agenthub_events.catalogue import operations as ops
+from agenthub_events.catalogue import schedule as s
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.errors import InvalidInput
@@ -115,7 +117,12 @@ def lead_after(event: t.TaskCompleted, names: Names) -> str:
 
 @_says(g.GoalAccepted)
 def _accepted(event: g.GoalAccepted, _: Names) -> Told:
-    return _human(event.submitted_by), f"Submitted goal: {event.goal}"
+    hosts = ", ".join(event.constraints.network)
+    reach = f" (its commands may reach {hosts})" if hosts else ""
+    if event.fork is not None:
+        parent = f"{event.fork.goal_id} at event {event.fork.at_seq}"
+        return _human(event.submitted_by), f"Forked {parent}: {event.goal}{reach}"
+    return _human(event.submitted_by), f"Submitted goal: {event.goal}{reach}"
 
 
 _orchestrator(g.GoalPlanned, lambda e, _: f"Generated workflow with {_count(len(e.tasks), 'task')}")
@@ -172,6 +179,8 @@ def _starting(task_id: str, name: str) -> str:
 
 @_says(t.TaskCompleted)
 def _completed(event: t.TaskCompleted, names: Names) -> Told:
+    if event.inherited_from:
+        return ORCHESTRATOR, f"Took over {name_of(event.task_id, names)} as it was done in {event.inherited_from}"
     who = worker_name(event.worker, event.agent) if event.worker else ORCHESTRATOR
     return who, _outcome(event.result, name_of(event.task_id, names), kind_of(event.task_id))
 
@@ -214,7 +223,8 @@ def _parked(event: t.TaskParked, names: Names) -> Told:
 
 @_says(t.MergeConflicted)
 def _conflicted(event: t.MergeConflicted, names: Names) -> Told:
-    return worker_name(event.worker), f"Conflict at {name_of(event.task_id, names)}: {', '.join(event.files)}"
+    what = f"Conflict with {event.target} at" if event.target else "Conflict at"
+    return worker_name(event.worker), f"{what} {name_of(event.task_id, names)}: {', '.join(event.files)}"
 
 
 _orchestrator(
@@ -321,3 +331,50 @@ def _quarantined(event: q.LogQuarantined, _: Names) -> Told:
 @_says(q.LogReleased)
 def _released(event: q.LogReleased, _: Names) -> Told:
     return event.by.title(), f"Goes on with {event.aggregate}"
+
+
+@_says(ops.MaintenanceStarted)
+def _maintenance(event: ops.MaintenanceStarted, _: Names) -> Told:
+    return _human(event.by), f"Put the hub into maintenance{_because(event.reason)}"
+
+
+@_says(ops.MaintenanceEnded)
+def _working_again(event: ops.MaintenanceEnded, _: Names) -> Told:
+    return _human(event.by), "Ended the hub's maintenance"
+
+
+@_says(ops.QueuePaused)
+def _queue_paused(event: ops.QueuePaused, _: Names) -> Told:
+    return _human(event.by), f"Paused the queue of {event.agent_type}{_because(event.reason)}"
+
+
+@_says(ops.QueueResumed)
+def _queue_resumed(event: ops.QueueResumed, _: Names) -> Told:
+    return _human(event.by), f"Resumed the queue of {event.agent_type}"
+
+
+@_says(s.ScheduleAdded)
+def _schedule_added(event: s.ScheduleAdded, _: Names) -> Told:
+    return _human(event.by), f"Added the schedule {event.schedule}: {event.cron} ({event.time_zone})"
+
+
+@_says(s.SchedulePaused)
+def _schedule_paused(event: s.SchedulePaused, _: Names) -> Told:
+    return _human(event.by), f"Paused the schedule {event.schedule}{_because(event.reason)}"
+
+
+@_says(s.ScheduleResumed)
+def _schedule_resumed(event: s.ScheduleResumed, _: Names) -> Told:
+    return _human(event.by), f"Resumed the schedule {event.schedule}"
+
+
+@_says(s.ScheduleRemoved)
+def _schedule_removed(event: s.ScheduleRemoved, _: Names) -> Told:
+    return _human(event.by), f"Removed the schedule {event.schedule}"
+
+
+_orchestrator(s.ScheduleRan, lambda event, _: f"Schedule {event.schedule} began {event.goal_id}")
+_orchestrator(
+    s.ScheduleSkipped,
+    lambda event, _: f"Schedule {event.schedule} began nothing: {event.goal_id} is still being worked on",
+)

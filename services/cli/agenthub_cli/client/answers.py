@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, NoReturn
 
-import httpx2
-
+from agenthub_cli import exit_codes
+from agenthub_cli.client.transport import Response
+from agenthub_cli.client.wording import told
 from agenthub_cli.errors import CommandFailed, NotAHub
 
 _SHOWN = 300
+_MISTAKEN = 422
 
 
 class HubAnswer(dict[str, Any]):
@@ -21,7 +23,7 @@ class HubAnswer(dict[str, Any]):
         raise NotAHub(self.url, f"its answer lacks `{key}`")
 
 
-def answer_in(url: str, response: httpx2.Response) -> HubAnswer:
+def answer_in(url: str, response: Response) -> HubAnswer:
     """The JSON object of a good response. Raises `NotAHub`."""
 
     def known(fields: dict[str, Any]) -> HubAnswer:
@@ -46,13 +48,13 @@ def items_of(page: HubAnswer) -> list[Any]:
     return items
 
 
-def check_stream(url: str, response: httpx2.Response) -> None:
+def check_stream(url: str, response: Response) -> None:
     """Raises `NotAHub` unless a good response is a stream of events."""
     if not response.headers.get("content-type", "").startswith("text/event-stream"):
         raise NotAHub(url, f"it sent {_kind_of(response)}")
 
 
-def failure(url: str, response: httpx2.Response) -> CommandFailed:
+def failure(url: str, response: Response) -> CommandFailed:
     """A response that is no success, in the hub's own words."""
     if response.is_redirect:
         place = response.headers.get("location", "elsewhere")[:_SHOWN]
@@ -61,26 +63,20 @@ def failure(url: str, response: httpx2.Response) -> CommandFailed:
         problem = json.loads(response.content)
     except (ValueError, RecursionError):
         problem = None
-    detail, places = response.reason_phrase, list[str]()
-    if isinstance(problem, dict):
-        detail = str(problem.get("detail") or problem.get("title") or detail)[: 10 * _SHOWN]
+    hint = "set AGENTHUB_API_KEY to a key of this hub" if response.status == 401 else ""
+    code = exit_codes.USAGE if response.status == _MISTAKEN else exit_codes.FAILED
+    if isinstance(problem, dict) and isinstance(problem.get("detail") or problem.get("title"), str):
+        detail = str(problem.get("detail") or problem.get("title"))[: 10 * _SHOWN]
         errors = problem.get("errors")
-        places = [_place(error, detail) for error in errors] if isinstance(errors, list) else []
-    extra = "".join(f"\n  {place}" for place in dict.fromkeys(places) if place)
-    hint = "set AGENTHUB_API_KEY to a key of this hub" if response.status_code == 401 else ""
-    return CommandFailed(f"{detail} (HTTP {response.status_code}){extra}", hint=hint)
+        return CommandFailed(told(detail, _places(errors)), hint=hint, code=code)
+    # Nothing that a hub would say: the status is all there is.
+    return CommandFailed(f"{response.phrase} (HTTP {response.status})", hint=hint)
 
 
-def _place(error: Any, detail: str) -> str:
-    """What is still to be said about a place of the request: nothing that the detail says already."""
-    if not isinstance(error, dict) or not error.get("key"):
-        return ""
-    key, message = str(error["key"]), str(error.get("message", ""))
-    if message not in detail:
-        return f"{key}: {message}"
-    return "" if key.rpartition(".")[2] in detail else f"at {key}"
+def _places(errors: object) -> list[dict[str, Any]]:
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
 
 
-def _kind_of(response: httpx2.Response) -> str:
+def _kind_of(response: Response) -> str:
     kind = response.headers.get("content-type", "").partition(";")[0].strip()[:60]
     return kind or "something without a content type"

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from agenthub_cli.errors import CommandFailed
+from agenthub_cli.program import program
 from agenthub_runtime.processes.spawn import Process
 
 _STOP_S = 15.0
@@ -84,7 +85,7 @@ def leave_running(folder: Path, env: Mapping[str, str], *, probe: bool) -> dict[
     process.stdout.close()
     if not line:
         last = log_path.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:].strip()
-        raise CommandFailed(f"The hub did not start: {last}", hint="`agenthub doctor` looks for the reason")
+        raise CommandFailed(f"The hub did not start: {last}", hint=f"`{program()} doctor` looks for the reason")
     ready: dict[str, Any] = msgspec.json.decode(line)
     return ready
 
@@ -94,7 +95,7 @@ def _await_ready(process: Process, folder: Path, log_path: Path) -> ChildHub:
     line = process.stdout.readline()
     if not line:
         last = log_path.read_text(encoding="utf-8", errors="replace")[-_LAST_WORDS:].strip()
-        raise CommandFailed(f"The hub did not start: {last}", hint="`agenthub doctor` looks for the reason")
+        raise CommandFailed(f"The hub did not start: {last}", hint=f"`{program()} doctor` looks for the reason")
     ready = msgspec.json.decode(line, type=_Ready)
     return ChildHub(ready.url, ready.nats_url, folder, process.pid)
 

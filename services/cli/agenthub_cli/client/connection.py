@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,17 +10,22 @@ from typing import TYPE_CHECKING
 
 from agenthub_cli.client.environment import data_folder, environment, running_hub
 from agenthub_cli.errors import CommandFailed
+from agenthub_cli.program import program
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.settings.setting import Setting
-from agenthub_runtime.settings.table import DATABASE_URL, NATS_URL
+from agenthub_runtime.settings.stores import DATABASE_PASSWORD, DATABASE_URL, NATS_CA, NATS_SEED, NATS_URL
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+    from agenthub_runtime.embedded.data_folder import DataDir
+    from agenthub_runtime.embedded.place import RunningHub
     from agenthub_runtime.jetstream.event_log import JetStreamEventLog
     from agenthub_runtime.postgres.database import Database
 
 _GIVE_UP_S = 5.0
+_BESIDE_THE_BUS = (NATS_SEED.name, NATS_CA.name)
+_BESIDE_THE_DATABASE = (DATABASE_PASSWORD.name,)
 
 
 def nats_address(nats_url: str | None, data_dir: Path | None) -> str:
@@ -60,21 +66,39 @@ async def stores(
         yield JetStreamEventLog(nc), database
 
 
+def embedded_folder(data_dir: Path | None) -> DataDir | None:
+    """The data folder of the hub that runs here, if any. Raises `CommandFailed` when several do."""
+    hub = running_hub(data_dir)
+    return None if hub is None else _folder_of(hub, data_dir)
+
+
+def _folder_of(hub: RunningHub | None, data_dir: Path | None) -> DataDir:
+    from agenthub_runtime.embedded.data_folder import DataDir
+
+    return DataDir(getattr(hub, "data_dir", None) or data_folder(data_dir))
+
+
 def _checked(setting: Setting[str], address: str) -> str:
+    """An address that was given, whole: its secret may stand in a setting or file of its own."""
+    from agenthub_runtime.settings.from_files import with_values_of_files
+
+    own = _BESIDE_THE_BUS if setting is NATS_URL else _BESIDE_THE_DATABASE
+    beside = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") in own}
+    found, problems = with_values_of_files({**beside, setting.name: address})
+    if problems:
+        raise SettingsInvalid(tuple(problems))
     try:
-        return setting.parse(address)
+        return setting.parse(found[setting.name])
     except ValueError as error:
         raise SettingsInvalid((f"{setting.name}: {error}",)) from None
 
 
 def _of_running_hub(data_dir: Path | None, setting: Setting[str]) -> str:
-    from agenthub_runtime.embedded.data_folder import DataDir
-
     hub = running_hub(data_dir)
-    folder = DataDir(getattr(hub, "data_dir", None) or data_folder(data_dir))
+    folder = _folder_of(hub, data_dir)
     if hub is None:
         raise CommandFailed(
             f"No hub runs on {folder.root}, and {setting.name} is not set",
-            hint=f"start one with `agenthub up`, or set {setting.name}, or name the folder with --data-dir",
+            hint=f"start one with `{program()} up`, or set {setting.name}, or name the folder with --data-dir",
         )
     return folder.secrets.authorise(hub.nats_url if setting is NATS_URL else hub.postgres_url)

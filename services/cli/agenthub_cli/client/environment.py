@@ -11,17 +11,37 @@ from agenthub_cli import exit_codes
 from agenthub_cli.errors import CommandFailed
 
 if TYPE_CHECKING:
-    from agenthub_runtime.embedded.data_folder import RunningHub
+    from agenthub_runtime.embedded.place import RunningHub
+
+# What is put into addresses, where it stands beside them.
+_PARTS = ("NATS_SEED", "NATS_CA", "DATABASE_PASSWORD")
 
 
 def environment(data_dir: Path | None = None, *, env: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Settings by their names, with those of the file in `data_dir`, else in the folder that `env` names.
 
-    Raises `SettingsInvalid` when the file cannot be used.
+    What `…_FILE` names is read. Raises `SettingsInvalid` when a file cannot be used.
     """
+    found = dict(env)
+    if any(name.endswith("_FILE") or name in _PARTS for name in env):
+        found = _with_files(env)
+    folder = data_folder(data_dir, env=env)
+    if not os.path.lexists(folder / "agenthub.toml"):
+        # Most folders have none, and what reads it takes longer to load than all the rest.
+        return found
     from agenthub_runtime.settings.settings_file import with_settings_file
 
-    return with_settings_file(env, data_folder(data_dir, env=env))
+    return with_settings_file(found, folder)
+
+
+def _with_files(env: Mapping[str, str]) -> dict[str, str]:
+    from agenthub_runtime.errors import SettingsInvalid
+    from agenthub_runtime.settings.from_files import with_values_of_files
+
+    found, problems = with_values_of_files(env)
+    if problems:
+        raise SettingsInvalid(tuple(problems))
+    return found
 
 
 def running_hub(data_dir: Path | None = None, *, env: Mapping[str, str] = os.environ) -> RunningHub | None:
@@ -29,10 +49,10 @@ def running_hub(data_dir: Path | None = None, *, env: Mapping[str, str] = os.env
 
     Raises `CommandFailed` when several run and none is named.
     """
-    from agenthub_runtime.embedded.data_folder import DataDir
     from agenthub_runtime.embedded.known_hubs import known_hubs
+    from agenthub_runtime.embedded.place import running_hub_on
 
-    hub = DataDir(data_folder(data_dir, env=env)).running_hub()
+    hub = running_hub_on(data_folder(data_dir, env=env))
     if hub is not None or data_dir or env.get("AGENTHUB_DATA_DIR"):
         return hub
     found = known_hubs()
@@ -50,7 +70,7 @@ def data_folder(data_dir: Path | None = None, *, env: Mapping[str, str] = os.env
 
     Raises `DataDirUnusable` when it is no path.
     """
-    from agenthub_runtime.embedded.data_folder import absolute_folder, default_data_dir
+    from agenthub_runtime.embedded.place import absolute_folder, default_data_dir
 
     named = data_dir or env.get("AGENTHUB_DATA_DIR")
     return absolute_folder(Path(named)) if named else default_data_dir()

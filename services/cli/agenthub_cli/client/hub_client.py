@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import queue
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import IO, Any
 
-import httpx2
 import msgspec
-from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
-from agenthub_cli.checked import is_key
-from agenthub_cli.client.address import hub_address, hub_key, on_loopback
+from agenthub_cli.client.address import hub_address, hub_key
 from agenthub_cli.client.answers import HubAnswer, answer_in, check_stream, failure, items_of
 from agenthub_cli.client.environment import environment, running_hub
-from agenthub_cli.client.goal_names import goal_called, in_full
+from agenthub_cli.client.goal_names import LAST, Naming, goal_called, in_full, one_called
+from agenthub_cli.client.transport import AnswerLines, Response, Transport, Unanswered
 from agenthub_cli.errors import CommandFailed, HubUnreachable
+from agenthub_cli.program import program
 
 API = "/api/v1"
-_TIMEOUT_S = 35.0
-
-Url: TypeAlias = Annotated[
-    str | None,
-    Parameter(name="--url", env_var="AGENTHUB_URL", help="Address of the hub; default: the running one"),
-]
-Json: TypeAlias = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, one object a line")]
-Key: TypeAlias = Annotated[
-    str | None,
-    Parameter(
-        name="--key",
-        validator=is_key,
-        help="Idempotency key: the same key is the same command, however often sent",
-    ),
-]
-DataDirOption: TypeAlias = Annotated[
-    Path | None, Parameter(name="--data-dir", env_var="AGENTHUB_DATA_DIR", help="Folder of the embedded hub")
-]
+TIMEOUT_S = 35.0
+_CONNECT_S = 10.0
+_SILENCE_S = 60.0
 
 
 class ServerSentEvent(msgspec.Struct, frozen=True):
@@ -58,25 +42,70 @@ PING = ServerSentEvent("", "ping", "")
 class HubClient:
     """A hub's HTTP interface. Every method raises `CommandFailed` with the hub's own words."""
 
-    def __init__(self, url: str | None = None) -> None:
-        told = environment()
-        self.url = hub_address(url or told.get("AGENTHUB_URL") or running_url(None))
-        key = hub_key(told)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = _client(self.url, headers)
+    def __init__(self, url: str | None = None, *, timeout_s: float = TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self.url, headers = hub_place(url)
+        self._transport = Transport(self.url, headers)
 
     def goal_id(self, name: str) -> str:
         """The id of the goal that is called so: `@last`, the beginning of an id, or the id itself."""
         return goal_called(name, lambda: self.pages("/goals"))
+
+    def question_id(self, name: str) -> str:
+        """The id of the open question that is called so; one that is not open is for the hub to know."""
+        return self._short(name, "/interventions", Naming("question", "questions", "inbox", ""))
+
+    def letter_id(self, name: str) -> str:
+        """The id of the open dead letter that is called so."""
+        return self._short(name, "/dead-letters", Naming("dead letter", "dead letters", "dead-letters", ""))
+
+    def task_id(self, goal_id: str, name: str) -> str:
+        """The id of the goal's task that is called so: its id, its name in the plan, or the beginning of one.
+
+        The newest of several of the same name is meant. Raises `CommandFailed`.
+        """
+        tasks = list(self.pages(f"/goals/{goal_id}/tasks"))
+        ids = {task[by]: task["task_id"] for task in tasks for by in ("key_name", "task_id")}
+        if name == LAST:
+            begun = (str(task["task_id"]) for task in reversed(tasks) if task["started_at"])
+            return next(begun, str(tasks[-1]["task_id"]) if tasks else name)
+        kind = Naming("task", "tasks", f"goal plan {goal_id}", "")
+        return str(ids[one_called(name, reversed(ids), kind)])
+
+    def _short(self, name: str, path: str, kind: Naming) -> str:
+        known = [str(item["id"]) for item in self.pages(path, state="open")]
+        if name != LAST and not any(one.startswith(name) for one in known):
+            # What is over keeps its id: the hub says what has become of it.
+            return name
+        return one_called(name, reversed(known), kind)
+
+    def command(self, words: str) -> str:
+        """A command line that reaches this hub as it stands: it names the hub where it would not be found."""
+        named = "" if self._is_found else f" --url {self.url}"
+        return f"{program()} {words}{named}"
+
+    @cached_property
+    def _is_found(self) -> bool:
+        try:
+            return hub_address(environment().get("AGENTHUB_URL") or running_url(None)) == self.url
+        except CommandFailed:
+            return False
 
     def get(self, path: str, /, **params: Any) -> HubAnswer:
         """GET below the API; `params` that are None are left out."""
         wanted = {k: v for k, v in params.items() if v is not None}
         return answer_in(self.url, self._response("GET", path, params=wanted))
 
-    def get_bytes(self, path: str, **params: Any) -> bytes:
-        """GET a body that is not JSON."""
-        return self._response("GET", path, params=params).content
+    def download(self, path: str, file: IO[bytes]) -> None:
+        """GET a body of any size into a file."""
+        whole = in_full(path, lambda: self.pages("/goals"))
+        try:
+            response = self._transport.download(f"{API}{whole}", file, timeout_s=self._timeout_s)
+        except Unanswered as error:
+            raise HubUnreachable(self.url) from error
+        if not response.is_success:
+            raise failure(self.url, response)
+        file.flush()
 
     def post(self, path: str, body: dict[str, Any], *, key: str | None = None, **params: Any) -> HubAnswer:
         """POST a command; `key` makes a retry the same command."""
@@ -108,60 +137,61 @@ class HubClient:
         start: int | None = None,
         last_id: str = "",
         idle_s: float | None = None,
+        runs: bool = False,
     ) -> Iterator[Iterator[ServerSentEvent]]:
         """Server-sent events of a goal and a type, behind sequence `start` (None: from now on).
 
-        `last_id` goes on after a frame that was seen. With `idle_s` the frame `IDLE` comes up whenever nothing
-        came for so long.
+        `last_id` goes on after a frame that was seen; `runs` adds what agents do meanwhile. With `idle_s` the
+        frame `IDLE` comes up whenever nothing came for so long.
         """
         headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
-        params = {"goal": goal and self.goal_id(goal), "type": kind, "from": start}
+        params = {"goal": goal and self.goal_id(goal), "type": kind, "from": start, "runs": runs or None}
         wanted = {k: v for k, v in params.items() if v is not None}
         try:
-            with self._client.stream(
-                "GET", f"{API}/stream", params=wanted, headers=headers, timeout=httpx2.Timeout(10.0, read=60.0)
-            ) as response:
+            with self._transport.stream(
+                f"{API}/stream", connect_s=_CONNECT_S, silence_s=_SILENCE_S, params=wanted, headers=headers
+            ) as (response, lines):
                 if not response.is_success:
-                    response.read()
                     raise failure(self.url, response)
                 check_stream(self.url, response)
                 if idle_s is None:
-                    yield _frames(response.iter_lines())
+                    yield _frames(iter(lines))
                 else:
-                    with _Reader(response) as reader:
+                    with _Reader(lines) as reader:
                         yield reader.frames(idle_s)
-        except httpx2.TransportError as error:
+        except Unanswered as error:
             raise HubUnreachable(self.url) from error
 
-    def _response(self, method: str, path: str, **options: Any) -> httpx2.Response:
+    def _response(self, method: str, path: str, **options: Any) -> Response:
         whole = in_full(path, lambda: self.pages("/goals"))
         try:
-            response = self._client.request(method, f"{API}{whole}", **options)
-        except httpx2.TimeoutException as error:
-            raise HubUnreachable(self.url, f"nothing came for {_TIMEOUT_S:g} s") from error
-        except httpx2.RequestError as error:
-            raise HubUnreachable(self.url) from error
+            response = self._transport.request(method, f"{API}{whole}", timeout_s=self._timeout_s, **options)
+        except Unanswered as error:
+            why = f"nothing came for {self._timeout_s:g} s" if error.slow else ""
+            raise HubUnreachable(self.url, why) from error
         if not response.is_success:
             raise failure(self.url, response)
         return response
+
+
+def hub_and_goal(url: str | None, name: str) -> tuple[HubClient, str]:
+    """The hub that is meant, and the whole id of the goal that is called so. Raises `CommandFailed`."""
+    hub = HubClient(url)
+    return hub, hub.goal_id(name)
+
+
+def hub_place(url: str | None) -> tuple[str, dict[str, str]]:
+    """The address of the hub, and what shows it the key. Raises `CommandFailed` for what cannot be one."""
+    told = environment()
+    address = hub_address(url or told.get("AGENTHUB_URL") or running_url(None))
+    key = hub_key(told)
+    return address, {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def running_url(data_dir: Path | None) -> str:
     """The address of the hub that runs on this machine, or the default one."""
     hub = running_hub(data_dir)
     return hub.url if hub else "http://127.0.0.1:8000"
-
-
-def _client(url: str, headers: dict[str, str]) -> httpx2.Client:
-    """Raises `CommandFailed` when a proxy or a certificate that the environment names cannot be used."""
-    try:
-        return httpx2.Client(base_url=url, timeout=_TIMEOUT_S, headers=headers, trust_env=not on_loopback(url))
-    except (ValueError, ImportError, OSError, httpx2.InvalidURL) as error:
-        raise CommandFailed(
-            f"A proxy or a certificate that the environment names cannot be used: {error}",
-            hint="look at ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, SSL_CERT_FILE and SSL_CERT_DIR",
-            code=exit_codes.USAGE,
-        ) from error
 
 
 def _as_json(body: dict[str, Any]) -> bytes:
@@ -176,8 +206,8 @@ def _as_json(body: dict[str, Any]) -> bytes:
 class _Reader:
     """Reads a stream in a thread, so that who waits for its frames also notices that none comes."""
 
-    def __init__(self, response: httpx2.Response) -> None:
-        self._response = response
+    def __init__(self, lines: AnswerLines) -> None:
+        self._lines = lines
         self._read: queue.SimpleQueue[ServerSentEvent | Exception | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="stream", daemon=True)
 
@@ -186,10 +216,7 @@ class _Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Closing alone would leave the thread in its read until the next ping.
-        connection = self._response.extensions["network_stream"].get_extra_info("socket")
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        self._lines.stop()
         self._thread.join()
 
     def frames(self, idle_s: float) -> Iterator[ServerSentEvent]:
@@ -207,10 +234,10 @@ class _Reader:
 
     def _main(self) -> None:
         try:
-            for frame in _frames(self._response.iter_lines()):
+            for frame in _frames(iter(self._lines)):
                 self._read.put(frame)
             self._read.put(None)
-        except httpx2.HTTPError as error:
+        except Unanswered as error:
             self._read.put(error)
 
 

@@ -14,10 +14,11 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.connection import nats_connection
-from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.commands.nats.assets import NatsUrl
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.terminal.output import print_json, program, say
+from agenthub_cli.options.common import DataDirOption, Json
+from agenthub_cli.program import program
+from agenthub_cli.terminal.output import print_json, say
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

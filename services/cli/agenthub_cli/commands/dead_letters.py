@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from agenthub_cli.checked import Id
-from agenthub_cli.client.hub_client import HubClient, Json, Url
+from agenthub_cli.client.hub_client import HubClient
+from agenthub_cli.client.names import LetterId
+from agenthub_cli.options.common import Json, Url
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.output import print_json, print_rows, say
-
-LetterId: TypeAlias = Annotated[Id, Parameter(help="Id of the dead letter (`agenthub dead-letters list`)")]
 
 app = App(name="dead-letters", help="List dead letters, send them back to work, or give them up.")
 
@@ -37,7 +36,9 @@ def requeue(
     json: Json = False,
 ) -> None:
     """Send a dead letter back to work, with the changes that you give."""
-    answer = HubClient(url).post(f"/dead-letters/{letter}/requeue", edits.body())
+    hub = HubClient(url)
+    letter = hub.letter_id(letter)
+    answer = hub.post(f"/dead-letters/{letter}/requeue", edits.body())
     print_json(answer) if json else say(f"{letter} is queued again")
 
 
@@ -50,5 +51,7 @@ def discard(
     json: Json = False,
 ) -> None:
     """Give a dead letter up."""
-    answer = HubClient(url).post(f"/dead-letters/{letter}/discard", {"reason": reason} if reason else {})
+    hub = HubClient(url)
+    letter = hub.letter_id(letter)
+    answer = hub.post(f"/dead-letters/{letter}/discard", {"reason": reason} if reason else {})
     print_json(answer) if json else say(f"{letter} is discarded")

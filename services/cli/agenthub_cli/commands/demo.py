@@ -14,11 +14,14 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.child_hub import child_hub
-from agenthub_cli.client.hub_client import HubClient, Json
+from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.pull import pull_goal
-from agenthub_cli.goals.watch import TimelinePrinter, follow_to_rest
-from agenthub_cli.terminal.output import print_json, program, say
+from agenthub_cli.goals.story import TimelinePrinter
+from agenthub_cli.goals.watch import follow_to_rest
+from agenthub_cli.options.common import Json
+from agenthub_cli.program import program
+from agenthub_cli.terminal.output import print_json, say
 from agenthub_events.gates import GATES
 
 REHEARSAL = (

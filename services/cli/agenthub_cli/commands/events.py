@@ -8,7 +8,9 @@ import msgspec
 from cyclopts import App, Parameter
 
 from agenthub_cli.checked import Count, Id, Position
-from agenthub_cli.client.hub_client import HubClient, Json, Url
+from agenthub_cli.client.hub_client import HubClient, hub_and_goal
+from agenthub_cli.client.names import GoalId
+from agenthub_cli.options.common import Json, Url
 from agenthub_cli.terminal.output import print_json, say
 
 app = App(name="events", help="Read the event log.")
@@ -35,7 +37,7 @@ def tail(
 
 @app.command
 def show(
-    goal_id: Annotated[Id, Parameter(help="Id of the goal")],
+    goal_id: GoalId,
     *,
     type: Annotated[str | None, Parameter(help="Only this type")] = None,
     limit: Annotated[Count | None, Parameter(help="How many at most; default: all")] = None,
@@ -43,7 +45,8 @@ def show(
     json: Json = False,
 ) -> None:
     """Show the history of one goal."""
-    for item in HubClient(url).pages(f"/goals/{goal_id}/events", limit=limit, type=type):
+    hub, goal_id = hub_and_goal(url, goal_id)
+    for item in hub.pages(f"/goals/{goal_id}/events", limit=limit, type=type):
         _print(item, json=json)
 
 
@@ -51,7 +54,6 @@ def _print(item: dict[str, object], *, json: bool) -> None:
     if json:
         print_json(item)
         return
-    event = item.get("event")
-    body = event if isinstance(event, dict) else {}
-    task = body.get("task_id") or "-"
-    say(f"{item.get('sequence', ''):>8}  {body.get('timestamp', '')}  {body.get('type', ''):<24} {task}")
+    from agenthub_cli.goals.event_lines import event_line
+
+    say(event_line(item))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from agenthub_cli.checked import Id
-from agenthub_cli.client.hub_client import HubClient, Json, Key, Url
+from agenthub_cli.client.hub_client import HubClient
+from agenthub_cli.client.names import QuestionId
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.exit_codes import USAGE
-from agenthub_cli.goals.watch import follow_command, waits_for_approval
+from agenthub_cli.goals.asking import told_question
+from agenthub_cli.goals.next_step import follow_command, waits_for_approval
+from agenthub_cli.options.common import Json, Key, Url
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
-from agenthub_cli.terminal.output import print_json, program, say
-from agenthub_runtime.plain_text import one_line, plain
+from agenthub_cli.terminal.output import print_json, say
+from agenthub_runtime.plain_text import one_line
 
 # What each action does to the task that asks, or to a goal that asks as a whole.
 _OF_TASK = {
@@ -37,7 +38,7 @@ def inbox(*, url: Url = None, json: Json = False) -> None:
     """Show every open question, every plan that waits for approval, and every result that waits for review."""
     hub = HubClient(url)
     waiting = list(hub.pages("/interventions", state="open"))
-    goals = [found for goal in hub.pages("/goals", needs_you=True) if (found := _waits_for(goal)) is not None]
+    goals = [found for goal in hub.pages("/goals", needs_you=True) if (found := _waits_for(hub, goal)) is not None]
     if json:
         for item in [*waiting, *goals]:
             print_json(item)
@@ -48,33 +49,31 @@ def inbox(*, url: Url = None, json: Json = False) -> None:
         say(f"{item['goal_id']}  {one_line(item['goal'])}\n  waits for {item['waits_for']}: {item['command']}")
     for item in waiting:
         say(f"{item['id']}  {item['goal_id']}  {item.get('task_id') or 'the goal as a whole'}")
-        # Each line is marked: what an agent asks cannot look like a line of ours.
-        say(textwrap.indent(plain(item["question"]), "  │ ", lambda _: True))
-        for number, option in enumerate(item.get("options") or (), start=1):
-            say(f"    {number}. {one_line(option)}")
+        told_question(item)
         given = "--option 1" if item.get("options") else '--text "…"'
-        say(f"  answer with: {program()} answer {item['id']} {given}")
+        command = hub.command(f"answer {item['id']} {given}")
+        say(f"  answer with: {command}")
 
 
-def _waits_for(goal: dict[str, Any]) -> dict[str, Any] | None:
+def _waits_for(hub: HubClient, goal: dict[str, Any]) -> dict[str, Any] | None:
     """What a goal waits for that is no question, with the command that ends it."""
     goal_id = goal["goal_id"]
     if goal["status"] == "ready_for_review":
         waits_for, command = "review", f"goal approve {goal_id}"
     elif waits_for_approval(goal):
-        waits_for, command = "approval of its plan", f"goal approve-plan {goal_id}"
+        waits_for, command = "approval of its plan", f"goal plan {goal_id} --approve"
     else:
         return None
     return {
         "goal_id": goal_id,
         "goal": goal["goal"],
         "waits_for": waits_for,
-        "command": f"{program()} {command}",
+        "command": hub.command(command),
     }
 
 
 def answer(
-    intervention: Annotated[Id, Parameter(help="Id of the question (`agenthub inbox`)")],
+    intervention: QuestionId,
     *,
     text: Annotated[str | None, Parameter(help="The answer in words")] = None,
     option: Annotated[str | None, Parameter(help="One of the options, by its words or its number")] = None,
@@ -93,6 +92,7 @@ def answer(
     """
     _check_together(text, option, action, edits)
     hub = HubClient(url)
+    intervention = hub.question_id(intervention)
     question = _asked(hub, intervention)
     body: dict[str, Any] = {"action": action, **edits.body()}
     if text is not None:
@@ -103,7 +103,7 @@ def answer(
     if json:
         print_json(told)
         return
-    say(f"{_outcome(question, body)}\nFollow it with: {follow_command(told)}")
+    say(f"{_outcome(question, body)}\nFollow it with: {follow_command(hub, told)}")
 
 
 def _check_together(text: str | None, option: str | None, action: str, edits: EditOptions) -> None:
@@ -112,10 +112,18 @@ def _check_together(text: str | None, option: str | None, action: str, edits: Ed
         raise CommandFailed(
             "An answer needs --option or --text", hint="or say what else is to happen: --action", code=USAGE
         )
+    if option is not None and text is not None:
+        raise CommandFailed("--option and --text are two answers", hint="give one of them", code=USAGE)
     if option is not None and action != "answer":
         raise CommandFailed(
             f"--option answers the question, and --action {action} does something else",
             hint="give one of them; a word for the agent goes into --text",
+            code=USAGE,
+        )
+    if action == "edit" and not edits.body() and not (text or "").strip():
+        raise CommandFailed(
+            "--action edit needs what is to change",
+            hint="give --title, --details, --agent or --timeout-s",
             code=USAGE,
         )
     if edits.body() and action != "edit":

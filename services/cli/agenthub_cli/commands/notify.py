@@ -10,9 +10,12 @@ from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.environment import environment
-from agenthub_cli.client.hub_client import DataDirOption, HubClient, Json, Url
+from agenthub_cli.client.goal_names import Naming, one_called
+from agenthub_cli.client.hub_client import HubClient, hub_and_goal
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.terminal.output import print_json, print_rows, program, say
+from agenthub_cli.options.common import DataDirOption, Json, Url
+from agenthub_cli.program import program
+from agenthub_cli.terminal.output import print_json, print_rows, say
 
 if TYPE_CHECKING:
     from agenthub_events.notifications.recipients import Recipient
@@ -60,7 +63,8 @@ def try_out(
 @app.command(name="list")
 def list_(goal: GoalId, *, url: Url = None, json: Json = False) -> None:
     """List what people were told about a goal, and what could not be sent."""
-    rows = HubClient(url).get(f"/goals/{goal}/notifications")["items"]
+    hub, goal = hub_and_goal(url, goal)
+    rows = hub.get(f"/goals/{goal}/notifications")["items"]
     if json:
         for row in rows:
             print_json(row)
@@ -78,7 +82,11 @@ def resend(
     json: Json = False,
 ) -> None:
     """Send a notification again; it leaves with an id of its own."""
-    answer = HubClient(url).post(f"/goals/{goal}/notifications/{notification}/resend", {})
+    hub, goal = hub_and_goal(url, goal)
+    kind = Naming("notification", "notifications", f"notify list {goal}", "")
+    known = [str(row["id"]) for row in hub.get(f"/goals/{goal}/notifications")["items"]]
+    notification = one_called(notification, reversed(known), kind)
+    answer = hub.post(f"/goals/{goal}/notifications/{notification}/resend", {})
     print_json(answer) if json else say(f"{notification} is sent again")
 
 

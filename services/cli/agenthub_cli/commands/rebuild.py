@@ -11,8 +11,8 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.connection import stores
-from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.commands.nats.assets import NatsUrl
+from agenthub_cli.options.common import DataDirOption, Json
 from agenthub_cli.terminal.output import print_json, print_rows, say
 
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from agenthub_cli import exit_codes
 from agenthub_cli.client.environment import data_folder, environment
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.terminal.output import program
+from agenthub_cli.program import program
 
 
 def orchestrator() -> None:

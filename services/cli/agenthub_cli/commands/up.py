@@ -12,13 +12,16 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.environment import environment
-from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.client.model_access import look_at_model, named, provider_of, rehearses
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.terminal.output import print_json, program, say
+from agenthub_cli.options.common import DataDirOption, Json
+from agenthub_cli.program import program
+from agenthub_cli.terminal.output import print_json, say
+from agenthub_runtime.embedded.place import default_data_dir
 
 if TYPE_CHECKING:
-    from agenthub_runtime.embedded.data_folder import DataDir, RunningHub
+    from agenthub_runtime.embedded.data_folder import DataDir
+    from agenthub_runtime.embedded.place import RunningHub
     from agenthub_runtime.embedded.stack import EmbeddedStack, StackPlan
     from agenthub_runtime.jetstream.fleet import ModelReport
     from agenthub_runtime.settings.records import HubSettings
@@ -61,7 +64,7 @@ def up(
 
     With --json one line tells when the hub is ready. It carries complete addresses, with credentials.
     """
-    from agenthub_runtime.embedded.data_folder import DataDir, default_data_dir
+    from agenthub_runtime.embedded.data_folder import DataDir
     from agenthub_runtime.embedded.stack import EmbeddedStack
     from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
     from agenthub_runtime.telemetry.logs import configure_logging

@@ -9,20 +9,21 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from agenthub_cli import exit_codes
 from agenthub_cli.checked import Count
-from agenthub_cli.client.hub_client import HubClient, Json, Url
+from agenthub_cli.client.hub_client import hub_and_goal
+from agenthub_cli.client.names import GoalId, TaskName
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.goals.views import GoalName
-from agenthub_cli.terminal.output import print_json, program, say
+from agenthub_cli.options.common import Json, Url
+from agenthub_cli.program import program
+from agenthub_cli.terminal.output import print_json, say
 
 _FOLDED = 8
 _INDENT = " " * 11
 
 
 def transcript(
-    goal_id: GoalName,
-    task: Annotated[str, Parameter(help="Name or id of the task (`agenthub goal plan`)")],
+    goal_id: GoalId,
+    task: TaskName,
     *,
     attempt: Annotated[Count | None, Parameter(help="Which attempt [default: the last]")] = None,
     full: Annotated[bool, Parameter(negative="", help="All of what tools gave back, also on a terminal")] = False,
@@ -30,8 +31,8 @@ def transcript(
     json: Json = False,
 ) -> None:
     """Read what an agent said and did on a task, with every tool call and what came back."""
-    hub = HubClient(url)
-    found = _task_called(task, hub.pages(f"/goals/{goal_id}/tasks"), str(goal_id))
+    hub, goal_id = hub_and_goal(url, goal_id)
+    found = hub.get(f"/goals/{goal_id}/tasks/{hub.task_id(goal_id, task)}")["task"]
     number = attempt or found["attempt"]
     if not number:
         raise CommandFailed(f"{found['task_id']} has not been tried yet", hint=f"{program()} goal watch {goal_id}")
@@ -106,13 +107,3 @@ def _took(item: Mapping[str, Any]) -> str:
         return " (runs)"
     seconds = (datetime.fromisoformat(item["ended_at"]) - datetime.fromisoformat(item["at"])).total_seconds()
     return f" ({seconds:.1f} s)"
-
-
-def _task_called(name: str, tasks: Iterable[Mapping[str, Any]], goal_id: str) -> Mapping[str, Any]:
-    """The task of this id, or the newest one of this name. Raises `CommandFailed`."""
-    found = [task for task in tasks if name in (task["task_id"], task["key_name"])]
-    if not found:
-        raise CommandFailed(
-            f"{goal_id} has no task {name}", hint=f"{program()} goal plan {goal_id}", code=exit_codes.USAGE
-        )
-    return found[-1]

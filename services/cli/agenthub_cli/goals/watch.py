@@ -1,20 +1,21 @@
-"""Following one goal live, as lines for people or as events for programs."""
+"""Following one goal live: as a tree or lines for people, or as events for programs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
-
-import msgspec
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import IDLE, PING, HubClient, ServerSentEvent
 from agenthub_cli.errors import CommandFailed, HubUnreachable
-from agenthub_cli.terminal.output import print_json, program, say
+from agenthub_cli.goals.asking import answered_here
+from agenthub_cli.goals.live_story import LiveStory
+from agenthub_cli.goals.next_step import RESTS, next_command, waits_for_approval
+from agenthub_cli.goals.story import Narration, TimelinePrinter
+from agenthub_cli.terminal.output import say
+from agenthub_cli.terminal.style import moves_cursor
 from agenthub_events.ports import Recorded
-from agenthub_events.serialization.codec import decode
-from agenthub_runtime.timeline.renderer import Line, TimelineRenderer, format_line
 
 _PAUSE_S = 0.5
 _PATIENCE_S = 30.0
@@ -25,61 +26,6 @@ _SILENCE_MAX_S = 60.0
 
 # After these something may have begun to wait for a person, or to have ended.
 _TURNING = ("agent.", "gate.", "goal.", "task.completed", "task.cancelled", "task.skipped", "task.parked")
-
-# The states in which a goal rests: the exit code, and the events that bring it there.
-_RESTS: dict[str, tuple[int, tuple[str, ...]]] = {
-    "ready_for_review": (exit_codes.OK, ("goal.ready_for_review",)),
-    "completed": (exit_codes.OK, ("goal.completed",)),
-    "failed": (exit_codes.FAILED, ("goal.failed",)),
-    "cancelled": (exit_codes.FAILED, ("goal.cancelled",)),
-    "awaiting_human": (exit_codes.BLOCKED, ("agent.blocked",)),
-    "paused": (exit_codes.BLOCKED, ("goal.paused",)),
-    "workflow_generated": (exit_codes.BLOCKED, ("goal.planned", "goal.replanned")),
-}
-
-
-class TimelinePrinter:
-    """Prints a goal's lines in order; tasks that are enqueued together share one."""
-
-    def __init__(self, *, json: bool = False) -> None:
-        self._narrator = TimelineRenderer()
-        self._json = json
-        self._pending: Line | None = None
-
-    def take(self, frame: ServerSentEvent) -> Recorded:
-        """Tell one event."""
-        body = msgspec.json.decode(frame.data)
-        recorded = Recorded(
-            seq=body["sequence"], subject=body["subject"], event=decode(msgspec.json.encode(body["event"]))
-        )
-        if self._json:
-            print_json(body)
-            return recorded
-        line = self._narrator.tell(recorded)
-        if line is not None:
-            if self._pending is not None and self._pending.seq != line.seq:
-                self._print()
-            self._pending = line
-        return recorded
-
-    def know(self, tasks: Iterable[dict[str, Any]]) -> None:
-        """Learn the names of tasks whose plan came up before the story begins."""
-        self._narrator.names.update((task["task_id"], task["key_name"]) for task in tasks if task["key_name"])
-
-    def remark(self, text: str) -> None:
-        """Say something that is no event."""
-        say(text, aside=self._json)
-
-    def flush(self) -> None:
-        """Print what was held back for more of its kind."""
-        self._print()
-        self._narrator.cut()
-
-    def _print(self) -> None:
-        if self._pending is not None:
-            local = msgspec.structs.replace(self._pending, time=self._pending.time.astimezone())
-            say(format_line(local))
-            self._pending = None
 
 
 class _Rest:
@@ -106,8 +52,8 @@ class _Rest:
     def _look(self, seq: int) -> dict[str, Any]:
         goal: dict[str, Any] = self._hub.get(f"/goals/{self._goal_id}", after=seq)
         self._goal, self._seq = goal, None
-        if goal["status"] in _RESTS and (goal["status"] != "workflow_generated" or waits_for_approval(goal)):
-            _, types = _RESTS[goal["status"]]
+        if goal["status"] in RESTS and (goal["status"] != "workflow_generated" or waits_for_approval(goal)):
+            _, types = RESTS[goal["status"]]
             events = self._hub.pages(f"/goals/{self._goal_id}/events", type=list(types))
             self._seq = max((event["sequence"] for event in events), default=0)
         return goal
@@ -116,7 +62,7 @@ class _Rest:
 class _Silence:
     """Says what it may mean when nothing happens: orders for agents that nobody runs."""
 
-    def __init__(self, hub: HubClient, goal_id: str, story: TimelinePrinter) -> None:
+    def __init__(self, hub: HubClient, goal_id: str, story: Narration) -> None:
         self._hub = hub
         self._goal_id = goal_id
         self._story = story
@@ -145,13 +91,42 @@ class _Silence:
 
 
 def watch_goal(
-    hub: HubClient, goal_id: str, *, json: bool = False, timeout_s: float | None = None, start: int = 0
+    hub: HubClient,
+    goal_id: str,
+    *,
+    json: bool = False,
+    lines: bool = False,
+    verbose: bool = False,
+    timeout_s: float | None = None,
+    start: int = 0,
 ) -> int:
-    """Follow a goal until it is finished or waits for a person; returns the exit code."""
-    goal = follow_to_rest(hub, goal_id, TimelinePrinter(json=json), timeout_s=timeout_s, start=start)
+    """Follow a goal until it is finished or waits for a person; returns the exit code.
+
+    On a terminal it is a tree, unless `lines` are wanted, and a question may be answered there.
+    """
+    live = moves_cursor() and not json and not lines
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    try:
+        while True:
+            story: Narration = (
+                LiveStory(hub, goal_id, verbose=verbose) if live else TimelinePrinter(json=json, verbose=verbose)
+            )
+            try:
+                goal = _followed(hub, goal_id, story, deadline=deadline, start=start, tools=live or verbose)
+            finally:
+                story.end()
+            if json or goal["status"] != "awaiting_human":
+                break
+            after = answered_here(hub, goal_id)
+            if after is None:
+                break
+            start = after
+    except KeyboardInterrupt:
+        say(f"\nThe goal goes on without you. Come back: {hub.command(f'goal watch {goal_id}')}", aside=json)
+        return exit_codes.INTERRUPTED
     if not json:
-        say(next_command(goal))
-    return _RESTS[goal["status"]][0]
+        say(next_command(hub, goal))
+    return RESTS[goal["status"]][0]
 
 
 def beginning(hub: HubClient, goal_id: str, given: str | None) -> int:
@@ -173,7 +148,7 @@ def beginning(hub: HubClient, goal_id: str, given: str | None) -> int:
 def follow_to_rest(
     hub: HubClient,
     goal_id: str,
-    story: TimelinePrinter,
+    story: Narration,
     *,
     timeout_s: float | None = None,
     start: int = 0,
@@ -184,6 +159,12 @@ def follow_to_rest(
     is over or the hub stays away.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    return _followed(hub, goal_id, story, deadline=deadline, start=start)
+
+
+def _followed(
+    hub: HubClient, goal_id: str, story: Narration, *, deadline: float | None, start: int, tools: bool = False
+) -> dict[str, Any]:
     rest, silence = _Rest(hub, goal_id), _Silence(hub, goal_id, story)
     if start:
         if (goal := rest.at(start)) is not None:
@@ -194,9 +175,9 @@ def follow_to_rest(
     while True:
         try:
             with hub.stream(
-                goal=goal_id, last_id=last_id, start=None if last_id else start, idle_s=_BATCH_S
+                goal=goal_id, last_id=last_id, start=None if last_id else start, idle_s=_BATCH_S, runs=tools
             ) as frames:
-                for frame in _until(frames, deadline, goal_id):
+                for frame in _until(frames, deadline, hub, goal_id):
                     if frame in (IDLE, PING):
                         story.flush()
                         silence.lasts()
@@ -204,7 +185,10 @@ def follow_to_rest(
                     missing_since = None
                     last_id = frame.id or last_id
                     silence.ends()
-                    goal = rest.after(story.take(frame)) if frame.id else None
+                    if not frame.id:
+                        story.glimpse(frame)
+                        continue
+                    goal = rest.after(story.take(frame))
                     if goal is not None:
                         story.flush()
                         return goal
@@ -215,41 +199,14 @@ def follow_to_rest(
         time.sleep(_PAUSE_S)
 
 
-def _until(frames: Iterator[ServerSentEvent], deadline: float | None, goal_id: str) -> Iterator[ServerSentEvent]:
+def _until(
+    frames: Iterator[ServerSentEvent], deadline: float | None, hub: HubClient, goal_id: str
+) -> Iterator[ServerSentEvent]:
     for frame in frames:
         if deadline is not None and time.monotonic() > deadline:
             raise CommandFailed(
                 f"Goal {goal_id} did not come to rest in time",
-                hint=f"go on watching with `agenthub goal watch {goal_id}`",
+                hint=f"go on watching with `{hub.command(f'goal watch {goal_id}')}`",
                 code=exit_codes.TIMED_OUT,
             )
         yield frame
-
-
-def waits_for_approval(goal: dict[str, Any]) -> bool:
-    """Whether a person has to approve the goal's plan before anything begins."""
-    return bool(
-        goal["needs_you"] and goal["autonomy"] == "approve_plan" and goal["revision"] and not goal["plan_approved"]
-    )
-
-
-def follow_command(answer: dict[str, Any]) -> str:
-    """How to follow a goal from a command on, which the hub has answered like this."""
-    return f"{program()} goal watch {answer['goal_id']} --from {answer['sequence'] - 1}"
-
-
-def next_command(goal: dict[str, Any]) -> str:
-    """What a person can do with a goal that rests."""
-    goal_id, agenthub = goal["goal_id"], program()
-    words = {
-        "ready_for_review": f"Ready for review. Look: {agenthub} goal pull {goal_id}   "
-        f'Accept: {agenthub} goal approve {goal_id}   Ask for changes: {agenthub} goal rework {goal_id} "…"',
-        "completed": f"Completed. The result: {agenthub} goal pull {goal_id}",
-        "failed": f"Failed. What happened: {agenthub} events show {goal_id}",
-        "cancelled": "Cancelled.",
-        "awaiting_human": f"Waits for you: {agenthub} inbox",
-        "paused": f"Paused. Go on: {agenthub} goal resume {goal_id}",
-        "workflow_generated": f"Approve the plan: {agenthub} goal approve-plan {goal_id}   "
-        f"Look at it first: {agenthub} goal show {goal_id}",
-    }
-    return words[goal["status"]]

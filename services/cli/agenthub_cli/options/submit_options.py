@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
@@ -12,13 +13,12 @@ from cyclopts import Parameter
 from agenthub_cli import exit_codes
 from agenthub_cli.checked import Calls, Dollars
 from agenthub_cli.errors import CommandFailed
-from agenthub_runtime.remotes.address import is_remote
 
 PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
 
 # No request may be larger.
 _FILE_MAX = 4 << 20
-_LIMITS = ("max_time", "max_cost_usd", "max_llm_calls", "min_coverage", "security_audit", "mutants")
+_LIMITS = ("max_time", "max_cost_usd", "max_llm_calls", "min_coverage", "security_audit", "mutants", "network")
 
 
 @Parameter(name="*")
@@ -40,7 +40,9 @@ class SubmitOptions:
     ] = None
     deliver: Annotated[
         Literal["none", "branch", "pull-request"] | None,
-        Parameter(help="What happens to the approved result at an address; default: what the hub has a token for"),
+        Parameter(
+            help="What happens to the approved result; default: what the hub has a token for, in a folder nothing"
+        ),
     ] = None
     deliver_branch: Annotated[
         str | None, Parameter(help="Name of the branch that is pushed [default: goal/<id>]")
@@ -54,6 +56,13 @@ class SubmitOptions:
             negative="", help="Command that installs what the project needs; repeat it [default: by its files]"
         ),
     ] = None
+    check: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="`NAME=COMMAND` that must end well beside the tests; repeat it [default: the repository's]",
+        ),
+    ] = None
     max_time: Annotated[str | None, Parameter(help="For example `4 hours` [default: 7 days]")] = None
     max_cost_usd: Annotated[Dollars | None, Parameter(help="Limit of money [default: 50]")] = None
     max_llm_calls: Annotated[Calls | None, Parameter(help="Limit of model calls [default: 500]")] = None
@@ -65,6 +74,13 @@ class SubmitOptions:
     )
     mutants: Annotated[
         Literal["on", "off"] | None, Parameter(help="Whether the tests must notice broken code [default: on]")
+    ] = None
+    network: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="",
+            help="`HOST` or `HOST:PORT` that agents and tests may reach by HTTP; repeat it [default: none]",
+        ),
     ] = None
     autonomy: Annotated[
         Literal["full", "approve_plan"] | None,
@@ -80,33 +96,65 @@ class SubmitOptions:
     workflow: Annotated[Path | None, Parameter(help="JSON file with a task list; no planner is asked then")] = None
 
     def body(self) -> dict[str, Any]:
-        """The fields of the request. Raises `CommandFailed` when the task list cannot be read."""
+        """The fields of the request. Raises `CommandFailed` for what names nothing, or cannot be read."""
         given = {name: value for name, value in vars(self).items() if value is not None}
+        _refuse_blanks(given)
         limits = {name: given.pop(name) for name in _LIMITS if name in given}
         if self.repository is not None:
             given["repository"] = _repository(self.repository)
         if self.deliver is not None:
             given["deliver"] = self.deliver.replace("-", "_")
+        if self.check is not None:
+            given["checks"] = [_check(text) for text in given.pop("check")]
         if self.secrets is not None:
             given["secrets"] = [line for line in _text(self.secrets).splitlines() if line.strip()]
         if self.workflow is not None:
-            given["workflow"] = _task_list(self.workflow)
+            given["workflow"] = task_list(self.workflow)
         return {**given, "constraints": limits} if limits else given
 
 
 NO_SUBMIT_OPTIONS = SubmitOptions()
 
 
+def _refuse_blanks(given: dict[str, Any]) -> None:
+    """An empty variable of a script is no wish for the default. Raises `CommandFailed`."""
+    for name, value in given.items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not text.strip():
+                option = f"--{name.removesuffix('s') if name == 'requirements' else name}".replace("_", "-")
+                raise CommandFailed(
+                    f"{option} is blank", hint=f"say what it is, or leave {option} out", code=exit_codes.USAGE
+                )
+
+
 def _repository(text: str) -> str:
     """An address as it is; a folder as the whole path of the repository that it lies in."""
-    if not text.strip() or is_remote(text) or text.startswith("file://"):
+    from agenthub_runtime.remotes.address import is_remote
+
+    if is_remote(text) or text.startswith("file://"):
         return text
-    path = Path(text).expanduser().absolute().resolve()
+    path = Path(os.path.realpath(os.path.expanduser(text)))
+    if not os.path.isdir(path):
+        raise CommandFailed(
+            f"--repository {text}: {path} is {'no folder' if os.path.exists(path) else 'not there'}",
+            hint="give the folder of a git repository, or an address such as https://host/owner/name.git",
+            code=exit_codes.USAGE,
+        )
     inside = (folder for folder in (path, *path.parents) if (folder / ".git").exists())
     return str(path if (path / "HEAD").is_file() else next(inside, path))
 
 
-def _task_list(path: Path) -> Any:
+def _check(text: str) -> dict[str, str]:
+    name, sign, command = text.partition("=")
+    if not (sign and name.strip() and command.strip()):
+        raise CommandFailed(
+            f"--check {text!r} names no command", hint="say --check lint='ruff check .'", code=exit_codes.USAGE
+        )
+    return {"name": name.strip(), "command": command.strip()}
+
+
+def task_list(path: Path) -> Any:
+    """The task list in a JSON file. Raises `CommandFailed` when there is none."""
     try:
         return msgspec.json.decode(_read(path))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -6,37 +6,24 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from agenthub_cli.terminal.style import Look, looking, shows_looks
 from agenthub_runtime.plain_text import one_line, plain
 
-_PIPE_WIDTH = 100_000
+_DEFAULT_WIDTH = 80
+# A spreadsheet calculates what begins so.
+_FORMULAS = tuple("=+-@\t\r")
 
 
-def program() -> str:
-    """How the person can call this program: its name, or its path where the name would not be found."""
-    if shutil.which("agenthub"):
-        return "agenthub"
-    called = Path(sys.argv[0])
-    if called.name != "agenthub":
-        return f"{sys.executable} -m agenthub_cli.main"
-    try:
-        absolute, here = called.resolve(), Path.cwd()
-    except OSError:
-        # The folder in which the person stands is gone.
-        return str(called)
-    return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
-
-
-def say(text: str = "", *, aside: bool = False) -> None:
+def say(text: str = "", *, aside: bool = False, look: Look = "") -> None:
     """A line for people on standard output, or beside it on standard error; whoever wrote it, it is only text."""
     stream = sys.stderr if aside else sys.stdout
     # A program without this output is not told on the other one.
     if stream is not None:
-        print(plain(text), file=stream, flush=True)
+        print(looking(plain(text), look, shown=not aside and shows_looks()), file=stream, flush=True)
 
 
 def confirmed(word: str) -> bool:
@@ -45,6 +32,18 @@ def confirmed(word: str) -> bool:
         return False
     say(f"This cannot be undone. Type {word} to go on:", aside=True)
     return sys.stdin.readline().strip() == word
+
+
+def terminal_width() -> int | None:
+    """How many columns the terminal at standard output has; None where there is no terminal."""
+    if not on_terminal():
+        return None
+    return shutil.get_terminal_size((_DEFAULT_WIDTH, 24)).columns
+
+
+def on_terminal() -> bool:
+    """Whether a terminal shows standard output."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def print_json(value: Any) -> None:
@@ -65,20 +64,36 @@ def _json(value: Any) -> bytes:
 
 def print_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, empty: str) -> None:
     """A plain table of `columns`; `empty` is said when there is nothing."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from agenthub_cli.terminal.table import table_lines
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        # An id that is broken over two lines cannot be copied.
-        table.add_column(column, no_wrap=column.endswith("id"))
-    for row in rows:
-        # Text, not str: rich would read `[/list]` as markup.
-        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    if not cells:
+        say(empty)
+        return
+    # An id that is broken over two lines cannot be copied.
+    whole = [column.endswith("id") for column in columns]
     # Who reads a pipe wants whole lines: nothing is broken there, and nothing cut.
-    console = Console(soft_wrap=False) if sys.stdout.isatty() else Console(soft_wrap=True, width=_PIPE_WIDTH)
-    console.print(table if table.row_count else empty)
+    for number, line in enumerate(table_lines(cells, columns, width=terminal_width(), whole=whole)):
+        say(line, look="bold" if number == 0 else "")
+
+
+def print_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Comma-separated values in UTF-8, as RFC 4180 has them; no text becomes a formula in a spreadsheet."""
+    import csv
+    import io
+
+    if sys.stdout is not None:
+        written = io.StringIO(newline="")
+        sheet = csv.writer(written)
+        sheet.writerow(columns)
+        sheet.writerows([_harmless(row.get(column)) for column in columns] for row in rows)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(written.getvalue().encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.flush()
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value[:1] in _FORMULAS else value
 
 
 def _cell(value: Any) -> str:

@@ -9,14 +9,12 @@ import msgspec
 from litestar import Response
 from litestar.params import JSONBody, QueryParameter
 
-from agenthub_events.catalogue.goal import GoalAccepted, GoalPlanned
-from agenthub_events.gates import TESTS
-from agenthub_events.rules.requirements import gate_parameters
+from agenthub_events.catalogue.goal import GoalPlanned
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, goal_id_for_key, goal_id_from_token
+from agenthub_gateway.api.checking import understood
 from agenthub_gateway.api.command import CallerParam, accepted, command
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GoalSubmitted, Understood, duration_of, in_words
-from agenthub_gateway.api.payloads.source import Sources
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_gateway.commands.append import CommandOutcome, check_key
 from agenthub_gateway.commands.goal_events import GoalEvents, load_goal_events
@@ -48,7 +46,7 @@ async def submit(
         goal_id = goal_id_for_key(caller.principal, check_key(caller.key))
         known = await caller.ports.log.last(f"{goal_id}.{GOAL_AS_A_WHOLE}.goal") is not None
     # What was accepted once is replayed, also when its repository cannot be reached any more.
-    sources = None if known else Sources(caller.ports.git, local=caller.ports.accepts_local_repositories)
+    sources = None if known else caller.ports.sources
     wanted = await accepted_from(data, sources)
     # The hash of a body stands in the log: what is secret in it must not be guessed from there.
     intent = caller.intent(msgspec.structs.replace(data, secrets=()))
@@ -56,20 +54,10 @@ async def submit(
     if wait == "plan":
         await _until_planned(caller.ports, outcome)
     family = await load_goal_events(caller.ports.log, goal_id) if wait or outcome.replayed else None
-    return accepted(outcome, _submitted(outcome, family, _understood(wanted)))
+    return accepted(outcome, _submitted(outcome, family, understood(wanted)))
 
 
-def _understood(wanted: GoalAccepted) -> Understood:
-    parameters = gate_parameters(wanted.requirements, wanted.constraints)
-    return Understood(
-        min_coverage=parameters.min_coverage,
-        security_audit="security" in parameters.required,
-        must_pass_tests=TESTS in parameters.blocking,
-        gates=parameters.required,
-    )
-
-
-def _submitted(outcome: CommandOutcome, family: GoalEvents | None, understood: Understood) -> GoalSubmitted:
+def _submitted(outcome: CommandOutcome, family: GoalEvents | None, demanded: Understood) -> GoalSubmitted:
     found = family.last_of(GoalPlanned) if family else None
     planned = found.event if found else None
     if not isinstance(planned, GoalPlanned):
@@ -82,7 +70,7 @@ def _submitted(outcome: CommandOutcome, family: GoalEvents | None, understood: U
             estimated_completion=None,
             event_id=outcome.event_id,
             sequence=outcome.sequence,
-            understood=understood,
+            understood=demanded,
         )
     minutes = planned.estimates.minutes
     return GoalSubmitted(
@@ -94,7 +82,7 @@ def _submitted(outcome: CommandOutcome, family: GoalEvents | None, understood: U
         estimated_completion=planned.timestamp + duration_of(minutes),
         event_id=outcome.event_id,
         sequence=outcome.sequence,
-        understood=understood,
+        understood=demanded,
     )
 
 

@@ -19,7 +19,11 @@ from agenthub_gateway.ports import GatewayPorts
 
 GoalQuery = Annotated[str | None, QueryParameter(name="goal", description="Only frames of this goal.")]
 Runs = Annotated[
-    bool, QueryParameter(name="runs", description="Also what agents give out while they work (`run.output`).")
+    bool,
+    QueryParameter(
+        name="runs",
+        description="Also what agents give out while they work (`run.output`), and their tools (`run.tool`).",
+    ),
 ]
 LastEventId = Annotated[str | None, HeaderParameter(name="Last-Event-ID")]
 Beginning = Annotated[

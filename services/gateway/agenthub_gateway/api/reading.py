@@ -58,14 +58,17 @@ class Reading:
         """Its ETag tells whether anything has changed, its position how new it is."""
         return self.tagged(msgspec.json.encode(payload), at, "application/json")
 
+    def headers(self, at: Position | None, more: Mapping[str, str]) -> dict[str, str]:
+        """Headers of an answer that says where its projection stands."""
+        position = {} if at is None else {POSITION_HEADER: str(at.seq)}
+        return {"Cache-Control": "no-cache", **more, **position}
+
     def tagged(
         self, body: bytes, at: Position | None, media_type: str, more: Mapping[str, str] | None = None
     ) -> Response[bytes]:
         """Bytes with an ETag, or 304 when the caller has them."""
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache", **(more or {})}
-        if at is not None:
-            headers[POSITION_HEADER] = str(at.seq)
+        headers = self.headers(at, {"ETag": etag, **(more or {})})
         known = {
             tag.strip().removeprefix("W/") for tag in self.request.headers.get("if-none-match", "").split(",")
         }

@@ -12,12 +12,13 @@ from litestar.params import FromPath, FromQuery
 from agenthub_events.errors import AgenthubError
 from agenthub_gateway.api.access import PortsParam, says
 from agenthub_gateway.errors import NotFound
-from agenthub_gateway.metrics import CONTENT_TYPE, hub_figures
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS, Kind
 from agenthub_gateway.queues import QueueView
 from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_runtime.operations.holding import read_holds
 from agenthub_runtime.readmodels import Position, missing_views, position
+from agenthub_runtime.telemetry.metrics import CONTENT_TYPE
 
 _PING_S = 1.0
 
@@ -36,13 +37,17 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the gateway can do its work. `lag`: events that the read models do not hold yet."""
+    """Whether the gateway can do its work. `lag`: events that the read models do not hold yet.
+
+    In `maintenance` it can, and says who wants nothing to be begun, and why; it is empty otherwise.
+    """
 
     status: str
     checks: dict[str, Check]
     sequence: int | None = None
     position: int | None = None
     lag: int | None = None
+    maintenance: str = ""
 
 
 class QueueList(msgspec.Struct, frozen=True):
@@ -62,6 +67,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     """A worker that has lately said that it lives.
 
     `types`: the queues that it serves; `slots`: how many tasks it takes at once; `holding`: those that it has.
+    While it is `draining` it takes nothing new.
     """
 
     worker: str
@@ -69,6 +75,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     types: tuple[str, ...]
     slots: int
     holding: tuple[HeldTask, ...]
+    draining: bool = False
 
 
 class WorkerList(msgspec.Struct, frozen=True):
@@ -120,8 +127,8 @@ async def ready(ports: PortsParam) -> Response[Ready]:
     503 when one is missing, the log lately took no event, the read models lack a table or do not keep up, or no
     orchestrator has caught up with the log; `detail` says which and why.
     """
-    (log, newest), (models, at, missing), orchestrator = await asyncio.gather(
-        _log(ports), _read_models(ports), _orchestrator(ports)
+    (log, newest), (models, at, missing), orchestrator, maintenance = await asyncio.gather(
+        _log(ports), _read_models(ports), _orchestrator(ports), _maintenance(ports)
     )
     checks = {
         "nats": log,
@@ -136,6 +143,7 @@ async def ready(ports: PortsParam) -> Response[Ready]:
         sequence=newest,
         position=at.seq if at else None,
         lag=max(newest - at.seq, 0) if at and newest is not None else None,
+        maintenance=maintenance,
     )
     return Response(body, status_code=200 if well else 503, headers={"Cache-Control": "no-store"})
 
@@ -165,9 +173,8 @@ async def model(ports: PortsParam, probe: FromQuery[bool] = False) -> ModelView:
 @get("/metrics", include_in_schema=False)
 async def metrics(ports: PortsParam) -> Response[bytes]:
     """Figures for Prometheus; what does not answer is left out."""
-    (_, newest), (_, at, _), waiting = await asyncio.gather(_log(ports), _read_models(ports), _queues(ports))
-    figures = ports.requests.exposed() + hub_figures(newest, at.seq if at else None, waiting)
-    return Response(figures, media_type=CONTENT_TYPE)
+    await ports.figures.look()
+    return Response(ports.metrics.exposed(), media_type=CONTENT_TYPE)
 
 
 @get("/problems", tags=["System"], summary="List the kinds of problems")
@@ -192,6 +199,7 @@ def _worker(status: WorkerStatus) -> WorkerView:
         types=status.types,
         slots=status.slots,
         holding=tuple(held),
+        draining=status.draining,
     )
 
 
@@ -211,12 +219,15 @@ async def _log(ports: GatewayPorts) -> tuple[Check, int | None]:
     return Check(ok=not trouble, detail=trouble), newest
 
 
-async def _queues(ports: GatewayPorts) -> list[QueueView]:
+async def _maintenance(ports: GatewayPorts) -> str:
+    if not ports.connected():
+        return ""
     try:
         async with asyncio.timeout(_PING_S):
-            return await ports.queues()
+            hold = (await read_holds(ports.log)).maintenance
     except (AgenthubError, TimeoutError):
-        return []
+        return ""  # the check of the log says what is the matter
+    return hold.in_words("the hub is in maintenance") if hold else ""
 
 
 async def _read_models(ports: GatewayPorts) -> tuple[Check, Position | None, list[str]]:

@@ -8,6 +8,7 @@ import msgspec
 
 from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.ports import EventLog, Recorded
+from agenthub_events.rules.authors import own
 from agenthub_events.subjects import aggregate_of
 from agenthub_gateway.commands.append import (
     CommandOutcome,
@@ -36,15 +37,15 @@ async def append_after(
 ) -> CommandOutcome:
     """Append `event` at the end of its aggregate while `check` finds nothing against it there.
 
-    `check` gets every message of the aggregate and raises what `Conflict` means to the caller. Raises also
-    `KeyReused` and `StoreUnavailable`.
+    `check` gets every message of the aggregate but foreign ones, and raises what `Conflict` means to the caller.
+    Raises also `KeyReused` and `StoreUnavailable`.
     """
 
     def decide(records: Sequence[Recorded]) -> Draft | CommandOutcome:
         draft = Fence().after(records).draft(target.goal_id, target.task_id, event, intent.request_id)
         if earlier := earlier_outcome(target.goal_id, draft.event_id, records, intent):
             return earlier
-        check(records)
+        check(own(records))
         return draft
 
     records = await read_aggregate(writer.log, target, event)

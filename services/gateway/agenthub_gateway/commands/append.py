@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 import msgspec
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
 from agenthub_events.base import Draft, Metadata
+from agenthub_events.catalogue.goal import GoalAccepted, GoalCancelled
 from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import Clock, Conflict, EventLog, Recorded, Stamp, Stored, Unavailable
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
@@ -16,7 +18,9 @@ from agenthub_events.subjects import uuid5
 from agenthub_gateway.errors import KeyReused
 from agenthub_gateway.log_health import LogHealth
 from agenthub_runtime.exact_texts import ExactTexts
-from agenthub_runtime.telemetry.tracing import GOAL_ID, TASK_ID, Telemetry, traceparent
+from agenthub_runtime.telemetry.conventions import EVENT_TYPE, GOAL_ID, TASK_ID
+from agenthub_runtime.telemetry.goal_trace import CALLER, in_words
+from agenthub_runtime.telemetry.tracing import Telemetry, sending, traceparent
 
 TRIES = 16
 KEY_MAX = 200
@@ -65,11 +69,15 @@ def check_key(key: str) -> str:
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where the goal of a command began: the `traceparent` of its first event, when that was, and its secrets."""
+    """Where the goal of a command began: the `traceparent` of its first event, when that was, and its secrets.
+
+    `caller` is the trace that the request for it came with.
+    """
 
     traceparent: str
     since: datetime
     secrets_ref: str = ""
+    caller: str = ""
 
 
 class Writer:
@@ -104,14 +112,11 @@ class Writer:
         event = await self.texts.set_aside(draft.event, draft.goal_id, self._secrets.with_also(declared))
         draft = msgspec.structs.replace(draft, event=event)
         now = self._clock.now()
-        parent = intent.traceparent or (origin.traceparent if origin else "")
-        since = (origin.since, now) if origin and not intent.traceparent else None
-        place = {GOAL_ID: draft.goal_id, TASK_ID: draft.task_id}
-        with self._telemetry.span(
-            f"command {draft.event.type}", parent=parent, since=since, attributes=place, kind=SpanKind.SERVER
-        ):
+        with self._span(draft, intent, origin, now), sending(draft.event.type):
             stamp = Stamp(now=now, metadata=_metadata(draft, intent), traceparent=traceparent())
             result = await self.log.append(draft, stamp)
+        if isinstance(draft.event, GoalCancelled) and origin is not None and isinstance(result, Stored):
+            self._telemetry.end_root(draft.goal_id, origin.since, now, caller=origin.caller, outcome="cancelled")
         if isinstance(result, Unavailable):
             self.appends.failed()
             full = ": its disk is full" if self.appends.is_full() else ""
@@ -119,6 +124,23 @@ class Writer:
         if isinstance(result, Stored) and not result.duplicate:
             self.appends.works()  # a conflict is found before anything is written, and proves nothing
         return result
+
+    def _span(
+        self, draft: Draft, intent: Intent, origin: Origin | None, now: datetime
+    ) -> AbstractContextManager[Span]:
+        """A goal that begins has its root in the caller's trace; what comes later is linked to its caller's."""
+        begins = isinstance(draft.event, GoalAccepted)
+        parent, since = (origin.traceparent, (origin.since, now)) if origin else ("", None)
+        if begins:
+            parent = in_words(self._telemetry.root(draft.goal_id, intent.traceparent))
+        return self._telemetry.span(
+            f"command {draft.event.type}",
+            parent=parent,
+            since=since,
+            attributes={GOAL_ID: draft.goal_id, TASK_ID: draft.task_id, EVENT_TYPE: draft.event.type},
+            kind=SpanKind.SERVER,
+            links={} if begins else {"caller": intent.traceparent},
+        )
 
 
 async def append_decided(
@@ -155,7 +177,9 @@ def stored_outcome(draft: Draft, stored: Stored, intent: Intent) -> CommandOutco
 
 
 def _metadata(draft: Draft, intent: Intent) -> Metadata:
+    caller = {CALLER: intent.traceparent} if intent.traceparent and isinstance(draft.event, GoalAccepted) else {}
     return {
+        **caller,
         "actor": intent.actor,
         "causation_id": intent.request_id,
         "correlation_id": draft.goal_id,

@@ -17,6 +17,7 @@ from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, check_goal_id
 from agenthub_gateway.commands.append import Origin
 from agenthub_gateway.errors import NotFound
+from agenthub_runtime.telemetry.goal_trace import CALLER
 
 
 class GoalEvents(msgspec.Struct, frozen=True):
@@ -36,7 +37,8 @@ class GoalEvents(msgspec.Struct, frozen=True):
         first = self.records[0]
         since = first.event.timestamp if isinstance(first.event, Event) else UNWRITTEN
         secrets_ref = first.event.secrets_ref if isinstance(first.event, GoalAccepted) else ""
-        return Origin(first.headers.get("traceparent", ""), since, secrets_ref)
+        caller = first.event.metadata.get(CALLER, "") if isinstance(first.event, Event) else ""
+        return Origin(first.headers.get("traceparent", ""), since, secrets_ref, caller)
 
     def extended(self, tail: Sequence[Recorded]) -> GoalEvents:
         """The family after more messages. Raises `CommandRefused` when one cannot be read."""

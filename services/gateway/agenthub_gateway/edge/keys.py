@@ -16,6 +16,8 @@ PAUSE_S = 6.0
 _PLACES_MAX = 4_096
 # Where browsers sign in and out.
 SESSION = "/api/v1/session"
+# Where tools are called; each asks the API again with the same key, and is held to its scope there.
+MCP = "/mcp"
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -90,7 +92,7 @@ def scope_needed(method: str, path: str) -> Scope:
     """How far a key has to reach for a request."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return "read"
-    if path.startswith(SESSION):
+    if path.startswith(SESSION) or path.rstrip("/") == MCP:
         return "read"
     if path.rstrip("/") in ("/goals", "/api/v1/goals"):
         return "submit"

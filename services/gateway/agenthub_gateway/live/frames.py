@@ -25,6 +25,7 @@ from agenthub_events.notifications.interventions import (
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.serialization.codec import Unreadable, encode
 from agenthub_events.subjects import parse_subject
+from agenthub_gateway.live.authors import TaskTypes
 from agenthub_runtime.titles import title_of
 
 RESET = "reset"
@@ -135,10 +136,15 @@ class Framer:
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
+        self._types = TaskTypes(log)
         self._titles: OrderedDict[str, str] = OrderedDict()
 
     async def frames(self, batch: Sequence[Recorded]) -> list[Frame]:
-        """Frames of a batch, in its order; questions of one goal in one batch share one frame before them all."""
+        """Frames of a batch, in its order; questions of one goal in one batch share one frame before them all.
+
+        Foreign events have none.
+        """
+        batch = [recorded for recorded in batch if await self._types.takes(recorded)]
         blocked: dict[str, list[Recorded]] = {}
         for recorded in batch:
             if isinstance(recorded.event, AgentBlocked):

@@ -1,4 +1,6 @@
-"""What running agents give out while they work: text of the model, output of tools. It passes by and is not kept.
+"""What running agents give out while they work: text of the model, output of tools, which tool they call.
+
+It passes by and is not kept here.
 
 Nothing is followed while nobody listens. A listener that is too slow loses the oldest pieces; `run_seq` shows it.
 """
@@ -13,11 +15,13 @@ from typing import Protocol
 
 import msgspec
 
+from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_gateway.live.frames import OUTPUT, Frame
+from agenthub_gateway.live.tool_calls import STEPS, tool_frame
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.wire import RawMessage
 
-SUBJECTS = ("run.*.*.*.out.>",)
+SUBJECTS = ("run.*.*.*.out.>", *STEPS)
 KEPT = 256
 _TOKENS = 6
 
@@ -75,8 +79,9 @@ class RunOutputs:
     `following`: every piece from now on is heard.
     """
 
-    def __init__(self, stream: OutputStream, backoff: Backoff) -> None:
+    def __init__(self, stream: OutputStream, backoff: Backoff, *, secrets: KnownSecrets = NO_SECRETS) -> None:
         self._stream = stream
+        self._secrets = secrets
         self._backoff = backoff
         self._taps: set[Tap] = set()
         self._task: asyncio.Task[None] | None = None
@@ -122,7 +127,7 @@ class RunOutputs:
     async def _give_out(self, batch: Sequence[RawMessage]) -> None:
         self.following = True
         for message in batch:
-            frame = output_frame(message)
+            frame = output_frame(message) or tool_frame(message, self._secrets)
             if frame is not None:
                 for tap in self._taps:
                     tap.put(frame)
@@ -131,7 +136,7 @@ class RunOutputs:
 def output_frame(message: RawMessage) -> Frame | None:
     """The frame of `run.<goal>.<task>.<attempt>.out.<kind>`; None when the subject is no such."""
     tokens = message.subject.split(".", _TOKENS - 1)
-    if len(tokens) != _TOKENS or not tokens[3].isdecimal():
+    if len(tokens) != _TOKENS or tokens[4] != "out" or not tokens[3].isdecimal():
         return None
     view = OutputView(
         run_seq=message.seq,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,6 +12,7 @@ import httpx2
 from standardwebhooks import Webhook
 
 from agenthub_events.ports import Clock
+from agenthub_events.rules.network import is_public
 from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, Parcel, Refused, SendResult
 from agenthub_notifier.content.webhook import webhook_body
 
@@ -78,7 +78,7 @@ class WebhookSender:
         loop = asyncio.get_running_loop()
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         places = [str(info[4][0]) for info in infos]
-        private = [place for place in places if not _is_public(place)]
+        private = [place for place in places if not is_public(place)]
         if private and not self._allows_private:
             return Refused(
                 reason=f"{host} is {_named(host, private[0])} of a private network or of this machine: set "
@@ -90,12 +90,6 @@ class WebhookSender:
 
 def _named(host: str, place: str) -> str:
     return "an address" if host == place else f"{place}, an address"
-
-
-def _is_public(place: str) -> bool:
-    address = ipaddress.ip_address(place.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_global) and not address.is_multicast
 
 
 def _result(answer: httpx2.Response) -> SendResult:

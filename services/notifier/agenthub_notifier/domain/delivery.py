@@ -55,8 +55,10 @@ def next_step(records: Sequence[Recorded], planned: NotificationPlanned, now: da
     return Try(len(failed) + 1) if retry_at <= now else Wait(retry_at)
 
 
-def retry_at(attempt: int, now: datetime, *, hopeless: bool) -> datetime | None:
+def retry_at(
+    attempt: int, now: datetime, *, hopeless: bool, pauses_s: Sequence[float] = PAUSES_S
+) -> datetime | None:
     """When a notification whose `attempt`-th try has failed is tried again; None when it is given up."""
-    if hopeless or attempt > len(PAUSES_S):
+    if hopeless or attempt > len(pauses_s):
         return None
-    return now + timedelta(seconds=PAUSES_S[attempt - 1])
+    return now + timedelta(seconds=pauses_s[attempt - 1])

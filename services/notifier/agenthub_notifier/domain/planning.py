@@ -15,7 +15,7 @@ from agenthub_events.subjects import HUB
 from agenthub_notifier.domain.state import FollowedGoal, Matter, NotifierState
 
 WINDOW = timedelta(seconds=2)
-"""What happens to a goal within this time is told in one message."""
+"""How long a notification waits for what belongs to it."""
 
 HELD_FOR_DIGEST: frozenset[NotificationKind] = frozenset({"review", "completed", "failed"})
 """Kinds at which no work stands still."""
@@ -25,13 +25,15 @@ class NotifierPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Who is told by the hub, and when.
 
     The n-th reminder of a question also goes to the first n of `escalation`. People are told nothing in `quiet`
-    hours unless a goal is urgent; what does not stop work is held back for `digest` (0: not at all).
+    hours unless a goal is urgent; what does not stop work is held back for `digest` (0: not at all). What happens
+    to a goal within `window` is told in one message.
     """
 
     recipients: tuple[Recipient, ...] = ()
     escalation: tuple[Recipient, ...] = ()
     quiet: QuietHours | None = None
     digest: timedelta = timedelta()
+    window: timedelta = WINDOW
 
 
 class Telling(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,8 +108,8 @@ def _grouped(
             recipient,
             [
                 _Group(together, natural, natural if is_program else _later(together, policy, now, urgent=urgent))
-                for together in _together(matters, by_kind=is_program)
-                for natural in (together[0].at + WINDOW,)
+                for together in _together(matters, policy.window, by_kind=is_program)
+                for natural in (together[0].at + policy.window,)
             ],
         )
 
@@ -126,32 +128,32 @@ def _lacks(
     )
 
 
-def _together(matters: Iterable[Matter], *, by_kind: bool) -> Iterator[tuple[Matter, ...]]:
+def _together(matters: Iterable[Matter], window: timedelta, *, by_kind: bool) -> Iterator[tuple[Matter, ...]]:
     """What belongs into one message: of one goal and one moment, and for programs of one kind."""
 
     def belongs(matter: Matter) -> tuple[str, str]:
         return matter.occasion.goal_id, matter.occasion.kind if by_kind else ""
 
     for _, found in groupby(sorted(matters, key=lambda m: (belongs(m), _seq(m))), key=belongs):
-        yield from _windows(found)
+        yield from _windows(found, window)
 
 
-def _windows(matters: Iterable[Matter]) -> Iterator[tuple[Matter, ...]]:
-    window: list[Matter] = []
+def _windows(matters: Iterable[Matter], window: timedelta) -> Iterator[tuple[Matter, ...]]:
+    together: list[Matter] = []
     for matter in matters:
-        if window and matter.at >= window[0].at + WINDOW:
-            yield tuple(window)
-            window = []
-        window.append(matter)
-    if window:
-        yield tuple(window)
+        if together and matter.at >= together[0].at + window:
+            yield tuple(together)
+            together = []
+        together.append(matter)
+    if together:
+        yield tuple(together)
 
 
 def _later(
     matters: Sequence[Matter], policy: NotifierPolicy, now: datetime, *, urgent: Mapping[str, bool]
 ) -> datetime:
     """When people are told: after the digest's time, and never in quiet hours, also not late in the next ones."""
-    natural = matters[0].at + WINDOW
+    natural = matters[0].at + policy.window
     if urgent[matters[0].occasion.goal_id]:
         return natural
     held = all(matter.occasion.kind in HELD_FOR_DIGEST for matter in matters)

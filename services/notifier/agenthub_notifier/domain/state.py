@@ -15,16 +15,18 @@ from agenthub_events.catalogue import notification as n
 from agenthub_events.errors import InvalidInput
 from agenthub_events.notifications.recipients import Recipient, parse_recipient
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.authors import Authors
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB, parse_subject
 
 SUBJECTS = (
     "evt.*._.goal.>",
     "evt.*.*.agent.>",
+    "evt.*.*.task.enqueued.>",
     "evt.*._.budget.exceeded",
     "evt.*.*.notification.>",
 )
-"""What the fold has to see of the log."""
+"""What the fold has to see of the log. Orders say who may ask about which task."""
 
 CHANNELS = f"{HUB}.{GOAL_AS_A_WHOLE}.notification"
 """The aggregate that says who is told by the hub."""
@@ -54,12 +56,16 @@ class Matter:
 
 @dataclass(slots=True)
 class FollowedGoal:
-    """What is known of a goal: its own recipients, how urgent it is, and its `matters` by sequence."""
+    """What is known of a goal: its own recipients, how urgent it is, and its `matters` by sequence.
+
+    `authors` knows of the orders of its tasks.
+    """
 
     recipients: tuple[Recipient, ...] = ()
     urgent: bool = False
     approves_plan: bool = False
     matters: dict[int, Matter] = field(default_factory=dict)
+    authors: Authors = field(default_factory=Authors)
 
     def of(self, kind: n.NotificationKind) -> list[Matter]:
         """The matters of one kind."""
@@ -99,6 +105,8 @@ def apply(state: NotifierState, recorded: Recorded) -> None:
         state.goals[subject.goal_id] = _followed(event)
     elif subject.goal_id in state.goals:
         goal = state.goals[subject.goal_id]
+        if not goal.authors.takes(recorded):
+            return
         _about_goal(goal, _Place(subject.goal_id, subject.task_id, recorded.seq), event)
         if goal.matters:
             state.open[subject.goal_id] = goal
@@ -167,6 +175,7 @@ def _about_goal(goal: FollowedGoal, place: _Place, event: Event) -> None:  # noq
 
 def _end(goal: FollowedGoal, place: _Place, event: Event) -> None:
     goal.forget(goal.matters.values())
+    goal.authors.types.clear()
     if isinstance(event, g.GoalCompleted):
         _add(goal, "completed", place, event)
     elif isinstance(event, g.GoalFailed):

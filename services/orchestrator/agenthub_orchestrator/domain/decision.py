@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
-from agenthub_events.base import Draft, Event, Fence
+from agenthub_events.base import Draft, Event
 from agenthub_events.rules import goal_aggregate
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_orchestrator.domain.due import Charge, Due, Fired
@@ -58,8 +58,7 @@ class Decision:
         """Put an event of a task into the decision; False when its aggregate takes none now."""
         if not self.is_free(task_id):
             return False
-        known = self.state.tasks.get(task_id)
-        fence = known.fence if known else Fence()
+        fence = self.state.task_fence(task_id)
         return self._put(fence.draft(self.state.goal_id, task_id, event, ordinal, route=route), context)
 
     def write_goal(self, event: Event, ordinal: str) -> bool:

@@ -45,12 +45,13 @@ class QueuedOrder(msgspec.Struct, frozen=True, kw_only=True):
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):
     """What the server says of a lane: every order up to `acked` is acknowledged, up to `delivered` given out.
 
-    `held` counts those given out and not acknowledged.
+    `held` counts those given out and not acknowledged. While it is `paused` it gives nothing out.
     """
 
     acked: int
     delivered: int
     held: int
+    paused: bool = False
 
 
 class Workers(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +68,7 @@ class QueueWatch:
     def __init__(self) -> None:
         self._lost: dict[str, float] = {}
         self._unserved: dict[int, float] = {}
+        self._paused_at: dict[Lane, float] = {}
 
     def look(
         self,
@@ -79,7 +81,9 @@ class QueueWatch:
         policy: Policy,
     ) -> list[tuple[str, Fired]]:
         """By goal, what the decider has to know. `monotonic` are seconds on any clock that never goes back."""
-        waiting = [order for order in orders if not order.claimed]
+        # A queue that people hold back is no reason to ask them why nobody takes its orders.
+        self._paused_at.update({lane: monotonic for lane, view in lanes.items() if view.paused})
+        waiting = [order for order in orders if not order.claimed and not _is_paused(order, lanes)]
         lost = {order.ref for order in _lost(orders, lanes, workers.holding)}
         unserved = {order.seq for order in waiting if order.agent_type not in workers.served}
         self._lost = _since(self._lost, lost, monotonic)
@@ -88,14 +92,25 @@ class QueueWatch:
         for order in orders:
             if monotonic - self._lost.get(order.ref, monotonic) >= LOST_AFTER_S:
                 found.append((order.goal_id, Fired("lost", order.task_id, order.ref)))
-            elif order.claimed:
+            elif order.claimed or _is_paused(order, lanes):
                 continue
             elif monotonic - self._unserved.get(order.seq, monotonic) >= policy.stall_after_s:
                 hindered = workers.problems.get(order.agent_type, "")
                 found.append((order.goal_id, Fired("unserved", order.task_id, str(order.seq), hindered)))
-            elif now - order.at >= timedelta(seconds=policy.queue_age_s):
+            elif self._waited(order, now, monotonic) >= timedelta(seconds=policy.queue_age_s):
                 found.append((order.goal_id, Fired("queued", order.task_id, str(order.seq))))
         return found
+
+    def _waited(self, order: QueuedOrder, now: datetime, monotonic: float) -> timedelta:
+        """How long the order could have been taken: what it waited for a paused lane does not count."""
+        age = now - order.at
+        paused_at = self._paused_at.get((order.agent_type, order.lane))
+        return age if paused_at is None else min(age, timedelta(seconds=monotonic - paused_at))
+
+
+def _is_paused(order: QueuedOrder, lanes: Mapping[Lane, LaneView]) -> bool:
+    view = lanes.get((order.agent_type, order.lane))
+    return view is not None and view.paused
 
 
 def queued_orders(state: GoalState) -> Iterator[QueuedOrder]:

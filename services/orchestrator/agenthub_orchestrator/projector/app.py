@@ -13,6 +13,7 @@ from eventsourcing.persistence import IntegrityError
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
+from agenthub_orchestrator.projector.counted import count_events
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_orchestrator.quarantine import QuarantineLog
@@ -21,12 +22,15 @@ from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.postgres.roles import make_reader
 from agenthub_runtime.projections import AsyncProjectionRunner, Generation, Generations
 from agenthub_runtime.readmodels import CHANNEL, position
 from agenthub_runtime.settings.records import ProjectorSettings
 from agenthub_runtime.shutdown import until_asked_to_stop
+from agenthub_runtime.telemetry.metrics import configure_metrics
+from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 
 log = structlog.get_logger(__name__)
 
@@ -39,14 +43,28 @@ LOOK_EVERY_S = 5.0
 async def run_projector(settings: ProjectorSettings) -> None:
     """Run until SIGTERM or SIGINT. Raises `MigrationRefused` when the database does not fit this code."""
     backoff = Backoff(SystemClock(), SystemIds(), longest_s=_LONGEST_PAUSE_S)
+    telemetry = configure_telemetry(settings.log, service="projector")
     nats = await connect(settings.nats_url, "projector")
+    metrics = configure_metrics(settings.log, service="projector", nats=nats)
     try:
-        async with Database(settings.database_url, name="agenthub-projector") as database:
+        instance, words = SystemIds().token()[-12:], "Keeps the read models up to date"
+        async with (
+            Database(settings.database_url, name="agenthub-projector") as database,
+            registered(nats, "projector", instance=instance, description=words),
+        ):
             await until_asked_to_stop(
-                project(JetStreamEventLog(nats), database, backoff, reader_password=settings.reader_password)
+                project(
+                    JetStreamEventLog(nats),
+                    database,
+                    backoff,
+                    reader_password=settings.reader_password,
+                    telemetry=telemetry,
+                )
             )
     finally:
         await nats.close()
+        telemetry.shutdown()
+        metrics.shutdown()
 
 
 async def project(
@@ -57,6 +75,7 @@ async def project(
     version: int = VERSION,
     look_every_s: float = LOOK_EVERY_S,
     reader_password: str = "",
+    telemetry: Telemetry | None = None,
 ) -> None:
     """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away.
 
@@ -76,7 +95,9 @@ async def project(
             generation = await _live(event_log, database, sets)
             failures = 0
             models = ReadModels(event_log, generation.schema, told=told)
-            runner = AsyncProjectionRunner(event_log, database, models, generation, channel=CHANNEL)
+            runner = AsyncProjectionRunner(
+                event_log, database, models, generation, channel=CHANNEL, telemetry=telemetry, written=count_events
+            )
             await _while_whole(runner.run(), _until_ruined(database, sets, generation, look_every_s))
         except IntegrityError as error:
             log.info("projection_moved", reason=str(error))

@@ -26,6 +26,9 @@ def accepted(view: GoalRows, seq: int, event: g.GoalAccepted) -> None:
     goal.submitted_by = event.submitted_by
     goal.accepted_at = event.timestamp
     goal.first_seq = seq
+    if event.fork is not None:
+        goal.forked_from = event.fork.goal_id
+        goal.forked_at_seq = event.fork.at_seq
 
 
 def planned(view: GoalRows, seq: int, event: g.GoalPlanned) -> None:

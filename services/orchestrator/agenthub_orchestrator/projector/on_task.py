@@ -82,6 +82,8 @@ def completed(view: GoalRows, seq: int, event: t.TaskCompleted) -> None:
     row.reason, row.due, row.ended_at = "", None, event.timestamp
     if event.merged_by:
         row.reason = f"merged by {event.merged_by}"
+    if event.inherited_from:
+        row.reason = f"done in {event.inherited_from}"
     _close(view, seq, event, "")
 
 

@@ -12,6 +12,8 @@ CREATE TABLE goals (
     autonomy text NOT NULL,
     manual boolean NOT NULL,
     submitted_by text NOT NULL,
+    forked_from text NOT NULL,
+    forked_at_seq bigint NOT NULL,
     status text NOT NULL,
     paused_by text NOT NULL,
     pause_reason text NOT NULL,

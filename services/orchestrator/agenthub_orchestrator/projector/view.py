@@ -9,9 +9,12 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import money
 from agenthub_events.catalogue import notification as n
+from agenthub_events.catalogue import operations as ops
+from agenthub_events.catalogue import schedule as sch
 from agenthub_events.catalogue import task as t
 from agenthub_events.errors import InvalidSubject
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.authors import is_foreign
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject
 from agenthub_orchestrator.domain.quarantined import Quarantined
@@ -49,6 +52,17 @@ IGNORED: frozenset[type[Event]] = frozenset(
         n.NotificationFailed,
         n.NotificationChannelOpened,
         n.NotificationChannelClosed,
+        # Readers ask the log itself for them.
+        ops.MaintenanceStarted,
+        ops.MaintenanceEnded,
+        ops.QueuePaused,
+        ops.QueueResumed,
+        sch.ScheduleAdded,
+        sch.SchedulePaused,
+        sch.ScheduleResumed,
+        sch.ScheduleRemoved,
+        sch.ScheduleRan,
+        sch.ScheduleSkipped,
     }
 )
 """Events that no handler takes in."""
@@ -94,9 +108,10 @@ class GoalProjection(GoalRows):
         if parked := self.parked.get(aggregate):
             parked.skipped += 1
             self.touch(parked)
+        foreign = is_foreign(recorded, self.state.authors.types)
         try:
             apply(self.state, recorded)
-            if parked:
+            if parked or foreign:
                 pass
             elif isinstance(event, Unreadable):
                 self._park(recorded, subject.task_id, aggregate, event.reason)

@@ -80,7 +80,7 @@ class _Runs:
         self.orders = list(self._by_run.values())
         self._closings = {
             (subject.task_id, event.attempt): event
-            for recorded in history.events
+            for recorded in history.own_events
             if (event := readable(recorded)) is not None
             and event.type in CLOSES_ATTEMPT
             and (subject := history.subjects.get(recorded.seq)) is not None

@@ -38,7 +38,7 @@ def differing_setup(setup: RunSetup, context: WorkContext, agent_file: bytes | N
 
 def _first(setup: RunSetup, context: WorkContext) -> SetupPart:
     named = on_named_commits(context, ROOT_COMMIT)
-    words = first_message(named, other_side=setup.other_side, scanned=setup.scanned)
+    words = first_message(named, other_side=setup.other_side, scanned=setup.scanned, world=setup.world)
     return SetupPart("first message", setup.first, words)
 
 

@@ -13,8 +13,18 @@ import msgspec
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.values import Usage
 from agenthub_events.redaction import KnownSecrets, encodable, mapped
+from agenthub_events.rules.authors import own
 from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Nudge, RunId, Step, TurnFailed, TurnIntent, TurnReply
+from agenthub_runtime.telemetry.conventions import (
+    AGENT_NAME,
+    ERROR_TYPE,
+    OPERATION,
+    PROVIDER_NAME,
+    REQUEST_MODEL,
+    TOKEN_TYPE,
+)
+from agenthub_runtime.telemetry.instruments import MODEL_COST, MODEL_RESTS, MODEL_SECONDS, MODEL_TOKENS
 from agenthub_worker.domain.after_fault import (
     AskAgain,
     Rest,
@@ -86,10 +96,12 @@ class ModelCalls:
         try:
             reply = await lease.while_held(self._brief.client.complete(request, on_activity=self._show))
         except ModelFault as fault:
+            self._measure(lease.ports.clock.monotonic() - began, fault=fault.kind)
             await journal.write(_failed_step(move, fault, lease.secrets))
             await self._after_fault(fault, move.tries)
             return
         seconds = lease.ports.clock.monotonic() - began
+        self._measure(seconds, usage=reply.usage)
         said = with_own_ids(reply.content, journal.run.used_ids, f"{lease.order.attempt}_{move.turn}")
         step, heard = received(self._reply_step(move, digest, reply, seconds, said), lease.secrets)
         journal.heard |= heard
@@ -179,9 +191,28 @@ class ModelCalls:
             case AskAgain(wait_s=wait):
                 await self._lease.while_held(self._lease.ports.pause(wait))
             case Rest(asked_s=asked):
+                MODEL_RESTS.add(1, {REQUEST_MODEL: self._brief.model, ERROR_TYPE: fault.kind})
                 raise AttemptOver(await self._rest(fault, asked))
             case outcome:
                 raise AttemptOver(outcome)
+
+    def _measure(self, seconds: float, *, usage: TokenUsage | None = None, fault: str = "") -> None:
+        brief = self._brief
+        call = {OPERATION: "chat", PROVIDER_NAME: brief.provider, REQUEST_MODEL: brief.model}
+        MODEL_SECONDS.add(seconds, {**call, ERROR_TYPE: fault} if fault else call)
+        if usage is None:
+            return
+        counted = {
+            "input": usage.total_input_tokens,
+            "output": usage.output_tokens,
+            "cache_read": usage.cache_read_tokens,
+            "cache_write": usage.cache_write_tokens,
+        }
+        for kind, tokens in counted.items():
+            MODEL_TOKENS.add(tokens, {**call, TOKEN_TYPE: kind})
+        price = cost_usd(brief.model, usage, brief.provider)
+        if price is not None:
+            MODEL_COST.add(float(price), {REQUEST_MODEL: brief.model, AGENT_NAME: self._lease.order.agent})
 
     async def _hung_in_a_row(self) -> int:
         """How often the server has hung in a row, over all attempts since somebody decided about the task.
@@ -191,7 +222,7 @@ class ModelCalls:
         lease, ports = self._lease, self._lease.ports
         told = await ports.patiently(lambda: ports.events.read(lease.prefix))
         steps: list[Step] = []
-        for attempt in attempts_since_answered(recorded.event for recorded in told):
+        for attempt in attempts_since_answered(recorded.event for recorded in own(told)):
             run_id = RunId(lease.goal_id, lease.task_id, attempt)
             steps += [r.step for r in await ports.patiently(partial(ports.runs.read, run_id))]
         return max(self._journal.run.same_faults, faults_in_a_row(steps, "hung"))
@@ -201,7 +232,7 @@ class ModelCalls:
         told = await ports.patiently(lambda: ports.events.read(lease.prefix))
         return after_rests(
             fault,
-            rests=overloads_in_a_row(recorded.event for recorded in told),
+            rests=overloads_in_a_row(recorded.event for recorded in own(told)),
             asked_s=asked_s,
             now=ports.clock.now(),
             spread=ports.ids.uniform(),

@@ -13,7 +13,7 @@ from agenthub_events.catalogue.values import Finding, Plan
 from agenthub_events.context import WorkContext
 from agenthub_events.gates import GATES
 from agenthub_events.rules.plan import validate_plan, validate_proposal
-from agenthub_events.runs import RunSetup
+from agenthub_events.runs import NOWHERE, RunSetup, World
 from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.agents.load import (
     REPOSITORY_FOLDERS,
@@ -26,7 +26,9 @@ from agenthub_runtime.agents.load import (
 )
 from agenthub_runtime.code_version import code_version
 from agenthub_runtime.settings.records import WorkerSettings
+from agenthub_worker.agent.kept_outputs import KeptOutputs, logs_of
 from agenthub_worker.agent.model_calls import ModelConfig
+from agenthub_worker.agent.resumed_shell import ResumedShell
 from agenthub_worker.agent.tool_calls import Permissions, PlanRules
 from agenthub_worker.domain.model import ModelClient
 from agenthub_worker.domain.next_step import Bounds
@@ -45,14 +47,20 @@ WORKING = ("agenthub_events", "agenthub_worker.domain", "agenthub_worker.tools")
 """The packages whose code says what an agent is told and what its run does next."""
 
 _READ_ONLY_KINDS: frozenset[TaskKind] = frozenset({"plan", "gate"})
+_COPIES: frozenset[TaskKind] = frozenset({"debug"})
+"""Kinds in which any agent may change its workspace, which is thrown away: to find a cause is to try things."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What an agent is told beside its context: scanners' findings, or the change that did not fit, as a patch."""
+    """What an agent is told beside its context: scanners' findings, or the change that did not fit, as a patch.
+
+    `world`: where it is, as it was told when its run began.
+    """
 
     scanned: Sequence[Finding] = ()
     other_side: str = ""
+    world: World = NOWHERE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,19 +89,25 @@ class AgentConfig:
             repairs=dict(self.bounds.repairs),
             scanned=tuple(told.scanned),
             other_side=told.other_side,
+            world=told.world,
             code=code_version(*WORKING),
         )
 
     def tool_context(self, workspace: Workspace, context: WorkContext, journal: Journal) -> ToolContext:
-        """Where the agent's tools work."""
+        """Where the agent's tools work; its shell is the caller's to close."""
+        shell = workspace.sandbox.shell(workspace=workspace.path, writable=not self.read_only)
         return ToolContext(
             workspace=workspace.path,
             sandbox=workspace.sandbox,
             repository=workspace.repository,
             base=context.gate.base if context.gate else workspace.base,
             test_command=given_test_command(context.test_command) if context.test_command else None,
+            plugins=workspace.plugins,
             read_only=self.read_only,
+            pinned=workspace.pinned,
             on_output=lambda data: journal.emit("output", data),
+            outputs=KeptOutputs(journal.lease, journal.run.kept, logs_of(context)),
+            shell=ResumedShell(shell) if journal.run.commanded else shell,
         )
 
 
@@ -123,7 +137,7 @@ class AgentSetup:
         brief = ModelConfig(
             client=self._client,
             provider=self._provider.name,
-            model=self._provider.model_for(agent.type, order.model or agent.model),
+            model=self._provider.model_for(agent.type, agent.model, ordered=order.model),
             system=system_prompt(agent.name, agent.type, agent.prompt),
             tools=definitions(sorted(names)),
             max_tokens=agent.limits.max_tokens,
@@ -137,7 +151,7 @@ class AgentSetup:
                 needs_verdict=context.gate is not None and GATES[context.gate.gate].rests_on == "verdict",
             ),
             bounds=Bounds(max_turns=agent.limits.max_turns, repairs=REPAIRS),
-            read_only=not agent.may_edit or context.kind in _READ_ONLY_KINDS,
+            read_only=context.kind in _READ_ONLY_KINDS or not (agent.may_edit or context.kind in _COPIES),
         )
 
     @property

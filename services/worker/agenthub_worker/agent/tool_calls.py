@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,9 @@ from agenthub_events.errors import InvalidPlan
 from agenthub_events.redaction import encodable, mapped
 from agenthub_events.runs import ToolIntent, ToolReceipt
 from agenthub_runtime.repository.errors import WorkspaceRefused
-from agenthub_runtime.telemetry.tracing import OPERATION, TOOL_CALL_ID, TOOL_NAME, mark_failed
+from agenthub_runtime.telemetry.conventions import ERROR_TYPE, OPERATION, TOOL_CALL_ID, TOOL_NAME
+from agenthub_runtime.telemetry.instruments import TOOL_SECONDS
+from agenthub_runtime.telemetry.tracing import mark_failed
 from agenthub_worker.domain.agent_output import AgentOutput, Planned, Reported
 from agenthub_worker.domain.gate_judgement import BLOCKS_FROM, severity_rank
 from agenthub_worker.domain.outcomes import Blocked
@@ -38,6 +41,7 @@ from agenthub_worker.workspace.left_out import is_at, left_out_text
 from agenthub_worker.workspace.workspace import Workspace
 
 _UNREAD_NAMED = 40
+TOOL_FAILED = "tool_error"
 
 PlanRules = Callable[[Plan], None]
 """Accepts a plan, or raises `InvalidPlan` with every reason."""
@@ -99,15 +103,7 @@ class ToolCalls:
             said = journal.heard[call.tool_use_id]
         await journal.write(_intent(call))
         lease.ports.crash_point("after-tool-intent")
-        work = call_tool(self._context, call.name, said, self._permissions.tools)
-        attributes = {OPERATION: "execute_tool", TOOL_NAME: call.name, TOOL_CALL_ID: call.tool_use_id}
-        with lease.ports.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
-            result = await lease.while_held(work)
-            result = self._shown(result)
-            if result.is_error:
-                mark_failed(span, result.text)
-        lease.ports.crash_point("after-tool-run")
-        result, saved = await self._save(result)
+        result, saved = await self._do(call, said)
         # Names of files stand in what is said about saving them.
         receipt = _receipt(call, self._shown(result))
         if saved:
@@ -116,6 +112,26 @@ class ToolCalls:
             )
         await journal.write(receipt)
         lease.ports.crash_point("after-tool-receipt")
+
+    async def _do(self, call: Call, said: Any) -> tuple[ToolResult, bool]:
+        """Run a tool and save what it has changed. Programs in the background stand still while files are read."""
+        lease, shell = self._lease, self._context.shell
+        tool = TOOLS.get(call.name)
+        attributes = {OPERATION: "execute_tool", TOOL_NAME: call.name, TOOL_CALL_ID: call.tool_use_id}
+        async with contextlib.AsyncExitStack() as stack:
+            if shell is not None and not (tool and tool.in_shell):
+                await stack.enter_async_context(shell.still())
+            work = call_tool(self._context, call.name, said, self._permissions.tools)
+            began = lease.ports.clock.monotonic()
+            with lease.ports.telemetry.span(f"execute_tool {call.name}", attributes=attributes) as span:
+                result = self._shown(await lease.while_held(work))
+                if result.is_error:
+                    mark_failed(span, result.text, TOOL_FAILED)
+                _count(call.name, lease.ports.clock.monotonic() - began, result.is_error)
+            lease.ports.crash_point("after-tool-run")
+            if shell is not None and tool and tool.in_shell:
+                await stack.enter_async_context(shell.still())
+            return await self._save(result)
 
     def _shown(self, result: ToolResult) -> ToolResult:
         secrets = self._lease.secrets
@@ -127,7 +143,7 @@ class ToolCalls:
         if not result.changed_files:
             return result, False
         try:
-            saved = await self._workspace.checkpoint()
+            saved = await self._workspace.checkpoint(result.wrote)
         except WorkspaceRefused as refused:
             text = f"{result.text}\n\nThe workspace cannot be saved like this: {refused}"
             return ToolResult(text=text, is_error=True), False
@@ -264,6 +280,12 @@ class ToolCalls:
         return not ids.isdisjoint(stored)
 
 
+def _count(name: str, seconds: float, is_error: bool) -> None:
+    # A model may make up names: those of tools alone are told apart.
+    labels = {TOOL_NAME: name if name in TOOLS else "unknown", **({ERROR_TYPE: TOOL_FAILED} if is_error else {})}
+    TOOL_SECONDS.add(seconds, labels)
+
+
 def _intent(call: Call) -> ToolIntent:
     return ToolIntent(
         turn=call.turn, tool_use_id=call.tool_use_id, name=call.name, input=dict(_object(call.input))
@@ -283,4 +305,5 @@ def _receipt(call: Call, result: ToolResult) -> ToolReceipt:
         text=result.text,
         is_error=result.is_error,
         shown=result.shown,
+        kept=result.kept,
     )

@@ -11,6 +11,7 @@ from agenthub_events.base import Event, Fence
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.catalogue.task import TaskEnqueued, TaskStarted
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.authors import is_foreign
 from agenthub_events.serialization.codec import Unreadable
 
 MAX_CLAIMS = 3
@@ -56,16 +57,17 @@ ClaimDecision: TypeAlias = Claim | TakeOver | AckAndLeave | NakLater | FailCrash
 def claim_decision(
     *, order_seq: int, order: TaskEnqueued, delivery: int, tail: Sequence[Recorded], holder_alive: bool
 ) -> ClaimDecision:
-    """What to do with an order, given the messages of its aggregate after it (`tail`).
+    """What to do with an order, given all messages of its aggregate after it (`tail`); foreign ones say nothing.
 
     `delivery` is the number of times the order was handed out, `holder_alive` whether the last claimant says of
     itself that it still holds this task.
     """
-    if over := _closed_by(tail):
+    told = [recorded for recorded in tail if not is_foreign(recorded, {order.task_id: order.agent_type})]
+    if over := _closed_by(told):
         return AckAndLeave(over)
-    if any(isinstance(recorded.event, Unreadable) for recorded in tail):
+    if any(isinstance(recorded.event, Unreadable) for recorded in told):
         return NakLater(ACK_WAIT_S, "the task holds a message that this version cannot read")
-    claims = claims_of(tail, order.attempt)
+    claims = claims_of(told, order.attempt)
     fence = Fence(order_seq, order.originator_version).after(tail)
     if not claims:
         return Claim(fence)

@@ -61,8 +61,13 @@ def judge_tests(
     return Judgement(True, f"{counts.passed} passed{skipped}{coverage}{tried}{old if failed_before else ''}")
 
 
-def judge_security(findings: Sequence[Finding], *, agent_finished: bool, agent_said: str) -> Judgement:
-    """Passed: the auditor has finished, and nothing of severity `high` or above counts against the change."""
+def judge_security(
+    findings: Sequence[Finding], *, agent_finished: bool, agent_said: str, gaps: Sequence[str] = ()
+) -> Judgement:
+    """Passed: the auditor has finished, and nothing of severity `high` or above counts against the change.
+
+    `gaps`: what no scanner could say of it.
+    """
     if not agent_finished:
         return Judgement(False, f"The security agent did not finish its audit: {agent_said}")
     serious = _serious(findings)
@@ -76,6 +81,7 @@ def judge_security(findings: Sequence[Finding], *, agent_finished: bool, agent_s
     if dismissed := [found for found in findings if found.dismissed]:
         reasons = [f"{found.file}:{found.line} {found.message} ({found.dismissed})" for found in dismissed]
         listed.append(f"dismissed by the auditor: {_some(reasons)}")
+    listed += gaps
     return Judgement(True, f"{'; '.join(listed)}. {agent_said}".strip())
 
 

@@ -56,7 +56,7 @@ class Blocked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConflictingMerge(msgspec.Struct, frozen=True, kw_only=True):
-    """The work is done but does not fit what others merged meanwhile."""
+    """The work is done but does not fit what others merged meanwhile, or what the branch `target` has become."""
 
     files: tuple[str, ...]
     base: str
@@ -64,6 +64,7 @@ class ConflictingMerge(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
     bundle_ref: str
     summary: str
+    target: str = ""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,9 +127,31 @@ def closing_event(outcome: AttemptOutcome, order: TaskEnqueued, run_summary: Run
                 worker=run_summary.worker,
                 summary=outcome.summary,
                 usage=run_summary.usage,
+                target=outcome.target,
             )
         case Judged(verdict=verdict):
             return verdict
+        case _:
+            assert_never(outcome)
+
+
+def outcome_word(outcome: AttemptOutcome | None) -> str:
+    """How an attempt ended, in one word; None: its work is on the branch."""
+    match outcome:
+        case None | Completed():
+            return "completed"
+        case Failed():
+            return "failed"
+        case Parked():
+            return "parked"
+        case TimedOut():
+            return "timed_out"
+        case Blocked():
+            return "blocked"
+        case ConflictingMerge():
+            return "conflicted"
+        case Judged(verdict=verdict):
+            return verdict.type
         case _:
             assert_never(outcome)
 

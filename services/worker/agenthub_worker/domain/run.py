@@ -26,6 +26,7 @@ from agenthub_events.runs import (
     TurnFailed,
     TurnIntent,
     TurnReply,
+    kept_id,
 )
 from agenthub_worker.domain.stuck_detection import signature_of
 
@@ -48,6 +49,8 @@ NOT_KEPT = (
 )
 NOT_BEGUN = "Not run: the attempt ended before this call was begun. Make it again if it is still needed."
 CUT_OFF = "Your reply was cut off at its limit of tokens. Go on, in shorter steps."
+COMMANDS = "bash"
+"""The tool whose calls leave something behind for the next one."""
 ENDED_HERE = "The attempt ended with this call. A new attempt begins; go on with the task."
 
 _Block = dict[str, Any]
@@ -82,7 +85,8 @@ class Run:
     `endings` are the tools whose call ends a run when its input is good.
 
     Counters (`turn`, `intents`, `answers`, `errors`, ...) are those of the current attempt; the messages, the
-    checkpoint and `shown` (what of the change the agent has read) reach over all attempts that were resumed.
+    checkpoint, `shown` (what of the change the agent has read), `commanded` (whether it has run commands) and
+    `kept` (outputs that are stored whole, by id) reach over all attempts that were resumed.
     """
 
     def __init__(self, first: str, endings: Set[str]) -> None:
@@ -96,6 +100,8 @@ class Run:
         self.bundle_ref = ""
         self.notes: set[int] = set()
         self.shown: list[DiffSpan] = []
+        self.commanded = False
+        self.kept: dict[str, str] = {}
         self._begin_counters()
 
     def _begin_counters(self) -> None:
@@ -173,6 +179,7 @@ class Run:
                 self.fault = step.fault
             case ToolIntent():
                 self.open_call = step
+                self.commanded = self.commanded or step.name == COMMANDS
             case ToolReceipt():
                 self._receipt(step)
             case Nudge():
@@ -246,6 +253,8 @@ class Run:
             call = self.calls.popleft()
             self._watch_for_loops(call, step)
         self._result(step.tool_use_id, step.text, is_error=step.is_error)
+        if step.kept:
+            self.kept[kept_id(step.kept)] = step.kept
         if step.commit:
             self.commit, self.bundle_ref = step.commit, step.bundle_ref
         if step.is_error:

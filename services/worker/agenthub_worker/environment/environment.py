@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,10 +11,11 @@ import msgspec
 from agenthub_worker.environment.recipe import PLACE, Language
 from agenthub_worker.environment.toolchains import Toolchain
 from agenthub_worker.sandbox.bubblewrap import SYSTEM_PATH, search_path
-from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
+from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox, Shell
 
 # `uv run` in the environment as it is, instead of in one that it would make.
 _OF_UV = {"UV_OFFLINE": "1", "UV_NO_SYNC": "1", "UV_FROZEN": "1", "UV_PROJECT_ENVIRONMENT": f"{PLACE}/python"}
+_MODULES = "modules"
 _OFFLINE: dict[Language, Mapping[str, str]] = {
     "python": {"VIRTUAL_ENV": f"{PLACE}/python", "PIP_NO_INDEX": "1", **_OF_UV},
     "node": {"npm_config_offline": "true"},
@@ -26,18 +27,28 @@ _OFFLINE: dict[Language, Mapping[str, str]] = {
         "GOCACHE": "/tmp/go-build",  # noqa: S108 - inside
     },
     "rust": {"CARGO_HOME": f"{PLACE}/cargo", "CARGO_NET_OFFLINE": "true"},
-    "java": {"MAVEN_ARGS": f"-o -Dmaven.repo.local={PLACE}/m2/repository"},
+    "java": {
+        "MAVEN_ARGS": f"-o -Dmaven.repo.local={PLACE}/m2/repository",
+        # Maven before its version 3.9 reads no other variable.
+        "MAVEN_OPTS": f"-Dmaven.repo.local={PLACE}/m2/repository",
+        "GRADLE_RO_DEP_CACHE": f"{PLACE}/gradle/caches",
+        "GRADLE_USER_HOME": "/tmp/gradle",  # noqa: S108 - inside
+    },
 }
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment in `folder`. `source` says where the commands of its setup come from."""
+    """An environment in `folder`. `source` says where the commands of its setup come from.
+
+    `modules` are the folders of a workspace in which `node_modules` lies, if there is any.
+    """
 
     key: str
     folder: Path
     languages: frozenset[Language]
     toolchains: tuple[Toolchain, ...] = ()
     source: str = ""
+    modules: tuple[str, ...] = ("",)
 
     def binds(self, *, writable: bool = False) -> tuple[Bind, ...]:
         """What of the machine a sandbox needs for it."""
@@ -91,6 +102,22 @@ class EnvironmentSandbox:
             on_output=on_output,
         )
 
+    def shell(
+        self,
+        *,
+        workspace: Path,
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[Bind] = (),
+        writable: bool = True,
+    ) -> Shell:
+        """The same for many commands; see `Sandbox.shell`."""
+        return self._sandbox.shell(
+            workspace=workspace,
+            env=self._variables(env or {}),
+            binds=(*self.environment.binds(), *self._modules(workspace), *binds),
+            writable=writable,
+        )
+
     def _variables(self, given: Mapping[str, str]) -> dict[str, str]:
         own = self.environment.variables()
         # What is given comes behind, so that `python` stays the project's.
@@ -99,9 +126,20 @@ class EnvironmentSandbox:
         return {**own, **given, "PATH": ":".join((own["PATH"], *behind))}
 
     def _modules(self, workspace: Path) -> tuple[Bind, ...]:
-        modules = self.environment.folder / "node_modules"
-        if "node" not in self.environment.languages or not modules.is_dir():
+        if "node" not in self.environment.languages:
             return ()
-        # The place to mount on: a read-only workspace cannot be given one later.
-        (workspace / "node_modules").mkdir(exist_ok=True)
-        return (Bind(modules, target=f"{self.root}/node_modules", shared=True),)
+        return tuple(bind for folder in self.environment.modules for bind in self._modules_of(workspace, folder))
+
+    def _modules_of(self, workspace: Path, folder: str) -> Iterator[Bind]:
+        modules = kept_modules(self.environment.folder, folder)
+        place = workspace / folder
+        if modules.is_dir() and place.is_dir() and place.resolve() == workspace.resolve() / folder:
+            # The place to mount on: a read-only workspace cannot be given one later.
+            (place / "node_modules").mkdir(exist_ok=True)
+            inside = f"{self.root}/{folder}/node_modules" if folder else f"{self.root}/node_modules"
+            yield Bind(modules, target=inside, shared=True)
+
+
+def kept_modules(environment: Path, folder: str) -> Path:
+    """Where an environment keeps the `node_modules` of a folder of the repository."""
+    return environment / "modules" / folder / "node_modules" if folder else environment / "node_modules"

@@ -8,10 +8,12 @@ HTTP, and the proxy adds both the password and TLS.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import shutil
 import tomllib
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +21,11 @@ from urllib.parse import urlsplit
 import msgspec
 
 from agenthub_runtime.processes.spawn import run
+from agenthub_worker.environment.network.package_sources import PackageSource
+from agenthub_worker.environment.private.cargo import of_cargo
+from agenthub_worker.environment.private.found import Private, plain
+from agenthub_worker.environment.private.maven import of_maven
+from agenthub_worker.environment.private.npm import of_npm
 
 _ASK_WITHIN_S = 20
 _TRUST_FOLDER = Path("/etc/ssl/certs")
@@ -28,24 +35,23 @@ _TRUST = (
 )
 _PIP_DEFAULTS = "from pip._internal.models.index import PyPI; print(PyPI.simple_url, PyPI.file_storage_domain)"
 _CARGO_FIELDS = ("registry", "index", "replace-with")
-_COMMENT = re.compile(r"<!--.*?-->", re.S)
-_MIRROR = re.compile(r"<mirror>.*?</mirror>", re.S)
-_BLOCKED = re.compile(r"<blocked>\s*true\s*</blocked>")
 _MIRROR_URL = re.compile(r"<url>\s*([^<\s]+)\s*</url>")
+_MODEL_OF_MAVEN = "org/apache/maven/model/pom-4.0.0.xml"
 _BETWEEN = re.compile(r"[\s,|]+")
 
 
 class PackageClients(msgspec.Struct, frozen=True, kw_only=True):
     """What the clients of this machine say.
 
-    `addresses` may hold credentials and never enter a sandbox; `variables`, `folders` and `files` (texts by their
-    place in an environment) are for inside.
+    `addresses` may hold credentials, `guarded` do, and neither ever enters a sandbox; `variables`, `folders` and
+    `files` (texts by their place in an environment) are for inside.
     """
 
     addresses: tuple[str, ...]
     variables: Mapping[str, str]
     folders: tuple[Path, ...] = ()
     files: Mapping[str, str] = {}
+    guarded: tuple[PackageSource, ...] = ()
 
 
 class _Found:
@@ -54,6 +60,14 @@ class _Found:
         self.variables: dict[str, str] = {}
         self.folders: list[Path] = []
         self.files: dict[str, str] = {}
+        self.guarded: list[PackageSource] = []
+
+    def take(self, private: Private) -> None:
+        """What a client's settings say of private registries; what is known of a place stays."""
+        self.addresses += private.addresses
+        self.guarded += private.guarded
+        self.files = {**private.files, **self.files}
+        self.variables = {**self.variables, **private.variables}
 
     def set(self, name: str, value: str) -> None:
         """Give a variable inside the addresses in `value`, without their credentials."""
@@ -85,12 +99,15 @@ async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClie
     answers = await _asked(["go", "env", "GOPROXY", "GOSUMDB"], environment)
     for name, line in zip(("GOPROXY", "GOSUMDB"), answers, strict=False):
         found.set(name, line)
-    await asyncio.to_thread(_read_files, found, home)
+    await asyncio.to_thread(_read_files, found, environment, home)
+    await asyncio.to_thread(_default_of_maven, found, environment)
+    sources = tuple(found.guarded)
     return PackageClients(
         addresses=tuple(dict.fromkeys(found.addresses)),
-        variables=found.variables,
+        variables={name: plain(value, sources) for name, value in found.variables.items()},
         folders=tuple(dict.fromkeys(found.folders)),
-        files=found.files,
+        files={place: plain(text, sources) for place, text in found.files.items()},
+        guarded=sources,
     )
 
 
@@ -127,18 +144,29 @@ def _plain_host(address: str) -> str:
     return parts.netloc.rpartition("@")[2] if parts.username else ""
 
 
-def _read_files(found: _Found, home: Path) -> None:
+def _read_files(found: _Found, environment: Mapping[str, str], home: Path) -> None:
+    npmrc = environment.get("npm_config_userconfig") or environment.get("NPM_CONFIG_USERCONFIG")
+    found.take(of_npm(_text(Path(npmrc) if npmrc else home / ".npmrc"), environment))
     cargo = dict(_cargo_sources(home))
     found.addresses += [value for fields in cargo.values() for value in fields.values() if "://" in value]
     if cargo:
         found.files["cargo/config.toml"] = "\n".join(_of_cargo(cargo))
+    indexes = {name: fields["index"] for (table, name), fields in cargo.items() if "index" in fields}
+    tokens = "\n".join(_text(home / ".cargo" / name) for name in ("credentials.toml", "credentials"))
+    found.take(of_cargo(indexes, tokens, environment))
     for settings in (home / ".m2" / "settings.xml", Path("/etc/maven/settings.xml")):
-        mirrors = _MIRROR.findall(_COMMENT.sub("", _text(settings)))
-        # A blocked one stands for what must not be reached, with an address that leads to this machine.
-        fetched = (mirror for mirror in mirrors if not _BLOCKED.search(mirror))
-        found.addresses += [url for mirror in fetched for url in _MIRROR_URL.findall(mirror)]
-        if mirrors and "m2/settings.xml" not in found.files:
-            found.files["m2/settings.xml"] = f"<settings><mirrors>{''.join(mirrors)}</mirrors></settings>\n"
+        found.take(of_maven(_text(settings), environment))
+
+
+def _default_of_maven(found: _Found, environment: Mapping[str, str]) -> None:
+    """Where Maven fetches from when nothing says otherwise, as the model says that it brings itself."""
+    program = shutil.which("mvn", path=environment.get("PATH"))
+    if program is None:
+        return
+    for jar in Path(program).resolve().parent.parent.glob("lib/maven-model-builder-*.jar"):
+        with contextlib.suppress(OSError, KeyError, zipfile.BadZipFile), zipfile.ZipFile(jar) as archive:
+            model = archive.read(_MODEL_OF_MAVEN).decode("utf-8", "replace")
+            found.addresses += [url for url in _MIRROR_URL.findall(model) if url not in found.addresses]
 
 
 def _cargo_sources(home: Path) -> Iterator[tuple[tuple[str, str], Mapping[str, str]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
@@ -23,20 +24,47 @@ CONFIG = ".agenthub/config.toml"
 PLACE = "/environment"
 """Where commands see the environment whatever its name outside: what an installer writes down stays true."""
 
+_GRADLE_INIT = (
+    "allprojects { tasks.register('agenthubResolve') { doLast {"
+    " (configurations + buildscript.configurations).findAll { it.canBeResolved }.each { it.resolve() } } } }"
+)
+_GRADLE = (
+    f'printf "%s" "{_GRADLE_INIT}" > /tmp/agenthub.gradle && mkdir -p {PLACE}/bin &&'
+    " { test ! -f gradlew || run='sh ./gradlew'; ${run:-gradle} --no-daemon -q -I /tmp/agenthub.gradle"
+    f" agenthubResolve; }} && for found in {PLACE}/gradle/wrapper/dists/*/*/*/bin/gradle; do"
+    f' test ! -f "$found" || ln -sf "$found" {PLACE}/bin/gradle; done'
+)
+"""With the wrapper of the repository when there is one; what it brings is the `gradle` of later commands."""
+
 MAVEN_SETTINGS = f"$(test ! -f {PLACE}/m2/settings.xml || echo -s {PLACE}/m2/settings.xml)"
 
-_LOCKS: dict[str, tuple[Language, str]] = {
-    "package-lock.json": ("node", "npm ci --no-audit --no-fund"),
-    "npm-shrinkwrap.json": ("node", "npm ci --no-audit --no-fund"),
-    "pnpm-lock.yaml": ("node", "pnpm install --frozen-lockfile"),
-    "yarn.lock": ("node", "yarn install --frozen-lockfile"),
-    "go.mod": ("go", "go mod download all"),
-    "Cargo.lock": ("rust", "cargo fetch --locked"),
-    "pom.xml": (
-        "java",
-        f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository dependency:go-offline",
-    ),
+# Compiles without running anything: later runs begin with what it leaves.
+GO_BUILD = f"GOCACHE={PLACE}/go/build go test -exec /bin/true -cover -count=1 ./... > /dev/null 2>&1 || true"
+# Of the project itself nothing is kept: cargo goes by times, and would take it for what a later checkout holds.
+_OF_CARGO = r"""sed -E 's/"name":"([^"]+)","version"/\n-p \1\n/g' | grep '^-p '"""
+CARGO_BUILD = (
+    f"! grep -q '^source = ' Cargo.lock || (export CARGO_TARGET_DIR={PLACE}/cargo/built;"
+    " cargo test --no-run > /dev/null 2>&1;"
+    f" cargo clean $(cargo metadata --no-deps --offline --format-version 1 | {_OF_CARGO}) 2>&1"
+    " || rm -rf $CARGO_TARGET_DIR)"
+)
+# What runs the tests is fetched by Maven when it runs them, and not before.
+MAVEN = f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository"
+MAVEN_BUILD = f"{MAVEN} -fn -Dmaven.test.failure.ignore=true test"
+_GRADLE_FILES = ("settings.gradle", "settings.gradle.kts", "build.gradle", "build.gradle.kts")
+_LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
+    "package-lock.json": ("node", ("npm ci --no-audit --no-fund",)),
+    "npm-shrinkwrap.json": ("node", ("npm ci --no-audit --no-fund",)),
+    "pnpm-lock.yaml": ("node", ("pnpm install --frozen-lockfile",)),
+    "yarn.lock": ("node", ("yarn install --frozen-lockfile",)),
+    "package.json": ("node", ("npm install --no-audit --no-fund --no-package-lock",)),
+    "go.mod": ("go", ("go mod download all", GO_BUILD)),
+    "Cargo.lock": ("rust", ("cargo fetch --locked", CARGO_BUILD)),
+    "Cargo.toml": ("rust", ("cargo fetch",)),
+    "pom.xml": ("java", (f"{MAVEN} dependency:go-offline", MAVEN_BUILD)),
+    **{name: ("java", (_GRADLE,)) for name in _GRADLE_FILES},
 }
+NODE_LOCKS = frozenset(name for name, (language, _) in _LOCKS.items() if language == "node") - {"package.json"}
 _REQUIREMENTS = re.compile(
     r"^(?:(?:(?:dev|tests?|testing)[-_.])?requirements(?:[-_.](?:dev|tests?|testing))?\.(?:txt|in)"
     r"|requirements/(?:base|main|dev|tests?|testing)\.txt)$"
@@ -45,8 +73,21 @@ _TEST_GROUPS = ("test", "tests", "testing", "dev", "develop", "development")
 _REQUIRES = re.compile(rb"\b(?:install_requires|tests_require|extras_require|setup_requires)\b")
 _GO_VERSION = re.compile(rb"^go\s+(\d+(?:\.\d+)*)", re.M)
 _SETTINGS = frozenset(
-    {"pyproject.toml", "setup.py", "setup.cfg", "uv.lock", "go.sum", "Cargo.toml", "package.json"}
+    {
+        *("pyproject.toml", "setup.py", "setup.cfg", "uv.lock", "go.sum"),
+        *("gradle.lockfile", "gradle/libs.versions.toml", "gradle/wrapper/gradle-wrapper.properties"),
+    }
 )
+_DEEP = 3
+_MOST_FOLDERS = 20
+_NOT_ITS_OWN = frozenset(
+    {
+        *("node_modules", "vendor", "third_party", "target", "build", "dist", "examples", "example", "samples"),
+        *("docs", "doc", "tests", "test", "testdata", "fixtures", "templates", "template", "benchmarks"),
+    }
+)
+"""Folders in which files of package managers say nothing of what the project itself needs."""
+
 _VERSIONS: dict[str, Language] = {".python-version": "python", ".nvmrc": "node", ".node-version": "node"}
 _PYTHON = f"{PLACE}/python/bin/python"
 _UV_SYNC = "uv sync --frozen --all-extras --all-groups"
@@ -56,11 +97,14 @@ _MAX_COMMANDS = 20
 class GivenSetup(msgspec.Struct, frozen=True, kw_only=True):
     """What people say of a setup: the goal's own `commands`, and `.agenthub/config.toml` as the goal found it.
 
-    `config` None: there is none. What an agent writes into that file later never counts.
+    `config` None: there is none. What an agent writes into that file later never counts. `folders` are those below
+    the top that say what they need. `network` are the hosts that commands may reach once it is done.
     """
 
     commands: tuple[str, ...] = ()
     config: bytes | None = None
+    folders: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
 
 
 NOTHING_GIVEN = GivenSetup()
@@ -70,12 +114,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Commands for bash, run in order in a checkout; none: the standard library is all that is asked for.
 
     `versions`: what the repository names, by language. `source` says where the commands come from, for people.
+    `modules` are the folders in which `node_modules` comes to lie, empty for the top.
     """
 
     commands: tuple[str, ...] = ()
     languages: frozenset[Language] = frozenset()
     versions: Mapping[Language, str] = {}
     source: str = ""
+    modules: tuple[str, ...] = ("",)
 
     @property
     def empty(self) -> bool:
@@ -85,13 +131,37 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_input(path: str) -> bool:
     """Whether the file can change what is installed."""
+    return path in _VERSIONS or path == CONFIG or _of_folder(path) is not None
+
+
+def is_asked(path: str, given: GivenSetup) -> bool:
+    """Whether the file is one of those that are looked at: in the top folder, and in those that are known."""
+    told = _of_folder(path)
+    return path in _VERSIONS or path == CONFIG or (told is not None and told[0] in ("", *given.folders))
+
+
+def folders_in(paths: Iterable[str]) -> tuple[str, ...]:
+    """The folders below the top that say what they need, of many the first, the upper ones first."""
+    found = {told[0] for path in paths if (told := _of_folder(path))} - {""}
+    return tuple(sorted(found, key=lambda folder: (folder.count("/"), folder))[:_MOST_FOLDERS])
+
+
+def _of_folder(path: str) -> tuple[str, str] | None:
+    """The folder (empty: the top) whose needs a file tells, and its path there; None: it tells none."""
+    parts = path.split("/")
+    for count in range(min(3, len(parts)), 0, -1):
+        above, rest = parts[:-count], "/".join(parts[-count:])
+        if _tells(rest) and len(above) <= _DEEP and not any(p.startswith(".") or p in _NOT_ITS_OWN for p in above):
+            return "/".join(above), rest
+    return None
+
+
+def _tells(name: str) -> bool:
     return (
-        path in _LOCKS
-        or path in _SETTINGS
-        or path in _VERSIONS
-        or path == CONFIG
-        or _REQUIREMENTS.match(path) is not None
-        or (path.startswith("requirements/") and path.endswith(".txt"))
+        name in _LOCKS
+        or name in _SETTINGS
+        or _REQUIREMENTS.match(name) is not None
+        or (name.startswith("requirements/") and name.endswith(".txt"))
     )
 
 
@@ -103,19 +173,28 @@ def recipe_of(
     `at_hand` are the packages, with their versions, that every test run has anyway: a project that asks for
     nothing else needs no setup.
     """
-    found = list(_found(files, at_hand or {}))
+    found, used = _everywhere(files, given.folders, at_hand or {})
     versions = _versions(files)
     languages = frozenset(language for language, _ in found)
     setup, source = (
         (given.commands, "the goal's `setup`") if given.commands else (_configured(given.config), CONFIG)
     )
+    modules = ("", *(folder for folder in given.folders if _has_modules(files, folder)))
     if setup is not None:
         return Recipe(
-            commands=setup, languages=languages or frozenset({"python"}), versions=versions, source=source
+            commands=setup,
+            languages=languages or frozenset({"python"}),
+            versions=versions,
+            source=source,
+            modules=modules,
         )
     commands = tuple(dict.fromkeys(command for _, command in found))
     return Recipe(
-        commands=commands, languages=languages, versions=versions, source=", ".join(sorted(_named(files)))
+        commands=commands,
+        languages=languages,
+        versions=versions,
+        source=", ".join(sorted(used)),
+        modules=modules,
     )
 
 
@@ -138,13 +217,76 @@ def _versions(files: Mapping[str, bytes]) -> dict[Language, str]:
     return named
 
 
+def _everywhere(
+    files: Mapping[str, bytes], folders: Iterable[str], at_hand: Mapping[str, str]
+) -> tuple[list[tuple[Language, str]], list[str]]:
+    """What is to be done in the top folder and in those below it, and the files that say so."""
+    found, covered = list(_found(files, at_hand)), {"": _covered(files)}
+    used = list(_named(files)) if found else []
+    for folder in folders:
+        own = {path.removeprefix(f"{folder}/"): data for path, data in files.items() if _is_in(path, folder)}
+        above = {language for over, languages in covered.items() if _is_in(folder, over) for language in languages}
+        if not NODE_LOCKS & own.keys() and not _has_test_script(own):
+            # A folder without a lock file is installed for its tests, or not at all.
+            own.pop("package.json", None)
+        more = [(language, command) for language, command in _found(own, at_hand) if language not in above]
+        covered[folder] = _covered(own)
+        found += [(language, _there(folder, command)) for language, command in more]
+        used += [f"{folder}/{name}" for name in _named(own)] if more else []
+    return found, used
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return not folder or path.startswith(f"{folder}/")
+
+
+def _there(folder: str, command: str) -> str:
+    # Several folders share one Python: what another one has installed stays.
+    beside = command.replace(_UV_SYNC, f"{_UV_SYNC} --inexact")
+    return f"cd {shlex.quote(folder)} && {{ {beside}; }}"
+
+
+def _covered(files: Mapping[str, bytes]) -> set[Language]:
+    """Languages in which a folder speaks for those below it: as a workspace, or as the project itself."""
+    locked: set[Language] = {language for language, _ in _of_locks(files)} - {"go"}
+    installed = "uv.lock" in files or "setup.py" in files or "project" in _toml(files, "pyproject.toml")
+    return locked | ({"python"} if installed else set())
+
+
+def _has_modules(files: Mapping[str, bytes], folder: str) -> bool:
+    return any(f"{folder}/{name}" in files for name in (*NODE_LOCKS, "package.json"))
+
+
 def _found(files: Mapping[str, bytes], at_hand: Mapping[str, str]) -> Iterator[tuple[Language, str]]:
     yield from _python(files, at_hand)
-    seen: set[Language] = set()
-    for path, (language, command) in _LOCKS.items():
-        if path in files and language not in seen:
-            seen.add(language)
-            yield language, command
+    yield from _of_locks(files)
+
+
+def _of_locks(files: Mapping[str, bytes]) -> list[tuple[Language, str]]:
+    found: dict[Language, tuple[str, ...]] = {}
+    for path, (language, commands) in _LOCKS.items():
+        if path in files and language not in found and (path != "package.json" or _needs_packages(files[path])):
+            found[language] = commands
+    return [(language, command) for language, commands in found.items() for command in commands]
+
+
+def _needs_packages(data: bytes) -> bool:
+    package = _json(data)
+    return any(package.get(kind) for kind in ("dependencies", "devDependencies"))
+
+
+def _has_test_script(files: Mapping[str, bytes]) -> bool:
+    scripts = _json(files.get("package.json", b"")).get("scripts")
+    script = scripts.get("test") if isinstance(scripts, dict) else None
+    return isinstance(script, str) and "no test specified" not in script
+
+
+def _json(data: bytes) -> Mapping[str, object]:
+    try:
+        return msgspec.json.decode(data, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # The installer says it better, with its place.
+        return {}
 
 
 def _python(files: Mapping[str, bytes], at_hand: Mapping[str, str]) -> Iterator[tuple[Language, str]]:
@@ -179,9 +321,11 @@ def _with_extras(project: Mapping[str, object]) -> str:
 
 
 def _named(files: Mapping[str, bytes]) -> Iterator[str]:
-    named = [
-        path for path in files if path in _LOCKS or _REQUIREMENTS.match(path) or path in ("uv.lock", "setup.py")
-    ]
+    # What a lock file settles is told by it alone.
+    settled = {"Cargo.toml"} if "Cargo.lock" in files else set()
+    settled |= {"package.json"} if NODE_LOCKS & files.keys() else set()
+    told = [path for path in files if path in _LOCKS and path not in settled]
+    named = told + [path for path in files if _REQUIREMENTS.match(path) or path in ("uv.lock", "setup.py")]
     return iter(named or [path for path in ("pyproject.toml", "setup.cfg") if path in files])
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from agenthub_runtime.repository.trees import delete_tree
-from agenthub_worker.environment import forward
-from agenthub_worker.environment.environment import Environment
+from agenthub_worker.environment.environment import Environment, kept_modules
+from agenthub_worker.environment.network.package_sources import PackageSource, package_sources
+from agenthub_worker.environment.network.proxy import AllowlistProxy
+from agenthub_worker.environment.network.way_out import WayOut
 from agenthub_worker.environment.package_clients import PackageClients
-from agenthub_worker.environment.package_sources import package_sources
-from agenthub_worker.environment.proxy import PackageProxy
-from agenthub_worker.environment.recipe import PLACE, Recipe
+from agenthub_worker.environment.private.found import plain
+from agenthub_worker.environment.recipe import NODE_LOCKS, PLACE, Recipe
+from agenthub_worker.environment.toolchains import Toolchain
 from agenthub_worker.errors import SetupFailed
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
 
@@ -23,12 +24,9 @@ SETUP_TIMEOUT_S = 840.0
 LOG = "setup.log"
 
 _PORT = 3128
-_FORWARD = "forward.py"
-# The way out stands before the command begins, and ends with the sandbox.
-_BESIDE = 'exec 9< <("$0" -I "$1" "$2" "$3"); read -r _ <&9 || exit 1; exec 9<&- /bin/bash -c "$4"'
 _TAIL_LINES = 40
+_OF_JAVA = " ".join(f"-D{kind}.proxyHost=127.0.0.1 -D{kind}.proxyPort={_PORT}" for kind in ("http", "https"))
 _ONLINE = {
-    **{name: f"http://127.0.0.1:{_PORT}" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")},
     "UV_PYTHON_DOWNLOADS": "never",
     "UV_CACHE_DIR": "/tmp/uv",  # noqa: S108 - inside
     "UV_LINK_MODE": "copy",
@@ -42,9 +40,9 @@ _ONLINE = {
     "GOTOOLCHAIN": "local",
     "CARGO_HOME": f"{PLACE}/cargo",
     # Java reads no variables for a proxy.
-    "MAVEN_OPTS": " ".join(
-        f"-D{kind}.proxyHost=127.0.0.1 -D{kind}.proxyPort={_PORT}" for kind in ("http", "https")
-    ),
+    "MAVEN_OPTS": _OF_JAVA,
+    "GRADLE_OPTS": _OF_JAVA,
+    "GRADLE_USER_HOME": f"{PLACE}/gradle",
 }
 
 Checkout = Callable[[Path], Awaitable[None]]
@@ -57,61 +55,65 @@ class Setup:
     def __init__(self, sandbox: Sandbox, clients: PackageClients, hosts: Sequence[str] = ()) -> None:
         self._sandbox = sandbox
         self._clients = clients
-        self._sources = package_sources((*clients.addresses, *hosts))
+        self._sources = (*package_sources((*clients.addresses, *hosts)), *clients.guarded)
 
     async def run(
         self, recipe: Recipe, environment: Environment, checkout: Checkout, *, on_output: Output | None = None
     ) -> None:
         """Fill `environment.folder`. Raises `SetupFailed` with the end of the log and the refused hosts."""
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-setup-"))
-        proxy = PackageProxy(self._sources)
+        proxy, way = AllowlistProxy(self._sources), WayOut(scratch, _PORT)
         try:
-            await asyncio.to_thread(_begin, environment, scratch, self._clients.files)
+            await asyncio.to_thread(_begin, environment, self._clients.files)
+            await asyncio.to_thread(way.lay)
             workspace = scratch / "workspace"
             await checkout(workspace)
-            async with proxy.serving(scratch / "proxy.sock"):
+            for folder in environment.modules:
+                await asyncio.to_thread(_call_plainly, workspace / folder, self._clients.guarded)
+            async with proxy.serving(way.socket):
                 for command in _commands(recipe, environment):
-                    ran = await self._step(command, environment, workspace, scratch, on_output)
+                    ran = await self._step(command, environment, workspace, way, on_output)
                     await asyncio.to_thread(_note, environment.folder / LOG, command, ran)
                     if ran.exit_code:
                         raise _failed(command, ran, proxy.refused)
-            await asyncio.to_thread(_keep_modules, workspace, environment.folder)
+            for folder in environment.modules:
+                await asyncio.to_thread(_keep_modules, workspace, folder, environment.folder)
         finally:
             await asyncio.to_thread(delete_tree, scratch)
 
     async def _step(
-        self, command: str, environment: Environment, workspace: Path, scratch: Path, on_output: Output | None
+        self, command: str, environment: Environment, workspace: Path, way: WayOut, on_output: Output | None
     ) -> ExecResult:
-        program, socket = scratch / _FORWARD, scratch / "proxy.sock"
         trusted = [Bind(folder, shared=True) for folder in self._clients.folders]
         return await self._sandbox.run(
-            ["/bin/bash", "-c", _BESIDE, sys.executable, str(program), str(socket), str(_PORT), command],
+            way.before(command),
             workspace=workspace,
             timeout_s=SETUP_TIMEOUT_S,
-            env={**_ONLINE, **environment.paths(), **self._clients.variables},
-            binds=[*environment.binds(writable=True), Bind(program), Bind(socket), *trusted],
+            env={**way.variables, **_ONLINE, **environment.paths(), **self._clients.variables},
+            binds=[*environment.binds(writable=True), *way.binds, *trusted],
             on_output=on_output,
         )
 
 
 def _commands(recipe: Recipe, environment: Environment) -> tuple[str, ...]:
     python = [tool.program for tool in environment.toolchains if tool.language == "python"]
-    return (*(f"{program} -m venv {PLACE}/python" for program in python), *recipe.commands)
+    # Bringing pip takes longer than all the rest, and without a way to packages it installs nothing.
+    bare = " --without-pip" if recipe.empty else ""
+    return (*(f"{program} -m venv{bare} {PLACE}/python" for program in python), *recipe.commands)
 
 
-def missed_versions(environment: Environment) -> tuple[str, ...]:
+def missed_versions(tools: Iterable[Toolchain]) -> tuple[str, ...]:
     """What the repository asked for and did not get, in sentences."""
     return tuple(
-        f"{tool.language} {tool.missed} is not on this machine: used is {tool.version.split()[0]}"
-        for tool in environment.toolchains
+        f"{tool.language} {tool.missed} is not on this machine: used is {tool.number}"
+        for tool in tools
         if tool.missed
     )
 
 
-def _begin(environment: Environment, scratch: Path, files: Mapping[str, str]) -> None:
-    log = "".join(f"{sentence}\n" for sentence in missed_versions(environment))
+def _begin(environment: Environment, files: Mapping[str, str]) -> None:
+    log = "".join(f"{sentence}\n" for sentence in missed_versions(environment.toolchains))
     (environment.folder / LOG).write_text(log)
-    shutil.copyfile(forward.__file__, scratch / _FORWARD)
     for name, text in files.items():
         place = environment.folder / name
         place.parent.mkdir(exist_ok=True)
@@ -133,7 +135,16 @@ def _failed(command: str, ran: ExecResult, refused: list[str]) -> SetupFailed:
     )
 
 
-def _keep_modules(workspace: Path, folder: Path) -> None:
-    modules = workspace / "node_modules"
-    if modules.is_dir() and not modules.is_symlink():
-        shutil.move(modules, folder / "node_modules")
+def _call_plainly(folder: Path, guarded: tuple[PackageSource, ...]) -> None:
+    """Let lock files call private registries as they are called inside; hashes in them stay true."""
+    for name in NODE_LOCKS:
+        path = folder / name
+        if guarded and path.is_file() and not path.is_symlink():
+            path.write_bytes(plain(path.read_bytes().decode("latin-1"), guarded).encode("latin-1"))
+
+
+def _keep_modules(workspace: Path, folder: str, environment: Path) -> None:
+    modules, place = workspace / folder / "node_modules", kept_modules(environment, folder)
+    if modules.is_dir() and modules.resolve() == workspace.resolve() / folder / "node_modules":
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(modules, place)

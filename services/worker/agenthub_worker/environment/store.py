@@ -44,6 +44,10 @@ class EnvironmentStore:
         self._kept_s = kept_s
         self._most_bytes = most_bytes
 
+    def place(self, key: str) -> Path:
+        """Where the environment of `key` lies once it is built."""
+        return self._folder / key
+
     @contextlib.asynccontextmanager
     async def using(self, key: str, build: Build) -> AsyncIterator[Path]:
         """The folder of `key`, built when there is none; it stays until the block is left.

@@ -38,6 +38,12 @@ class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
 
+    @property
+    def number(self) -> str:
+        """The version alone, out of what the program says of itself."""
+        found = _NUMBER.search(self.version)
+        return self.version if found is None else found[0]
+
 
 async def toolchains(recipe: Recipe, environment: Mapping[str, str]) -> tuple[Toolchain, ...]:
     """The tools of a recipe's languages as this machine has them. Raises `SetupFailed` for one that it lacks."""
@@ -65,10 +71,18 @@ async def _toolchain(
         program=str(program),
         missed="" if number is None or _will_do(language, number[0], version) else wanted,
     )
+    if language == "java":
+        found = msgspec.structs.replace(found, folders=await asyncio.to_thread(_settings_of_java))
     if not program.is_relative_to("/usr"):
-        return msgspec.structs.replace(found, path=(str(program.parent),), folders=(program.parent.parent,))
+        folders = (program.parent.parent, *found.folders)
+        return msgspec.structs.replace(found, path=(str(program.parent),), folders=folders)
     at_hand = str(program.parent) in ("/usr/bin", "/usr/local/bin")
     return found if at_hand else msgspec.structs.replace(found, path=(str(program.parent),))
+
+
+def _settings_of_java() -> tuple[Path, ...]:
+    """Where Debian keeps what the JDK and Maven read of their own, without which neither starts a build."""
+    return tuple(sorted(path for pattern in ("java-*-openjdk", "maven") for path in Path("/etc").glob(pattern)))
 
 
 def _will_do(language: Language, wanted: str, version: str) -> bool:

@@ -67,6 +67,15 @@ _CAUSES = (
         r"(?m)^ERROR: (?P<name>[^\n]*(?:pytest\.ini|pyproject\.toml|setup\.cfg|tox\.ini)[^\n]*)",
         "The settings of pytest cannot be read: {name}.",
     ),
+    (
+        r"(?m)^error(?:\[E\d+\])?: (?P<name>[^\n]+)\n\s*--> (?P<place>[^\n]+)",
+        "{place} does not compile: {name}.",
+    ),
+    (r"(?m)^(?P<place>[\w./-]+\.go:\d+:\d+): (?P<name>[^\n]+)", "{place} does not compile: {name}."),
+    (
+        r"(?m)^\[ERROR\] (?P<place>\S+\.(?:java|kt):\[\d+,\d+\]) (?P<name>[^\n]+)",
+        "{place} does not compile: {name}.",
+    ),
     (r"[Mm]issing script: \"?(?P<name>[\w:.-]+)", "package.json has no script `{name}`."),
     (
         r"Cannot find module '(?P<name>[^'\n]+)'",

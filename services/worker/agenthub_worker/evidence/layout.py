@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 
 import msgspec
 
 from agenthub_worker.projects.command_line import use_of
+from agenthub_worker.projects.named import PluginTexts
+from agenthub_worker.suites.detect import foreign_suites, is_gradle_alone
+from agenthub_worker.suites.test_files import (
+    FOREIGN_SETTINGS,
+    belongs_to_foreign_tests,
+    is_foreign_test,
+    sets_foreign_tests,
+)
 
 OWN_SETTINGS = frozenset({"conftest.py", "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"})
 TEST_SETTINGS = OWN_SETTINGS | {"pyproject.toml", "tox.ini", "setup.cfg"}
@@ -38,10 +47,12 @@ _TEST_FOLDERS = frozenset({"tests", "test"})
 
 
 class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """How the tests of a repository are run: a line for bash.
+    """How the tests of a repository are run: a line for bash, in `folder` (empty: the top).
 
-    `pytest`: the system adds its own reporting. `unittest`, `node`: what its runner prints at its end is read.
-    `measures_coverage`: the line itself has coverage measured. `takes_paths`: tests can be named behind it.
+    `pytest`: the system adds its own reporting. `unittest`, `node`: what its runner prints at its end is read, if
+    there is nothing better. `measures_coverage`: the line itself has coverage measured. `takes_paths`: tests can
+    be named behind it. `parts`: the suites of a repository with several, which run one after the other.
+    `plugins` are the texts that may bring plugins of pytest; None: those of what is tested.
     """
 
     __test__ = False
@@ -52,6 +63,14 @@ class TestCommand(msgspec.Struct, frozen=True, kw_only=True):
     node: bool = False
     measures_coverage: bool = False
     takes_paths: bool = False
+    plugins: PluginTexts | None = None
+    folder: str = ""
+    parts: tuple[TestCommand, ...] = ()
+
+    @property
+    def foreign(self) -> bool:
+        """Whether it may run tests in other languages than Python."""
+        return not (self.pytest or self.unittest)
 
 
 class NoTestCommand(msgspec.Struct, frozen=True):
@@ -60,12 +79,43 @@ class NoTestCommand(msgspec.Struct, frozen=True):
     reason: str
 
 
-def detect_test_command(files: Iterable[str]) -> TestCommand | NoTestCommand:
-    """The command that the repository's files suggest: pytest for Python."""
-    if any(name.endswith(".py") for name in files):
-        return TestCommand(text="python -m pytest", pytest=True, takes_paths=True)
-    return NoTestCommand(
-        "The repository holds no Python files, and no test command is set: give the goal a `test_command`."
+def detect_test_command(
+    files: Iterable[str], texts: Mapping[str, str] | None = None
+) -> TestCommand | NoTestCommand:
+    """The command that the repository's files suggest: pytest for Python, what is usual for other languages.
+
+    `texts` are those of the files that `says_how` wants. Python without tests is no suite of its own where
+    another language has tests.
+    """
+    known = list(files)
+    others = foreign_suites(known, texts or {})
+    parts = [_of_suite(suite.text, suite.folder) for suite in others]
+    is_python = any(name.endswith(".py") for name in known)
+    if is_python and (any(map(is_test_file, known)) or not any(suite.has_tests for suite in others)):
+        parts = [TestCommand(text="python -m pytest", pytest=True, takes_paths=True)]
+        parts += [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
+    elif any(suite.has_tests for suite in others):
+        parts = [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
+    if not parts:
+        return NoTestCommand(_no_command(known))
+    if len(parts) == 1:
+        return parts[0]
+    shown = (f"(cd {shlex.quote(part.folder)} && {part.text})" if part.folder else part.text for part in parts)
+    return TestCommand(text=" && ".join(shown), pytest=False, parts=tuple(parts))
+
+
+def _of_suite(text: str, folder: str) -> TestCommand:
+    return TestCommand(text=text, pytest=False, node=text.startswith(("npm", "node")), folder=folder)
+
+
+def _no_command(files: Collection[str]) -> str:
+    if is_gradle_alone(files):
+        return (
+            "This is a project of Gradle's, whose tests are not run by themselves: give the goal a `test_command`."
+        )
+    return (
+        "The repository holds no Python files and nothing that names tests in Go, Node, Rust or Java (Maven), and"
+        " no test command is set: give the goal a `test_command`."
     )
 
 
@@ -108,7 +158,24 @@ def is_test_file(path: str) -> bool:
 def belongs_to_tests(path: str) -> bool:
     """Whether the file is part of the tests rather than of the code under test."""
     pure = PurePosixPath(path)
-    return is_test_file(path) or pure.name == "conftest.py" or bool(_TEST_FOLDERS & set(pure.parts[:-1]))
+    named = is_test_file(path) or pure.name == "conftest.py" or belongs_to_foreign_tests(path)
+    return named or bool(_TEST_FOLDERS & set(pure.parts[:-1]))
+
+
+def holds_tests(path: str) -> bool:
+    """Whether a runner of any language looks for tests in this file by its own rules."""
+    return is_test_file(path) or is_foreign_test(path)
+
+
+def may_hold_tests(path: str) -> bool:
+    """Whether the file is a part of tests, or says that such may stand in the code itself, as Rust's do."""
+    return belongs_to_tests(path) or PurePosixPath(path).name == "Cargo.toml"
+
+
+def sets_tests(path: str) -> bool:
+    """Whether the file holds settings of tests, alone or beside others."""
+    name = PurePosixPath(path).name
+    return name in TEST_SETTINGS or name in FOREIGN_SETTINGS or sets_foreign_tests(path)
 
 
 def bears_on_tests(path: str) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import posixpath
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -29,6 +30,24 @@ _TEXT_BYTES = 1 << 20
 _SEVERITIES: dict[str, Severity] = {"LOW": "low", "MEDIUM": "medium", "HIGH": "high"}
 # Asserts and made-up passwords are what tests consist of.
 _FINE_IN_TESTS = frozenset({"B101", "B105", "B106", "B107"})
+_UNREAD = {
+    **dict.fromkeys((".js", ".jsx", ".mjs", ".cjs"), "JavaScript"),
+    **dict.fromkeys((".ts", ".tsx", ".mts", ".cts"), "TypeScript"),
+    **dict.fromkeys((".c", ".cc", ".cpp", ".h", ".hpp"), "C and C++"),
+    **dict.fromkeys((".sh", ".bash"), "shell"),
+    ".go": "Go",
+    ".rs": "Rust",
+    ".java": "Java",
+    ".kt": "Kotlin",
+    ".cs": "C#",
+    ".php": "PHP",
+    ".rb": "Ruby",
+    ".swift": "Swift",
+}
+_DEPENDENCIES = re.compile(
+    r"pyproject\.toml|setup\.(?:py|cfg)|[\w.-]*requirements[\w.-]*\.(?:txt|in)|[\w.-]*\.lock|package(?:-lock)?\.json"
+    r"|pnpm-lock\.yaml|go\.(?:mod|sum)|Cargo\.toml|pom\.xml|build\.gradle(?:\.kts)?"
+)
 _QUOTED = re.compile(r": '.*'$", re.DOTALL)
 
 
@@ -75,6 +94,17 @@ async def security_scan(
     return sorted(
         settled, key=lambda found: (not found.touched, order.index(found.severity), found.file, found.line)
     )
+
+
+def not_scanned(changed: Sequence[str]) -> tuple[str, ...]:
+    """What a scan of these files does not show, in plain words; credentials are looked for in all of them."""
+    found = Counter(named for path in changed if (named := _UNREAD.get(posixpath.splitext(path)[1])))
+    files = ", ".join(f"{name} ({number})" for name, number in sorted(found.items()))
+    asked = [path for path in changed if _DEPENDENCIES.fullmatch(posixpath.basename(path))]
+    said = [f"not scanned, for no scanner of theirs is here: {files}"] if files else []
+    if asked:
+        said.append(f"advisories on dependencies: unknown, no source of them is asked ({', '.join(asked[:5])})")
+    return tuple(said)
 
 
 def _settled(found: Finding, lines: Sequence[int], touched: Touched) -> Finding:

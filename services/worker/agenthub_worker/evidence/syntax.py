@@ -25,6 +25,30 @@ def toml_in(text: str) -> dict[str, Any] | None:
         return None
 
 
+def toml_error(text: str) -> str:
+    """What keeps a text from being TOML; empty when nothing does, or it was written to exhaust its reader."""
+    if _LONG_KEY.search(text):
+        return ""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return str(error)
+    except (ValueError, RecursionError):
+        return ""
+    return ""
+
+
+def syntax_error(text: str) -> str:
+    """What keeps a text from being Python of this version, with its line; empty when nothing does."""
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        return str(error.msg) if error.lineno is None else f"line {error.lineno}: {error.msg}"
+    except (ValueError, MemoryError, RecursionError):
+        return ""
+    return ""
+
+
 def parsed(text: str) -> ast.Module | None:
     """The syntax tree of a module; None when it is no valid Python, or larger or deeper than is read."""
     found = _read(text)

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from agenthub_events.catalogue.values import Finding
+from agenthub_worker.evidence.layout import may_hold_tests
 from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome, stored_id
 from agenthub_worker.evidence.source import TestFunction, plain_id, successors, tests_in
 
@@ -37,6 +38,19 @@ class PastTestRun(msgspec.Struct, frozen=True, kw_only=True):
     files: Mapping[str, str]
     outcomes: Outcomes
     draft: bool = False
+
+    def without(self, changed: Set[str]) -> PastTestRun:
+        """The run without what its tests in these files did; a test that names no file goes with its kind."""
+        if not changed:
+            return self
+        foreign = any(not path.endswith(".py") and may_hold_tests(path) for path in changed)
+        kept = {
+            name: outcome
+            for name, outcome in self.outcomes.items()
+            if (not foreign if (file := name.partition("::")[0]) not in self.files else file not in changed)
+        }
+        files = {path: text for path, text in self.files.items() if path not in changed}
+        return msgspec.structs.replace(self, files=files, outcomes=kept)
 
 
 class LostTest(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import msgspec
 
 from agenthub_events.catalogue.values import TestCounts
 from agenthub_events.redaction import KnownSecrets, mapped
-from agenthub_worker.environment.provision import has_own_python, settled
+from agenthub_worker.environment.provision import own_python, settled
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.covered import (
     Covering,
@@ -35,21 +35,24 @@ from agenthub_worker.evidence.reports import (
     stored_id,
     unittest_counts,
 )
-from agenthub_worker.projects.project import (
-    Project,
-    import_roots,
-    installed_plugins,
-    measures_coverage,
-    plugins_of,
-    read_project,
+from agenthub_worker.projects.named import not_loaded
+from agenthub_worker.projects.plugin_choice import PluginChoice, plugin_choice
+from agenthub_worker.projects.project import Project, import_roots, measures_coverage, read_project
+from agenthub_worker.projects.test_environment import (
+    SEEN,
+    WATCHING,
+    RunFolders,
+    Watched,
+    run_folders,
+    run_variables,
 )
-from agenthub_worker.projects.test_environment import RunFolders, run_folders, run_variables
 from agenthub_worker.sandbox.port import ExecResult, Output, Sandbox
 
 SELECTING_PAYS_S = 10.0
 """A suite that takes less is run whole: to find out what to leave out would cost more than it saves."""
 NOTHING_COLLECTED = 5
-TESTS_FAILED = 1
+TESTS_FAILED = (1, 101)
+"""What runners end with when tests fail; the other one is cargo's."""
 NO_TEST = "No test was found: code without tests does not pass."
 NONE_PASSED = "Not one test passed: those that failed before this goal fail still, and there are no others."
 NOT_COUNTED = (
@@ -66,7 +69,9 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     cut out when it was long.
     `executed`: the lines that ran, by path; None: not measured. `covering`: by which tests; None: nobody asked, or
     the run was too quick to ask. `red_before`: tests that failed before the goal; that they fail still speaks
-    against nobody.
+    against nobody. `not_loaded`: plugins of pytest that only the change brings. `seen`: what was written by
+    programs that watched the run. `build_failed`: code was not compiled, so its tests did not run. `unmeasured`:
+    commands of suites beside others that gave no coverage, `idle` of those that found no test.
     """
 
     __test__ = False
@@ -84,6 +89,11 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     red_before: frozenset[str] = frozenset()
     executed: Mapping[str, frozenset[int]] | None = None
     covering: Covering | None = None
+    not_loaded: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    build_failed: bool = False
+    unmeasured: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
 
     @property
     def counts(self) -> TestCounts | None:
@@ -120,6 +130,11 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def problems(self) -> tuple[str, ...]:
         """Why this run is not green, in plain sentences; empty when it is."""
+        found = self._problems()
+        why = not_loaded(self.not_loaded)
+        return (*found, f"{why[0].upper()}{why[1:]}.") if found and why else found
+
+    def _problems(self) -> tuple[str, ...]:
         if self.timed_out:
             return (f"The tests did not end within their time ({self.duration_s:.0f} s).",)
         if self.unread:
@@ -172,13 +187,16 @@ class TestReport(msgspec.Struct, frozen=True, kw_only=True):
         if red:
             old = f" ({len(self.still_red)} of them failed before this goal)" if self.still_red else ""
             found.append(f"{counts.failed} failed, {counts.errors} errors{old}.")
+        if self.build_failed:
+            found.append("The code could not be built, so at least some of its tests did not run.")
         if (counts.failed or counts.errors) and self.exit_code == 0:
             found.append("The exit code 0 contradicts the report.")
-        if self.exit_code == NOTHING_COLLECTED or counts == TestCounts():
+        found += [f"No test was found by `{command}`: code without tests does not pass." for command in self.idle]
+        if (self.exit_code == NOTHING_COLLECTED or counts == TestCounts()) and not self.build_failed:
             found.append(NO_TEST)
         elif not counts.passed and not found:
             found.append(NONE_PASSED if self.still_red else "Every test was skipped.")
-        if self.exit_code not in (0, TESTS_FAILED if self.still_red else 0) and not found:
+        if self.exit_code not in (0, *(TESTS_FAILED if self.still_red else ())) and not found:
             found.append(f"The test command ended with exit code {self.exit_code}, though no test failed.")
         return found
 
@@ -195,6 +213,7 @@ async def run_tests(
     measure_apart: bool = False,
     options: Sequence[str] = (),
     contexts_of: Sequence[str] = (),
+    watched: Watched | None = None,
 ) -> TestReport:
     """Run the tests (only `paths` of them, for pytest) as at home and read their reports.
 
@@ -209,6 +228,7 @@ async def run_tests(
     async with settled(sandbox, workspace, on_output) as place:
         run = _TestRun(place, workspace, command, line, options)
         run.contexts_of = contexts_of
+        run.watched = watched
         report = await run.report(
             project, timeout_s, on_output, measured=measured and command.pytest and not own_coverage
         )
@@ -234,17 +254,23 @@ class _TestRun:
         self._line = line
         self._options = options
         self.contexts_of: Sequence[str] = ()
+        self.watched: Watched | None = None
         self._root = sandbox.root or str(workspace)
 
     async def report(
         self, project: Project, timeout_s: float, on_output: Output | None, *, measured: bool
     ) -> TestReport:
         """Run it, and read its reports once nothing runs any more."""
-        own = has_own_python(self._sandbox)
-        plugins = None if own else plugins_of(project, self._line, installed_plugins())
-        options = [*self._options, *(["--cov-context=test"] if measured and self.contexts_of else [])]
+        chosen = await asyncio.to_thread(self._plugins, project)
+        plugins = chosen.loaded
+        options = [
+            *chosen.options,
+            *(["-p", WATCHING] if self.watched else []),
+            *self._options,
+            *(["--cov-context=test"] if measured and self.contexts_of else []),
+        ]
         sources = await asyncio.to_thread(sources_in, self._workspace) if measured else {}
-        async with run_folders(self._root, import_roots(project)) as folders:
+        async with run_folders(self._root, import_roots(project), self.watched) as folders:
             ran = await self._sandbox.run(
                 self._line,
                 workspace=self._workspace,
@@ -254,10 +280,14 @@ class _TestRun:
                 on_output=on_output,
             )
             report = await asyncio.to_thread(_report, self._line, self._command, ran, folders.reports, sources)
+            report = msgspec.structs.replace(report, not_loaded=chosen.left)
             if not (measured and self.contexts_of and report.green and report.duration_s >= SELECTING_PAYS_S):
                 return report
             covering = await self._covering(folders, timeout_s, sources)
             return msgspec.structs.replace(report, covering=covering)
+
+    def _plugins(self, project: Project) -> PluginChoice:
+        return plugin_choice(project, self._line, self._command.plugins, own_python(self._sandbox))
 
     async def _covering(
         self, folders: RunFolders, timeout_s: float, sources: Mapping[str, str]
@@ -305,6 +335,7 @@ def _report(
         coverage_percent=covered.percent if covered else None,
         executed=covered.executed if covered else None,
         log=ran.output,
+        seen=tuple((read_report(folder / SEEN) or b"").decode("utf-8", "replace").splitlines()),
     )
 
 

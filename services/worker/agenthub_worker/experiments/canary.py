@@ -161,10 +161,13 @@ def stops_early(command: TestCommand) -> bool:
     return any(word == "--exitfirst" or word.startswith(("-x", "--maxfail")) for word in command.text.split())
 
 
-def distrust(planted: Sequence[Canary], report: TestReport, *, stops_early: bool = False) -> str:
-    """Why nothing that this run of pytest reports counts; empty when every canary ended as it must.
+def distrust(
+    planted: Sequence[Canary], report: TestReport, before: TestReport | None = None, *, stops_early: bool = False
+) -> str:
+    """Why nothing that this run reports counts; empty when every canary ended as it must.
 
-    `stops_early`: one that must fail is enough.
+    `before`: the run without canaries, where what could run must still be able to. `stops_early`: one that must
+    fail is enough.
     """
     outcomes = {case.id: case.outcome for case in report.cases or ()}
     bad = {name for canary in planted for name in canary.bad}
@@ -179,6 +182,11 @@ def distrust(planted: Sequence[Canary], report: TestReport, *, stops_early: bool
         for name in names
         if outcomes.get(name) != wanted
     ]
+    if before is not None and before.cases is not None:
+        known = {name for canary in planted for name in (*canary.good, *canary.bad)}
+        known |= {case.id for case in before.cases if case.outcome == "error"}
+        broken = sorted(name for name, outcome in outcomes.items() if outcome == "error" and name not in known)
+        wrong += [f"beside them {name} did not come to its end" for name in broken[:1]]
     return _distrusted(wrong)
 
 

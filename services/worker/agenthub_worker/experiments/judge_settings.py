@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from agenthub_runtime.repository.history import FileEntry
-from agenthub_worker.evidence.layout import SHADOWED, TEST_SETTINGS, bears_on_tests, belongs_to_tests
+from agenthub_worker.evidence.layout import SHADOWED, bears_on_tests, belongs_to_tests, sets_tests
 
 _LINK = "120000"
 _COMPILED = frozenset({".pyc", ".pyo"})
@@ -54,7 +54,7 @@ def _refusal(entry: FileEntry) -> str:
 def _bears(path: str) -> bool:
     pure = PurePosixPath(path)
     is_folder_of_tests = pure.name in ("tests", "test")
-    return is_folder_of_tests or bears_on_tests(path) or belongs_to_tests(path) or pure.name in TEST_SETTINGS
+    return is_folder_of_tests or bears_on_tests(path) or belongs_to_tests(path) or sets_tests(path)
 
 
 def _shadowing(pure: PurePosixPath) -> str | None:
@@ -95,7 +95,7 @@ def stand_ins(paths: Iterable[str], executed: Mapping[str, Set[int]], changed: S
     `paths` are the files of the commit, `executed` the lines that ran, by path, `changed` what the goal has
     changed: a changed file that ran, beside one that did not and that an import finds under the same name.
     """
-    ran = {path for path, lines in executed.items() if lines}
+    ran = {path for path, lines in executed.items() if lines and path.endswith(".py")}
     idle = {_module(path): path for path in paths if path in executed and path not in ran}
     return [
         StandIn(ran=path, idle=idle[name], name=name)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import PurePosixPath
 
 import msgspec
 
 from agenthub_events.catalogue.values import MutationEvidence
 from agenthub_worker.evidence.covered import Covering
-from agenthub_worker.evidence.layout import bears_on_tests, belongs_to_tests
+from agenthub_worker.evidence.layout import bears_on_tests, belongs_to_tests, sets_tests
 from agenthub_worker.evidence.patch import Touched
 from agenthub_worker.evidence.testing import is_no_test_path
+from agenthub_worker.experiments.inline_tests import lines_of_tests
 from agenthub_worker.experiments.operators import LAST, OTHER_LANGUAGES, Mutant, is_valid, mutants_of
 
 MUTANTS_MAX = 10
@@ -27,6 +29,7 @@ OF_THE_TEXT = (
     " does not count as one that notices."
 )
 NOTHING_TO_BREAK = "no mutants: nothing in the changed lines can be broken"
+UNBUILT = "no mutants: with none of the changes that were tried could the code be built"
 NO_TIME = "no mutants: no run of the tests ended in the time that is left for them"
 RED_WITHOUT_REASON = (
     "The tests fail, or do not end, as soon as they run again or as the text of the code is another one, though"
@@ -54,7 +57,8 @@ def refusal_of(evidence: MutationEvidence, of_the_text: Sequence[str] = ()) -> s
 def can_be_broken(path: str) -> bool:
     """Whether a file holds code under test in a language whose lines we can break."""
     known = path.endswith((".py", *OTHER_LANGUAGES))
-    return known and not bears_on_tests(path) and not belongs_to_tests(path)
+    is_said = ".config." in path or ".d." in path or sets_tests(path)
+    return known and not is_said and not bears_on_tests(path) and not belongs_to_tests(path)
 
 
 def candidates(texts: Mapping[str, str], touched: Touched) -> list[Mutant]:
@@ -62,13 +66,19 @@ def candidates(texts: Mapping[str, str], touched: Touched) -> list[Mutant]:
     found: list[Mutant] = []
     for path in sorted(texts):
         if can_be_broken(path):
-            found += mutants_of(path, texts[path], touched.get(path))
+            own = lines_of_tests(texts[path]) if path.endswith(".rs") else ()
+            found += [one for one in mutants_of(path, texts[path], touched.get(path)) if one.line not in own]
     return found
 
 
 def on_lines(mutants: Iterable[Mutant], executed: Mapping[str, Set[int]]) -> list[Mutant]:
-    """Those on lines that the tests execute, by path."""
-    found = (mutant for mutant in mutants if mutant.line in executed.get(mutant.path, ()))
+    """Those on lines that the tests execute, by path; in a language that nobody has measured they may all be."""
+    measured = {PurePosixPath(path).suffix for path in executed}
+    found = (
+        mutant
+        for mutant in mutants
+        if mutant.line in executed.get(mutant.path, ()) or PurePosixPath(mutant.path).suffix not in measured
+    )
     return [msgspec.structs.replace(mutant, guarded=False) for mutant in found]
 
 

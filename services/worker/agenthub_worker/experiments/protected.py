@@ -11,11 +11,13 @@ from typing import Any
 
 import msgspec
 
-from agenthub_worker.evidence.layout import TEST_SETTINGS, belongs_to_tests
+from agenthub_worker.evidence.layout import TEST_SETTINGS, belongs_to_tests, sets_tests
 from agenthub_worker.evidence.reports import Case, Outcome, stored_id
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.syntax import toml_in
 from agenthub_worker.evidence.test_history import some
+from agenthub_worker.experiments.foreign_settings import foreign_settings
+from agenthub_worker.suites.test_files import is_foreign_test, sets_foreign_tests
 
 _INI_SECTIONS = ("pytest", "tool:pytest", "coverage:run", "coverage:report")
 _RED = ("failed", "error")
@@ -34,7 +36,7 @@ class Restored(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_protected(path: str) -> bool:
     """Whether a file is a test, something that tests read, or a setting of the tests."""
-    return belongs_to_tests(path) or PurePosixPath(path).name in TEST_SETTINGS
+    return belongs_to_tests(path) or sets_tests(path)
 
 
 def restored(before: Mapping[str, bytes], now: Mapping[str, bytes], declared: Iterable[str] = ()) -> Restored:
@@ -49,10 +51,11 @@ def restored(before: Mapping[str, bytes], now: Mapping[str, bytes], declared: It
         for path, data in before.items()
         if is_protected(path) and not _matches(path, patterns) and _says_else(path, data, now.get(path))
     }
+    had_foreign = any(map(is_foreign_test, before))
     new = tuple(
         path
         for path in sorted(now.keys() - before.keys())
-        if PurePosixPath(path).name in TEST_SETTINGS
+        if (PurePosixPath(path).name in TEST_SETTINGS or (had_foreign and sets_foreign_tests(path)))
         and not _matches(path, patterns)
         and _says_else(path, b"", now[path])
     )
@@ -64,7 +67,7 @@ def changed_settings(before: Mapping[str, bytes], now: Mapping[str, bytes]) -> l
     found = []
     for path in sorted(before.keys() | now.keys()):
         name = PurePosixPath(path).name
-        if name in TEST_SETTINGS and name != "conftest.py":
+        if sets_tests(path) and name != "conftest.py":
             old, new = _by_name(name, before.get(path, b"")), _by_name(name, now.get(path, b""))
             found += [f"{path}: {key}" for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
     return found
@@ -126,6 +129,11 @@ def before_passed(before: Mapping[str, Outcome], plain: str) -> bool:
     return any(outcome == "passed" and plain_id(name) == plain for name, outcome in before.items())
 
 
+def is_declared(path: str, declared: Iterable[str]) -> bool:
+    """Whether the plan lets the goal change this file of tests."""
+    return _matches(path, tuple(declared))
+
+
 def refusal(tests: Sequence[str], changed: Sequence[str], when: str) -> str:
     """Why a gate does not pass on tests that were changed to fit the code."""
     return (
@@ -154,7 +162,7 @@ def _says_else(path: str, before: bytes, now: bytes | None) -> bool:
     if now is None:
         return True
     name = PurePosixPath(path).name
-    if name == "conftest.py" or name not in TEST_SETTINGS:
+    if name == "conftest.py" or not sets_tests(path):
         return before != now
     return bool(_settings(name, before) != _settings(name, now))
 
@@ -174,6 +182,8 @@ def _by_name(name: str, data: bytes) -> dict[str, Any]:
 
 def _settings(name: str, data: bytes) -> Any:
     """What a file of settings says of pytest and coverage; its whole content where it cannot be read."""
+    if name not in TEST_SETTINGS:
+        return foreign_settings(name, data)
     try:
         if name in ("pytest.toml", ".pytest.toml"):
             return toml_in(data.decode()) or data

@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
+from agenthub_runtime.repository.trees import delete_tree
+from agenthub_worker.environment.provision import settled
 from agenthub_worker.evidence.layout import TestCommand
-from agenthub_worker.evidence.testing import TestReport, run_tests
+from agenthub_worker.evidence.reports import read_report
+from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.gates.gate_round import GateRound
-from agenthub_worker.workspace.workspace import TEST_TIMEOUT_S
+from agenthub_worker.projects.test_environment import Watched
+from agenthub_worker.sandbox.bubblewrap import search_path
+from agenthub_worker.sandbox.port import Bind
+from agenthub_worker.suites.running import run_suites
+
+_AGAIN_WITHIN_S = 20.0
 
 
 class Copies:
@@ -38,22 +49,44 @@ class Copies:
         gone: Iterable[str] = (),
         paths: Sequence[str] = (),
         options: Sequence[str] = (),
-        timeout_s: float = TEST_TIMEOUT_S,
+        timeout_s: float | None = None,
+        watched: Watched | None = None,
+        measured: bool = False,
     ) -> TestReport:
         """Run the tests in a copy with these files, without `gone`; runs side by side need names of their own."""
         path = self._round.workspace.path.with_name(f"{self._round.workspace.path.name}-{name}")
         async with self._checked_out(path):
             await asyncio.to_thread(_put_all, path, files, gone)
-            report = await run_tests(
+            report = await run_suites(
                 self._round.workspace.sandbox,
                 path,
                 self._command,
-                timeout_s=timeout_s,
+                timeout_s=self._round.workspace.branch.test_limit_s if timeout_s is None else timeout_s,
                 paths=paths,
-                measured=False,
+                measured=measured,
                 options=options,
+                watched=watched,
             )
         return report.beside(dict.fromkeys(self._red_before, "failed"))
+
+    async def call_again(self, program: str, calls: bytes) -> list[str | None]:
+        """Let `program` make these calls in a copy; nothing of those that it does not come to."""
+        path = self._round.workspace.path.with_name(f"{self._round.workspace.path.name}-unaware")
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-again-"))
+        binds = (Bind(folder / "app"), Bind(folder / "answers", writable=True))
+        try:
+            await asyncio.to_thread(_lay, folder, program, calls)
+            async with self._checked_out(path), settled(self._round.workspace.sandbox, path) as place:
+                await place.run(
+                    ["python", f"{folder}/app/main.py", f"{folder}/app/calls.json", f"{folder}/answers/all.json"],
+                    workspace=path,
+                    timeout_s=_AGAIN_WITHIN_S,
+                    env={"PATH": search_path()},
+                    binds=binds,
+                )
+            return await asyncio.to_thread(_answers, folder / "answers" / "all.json")
+        finally:
+            await asyncio.to_thread(delete_tree, folder)
 
     @contextlib.asynccontextmanager
     async def _checked_out(self, path: Path) -> AsyncIterator[None]:
@@ -63,6 +96,21 @@ class Copies:
             yield
         finally:
             await repository.discard_workspace(path)
+
+
+def _lay(folder: Path, program: str, calls: bytes) -> None:
+    for name in ("app", "answers"):
+        (folder / name).mkdir()
+    (folder / "app" / "main.py").write_text(program)
+    (folder / "app" / "calls.json").write_bytes(calls)
+
+
+def _answers(path: Path) -> list[str | None]:
+    """What the program has written; the code under trial may have written anything there."""
+    try:
+        return msgspec.json.decode(read_report(path) or b"[]", type=list[str | None])
+    except msgspec.DecodeError:
+        return []
 
 
 def _put_all(root: Path, files: Mapping[str, bytes], gone: Iterable[str]) -> None:

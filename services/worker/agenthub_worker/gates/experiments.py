@@ -15,12 +15,16 @@ from agenthub_worker.evidence.reports import Outcome, stored_id
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import some
 from agenthub_worker.evidence.testing import TestReport
-from agenthub_worker.experiments import canary, judge_settings, mutants, protected
+from agenthub_worker.experiments import canary, failing, judge_settings, mutants, protected, unaware
+from agenthub_worker.experiments.foreign_canaries import ends_early, foreign_canaries, is_crate_root, why_none
+from agenthub_worker.experiments.inline_tests import spliced_files
 from agenthub_worker.experiments.neutral import neutral
 from agenthub_worker.experiments.operators import Mutant
 from agenthub_worker.gates.copies import Copies
 from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.mutant_trials import MutantTrials
+from agenthub_worker.gates.outside import OutsideTrial
+from agenthub_worker.projects.test_environment import Watched
 
 _SURVIVORS_KEPT = 20
 _UNSEEN_MAX = 3
@@ -66,11 +70,15 @@ class Experiments:
         if refused := await self._stand_ins():
             return Shown(refusals=(refused,))
         refused, why_not = await self._canaries()
-        untried = (f"no canaries: {why_not}",) if why_not else ()
+        untried: tuple[str, ...] = (f"no canaries: {why_not}",) if why_not else ()
         if refused:
             return Shown(refusals=(refused,))
         shown = await self._protected()
         if not shown.refusals:
+            refused, why_not = await self._unaware()
+            if refused:
+                return msgspec.structs.replace(shown, refusals=(refused,))
+            untried += (why_not,) if why_not else ()
             tried = await self._mutants()
             shown = msgspec.structs.replace(
                 tried, findings=(*tried.findings, *shown.findings), notes=(*shown.notes, *tried.notes)
@@ -92,6 +100,8 @@ class Experiments:
     async def _canaries(self) -> tuple[str, str]:
         """Why nothing that this repository reports counts, or why that could not be tried; empty: it counts."""
         command, report, order = self._command, self._report, self._round.order
+        if (command.foreign and report.cases is not None) or command.parts:
+            return await self._canaries_of_suites()
         if why := canary.why_not_asked(command):
             return "", why
         files = [entry.path for entry in await self._repository.files(order.commit)]
@@ -106,17 +116,62 @@ class Experiments:
         ran = [case.id for case in report.cases or () if case.outcome == "passed"]
         planted = canary.canaries(ran, changed, self._token())
         at = run_folder({name.split("::", 1)[0] for name in ran}, set(files))
-        paths = [bird.path for bird in planted]
+        early = canary.stops_early(command)
+        made = failing.Broken() if early else await self._made_to_fail(at)
+        files_of_ours = {bird.path: bird.text for bird in planted} | dict(made.texts)
+        paths = list(files_of_ours)
         work = self._copies.run(
             "canary",
-            {at + bird.path: bird.text.encode() for bird in planted},
+            {at + path: text.encode() for path, text in files_of_ours.items()},
             paths=paths if command.takes_paths else (),
             options=(*canary.OPTIONS, *(() if command.takes_paths else paths)),
         )
         again = await self._round.lease.while_held(work)
         if not command.takes_paths and again.cases is None and again.exit_code:
             return "", "the test command takes no tests of our own"
-        return canary.distrust(planted, again, stops_early=canary.stops_early(command)), ""
+        why = canary.distrust(planted, again, stops_early=early)
+        return why or failing.never_red(made, again.cases or ()), ""
+
+    async def _made_to_fail(self, at: str) -> failing.Broken:
+        """The test files of the change in which every test must be red; `at` is the folder in which they run."""
+        order, passed = self._round.order, set[str]()
+        for case in self._report.cases or ():
+            if case.outcome == "passed":
+                passed.add(plain_id(case.id))
+        ran = {at + name.split("::", 1)[0] for name in passed}
+        changed = ran & set(await self._repository.changed_files(order.base, order.commit))
+        entries = [e for e in await self._repository.files(order.commit) if e.path in changed and _is_plain(e)]
+        contents = await self._repository.contents(entries)
+        texts = {path.removeprefix(at): text for path, data in contents.items() if (text := _text(data))}
+        return await asyncio.to_thread(failing.broken, texts, passed, self._token())
+
+    async def _canaries_of_suites(self) -> tuple[str, str]:
+        """The same for suites in other languages, and for several suites in one run."""
+        command, report, order = self._command, self._report, self._round.order
+        if why := why_none(command):
+            return "", why
+        ran = [case.id for case in report.cases or () if case.outcome == "passed"]
+        named = {name.split("::", 1)[0] for name in ran}
+        files = await self._repository.files(order.commit)
+        contents = await self._repository.contents(
+            [e for e in files if _is_plain(e) and (e.path in named or is_crate_root(e.path))]
+        )
+        texts = {path: text for path, data in contents.items() if (text := _text(data))}
+        planted, token, options = foreign_canaries(ran, texts, self._token()), self._token(), list[str]()
+        if ours := [name for name in ran if name.split("::", 1)[0].endswith(".py")]:
+            changed = [
+                p for p in await self._repository.changed_files(order.base, order.commit) if _is_loaded(p, report)
+            ]
+            of_python = canary.canaries(ours, changed, token)
+            options += [*canary.OPTIONS, *(bird.path for bird in of_python)]
+            planted += of_python
+        if not planted:
+            return "", "nobody knows where among these tests they belong"
+        work = self._copies.run(
+            "canary", {bird.path: bird.text.encode() for bird in planted}, options=tuple(options)
+        )
+        again = await self._round.lease.while_held(work)
+        return canary.distrust(planted, again, report, stops_early=ends_early(command)), ""
 
     async def _protected(self) -> Shown:
         """The earlier tests over the new code; then, with what only they read, as all of it was."""
@@ -125,6 +180,8 @@ class Experiments:
         own = {path: data for path, data in delivered.items() if path not in base}
         now = await self._files(order.commit)
         back = protected.restored({**base, **own}, now, order.changes_tests)
+        inline = await self._inline()
+        back = protected.Restored(write={**back.write, **inline}, remove=back.remove)
         changed = protected.changed_settings(base, now) if base else []
         shown = Shown(
             findings=tuple(
@@ -139,6 +196,18 @@ class Experiments:
         if aids and (then := await self._as_before(more, {**base, **aids}, own)).refusals:
             return then
         return shown
+
+    async def _inline(self) -> dict[str, bytes]:
+        """The changed code with the tests that stand in it as they were, unless the plan declares them."""
+        order, repository = self._round.order, self._repository
+        entries = [{e.path: e for e in await repository.files(c)} for c in (order.base, order.commit)]
+        wanted = [
+            [e for path, e in files.items() if path.endswith(".rs") and _is_plain(e) and others.get(path) != e]
+            for files, others in (entries, entries[::-1])
+        ]
+        before, now = [await repository.contents(some) for some in wanted]
+        found = spliced_files(before, now)
+        return {path: data for path, data in found.items() if not protected.is_declared(path, order.changes_tests)}
 
     async def _aids(self, tests: Mapping[str, bytes]) -> dict[str, bytes]:
         """What the change has made of files of the base that nothing but its `tests` reads, as they were."""
@@ -184,6 +253,34 @@ class Experiments:
             f" {report.exit_code}): leave them as they were, or declare the change in the plan (`changes_tests`)."
         )
 
+    async def _unaware(self) -> tuple[str, str]:
+        """Why the code is only right as long as it is tested, or why that was not tried."""
+        context = self._round.context
+        texts, touched = await self._changed_code()
+        watch = unaware.watch_of(texts, touched)
+        if watch is None:
+            return "", ""
+        named = self._command.plugins
+        if unaware.is_plugin(
+            (context.goal, *context.requirements, *((named.words, named.declared) if named else ()))
+        ):
+            return "", unaware.OF_A_PLUGIN
+        watched = Watched(programs=unaware.programs(), told=msgspec.json.encode(watch))
+        report = await self._round.lease.while_held(self._copies.run("unaware", {}, watched=watched))
+        if report.green and unaware.has_begun(report.seen):
+            files = [entry.path for entry in await self._repository.files(self._round.order.commit)]
+            trial = OutsideTrial(self._copies, self._report, files, self._token)
+            return await self._round.lease.while_held(trial.refusal(report.seen)), ""
+        if report.green or report.timed_out:
+            return "", unaware.UNTRIED
+        again = await self._round.lease.while_held(self._copies.run("unaware", {}))
+        if again.green and unaware.looked(report.seen):
+            return unaware.refusal(report.failing, report.seen), ""
+        if again.green or again.timed_out:
+            return "", unaware.UNTRIED
+        measured = await self._round.lease.while_held(self._copies.run("unaware", {}, measured=True))
+        return (unaware.of_coverage(again.failing), "") if measured.green else ("", unaware.UNTRIED)
+
     async def _mutants(self) -> Shown:
         order, report = self._round.order, self._report
         if self._round.context.constraints.mutants == "off":
@@ -195,10 +292,14 @@ class Experiments:
         reached = every if report.executed is None else mutants.on_lines(every, report.executed)
         # Tests may run the code in processes of their own, where nobody sees which lines they come to.
         limit = mutants.MUTANTS_MAX if reached else _UNSEEN_MAX
-        chosen = await asyncio.to_thread(mutants.chosen, reached or every, order.commit, limit)
+        # Of what has to be compiled some cannot be: others take their place.
+        spare = 1 if all(one.path.endswith(".py") for one in every) else 2
+        chosen = await asyncio.to_thread(mutants.chosen, reached or every, order.commit, spare * limit)
         same = await asyncio.to_thread(_in_other_words, texts, self._token())
         trials = MutantTrials(self._copies, report, same, self._selections(chosen))
         tried = await self._round.lease.while_held(trials.run(chosen))
+        if not tried.tried and tried.unbuilt:
+            return Shown(mutants=MutationEvidence(), notes=(mutants.UNBUILT,))
         if tried.unusable or (not tried.tried and report.duration_s < mutants.LEAST_BUDGET_S / 2):
             return Shown(refusals=(mutants.RED_WITHOUT_REASON,))
         if not tried.tried:

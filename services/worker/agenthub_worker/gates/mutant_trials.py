@@ -11,7 +11,7 @@ import msgspec
 
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.testing import NOTHING_COLLECTED, TestReport, is_no_test_path
-from agenthub_worker.experiments.mutants import LEAST_BUDGET_S
+from agenthub_worker.experiments.mutants import LEAST_BUDGET_S, MUTANTS_MAX
 from agenthub_worker.experiments.operators import Mutant
 from agenthub_worker.gates.copies import Copies
 
@@ -32,13 +32,15 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
     """What was tried. `survivors` are the mutants that no test noticed.
 
     `of_the_text` are tests that are red as soon as the text of the code changes, and that therefore notice
-    nothing; `unusable`: the whole suite is so, by tests that nobody can name.
+    nothing; `unusable`: the whole suite is so, by tests that nobody can name. `unbuilt` could not be compiled,
+    which says nothing of the tests.
     """
 
     tried: int
     survivors: tuple[str, ...]
     of_the_text: tuple[str, ...] = ()
     unusable: bool = False
+    unbuilt: int = 0
 
 
 class _Control(msgspec.Struct, frozen=True):
@@ -75,6 +77,7 @@ class MutantTrials:
         self._verdicts: dict[str, bool] = {}
         self._unimportable: set[str] = set()
         self._unusable = False
+        self._unbuilt: set[str] = set()
 
     async def run(self, chosen: Sequence[Mutant]) -> Trials:
         """Try them, two at a time, until the time is used up."""
@@ -96,6 +99,7 @@ class MutantTrials:
             survivors=tuple(survivors),
             of_the_text=tuple(sorted({name for control in controls for name in control.red or ()})),
             unusable=self._unusable,
+            unbuilt=len(self._unbuilt),
         )
 
     @property
@@ -111,7 +115,7 @@ class MutantTrials:
         await _together([self._lane(lane, waiting, whole) for lane in self._left_s])
 
     async def _lane(self, lane: int, waiting: deque[Mutant], whole: bool) -> None:
-        while waiting and self._left_s[lane] > 0 and not self._unusable:
+        while waiting and self._left_s[lane] > 0 and not self._unusable and len(self._verdicts) < MUTANTS_MAX:
             mutant = waiting.popleft()
             selection = _WHOLE if whole else self._selection(mutant)
             noticed = await self._noticed(lane, mutant, selection)
@@ -125,6 +129,9 @@ class MutantTrials:
         report = await self._with(lane, mutant, selection, ())
         if report is None or report.green:
             return None if report is None else False
+        if report.build_failed:
+            self._unbuilt.add(str(mutant))
+            return None
         control = await self._control(lane, self._affordable(lane, selection, report))
         if control.red is None:
             self._unusable = self._unusable or not (selection or control.late)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.tests_gate import tests_verdict
-from agenthub_worker.gates.verdicts import review_verdict, scan_change, security_verdict
+from agenthub_worker.gates.verdicts import not_scanned_of, review_verdict, scan_change, security_verdict
 
 GateRunner: TypeAlias = Callable[[GateRound], Awaitable[GateVerdict]]
 """Judges a round. Raises `AgenthubError`, and what the round's agent raises."""
@@ -16,7 +16,8 @@ GateRunner: TypeAlias = Callable[[GateRound], Awaitable[GateVerdict]]
 
 async def _audit(round_: GateRound) -> GateVerdict:
     scanned = await scan_change(round_)
-    return security_verdict(round_, await round_.agent(scanned), scanned)
+    gaps = await not_scanned_of(round_)
+    return security_verdict(round_, await round_.agent(scanned), scanned, gaps)
 
 
 async def _review(round_: GateRound) -> GateVerdict:

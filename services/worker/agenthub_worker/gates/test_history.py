@@ -14,11 +14,11 @@ from agenthub_events.errors import ArtifactMissing
 from agenthub_events.ports import Recorded
 from agenthub_events.task_ids import gate_task_id
 from agenthub_runtime.repository.history import FileEntry, History
-from agenthub_worker.evidence.layout import NoTestCommand, bears_on_tests, belongs_to_tests
+from agenthub_worker.evidence.layout import NoTestCommand, bears_on_tests, may_hold_tests
 from agenthub_worker.evidence.reports import Outcome
 from agenthub_worker.evidence.test_history import Outcomes, PastTestRun
 from agenthub_worker.lease.lease import Lease
-from agenthub_worker.workspace.workspace import Workspace, run_tests_at, test_command_of
+from agenthub_worker.workspace.workspace import FIRST_RUN_S, Workspace, run_tests_at, test_command_of
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -51,16 +51,31 @@ class TestHistory:
     @property
     def base_report_ref(self) -> str:
         """The stored outcomes of the base; empty when nobody has run its tests yet."""
-        merges = (message.event for message in self._merges if isinstance(message.event, MergeDone))
-        imported = next((merge for merge in merges if merge.origin == "prepare"), None)
-        if imported is not None and imported.tests is not None and imported.head == self._order.base:
-            return imported.tests.report_ref
+        fetched = next((merge for _, merge in reversed(self._bases) if merge.commit == self._order.base), None)
+        if fetched is not None and fetched.tests is not None:
+            return fetched.tests.report_ref
         return next((verdict.base_report_ref for _, verdict in self._rounds if verdict.base_report_ref), "")
 
     @property
+    def _bases(self) -> list[tuple[int, MergeDone]]:
+        """What was fetched for the goal: its beginning, and what that has become when it was merged again."""
+        merges = ((m.seq, m.event) for m in self._merges if isinstance(m.event, MergeDone))
+        return [(seq, merge) for seq, merge in merges if merge.origin in ("prepare", "base")]
+
+    async def _theirs_to_say(self, seq: int) -> frozenset[str]:
+        """Files that others have changed since a run at `seq`: whether their tests still run is up to them."""
+        before = next((merge.commit for at, merge in reversed(self._bases) if at < seq), "")
+        newest = self._bases[-1][1].commit if self._bases else ""
+        if not before or before == newest:
+            return frozenset()
+        return frozenset(await self._workspace.repository.changed_files(before, newest))
+
+    @property
     def failed_commits(self) -> list[str]:
-        """Commits of the rounds that failed since the gate last passed, the newest first."""
-        return [verdict.commit for _, verdict in self._rounds if not isinstance(verdict, GatePassed)]
+        """Commits of the rounds that failed since the gate last passed and the base last moved, newest first."""
+        since = self._bases[-1][0] if self._bases else 0
+        rounds = (verdict for seq, verdict in self._rounds if seq > since)
+        return [verdict.commit for verdict in rounds if not isinstance(verdict, GatePassed)]
 
     @property
     def delivered(self) -> str:
@@ -74,8 +89,8 @@ class TestHistory:
                 when=f"in round {verdict.round}",
                 files=await test_texts(self._workspace.repository, verdict.commit),
                 outcomes=await self._outcomes(verdict.report_ref, verdict.failing),
-            )
-            for _, verdict in self._rounds
+            ).without(await self._theirs_to_say(seq))
+            for seq, verdict in self._rounds
         ]
 
     async def of_merges(self) -> list[PastTestRun]:
@@ -84,7 +99,7 @@ class TestHistory:
         found = []
         for message in reversed(self._merges):
             merge = message.event
-            if not isinstance(merge, MergeDone) or merge.origin == "prepare":
+            if not isinstance(merge, MergeDone) or merge.origin != "task":
                 continue
             if message.seq > since and merge.tests is not None:
                 run = PastTestRun(
@@ -93,14 +108,14 @@ class TestHistory:
                     outcomes=await self._outcomes(merge.tests.report_ref, merge.tests.failing),
                     draft=True,
                 )
-                found.append(run)
+                found.append(run.without(await self._theirs_to_say(message.seq)))
         return found
 
     async def of_base(self, context: WorkContext) -> Base:
         """The run of the goal's base: the stored one, else it is run now."""
         repository, commit = self._workspace.repository, self._order.base
         files = await test_texts(repository, commit)
-        if not any(belongs_to_tests(entry.path) for entry in await repository.files(commit)):
+        if not any(may_hold_tests(entry.path) for entry in await repository.files(commit)):
             return Base()
         reference = self.base_report_ref
         outcomes = await self._stored(reference) if reference else None
@@ -108,7 +123,9 @@ class TestHistory:
             command = await test_command_of(repository, commit, context)
             if isinstance(command, NoTestCommand):
                 return Base()
-            _, evidence = await run_tests_at(self._lease, self._workspace.sandbox, repository, commit, command)
+            _, evidence = await run_tests_at(
+                self._lease, self._workspace.sandbox, repository, commit, command, timeout_s=FIRST_RUN_S
+            )
             reference = evidence.report_ref
             outcomes = await self._outcomes(reference, ())
         return Base(PastTestRun(when="before this goal", files=files, outcomes=outcomes), reference)

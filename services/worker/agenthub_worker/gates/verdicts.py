@@ -11,7 +11,7 @@ from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.values import Finding
 from agenthub_worker.domain.gate_judgement import Judgement, judge_review, judge_security
 from agenthub_worker.evidence.patch import PATCH_BYTES, touched_lines
-from agenthub_worker.evidence.scan import security_scan
+from agenthub_worker.evidence.scan import not_scanned, security_scan
 from agenthub_worker.gates.gate_round import GateRound, Heard
 
 _SCAN_TIMEOUT_S = 300.0
@@ -30,15 +30,23 @@ async def scan_change(round_: GateRound) -> tuple[Finding, ...]:
     return tuple((await lease.while_held(scan))[:FINDINGS_KEPT])
 
 
-def security_verdict(round_: GateRound, heard: Heard, scanned: Sequence[Finding]) -> GateVerdict:
-    """The verdict of an audit: the scanners' findings and the agent's together."""
+async def not_scanned_of(round_: GateRound) -> tuple[str, ...]:
+    """What the scanners cannot say of the change, in plain words."""
+    order = round_.order
+    return not_scanned(await round_.workspace.repository.changed_files(order.base, order.commit))
+
+
+def security_verdict(
+    round_: GateRound, heard: Heard, scanned: Sequence[Finding], gaps: Sequence[str] = ()
+) -> GateVerdict:
+    """The verdict of an audit: the scanners' findings and the agent's together, and the `gaps` of the scan."""
     report = heard.report
     own = [
         msgspec.structs.replace(found, dismissed=report.dismissed.get(number, "") if found.touched else "")
         for number, found in enumerate(scanned, 1)
     ]
     findings = (*own, *report.findings)
-    judgement = judge_security(findings, agent_finished=report.done, agent_said=report.summary)
+    judgement = judge_security(findings, agent_finished=report.done, agent_said=report.summary, gaps=gaps)
     return make_verdict(round_, judgement, findings=findings, usage=heard.usage)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from agenthub_events.base import Fence
 from agenthub_events.catalogue.money import BudgetReserved
 from agenthub_events.ports import Conflict, Recorded
+from agenthub_events.rules.authors import own
 from agenthub_events.rules.budget import Ledger, Slice, Spent, fold
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_worker.domain.budget import Limits, NoRoom, covers, next_slice
@@ -67,22 +68,23 @@ class AttemptBudget:
             self._known = True
 
     async def _refold(self) -> None:
-        ports, after = self._lease.ports, self._fence.seq
-        self._take_in(await ports.patiently(lambda: ports.events.read(self._family, after=after)))
+        told = await self._lease.ports.grown(self._family)
+        await self._take_in([recorded for recorded in told if recorded.seq > self._fence.seq])
 
-    def _take_in(self, tail: Sequence[Recorded]) -> None:
+    async def _take_in(self, tail: Sequence[Recorded]) -> None:
         self._fence = self._fence.after(tail)
-        for recorded in tail:
+        for recorded in own(tail, await self._lease.ports.orders_of(self._lease.goal_id)):
             fold(self._ledger, recorded.seq, recorded.event)
 
     async def _append(self, event: BudgetReserved) -> None:
         lease = self._lease
         ordinal = f"{lease.task_id}-{lease.order.attempt}-{event.slice}"
-        draft = self._fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, event, ordinal)
+        draft = self._fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, event, ordinal, route=lease.author)
         result = await lease.ports.append((draft,), lease.stamp())
         if isinstance(result, Conflict):
-            self._take_in(result.tail)
+            await self._take_in(result.tail)
         elif result.duplicate:
             await self._refold()
         else:
-            self._take_in([Recorded(seq=result.seq, subject=draft.subject, event=event)])
+            self._fence = self._fence.moved(result.seq)
+            fold(self._ledger, result.seq, event)

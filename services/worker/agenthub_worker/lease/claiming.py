@@ -115,7 +115,7 @@ async def _before(ports: WorkerPorts, lease: Lease, order_seq: int) -> list[Reco
 
 
 async def _holder_alive(ports: WorkerPorts, lease: Lease, tail: Sequence[Recorded]) -> bool:
-    claims = claims_of(tail, lease.order.attempt)
+    claims = claims_of(lease.own(tail), lease.order.attempt)
     if not claims:
         return False
     return await ports.fleet.alive(claims[-1].worker, claims[-1].instance, lease.attempt_key)

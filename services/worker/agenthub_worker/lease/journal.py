@@ -7,12 +7,15 @@ from collections.abc import Sequence, Set
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.catalogue.values import Finding
 from agenthub_events.context import Answered, WorkContext, decode_context
-from agenthub_events.errors import StoreUnavailable
+from agenthub_events.errors import ArtifactMissing, StoreUnavailable
 from agenthub_events.ports import StepConflict, Stored, Unavailable
 from agenthub_events.redaction import redact_bytes
-from agenthub_events.runs import RecordedStep, Resumed, RunId, Step
+from agenthub_events.runs import RecordedStep, Resumed, RunId, RunSetup, Step, decode_setup
 from agenthub_runtime.jetstream.run_log import closed_steps
 from agenthub_worker.domain.run import Run, fold
 from agenthub_worker.lease.lease import Lease, LeaseLost
@@ -91,12 +94,55 @@ async def open_journal(
     raise LeaseLost("the run keeps changing under this worker")
 
 
+class EarlierSetup(NamedTuple):
+    """With what a run was held before, and in which attempt."""
+
+    setup: RunSetup
+    attempt: int
+
+    def told(self, scanned: Sequence[Finding], other_side: str) -> bool:
+        """Whether its first message says this of the scanners, and of a change that did not fit."""
+        return tuple(scanned) == self.setup.scanned and other_side == self.setup.other_side
+
+
+async def recorded_setup(lease: Lease) -> EarlierSetup | None:
+    """The newest setup of the run that this attempt goes on with; None: it begins, or its setup is gone."""
+    orders = await _orders(lease) if lease.order.resumes else {}
+    order: TaskEnqueued | None = lease.order
+    while order is not None:
+        attempt, resumes = order.attempt, order.resumes
+        if attempt < lease.order.attempt or lease.delivery > 1 or order.instead_of:
+            setup = await _setup_of(lease, RunId(lease.goal_id, lease.task_id, attempt))
+            if setup is not None:
+                return EarlierSetup(setup, attempt)
+        order = orders.get(resumes) if 0 < resumes < attempt else None
+    return None
+
+
+async def _setup_of(lease: Lease, run_id: RunId) -> RunSetup | None:
+    ports = lease.ports
+    steps = await ports.patiently(lambda: ports.runs.read(run_id))
+    refs = [one.step.setup_ref for one in steps if isinstance(one.step, Resumed) and one.step.setup_ref]
+    if not refs:
+        return None
+    try:
+        return decode_setup(await ports.patiently(lambda: ports.artifacts.get(refs[-1])))
+    except (ArtifactMissing, msgspec.DecodeError):
+        return None
+
+
 class _Part(NamedTuple):
     """An earlier attempt of the run: its order, the answer that it was given, and what it has recorded."""
 
     order: TaskEnqueued
     answered: Answered | None
     steps: Sequence[RecordedStep]
+
+
+async def _orders(lease: Lease) -> dict[int, TaskEnqueued]:
+    """Every order of the task, by attempt."""
+    told = await lease.ports.patiently(lambda: lease.ports.events.read(lease.prefix))
+    return {event.attempt: event for recorded in told if isinstance(event := recorded.event, TaskEnqueued)}
 
 
 async def _begin(lease: Lease, run: Run, order: TaskEnqueued, answered: Answered | None) -> None:
@@ -113,8 +159,7 @@ async def _earlier_parts(lease: Lease) -> list[_Part]:
     if not lease.order.resumes:
         return []
     ports = lease.ports
-    told = await ports.patiently(lambda: ports.events.read(lease.prefix))
-    orders = {event.attempt: event for recorded in told if isinstance(event := recorded.event, TaskEnqueued)}
+    orders = await _orders(lease)
     parts: list[_Part] = []
     attempt, after = lease.order.resumes, lease.order.attempt
     while attempt < after and (order := orders.get(attempt)) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -13,10 +13,11 @@ from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskEnqueued, TaskNoted
 from agenthub_events.ports import Conflict, Recorded, Stamp, Stored
+from agenthub_events.rules.authors import is_foreign
 from agenthub_events.rules.goal_aggregate import TERMINAL, evolve, initial
 from agenthub_events.runs import RunId
 from agenthub_events.serialization.codec import Unreadable
-from agenthub_runtime.telemetry.tracing import traceparent
+from agenthub_runtime.telemetry.tracing import NoFailure, sending, traceparent
 from agenthub_worker.domain.claim_decision import still_held
 from agenthub_worker.domain.outcomes import AttemptOutcome, Parked, TimedOut
 from agenthub_worker.ports import WorkerPorts
@@ -27,11 +28,11 @@ T = TypeVar("T")
 LOOK_EVERY_S = 1.0
 
 
-class LeaseLost(Exception):
+class LeaseLost(NoFailure):
     """The attempt is no longer ours, or must not go on: stop everything, acknowledge nothing."""
 
 
-class AttemptOver(Exception):
+class AttemptOver(NoFailure):
     """The attempt ends here, with `outcome`."""
 
     def __init__(self, outcome: AttemptOutcome) -> None:
@@ -89,8 +90,8 @@ class Lease:
     def begin(self, fence: Fence, tail: Sequence[Recorded]) -> None:
         """The claim is under way: `fence` is where it stands, `tail` what the attempt has written before it."""
         self.fence = fence
-        self.earlier = tuple(tail)
-        self._note(tail)
+        self.earlier = tuple(self.own(tail))
+        self._note(self.earlier)
 
     def stamp(self) -> Stamp:
         """Time, cause and trace of an event that is written now."""
@@ -107,11 +108,26 @@ class Lease:
 
     def draft(self, event: Event, ordinal: str = "") -> Draft:
         """A draft of the task's next event, fenced by this hold."""
-        return self.fence.draft(self.goal_id, self.task_id, event, ordinal or self.claim)
+        return self.fence.draft(self.goal_id, self.task_id, event, ordinal or self.claim, route=self.author)
+
+    @property
+    def author(self) -> tuple[str, ...]:
+        """The end of every subject that this attempt writes: the server lets no other worker write there."""
+        return (self.order.agent_type,)
+
+    def own(self, tail: Iterable[Recorded]) -> list[Recorded]:
+        """What was written about the task since its order, without what is foreign."""
+        types = {self.task_id: self.order.agent_type}
+        return [recorded for recorded in tail if not is_foreign(recorded, types)]
 
     async def append(self, event: Event, ordinal: str = "") -> int:
         """Append an event of the task; its sequence. Raises `LeaseLost` when the attempt is not ours any more."""
-        stamp, event = self.stamp(), await self.set_aside(event)
+        event = await self.set_aside(event)
+        with sending(event.type):
+            return await self._append(event, ordinal)
+
+    async def _append(self, event: Event, ordinal: str) -> int:
+        stamp = self.stamp()
         while True:
             match await self.ports.append((self.draft(event, ordinal),), stamp):
                 case Stored(seq=seq):
@@ -141,10 +157,11 @@ class Lease:
 
     def absorb(self, tail: Sequence[Recorded]) -> None:
         """Take in what others appended to the task. Raises `LeaseLost` when that ends our claim."""
-        if not still_held(tail, self.ports.instance, self.delivery):
-            last = tail[-1].event if tail else None
+        told = self.own(tail)
+        if not still_held(told, self.ports.instance, self.delivery):
+            last = told[-1].event if told else None
             raise LeaseLost(f"the task moved on without this worker ({last.type if last else 'unknown'})")
-        self._note(tail)
+        self._note(told)
         self.fence = self.fence.after(tail)
 
     async def recall_notes(self) -> None:

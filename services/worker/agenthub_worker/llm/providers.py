@@ -91,14 +91,16 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         """Whether requests should ask for prompt caching; other servers may not know the parameter."""
         return self.name == "anthropic"
 
-    def model_for(self, agent_type: str, agent_file_model: str = "") -> str:
-        """The model id for one agent: the setting of its type, the setting for all, its file, the default.
+    def model_for(self, agent_type: str, agent_file_model: str = "", *, ordered: str = "") -> str:
+        """The model id for one agent: that of its type's setting, the setting for all, its file, the default.
+
+        Before all these comes what its order names: a person asked for it when they forked the goal.
 
         Raises `ProviderMissing` when a local server is used and no setting says which model it serves.
         """
         if self.name == "rehearsal":
             return REHEARSAL_MODEL
-        chosen = self.models.get(agent_type) or self.model
+        chosen = ordered or self.models.get(agent_type) or self.model
         if self.name == "local" and not chosen:
             raise ProviderMissing(
                 f"the local model server serves agents of type {agent_type} only when it is told which model: set"

@@ -6,15 +6,10 @@ be to them as that one: no plugin that they never saw, and none missing that is 
 
 from __future__ import annotations
 
-import ast
 import configparser
-import functools
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +18,8 @@ import msgspec
 from agenthub_runtime.repository.trees import walk
 from agenthub_worker.evidence.layout import belongs_to_tests
 from agenthub_worker.evidence.syntax import toml_in
+from agenthub_worker.projects.named import PluginTexts
+from agenthub_worker.projects.plugins import InstalledPlugin
 
 _NOT_OF_THE_PROJECT = frozenset({".git", "node_modules", ".venv", "venv", ".tox", ".nox", "__pycache__"})
 _SETTINGS = frozenset(
@@ -47,67 +44,61 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     folders: frozenset[str] = frozenset()
 
 
-class InstalledPlugin(msgspec.Struct, frozen=True, kw_only=True):
-    """A plugin of pytest in the environment of the worker, with the names by which a project can mean it.
-
-    `loaded_as` is what pytest is told to load.
-    """
-
-    name: str
-    loaded_as: str
-    packages: frozenset[str]
-    fixtures: frozenset[str] = frozenset()
-    marks: frozenset[str] = frozenset()
-    options: frozenset[str] = frozenset()
-    settings: frozenset[str] = frozenset()
-
-
 def read_project(workspace: Path) -> Project:
     """Read a workspace; of a huge one the first files."""
-    settings, declared, tests = dict[str, str](), dict[str, str](), dict[str, str]()
-    folders: set[str] = set()
-    for path in _files(workspace):
-        name = PurePosixPath(path).name
-        if name.endswith(".py"):
-            folders.update(map(str, PurePosixPath(path).parents))
-        kinds = [
-            kind
-            for kind, fits in (
-                (settings, name in _SETTINGS),
-                (declared, _DECLARING.fullmatch(name) or "requirements" in PurePosixPath(path).parts[:-1]),
-                (tests, name.endswith(".py") and belongs_to_tests(path)),
-            )
-            if fits
-        ]
-        if kinds and (text := _text(workspace / path)) is not None:
-            for kind in kinds:
-                kind[path] = text
-    return Project(settings=settings, declared=declared, tests=tests, folders=frozenset(folders))
+    found = list(_files(workspace))
+    read = ((path, _text(workspace / path)) for path in found if is_read(path))
+    return project_of({path: text for path, text in read if text is not None}, found)
 
 
-def plugins_of(project: Project, command: str, installed: Iterable[InstalledPlugin]) -> tuple[str, ...]:
-    """What to load: those installed plugins that the project, or its test command, uses; sorted."""
-    told = "\n".join((*project.settings.values(), command))
-    names = re.compile(r"(?<![\w.-])(?:%s)(?![\w-])")
-    declared = "\n".join(project.declared.values())
-    tests = "\n".join(project.tests.values())
-    return tuple(
-        sorted(
-            plugin.loaded_as
-            for plugin in installed
-            if f"no:{plugin.name}" not in told
-            and (
-                _any(names, plugin.packages, declared)
-                or _any(re.compile(r"^\s*(?:from|import)\s+(?:%s)\b", re.M), plugin.packages, tests)
-                or _any(re.compile(r"['\"](?:%s)[.'\"]"), plugin.packages, tests)
-                or _any(re.compile(r"\b(?:%s)\b"), plugin.fixtures, tests)
-                or _any(re.compile(r"\bmark\.(?:%s)\b"), plugin.marks, tests)
-                or _any(re.compile(r"(?<![\w-])(?:%s)(?![\w-])"), plugin.options, told)
-                or _any(re.compile(r"^\s*(?:%s)\s*=", re.M), plugin.settings, told)
-                or _any(re.compile(r"-p[ '\",=]*(?:%s)\b"), plugin.packages | {plugin.name}, told)
-            )
-        )
+def is_read(path: str) -> bool:
+    """Whether the text of a file bears on how tests are run."""
+    return bool(_kinds(path))
+
+
+def project_of(texts: Mapping[str, str], paths: Iterable[str]) -> Project:
+    """The project of these files, of which `texts` have been read."""
+    read: dict[str, dict[str, str]] = {"settings": {}, "declared": {}, "tests": {}}
+    for path, text in texts.items():
+        for kind in _kinds(path):
+            read[kind][path] = text
+    folders = {str(folder) for path in paths if path.endswith(".py") for folder in PurePosixPath(path).parents}
+    return Project(**read, folders=frozenset(folders))
+
+
+def plugin_texts(project: Project, words: str = "") -> PluginTexts:
+    """What a project says of the plugins of pytest that it uses, with `words` of people."""
+    return PluginTexts(
+        settings=_joined(project.settings),
+        declared=_joined(project.declared),
+        tests=_joined(project.tests),
+        words=words,
     )
+
+
+def plugins_of(texts: PluginTexts, command: str, installed: Iterable[InstalledPlugin]) -> list[InstalledPlugin]:
+    """Those installed plugins that these texts, or the test command, use; sorted."""
+    used = (plugin for plugin in installed if _is_used(plugin, texts, f"{texts.settings}\n{command}"))
+    return sorted(used, key=lambda plugin: plugin.loaded_as)
+
+
+def _is_used(plugin: InstalledPlugin, texts: PluginTexts, told: str) -> bool:
+    names = re.compile(r"(?<![\w.-])(?:%s)(?![\w-])")
+    return f"no:{plugin.name}" not in told and (
+        _any(names, plugin.packages, texts.declared)
+        or _any(names, plugin.packages, texts.words)
+        or _any(re.compile(r"^\s*(?:from|import)\s+(?:%s)\b", re.M), plugin.packages, texts.tests)
+        or _any(re.compile(r"['\"](?:%s)[.'\"]"), plugin.packages, texts.tests)
+        or _any(re.compile(r"\b(?:%s)\b"), plugin.fixtures, texts.tests)
+        or _any(re.compile(r"\bmark\.(?:%s)\b"), plugin.marks, texts.tests)
+        or _any(re.compile(r"(?<![\w-])(?:%s)(?![\w-])"), plugin.options, told)
+        or _any(re.compile(r"^\s*(?:%s)\s*=", re.M), plugin.settings, told)
+        or _any(re.compile(r"-p[ '\",=]*(?:%s)\b"), plugin.packages | {plugin.name}, told)
+    )
+
+
+def _joined(texts: Mapping[str, str]) -> str:
+    return "\n".join(texts[path] for path in sorted(texts))
 
 
 def measures_coverage(project: Project) -> bool:
@@ -130,12 +121,6 @@ def import_roots(project: Project) -> tuple[str, ...]:
     return tuple(found)
 
 
-@functools.cache
-def installed_plugins() -> tuple[InstalledPlugin, ...]:
-    """The plugins that pytest would find in the environment of this interpreter."""
-    return tuple(_described(entry) for entry in metadata.entry_points(group="pytest11"))
-
-
 def _any(pattern: re.Pattern[str], words: Iterable[str], text: str) -> bool:
     alternatives = "|".join(re.escape(word) for word in sorted(words))
     return bool(alternatives) and re.search(pattern.pattern % alternatives, text, pattern.flags) is not None
@@ -156,6 +141,16 @@ def _files(workspace: Path) -> Iterator[str]:
                 if left < 0:
                     return
                 yield Path(folder, file).relative_to(workspace).as_posix()
+
+
+def _kinds(path: str) -> list[str]:
+    name = PurePosixPath(path).name
+    kinds = (
+        ("settings", name in _SETTINGS),
+        ("declared", _DECLARING.fullmatch(name) or "requirements" in PurePosixPath(path).parts[:-1]),
+        ("tests", name.endswith(".py") and belongs_to_tests(path)),
+    )
+    return [kind for kind, fits in kinds if fits]
 
 
 def _text(path: Path) -> str | None:
@@ -218,53 +213,3 @@ def _at(table: Any, *keys: str) -> Any:
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _described(entry: metadata.EntryPoint) -> InstalledPlugin:
-    module = entry.value.split(":")[0]
-    names = {module.split(".")[0].lstrip("_")} | ({entry.dist.name} if entry.dist else set())
-    told = _told_by(module)
-    return InstalledPlugin(
-        name=entry.name,
-        # pytest warns of a name that is also that of a module which it has imported itself.
-        loaded_as=module if entry.name in sys.stdlib_module_names else entry.name,
-        packages=frozenset(
-            form for name in names for form in (name, name.replace("-", "_"), name.replace("_", "-"))
-        ),
-        fixtures=frozenset(told["fixture"]),
-        marks=frozenset(told["mark"]),
-        options=frozenset(told["option"]),
-        settings=frozenset(told["setting"]),
-    )
-
-
-def _told_by(module: str) -> dict[str, set[str]]:
-    """What the source of a plugin adds to pytest; nothing of one whose source cannot be read."""
-    told: dict[str, set[str]] = {"fixture": set(), "mark": set(), "option": set(), "setting": set()}
-    with suppress(ImportError, OSError, SyntaxError, ValueError):
-        spec = find_spec(module.split(".", maxsplit=1)[0])
-        places = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
-        parts = module.split(".")[1:]
-        sources = [place.joinpath(*parts).with_suffix(".py") for place in places if parts]
-        sources += [place / "__init__.py" for place in places if not parts]
-        sources += [Path(spec.origin)] if spec and spec.origin and not places else []
-        for node in (node for source in sources for node in ast.walk(ast.parse(source.read_text("utf-8")))):
-            for kind, name in _additions(node):
-                told[kind].add(name)
-    return told
-
-
-def _additions(node: ast.AST) -> Iterator[tuple[str, str]]:
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        if any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list):
-            yield "fixture", node.name
-        return
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return
-    texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-    if node.func.attr in ("addoption", "_addoption"):
-        yield from (("option", text) for text in texts if text.startswith("-"))
-    elif node.func.attr == "addini" and texts:
-        yield "setting", texts[0]
-    elif node.func.attr == "addinivalue_line" and texts[:1] == ["markers"] and len(texts) > 1:
-        yield "mark", re.split(r"[^\w]", texts[1])[0]

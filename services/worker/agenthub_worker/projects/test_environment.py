@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shlex
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,9 @@ from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.projects.command_line import RUNNERS
 from agenthub_worker.sandbox.bubblewrap import search_path
 from agenthub_worker.sandbox.port import Bind
+
+SEEN = "seen.txt"
+"""What the programs beside the tests have written, in the folder of the reports."""
 
 # Read instead of the repository's own settings, so that it cannot leave out files or lines.
 _COVERAGE_RULES = """\
@@ -37,6 +40,25 @@ import sys
 sys.path.extend(folder for folder in {folders!r} if folder not in sys.path)
 """
 
+# Before anything of the project runs.
+_WATCHED = """
+import json, agenthub_calls, agenthub_likeness, agenthub_shapes, agenthub_veil
+with open({told!r}) as file:
+    told = json.load(file)
+agenthub_veil.begin({root!r}, told, {seen!r})
+agenthub_likeness.begin(agenthub_veil.is_changed, agenthub_veil.note_place)
+agenthub_calls.begin({root!r}, told, {seen!r}, agenthub_shapes.shape)
+"""
+_WATCHING = """\
+import agenthub_likeness
+
+
+def pytest_collection_finish(session):
+    agenthub_likeness.try_known()
+"""
+WATCHING = "agenthub_watching"
+"""The plugin of pytest of a run that is watched."""
+
 # Programs that make an environment need a network for it, and are not here. What they run is.
 _RUNNER = """\
 #!/bin/sh
@@ -55,6 +77,13 @@ exec "$@"
 """
 
 
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """Programs that run beside the tests in every Python process, by name, and what they are told as JSON."""
+
+    programs: Mapping[str, str]
+    told: bytes
+
+
 class RunFolders(msgspec.Struct, frozen=True, kw_only=True):
     """The folders of one run, outside of the workspace: `reports` for the run to write, `support` to read."""
 
@@ -68,7 +97,9 @@ class RunFolders(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.asynccontextmanager
-async def run_folders(root: str, roots: Sequence[str]) -> AsyncIterator[RunFolders]:
+async def run_folders(
+    root: str, roots: Sequence[str], watched: Watched | None = None
+) -> AsyncIterator[RunFolders]:
     """Folders that live as long as one run. `root` is the workspace as commands see it, `roots` are below it.
 
     They lie in one that only this account may enter: whatever rights a run gives to what it writes there, nobody
@@ -78,6 +109,8 @@ async def run_folders(root: str, roots: Sequence[str]) -> AsyncIterator[RunFolde
     folders = RunFolders(reports=outer / "reports", support=outer / "support")
     try:
         await asyncio.to_thread(_fill, folders, root, roots)
+        if watched is not None:
+            await asyncio.to_thread(_watch, folders, root, watched)
         yield folders
     finally:
         await asyncio.to_thread(delete_tree, outer)
@@ -119,3 +152,13 @@ def _fill(folders: RunFolders, root: str, roots: Sequence[str]) -> None:
         script = folders.support / "bin" / name
         script.write_text(_RUNNER.format(name=name))
         script.chmod(0o755)
+
+
+def _watch(folders: RunFolders, root: str, watched: Watched) -> None:
+    python, told = folders.support / "python", folders.support / "watched.json"
+    told.write_bytes(watched.told)
+    for name, text in watched.programs.items():
+        (python / f"agenthub_{name}.py").write_text(text)
+    (python / f"{WATCHING}.py").write_text(_WATCHING)
+    with (python / "sitecustomize.py").open("a") as site:
+        site.write(_WATCHED.format(told=str(told), root=root, seen=str(folders.reports / SEEN)))

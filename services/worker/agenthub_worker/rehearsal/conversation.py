@@ -9,7 +9,12 @@ from typing import Any
 import msgspec
 
 _HEADING = re.compile(
-    r"^(?:(GOAL|TASK) (\S+)(?: \((\w+)\))?|(REQUIREMENTS|DETAILS|ACCEPTANCE|CONTEXT FROM PREVIOUS AGENTS))$"
+    r"^(?:(GOAL|TASK) (\S+)(?: \((\w+)\))?|(INSTRUCTIONS|REQUIREMENTS|WHERE YOU ARE|DETAILS|ACCEPTANCE"
+    r"|CONTEXT FROM PREVIOUS AGENTS|YOUR WORKSPACE))$"
+)
+_ORDER = (
+    *("GOAL", "INSTRUCTIONS", "REQUIREMENTS", "WHERE YOU ARE", "TASK", "DETAILS", "ACCEPTANCE"),
+    *("CONTEXT FROM PREVIOUS AGENTS", "YOUR WORKSPACE"),
 )
 _CLOSING = re.compile(r"^(?:Execute this task autonomously\.|Plan this goal\.)")
 _AGENT = re.compile(r"^You are (.+?), an agent of type (\w+)\.")
@@ -49,6 +54,8 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     details: str = ""
     acceptance: tuple[str, ...] = ()
     context: str = ""
+    about: str = ""
+    here: str = ""
     agent_name: str = ""
     agent_type: str = ""
     turns: tuple[tuple[ToolOutcome, ...], ...] = ()
@@ -74,6 +81,8 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
         details=sections.texts.get("DETAILS", ""),
         acceptance=_items(sections.texts.get("ACCEPTANCE", "")),
         context=sections.texts.get("CONTEXT FROM PREVIOUS AGENTS", ""),
+        about=sections.texts.get("WHERE YOU ARE", ""),
+        here=sections.texts.get("YOUR WORKSPACE", ""),
         agent_name=agent.group(1) if agent else "",
         agent_type=agent.group(2) if agent else "",
         turns=tuple(_turns(messages)),
@@ -89,14 +98,13 @@ class _Sections(msgspec.Struct):
 
 def _sections(text: str) -> _Sections:
     """Headings stand alone on their line; only the first of each, in their fixed order, begins a section."""
-    order = ("GOAL", "REQUIREMENTS", "TASK", "DETAILS", "ACCEPTANCE", "CONTEXT FROM PREVIOUS AGENTS")
     lines: dict[str, list[str]] = {}
     ids: dict[str, tuple[str, str]] = {}
     current = ""
     for line in text.splitlines():
         found = _HEADING.match(line)
         name = (found.group(1) or found.group(4)) if found else ""
-        if found and name and (not current or order.index(name) > order.index(current)):
+        if found and name and (not current or _ORDER.index(name) > _ORDER.index(current)):
             current = name
             lines[current] = []
             if found.group(2):

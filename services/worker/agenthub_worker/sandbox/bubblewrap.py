@@ -9,12 +9,17 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
+
+from agenthub_runtime.processes.spawn import Process
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.account import outside_account
-from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimits
-from agenthub_worker.sandbox.process import run_group
+from agenthub_worker.sandbox.cgroup import ControlGroups, given_groups
+from agenthub_worker.sandbox.lasting.shell import LastingShell, first_process
+from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimits, Shell
+from agenthub_worker.sandbox.process import run_group, start_group
 from agenthub_worker.sandbox.seccomp import syscall_filter
 
 _USER = "agent"
@@ -86,13 +91,23 @@ def search_path() -> str:
 
 
 class Bubblewrap:
-    """Runs commands in bubblewrap; needs no rights beyond unprivileged user namespaces."""
+    """Runs commands in bubblewrap; needs no rights beyond unprivileged user namespaces.
+
+    `groups`: where the sums of a command are bounded by the kernel; None: they are watched.
+    """
 
     name = "bwrap"
     root = _ROOT
 
-    def __init__(self, limits: ResourceLimits | None = None, *, binary: str | None = None) -> None:
+    def __init__(
+        self,
+        limits: ResourceLimits | None = None,
+        *,
+        binary: str | None = None,
+        groups: ControlGroups | None = None,
+    ) -> None:
         self._limits = limits or ResourceLimits()
+        self.groups = groups or given_groups()
         self._binary = Path(binary or bwrap_binary())
         self._interpreter = tuple(_Mount(Path(folder), folder, False) for folder in _interpreter_folders())
         self._filter = syscall_filter()
@@ -109,37 +124,79 @@ class Bubblewrap:
         on_output: Output | None = None,
     ) -> ExecResult:
         """Run `command` in a fresh sandbox around `workspace`; see `Sandbox.run`."""
-        bound = [_Mount(bind.path, bind.target or str(bind.path), bind.writable) for bind in binds]
-        shown = [*self._interpreter, _Mount(workspace, self.root, writable), *bound]
-        own = [workspace, *(bind.path for bind in binds if not bind.shared)]
-        prefix, places = await self._as_nobody(workspace, shown, own)
         with contextlib.ExitStack() as stack:
-            files = _Descriptors(stack)
-            argv = [
-                *prefix,
-                str(_placed(self._binary, places)),
-                *_namespaces(),
-                *self._system(),
-                *(part for path, text in _OWN_FILES.items() for part in _data(files, text.encode(), path)),
-                *(part for mount in shown for part in _mounted(mount, places)),
-                *("--remount-ro", "/dev", "--remount-ro", "/"),
-                *(("--seccomp", str(files.readable(self._filter))) if self._filter else ()),
-                *("--chdir", self.root),
-                *self._environment(env or {}),
-                "--",
-                *limited(command, self._limits, first=True),
-            ]
-            return await run_group(
-                argv,
+            box = await self._box(stack, workspace, env or {}, binds, writable)
+            return await self._run(
+                [*box.words, *limited(command, self._limits, first=True)],
                 # What process 1 had in its environment could be read inside.
                 env={},
                 cwd=None,
                 timeout_s=timeout_s,
                 limits=self._limits,
                 on_output=on_output,
-                pass_fds=files.all,
-                folders=[mount.source for mount in shown if mount.writable],
+                pass_fds=box.descriptors,
+                folders=_writable(workspace, binds, writable),
             )
+
+    async def _run(self, argv: Sequence[str], **how: Any) -> ExecResult:
+        """Run it, in a control group of its own where one can be had."""
+        if self.groups is None:
+            return await run_group(argv, **how)
+        async with self.groups.group(self._limits) as group:
+            result = await run_group([*group.words(), *argv], **how)
+            exceeded = group.exceeded(self._limits)
+        if not exceeded or result.exceeded:
+            return result
+        output = result.output + f"\n[killed: {exceeded}]\n".encode()
+        return msgspec.structs.replace(result, output=output, exceeded=exceeded)
+
+    def shell(
+        self,
+        *,
+        workspace: Path,
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[Bind] = (),
+        writable: bool = True,
+    ) -> Shell:
+        """The same sandbox for many commands; see `Sandbox.shell`."""
+
+        async def begin(channel: int, before: Sequence[str]) -> Process:
+            with contextlib.ExitStack() as stack:
+                box = await self._box(stack, workspace, env or {}, binds, writable)
+                words = [*before, *box.words, *limited(first_process(channel), self._limits)]
+                return await start_group(words, {}, None, (*box.descriptors, channel))
+
+        folders = _writable(workspace, binds, writable)
+        return LastingShell(begin, self._limits, folders, groups=self.groups)
+
+    async def _box(
+        self,
+        stack: contextlib.ExitStack,
+        workspace: Path,
+        env: Mapping[str, str],
+        binds: Sequence[Bind],
+        writable: bool,
+    ) -> _Box:
+        """The words before a command that put it into a sandbox of its own."""
+        bound = [_Mount(bind.path, bind.target or str(bind.path), bind.writable) for bind in binds]
+        shown = [*self._interpreter, _Mount(workspace, self.root, writable), *bound]
+        own = [workspace, *(bind.path for bind in binds if not bind.shared)]
+        prefix, places = await self._as_nobody(workspace, shown, own)
+        files = _Descriptors(stack)
+        words = [
+            *prefix,
+            str(_placed(self._binary, places)),
+            *_namespaces(),
+            *self._system(),
+            *(part for path, text in _OWN_FILES.items() for part in _data(files, text.encode(), path)),
+            *(part for mount in shown for part in _mounted(mount, places)),
+            *("--remount-ro", "/dev", "--remount-ro", "/"),
+            *(("--seccomp", str(files.readable(self._filter))) if self._filter else ()),
+            *("--chdir", self.root),
+            *self._environment(env),
+            "--",
+        ]
+        return _Box(words, tuple(files.all))
 
     async def _as_nobody(
         self, workspace: Path, shown: Sequence[_Mount], own: Sequence[Path]
@@ -206,12 +263,23 @@ def _interpreter_folders() -> Iterator[str]:
         yield str(folder)
 
 
+class _Box(NamedTuple):
+    """How a command gets into a sandbox: the words before its own, and the descriptors that they read."""
+
+    words: list[str]
+    descriptors: tuple[int, ...]
+
+
 class _Mount(NamedTuple):
     """A folder of the host and where it is inside."""
 
     source: Path
     target: str
     writable: bool
+
+
+def _writable(workspace: Path, binds: Sequence[Bind], writable: bool) -> list[Path]:
+    return [*([workspace] if writable else []), *(bind.path for bind in binds if bind.writable)]
 
 
 def _placed(path: Path, places: Mapping[Path, Path]) -> Path:

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from agenthub_worker.errors import SandboxUnavailable
-from agenthub_worker.sandbox.bubblewrap import base_environment
+from agenthub_worker.sandbox.bubblewrap import Bubblewrap, base_environment
+from agenthub_worker.sandbox.cgroup import WANTED, ControlGroups
 from agenthub_worker.sandbox.port import Sandbox
 
 # What a wall is called, and a line of bash that ends with 0 where it is open.
@@ -74,7 +75,9 @@ async def probe(sandbox: Sandbox) -> tuple[SandboxCheck, ...]:
             "Unprivileged user namespaces must be allowed (in a container: by its seccomp and AppArmor profile); "
             "AGENTHUB_ALLOW_UNSANDBOXED=1 runs commands without a sandbox, at your own risk."
         )
-    return tuple(_checks(result.text, owner))
+    # What could not join its group would not have begun.
+    groups = sandbox.groups if isinstance(sandbox, Bubblewrap) else None
+    return tuple(_checks(result.text, owner, groups))
 
 
 def in_words(checks: tuple[SandboxCheck, ...]) -> str:
@@ -119,11 +122,12 @@ def _problems(text: str) -> list[str]:
     return found
 
 
-def _checks(text: str, owner: int | None) -> Iterator[SandboxCheck]:
+def _checks(text: str, owner: int | None, groups: ControlGroups | None) -> Iterator[SandboxCheck]:
     lines = set(text.splitlines())
     yield from (SandboxCheck(name, holds=True) for name in ("no host files", "no network", "no environment"))
     yield SandboxCheck("kernel settings read-only", holds=True)
     yield SandboxCheck("never root outside", holds=owner != 0)
     yield from (SandboxCheck(name, f"OPEN {name}" not in lines) for name in _BOUNDS)
     yield from (SandboxCheck(f"{what} watched", holds=True) for what in ("memory together", "disk"))
-    yield SandboxCheck("memory together by a cgroup", holds=False)
+    for name in WANTED:
+        yield SandboxCheck(f"{name} together by a cgroup", groups is not None and name in groups.controllers)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from agenthub_runtime.processes.spawn import PipeReader, Process, off_loop
+from agenthub_runtime.telemetry.conventions import PROCESS_EXIT
+from agenthub_runtime.telemetry.tracing import step
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.account import leave_keyring
 from agenthub_worker.sandbox.capture import HeadTail
@@ -25,6 +27,8 @@ from agenthub_worker.sandbox.watch import until_exceeded
 
 # After the group is dead its pipe closes at once; only a process that fled the group can hold it open.
 _DRAIN_S = 1.0
+
+UNSAYABLE = ExecResult(exit_code=126, output=b"A command cannot hold a null character or half a surrogate pair.\n")
 
 
 async def run_group(
@@ -42,12 +46,24 @@ async def run_group(
 
     Raises `SandboxUnavailable` when it cannot be started.
     """
-    if not all(map(_can_be_said, argv)):
-        return ExecResult(
-            exit_code=126, output=b"A command cannot hold a null character or half a surrogate pair.\n"
-        )
+    if not all(map(can_be_said, argv)):
+        return UNSAYABLE
+    with step("sandbox command") as span:
+        process = await start_group(argv, env, cwd, pass_fds)
+        result = await _run(process, timeout_s, limits, on_output=on_output, folders=folders)
+        span.set_attribute(PROCESS_EXIT, result.exit_code)
+        return result
+
+
+async def _run(
+    process: Process,
+    timeout_s: float,
+    limits: ResourceLimits,
+    *,
+    on_output: Output | None,
+    folders: Sequence[Path],
+) -> ExecResult:
     started = time.monotonic()
-    process = await _start(argv, env, cwd, pass_fds)
     output = _Captured(process, limits, on_output)
     reader = PipeReader(process.stdout, output.take)
     timed_out, exceeded = False, ""
@@ -84,7 +100,7 @@ async def _ended_or_exceeded(process: Process, folders: Sequence[Path], limits: 
         await asyncio.gather(ended, watching, return_exceptions=True)
 
 
-def _can_be_said(word: str) -> bool:
+def can_be_said(word: str) -> bool:
     """Whether the kernel takes it as an argument of a program."""
     try:
         return b"\0" not in os.fsencode(word)
@@ -111,9 +127,10 @@ class _Captured:
             self._process.destroy()
 
 
-async def _start(
+async def start_group(
     argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, pass_fds: Sequence[int]
 ) -> Process:
+    """Start the leader of a session of its own. Raises `SandboxUnavailable` when it cannot be started."""
     try:
         return await off_loop(
             partial(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_worker.sandbox.port import Bind, ExecResult, Output
+from agenthub_worker.sandbox.port import Bind, ExecResult, OneByOne, Output, Shell
 
 
 class ScriptedCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,3 +56,14 @@ class ScriptedSandbox:
         if on_output is not None and result.output:
             on_output(result.output)
         return result
+
+    def shell(
+        self,
+        *,
+        workspace: Path,
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[Bind] = (),
+        writable: bool = True,
+    ) -> Shell:
+        """The same answers; see `Sandbox.shell`."""
+        return OneByOne(self, workspace, env or {}, binds, writable)

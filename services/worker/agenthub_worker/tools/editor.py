@@ -6,25 +6,35 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from agenthub_events.redaction import MASK
+from agenthub_runtime.repository.seen_history import HISTORY
 from agenthub_runtime.repository.shown_paths import shown_path
 from agenthub_worker.errors import ToolRefused
+from agenthub_worker.tools.after_edit import changed_lines, nearest, syntax_note
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
-from agenthub_worker.tools.paths import inside, read_file, relative, write_file
+from agenthub_worker.tools.paths import inside, read_file, relative, to_write, write_file
 from agenthub_worker.tools.text_file import TextFile
 
 _FILE_BYTES = 2 << 20
 _LISTED = 500
 _NUMBER_CHARS = 8
+_NEAREST = "\nNearest to it is:\n"
 _UNLISTED = frozenset({".git", "__pycache__", "node_modules", ".venv", ".pytest_cache"})
 
 
+class Replacement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`old_str` must occur exactly once when its turn comes."""
+
+    old_str: str
+    new_str: str = ""
+
+
 class EditorInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Commands need: create `file_text`; str_replace `old_str`; insert `insert_line`, `insert_text`."""
+    """Commands need: create `file_text`; str_replace `old_str` or `edits`; insert `insert_line`, `insert_text`."""
 
     command: Literal["view", "create", "str_replace", "insert"]
     path: str
@@ -33,15 +43,25 @@ class EditorInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_text: str | None = None
     old_str: str | None = None
     new_str: str | None = None
+    edits: Annotated[tuple[Replacement, ...], msgspec.Meta(max_length=100)] = ()
     insert_line: int | None = None
     insert_text: str | None = None
 
 
 async def edit(context: ToolContext, given: EditorInput) -> ToolResult:
     """Carry out one editor command."""
-    if given.command != "view" and context.read_only:
-        raise ToolRefused("This agent may only look at files: report what should be changed as findings.")
+    if given.command != "view":
+        if context.read_only:
+            raise ToolRefused("This agent may only look at files: report what should be changed as findings.")
+        if await asyncio.to_thread(_in_history, context, given.path):
+            raise ToolRefused(
+                "`.git` is a copy of the history that nobody takes anything from: use `git` in `bash`."
+            )
     return await asyncio.to_thread(_COMMANDS[given.command], context, given)
+
+
+def _in_history(context: ToolContext, path: str) -> bool:
+    return inside(context, path).is_relative_to(context.workspace.resolve() / HISTORY)
 
 
 def _view(context: ToolContext, given: EditorInput) -> ToolResult:
@@ -82,40 +102,62 @@ def _page(
 
 def _create(context: ToolContext, given: EditorInput) -> ToolResult:
     text = _needed(given.file_text, "file_text", "create")
-    place = inside(context, given.path)
+    place = to_write(context, given.path)
     if place.is_dir():
         raise ToolRefused(f"`{given.path}` is a folder: name a file in it.")
     known = place.exists()
     _write(place, _encoded(text))
     lines = len(text.split("\n")) - (text.endswith("\n") or not text)
     name = relative(context, place)
-    return ToolResult(
-        text=f"{'Replaced' if known else 'Created'} {name} ({lines} lines).", changed_files=True, wrote=name
-    )
+    said = f"{'Replaced' if known else 'Created'} {name} ({lines} lines)."
+    return _changed(name, said, syntax_note(name, text))
+
+
+def _changed(name: str, *said: str) -> ToolResult:
+    return ToolResult(text="\n".join(part for part in said if part), changed_files=True, wrote=name)
 
 
 def _str_replace(context: ToolContext, given: EditorInput) -> ToolResult:
-    old, new = _needed(given.old_str, "old_str", "str_replace"), given.new_str or ""
+    if given.edits and given.old_str is not None:
+        raise ToolRefused("Give either `old_str` with `new_str`, or `edits`: not both.")
+    edits = given.edits or (Replacement(_needed(given.old_str, "old_str", "str_replace"), given.new_str or ""),)
+    place = to_write(context, given.path)
+    before = file = _text(place, given.path)
+    for number, edit in enumerate(edits, 1):
+        at = f"Edit {number} of {len(edits)}, so none was made: " if len(edits) > 1 else ""
+        file, line = _replaced(file, edit, given.path, at)
+    _write(place, file.data())
+    name = relative(context, place)
+    where = f"at line {line} of {name}" if len(edits) == 1 else f"in {len(edits)} places of {name}"
+    return _edited(
+        name, f"Replaced {where}.{_kept(before, ''.join(edit.new_str for edit in edits))}", before, file
+    )
+
+
+def _edited(name: str, said: str, before: TextFile, after: TextFile) -> ToolResult:
+    """The answer of an edit: what was done, the lines as they are now, and what is wrong with them."""
+    lines = changed_lines([line.body for line in before.lines], [line.body for line in after.lines])
+    return _changed(name, said, lines, syntax_note(name, after.shown))
+
+
+def _replaced(file: TextFile, edit: Replacement, path: str, at: str) -> tuple[TextFile, int]:
+    """The file with one replacement made, and its line. Raises `ToolRefused`."""
+    old = edit.old_str
     if not old:
         raise ToolRefused(
-            "`old_str` is empty: give the exact text to replace, with enough around it to be unique."
+            f"{at}`old_str` is empty: give the exact text to replace, with enough around it to be unique."
         )
-    place = inside(context, given.path)
-    file = _text(place, given.path)
     found = file.find(old)
     if len(found) != 1:
-        remedy = _remedy(file, old) if not found else "add lines around it until it is unique"
-        raise ToolRefused(f"`old_str` occurs {len(found)} times in {given.path}, and must occur once: {remedy}.")
-    changed = file.replaced(found[0], new)
+        remedy = _remedy(file, old) if not found else "add lines around it until it is unique."
+        raise ToolRefused(f"{at}`old_str` occurs {len(found)} times in {path}, and must occur once: {remedy}")
+    changed = file.replaced(found[0], edit.new_str)
     if changed == file:
         raise ToolRefused(
-            "`new_str` is `old_str` again, so nothing was changed. Line ends stay those of the file: use a command"
-            " such as `sed` to change them."
+            f"{at}`new_str` is `old_str` again, so nothing was changed. Line ends stay those of the file: use a"
+            " command such as `sed` to change them."
         )
-    _write(place, changed.data())
-    line = file.shown[: found[0].start].count("\n") + 1
-    name = relative(context, place)
-    return ToolResult(text=f"Replaced at line {line} of {name}.{_kept(file, new)}", changed_files=True, wrote=name)
+    return changed, file.shown[: found[0].start].count("\n") + 1
 
 
 def _insert(context: ToolContext, given: EditorInput) -> ToolResult:
@@ -123,26 +165,30 @@ def _insert(context: ToolContext, given: EditorInput) -> ToolResult:
     if line is None:
         raise ToolRefused("`insert_line` is missing: give the line after which to insert, 0 for the start.")
     text = _needed(given.insert_text, "insert_text", "insert")
-    place = inside(context, given.path)
+    place = to_write(context, given.path)
     file = _text(place, given.path)
     if not 0 <= line <= len(file.lines):
         raise ToolRefused(
             f"`insert_line` {line} is not between 0 and {len(file.lines)}, the length of {given.path}."
         )
-    _write(place, file.inserted(line, text).data())
+    after = file.inserted(line, text)
+    _write(place, after.data())
     name = relative(context, place)
-    return ToolResult(
-        text=f"Inserted after line {line} of {name}.{_kept(file, text)}", changed_files=True, wrote=name
-    )
+    return _edited(name, f"Inserted after line {line} of {name}.{_kept(file, text)}", file, after)
 
 
 def _remedy(file: TextFile, old: str) -> str:
     if MASK in old:
-        return f"`{MASK}` stands for a secret that is not shown, so leave that part out of `old_str`"
+        return f"`{MASK}` stands for a secret that is not shown, so leave that part out of `old_str`."
     body = old.strip()
     if body and file.find(body):
-        return "only its spaces or line breaks at the start or end differ; copy it exactly"
-    return "copy it exactly, with its indentation"
+        return "only its spaces or line breaks at the start or end differ; copy it exactly."
+    near = nearest([line.body for line in file.lines], old)
+    return (
+        f"copy it exactly, with its indentation.{_NEAREST}{near}"
+        if near
+        else "it is nothing like what stands there."
+    )
 
 
 def _kept(file: TextFile, text: str) -> str:
@@ -225,7 +271,8 @@ EDITOR = Tool(
     description=(
         "Look at and change text files. `view` shows a file with line numbers (or lines `view_range` "
         "[first, last], -1 for the end; of long lines the characters `view_columns`), or lists a folder. `create` "
-        "writes a whole file. `str_replace` replaces `old_str`, which must occur exactly once, by `new_str`. "
+        "writes a whole file. `str_replace` replaces `old_str`, which must occur exactly once, by `new_str`; "
+        "several at once as `edits`, made in order, all or none. "
         "`insert` puts `insert_text` after line `insert_line`. Edits keep the file's encoding and line ends."
     ),
     input=EditorInput,

@@ -34,6 +34,19 @@ def inside(context: ToolContext, path: str) -> Path:
     return place
 
 
+def to_write(context: ToolContext, path: str) -> Path:
+    """As `inside`, for a file that is to be written. Raises `ToolRefused` in a submodule as well."""
+    place = inside(context, path)
+    name = place.relative_to(context.workspace.resolve()).as_posix()
+    for pinned in context.pinned:
+        if name == pinned or name.startswith(f"{pinned}/"):
+            raise ToolRefused(
+                f"`path` {path!r} lies in the submodule {shown_path(pinned)}, which stays at its commit: change"
+                " what uses it, or report that it has to be changed in its own repository."
+            )
+    return place
+
+
 def relative(context: ToolContext, place: Path) -> str:
     """The name of a place as the model knows it."""
     return shown_path(place.relative_to(context.workspace.resolve()).as_posix())
@@ -65,9 +78,10 @@ def read_file(place: Path, limit: int) -> bytes:
 def write_file(place: Path, data: bytes) -> None:
     """Write a plain file, with the folders above it; an existing one keeps its mode. Raises `ToolRefused`.
 
-    The file holds what it held before, or `data`; a full disk in the middle changes nothing.
+    The file holds what it held before, or `data`; a full disk in the middle changes nothing. It belongs to whom
+    the folder around it belongs: commands may run under another account than this process.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
+    owner = _make_folder(place.parent)
     try:
         known = place.lstat().st_mode
         if not stat.S_ISREG(known):
@@ -80,7 +94,20 @@ def write_file(place: Path, data: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             os.fchmod(file.fileno(), mode)
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         os.rename(name, place)
     except BaseException:
         os.unlink(name)
         raise
+
+
+def _make_folder(folder: Path) -> os.stat_result:
+    """Make a folder with those above it, and say whose it is."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            above = place.parent.stat()
+            os.chown(place, above.st_uid, above.st_gid, follow_symlinks=False)
+    return folder.stat()

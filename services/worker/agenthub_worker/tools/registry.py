@@ -12,13 +12,13 @@ from agenthub_events.task_ids import TaskKind
 from agenthub_runtime.agents.tool_names import ALL_TOOLS
 from agenthub_runtime.repository.errors import RepositoryError
 from agenthub_worker.errors import InvalidTestPath, SandboxUnavailable, ToolRefused
-from agenthub_worker.tools import control, editor, running, searching
+from agenthub_worker.tools import control, editor, outputs, running, searching
 from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult
 
 _OF_WORKSPACE = sorted(
     (*editor.TOOLS, *running.TOOLS, *searching.TOOLS), key=lambda tool: ALL_TOOLS.index(tool.name)
 )
-_ALL = (*_OF_WORKSPACE, *control.TOOLS)
+_ALL = (*_OF_WORKSPACE, *outputs.TOOLS, *control.TOOLS)
 
 TOOLS: Mapping[str, Tool] = MappingProxyType({tool.name: tool for tool in _ALL})
 CONTROL: frozenset[str] = frozenset(tool.name for tool in _ALL if tool.function is None)

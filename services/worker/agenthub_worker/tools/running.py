@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from agenthub_worker.domain.prompt import counts_text
+from agenthub_worker.domain.run import COMMANDS
 from agenthub_worker.errors import ToolRefused
 from agenthub_worker.evidence.layout import NoTestCommand, TestCommand, detect_test_command
 from agenthub_worker.evidence.patch import PATCH_BYTES, FilePatch, Page, file_patches, pages
 from agenthub_worker.evidence.testing import TestReport
-from agenthub_worker.evidence.testing import run_tests as run
-from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
+from agenthub_worker.projects.named import not_loaded
+from agenthub_worker.sandbox.port import ExecResult
+from agenthub_worker.suites.detect import says_how
+from agenthub_worker.suites.read import text_of
+from agenthub_worker.suites.running import run_suites
+from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, shortened
 from agenthub_worker.tools.paths import inside, relative
 from agenthub_worker.tools.searching import walk_files
+
+ANEW = "a new sandbox: {why}; working folder, variables, /tmp and background programs of earlier commands are gone"
+"""What a command is told when nothing of those before is left."""
 
 _COMMAND_S = 120.0
 _COMMAND_CHARS = 30_000
@@ -49,37 +58,51 @@ async def bash(context: ToolContext, given: BashInput) -> ToolResult:
 
     A failing command is a result, not an error of the tool.
     """
-    ran = await context.sandbox.run(
-        given.command,
-        workspace=context.workspace,
-        timeout_s=given.timeout_s,
-        writable=not context.read_only,
-        on_output=context.on_output,
+    shell = context.shell or context.sandbox.shell(workspace=context.workspace, writable=not context.read_only)
+    try:
+        ran = await shell.run(given.command, timeout_s=given.timeout_s, on_output=context.on_output)
+    finally:
+        if shell is not context.shell:
+            await shell.close()
+    text, kept = await shortened(context, "\n".join(_told(ran, given)))
+    return ToolResult(
+        text=text, is_error=ran.timed_out or ran.flooded, changed_files=not context.read_only, kept=kept
     )
+
+
+def _told(ran: ExecResult, given: BashInput) -> Iterator[str]:
+    """What a command has shown, and what became of it and of the commands before."""
+    if ran.lost:
+        yield f"[{ANEW.format(why=ran.lost)}]"
+    if ran.meanwhile:
+        meanwhile = ran.meanwhile.decode("utf-8", "replace").rstrip("\n")
+        yield f"[written in the background since the last command:]\n{meanwhile}\n[this command:]"
+    if output := ran.text.rstrip("\n"):
+        yield output
     notes = [f"exit code {ran.exit_code}"]
     if ran.timed_out:
-        notes.append(f"killed after {given.timeout_s:g} s, with everything it had started")
+        notes.append(
+            f"killed after {given.timeout_s:g} s, with everything it had started; folder and variables are those"
+            " before it"
+        )
     if ran.flooded:
         notes.append("killed: it wrote more output than is allowed")
-    text = "\n".join(part for part in (ran.text.rstrip("\n"), f"[{'; '.join(notes)}]") if part)
-    return ToolResult(
-        text=cut(text, context.output_chars),
-        is_error=ran.timed_out or ran.flooded,
-        changed_files=not context.read_only,
-    )
+    yield f"[{'; '.join(notes)}]"
 
 
 async def run_tests(context: ToolContext, given: RunTestsInput) -> ToolResult:
     """Run the goal's tests; the report is read by the system, so what it says is what happened."""
-    report = await run(
+    report = await run_suites(
         context.sandbox,
         context.workspace,
-        await _test_command(context),
+        msgspec.structs.replace(await _test_command(context), plugins=context.plugins),
         timeout_s=context.test_timeout_s,
         paths=given.paths,
         on_output=context.on_output,
     )
-    return ToolResult(text=cut(describe(report), context.output_chars), changed_files=not context.read_only)
+    log = report.log.decode("utf-8", "replace")
+    text, kept = await shortened(context, describe(report), log if len(log) > _TAIL_CHARS else "")
+    return ToolResult(text=text, changed_files=not context.read_only, kept=kept)
 
 
 async def git_diff(context: ToolContext, given: GitDiffInput) -> ToolResult:
@@ -129,6 +152,7 @@ def describe(report: TestReport) -> str:
             lines.append(f"[... {len(report.failing) - _FAILING_SHOWN} more ...]")
     lines += _skipped(report)
     lines += [f"not green: {problem}" for problem in report.problems]
+    lines += [not_loaded(report.not_loaded)] if report.green and report.not_loaded else []
     return "\n".join([*lines, "output:", report.tail(_TAIL_CHARS)])
 
 
@@ -143,21 +167,30 @@ def _skipped(report: TestReport) -> list[str]:
 async def _test_command(context: ToolContext) -> TestCommand:
     if context.test_command is not None:
         return context.test_command
-    found = await asyncio.to_thread(lambda: detect_test_command(walk_files(context.workspace)))
+    found = await asyncio.to_thread(_detected, context.workspace)
     if isinstance(found, NoTestCommand):
         raise ToolRefused(found.reason)
     return found
 
 
+def _detected(workspace: Path) -> TestCommand | NoTestCommand:
+    files = list(walk_files(workspace))
+    return detect_test_command(files, {path: text_of(workspace / path) for path in files if says_how(path)})
+
+
 BASH = Tool(
-    name="bash",
+    name=COMMANDS,
     description=(
-        "Run a command with bash in the workspace: no network, nothing outside of the workspace can be written, "
-        "and everything that it started is killed when it ends. `timeout_s` is 120 by default, at most 600."
+        "Run a command with bash in the workspace. There is no network but what your first message names, and "
+        "nothing outside of the workspace and /tmp can be written. Working folder, exported variables, functions, "
+        "/tmp and programs in the background (`server &`) stay until your attempt ends; what these write is shown "
+        "with the next command. `git` works on a copy of the history that is yours alone: what counts are the "
+        "files, not its commits. `timeout_s` is 120 by default, at most 600."
     ),
     input=BashInput,
     function=bash,
     mutates=True,
+    in_shell=True,
 )
 RUN_TESTS = Tool(
     name="run_tests",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +16,8 @@ from agenthub_runtime.repository.shown_paths import shown_path
 from agenthub_runtime.repository.trees import walk
 from agenthub_worker.environment.provision import bare
 from agenthub_worker.errors import ToolRefused
-from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, cut
+from agenthub_worker.sandbox.port import ExecResult
+from agenthub_worker.tools.contract import Tool, ToolContext, ToolResult, shortened
 from agenthub_worker.tools.paths import inside, relative
 
 _FOUND = 200
@@ -25,18 +27,12 @@ _GREP_NOTHING = 1
 _LINE_CHARS = 2_000
 _SKIPPED = (".git", "__pycache__", "node_modules", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache")
 
-# Files with bytes outside UTF-8 are no text to grep, so they are searched byte by byte, after the others.
-_GREP = f"""
-look() {{ grep -rHnIZE --color=never --no-messages "${{skipped[@]}}" --include="$glob" "$@"; }}
-pattern=$1 start=$2 glob=$3
-skipped=({" ".join(f"--exclude-dir={name}" for name in _SKIPPED)})
-look -e "$pattern" -- "$start"; code=$?
-[ $code -gt 1 ] && exit $code
-mapfile -d '' odd < <(grep -rlaxvZ --no-messages "${{skipped[@]}}" --include="$glob" '.*' -- "$start")
-[ ${{#odd[@]}} -eq 0 ] && exit $code
-LC_ALL=C grep -HnIZE --color=never --no-messages -e "$pattern" -- "${{odd[@]:0:5000}}" && code=0
-exit $code
-"""
+_RG = (
+    "rg",
+    *("--no-config", "--no-heading", "--with-filename", "--line-number", "--null", "--color=never"),
+    # Every file counts, also one that an ignore rule names; in the same order each time.
+    *("--hidden", "--no-ignore", "--sort=path", "--no-messages", "--crlf"),
+)
 
 Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=1_000)]
 
@@ -49,7 +45,7 @@ class GlobInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GrepInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`pattern` is an extended regular expression; `glob` narrows the search to file names such as `*.py`."""
+    """`pattern` is a regular expression as ripgrep has it; `glob` narrows the search to names such as `*.py`."""
 
     pattern: Pattern
     path: str = "."
@@ -76,32 +72,36 @@ async def grep(context: ToolContext, given: GrepInput) -> ToolResult:
     """Lines that fit the pattern as `file:line:text`. Runs in the sandbox: the pattern is the model's."""
     start = await asyncio.to_thread(inside, context, given.path)
     place = str(start.relative_to(context.workspace.resolve()))
+    narrowed = [*([f"--glob={given.glob}"] if given.glob else []), *(f"--glob=!{name}" for name in _SKIPPED)]
     ran = await bare(context.sandbox).run(
-        ["/bin/bash", "-c", _GREP, "grep", given.pattern, place, given.glob or "*"],
+        [*_RG, *narrowed, "-e", given.pattern, "--", place],
         workspace=context.workspace,
         timeout_s=_GREP_S,
+        writable=not context.sandbox.root,
     )
     if ran.timed_out:
         raise ToolRefused(f"The search did not end within {_GREP_S:.0f} s: narrow it with `path` or `glob`.")
-    found = list(dict.fromkeys(line for line in ran.output.split(b"\n") if line))
+    # What stands before no null byte is a word of ripgrep's about a file without text.
+    found = [line for line in ran.output.split(b"\n") if b"\0" in line]
     if found:
-        if not ran.truncated:
-            # grep goes through folders in the order of the disk; within a file the lines stay in theirs.
-            found.sort(key=lambda line: line.split(b"\0", 1)[0])
-        text = cut("\n".join(map(_shown_line, found)), context.output_chars)
-        return ToolResult(text=text, is_error=ran.exit_code > _GREP_NOTHING)
+        text, kept = await shortened(context, "\n".join(map(_shown_line, found)))
+        return ToolResult(text=text, kept=kept)
     if ran.exit_code > _GREP_NOTHING:
         raise ToolRefused(
-            f"`pattern` {given.pattern!r} is no extended regular expression, or `path` is not there."
+            f"The search with `pattern` {given.pattern!r} in `{given.path}` did not work: {_problem(ran)}"
         )
     return ToolResult(text=f"No line fits {given.pattern!r} in {given.path}.")
 
 
+def _problem(ran: ExecResult) -> str:
+    """Why ripgrep has found nothing, in its own words where it has some."""
+    said = ran.text.strip().removeprefix("rg: ")
+    return said or "`path` is not there, or cannot be read."
+
+
 def _shown_line(line: bytes) -> str:
-    """A line of grep's as `file:line:text`, in the encoding in which the editor shows that line's file."""
-    name, mark, rest = line.partition(b"\0")
-    if not mark:
-        return line.decode("utf-8", "replace")
+    """A line of ripgrep's as `file:line:text`, in the encoding in which the editor shows that line's file."""
+    name, _, rest = line.partition(b"\0")
     number, _, text = rest.partition(b":")
     shown = _text_of(text.removesuffix(b"\r"))
     if len(shown) > _LINE_CHARS:
@@ -119,21 +119,28 @@ def _text_of(line: bytes) -> str:
 
 
 def _matching(start: Path, pattern: Sequence[str]) -> list[str]:
-    return sorted(name for name in walk_files(start) if _fits(name.split("/"), pattern))
+    if not pattern or pattern[-1] == "**":
+        return sorted(name for name in walk_files(start) if _fits(name.split("/"), pattern))
+    # Of many files few have the name that the pattern ends with, and the rest of it costs more to compare.
+    named = re.compile(fnmatch.translate(pattern[-1])).match
+    found = (name for name in walk_files(start) if named(name.rpartition("/")[2]))
+    if pattern[:-1] == ["**"]:
+        return sorted(found)
+    return sorted(name for name in found if _fits(name.split("/"), pattern))
 
 
 def walk_files(start: Path) -> Iterator[str]:
     """Files below a folder, relative to it, without what tools leave behind; links are not followed."""
     if not start.is_dir():
         raise ToolRefused(f"`{start.name}` is no folder: give the folder in which to search.")
-    seen = 0
+    seen, top = 0, len(str(start)) + 1
     for folder, names, files in walk(start):
         names[:] = [name for name in names if name not in _SKIPPED]
-        for file in files:
-            seen += 1
-            if seen > _WALKED:
-                raise ToolRefused(f"There are more than {_WALKED} files here: narrow the search with `path`.")
-            yield Path(folder, file).relative_to(start).as_posix()
+        seen += len(files)
+        if seen > _WALKED:
+            raise ToolRefused(f"There are more than {_WALKED} files here: narrow the search with `path`.")
+        below = f"{folder}/"[top:]
+        yield from [f"{below}{file}" for file in files]
 
 
 def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
@@ -167,8 +174,8 @@ GLOB = Tool(
 GREP = Tool(
     name="grep",
     description=(
-        "Search in files for an extended regular expression. Gives `file:line:text` for each line found. "
-        "Files in UTF-16 or without text are left out."
+        "Search in files for a regular expression (ripgrep). Gives `file:line:text` for each line found, hidden "
+        "and ignored files too. Files without text are left out."
     ),
     input=GrepInput,
     function=grep,

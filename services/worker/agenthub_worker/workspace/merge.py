@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from agenthub_events.base import Event
 from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.catalogue.values import TaskResult, TestEvidence
 from agenthub_events.context import WorkContext
@@ -20,8 +21,12 @@ from agenthub_runtime.file_lock import try_lock
 from agenthub_runtime.remotes.address import is_remote, local_source, parse_remote
 from agenthub_runtime.remotes.credentials import GitAccess
 from agenthub_runtime.repository.git import Git
-from agenthub_runtime.repository.git_remote import RemoteGit, Resolved
 from agenthub_runtime.repository.goal import Committed, Conflicted, GoalRepository, Merged
+from agenthub_runtime.repository.sources.beside import Beside, bring_beside
+from agenthub_runtime.repository.sources.git_remote import RemoteGit, Resolved
+from agenthub_runtime.repository.sources.source import origin_of
+from agenthub_runtime.repository.sources.submodules import Whereabouts
+from agenthub_runtime.telemetry.tracing import sending
 from agenthub_worker.domain.outcomes import (
     AttemptOutcome,
     Blocked,
@@ -31,6 +36,7 @@ from agenthub_worker.domain.outcomes import (
     completed_event,
 )
 from agenthub_worker.lease.lease import Lease
+from agenthub_worker.workspace.merge_tests import tests_at_merge
 from agenthub_worker.workspace.set_up import set_up
 from agenthub_worker.workspace.workspace import (
     GoalBranch,
@@ -100,8 +106,8 @@ class Merging:
     async def _commit(
         self, branch: GoalBranch, done: Committed, merged: Merged, result: TaskResult, run_summary: RunSummary
     ) -> bool:
-        lease, repository = self._lease, self._workspace.repository
-        evidence = await tests_shown_at(lease, self._workspace.sandbox, repository, merged.commit, self._context)
+        lease, repository, order = self._lease, self._workspace.repository, self._context.merge
+        evidence = await tests_at_merge(lease, self._workspace, merged.commit, self._context, branch)
         files = tuple(await repository.diffstat(branch.head, merged.commit))
         final = msgspec.structs.replace(
             result,
@@ -117,10 +123,23 @@ class Merging:
             head=merged.commit,
             commit=done.commit,
             tree=merged.tree,
-            bundle_ref=await self._workspace.bundle(branch.head, merged.commit),
+            bundle_ref=await self._workspace.bundle(
+                branch.head, merged.commit, fetched=bool(order and order.target)
+            ),
             tests=evidence,
         )
-        return await _append_both(lease, branch, moved, final, run_summary)
+        if order is not None and order.target:
+            moved = await onto(lease, repository, moved, order.commit, self._context)
+        return await append_with_merge(lease, branch, moved, completed_event(final, lease.order, run_summary))
+
+
+async def onto(
+    lease: Lease, repository: GoalRepository, moved: MergeDone, base: str, context: WorkContext
+) -> MergeDone:
+    """The same merge as one that brings in `base`, against which the goal's changes are measured from then on."""
+    sandbox = await sandbox_of(lease.ports, repository, base, context)
+    tests = await tests_shown_at(lease, sandbox, repository, base, context, base=base)
+    return msgspec.structs.replace(moved, origin="base", commit=base, tests=tests)
 
 
 @contextlib.asynccontextmanager
@@ -144,13 +163,13 @@ async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummar
     for _ in range(MERGE_TRIES):
         branch = await read_branch(lease.ports, lease.goal_id)
         repository = await open_repository(lease.ports, lease.goal_id, branch)
-        head = await lease.while_held(bring_source(lease.ports.git, repository, context))
+        head, brought = await lease.while_held(bring_source(lease.ports.git, repository, context))
         prepared = await lease.while_held(set_up(lease, repository, head, context))
         if isinstance(prepared, Blocked):
             return prepared
-        data = await lease.while_held(repository.bundle(None, head))
+        bundle_ref = await lease.while_held(lease.ports.patiently(partial(repository.bundle, None, head)))
         sandbox = await sandbox_of(lease.ports, repository, head, context)
-        evidence = await tests_shown_at(lease, sandbox, repository, head, context)
+        evidence = await tests_shown_at(lease, sandbox, repository, head, context, base=head)
         moved = MergeDone(
             task_id=lease.task_id,
             attempt=lease.order.attempt,
@@ -158,35 +177,67 @@ async def land_import(lease: Lease, context: WorkContext, run_summary: RunSummar
             head=head,
             commit=head,
             tree=await repository.tree_of(head),
-            bundle_ref=await lease.ports.patiently(partial(lease.ports.artifacts.put, data)),
+            bundle_ref=bundle_ref,
             origin="prepare",
             tests=evidence,
         )
         result = TaskResult(
-            summary=f"Imported {_name(context)} at {head[:12]}{prepared.said}{_before_the_goal(evidence)}",
+            summary=(
+                f"Imported {_name(context)} at {head[:12]}{await _said_of(repository, head, brought)}"
+                f"{prepared.said}{_before_the_goal(evidence)}"
+            ),
             setup_log_ref=prepared.log_ref,
             tests_run=_tests_run(evidence) or "N/A",
             commit=head,
             evidence=evidence,
         )
-        if await _append_both(lease, branch, moved, result, run_summary):
+        if await append_with_merge(lease, branch, moved, completed_event(result, lease.order, run_summary)):
             return None
     return Failed(failure_class="workspace", reason="the branch kept moving while the repository was imported")
 
 
-async def bring_source(access: GitAccess, repository: GoalRepository, context: WorkContext) -> str:
-    """Fetch what the goal begins with, and return its commit. Raises `RepositoryError`."""
+async def bring_source(access: GitAccess, repository: GoalRepository, context: WorkContext) -> tuple[str, Beside]:
+    """Fetch what the goal begins with; its commit, and what came along.
+
+    Raises `RepositoryError`, `RemoteRefused` and `RemoteUnavailable`.
+    """
     source = context.repository
-    if not context.base_commit:
-        return await repository.import_local(Path(source))
-    remote = parse_remote(source) if is_remote(source) else local_source(source)
+    elsewhere = is_remote(source)
+    remote = RemoteGit(parse_remote(source) if elsewhere else local_source(source), access)
     wanted = Resolved(context.base_commit, context.ref)
+    is_named = bool(wanted.commit or wanted.ref)
+    if not is_named and not elsewhere:
+        wanted = Resolved(await repository.import_local(Path(source)), "")
+    elif not wanted.commit:
+        # The goal of a schedule starts from what its ref stands for now.
+        wanted = await remote.resolve(wanted.ref)
+    origin = Whereabouts(url=source) if elsewhere else await origin_of(Path(source))
+    found: list[Beside] = []
 
     async def fetched(git: Git) -> str:
-        await RemoteGit(remote, access).fetch(git, wanted)
+        if is_named or elsewhere:
+            await remote.fetch(git, wanted)
+        found.append(await bring_beside(git, wanted.commit, origin, access))
         return wanted.commit
 
-    return await repository.exclusively(fetched)
+    return await repository.exclusively(fetched), found[0]
+
+
+async def _said_of(repository: GoalRepository, head: str, brought: Beside) -> str:
+    """What people have to know of how a repository was imported."""
+    parts = []
+    if count := await repository.commits_before_the_cut(head):
+        parts.append(f"with the newest {count} commits of its history")
+    if brought.submodules:
+        parts.append(f"with the submodules {_few(brought.submodules)}, read-only")
+    if brought.lfs:
+        parts.append(f"with {_few(brought.lfs)} out of Git LFS")
+    return "".join(f", {part}" for part in parts)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _name(context: WorkContext) -> str:
@@ -195,16 +246,16 @@ def _name(context: WorkContext) -> str:
     return f"{name} ({short})" if short else name
 
 
-async def _append_both(
-    lease: Lease, branch: GoalBranch, moved: MergeDone, result: TaskResult, run_summary: RunSummary
-) -> bool:
-    """Move the branch and end the task, both or neither. False: one of them moved. Raises `LeaseLost`."""
+async def append_with_merge(lease: Lease, branch: GoalBranch, moved: MergeDone, closing: Event) -> bool:
+    """Move the branch and end the attempt, both or neither. False: one of them moved. Raises `LeaseLost`."""
     landing = await lease.set_aside(moved)
-    merge_draft = branch.fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, landing, f"{lease.task_id}-{lease.claim}")
+    ordinal = f"{lease.task_id}-{lease.claim}"
+    merge_draft = branch.fence.draft(lease.goal_id, GOAL_AS_A_WHOLE, landing, ordinal, route=lease.author)
     lease.ports.crash_point("before-merge-batch")
-    completed = await lease.set_aside(completed_event(result, lease.order, run_summary))
-    drafts = (merge_draft, lease.draft(completed))
-    landed = await lease.ports.append(drafts, lease.stamp())
+    ending = await lease.set_aside(closing)
+    drafts = (merge_draft, lease.draft(ending))
+    with sending(ending.type):
+        landed = await lease.ports.append(drafts, lease.stamp())
     if isinstance(landed, Conflict):
         await lease.look()
         return False
@@ -216,9 +267,7 @@ def _before_the_goal(evidence: TestEvidence | None) -> str:
     """What a reader must know of the tests as they were: those that fail block nobody."""
     if evidence is None or not evidence.failing:
         return ""
-    named = ", ".join(evidence.failing[:_NAMED])
-    more = f" and {len(evidence.failing) - _NAMED} more" if len(evidence.failing) > _NAMED else ""
-    return f"; {len(evidence.failing)} failed before your goal: {named}{more}"
+    return f"; {len(evidence.failing)} failed before your goal: {_few(evidence.failing)}"
 
 
 def _tests_run(evidence: TestEvidence | None) -> str:
@@ -232,4 +281,5 @@ def _tests_run(evidence: TestEvidence | None) -> str:
         parts.append(f"{counts.errors} errors")
     if counts.skipped:
         parts.append(f"{counts.skipped} skipped")
-    return ", ".join(parts)
+    some = " (those that the change bears on: the gate runs all)" if evidence.partial else ""
+    return ", ".join(parts) + some

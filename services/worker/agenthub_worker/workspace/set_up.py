@@ -7,9 +7,10 @@ import msgspec
 from agenthub_events.context import WorkContext
 from agenthub_runtime.repository.goal import GoalRepository
 from agenthub_worker.domain.outcomes import Blocked
-from agenthub_worker.environment.recipe import is_input
+from agenthub_worker.environment.recipe import is_asked
 from agenthub_worker.errors import SetupFailed, SetupInvalid
 from agenthub_worker.lease.lease import Lease
+from agenthub_worker.workspace.history import with_history
 from agenthub_worker.workspace.workspace import given_setup, workspace_path
 
 OPTIONS = ("Try again", "Give the goal up")
@@ -30,7 +31,7 @@ async def set_up(
     if ports.environments is None:
         return Prepared()
     given = await given_setup(repository, commit, context)
-    inputs = [entry for entry in await repository.files(commit) if is_input(entry.path)]
+    inputs = [entry for entry in await repository.files(commit) if is_asked(entry.path, given)]
     try:
         if not ports.environments.asked_for(await repository.contents(inputs), given):
             return Prepared()
@@ -39,7 +40,8 @@ async def set_up(
     path = workspace_path(lease).with_name(f"{workspace_path(lease).name}-setup")
     await repository.checkout(commit, path)
     try:
-        made = await ports.environments.prepare(path, given)
+        sandbox = with_history(ports.sandbox, repository.objects)
+        made = await ports.environments.prepare(path, given, sandbox)
     except (SetupFailed, SetupInvalid) as error:
         return _asked(lease, error)
     finally:

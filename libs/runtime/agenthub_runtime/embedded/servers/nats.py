@@ -15,6 +15,7 @@ import msgspec
 import nats.errors
 from nats.aio.client import Client
 
+from agenthub_runtime.bus_users.accounts import STREAMS_ACCOUNT
 from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.bus_users.rights import ADMIN, SYSTEM
 from agenthub_runtime.bus_users.users_file import users_conf
@@ -29,6 +30,7 @@ _HOST = "127.0.0.1"
 _ANY_PORT = -1
 _NO_MONITORING = f"{_HOST}:0"
 _ASK_WITHIN_S = 3.0
+_BEFORE_ACCOUNTS = "$G"
 _STORE_FAILED = re.compile(rb"(?<=write error: )[^\"]+")
 
 
@@ -75,6 +77,7 @@ class NatsServer:
             for old in self._data.run.glob("nats-server*.ports"):
                 old.unlink(missing_ok=True)
             self._data.add_users(self._users)
+            self._take_over_streams()
             self.process = process = self._spawn(lock)
         deadline = time.monotonic() + READY_WITHIN_S
         while not await self._answers(process):
@@ -133,6 +136,21 @@ class NatsServer:
         except OSError as error:
             raise ServerFailed(f"The configuration in {folder} cannot be written: {error}") from error
         return folder
+
+    def _take_over_streams(self) -> None:
+        """Give the streams of an older folder, which knew no accounts, to the account that has them now."""
+        accounts = self._data.jetstream / "jetstream"
+        before, now = accounts / _BEFORE_ACCOUNTS, accounts / STREAMS_ACCOUNT
+        if (before / "streams").is_dir() and (now / "streams").is_dir():
+            raise ServerFailed(
+                f"There are streams in {now} and, of an older agenthub that ran here again, in {before}. "
+                "Nothing was changed: keep one, and move the other out of the way"
+            )
+        try:
+            if before.is_dir():
+                before.rename(now)
+        except OSError as error:
+            raise ServerFailed(f"The streams in {before} cannot be moved to {now}: {error}") from error
 
     def _spawn(self, lock: int) -> ChildProcess:
         settings = self._configured()

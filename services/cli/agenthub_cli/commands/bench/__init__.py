@@ -1,4 +1,4 @@
-"""`agenthub bench`: what the hub itself costs, measured through the public API.
+"""`agenthub bench`: what the hub itself costs, measured through the public API, and whole goals on real projects.
 
 A bench starts its own hub in a folder of its own, submits manual workflows of `noop` tasks over HTTP, and takes
 start and end of every task from the event log. A raw JetStream floor is measured in the same run on the same
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 
-from agenthub_cli.client.hub_client import Json
+from agenthub_cli.options.common import Json
 
 app = App(name="bench", help="Measure the hub on this machine, against a raw floor of the same run.")
 
@@ -49,6 +50,21 @@ def latency(
 
 
 @app.command
+def overhead(
+    *,
+    tasks: Annotated[int, Parameter(help="Tasks of the chain that is measured", validator=Number(gte=2))] = 30,
+    json: Json = False,
+) -> int:
+    """What a task costs beside its model: an edit, a command, a commit and a merge, one task after the other.
+
+    Wall and CPU seconds a task at one slot, by process; then the steps that they go to, from a second run.
+    """
+    from agenthub_cli.commands.bench.overhead import run_overhead
+
+    return run_overhead(tasks=tasks, json=json)
+
+
+@app.command
 def replay(
     file: Annotated[Path, Parameter(help="An exported goal: `agenthub replay export`")],
     *,
@@ -59,3 +75,17 @@ def replay(
     from agenthub_cli.commands.bench.replaying import run_replay
 
     return run_replay(file, goals, json=json)
+
+
+@app.command
+def corpus(
+    *projects: Annotated[str, Parameter(help="Names of projects; none: all of them", show_default=False)],
+    json: Json = False,
+) -> int:
+    """Whole goals on real projects, which are fetched by this machine's package clients: setup, overhead, events.
+
+    Each project has a bug, and a scripted model whose first fix is wrong; every goal is to end with the right one.
+    """
+    from agenthub_cli.commands.bench.corpus.run import run_corpus
+
+    return run_corpus(projects, json=json)

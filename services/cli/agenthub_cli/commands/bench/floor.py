@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agenthub_runtime.processes.spawn import Process
+
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
@@ -16,6 +18,7 @@ _BODY = b"x" * 400
 _WRITERS = 8
 _APPENDS = 800
 _SYNCS = 200
+_PROGRAMS = 30
 
 
 def fdatasync_ms(folder: Path) -> float:
@@ -32,6 +35,16 @@ def fdatasync_ms(folder: Path) -> float:
     finally:
         os.close(descriptor)
         path.unlink()
+    return statistics.median(times)
+
+
+def program_ms() -> float:
+    """Median milliseconds to start the smallest program and wait for its end: a task starts dozens."""
+    times = []
+    for _ in range(_PROGRAMS):
+        start = time.perf_counter()
+        Process(["/bin/true"]).wait()
+        times.append((time.perf_counter() - start) * 1e3)
     return statistics.median(times)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agenthub_cli import exit_codes
+from agenthub_cli.errors import CommandFailed
 from agenthub_cli.terminal.output import print_json, say
 from agenthub_replay.exported import read_export
 from agenthub_replay.playing.decisions import replay_decisions
@@ -16,7 +17,10 @@ from agenthub_replay.playing.replaying import replay
 
 def run_replay(file: Path, goals: int, *, json: bool) -> int:
     """`agenthub bench replay`: each goal is read out of the file anew, as many goals would be."""
-    data = file.read_bytes()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read: {error.strerror}", code=exit_codes.USAGE) from error
     history = read_export(data)
     decisions_s = _seconds(lambda: replay_decisions(read_export(data)), goals)
     everything_s = _seconds(lambda: asyncio.run(replay(read_export(data))), goals)

@@ -14,9 +14,12 @@ from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.environment import data_folder, running_hub
-from agenthub_cli.client.hub_client import DataDirOption, HubClient, Json, Url
+from agenthub_cli.client.hub_client import HubClient, running_url
+from agenthub_cli.commands.operations.queues import held_lines
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.terminal.output import print_json, program, say
+from agenthub_cli.options.common import DataDirOption, Json, Url
+from agenthub_cli.program import program
+from agenthub_cli.terminal.output import print_json, say
 
 if TYPE_CHECKING:
     from agenthub_runtime.embedded.data_folder import DataDir
@@ -55,14 +58,17 @@ def status(*, url: Url = None, json: Json = False) -> int:
         goals[goal["status"]] = goals.get(goal["status"], 0) + 1
     waiting = sum(1 for _ in hub.pages("/interventions", state="open"))
     letters = sum(1 for _ in hub.pages("/dead-letters", state="open"))
+    held = hub.get("/holds")
     if json:
-        print_json({"url": hub.url, "goals": goals, "questions": waiting, "dead_letters": letters})
+        print_json({"url": hub.url, "goals": goals, "questions": waiting, "dead_letters": letters, "held": held})
         return exit_codes.OK
     order = sorted(goals, key=lambda word: (_STATES.index(word) if word in _STATES else len(_STATES), word))
     say(f"The hub at {hub.url} answers")
+    for line in held_lines(held):
+        say(f"  held back     {line}")
     say(f"  goals         {', '.join(f'{goals[word]} {word}' for word in order) or 'none yet'}")
-    say(f"  questions     {waiting}{f': {program()} inbox' if waiting else ''}")
-    say(f"  dead letters  {letters}{f': {program()} dead-letters' if letters else ''}")
+    say(f"  questions     {waiting}{': ' + hub.command('inbox') if waiting else ''}")
+    say(f"  dead letters  {letters}{': ' + hub.command('dead-letters') if letters else ''}")
     return exit_codes.OK
 
 
@@ -75,9 +81,19 @@ def logs(
         bool, Parameter(name=("--follow", "-f"), negative="", help="Go on with what is written")
     ] = False,
     lines: Annotated[int, Parameter(name=("--lines", "-n"), help="How many lines of each")] = 20,
+    story: Annotated[
+        bool, Parameter(negative="", help="Follow what happens to all goals instead, a sentence a line")
+    ] = False,
+    start: Annotated[
+        int | None, Parameter(name="--from", help="Behind which event the story begins [default: from now on]")
+    ] = None,
     data_dir: DataDirOption = None,
 ) -> int:
     """Show the logs of the hub's processes."""
+    if story:
+        from agenthub_cli.commands.hub.all_stories import follow_all
+
+        follow_all(HubClient(None if data_dir is None else running_url(data_dir)), start)
     hub = running_hub(data_dir)
     folder = _folder_of(hub, data_dir).logs
     there = sorted(folder.glob("*.log"))

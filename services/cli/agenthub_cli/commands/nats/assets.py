@@ -10,8 +10,9 @@ from cyclopts.validators import Number
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.connection import nats_connection
-from agenthub_cli.client.hub_client import DataDirOption, Json
+from agenthub_cli.commands.nats.context import context
 from agenthub_cli.commands.nats.keys import app as keys
+from agenthub_cli.options.common import DataDirOption, Json
 from agenthub_cli.terminal.output import print_json, print_rows
 
 NatsUrl: TypeAlias = Annotated[
@@ -20,12 +21,16 @@ NatsUrl: TypeAlias = Annotated[
 Replicas: TypeAlias = Annotated[
     int,
     Parameter(
-        name="--replicas", validator=Number(gte=1, lte=5), help="Copies of each file stream (3 in a cluster)"
+        name="--replicas",
+        env_var="NATS_REPLICAS",
+        validator=Number(gte=1, lte=5),
+        help="Copies of each stream (3 in a cluster)",
     ),
 ]
 
 app = App(name="nats", help="Streams and consumers as the nats/ folder declares them, and who may use them.")
 app.command(keys)
+app.command(context)
 
 
 @app.command

@@ -10,8 +10,9 @@ from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.environment import data_folder
-from agenthub_cli.client.hub_client import DataDirOption, Json
 from agenthub_cli.errors import CommandFailed
+from agenthub_cli.options.common import DataDirOption, Json
+from agenthub_cli.program import program
 from agenthub_cli.terminal.output import print_json, print_rows, say
 
 if TYPE_CHECKING:
@@ -97,17 +98,21 @@ def _data(data_dir: Path | None) -> DataDir:
     data = DataDir(data_folder(data_dir))
     if not (data.root / "secret.json").is_file():
         raise CommandFailed(
-            f"{data.root} holds no hub", hint="name its folder with --data-dir, or start one with `agenthub up`"
+            f"{data.root} holds no hub",
+            hint=f"name its folder with --data-dir, or start one with `{program()} up`",
         )
     return data
 
 
 def _summary(user: str) -> str:
+    from agenthub_runtime.bus_users.people import OBSERVER, OPERATOR
     from agenthub_runtime.bus_users.rights import SYSTEM, rights_of
 
     rights = rights_of(user)
     if rights is None:
         return "nothing; asks the server how it is" if user == SYSTEM else "everything"
+    if user in (OBSERVER, OPERATOR):
+        return "nothing; reads everything" if user == OBSERVER else "nothing; pauses queues, backs streams up"
     kinds: Mapping[str, None] = dict.fromkeys(
         ".".join(subject.split(".")[3:5]) for subject in rights.publish if subject.startswith("evt.")
     )

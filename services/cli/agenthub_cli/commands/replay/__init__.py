@@ -1,6 +1,7 @@
 """`agenthub replay`: what was, why it was so, and what today's code would do.
 
-Every command reads a hub's streams, or the file of an exported goal, and can change neither.
+Every command but `fork` reads a hub's streams, or the file of an exported goal, and can change neither. `fork`
+asks a hub for a new goal, as `goal submit` does.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
-from agenthub_cli.client.hub_client import DataDirOption, Json
+from agenthub_cli.checked import Count, Dollars
+from agenthub_cli.client.names import GoalId
 from agenthub_cli.commands.nats.assets import NatsUrl
+from agenthub_cli.options.common import DataDirOption, Json, Key, Url
 
 app = App(name="replay", help="Look at a goal as it was, ask why, and play it again with today's code.")
 
@@ -67,6 +70,35 @@ def diff(
     from agenthub_cli.commands.replay.looking import run_diff
 
     run_diff(goal, from_seq, to_seq, nats_url, data_dir, json=json)
+
+
+@app.command
+def fork(
+    goal: GoalId,
+    *,
+    at_seq: Annotated[Count, Parameter(help="The event of the goal that is the last one to count")],
+    model: Annotated[str | None, Parameter(help="Model that does all the work [default: as before]")] = None,
+    prompt: Annotated[str | None, Parameter(help="What every agent is told, beside the goal's words")] = None,
+    plan: Annotated[
+        Path | None, Parameter(help="JSON file with tasks in the place of all that had not ended")
+    ] = None,
+    budget: Annotated[Dollars | None, Parameter(help="Limit of money of the fork [default: its parent's]")] = None,
+    max_llm_calls: Annotated[Count | None, Parameter(help="Limit of model calls [default: its parent's]")] = None,
+    key: Key = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Start a new goal that goes on from an event of this one, with its plan, results and files as of then."""
+    from agenthub_cli.commands.replay.forking import run_fork
+
+    wanted = {
+        "at_seq": at_seq,
+        "model": model,
+        "prompt": prompt,
+        "max_cost_usd": budget,
+        "max_llm_calls": max_llm_calls,
+    }
+    run_fork(goal, wanted, plan, key=key, url=url, json=json)
 
 
 @app.command

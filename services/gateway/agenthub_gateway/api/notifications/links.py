@@ -25,6 +25,7 @@ from agenthub_events.catalogue.values import AnswerAction
 from agenthub_events.errors import AgenthubError, CommandRefused, InvalidInput
 from agenthub_events.notifications.interventions import blocker_reason
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.authors import own
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.rules.goal_commands import Approve, Rework
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
@@ -238,7 +239,7 @@ def _intent(claim: LinkClaim, what: str, token: str, sent: Mapping[str, str]) ->
 
 async def _asked(ports: GatewayPorts, claim: LinkClaim) -> tuple[AgentBlocked, list[Recorded]]:
     place = f"{claim.goal_id}.{claim.task_id}"
-    records = await ports.log.read(f"{place}.agent" if claim.task_id == GOAL_AS_A_WHOLE else place)
+    records = own(await ports.log.read(f"{place}.agent" if claim.task_id == GOAL_AS_A_WHOLE else place))
     for recorded in records:
         if recorded.seq == claim.seq and isinstance(recorded.event, AgentBlocked):
             return recorded.event, records

@@ -18,7 +18,9 @@ from agenthub_gateway.api.payloads.requests import ConstraintsBody, SubmitBody, 
 _Fields: TypeAlias = frozenset[tuple[type[msgspec.Struct], str]]
 
 # Earlier versions hashed every field that they knew. What each of them lacked, the latest first.
-_SINCE_SETUP: _Fields = frozenset({(SubmitBody, "setup")})
+_SINCE_NETWORK: _Fields = frozenset({(ConstraintsBody, "network")})
+_SINCE_CHECKS: _Fields = _SINCE_NETWORK | frozenset({(SubmitBody, "checks")})
+_SINCE_SETUP: _Fields = _SINCE_CHECKS | frozenset({(SubmitBody, "setup")})
 _SINCE_ADDRESSES: _Fields = _SINCE_SETUP | frozenset(
     {
         (SubmitBody, "ref"),
@@ -31,7 +33,7 @@ _SINCE_ADDRESSES: _Fields = _SINCE_SETUP | frozenset(
     }
 )
 _SINCE_SECRETS: _Fields = frozenset({(SubmitBody, "secrets")})
-_LACKED: tuple[_Fields, ...] = (_SINCE_SETUP, _SINCE_ADDRESSES, _SINCE_ADDRESSES | _SINCE_SECRETS)
+_LACKED: tuple[_Fields, ...] = (_SINCE_CHECKS, _SINCE_SETUP, _SINCE_ADDRESSES, _SINCE_ADDRESSES | _SINCE_SECRETS)
 
 
 class BodyHashes(NamedTuple):

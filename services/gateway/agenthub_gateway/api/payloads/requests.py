@@ -58,6 +58,14 @@ class ConstraintsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     mutants: Annotated[Mutants, Meta(description="`off`: nobody tries whether the tests notice broken code")] = (
         "on"
     )
+    network: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=260)], ...],
+        Meta(
+            max_length=20,
+            examples=[["api.example.com", "db.example.com:8443"]],
+            description="Hosts (`host` for port 443, or `host:port`) that agents and tests may reach by HTTP",
+        ),
+    ] = ()
 
 
 class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +83,13 @@ class TaskBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     writes: tuple[str, ...] = ()
     changes_tests: tuple[str, ...] = ()
     timeout_s: int | None = None
+
+
+class CheckBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A command that has to end with exit code 0 on the result."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,30}$(?!\n)", description="`lint`, `types`, `build`, …")]
+    command: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,7 +122,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     deliver: Annotated[
         Delivery | None,
         Meta(
-            description="What happens to the approved result at an address: `branch` pushes it, `pull_request`"
+            description="What happens to the approved result: `branch` pushes it, `pull_request` (at an address)"
             " also opens a pull or merge request. By default `branch` where a credential is set for the host"
         ),
     ] = None
@@ -120,6 +135,14 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Meta(
             max_length=20,
             description="Commands that install what the project needs; default: what its files say",
+        ),
+    ] = ()
+    checks: Annotated[
+        tuple[CheckBody, ...],
+        Meta(
+            max_length=10,
+            description="Commands that run with the tests, in this order, and have to end well; default: the table"
+            " `checks` of `.agenthub/config.toml` in the repository",
         ),
     ] = ()
     autonomy: Autonomy = "full"
@@ -181,6 +204,35 @@ class BudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """New limits; each can only be raised."""
 
     max_cost_usd: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
+    max_llm_calls: Annotated[int, Meta(gt=0, le=1_000_000)] | None = None
+
+
+class ForkBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a goal is forked, and what is done differently from there on; what is left out stays as it was."""
+
+    at_seq: Annotated[int, Meta(ge=1, description="The event of the goal that is the last one to count")]
+    model: Annotated[
+        str,
+        Meta(
+            pattern=r"^[\x21-\x7e]*$(?!\n)",
+            max_length=200,
+            description="Does all the work, whatever the hub's settings name",
+        ),
+    ] = ""
+    prompt: Annotated[
+        str, Meta(max_length=TEXT_MAX, description="What every agent is told, beside the goal's own words")
+    ] = ""
+    plan: Annotated[
+        tuple[TaskBody, ...] | None,
+        Meta(description="Tasks in the place of all that had not ended; `depends_on` may name those that had"),
+    ] = None
+    max_cost_usd: (
+        Annotated[
+            float,
+            Meta(gt=0, le=1_000_000, description="The fork's own limit; what its parent has spent is not counted"),
+        ]
+        | None
+    ) = None
     max_llm_calls: Annotated[int, Meta(gt=0, le=1_000_000)] | None = None
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import humanize
 import msgspec
 
-from agenthub_events.catalogue.values import FileChange
+from agenthub_events.catalogue.values import Delivery, FileChange
 from agenthub_events.notifications.interventions import InterventionRequired
 from agenthub_events.rules.requirements import gate_parameters
+from agenthub_gateway.errors import FieldError
 from agenthub_replay.positions import GoalAt
 from agenthub_runtime.readmodels import (
     AttemptRow,
@@ -50,12 +51,14 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """What the hub takes a goal's words and constraints to demand; `min_coverage` in percent, null: none.
 
     What is wrong here is corrected by constraints of the same name (`min_coverage` 0: none), or by other words.
+    `network` are the hosts that its commands may reach.
     """
 
     min_coverage: float | None
     security_audit: bool
     must_pass_tests: bool
     gates: tuple[str, ...]
+    network: tuple[str, ...]
 
 
 class GoalSubmitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,11 +75,63 @@ class GoalSubmitted(msgspec.Struct, frozen=True, kw_only=True):
     understood: Understood
 
 
+class RepositoryFound(msgspec.Struct, frozen=True, kw_only=True):
+    """The repository of a goal as its work would find it.
+
+    `commit` is what `ref` (empty: HEAD) names now; `delivery` is what would become of the result there. What
+    follows is told by a worker, and counts only when it has `surveyed`: `files` and those among them that hold
+    tests, how the tests are run, what is installed before (null: a warning
+    says why that is not known) and who says so, and the names of further checks.
+    """
+
+    repository: str
+    ref: str
+    commit: str
+    delivery: Delivery
+    surveyed: bool
+    files: int
+    test_files: int
+    test_command: str
+    setup: tuple[str, ...] | None
+    setup_source: str
+    checks: tuple[str, ...]
+
+
+class GoalCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What a submission would be taken as; nothing of it is in the log.
+
+    `refusals` name the places for which it would be refused; with any, nothing else is known. `repository` is null
+    for a goal that begins with nothing. `warnings` are sentences about what would not be as one may expect it; a
+    goal with warnings is accepted.
+    """
+
+    understood: Understood | None = None
+    repository: RepositoryFound | None = None
+    warnings: tuple[str, ...] = ()
+    refusals: tuple[FieldError, ...] = ()
+
+
 class CommandAccepted(msgspec.Struct, frozen=True, kw_only=True):
     """A command's event is in the log at `sequence`; null: nothing had to happen, it was so already."""
 
     goal_id: str
     event_id: str | None
+    sequence: int
+    status: str = "accepted"
+
+
+class ForkAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """A new goal that goes on from an event of another one.
+
+    `tasks_inherited` had ended there; `tasks_ahead` are ordered anew, null when there was no plan yet.
+    """
+
+    goal_id: str
+    forked_from: str
+    at_seq: int
+    tasks_inherited: int
+    tasks_ahead: int | None
+    event_id: str
     sequence: int
     status: str = "accepted"
 

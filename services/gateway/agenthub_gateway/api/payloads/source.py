@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections.abc import Awaitable
+from pathlib import Path
+
 import msgspec
 
 from agenthub_events.catalogue.values import Delivery
@@ -11,10 +16,15 @@ from agenthub_runtime.remotes.address import Remote, check_ref, local_source, pa
 from agenthub_runtime.remotes.credentials import GitAccess
 from agenthub_runtime.remotes.errors import RemoteRefused, RemoteUnavailable
 from agenthub_runtime.remotes.forges import forge_of
-from agenthub_runtime.repository.errors import RepositoryError
-from agenthub_runtime.repository.git_remote import RemoteGit, Resolved
+from agenthub_runtime.repository.errors import RepositoryError, SourceRefused
+from agenthub_runtime.repository.git import Git
+from agenthub_runtime.repository.sources.beside import check_address, check_folder
+from agenthub_runtime.repository.sources.git_remote import RemoteGit, Resolved
+from agenthub_runtime.repository.sources.source import examine, origin_of
+from agenthub_runtime.repository.sources.submodules import Whereabouts
 
 HEADS = "refs/heads/"
+_CHECK_WITHIN_S = 45.0
 
 
 class GoalSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,13 +37,6 @@ class GoalSource(msgspec.Struct, frozen=True, kw_only=True):
     delivery_branch: str = ""
 
 
-class Sources(msgspec.Struct, frozen=True):
-    """Where goals may get their repositories: with what `access` elsewhere, and whether on this machine."""
-
-    access: GitAccess
-    local: bool
-
-
 async def remote_source(body: SubmitBody, access: GitAccess) -> GoalSource:
     """The source at an address. Raises `InvalidInput` with the remedy."""
     try:
@@ -41,6 +44,7 @@ async def remote_source(body: SubmitBody, access: GitAccess) -> GoalSource:
     except RemoteRefused as refused:
         raise InvalidInput(str(refused), field="repository") from None
     found = await _resolved(remote, body.ref.strip(), access)
+    await _checked(check_address(found.commit, Whereabouts(url=remote.url), access))
     delivery = body.deliver or ("branch" if access.has_credential(remote) else "none")
     branch = body.deliver_branch.strip()
     if delivery == "pull_request":
@@ -61,15 +65,56 @@ async def folder_source(path: str, body: SubmitBody, access: GitAccess) -> GoalS
     ref = body.ref.strip()
     if not path and (ref or body.deliver not in (None, "none") or body.deliver_branch):
         raise InvalidInput("There is no repository that this could be about: name one", field="repository")
-    if body.deliver not in (None, "none") or body.deliver_branch:
+    if not path:
+        return GoalSource()
+    delivery, branch = body.deliver or "none", body.deliver_branch.strip()
+    if delivery == "pull_request":
         raise InvalidInput(
-            "Nothing is pushed into a folder: take the result with `agenthub goal apply`, or name an address",
+            "A folder takes no pull or merge request: deliver the branch alone, or name the address of its remote",
             field="deliver",
         )
-    if not ref:
-        return GoalSource(repository=path)
-    found = await _resolved(local_source(path), ref, access)
-    return GoalSource(repository=path, ref=found.ref, base_commit=found.commit)
+    named = ref or delivery == "branch"
+    found = await _resolved(local_source(path), ref, access) if named else Resolved("", "")
+    await _checked(_check_folder(Path(path), found.commit, access))
+    if delivery == "branch":
+        await _check_writable(Path(path))
+    if branch:
+        _check_branch(branch, delivery, found)
+    return GoalSource(
+        repository=path, ref=found.ref, base_commit=found.commit, delivery=delivery, delivery_branch=branch
+    )
+
+
+async def _check_writable(path: Path) -> None:
+    git_dir = (await origin_of(path)).git_dir or path
+    common = git_dir / (await Git(git_dir).run("rev-parse", "--git-common-dir")).word
+    for place in (common / "objects", common / "refs"):
+        if not await asyncio.to_thread(os.access, place, os.W_OK):
+            raise InvalidInput(
+                f"The account that runs agenthub may not write to {place}, so no branch can be put into this"
+                " repository: give it that right, or take the result with `agenthub goal apply`",
+                field="deliver",
+            )
+
+
+async def _check_folder(path: Path, commit: str, access: GitAccess) -> None:
+    await examine(path, commit)
+    origin = await origin_of(path)
+    git = Git(origin.git_dir or path)
+    await check_folder(git, commit or (await git.run("rev-parse", "HEAD^{commit}")).word, origin, access)
+
+
+async def _checked(check: Awaitable[None]) -> None:
+    """What cannot be brought along is said now, and nothing that merely takes long."""
+    try:
+        async with asyncio.timeout(_CHECK_WITHIN_S):
+            await check
+    except TimeoutError:
+        return
+    except (SourceRefused, RemoteRefused, RemoteUnavailable) as error:
+        raise InvalidInput(str(error), field="repository") from None
+    except RepositoryError as error:
+        raise InvalidInput(f"The repository cannot be read: {error}", field="repository") from None
 
 
 async def _resolved(remote: Remote, ref: str, access: GitAccess) -> Resolved:

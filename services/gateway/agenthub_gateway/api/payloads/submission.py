@@ -9,17 +9,19 @@ from urllib.parse import urlsplit
 import msgspec
 
 from agenthub_events.catalogue.goal import GoalAccepted
-from agenthub_events.catalogue.values import Constraints, PlanTask
+from agenthub_events.catalogue.values import Constraints, PlanTask, ProjectCheck
 from agenthub_events.errors import InvalidInput, InvalidPlan
 from agenthub_events.notifications.recipients import parse_recipient
 from agenthub_events.redaction import redact_text
+from agenthub_events.rules.network import names_private, network_host
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.rules.requirements import parse_duration
 from agenthub_gateway.api.payloads.requests import ConstraintsBody, SubmitBody, TaskBody
-from agenthub_gateway.api.payloads.source import GoalSource, Sources, folder_source, remote_source
+from agenthub_gateway.api.payloads.source import GoalSource, folder_source, remote_source
+from agenthub_gateway.ports import Sources
 from agenthub_runtime.remotes.address import is_remote
 from agenthub_runtime.repository.errors import SourceRefused
-from agenthub_runtime.repository.source import examine
+from agenthub_runtime.repository.sources.source import readable
 
 
 def _is_blank(text: str) -> bool:
@@ -37,11 +39,12 @@ async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccept
     for number, requirement in enumerate(body.requirements):
         if _is_blank(requirement):
             raise InvalidInput("A requirement is blank: say it or leave it out", field=f"requirements[{number}]")
+    _refuse_blank_commands(body)
     source = GoalSource() if sources is None else await _source(body, sources)
     return GoalAccepted(
         goal=body.goal,
         requirements=body.requirements,
-        constraints=_constraints(body.constraints),
+        constraints=_constraints(body.constraints, sources),
         priority=body.priority,
         repository=source.repository,
         ref=source.ref,
@@ -50,10 +53,21 @@ async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccept
         delivery_branch=source.delivery_branch,
         test_command=body.test_command,
         setup=body.setup,
+        checks=tuple(ProjectCheck(name=check.name, command=check.command) for check in body.checks),
         autonomy=body.autonomy,
         workflow=_workflow(body),
         notify=_notify(body.notify or ()),
     )
+
+
+def _refuse_blank_commands(body: SubmitBody) -> None:
+    """A blank command ends well whatever the code is like."""
+    given = [(f"setup[{number}]", command) for number, command in enumerate(body.setup)]
+    given += [(f"checks[{number}].command", check.command) for number, check in enumerate(body.checks)]
+    given += [("test_command", body.test_command)] if body.test_command else []
+    for place, command in given:
+        if _is_blank(command):
+            raise InvalidInput("This command is blank: say it or leave it out", field=place)
 
 
 def _notify(texts: Sequence[str]) -> tuple[str, ...]:
@@ -96,7 +110,7 @@ def _workflow(body: SubmitBody) -> tuple[PlanTask, ...] | None:
     return tasks
 
 
-def _constraints(body: ConstraintsBody) -> Constraints:
+def _constraints(body: ConstraintsBody, sources: Sources | None) -> Constraints:
     max_time = None if body.max_time is None else parse_duration(body.max_time, field="constraints.max_time")
     return Constraints(
         max_time_s=max_time,
@@ -107,7 +121,24 @@ def _constraints(body: ConstraintsBody) -> Constraints:
         min_coverage=body.min_coverage,
         security_audit=body.security_audit,
         mutants=body.mutants,
+        network=_network(body.network, None if sources is None else sources.private),
     )
+
+
+def _network(texts: Sequence[str], private: Sequence[str] | None) -> tuple[str, ...]:
+    """The hosts as the log keeps them; with `private` only those of private networks that are among these."""
+    hosts = []
+    for number, text in enumerate(texts):
+        field = f"constraints.network[{number}]"
+        host = network_host(text, field)
+        if private is not None and names_private(host) and host not in private:
+            raise InvalidInput(
+                f"{host} is a place of a private network or of this machine: AGENTHUB_PRIVATE_HOSTS of the hub has"
+                " to name it first",
+                field=field,
+            )
+        hosts.append(host)
+    return tuple(dict.fromkeys(hosts))
 
 
 async def _source(body: SubmitBody, sources: Sources) -> GoalSource:
@@ -129,7 +160,7 @@ async def _repository(text: str, local_repositories: bool) -> str:
             field="repository",
         )
     try:
-        await examine(path)
+        await readable(path)
     except SourceRefused as refused:
         raise InvalidInput(str(refused), field="repository") from None
     return str(path)

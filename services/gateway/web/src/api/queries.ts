@@ -1,21 +1,28 @@
-import { queryOptions } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { feed } from "../live/feed";
 import { API, ask, read } from "./client";
 import type {
   Analytics,
   Attempt,
+  Causation,
   DeadLetter,
   Diff,
   EventDocument,
   Gate,
   Goal,
+  GoalCheck,
   Graph,
+  Holds,
   Knowledge,
   Model,
   Output,
+  PositionsDiff,
   Question,
   Queue,
   Ready,
+  ReplayedGoal,
+  Service,
+  Submit,
   TaskDetail,
   TimelineLine,
   Transcript,
@@ -119,6 +126,40 @@ export const diff = (id: string, taskId = "") =>
       now<Diff>(`/goals/${id}/diff${taskId ? `?task=${encodeURIComponent(taskId)}` : ""}`, signal),
   });
 
+// What was, stays as it was: it is read once.
+const PAST = { staleTime: Number.POSITIVE_INFINITY, placeholderData: keepPreviousData } as const;
+
+export const replayed = (id: string, seq: number) =>
+  queryOptions({
+    queryKey: ["past", id, "state", seq],
+    queryFn: ({ signal }) => read<ReplayedGoal>(`/goals/${id}/replay?at_seq=${seq}`, signal),
+    enabled: seq > 0,
+    ...PAST,
+  });
+
+export const between = (id: string, from: number, to: number) =>
+  queryOptions({
+    queryKey: ["past", id, "between", from, to],
+    queryFn: ({ signal }) => read<PositionsDiff>(`/goals/${id}/replay/diff?from=${from}&to=${to}`, signal),
+    ...PAST,
+  });
+
+export const filesAt = (id: string, seq: number, from = 0) =>
+  queryOptions({
+    queryKey: ["past", id, "files", seq, from],
+    queryFn: ({ signal }) =>
+      read<Diff>(`/goals/${id}/diff?at_seq=${seq}${from ? `&from_seq=${from}` : ""}`, signal),
+    enabled: seq > 0,
+    ...PAST,
+  });
+
+export const causes = (id: string, seq: number) =>
+  queryOptions({
+    queryKey: ["past", id, "causes", seq],
+    queryFn: ({ signal }) => read<Causation>(`/goals/${id}/replay/why?of=${seq}`, signal),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
 export const inbox = () =>
   queryOptions({
     queryKey: ["inbox", "open"],
@@ -146,6 +187,22 @@ export const queues = () =>
 
 export const model = () =>
   queryOptions({ queryKey: ["model"], queryFn: ({ signal }) => read<Model>("/model", signal), staleTime: 60_000 });
+
+/** What people hold back changes seldom, and is shown on every page. */
+export const holds = () =>
+  queryOptions({
+    queryKey: ["holds"],
+    queryFn: ({ signal }) => read<Holds>("/holds", signal),
+    refetchInterval: 15_000,
+  });
+
+/** The processes that answer on the bus. */
+export const services = () =>
+  queryOptions({
+    queryKey: ["services"],
+    queryFn: async ({ signal }) => (await read<{ items: Service[] }>("/services", signal)).items,
+    staleTime: 60_000,
+  });
 
 export const ready = () =>
   queryOptions({ queryKey: ["ready"], queryFn: ({ signal }) => readiness(signal), refetchInterval: 5_000 });
@@ -185,6 +242,20 @@ export const gateLog = (id: string, gate: string, round: number) =>
     queryKey: ["gate-log", id, gate, round],
     queryFn: async ({ signal }) => (await ask(`${API}/goals/${id}/gates/${gate}/${round}/log`, { signal })).text(),
     staleTime: Number.POSITIVE_INFINITY,
+  });
+
+/** What a submission would be understood as. Nothing is written, so it may be asked as often as one types. */
+export const goalCheck = (body: Partial<Submit>) =>
+  queryOptions({
+    queryKey: ["goal-check", body],
+    queryFn: async ({ signal }) => {
+      const headers = { "Content-Type": "application/json" };
+      const asked = { method: "POST", headers, body: JSON.stringify(body), signal };
+      return (await (await ask(`${API}/goals/check`, asked)).json()) as GoalCheck;
+    },
+    staleTime: 30_000,
+    gcTime: 60_000,
+    retry: false,
   });
 
 export const workers = () =>

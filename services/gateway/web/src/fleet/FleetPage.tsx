@@ -1,91 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { goals, model, queues, ready, workers } from "../api/queries";
-import type { Queue } from "../api/types";
 import { count, some } from "../format/numbers";
 import { TopBar } from "../shell/TopBar";
 import { Mark, StateWord } from "../states/StateMark";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
-
-const LANES = ["p0", "p1", "p2", "p3"];
-const LANE_NAMES: Record<string, string> = { p0: "p0 urgent", p1: "p1 retry", p2: "p2 fresh", p3: "p3 low" };
-const PX_A_TASK = 5;
-const WIDEST_PX = 60;
-
-function Lane({ queue }: { queue: Queue | undefined }) {
-  const waiting = queue?.waiting ?? 0;
-  return (
-    <td className="figures">
-      {waiting ? (
-        <span className="row">
-          <i className="depth" style={{ width: `${Math.min(WIDEST_PX, waiting * PX_A_TASK)}px` }} />
-          {count(waiting)}
-        </span>
-      ) : (
-        <span className="ink-3">0</span>
-      )}
-    </td>
-  );
-}
-
-function Queues() {
-  const found = useQuery(queues());
-  if (found.isPending) return <Loading what="the queues" />;
-  if (found.isError && !found.data)
-    return (
-      <Problem
-        what="The queues could not be read"
-        meaning="NATS does not answer the gateway; work waits or goes on without this page."
-        error={found.error}
-        retry={() => void found.refetch()}
-      />
-    );
-  const types = Map.groupBy(found.data, (queue) => queue.agent_type);
-  return (
-    <div className="scrolls" role="group" tabIndex={0} aria-label="Queues">
-      <table>
-        <thead>
-          <tr>
-            <th>Agent type</th>
-            <th>Workers</th>
-            <th>At work</th>
-            {LANES.map((lane) => (
-              <th key={lane}>{LANE_NAMES[lane]}</th>
-            ))}
-            <th>Subject</th>
-          </tr>
-        </thead>
-        <tbody>
-          {[...types].map(([type, lanes]) => {
-            const serving = Math.max(...lanes.map((lane) => lane.workers));
-            const waiting = lanes.reduce((sum, lane) => sum + lane.waiting, 0);
-            return (
-              <tr key={type} data-type={type}>
-                <td className="name">{type}</td>
-                <td className="figures">
-                  {serving ||
-                    (waiting ? (
-                      <span className="tag tone-bad">none: {waiting} wait</span>
-                    ) : (
-                      <span className="tag">none</span>
-                    ))}
-                </td>
-                <td className="figures">{lanes.reduce((sum, lane) => sum + lane.held, 0)}</td>
-                {LANES.map((name) => (
-                  <Lane key={name} queue={lanes.find((lane) => lane.lane === name)} />
-                ))}
-                <td className="ink-3">
-                  <code>evt.*.*.task.enqueued.{type}.*</code>
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </div>
-  );
-}
+import { Queues } from "./Queues";
 
 function Workers() {
   const found = useQuery(workers());
@@ -133,7 +54,7 @@ function Workers() {
                           tone: "run",
                           share: worker.holding.length / Math.max(1, worker.slots),
                         }
-                      : { word: "Idle", shape: "ring-dashed", tone: "idle" }
+                      : { word: worker.draining ? "Draining" : "Idle", shape: "ring-dashed", tone: "idle" }
                   }
                 />
               </td>

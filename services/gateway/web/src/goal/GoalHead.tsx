@@ -57,6 +57,11 @@ function Facts({ goal, now, added }: { goal: Goal; now: number; added: number })
       <span>
         <b>{duration(spent)}</b> of {duration(goal.constraints?.max_time_s ?? 7 * DAY_S)}
       </span>
+      {goal.constraints?.network?.length ? (
+        <span title="Hosts that the commands of its agents and tests may reach">
+          reaches <b>{goal.constraints.network.join(", ")}</b>
+        </span>
+      ) : null}
       <Forecast goal={goal} now={now} />
     </div>
   );
@@ -150,6 +155,19 @@ export function GoalHead({ goal, now, added }: { goal: Goal; now: number; added:
         <Actions goal={goal} />
       </div>
       <Facts goal={goal} now={now} added={added} />
+      {goal.forked_from && (
+        <p className="ink-2 forked">
+          <Icon name="branch" /> Forked from{" "}
+          <Link
+            className="link-button"
+            to="/goals/$goalId"
+            params={{ goalId: goal.forked_from }}
+            search={{ tab: "replay", at: String(goal.forked_at_seq) }}
+          >
+            {goal.forked_from} at #{goal.forked_at_seq}
+          </Link>
+        </p>
+      )}
       {[goal.status === "paused" ? goal.pause_reason : "", ...goal.stalled, ...goal.left_out, ...goal.why]
         .filter(Boolean)
         .map((words) => (

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { lazy, Suspense, useMemo } from "react";
 import { Refused } from "../api/client";
 import { attempts, diff, events, gates, goal as goalQuery, graph, knowledge } from "../api/queries";
 import type { Goal } from "../api/types";
@@ -24,8 +24,9 @@ import { Requirements, withEvidence } from "./tabs/Requirements";
 import { UsageTab } from "./tabs/UsageTab";
 import "../styles/goal.css";
 
+const ReplayTab = lazy(() => import("./replay/ReplayTab").then((module) => ({ default: module.ReplayTab })));
 const route = getRouteApi("/goals/$goalId");
-const TABS = ["Run", "Requirements", "Diff", "Knowledge", "Usage", "Events"] as const;
+const TABS = ["Run", "Requirements", "Diff", "Knowledge", "Usage", "Events", "Replay"] as const;
 type Tab = (typeof TABS)[number];
 
 const PHONE = matchMedia("(max-width: 760px)");
@@ -42,6 +43,15 @@ function useNotes(goal: Goal, evidence: number): Partial<Record<Tab, string>> {
     Knowledge: known ? String(known) : "",
     Events: count(total),
   };
+}
+
+function Past({ goal, change }: { goal: Goal; change: (part: Record<string, string>) => void }) {
+  const { at = "", against = "" } = route.useSearch();
+  return (
+    <Suspense fallback={<Loading what="the replay" />}>
+      <ReplayTab goal={goal} at={at} against={against} change={change} />
+    </Suspense>
+  );
 }
 
 function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
@@ -107,6 +117,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
             {tab === "Requirements" && <Requirements goal={goal} rounds={rounds} open={open} />}
             {tab === "Diff" && <TaskDiff goalId={goal.goal_id} />}
             {tab === "Knowledge" && <KnowledgeTab goalId={goal.goal_id} model={model} now={now} />}
+            {tab === "Replay" && <Past goal={goal} change={change} />}
             {tab === "Usage" && <UsageTab goalId={goal.goal_id} model={model} />}
           </div>
           {node && (

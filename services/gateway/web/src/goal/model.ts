@@ -170,6 +170,8 @@ function whyTask(task: Task, model: Model, now: number): string {
     case "in_progress":
       return `${who} · ${task.progress_percentage ? `${task.progress_percentage}%` : duration(secondsSince(task.started_at, now))}`;
     case "done":
+      // Without an attempt it was done elsewhere, and says where.
+      if (!task.attempt && task.reason) return task.reason;
       return `${who} · ${task.attempt > 1 ? some(task.attempt, "attempt") : duration(worked(task))}`;
     case "blocked":
       return "asks you";

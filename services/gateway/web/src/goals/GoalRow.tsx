@@ -83,9 +83,10 @@ export const GoalRow = memo(function GoalRow({ goal, text, now }: Props) {
           aria-label={`${goal.goal}: ${goalState(goal).word}`}
         />
         <p className="one-line name" title={goal.goal} dir="auto">
-          {goal.goal}
+          {goal.forked_from && <span className="tag">fork</span>} {goal.goal}
         </p>
         <p className="one-line small ink-2" title={text} dir="auto">
+          {goal.forked_from && `of ${goal.forked_from} at #${goal.forked_at_seq} · `}
           {text}
         </p>
       </div>

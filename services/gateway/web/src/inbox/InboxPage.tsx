@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { answered, goals, inbox } from "../api/queries";
 import type { Goal, Question } from "../api/types";
 import { some } from "../format/numbers";
@@ -21,78 +22,103 @@ const ANSWERED_SHOWN = 20;
 /** Who asks: an agent that is stuck, or the hub about the goal as a whole. */
 const isDecision = (question: Question): boolean => question.task_id === "_" && !question.about;
 
-function Item({
-  question,
-  goal,
-  chosen,
-  now,
-}: {
-  question: Question;
-  goal: Goal | undefined;
-  chosen: boolean;
-  now: number;
-}) {
-  const open = question.state === "open";
+interface RowProps {
+  link: ReactNode;
+  mark: ReactNode;
+  name: string;
+  time: string;
+  timeTone: string;
+  below: string;
+  chosen?: boolean;
+  question?: string;
+}
+
+/** One line of the list: what it is, how long it waits or when it was answered, and below it what it belongs to. */
+function Row({ link, mark, name, time, timeTone, below, chosen, question }: RowProps) {
   return (
-    <li className={chosen ? "inbox-item chosen" : "inbox-item"} data-question={question.id}>
-      <Link
-        to="/inbox"
-        search={{ item: question.id }}
-        className="row-link"
-        aria-current={chosen ? "true" : undefined}
-        aria-label={question.question}
-      />
-      {open ? (
-        <Mark shape={isDecision(question) ? "ring-bars" : "bubble"} tone={isDecision(question) ? "idle" : "ask"} />
-      ) : (
-        <Mark shape="disc" tone="ok" />
-      )}
+    <li className={chosen ? "inbox-item chosen" : "inbox-item"} data-question={question}>
+      {link}
+      {mark}
       <span className="inbox-words">
         <span className="row">
           <span className="one-line name grow" dir="auto">
-            {question.question}
+            {name}
           </span>
-          <span className={open ? "tone-ask tone-text figures" : "ink-3 figures"}>
-            {open
-              ? duration(secondsSince(question.asked_at, now)).split(" ").slice(0, 2).join(" ")
-              : shortMoment(question.answered_at, now)}
-          </span>
+          <span className={`${timeTone} figures`}>{time}</span>
         </span>
         <span className="one-line small ink-3" dir="auto">
-          {open
-            ? `${goal?.goal ?? question.goal_id}, ${question.title || "the goal"}`
-            : `${question.answered_by === "local" ? "You" : question.answered_by}: ${question.option || question.answer || question.action}`}
+          {below}
         </span>
       </span>
     </li>
   );
 }
 
+const waited = (since: string | null | undefined, now: number): string =>
+  duration(secondsSince(since, now)).split(" ").slice(0, 2).join(" ");
+
+interface ItemProps {
+  question: Question;
+  goal: Goal | undefined;
+  chosen: boolean;
+  now: number;
+}
+
+function Item({ question, goal, chosen, now }: ItemProps) {
+  const open = question.state === "open";
+  const by = question.answered_by === "local" ? "You" : question.answered_by;
+  return (
+    <Row
+      question={question.id}
+      chosen={chosen}
+      link={
+        <Link
+          to="/inbox"
+          search={{ item: question.id }}
+          className="row-link"
+          aria-current={chosen ? "true" : undefined}
+          aria-label={question.question}
+        />
+      }
+      mark={
+        !open ? (
+          <Mark shape="disc" tone="ok" />
+        ) : isDecision(question) ? (
+          <Mark shape="ring-bars" tone="idle" />
+        ) : (
+          <Mark shape="bubble" tone="ask" />
+        )
+      }
+      name={question.question}
+      time={open ? waited(question.asked_at, now) : shortMoment(question.answered_at, now)}
+      timeTone={open ? "tone-ask tone-text" : "ink-3"}
+      below={
+        open
+          ? `${goal?.goal ?? question.goal_id}, ${question.title || "the goal"}`
+          : `${by}: ${question.option || question.answer || question.action}`
+      }
+    />
+  );
+}
+
 function Verdict({ goal, now }: { goal: Goal; now: number }) {
   const state = goalState(goal);
   return (
-    <li className="inbox-item">
-      <Link
-        to={waitsForApproval(goal) ? "/plan/$goalId" : "/review/$goalId"}
-        params={{ goalId: goal.goal_id }}
-        className="row-link"
-        aria-label={`${goal.goal}: ${state.word}`}
-      />
-      <Mark {...state} />
-      <span className="inbox-words">
-        <span className="row">
-          <span className="one-line name grow" dir="auto">
-            {goal.goal}
-          </span>
-          <span className="tone-rev tone-text figures">
-            {duration(secondsSince(goal.updated_at, now)).split(" ").slice(0, 2).join(" ")}
-          </span>
-        </span>
-        <span className="one-line small ink-3">
-          {state.word}, {some(goal.tasks_done, "task")} done
-        </span>
-      </span>
-    </li>
+    <Row
+      link={
+        <Link
+          to={waitsForApproval(goal) ? "/plan/$goalId" : "/review/$goalId"}
+          params={{ goalId: goal.goal_id }}
+          className="row-link"
+          aria-label={`${goal.goal}: ${state.word}`}
+        />
+      }
+      mark={<Mark {...state} />}
+      name={goal.goal}
+      time={waited(goal.updated_at, now)}
+      timeTone="tone-rev tone-text"
+      below={`${state.word}, ${some(goal.tasks_done, "task")} done`}
+    />
   );
 }
 
@@ -105,7 +131,7 @@ function Group({
   name: string;
   note?: string;
   count: number;
-  children: React.ReactNode;
+  children: ReactNode;
 }) {
   if (!count) return null;
   return (
@@ -132,11 +158,22 @@ export function InboxPage() {
   const all = useQuery(goals()).data ?? [];
   useKeys({ j: () => moveFocus(".inbox-list .row-link", 1), k: () => moveFocus(".inbox-list .row-link", -1) });
   const questions = open.data ?? [];
-  const verdicts = all.filter((goal) => goal.status === "ready_for_review" || waitsForApproval(goal));
+  const verdicts = all
+    .filter((goal) => goal.status === "ready_for_review" || waitsForApproval(goal))
+    .toSorted((a, b) => (a.updated_at ?? "").localeCompare(b.updated_at ?? ""));
   const phone = matchMedia("(max-width: 760px)").matches;
   const chosen =
     [...questions, ...done].find((question) => question.id === item) ?? (phone || item ? undefined : questions[0]);
   const goalOf = (question: Question) => all.find((goal) => goal.goal_id === question.goal_id);
+  const itemOf = (question: Question) => (
+    <Item
+      key={question.id}
+      question={question}
+      goal={goalOf(question)}
+      chosen={question.id === chosen?.id}
+      now={now}
+    />
+  );
   const blocked = questions.filter((question) => !isDecision(question));
   const decisions = questions.filter(isDecision);
   const next = questions.find((question) => question.id !== chosen?.id);
@@ -193,26 +230,10 @@ export function InboxPage() {
         {!chosen && <h1 className="unseen">Inbox</h1>}
         <nav className="inbox-list scrolls" aria-label="What waits for you">
           <Group name="Blocked" note="Longest wait first" count={blocked.length}>
-            {blocked.map((question) => (
-              <Item
-                key={question.id}
-                question={question}
-                goal={goalOf(question)}
-                chosen={question.id === chosen?.id}
-                now={now}
-              />
-            ))}
+            {blocked.map(itemOf)}
           </Group>
           <Group name="Decisions" count={decisions.length}>
-            {decisions.map((question) => (
-              <Item
-                key={question.id}
-                question={question}
-                goal={goalOf(question)}
-                chosen={question.id === chosen?.id}
-                now={now}
-              />
-            ))}
+            {decisions.map(itemOf)}
           </Group>
           <Group name="Review" count={verdicts.length}>
             {verdicts.map((goal) => (
@@ -220,15 +241,7 @@ export function InboxPage() {
             ))}
           </Group>
           <Group name="Answered" count={done.length}>
-            {done.map((question) => (
-              <Item
-                key={question.id}
-                question={question}
-                goal={goalOf(question)}
-                chosen={question.id === chosen?.id}
-                now={now}
-              />
-            ))}
+            {done.map(itemOf)}
           </Group>
         </nav>
         {chosen ? (

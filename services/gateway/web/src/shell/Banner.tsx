@@ -1,4 +1,6 @@
+import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
+import { holds } from "../api/queries";
 import { count } from "../format/numbers";
 import { clockOf, duration } from "../format/time";
 import { useNow } from "../format/useNow";
@@ -8,6 +10,21 @@ import { useFeed } from "./useFeed";
 
 const PATIENCE_MS = 1_500;
 const SAID_MS = 3_000;
+
+/** Why nothing is begun, on every page for as long as people want it so. */
+function Maintenance() {
+  const whole = useQuery(holds()).data?.maintenance;
+  if (!whole) return null;
+  return (
+    <div className="banner tone-ask" role="status">
+      <span className="grow">
+        <b>Maintenance.</b> No order is given out since {clockOf(Date.parse(whole.since))}
+        {whole.by && ` (${whole.by})`}
+        {whole.reason && `: ${whole.reason}`}. What runs is finished; goals are taken and wait.
+      </span>
+    </div>
+  );
+}
 
 /** One line over the page when it no longer shows the present, and when it does again. */
 export function Banner() {
@@ -40,7 +57,7 @@ export function Banner() {
       </div>
     );
   }
-  if (!back) return null;
+  if (!back) return <Maintenance />;
   return (
     <div className="banner tone-ok" role="status">
       <span className="grow">Up to date, {count(state.caughtUp)} events caught up</span>

@@ -1,10 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { model, workers } from "../api/queries";
+import type { GoalCheck } from "../api/types";
 import { CopyButton } from "../ui/CopyButton";
 import { commandOf, curlOf, type Draft, sayable } from "./draft";
+import { Understood } from "./Found";
 
 /** Who would work on it, and how the same is said elsewhere. */
-export function SubmitAside({ draft }: { draft: Draft }) {
+export function SubmitAside({ draft, found }: { draft: Draft; found: GoalCheck | null }) {
   const living = useQuery(workers()).data ?? [];
   const asked = useQuery(model()).data;
   const types = [...new Set(living.flatMap((worker) => worker.types))].sort();
@@ -14,6 +16,10 @@ export function SubmitAside({ draft }: { draft: Draft }) {
       .reduce((sum, worker) => sum + Math.max(0, worker.slots - worker.holding.length), 0);
   return (
     <aside className="submit-aside scrolls stack" aria-label="Workers, and the same elsewhere">
+      <section aria-live="polite" aria-label="Understood">
+        <h2>Understood</h2>
+        <Understood found={found} />
+      </section>
       <section>
         <h2>Who is there</h2>
         {types.length ? (

@@ -10,8 +10,10 @@ import { TopBar } from "../shell/TopBar";
 import { notices } from "../ui/notices";
 import { useStored } from "../ui/useStored";
 import { bodyOf, type Draft, EMPTY } from "./draft";
+import { repositoryHint, setupHint, testHint } from "./Found";
 import { RequirementList } from "./RequirementList";
 import { SubmitAside } from "./SubmitAside";
+import { messageAt, useCheck } from "./useCheck";
 
 const route = getRouteApi("/new");
 const KEPT = "agenthub-draft";
@@ -90,9 +92,12 @@ export function SubmitPage() {
   const intent = useRef({ words: "", key: "" });
   const first = useRef<HTMLTextAreaElement>(null);
   useEffect(() => first.current?.focus(), []);
-  const put = (part: Partial<Draft>) => keep({ ...draft, ...part });
-  const wrong = (key: string) =>
-    refused?.problem.errors.find((error) => error.key === key || error.key.startsWith(`${key}[`))?.message;
+  const put = (part: Partial<Draft>) => {
+    setRefused(null);
+    keep({ ...draft, ...part });
+  };
+  const check = useCheck(draft);
+  const wrong = (key: string) => check.wrong(key) ?? messageAt(refused?.problem.errors ?? [], key);
   async function submit() {
     if (!draft.goal.trim() || busy) return;
     const body = bodyOf(draft);
@@ -160,7 +165,7 @@ export function SubmitPage() {
                   name="repository"
                   label="Repository"
                   error={wrong("repository")}
-                  hint="Absolute path of a git repository on the hub's machine; empty: a new one"
+                  hint={repositoryHint(check, draft.repository)}
                 >
                   {(id) => (
                     <input
@@ -175,7 +180,7 @@ export function SubmitPage() {
                   name="test"
                   label="Test command"
                   error={wrong("test_command")}
-                  hint="Empty: what the repository shows"
+                  hint={testHint(check, draft.test_command)}
                 >
                   {(id) => (
                     <input
@@ -188,6 +193,18 @@ export function SubmitPage() {
                   )}
                 </Field>
               </div>
+              <Field name="setup" label="Setup" error={wrong("setup")} hint={setupHint(check, draft.setup)}>
+                {(id) => (
+                  <textarea
+                    id={id}
+                    className="code"
+                    rows={2}
+                    value={draft.setup}
+                    placeholder="npm ci"
+                    onChange={(event) => put({ setup: event.target.value })}
+                  />
+                )}
+              </Field>
               <div className="field-row four">
                 <Field name="time" label="Time" error={wrong("constraints.max_time")} hint="empty: 7 days">
                   {(id) => (
@@ -274,7 +291,7 @@ export function SubmitPage() {
             <span className="ink-3 small">What you type is kept in this browser until you submit it.</span>
           </div>
         </form>
-        <SubmitAside draft={draft} />
+        <SubmitAside draft={draft} found={check.found} />
       </main>
     </>
   );

@@ -6,6 +6,7 @@ export interface Draft {
   requirements: string[];
   repository: string;
   test_command: string;
+  setup: string;
   max_time: string;
   max_cost: string;
   max_calls: string;
@@ -20,6 +21,7 @@ export const EMPTY: Draft = {
   requirements: [],
   repository: "",
   test_command: "",
+  setup: "",
   max_time: "24 hours",
   max_cost: "",
   max_calls: "",
@@ -28,6 +30,9 @@ export const EMPTY: Draft = {
   must_pass_tests: true,
   require_security_audit: true,
 };
+
+/** Commands, one on each line. */
+const linesOf = (text: string): string[] => text.split("\n").flatMap((line) => line.trim() || []);
 
 /** The body of `POST /api/v1/goals`; what says nothing of its own is left out. */
 export function bodyOf(draft: Draft): Partial<Submit> {
@@ -45,6 +50,7 @@ export function bodyOf(draft: Draft): Partial<Submit> {
     ...(draft.priority === "normal" ? {} : { priority: draft.priority }),
     ...(draft.repository.trim() ? { repository: draft.repository.trim() } : {}),
     ...(draft.test_command.trim() ? { test_command: draft.test_command.trim() } : {}),
+    ...(linesOf(draft.setup).length ? { setup: linesOf(draft.setup) } : {}),
     ...(draft.autonomy === "full" ? {} : { autonomy: draft.autonomy }),
   } as Partial<Submit>;
 }
@@ -66,6 +72,7 @@ export function commandOf(draft: Draft): string {
     draft.priority !== "normal" && `--priority ${draft.priority}`,
     draft.repository.trim() && `--repository ${quoted(draft.repository.trim())}`,
     draft.test_command.trim() && `--test-command ${quoted(draft.test_command.trim())}`,
+    ...linesOf(draft.setup).map((line) => `--setup ${quoted(line)}`),
     draft.autonomy !== "full" && `--autonomy ${draft.autonomy}`,
   ].filter(Boolean);
   return parts.join(" \\\n ");

@@ -7,6 +7,8 @@ interface Props {
   className?: string;
   disabled?: boolean;
   reason?: boolean;
+  /** What is confirmed can be taken back. */
+  calm?: boolean;
   children?: ReactNode;
   onConfirm: (reason: string) => void;
 }
@@ -18,6 +20,7 @@ export function Confirm({
   className = "",
   disabled = false,
   reason = true,
+  calm = false,
   children,
   onConfirm,
 }: Props) {
@@ -62,11 +65,11 @@ export function Confirm({
               </div>
             )}
             <div className="row">
-              <button type="submit" className="button danger">
+              <button type="submit" className={`button ${calm ? "primary" : "danger"}`}>
                 {verb}
               </button>
               <button type="button" className="button plain" onClick={() => dialog.current?.close()}>
-                Keep it
+                {calm ? "Leave it so" : "Keep it"}
               </button>
             </div>
           </form>

@@ -11,6 +11,7 @@ const PATHS = {
     </>
   ),
   plus: <path d="M8 2.5v11M2.5 8h11" />,
+  minus: <path d="M2.5 8h11" />,
   goals: (
     <>
       <circle cx="8" cy="8" r="6" />

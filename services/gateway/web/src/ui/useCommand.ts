@@ -10,6 +10,8 @@ const READ_WITHIN_MS = 1_500;
 interface Done {
   title: string;
   tone?: "ok" | "idle";
+  /** What the page does with the answer, before anybody is told. */
+  onAnswer?: (answer: Accepted) => void;
 }
 
 export interface Command {
@@ -40,6 +42,7 @@ export function useCommand(what: string): Command {
         queries.invalidateQueries(),
         new Promise((resolve) => setTimeout(resolve, READ_WITHIN_MS)),
       ]);
+      done?.onAnswer?.(answer);
       if (done) notices.add({ title: done.title, tone: done.tone ?? "ok" });
       return true;
     } catch (thrown) {

@@ -112,11 +112,17 @@ def _order(decision: Decision, task_id: str, spec: Spec, *, resumes: int, by_per
         priority=priority,
         retry_count=task.retry_count if task else 0,
         max_retries=decision.policy.max_retries,
+        model=_model(decision.state),
         details=spec.details,
         depends_on=spec.depends_on,
         complexity=spec.complexity,
         resumes=resumes,
     )
+
+
+def _model(state: GoalState) -> str:
+    accepted = state.aggregate.accepted
+    return accepted.fork.model if accepted is not None and accepted.fork is not None else ""
 
 
 def _lane(state: GoalState, task_id: str, spec: Spec, attempt: int, by_person: bool) -> Lane:
@@ -174,7 +180,8 @@ def _by_rule(state: GoalState, task_id: str) -> Spec:
     if kind_of(task_id) == "prepare":
         return Spec("Fetch the repository", "coding", "coding", PREPARE_TIMEOUT_S)
     if kind_of(task_id) == "deliver":
-        return Spec("Deliver the result", "coding", "coding", PREPARE_TIMEOUT_S)
+        # It may have to run the tests of what its target has become.
+        return Spec("Deliver the result", "coding", "coding", DEFAULT_TIMEOUT_S)
     title = "Plan the requested changes" if state.aggregate.planned else "Plan the goal"
     origin: Origin = "rework" if state.aggregate.planned else "planner"
     return Spec(title, "planner", "planner", PLAN_TIMEOUT_S, origin=origin)

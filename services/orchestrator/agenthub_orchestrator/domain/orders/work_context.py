@@ -26,6 +26,7 @@ from agenthub_events.task_ids import (
     gate_repaired_by,
     gate_task_id,
     kind_of,
+    merge_task_id,
     task_debug_id,
     task_helped_by,
 )
@@ -56,22 +57,25 @@ def context_of(
         constraints=accepted.constraints,
         acceptance=planned.acceptance if planned else (),
         requirement_ids=planned.requirement_ids if planned else (),
+        writes=planned.writes if planned else (),
         repository=accepted.repository,
         ref=accepted.ref,
         base_commit=accepted.base_commit,
         test_command=accepted.test_command,
         setup=state.setup or accepted.setup,
+        checks=accepted.checks,
         inherited=tuple(_inherited(parent) for parent in parents),
         knowledge=tuple(state.knowledge[-KNOWLEDGE_MAX:]),
         evidence=_evidence(state, task_id, parents),
         tests_before=state.tests_before,
         gate=_gate_order(state, task_id, accepted),
         trouble=_trouble(state, task_id),
-        merge=_merge_order(state, task_id),
+        merge=_merge_order(state, task_id, accepted),
         plan=_plan_order(state, task_id),
         checkpoint=task.checkpoint if task else None,
         answered=answered,
         delivery=_delivery_order(state, task_id, accepted),
+        instructions=accepted.fork.prompt if accepted.fork else "",
     )
 
 
@@ -185,13 +189,13 @@ def _trouble(state: GoalState, task_id: str) -> TroubleReport | None:
     )
 
 
-def _merge_order(state: GoalState, task_id: str) -> MergeOrder | None:
+def _merge_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> MergeOrder | None:
     helped = state.tasks.get(task_helped_by(task_id)) if kind_of(task_id) == "merge" else None
     if helped is None or not isinstance(helped.closed_by, MergeConflicted):
         return None
     conflict = helped.closed_by
     planned = helped.planned
-    intent = [planned.title, planned.details] if planned else []
+    intent = [planned.title, planned.details] if planned else [accepted.goal]
     return MergeOrder(
         task_id=helped.task_id,
         attempt=conflict.attempt,
@@ -202,6 +206,7 @@ def _merge_order(state: GoalState, task_id: str) -> MergeOrder | None:
         files=conflict.files,
         intent="\n".join(text for text in (*intent, conflict.summary) if text),
         others=_merged_since(state, conflict.base),
+        target=conflict.target,
     )
 
 
@@ -219,15 +224,18 @@ def _merged_since(state: GoalState, base: str) -> tuple[str, ...]:
 def _delivery_order(state: GoalState, task_id: str, accepted: GoalAccepted) -> DeliveryOrder | None:
     if kind_of(task_id) != "deliver":
         return None
-    shown = state.offered
+    shown, task = state.offered, state.tasks.get(task_id)
+    merge = state.tasks.get(merge_task_id(task_id, task.conflicts)) if task else None
     return DeliveryOrder(
-        commit=state.aggregate.head or state.head,
+        commit=(state.aggregate.head if state.changed_since_approval else state.head) or state.head,
         base=state.base,
         branch=accepted.delivery_branch or f"goal/{state.goal_id}",
         request=accepted.delivery == "pull_request",
         summary=shown.summary if shown else "",
         requirements=shown.requirements if shown else (),
         gates=_judged(state),
+        moves=task.moves if task else 0,
+        as_it_is=merge is not None and merge.word == "skipped",
     )
 
 

@@ -12,25 +12,32 @@ from agenthub_events.catalogue.goal import (
     GoalReadyForReview,
     SealRecorded,
 )
-from agenthub_events.catalogue.task import TaskCancelled
+from agenthub_events.catalogue.task import MergeConflicted, TaskCancelled, TaskParked
 from agenthub_events.catalogue.values import RequirementCoverage
 from agenthub_events.context import digest_of
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules.requirements import gates_for
-from agenthub_events.task_ids import PREPARE, deliver_task_id, gate_task_id
+from agenthub_events.task_ids import PREPARE, deliver_task_id, gate_task_id, merge_task_id
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.rules.gates import required_gates, standing
 from agenthub_orchestrator.domain.state.goal import GoalState
+from agenthub_orchestrator.domain.state.task import SATISFIED, TaskState
 
 _NO_EVIDENCE = "No evidence exists: no gate that speaks to it has passed"
+_REOPENED = "the goal was opened again before it was delivered"
+_NAMED = 10
 
 
 def offer_for_review(decision: Decision) -> None:
     """Every task has ended and every gate stands well: a person's verdict is due."""
     state = decision.state
-    if state.aggregate.phase != "open" or state.announced == (state.aggregate.revision, state.head):
-        return
+    if state.aggregate.phase == "open" and state.announced != (state.aggregate.revision, state.head):
+        _offer(decision)
+
+
+def _offer(decision: Decision) -> None:
+    state = decision.state
     coverage = _coverage(state)
     event = GoalReadyForReview(
         revision=state.aggregate.revision,
@@ -64,7 +71,21 @@ def _coverage(state: GoalState) -> tuple[RequirementCoverage, ...]:
 def _summary(state: GoalState, coverage: Iterable[RequirementCoverage]) -> str:
     unproven = [requirement.requirement_id for requirement in coverage if requirement.none]
     words = [f"no evidence exists for {', '.join(unproven)}"] if unproven else []
-    return "; ".join((_tasks_summary(state), *_gate_summaries(state, required_gates(state)), *words))
+    shown = (_tasks_summary(state), *_gate_summaries(state, required_gates(state)), *words)
+    return "; ".join((*_since_approval(state), *shown))
+
+
+def _since_approval(state: GoalState) -> list[str]:
+    """Why an approved result is shown again."""
+    task = _delivery(state) if state.aggregate.phase == "approved" else None
+    conflict = task.closed_by if task else None
+    if task is not None and isinstance(conflict, MergeConflicted):
+        by, files = merge_task_id(task.task_id, task.conflicts), ", ".join(conflict.files[:_NAMED])
+        what = f"{conflict.target}, which has become {conflict.commit[:12]}"
+        return [f"Offered again: {by} has merged {what}, and settled conflicts in {files}"]
+    if task is not None and isinstance(conflict, TaskParked):
+        return [f"Offered again: agents have changed the result since its approval, because {conflict.detail}"]
+    return []
 
 
 def _tasks_summary(state: GoalState) -> str:
@@ -115,17 +136,54 @@ def deliver(decision: Decision) -> None:
         enqueue(decision, task_id)
 
 
+def is_judged_again(state: GoalState) -> bool:
+    """Whether the delivery waits until what its target has become meanwhile is merged, and the whole is judged."""
+    task = _delivery(state)
+    if task is None or task.ended or task.is_open or task.answer is not None:
+        return False
+    match task.closed_by:
+        case TaskParked(reason=reason):
+            return reason == "moved"
+        case MergeConflicted():
+            return True
+        case _:
+            return False
+
+
+def deliver_judged(decision: Decision) -> None:
+    """Every gate stands well again: what git alone has merged goes out, what agents changed is shown first."""
+    state, task = decision.state, _delivery(decision.state)
+    if task is None or not _is_brought_in(state, task):
+        return
+    if state.changed_since_approval:
+        _offer(decision)
+    elif decision.may_start:
+        enqueue(decision, task.task_id, changed=("what its target has become is merged, and judged",))
+
+
+def _delivery(state: GoalState) -> TaskState | None:
+    return state.tasks.get(deliver_task_id(state.approvals))
+
+
+def _is_brought_in(state: GoalState, task: TaskState) -> bool:
+    if isinstance(task.closed_by, TaskParked):
+        return True
+    merge = state.tasks.get(merge_task_id(task.task_id, task.conflicts))
+    return merge is not None and merge.word in SATISFIED
+
+
 def recall(decision: Decision) -> None:
-    """A goal that is open again delivers nothing: what would go out has not been approved."""
+    """A goal that is open again, or shown again, delivers nothing: what would go out has not been approved."""
+    shown = decision.state.aggregate.phase == "ready"
+    reason = "the result has changed since, and is delivered once it is approved" if shown else _REOPENED
     for task in decision.tasks(decision.state.unended):
         if task.kind == "deliver":
-            event = TaskCancelled(task_id=task.task_id, reason="the goal was opened again before it was delivered")
-            decision.write(task.task_id, event, "1")
+            decision.write(task.task_id, TaskCancelled(task_id=task.task_id, reason=reason), "1")
 
 
 def _told_of_delivery(state: GoalState) -> str:
     """In a sentence what became of the delivery; empty when none was wanted."""
-    task = state.tasks.get(deliver_task_id(state.approvals))
+    task = _delivery(state)
     if task is None:
         return ""
     if task.word == "done":

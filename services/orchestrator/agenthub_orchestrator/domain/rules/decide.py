@@ -16,7 +16,7 @@ from agenthub_orchestrator.domain.policy import DEFAULT, Policy
 from agenthub_orchestrator.domain.rules import completion, questions
 from agenthub_orchestrator.domain.rules.budget import settle
 from agenthub_orchestrator.domain.rules.gates import pass_gates, run_requested_tests
-from agenthub_orchestrator.domain.rules.planning import plan, prepare
+from agenthub_orchestrator.domain.rules.planning import inherit, plan, prepare
 from agenthub_orchestrator.domain.rules.repairs import add_proposed, repair_diagnosed
 from agenthub_orchestrator.domain.rules.retries import dead_letter_undeliverable, decide_retries
 from agenthub_orchestrator.domain.rules.waits import ask_about_waits
@@ -64,7 +64,10 @@ def decide(
 
 
 def _finish(decision: Decision) -> None:
-    """An approved result is delivered, as far as the goal says so, and then the goal is complete."""
+    """An approved result is delivered, as far as the goal says so, and then the goal is complete.
+
+    What its target has become meanwhile is merged with it and judged first.
+    """
     if not decision.state.delivering:
         completion.complete(decision)
         return
@@ -72,8 +75,12 @@ def _finish(decision: Decision) -> None:
     if completion.give_up(decision):
         return
     _pause(decision)
+    completion.cancel_doomed(decision)
     decide_retries(decision)
     completion.deliver(decision)
+    if completion.is_judged_again(decision.state) and _work(decision):
+        completion.deliver_judged(decision)
+    _diagnose_stall(decision)
 
 
 def _advance(decision: Decision) -> None:
@@ -84,15 +91,22 @@ def _advance(decision: Decision) -> None:
     completion.cancel_doomed(decision)
     completion.recall(decision)
     decide_retries(decision)
+    if inherit(decision):
+        return
     prepare(decision)
     plan(decision)
+    if _work(decision):
+        completion.offer_for_review(decision)
+    _diagnose_stall(decision)
+
+
+def _work(decision: Decision) -> bool:
+    """Take the next steps of the work; True when it has ended and every gate stands well."""
     repair_diagnosed(decision)
     proposed = add_proposed(decision)
     _order_ready(decision)
     run_requested_tests(decision)
-    if not proposed and _work_has_ended(decision.state) and pass_gates(decision):
-        completion.offer_for_review(decision)
-    _diagnose_stall(decision)
+    return not proposed and _work_has_ended(decision.state) and pass_gates(decision)
 
 
 def _process_inputs(decision: Decision) -> None:
@@ -174,7 +188,9 @@ def _work_has_ended(state: GoalState) -> bool:
 
 def is_idle(state: GoalState) -> bool:
     """Whether nothing is under way or will come back by itself, and nobody has been asked."""
-    if state.aggregate.phase != "open" or state.aggregate.paused or state.open or state.questions:
+    if state.aggregate.phase != "open" and not state.delivering:
+        return False
+    if state.aggregate.paused or state.open or state.questions:
         return False
     if state.aggregate.planned and not state.plan_stands:
         return False

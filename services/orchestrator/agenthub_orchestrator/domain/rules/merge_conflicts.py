@@ -1,4 +1,4 @@
-"""Work that does not fit what others merged meanwhile: a neutral merge once, then a person."""
+"""What does not fit what others did meanwhile: it is merged neutrally, and a person is asked in the end."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from agenthub_orchestrator.domain.state.task import TaskState
 
 def after_conflict(decision: Decision, task: TaskState, conflict: MergeConflicted) -> None:
     """The first conflict of a task becomes a merge task; a second one, or a merge task's own, goes to a person."""
+    if conflict.target:
+        _bring_in(decision, task, conflict)
+        return
     if task.kind == "merge" or task.conflicts > 1:
         _block(decision, task, conflict)
         return
@@ -24,16 +27,35 @@ def after_conflict(decision: Decision, task: TaskState, conflict: MergeConflicte
         _follow(decision, task, merge)
 
 
+def _bring_in(decision: Decision, task: TaskState, conflict: MergeConflicted) -> None:
+    """The target of a delivery has become something that conflicts with the result: an agent unites them.
+
+    What follows is judged like any other change, and seen by a person, before it is delivered.
+    """
+    merge = decision.state.tasks.get(merge_task_id(task.task_id, task.conflicts))
+    if merge is None:
+        _add_merge(decision, task, conflict)
+    elif merge.word == "cancelled":
+        reason = f"{merge.task_id} was cancelled"
+        event = TaskCancelled(task_id=task.task_id, reason=reason, causes=(merge.task_id, *merge.causes))
+        decision.write(task.task_id, event, "1")
+
+
 def _add_merge(decision: Decision, task: TaskState, conflict: MergeConflicted) -> None:
-    title = task.planned.title if task.planned else task.task_id
     files = ", ".join(conflict.files)
-    details = (
-        f"The changes of “{title}” conflict with what was merged meanwhile, in {files}."
-        " Unite both so that the intent of each side holds."
-    )
-    merge_id = merge_task_id(task.task_id, task.conflicts)
-    added = rule_task(merge_id, f"Merge “{title}” with the newest state", "coding", details)
+    title, details = _words(task, conflict, files)
+    added = rule_task(merge_task_id(task.task_id, task.conflicts), title, "coding", details)
     replan(decision, (added,), cause=f"{task.task_id}:{conflict.attempt}", reason=f"conflict in {files}")
+
+
+def _words(task: TaskState, conflict: MergeConflicted, files: str) -> tuple[str, str]:
+    both = "Unite both so that the intent of each side holds."
+    if conflict.target:
+        said = f"`{conflict.target}` has become something that conflicts with the result of this goal, in {files}."
+        return f"Merge {conflict.target} into the result", f"{said} {both}"
+    title = task.planned.title if task.planned else task.task_id
+    said = f"The changes of “{title}” conflict with what was merged meanwhile, in {files}."
+    return f"Merge “{title}” with the newest state", f"{said} {both}"
 
 
 def _follow(decision: Decision, task: TaskState, merge: TaskState) -> None:

@@ -1,8 +1,12 @@
-"""From a goal to its graph: planning tasks, and the verdict on what they propose."""
+"""From a goal to its graph: what a fork inherits, planning tasks, and the verdict on what they propose."""
 
 from __future__ import annotations
 
+import msgspec
+
+from agenthub_events.catalogue.fork import Fork, InheritedTask
 from agenthub_events.catalogue.goal import GoalAccepted, GoalFailed, GoalPlanned, GoalPlanRejected
+from agenthub_events.catalogue.task import MergeDone, TaskCompleted, TaskSkipped
 from agenthub_events.catalogue.values import Plan, PlannedTask
 from agenthub_events.errors import InvalidPlan
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan, validate_proposal
@@ -17,6 +21,50 @@ from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import TaskState
 
 WORKFLOW = "workflow"
+
+
+def inherit(decision: Decision) -> bool:
+    """Say what a forked goal has from its parent; True while something is still to be said, and nothing may start.
+
+    First the plan, then the branch step by step, then the tasks that had ended: whatever names a commit comes
+    after the merge that brought it.
+    """
+    state = decision.state
+    accepted = state.aggregate.accepted
+    fork = accepted.fork if accepted else None
+    if fork is None:
+        return False
+    if fork.tasks and not state.aggregate.planned:
+        _take_plan(decision, fork)
+        return True
+    if len(state.merges) < len(fork.merges):
+        number = len(state.merges)
+        step = MergeDone(**msgspec.structs.asdict(fork.merges[number]))
+        decision.write_family("merge", step, f"fork-{number + 1}")
+        return True
+    for ended in state.heritage.values():
+        decision.write(ended.task_id, _ended(fork, ended), "fork")
+    return bool(state.heritage)
+
+
+def _take_plan(decision: Decision, fork: Fork) -> None:
+    over = {ended.task_id for ended in fork.ended}
+    to_do = tuple(task for task in fork.tasks if task.task_id not in over)
+    event = GoalPlanned(
+        revision=1,
+        tasks=fork.tasks,
+        estimates=estimates(to_do, decision.policy.durations),
+        analysis=fork.analysis,
+    )
+    decision.write_goal(event, "1")
+
+
+def _ended(fork: Fork, ended: InheritedTask) -> TaskCompleted | TaskSkipped:
+    if ended.result is None:
+        return TaskSkipped(task_id=ended.task_id, by=ended.skipped_by, reason=ended.reason)
+    return TaskCompleted(
+        task_id=ended.task_id, agent=ended.agent, attempt=0, result=ended.result, inherited_from=fork.goal_id
+    )
 
 
 def prepare(decision: Decision) -> None:

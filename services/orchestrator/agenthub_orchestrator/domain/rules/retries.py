@@ -160,6 +160,8 @@ def _after_park(decision: Decision, task: TaskState, parked: TaskParked) -> None
             due = True
         case "overload":
             due = decision.has_fired("park", task.task_id, park_ref(task))
+        case "moved":
+            due = task.kind != "deliver"  # a delivery goes on once the result is judged again
         case "config" | "unreachable":
             due = decision.state.resumed_seq > task.closed_seq
         case "budget":

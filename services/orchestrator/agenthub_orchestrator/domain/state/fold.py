@@ -16,18 +16,31 @@ def apply(state: GoalState, recorded: Recorded) -> GoalState:
     """Take one more message of the goal into `state`, which is changed in place and returned.
 
     Messages come in the order of the log, none left out, from the goal's first one on; one that is folded
-    already changes nothing. A fact is never refused: what does not fit any more is counted and otherwise ignored.
+    already changes nothing. A fact is never refused: what does not fit any more is counted and otherwise ignored,
+    and so is what is foreign.
     """
     if recorded.seq <= state.last_seq:
         return state
     event = recorded.event
     _count(state, recorded)
     _, _, task_id, family, _ = recorded.subject.split(".", 4)
-    if task_id == GOAL_AS_A_WHOLE:
+    if not state.authors.takes(recorded):
+        _pass_over(state, task_id, family, recorded.seq)
+    elif task_id == GOAL_AS_A_WHOLE:
         fold_family(state, family, recorded.seq, event)
     elif not task_id.startswith(NOTIFICATION):
         fold_task(state, task_id, recorded.seq, event)
     return state
+
+
+def _pass_over(state: GoalState, task_id: str, family: str, seq: int) -> None:
+    task = state.tasks.get(task_id)
+    if task is not None:
+        task.fence = task.fence.moved(seq)
+    elif task_id == GOAL_AS_A_WHOLE:
+        state.families[family] = state.fence(family).moved(seq)
+    else:
+        state.unknown[task_id] = state.task_fence(task_id).moved(seq)
 
 
 def _count(state: GoalState, recorded: Recorded) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from agenthub_events.base import UNWRITTEN, Fence
+from agenthub_events.catalogue.fork import InheritedTask
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalReadyForReview, GoalReworkRequested
 from agenthub_events.catalogue.task import MergeDone, TaskProposed
@@ -14,8 +15,9 @@ from agenthub_events.catalogue.values import TestEvidence
 from agenthub_events.context import Knowledge
 from agenthub_events.gates import GATES, GateName
 from agenthub_events.rules import goal_aggregate
+from agenthub_events.rules.authors import Authors
 from agenthub_events.rules.budget import Ledger
-from agenthub_events.task_ids import PREPARE, deliver_task_id
+from agenthub_events.task_ids import PREPARE, deliver_task_id, kind_of
 from agenthub_orchestrator.domain.state.task import Question, TaskState
 
 
@@ -63,7 +65,9 @@ class GoalState:
     Dictionaries with None as values are ordered sets: `ready` (every dependency met, never ordered), `open` (an
     attempt is queued or runs), `closed` (the last attempt is over, the task is not), `unended` (any task that has
     not ended), `doomed` (to be cancelled, with the cause chain), `diagnosed` (the debug task of a
-    gate has ended and no repair has been made of it yet).
+    gate has ended and no repair has been made of it yet). `unknown` are the ends of aggregates that hold nothing
+    but what is foreign. `heritage` is what had ended in the goal that this one was forked from, and has yet to be
+    said here.
     """
 
     goal_id: str
@@ -72,7 +76,9 @@ class GoalState:
     last_at: datetime = UNWRITTEN
     messages: int = 0
     to_seal: list[bytes] = field(default_factory=list)
+    authors: Authors = field(default_factory=Authors)
     families: dict[str, Fence] = field(default_factory=dict)
+    unknown: dict[str, Fence] = field(default_factory=dict)
     unreadable: dict[str, int] = field(default_factory=dict)
 
     tasks: dict[str, TaskState] = field(default_factory=dict)
@@ -89,6 +95,7 @@ class GoalState:
     diagnosed: dict[str, None] = field(default_factory=dict)
     frozen: dict[str, None] = field(default_factory=dict)
     started: bool = False
+    heritage: dict[str, InheritedTask] = field(default_factory=dict)
 
     causes: set[str] = field(default_factory=set)
     proposals: dict[int, Proposal] = field(default_factory=dict)
@@ -130,6 +137,11 @@ class GoalState:
     seal_due: Seal | None = None
     sealed_seq: int = 0
 
+    def task_fence(self, task_id: str) -> Fence:
+        """The fence of a task; an empty one when nothing was said about it."""
+        task = self.tasks.get(task_id)
+        return task.fence if task else self.unknown.get(task_id, Fence())
+
     def fence(self, family: str) -> Fence:
         """The fence of a family of the goal as a whole; an empty one when nothing was said in it."""
         return self.families.get(family, Fence())
@@ -147,6 +159,16 @@ class GoalState:
             return False
         task = self.tasks.get(deliver_task_id(self.approvals))
         return task is None or not task.ended
+
+    @property
+    def changed_since_approval(self) -> bool:
+        """Whether the branch holds more than people approved, and what git alone has merged with it since."""
+        for merge in reversed(self.merges):
+            if merge.head == self.aggregate.head:
+                return False
+            if kind_of(merge.task_id) != "deliver":
+                return True
+        return False
 
     @property
     def plan_stands(self) -> bool:

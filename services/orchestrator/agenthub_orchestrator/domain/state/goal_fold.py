@@ -9,7 +9,11 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue import agent, gate, log, money
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import notification as n
+from agenthub_events.catalogue import operations as ops
+from agenthub_events.catalogue import schedule as sch
 from agenthub_events.catalogue import task as t
+from agenthub_events.catalogue.fork import Fork
+from agenthub_events.context import Knowledge
 from agenthub_events.rules import budget, goal_aggregate
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
@@ -40,6 +44,18 @@ def fold_family(state: GoalState, family: str, seq: int, event: Event | Unreadab
 
 def _accepted(state: GoalState, seq: int, event: g.GoalAccepted) -> None:
     state.clock_from = event.timestamp
+    if event.fork is not None:
+        _inherit(state, event.fork)
+
+
+def _inherit(state: GoalState, fork: Fork) -> None:
+    """What agents are told of the parent is known at once; tasks and merges follow as events of this goal."""
+    state.heritage = {ended.task_id: ended for ended in fork.ended}
+    state.knowledge.extend(Knowledge(task_id=note.task_id, kind=note.kind, text=note.text) for note in fork.notes)
+    state.reworks.extend(
+        g.GoalReworkRequested(rework_id=one.rework_id, feedback=one.feedback, by=one.by) for one in fork.reworks
+    )
+    state.reworks_answered = fork.reworks_answered
 
 
 def _planned(state: GoalState, seq: int, event: g.GoalPlanned) -> None:
@@ -130,7 +146,9 @@ def _sealed(state: GoalState, seq: int, event: g.SealRecorded) -> None:
 def _merged(state: GoalState, seq: int, event: t.MergeDone) -> None:
     if not state.base:
         state.base = event.head if event.origin == "prepare" else event.base
-    if event.origin == "prepare":
+    if event.origin == "base":
+        state.base = event.commit
+    if event.origin in ("prepare", "base"):
         state.tests_before = event.tests
     state.head = event.head
     state.merges.append(event)
@@ -288,6 +306,16 @@ IGNORED: frozenset[type[Event]] = frozenset(
         # They are said about the hub.
         log.LogQuarantined,
         log.LogReleased,
+        ops.MaintenanceStarted,
+        ops.MaintenanceEnded,
+        ops.QueuePaused,
+        ops.QueueResumed,
+        sch.ScheduleAdded,
+        sch.SchedulePaused,
+        sch.ScheduleResumed,
+        sch.ScheduleRemoved,
+        sch.ScheduleRan,
+        sch.ScheduleSkipped,
         # The notifier alone follows them.
         n.NotificationPlanned,
         n.NotificationSent,

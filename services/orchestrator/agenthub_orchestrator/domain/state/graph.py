@@ -12,7 +12,9 @@ from agenthub_orchestrator.domain.state.task import SATISFIED, TaskState, TaskWo
 
 def add_task(state: GoalState, task_id: str) -> TaskState:
     """A task that is met for the first time."""
-    task = TaskState(task_id=task_id, kind=kind_of(task_id), index=len(state.tasks))
+    task = TaskState(
+        task_id=task_id, kind=kind_of(task_id), index=len(state.tasks), fence=state.task_fence(task_id)
+    )
     state.tasks[task_id] = task
     state.unended[task_id] = None
     return task
@@ -89,6 +91,7 @@ def end_task(state: GoalState, task: TaskState, word: TaskWord) -> None:
     for index in (state.ready, state.open, state.closed, state.unended, state.frozen):
         index.pop(task.task_id, None)
     state.doomed.pop(task.task_id, None)
+    state.heritage.pop(task.task_id, None)
     if task.question is not None:
         state.questions.pop(task.question.seq, None)
     if task.planned is not None:

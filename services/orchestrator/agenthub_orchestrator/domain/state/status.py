@@ -147,6 +147,8 @@ def _why_closed(state: GoalState, task: TaskState) -> str:
     if task.question is not None and task.word == "blocked":
         return f"waits for an answer: {task.question.asked.question}"
     if isinstance(task.closed_by, MergeConflicted):
+        if task.closed_by.target:
+            return f"{task.closed_by.target} conflicts with the result in {', '.join(task.closed_by.files)}"
         return f"its changes conflict with others in {', '.join(task.closed_by.files)}"
     if isinstance(task.closed_by, TaskParked):
         return f"parked: {task.closed_by.detail or task.closed_by.reason}"

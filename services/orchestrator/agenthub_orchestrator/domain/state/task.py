@@ -62,7 +62,8 @@ class TaskState:
 
     `unmet` counts dependencies that have not ended well. `closed_by` is the event that closed the last attempt,
     `failure` the class of its failure (or `timed_out`), `retry_base` the retries that a person's answer has
-    forgiven. `wait_asked_seq` is the last question about an order of it that waits in its queue.
+    forgiven. `moves` counts how often the target of a delivery was found elsewhere since people last had a say.
+    `wait_asked_seq` is the last question about an order of it that waits in its queue.
     """
 
     task_id: str
@@ -90,6 +91,7 @@ class TaskState:
     retry_count: int = 0
     retry_base: int = 0
     conflicts: int = 0
+    moves: int = 0
     attempts: list[AttemptRecord] = field(default_factory=list)
     result: TaskResult | None = None
     verdict: GatePassed | GateFailed | None = None

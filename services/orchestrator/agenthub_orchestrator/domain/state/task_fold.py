@@ -11,6 +11,8 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue import agent, gate, log, money
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import notification as n
+from agenthub_events.catalogue import operations as ops
+from agenthub_events.catalogue import schedule as sch
 from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.context import Checkpoint, Knowledge
@@ -131,6 +133,7 @@ def _timed_out(state: GoalState, task: TaskState, seq: int, event: t.TaskTimedOu
 
 def _parked(state: GoalState, task: TaskState, seq: int, event: t.TaskParked) -> None:
     if task.is_open:
+        task.moves += event.reason == "moved"
         _save(task, event.attempt, event.checkpoint, event.bundle_ref)
         _close(state, task, "parked", seq=seq, event=event, reason=event.detail or event.reason)
 
@@ -139,7 +142,10 @@ def _conflicted(state: GoalState, task: TaskState, seq: int, event: t.MergeConfl
     if task.is_open:
         task.conflicts += 1
         task.summary = event.summary or task.summary
-        _save(task, event.attempt, event.commit, event.bundle_ref)
+        if event.target:
+            task.moves += 1
+        else:
+            _save(task, event.attempt, event.commit, event.bundle_ref)
         _close(state, task, "parked", seq=seq, event=event, reason=f"conflict in {', '.join(event.files)}")
 
 
@@ -218,6 +224,7 @@ def _learned(state: GoalState, task: TaskState, seq: int, event: t.KnowledgeReco
 def decide_on(task: TaskState, answer: agent.AgentAnswered) -> None:
     """Take a person's decision about the task in, with its edits; the retries before it are forgiven."""
     task.answer = answer
+    task.moves = 0
     task.retry_base = task.retry_count
     task.edits = _merged(task.edits, answer.edits)
 
@@ -306,6 +313,16 @@ IGNORED: frozenset[type[Event]] = frozenset(
         # They are said about the hub.
         log.LogQuarantined,
         log.LogReleased,
+        ops.MaintenanceStarted,
+        ops.MaintenanceEnded,
+        ops.QueuePaused,
+        ops.QueueResumed,
+        sch.ScheduleAdded,
+        sch.SchedulePaused,
+        sch.ScheduleResumed,
+        sch.ScheduleRemoved,
+        sch.ScheduleRan,
+        sch.ScheduleSkipped,
         # The notifier alone follows them.
         n.NotificationPlanned,
         n.NotificationSent,

@@ -1,0 +1,1 @@
+"""When schedules are due, and what the log holds of them."""

@@ -1,0 +1,84 @@
+"""What a hub says of a request, in the words of the command line: options instead of fields of a body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_OPTIONS = {
+    "requirements": "--requirement",
+    "goal": "the goal's sentence",
+    "feedback": "the feedback",
+    "repository": "--repository",
+    "tasks": "the plan",
+    "workflow": "--workflow",
+    "secrets": "--secrets",
+    "status": "--status",
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in (
+            *("max_time", "max_cost_usd", "max_llm_calls", "min_coverage", "security_audit", "mutants", "network"),
+            *("test_command", "setup", "ref", "deliver", "deliver_branch", "autonomy", "notify", "priority"),
+            *("title", "details", "agent", "timeout_s", "text", "option", "action", "reason", "type", "from"),
+        )
+    },
+}
+_PLACE = re.compile(r"([a-z_]+)(?:\[(\d+)\])?")
+# Names that no person writes by chance.
+_IN_TEXT = re.compile(rf"`?\b({'|'.join(name for name in _OPTIONS if '_' in name)})\b`?")
+_BOUNDS = (
+    (re.compile(r"Expected `(?:str|bytes)` of length >= 1\b.*"), "it is empty"),
+    (re.compile(r"Expected `str` of length >= (\d+).*"), r"it is too short: at least \1 characters"),
+    (re.compile(r"Expected `str` of length <= (\d+).*"), r"it is too long: at most \1 characters"),
+    (re.compile(r"Expected `array` of length <= (\d+).*"), r"there are too many: at most \1"),
+    (re.compile(r"Expected `(?:int|float)` >= ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be at least \1"),
+    (re.compile(r"Expected `(?:int|float)` <= ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be at most \1"),
+    (re.compile(r"Expected `array`, got `\w+`.*"), "it must be a list"),
+    (re.compile(r"Expected `object`, got `\w+`.*"), "it must be an object"),
+    (re.compile(r"Expected `(\w+)`, got `(\w+)`.*"), r"it must be \1, and is \2"),
+    (re.compile(r"Object missing required field `(\w+)`.*"), r"`\1` is missing"),
+    (re.compile(r"Object contains unknown field `(\w+)`.*"), r"nobody knows `\1`"),
+)
+
+
+def told(detail: str, errors: Iterable[Mapping[str, Any]]) -> str:
+    """The sentence of a refusal; what is said of several places stands on a line each."""
+    lines = dict.fromkeys(
+        line
+        for error in errors
+        if error.get("key")
+        if (line := _line(str(error["key"]), str(error.get("message") or detail)))
+    )
+    if not lines:
+        return plainly(detail)
+    first = plainly(detail)
+    return "\n  ".join(lines if any(first in line for line in lines) else (first, *lines))
+
+
+def plainly(text: str) -> str:
+    """A message without the names of fields and types."""
+    for pattern, words in _BOUNDS:
+        if pattern.match(text):
+            return pattern.sub(words, text)
+    return _IN_TEXT.sub(lambda found: _OPTIONS[found[1]], text)
+
+
+def _line(key: str, message: str) -> str:
+    """A place and what is wrong there; a sentence that names the place itself needs no more."""
+    said = plainly(message)
+    option = place(key)
+    return said if option in said or not option else f"{option}: {said}"
+
+
+def place(key: str) -> str:
+    """A place in the body of a request as an option; `tasks[2].title` is `title` of task 3 of the plan."""
+    parts = [found for found in _PLACE.findall(key) if found[0] != "constraints"]
+    if not parts:
+        return key
+    name, number = parts[0]
+    option = _OPTIONS.get(name, name)
+    if name in ("tasks", "workflow") and number:
+        inner = "".join(f"`{inner}` of " for inner, _ in reversed(parts[1:]))
+        return f"{inner}task {int(number) + 1} of {option}"
+    return f"{option} number {int(number) + 1}" if number and int(number) else option

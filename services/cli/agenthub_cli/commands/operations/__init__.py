@@ -1,0 +1,1 @@
+"""Looking after a hub: queues, workers, agents, maintenance, log levels."""

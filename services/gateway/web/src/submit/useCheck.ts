@@ -1,0 +1,34 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { goalCheck } from "../api/queries";
+import type { GoalCheck, Problem } from "../api/types";
+import { useSettled } from "../ui/useSettled";
+import { bodyOf, type Draft } from "./draft";
+
+const TYPED_MS = 500;
+
+export interface Check {
+  /** What the hub would take the form as; null before it has been asked. */
+  found: GoalCheck | null;
+  /** What it would refuse at a place of the body; undefined for nothing. */
+  wrong: (key: string) => string | undefined;
+  /** Whether the answer is about what stands in the form now. */
+  current: boolean;
+}
+
+/** What is said of a place in the body, or of the first one within it. */
+export function messageAt(errors: Problem["errors"], key: string): string | undefined {
+  return errors?.find((error) => error.key === key || error.key.startsWith(`${key}[`))?.message;
+}
+
+/** What the hub says of the form while it is filled in. A goal without words is asked about by nobody. */
+export function useCheck(draft: Draft): Check {
+  const words = JSON.stringify(bodyOf(draft));
+  const settled = useSettled(words, TYPED_MS);
+  const body = JSON.parse(settled) as ReturnType<typeof bodyOf>;
+  const asked = useQuery({ ...goalCheck(body), enabled: Boolean(body.goal), placeholderData: keepPreviousData });
+  const current = words === settled && Boolean(body.goal) && !asked.isFetching && !asked.isPlaceholderData;
+  // A hub that is away is said elsewhere.
+  const found = body.goal && !asked.isError ? (asked.data ?? null) : null;
+  const wrong = (key: string) => (current ? messageAt(found?.refusals ?? [], key) : undefined);
+  return { found: found?.understood ? found : null, wrong, current };
+}

@@ -1,0 +1,1 @@
+"""Beginning the goals of schedules."""

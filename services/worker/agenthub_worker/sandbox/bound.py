@@ -1,0 +1,52 @@
+"""A sandbox that always shows more of the machine than each of its commands asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox, Shell
+
+
+class BoundSandbox:
+    """Another sandbox, in which every command beside a workspace finds what `shown` says of it as well."""
+
+    def __init__(self, sandbox: Sandbox, shown: Callable[[Path], Sequence[Bind]]) -> None:
+        self._sandbox = sandbox
+        self._shown = shown
+        self.name = sandbox.name
+        self.root = sandbox.root
+
+    async def run(
+        self,
+        command: Sequence[str] | str,
+        *,
+        workspace: Path,
+        timeout_s: float,
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[Bind] = (),
+        writable: bool = True,
+        on_output: Output | None = None,
+    ) -> ExecResult:
+        """Run `command` as the sandbox does it; see `Sandbox.run`."""
+        return await self._sandbox.run(
+            command,
+            workspace=workspace,
+            timeout_s=timeout_s,
+            env=env,
+            binds=(*self._shown(workspace), *binds),
+            writable=writable,
+            on_output=on_output,
+        )
+
+    def shell(
+        self,
+        *,
+        workspace: Path,
+        env: Mapping[str, str] | None = None,
+        binds: Sequence[Bind] = (),
+        writable: bool = True,
+    ) -> Shell:
+        """The same for many commands; see `Sandbox.shell`."""
+        shown = (*self._shown(workspace), *binds)
+        return self._sandbox.shell(workspace=workspace, env=env, binds=shown, writable=writable)

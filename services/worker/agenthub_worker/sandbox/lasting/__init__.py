@@ -1,0 +1,1 @@
+"""A sandbox that lasts for many commands."""

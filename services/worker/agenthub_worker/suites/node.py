@@ -1,0 +1,270 @@
+"""Node: its own runner by a reporter of ours, vitest and jest by their JSON reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import msgspec
+
+from agenthub_worker.evidence.reports import Case, Outcome, ReportRefused, report_in
+from agenthub_worker.suites.read import Lines, Read, json_lines, text_of
+from agenthub_worker.suites.test_files import belongs_to_foreign_tests, sets_foreign_tests
+
+REPORTER = """\
+// Says how every test ended, a line each, beside what the runner prints for people.
+import { appendFileSync, mkdirSync } from 'node:fs'
+const folder = `${process.env.AGENTHUB_REPORTS}/node`
+const wanted = ['test:start', 'test:pass', 'test:fail', 'test:coverage']
+// What tests run themselves is none of the project's tests.
+const inside = process.env.AGENTHUB_INSIDE
+process.env.AGENTHUB_INSIDE = '1'
+const plain = (_, value) => (typeof value === 'bigint' ? String(value) : value)
+export default async function * (source) {
+  for await (const { type, data } of source) {
+    if (inside || !wanted.includes(type)) continue
+    const { name, nesting, file, skip, todo, details, summary } = data
+    const shown = { type, name, nesting, file, skip, todo, kind: details?.type, summary }
+    mkdirSync(folder, { recursive: true })
+    appendFileSync(`${folder}/${process.pid}.jsonl`, `${JSON.stringify(shown, plain)}\\n`)
+  }
+}
+"""
+
+SHIM = """\
+#!/bin/bash
+# Coverage of node's own runner is an option that it takes from its command line alone.
+node="$(PATH="${PATH//"$AGENTHUB_SHIMS":/}" command -v node)" || exit 127
+words=" $* "
+if [ -n "$AGENTHUB_MEASURED" ] && [[ $words = *" --test "* && $words != *" --experimental-test-coverage "* ]]; then
+    exec "$node" --experimental-test-coverage "$@"
+fi
+exec "$node" "$@"
+"""
+
+# The words of a report in the form that jest has made usual; all others mean that it did not run.
+_OUTCOMES: Mapping[str, Outcome] = {"passed": "passed", "failed": "failed"}
+_COMMAND_END = re.compile(r"&&|\|\||[;|&\n<>]")
+_KNOWN = re.compile(r"(?:^|[\s/])(vitest|jest)(?=\s|$)")
+_RUN_BY_NPM = re.compile(r"^\s*(?:npm|pnpm|yarn)\s+(?:run\s+|run-script\s+)?(?P<script>test|t|[\w:.-]+)\s*$")
+_NOTHING = re.compile(r"^\s*(?:|:|true|exit 0|echo\b[^&|;]*(?:&&\s*exit 0)?)\s*$")
+_REASON_MAX = 200
+
+
+class _Event(msgspec.Struct):
+    type: str
+    name: str = ""
+    nesting: int = 0
+    file: str | None = None
+    skip: Any = None
+    todo: Any = None
+    kind: str | None = None
+    summary: dict[str, Any] | None = None
+
+
+class _Assertion(msgspec.Struct, rename="camel"):
+    status: str = ""
+    title: str = ""
+    ancestor_titles: list[str] = []
+
+
+class _File(msgspec.Struct, rename="camel"):
+    name: str = ""
+    status: str = ""
+    assertion_results: list[_Assertion] = []
+
+
+class _Report(msgspec.Struct, rename="camel"):
+    test_results: list[_File] = []
+
+
+class _Place(msgspec.Struct):
+    line: int | None = None
+
+
+class _Span(msgspec.Struct):
+    start: _Place
+    end: _Place
+
+
+class _Statements(msgspec.Struct, rename="camel"):
+    statement_map: dict[str, _Span] = {}
+    s: dict[str, int] = {}
+
+
+def scripts_in(package: str) -> Mapping[str, str]:
+    """The scripts of a `package.json`; none when it cannot be read."""
+    try:
+        found = msgspec.json.decode(package.encode(), type=dict[str, Any]).get("scripts")
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return {}
+    scripts = found if isinstance(found, dict) else {}
+    return {str(name): text for name, text in scripts.items() if isinstance(text, str)}
+
+
+def tests_nothing(script: str) -> bool:
+    """Whether a script says that there are no tests, or is one that cannot fail."""
+    return "no test specified" in script or _NOTHING.match(script) is not None
+
+
+def reporting(line: str, folder: Path, reports: str, *, measured: bool) -> str:
+    """The line with the options that let vitest or jest write a report, where one of them is what it runs last."""
+    package = text_of(folder / "package.json")
+    by_npm = _RUN_BY_NPM.match(line)
+    script = (
+        scripts_in(package).get("test" if by_npm["script"] == "t" else by_npm["script"], "") if by_npm else line
+    )
+    last = _COMMAND_END.split(script)[-1]
+    found = _KNOWN.search(last)
+    if found is None:
+        return line
+    options = _vitest(package, reports, last, measured) if found[1] == "vitest" else _jest(reports, measured)
+    return f"{line} {'-- ' if by_npm and 'yarn' not in line else ''}{' '.join(options)}"
+
+
+def _vitest(package: str, reports: str, last: str, measured: bool) -> Iterator[str]:
+    if not re.search(r"\bvitest\s+(?:run|related|watch)\b", last):
+        yield "--run"
+    yield from ("--reporter=default", "--reporter=json", f"--outputFile.json={reports}/node-vitest.json")
+    if measured and "@vitest/coverage-" in package:
+        yield from ("--coverage.enabled", "--coverage.all", "--coverage.reporter=json")
+        yield f"--coverage.reportsDirectory={reports}/node-coverage"
+
+
+def _jest(reports: str, measured: bool) -> Iterator[str]:
+    yield from ("--json", f"--outputFile={reports}/node-jest.json", "--ci", "--no-cache")
+    if measured:
+        yield from ("--coverage", "--coverageReporters=json", f"--coverageDirectory={reports}/node-coverage")
+
+
+def read_node(reports: Path, workspace: Path, root: str, files: Iterable[str]) -> Read:
+    """What the runners have written. `root` is the workspace as they saw it. Raises `ReportRefused`."""
+    cases, lines = dict[str, Case](), list[Lines]()
+    sources = [path for path in files if _is_code(path)]
+    for path in sorted(reports.glob("node/*.jsonl")):
+        for case in _own(path, workspace, root, lines, sources):
+            cases[case.id] = case
+    for name in ("node-vitest.json", "node-jest.json"):
+        for case in _of_report(reports / name, root):
+            cases[case.id] = case
+    covered = _istanbul(reports / "node-coverage" / "coverage-final.json", root, sources)
+    found = [*lines, *([covered] if covered else [])]
+    joined = found[0] if found else None
+    for other in found[1:]:
+        joined = other.joined(joined)
+    return Read(cases=tuple(cases.values()), lines=joined)
+
+
+def _is_code(path: str) -> bool:
+    pure = PurePosixPath(path)
+    known = pure.suffix in (".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts")
+    is_setting = sets_foreign_tests(path) or ".config." in pure.name or ".d." in pure.name
+    return known and not belongs_to_foreign_tests(path) and not is_setting
+
+
+def _own(path: Path, workspace: Path, root: str, lines: list[Lines], sources: Sequence[str]) -> Iterator[Case]:
+    above, failed = dict[str, list[str]](), list[str]()
+    for event in json_lines(path, _Event):
+        if event.type == "test:coverage":
+            if (found := _covered(event.summary or {}, workspace, root, sources)) is not None:
+                lines.append(found)
+            continue
+        file = _below(event.file or "", root)
+        names = above.setdefault(file, [])
+        del names[event.nesting :]
+        names += [""] * (event.nesting - len(names)) + [event.name]
+        if event.type == "test:start" or (event.kind == "suite" and event.type == "test:pass"):
+            continue
+        if event.kind == "suite" and any(name.startswith(f"{_id(file, names)} > ") for name in failed):
+            continue
+        if _below(event.name, root) == file:
+            # The file itself: it stands in the report alone where it could not be run.
+            if event.type == "test:fail":
+                yield Case(file, "error")
+            continue
+        said = event.skip if isinstance(event.skip, str) else event.todo if isinstance(event.todo, str) else ""
+        if event.skip or event.todo:
+            yield Case(_id(file, names), "skipped", said[:_REASON_MAX])
+        else:
+            failed += [_id(file, names)] if event.type == "test:fail" else []
+            yield Case(_id(file, names), "passed" if event.type == "test:pass" else "failed")
+
+
+def _of_report(path: Path, root: str) -> Iterator[Case]:
+    data = report_in(path)
+    if data is None:
+        return
+    try:
+        report = msgspec.json.decode(data, type=_Report)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ReportRefused("it is no report of a test runner") from None
+    for file in report.test_results:
+        name = _below(file.name, root)
+        if file.status == "failed" and not file.assertion_results:
+            yield Case(name, "error")
+        for test in file.assertion_results:
+            outcome = _OUTCOMES.get(test.status, "skipped")
+            yield Case(_id(name, [*test.ancestor_titles, test.title]), outcome)
+
+
+def _id(file: str, names: Sequence[str]) -> str:
+    # A bracket would make of the rest of a name the parameters of a test.
+    return f"{file}::{' > '.join(names)}".replace("[", "(").replace("]", ")")
+
+
+def _below(path: str, root: str) -> str:
+    plain = path.removeprefix("file://")
+    return plain.removeprefix(f"{root}/")
+
+
+def _covered(summary: Mapping[str, Any], workspace: Path, root: str, sources: Sequence[str]) -> Lines | None:
+    """What node itself has counted, over all `sources`: a file that nothing has loaded counts, too."""
+    counted = covered = 0
+    executed: dict[str, frozenset[int]] = {}
+    wanted, told = set(sources), set[str]()
+    for file in summary.get("files", ()) if isinstance(summary.get("files"), list) else ():
+        path = _below(str(file.get("path", "")), root) if isinstance(file, dict) else ""
+        if path not in wanted:
+            continue
+        told.add(path)
+        counted += _number(file.get("totalLineCount"))
+        covered += _number(file.get("coveredLineCount"))
+        rows = [row for row in file.get("lines") or () if isinstance(row, dict)]
+        if rows:
+            executed[path] = frozenset(_number(row.get("line")) for row in rows if row.get("count"))
+    if not told:
+        return None
+    counted += sum(len(text_of(workspace / path).splitlines()) for path in wanted - told)
+    return Lines(counted=counted, covered=min(covered, counted), executed=executed)
+
+
+def _istanbul(path: Path, root: str, sources: Sequence[str]) -> Lines | None:
+    data = report_in(path)
+    if data is None:
+        return None
+    try:
+        report = msgspec.json.decode(data, type=dict[str, _Statements])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    counted = covered = 0
+    executed: dict[str, frozenset[int]] = {}
+    for name, file in report.items():
+        place = _below(name, root)
+        if place not in sources:
+            continue
+        counted += len(file.statement_map)
+        ran = [file.statement_map[key] for key, count in file.s.items() if count and key in file.statement_map]
+        covered += len(ran)
+        executed[place] = frozenset(line for span in ran for line in _span(span))
+    return Lines(counted=counted, covered=covered, executed=executed) if executed else None
+
+
+def _span(span: _Span) -> range:
+    first = span.start.line or 0
+    return range(first, min((span.end.line or first), first + 10_000) + 1)
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

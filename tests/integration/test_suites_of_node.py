@@ -1,0 +1,112 @@
+"""The tests gate on projects of node's: run, counted, tried, and not to be deceived."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.languages import Machine
+from tests.support.small_projects import JEST, NODE, VITEST, Files, edited
+
+pytestmark = pytest.mark.extra
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    return Machine(tmp_path_factory.mktemp("environments"))
+
+
+PACKAGE = "package.json"
+CODE, TESTS = "level.js", "test/level.test.js"
+BUG = edited(NODE, CODE, "a > bound", "a >= bound")
+
+
+async def test_an_honest_change_passes_with_its_tests_counted_and_its_mutants_noticed(
+    machine: Machine, tmp_path: Path
+) -> None:
+    verdict = await machine.passes(tmp_path, NODE)
+    assert verdict.counts is not None
+    assert verdict.counts.passed == 3
+    assert verdict.coverage_percent == 100
+    assert verdict.mutants is not None
+    assert verdict.mutants.noticed == verdict.mutants.tried == 2
+
+
+@pytest.mark.parametrize(("project", "coverage"), [(JEST, 100), (VITEST, None)], ids=["jest", "vitest"])
+async def test_runners_that_are_packages_are_installed_by_the_setup_and_tried_alike(
+    machine: Machine, tmp_path: Path, project: Files, coverage: float | None
+) -> None:
+    verdict = await machine.passes(tmp_path, project)
+    assert verdict.counts is not None
+    assert (verdict.counts.passed, verdict.coverage_percent) == (3, coverage)
+    assert verdict.mutants is not None
+    assert verdict.mutants.noticed == verdict.mutants.tried == 2
+
+
+async def test_an_injected_bug_is_named_by_the_test_that_fails(machine: Machine, tmp_path: Path) -> None:
+    verdict = await machine.fails(tmp_path, NODE, BUG)
+    assert verdict.failing == ("test/level.test.js::high > at",)
+
+
+FORGED = {
+    "tests edited to fit": (
+        NODE,
+        {**BUG, **edited(NODE, TESTS, "!high(2, 2)", "high(2, 2)")},
+        "fail on the new code as they were before this goal",
+    ),
+    "a test skipped": (NODE, {**BUG, **edited(NODE, TESTS, "test('at'", "test.skip('at'")}, "are skipped now"),
+    "a test taken out": (NODE, {**BUG, TESTS: NODE[TESTS].split("  test('at'")[0] + "})\n"}, "did not run"),
+    "the script says echo": (NODE, {**BUG, **edited(NODE, PACKAGE, "node --test", "echo ok")}, "runs no test"),
+    "the script forgives": (
+        NODE,
+        {**BUG, **edited(NODE, PACKAGE, "--test", "--test || true")},
+        "whatever they show",
+    ),
+    "a new project of one test": (
+        {},
+        {**NODE, **BUG, **edited(NODE, TESTS, "test('adds'", "test.only('adds'")},
+        "leaves out every other test",
+    ),
+    "a way out at its end": (
+        {},
+        {
+            **NODE,
+            CODE: BUG[CODE]
+            + "\nglobalThis['pro' + 'cess'].on('exit', () => globalThis['pro' + 'cess']['ex' + 'it'](0))\n",
+        },
+        "",
+    ),
+    "assertions that were taken away": (
+        {},
+        {**NODE, CODE: BUG[CODE] + "\nimport assert from 'node:assert'\nassert.ok = assert.equal = () => {}\n"},
+        "do not notice",
+    ),
+    "tests that check nothing": (
+        {},
+        {**NODE, TESTS: "import { test } from 'node:test'\nimport '../level.js'\ntest('adds', () => {})\n"},
+        "do not notice",
+    ),
+}
+
+
+@pytest.mark.parametrize("forged", list(FORGED))
+async def test_i6_forged_runs_do_not_pass(machine: Machine, tmp_path: Path, forged: str) -> None:
+    base, change, said = FORGED[forged]
+    verdict = await machine.fails(tmp_path, base, change)
+    assert said in verdict.summary, verdict.summary
+
+
+async def test_every_suite_of_a_mixed_repository_runs_and_counts(machine: Machine, tmp_path: Path) -> None:
+    part = {f"ui/{path}": text for path, text in NODE.items()}
+    python = {
+        "service.py": "def half(n):\n    return n // 2\n",
+        "tests/test_service.py": "from service import half\n\n\ndef test_half():\n    assert half(5) == 2\n",
+    }
+    verdict = await machine.passes(tmp_path / "good", {**part, **python})
+    assert verdict.command == "python -m pytest && (cd ui && npm test)"
+    assert verdict.counts is not None
+    assert verdict.counts.passed == 4
+    bug = {f"ui/{path}": text for path, text in BUG.items()}
+    refused = await machine.fails(tmp_path / "bad", {**part, **python}, bug)
+    assert refused.failing == ("ui/test/level.test.js::high > at",)

@@ -1,0 +1,101 @@
+"""A finished goal is looked at as it was, asked why, compared with itself, and forked, in a browser."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.support.running_hub import RunningHub
+from tests.ui.visitor import Visitor, rested
+
+LONG_MS = 90_000
+
+
+def ready_goal(hub: RunningHub) -> str:
+    goals = hub.get("/goals", limit=50)["items"]
+    found = [g["goal_id"] for g in goals if g["status"] == "ready_for_review" and not g["forked_from"]]
+    return str(found[-1])
+
+
+def sequence_of(hub: RunningHub, goal_id: str, kind: str, place: int) -> int:
+    events = hub.get(f"/goals/{goal_id}/events", limit=500)["items"]
+    return int([event["sequence"] for event in events if event["type"] == kind][place])
+
+
+def as_of(page: Page, seq: int) -> None:
+    expect(page.get_by_role("region", name=f"As of event {seq}")).to_be_visible(timeout=LONG_MS)
+
+
+def test_the_slider_shows_state_graph_spend_and_files_of_an_event(furnished: RunningHub, visitor: Visitor) -> None:
+    goal_id = ready_goal(furnished)
+    planned = sequence_of(furnished, goal_id, "goal.planned", 0)
+    page = visitor.open(f"/goals/{goal_id}?tab=replay&at={planned}")
+    as_of(page, planned)
+    then = page.get_by_role("region", name=f"As of event {planned}")
+    expect(then.locator(".chip").first).to_have_text("Plan ready")
+    expect(then.get_by_text("0 of 13 tasks")).to_be_hidden()
+    expect(page.get_by_role("region", name="Files")).to_contain_text("Agents had changed nothing.")
+    visitor.picture("replay-planned")
+    page.get_by_role("button", name="The next event").click()
+    after = sequence_after(furnished, goal_id, planned)
+    as_of(page, after)
+    slider = page.get_by_role("slider", name="As of")
+    slider.press("End")
+    last = furnished.get(f"/goals/{goal_id}")["last_seq"]
+    as_of(page, last)
+    files = page.get_by_role("region", name="Files")
+    expect(files.get_by_text("auth/jwt.py", exact=True)).to_be_visible(timeout=LONG_MS)
+    shown = furnished.get(f"/goals/{goal_id}/diff", at_seq=last)
+    assert shown["head"] == furnished.get(f"/goals/{goal_id}")["head"]
+
+
+def sequence_after(hub: RunningHub, goal_id: str, seq: int) -> int:
+    events = hub.get(f"/goals/{goal_id}/events", limit=500)["items"]
+    return min(int(event["sequence"]) for event in events if event["sequence"] > seq)
+
+
+def test_two_positions_are_compared_and_an_event_says_why(furnished: RunningHub, visitor: Visitor) -> None:
+    goal_id = ready_goal(furnished)
+    first = sequence_of(furnished, goal_id, "merge.done", 0)
+    second = sequence_of(furnished, goal_id, "merge.done", 3)
+    page = visitor.open(f"/goals/{goal_id}?tab=replay&at={second}&against={first}")
+    between = page.get_by_role("region", name=f"Between event {first} and event {second}")
+    expect(between).to_contain_text("Completed", timeout=LONG_MS)
+    told = furnished.get(f"/goals/{goal_id}/replay/diff", **{"from": first, "to": second})
+    expect(between).to_contain_text(f"{len(told['changes'])} values changed")
+    expect(page.get_by_role("region", name="Files")).to_contain_text(f"changed between #{first} and #{second}")
+    visitor.picture("replay-compared")
+    done = sequence_of(furnished, goal_id, "task.completed", -1)
+    page = visitor.open(f"/goals/{goal_id}?tab=events&event={done}")
+    page.get_by_role("button", name="Why", exact=True).click()
+    why = page.get_by_role("region", name=f"Why event {done} happened")
+    expect(why).to_contain_text("Submitted goal: Build authentication system with JWT", timeout=LONG_MS)
+    visitor.picture("replay-why")
+    assert visitor.findings() == []
+
+
+def test_a_goal_goes_on_from_an_event_as_another_one(furnished: RunningHub, visitor: Visitor) -> None:
+    goal_id = ready_goal(furnished)
+    at_seq = sequence_of(furnished, goal_id, "task.completed", 5)
+    before = furnished.get(f"/goals/{goal_id}/events", limit=500)["items"]
+    page = visitor.open(f"/goals/{goal_id}?tab=replay&at={at_seq}")
+    as_of(page, at_seq)
+    page.get_by_role("button", name="Fork from here").click()
+    form = page.get_by_role("dialog", name=f"Fork from #{at_seq}")
+    form.get_by_label("What every agent is told").fill("Keep it short")
+    form.get_by_label("Limit of money").fill("7")
+    visitor.picture("replay-fork")
+    assert visitor.findings() == []
+    form.get_by_role("button", name="Fork", exact=True).click()
+    page.wait_for_url(lambda url: "/goals/g-" in url and goal_id not in url, timeout=LONG_MS)
+    forked = page.url.split("/goals/")[1].split("?", maxsplit=1)[0]
+    expect(page.get_by_role("link", name=f"{goal_id} at #{at_seq}")).to_be_visible(timeout=LONG_MS)
+    rested(furnished, forked, "ready_for_review", "awaiting_human")
+    seen = furnished.get(f"/goals/{forked}")
+    assert (seen["forked_from"], seen["forked_at_seq"], seen["max_cost_usd"]) == (goal_id, at_seq, 7)
+    assert furnished.get(f"/goals/{goal_id}/events", limit=500)["items"] == before
+    visitor.picture("replay-forked")
+    page = visitor.open("/")
+    expect(page.locator(f"[data-goal='{forked}']")).to_contain_text(f"of {goal_id} at #{at_seq}")
+    page = visitor.open(f"/goals/{forked}")
+    page.get_by_role("link", name=f"{goal_id} at #{at_seq}").click()
+    as_of(page, at_seq)

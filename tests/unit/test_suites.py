@@ -1,0 +1,399 @@
+"""Suites in other languages: which there are, what their reports say, what a change must not bring."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from agenthub_events.base import Fence
+from agenthub_worker.errors import SetupInvalid
+from agenthub_worker.evidence.layout import (
+    NoTestCommand,
+    TestCommand,
+    belongs_to_tests,
+    detect_test_command,
+    given_test_command,
+    holds_tests,
+)
+from agenthub_worker.evidence.reports import Case, ReportRefused
+from agenthub_worker.evidence.scan import not_scanned
+from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.experiments.foreign_canaries import ends_early, foreign_canaries, why_none
+from agenthub_worker.experiments.foreign_settings import foreign_settings
+from agenthub_worker.experiments.inline_tests import lines_of_tests, spliced
+from agenthub_worker.experiments.mutants import can_be_broken, candidates
+from agenthub_worker.experiments.protected import restored
+from agenthub_worker.experiments.steering import steering_of
+from agenthub_worker.projects.checks import configured_checks
+from agenthub_worker.suites.go import read_go
+from agenthub_worker.suites.java import read_java
+from agenthub_worker.suites.node import read_node, reporting
+from agenthub_worker.suites.running import together
+from agenthub_worker.suites.rust import read_rust
+from agenthub_worker.workspace.merge_tests import affected
+from agenthub_worker.workspace.workspace import GoalBranch
+from tests.support.small_projects import GO, JAVA, NODE, RUST, edited
+
+PY_TEST = "tests/test_a.py"
+
+
+def found(files: dict[str, str]) -> list[tuple[str, str]]:
+    command = detect_test_command(files, files)
+    assert isinstance(command, TestCommand), command
+    return [(part.folder, part.text) for part in command.parts or (command,)]
+
+
+@pytest.mark.parametrize(
+    ("files", "suites"),
+    [
+        (GO, [("", "go test ./...")]),
+        (NODE, [("", "npm test")]),
+        (RUST, [("", "cargo test")]),
+        (JAVA, [("", "mvn test")]),
+        ({"a.js": "", "package.json": "{}", "a.test.mjs": ""}, [("", "node --test")]),
+        (
+            {"app.py": "", PY_TEST: "", **{f"ui/{p}": t for p, t in NODE.items()}},
+            [("", "python -m pytest"), ("ui", "npm test")],
+        ),
+        ({"build.py": "", **GO}, [("", "go test ./...")]),
+        ({"app.py": "", **{f"native/{p}": t for p, t in RUST.items()}}, [("native", "cargo test")]),
+        ({"app.py": "", PY_TEST: "", "Cargo.toml": "", "src/lib.rs": "pub fn f() {}"}, [("", "python -m pytest")]),
+        (
+            {"a/go.mod": "", "a/x_test.go": "", "b/go.mod": "", "b/x_test.go": ""},
+            [("a", "go test ./..."), ("b", "go test ./...")],
+        ),
+        ({"package.json": NODE["package.json"], "lib/package.json": NODE["package.json"]}, [("", "npm test")]),
+        (
+            {
+                "app.py": "",
+                "package.json": '{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}',
+            },
+            [("", "python -m pytest")],
+        ),
+        ({"app.py": "", "node_modules/x/package.json": NODE["package.json"]}, [("", "python -m pytest")]),
+        ({"app.py": "", "testdata/go.mod": "", "testdata/a_test.go": ""}, [("", "python -m pytest")]),
+    ],
+)
+def test_every_suite_of_a_repository_is_found(files: dict[str, str], suites: list[tuple[str, str]]) -> None:
+    assert found(files) == suites
+
+
+def test_what_cannot_be_run_by_itself_is_said() -> None:
+    gradle = detect_test_command(["build.gradle.kts", "src/main/java/A.java"])
+    assert isinstance(gradle, NoTestCommand)
+    assert "Gradle" in gradle.reason
+
+
+def test_files_of_tests_are_known_by_their_names() -> None:
+    tests = [
+        "a/b_test.go",
+        "x.test.ts",
+        "src/__tests__/x.jsx",
+        "test/a.js",
+        "tests/it.rs",
+        "src/test/java/p/ATest.java",
+    ]
+    assert all(map(holds_tests, tests))
+    assert all(
+        map(belongs_to_tests, [*tests, "a/testdata/x.json", "src/__snapshots__/a.snap", "m/src/test/resources/x"])
+    )
+    code = [
+        "src/latest.js",
+        "contest.go",
+        "src/lib.rs",
+        "src/main/java/p/Test1.java",
+        "attest.ts",
+        "spec/a.py",
+        "a.spec.py",
+    ]
+    assert not any(map(holds_tests, code))
+    assert not can_be_broken("vitest.config.ts")
+    assert not can_be_broken("types.d.ts")
+
+
+def test_the_report_of_go_gives_every_test_under_its_file(tmp_path: Path) -> None:
+    write(tmp_path, GO)
+    (tmp_path / "reports" / "go").mkdir(parents=True)
+    events = [
+        '{"Action":"run","Package":"tide.test/app/level","Test":"TestAdd/sum"}',
+        '{"Action":"pass","Package":"tide.test/app/level","Test":"TestAdd/sum"}',
+        '{"Action":"output","Package":"tide.test/app/level","Test":"TestHigh",'
+        '"Output":"    level_test.go:9: later\\n"}',
+        '{"Action":"skip","Package":"tide.test/app/level","Test":"TestHigh"}',
+        '{"Action":"run","Package":"tide.test/app/level","Test":"TestGone"}',
+        "no JSON",
+        '{"Action":"output","Package":"tide.test/app","Output":"FAIL tide.test/app [build failed]\\n"}',
+        '{"Action":"fail","Package":"tide.test/app"}',
+    ]
+    (tmp_path / "reports" / "go" / "1.jsonl").write_text("\n".join(events))
+    (tmp_path / "reports" / "go" / "1.cover").write_text(
+        "mode: set\ntide.test/app/level/level.go:4.1,6.2 1 1\ntide.test/app/level/level.go:9.1,11.2 3 0\n"
+        "tide.test/app/level/level.go:9.1,11.2 3 0\n"
+    )
+    read = read_go(tmp_path / "reports", tmp_path, GO)
+    assert read.cases == (
+        Case("level/level_test.go::TestAdd[sum]", "passed"),
+        Case("level::TestGone", "error"),
+        Case("level/level_test.go::TestHigh", "skipped", "level_test.go:9: later"),
+        Case(".", "error"),
+    )
+    assert read.build_failed
+    assert read.lines is not None
+    assert (read.lines.counted, read.lines.covered) == (4, 1)
+    assert read.lines.executed == {"level/level.go": frozenset({4, 5, 6})}
+
+
+def test_the_output_of_cargo_is_held_against_its_own_numbers(tmp_path: Path) -> None:
+    write(tmp_path, RUST)
+    (tmp_path / "reports" / "rust").mkdir(parents=True)
+    text = (
+        "     Running unittests src/lib.rs (target/debug/deps/tide-0a)\n\nrunning 3 tests\n"
+        "test tests::adds ... ok\n"
+        "test bound::tests::a ... FAILED\ntest tests::b - should panic ... ignored, later\n\n"
+        "test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\n"
+        "     Running tests/high.rs (target/debug/deps/high-0b)\n\nrunning 2 tests\ntest above ... ok\n"
+        "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n\n"
+        "   Doc-tests tide\n\nrunning 1 test\ntest src/lib.rs - add (line 5) ... ok\n\n"
+        "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s\n"
+    )
+    (tmp_path / "reports" / "rust" / "1.txt").write_text(text)
+    assert read_rust(tmp_path / "reports", tmp_path, RUST).cases == (
+        Case("src/lib.rs::tests::adds", "passed"),
+        Case("src/bound.rs::bound::tests::a", "failed"),
+        Case("src/lib.rs::tests::b", "skipped", "later"),
+        Case("tests/high.rs", "error"),
+        Case("tests/high.rs::above", "passed"),
+        Case("src/lib.rs::doc-test add[line 5]", "passed"),
+    )
+
+
+def test_reports_of_node_jest_and_surefire_are_read(tmp_path: Path) -> None:
+    write(tmp_path, {**NODE, **JAVA})
+    reports = tmp_path / "reports"
+    (reports / "node").mkdir(parents=True)
+    events = [
+        '{"type":"test:start","name":"high","nesting":0,"file":"file:///workspace/test/level.test.js"}',
+        '{"type":"test:fail","name":"at [2]","nesting":1,"file":"/workspace/test/level.test.js"}',
+        '{"type":"test:fail","name":"high","nesting":0,"kind":"suite","file":"/workspace/test/level.test.js"}',
+        '{"type":"test:pass","name":"later","nesting":0,"skip":"why","file":"/workspace/test/level.test.js"}',
+        '{"type":"test:fail","name":"/workspace/test/b.test.js","nesting":0,"file":"/workspace/test/b.test.js"}',
+        '{"type":"test:coverage","summary":{"files":[{"path":"/workspace/level.js","totalLineCount":7,"coveredLineCount":6,'
+        '"lines":[{"line":1,"count":1},{"line":2,"count":0}]},{"path":"/workspace/test/level.test.js","totalLineCount":9}]}}',
+    ]
+    (reports / "node" / "1.jsonl").write_text("\n".join(events))
+    (reports / "node-jest.json").write_text(
+        '{"testResults":[{"name":"/workspace/ui/a.test.js","status":"passed","assertionResults":'
+        '[{"ancestorTitles":["a"],"title":"b","status":"passed"},{"ancestorTitles":[],"title":"c","status":"pending"}]},'
+        '{"name":"/workspace/ui/d.test.js","status":"failed","assertionResults":[]}]}'
+    )
+    read = read_node(reports, tmp_path, "/workspace", NODE)
+    assert read.cases == (
+        Case("test/level.test.js::high > at (2)", "failed"),
+        Case("test/level.test.js::later", "skipped", "why"),
+        Case("test/b.test.js", "error"),
+        Case("ui/a.test.js::a > b", "passed"),
+        Case("ui/a.test.js::c", "skipped"),
+        Case("ui/d.test.js", "error"),
+    )
+    assert read.lines is not None
+    assert (read.lines.counted, read.lines.covered) == (7, 6)
+    (reports / "node-jest.json").write_text("[")
+    with pytest.raises(ReportRefused):
+        read_node(reports, tmp_path, "/workspace", NODE)
+    surefire = tmp_path / "target" / "surefire-reports"
+    surefire.mkdir(parents=True)
+    (surefire / "TEST-tide.LevelTest.xml").write_text(
+        '<testsuite><testcase name="adds" classname="tide.LevelTest"/>'
+        '<testcase name="x" classname="tide.LevelTest$In"><skipped message="later"/></testcase>'
+        '<testcase name="y" classname="other.Test"><failure/></testcase></testsuite>'
+    )
+    assert read_java(tmp_path, JAVA, b"").cases == (
+        Case("src/test/java/tide/LevelTest.java::adds", "passed"),
+        Case("src/test/java/tide/LevelTest.java::In::x", "skipped", "later"),
+        Case("other.Test::y", "failed"),
+    )
+
+
+def test_vitest_and_jest_are_told_to_report_where_they_are_what_runs(tmp_path: Path) -> None:
+    def told(script: str, line: str = "npm test") -> str:
+        (tmp_path / "package.json").write_text(json.dumps({"scripts": {"test": script}}))
+        return reporting(line, tmp_path, "/r", measured=True)
+
+    assert told("vitest").startswith("npm test -- --run --reporter=default --reporter=json")
+    assert "--run " not in told("tsc --noEmit && vitest run")
+    assert told("jest --ci").startswith("npm test -- --json --outputFile=/r/node-jest.json")
+    assert told("", "npx jest src").startswith("npx jest src --json")
+    assert told("jest && eslint .") == told("node --test") == told("mocha") == "npm test"
+
+
+def test_of_several_suites_what_speaks_against_one_speaks_against_all() -> None:
+    def ran(
+        command: str, cases: tuple[Case, ...], exit_code: int = 0, coverage: float | None = None
+    ) -> TestReport:
+        return TestReport(
+            command=command,
+            exit_code=exit_code,
+            pytest=False,
+            timed_out=False,
+            duration_s=1,
+            cases=cases,
+            coverage_percent=coverage,
+            log=b"",
+        )
+
+    both = TestCommand(text="a && b", pytest=False)
+    good = ran("a", (Case("x::a", "passed"),), coverage=90)
+    bad = ran("b", (Case("y::b", "failed"),), exit_code=101, coverage=70)
+    report = together(both, [good, bad])
+    assert (report.failing, report.exit_code, report.coverage_percent) == (("y::b",), 101, 70)
+    assert together(both, [good, ran("b", ())]).problems == (
+        "No test was found by `b`: code without tests does not pass.",
+    )
+    assert together(both, [good, ran("b", (Case("y::b", "passed"),))]).unmeasured == ("b",)
+
+
+def test_canaries_stand_among_the_tests_that_ran() -> None:
+    projects = {**GO, **RUST, **JAVA, **NODE}
+    ran = [
+        "level/level_test.go::TestAdd",
+        "src/bound.rs::bound::a",
+        "tests/high.rs::at",
+        "test/level.test.js::adds",
+    ]
+    planted = foreign_canaries([*ran, "src/test/java/tide/LevelTest.java::adds"], projects, "t0k")
+    by_path = {canary.path: canary for canary in planted}
+    assert sorted(by_path) == [
+        "level/xt0k0a_test.go",
+        "src/lib.rs",
+        "src/test/java/tide/Xt0k4aLevelTest.java",
+        "test/level.test.js",
+        "tests/high.rs",
+    ]
+    assert by_path["level/xt0k0a_test.go"].text.startswith("package level\n")
+    assert by_path["tests/high.rs"].text.startswith(RUST["tests/high.rs"])
+    assert "extends" not in by_path["src/test/java/tide/Xt0k4aLevelTest.java"].text
+    assert all(canary.good and canary.bad for canary in planted)
+
+
+@pytest.mark.parametrize(
+    "line", ["go test -run TestA ./...", "cargo test --lib", "npx jest -t adds", "mvn -Dtest=ATest test"]
+)
+def test_no_canary_is_asked_of_a_command_that_picks_tests(line: str) -> None:
+    assert why_none(given_test_command(line))
+    assert not why_none(given_test_command("go test ./level/... && npm test"))
+    assert not why_none(given_test_command("node --test"))
+    assert ends_early(given_test_command("go test -failfast ./..."))
+
+
+INLINE = RUST["src/lib.rs"]
+
+
+def test_tests_in_the_code_are_put_back_and_not_broken() -> None:
+    changed = INLINE.replace("a + b", "a - b").replace("2, 3), 5", "2, 3), -1")
+    assert spliced(INLINE, changed) == INLINE.replace("a + b", "a - b")
+    assert spliced(INLINE, INLINE.replace("a + b", "b + a")) is None
+    assert spliced(INLINE, INLINE.split("#[cfg(test)]")[0]) is not None
+    assert spliced("pub fn f() {}\n", "pub fn f() { g() }\n") is None
+    tricky = INLINE.replace(
+        "use super::*;", "use super::*; // }\n    const T: &str = \"}}\"; const C: char = '}';"
+    )
+    assert lines_of_tests(tricky) == frozenset(range(7, 17))
+    assert {mutant.line for mutant in candidates({"src/lib.rs": INLINE}, {})} == {4}
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "now"),
+    [
+        ("a.test.js", "test('a')", "test.only('a')"),
+        ("a.test.js", "", "describe.only('a')"),
+        ("a.test.js", "", "process.exit(0)"),
+        ("a_test.go", "", "os.Exit(0)"),
+        ("tests/a.rs", "", "std::process::exit(0)"),
+        ("src/test/java/ATest.java", "", "System.exit(0);"),
+        ("pom.xml", "<x/>", "<skipTests>true</skipTests>"),
+        ("Cargo.toml", "[lib]\n", "[lib]\nname = 'a'\ntest = false\n"),
+        ("Cargo.toml", "", '[[test]]\nname = "it"\nharness = false\n'),
+        ("package.json", '{"test": "jest"}', '{"test": "jest || true"}'),
+        ("package.json", '{"test": "jest"}', '{"test": "exit 0"}'),
+        ("src/a.go", "", 'os.Getenv("AGENTHUB_REPORTS")'),
+    ],
+)
+def test_what_steers_a_run_of_tests_is_refused_when_a_change_brings_it(path: str, before: str, now: str) -> None:
+    assert steering_of({path: before}, {path: now})
+    assert not steering_of({path: now}, {path: now + "\n"})
+
+
+@pytest.mark.parametrize(
+    ("path", "now"),
+    [
+        ("a_test.go", "os.Exit(m.Run())"),
+        ("main.go", "os.Exit(0)"),
+        ("bin/cli.js", "process.exit(0)"),
+        ("src/main.rs", "std::process::exit(1)"),
+        ("Cargo.toml", '[[bench]]\nname = "b"\nharness = false\n'),
+        ("package.json", '{"test": "vitest run", "lint": "eslint . || true"}'),
+    ],
+)
+def test_what_is_usual_is_not_refused(path: str, now: str) -> None:
+    assert not steering_of({}, {path: now})
+
+
+def test_settings_of_tests_are_told_from_the_rest() -> None:
+    package = b'{"name": "a", "scripts": {"test": "jest"}}'
+    assert foreign_settings("package.json", package.replace(b'"a"', b'"b"')) == foreign_settings(
+        "package.json", package
+    )
+    back = restored({"package.json": package}, {"package.json": package.replace(b"jest", b"echo ok")})
+    assert back.write == {"package.json": package}
+    assert not restored(
+        {"package.json": package}, {"package.json": package.replace(b"}}", b'}, "private": true}')}
+    )
+    assert restored({"a.test.js": b"1"}, {"a.test.js": b"1", "jest.config.js": b"x"}).remove == ("jest.config.js",)
+    assert foreign_settings("Cargo.toml", b"[package]\nname='a'\n") == {}
+    pom = edited(JAVA, "pom.xml", "</properties>", "<skipTests>true</skipTests></properties>")["pom.xml"]
+    assert foreign_settings("pom.xml", pom.encode())
+
+
+def test_checks_of_a_repository_are_read_in_their_order() -> None:
+    checks = configured_checks(b'[checks]\nlint = "ruff check ."\nbuild = "make"\n')
+    assert [(check.name, check.command) for check in checks] == [("lint", "ruff check ."), ("build", "make")]
+    assert configured_checks(None) == configured_checks(b"setup = []") == ()
+    for text in (b"checks = 1", b"[checks]\nLint = 'x'", b"[checks]\nlint = ''", b"[checks]\nlint = ['x']", b"["):
+        with pytest.raises(SetupInvalid):
+            configured_checks(text)
+
+
+def test_at_a_merge_of_a_slow_suite_run_the_tests_that_the_change_bears_on() -> None:
+    tests = {
+        "tests/test_a.py": "from app.a import f\n",
+        "tests/test_b.py": "import app.b\n",
+        "tests/test_c.py": "",
+    }
+    assert affected(tests, ["app/a.py"]) == ("tests/test_a.py",)
+    assert affected(tests, ["tests/test_c.py", "app/b.py"]) == ("tests/test_b.py", "tests/test_c.py")
+    assert affected({f"tests/test_{n}.py": "" for n in range(40)}, ["README.md"])[1:] != ()
+    assert len(affected({f"tests/test_{n}.py": "" for n in range(40)}, ["README.md"])) == 5
+
+
+@pytest.mark.parametrize(("took", "limit"), [(0.0, 900), (29.0, 900), (400.0, 1_200), (2_000.0, 6_000)])
+def test_the_limit_of_a_run_follows_the_longest_one(took: float, limit: float) -> None:
+    assert GoalBranch(links=(), fence=Fence(), tests_s=took).test_limit_s == limit
+
+
+def test_what_no_scanner_has_read_is_said() -> None:
+    assert not_scanned(["a.py", "README.md"]) == ()
+    assert not_scanned(["a.go", "b.go", "c.ts"]) == (
+        "not scanned, for no scanner of theirs is here: Go (2), TypeScript (1)",
+    )
+    assert not_scanned(["go.mod", "requirements-dev.txt"]) == (
+        "advisories on dependencies: unknown, no source of them is asked (go.mod, requirements-dev.txt)",
+    )
+
+
+def write(root: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
