@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.running_hub import RunningHub
 from tests.ui.conftest import SAMPLE
@@ -56,6 +56,28 @@ def test_no_event_is_missing_or_doubled_when_the_gateway_restarts_under_the_page
     page.reload()
     expect(page.locator(f"[data-sequence='{newest}']")).to_be_visible(timeout=LONG_MS)
     assert _shown(page) == _logged(hub, goal_id)
+
+
+def test_an_event_that_comes_while_the_list_is_read_is_in_it(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit({"goal": "Read while it goes on"})
+    rested(hub, goal_id, "awaiting_human")
+    page = visitor.open("/")
+    expect(page.locator(".log-chip.live")).to_be_visible(timeout=LONG_MS)
+    held: list[Route] = []
+    page.route(f"**/goals/{goal_id}/events?**", held.append)
+    page.locator(f"[data-goal='{goal_id}'] a").first.click()
+    expect(page.locator(".head .chip").first).to_have_text("Waits for you", timeout=LONG_MS)
+    before = hub.get(f"/goals/{goal_id}/events", limit=500)
+    hub.post(f"/goals/{goal_id}/priority", {"priority": "high"})
+    newest = _logged(hub, goal_id)[-1]
+    expect(page.locator(f"[data-position='{newest}']")).to_have_count(1, timeout=LONG_MS)
+    page.unroute(f"**/goals/{goal_id}/events?**")
+    assert held
+    for route in held:
+        route.fulfill(json=before)
+    expect(page.locator(f"[data-sequence='{newest}']")).to_be_visible(timeout=LONG_MS)
+    assert _shown(page) == _logged(hub, goal_id)
+    hub.post(f"/goals/{goal_id}/cancel", {})
 
 
 def test_a_page_that_lost_its_connection_says_so_and_catches_up(hub: RunningHub, visitor: Visitor) -> None:

@@ -1,4 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { withArrivals } from "../live/arrivals";
 import { feed } from "../live/feed";
 import { API, ask, read } from "./client";
 import type {
@@ -115,7 +116,8 @@ export const story = (id: string) =>
 export const events = (id: string) =>
   queryOptions({
     queryKey: ["events", id],
-    queryFn: ({ signal }) => everything<EventDocument>(`/goals/${id}/events`, signal, 0),
+    queryFn: ({ signal }) =>
+      withArrivals(feed, id, everything<EventDocument>(`/goals/${id}/events`, signal, 0)),
     staleTime: Number.POSITIVE_INFINITY,
   });
 
