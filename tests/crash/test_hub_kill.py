@@ -188,8 +188,8 @@ async def test_i12_two_orchestrators_and_two_projectors_have_one_effect(
         return await projectors(struck) > alone
 
     with beside(struck, "orchestrator") as orchestrator, beside(struck, "projector") as projector:
-        await until(lambda: "follower_caught_up" in orchestrator.said(), 20, "the second orchestrator follows")
-        await until(more_projectors, 20, "the second projector is at the database")
+        await until(lambda: "follower_caught_up" in orchestrator.said(), 60, "the second orchestrator follows")
+        await until(more_projectors, 60, "the second projector is at the database")
         ended = await played(struck, struck.submit(BODY, key="twins"))
     assert ended.endings() == quiet.endings()
     assert ended.last_tree() == quiet.last_tree()
@@ -250,7 +250,7 @@ async def test_every_stream_is_there_again_after_all_the_kills(struck: RunningHu
     async def as_declared() -> bool:
         return struck.cli("nats", "diff").returncode == 0
 
-    await until(as_declared, 20, "the server is as declared")
+    await until(as_declared, 60, "the server is as declared")
 
 
 async def insist(http: httpx2.AsyncClient, path: str, body: Body, key: str) -> dict[str, Any]:

@@ -82,7 +82,7 @@ async def test_a_kill_at_any_step_loses_no_message_and_doubles_none_but_with_its
             await until(all_told, 30, "four notifications are sent")
             # Whoever is told of this is through with everything before.
             await told.write(GoalCompleted(completion_summary="done"), goal_id=GOAL)
-            await until(lambda: len(box.mails) >= 3 and _ended(box, web), 20, "the end is told")
+            await until(lambda: len(box.mails) >= 3 and _ended(box, web), 60, "the end is told")
     ids = Counter(mail_id.strip("<>").partition("@")[0] for mail_id in box.ids())
     ids.update(request.headers["webhook-id"] for request in web.requests)
     assert len(ids) == 6

@@ -93,7 +93,7 @@ async def caught_up(log: EventLog, database: Database) -> None:
             found = await position(connection)
         return found is not None and found.seq >= end
 
-    await until(reached, 20, f"read models at {end}")
+    await until(reached, 60, f"read models at {end}")
 
 
 async def started(database: Database) -> None:
@@ -103,7 +103,7 @@ async def started(database: Database) -> None:
         async with database.connection() as connection:
             return await position(connection) is not None
 
-    await until(there, 20, "the projector has made its tables")
+    await until(there, 60, "the projector has made its tables")
 
 
 async def one_effect(log: EventLog, goals: int) -> None:
@@ -209,7 +209,7 @@ async def test_a_postgres_killed_in_between_delays_the_read_models_and_nothing_e
             assert own_postgres.process is not None
             own_postgres.process.send(signal.SIGKILL)
             await own_postgres.process.wait()
-            await until(lambda: log.last(f"{goal_id(1)}._.seal"), 20, "the goal goes on without Postgres")
+            await until(lambda: log.last(f"{goal_id(1)}._.seal"), 60, "the goal goes on without Postgres")
             await own_postgres.start()
             await all_ready(database, 1)
             await caught_up(log, database)

@@ -63,7 +63,7 @@ async def given_up(hub: RunningHub) -> tuple[str, str]:
         letters = objects(hub.cli("dead-letters", "--json"))
         return [letter["id"] for letter in letters if letter["goal_id"] == goal_id]
 
-    (letter,) = await until(listed, 10, "the dead letter is listed")
+    (letter,) = await until(listed, 60, "the dead letter is listed")
     return goal_id, letter
 
 
@@ -173,7 +173,7 @@ async def test_a_worker_serves_the_types_that_it_is_called_with(hub: RunningHub)
                 return msgspec.json.decode(found.data or b"", type=WorkerStatus)
             return None
 
-        said = await until(status, 20, "the worker reports to the fleet")
+        said = await until(status, 60, "the worker reports to the fleet")
     finally:
         await nc.close()
         worker.send_signal(signal.SIGTERM)

@@ -161,7 +161,7 @@ async def test_reads_and_batches_have_traces_of_their_own(ended: Observed) -> No
         answered = [s for s in ended.traces.spans if s.name == name and s.attributes[status] == 200]
         return answered if {"project batch", "SQL SELECT", "SQL INSERT"} <= names else []
 
-    read, *_ = await until(told, 20, "reads and batches have been exported")
+    read, *_ = await until(told, 60, "reads and batches have been exported")
     spans = ended.traces.spans
     assert (read.kind, read.attributes["http.route"]) == ("server", "/api/v1/goals/{goal_id}")
     assert read.attributes["agenthub.goal.id"] in {ended.completed, ended.cancelled}
@@ -176,12 +176,12 @@ async def test_a_slow_bucket_leads_to_a_trace(ended: Observed) -> None:
         found = ended.traces.exemplars.get("gen_ai.client.operation.duration", set())
         return found & {span.trace_id for span in ended.traces.of_goal(ended.completed)}
 
-    assert await until(pointed, 20, "an exemplar names the trace of the goal")
+    assert await until(pointed, 60, "an exemplar names the trace of the goal")
 
 
 async def test_every_service_tells_its_figures(ended: Observed) -> None:
     wanted = {f"agenthub-{name}" for name in ("orchestrator", "projector", "gateway", "notifier", "worker")}
-    await until(lambda: ended.scraped() >= wanted, 20, "every service has been scraped")
+    await until(lambda: ended.scraped() >= wanted, 60, "every service has been scraped")
     seen = {series["metric"]["__name__"] for series in ended.ask('{job=~"agenthub-.+"}')}
     told = {item.name for item in ALL if seen.issuperset(prometheus_names(item))}
     # What only happens when something is wrong has no series yet.
@@ -196,11 +196,11 @@ async def test_every_panel_has_something_to_show(ended: Observed, panel: Panel) 
         def shown(asked: str = asked) -> bool:
             return bool(ended.ask(asked)) or panel.quiet
 
-        await until(shown, 20, f"`{asked}` has a series")
+        await until(shown, 60, f"`{asked}` has a series")
 
 
 async def test_nothing_that_goes_well_sets_off_an_alert(ended: Observed) -> None:
-    await until(lambda: ended.ask("agenthub:http_errors:ratio_rate5m"), 20, "the rules have been evaluated")
+    await until(lambda: ended.ask("agenthub:http_errors:ratio_rate5m"), 60, "the rules have been evaluated")
     assert ended.ask('ALERTS{alertstate="firing"}') == []
 
 

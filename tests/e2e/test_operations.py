@@ -42,7 +42,7 @@ async def waits_because(hub: RunningHub, goal_id: str, words: str) -> None:
     def said() -> bool:
         return words in hub.http.get(f"/api/v1/goals/{goal_id}").text
 
-    await until(said, 20, f"{goal_id} says {words!r}")
+    await until(said, 60, f"{goal_id} says {words!r}")
 
 
 async def test_in_maintenance_a_goal_waits_over_a_restart_and_goes_on_at_its_end(tmp_path: Path) -> None:
@@ -77,9 +77,9 @@ async def test_a_worker_more_is_kept_alive_and_a_worker_less_goes_for_good(hub: 
     (name,) = told(hub, "scale", "noop=2")["started"]
     dead = hub.kill(name)
     await hub.back(name, dead)
-    await until(lambda: name in [worker["worker"] for worker in hub.get("/workers")["items"]], 20, f"{name} lives")
+    await until(lambda: name in [worker["worker"] for worker in hub.get("/workers")["items"]], 60, f"{name} lives")
     assert told(hub, "scale", "noop=1")["leaving"] == [name]
-    await until(lambda: name not in hub.units(), 20, f"{name} is gone")
+    await until(lambda: name not in hub.units(), 60, f"{name} is gone")
     with pytest.raises(ProcessLookupError):
         os.kill(dead, signal.SIG_DFL)
     refused = hub.cli("scale", "noop+coding=1")

@@ -167,7 +167,7 @@ class Told:
             await self.nc.flush()
             return any("permissions violation" in word and f'"{subject.lower()}"' in word for word in self.refused)
 
-        await until(said, 10, f"{subject} is refused")
+        await until(said, 60, f"{subject} is refused")
 
 
 @asynccontextmanager

@@ -126,7 +126,7 @@ async def test_the_server_listens_for_clients_alone(tmp_path: Path) -> None:
     try:
         assert server.process is not None
         told = data.run / f"nats-server_{server.process.pid}.ports"
-        await until(told.exists, 10, "the server tells its ports")
+        await until(told.exists, 60, "the server tells its ports")
         assert not json.loads(told.read_text()).get("monitoring")
         assert b"monitor" not in data.log_file("nats").read_bytes().lower()
     finally:

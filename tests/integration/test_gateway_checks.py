@@ -12,13 +12,14 @@ from nats.aio.client import Client
 
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_runtime.embedded.servers.nats import NatsServer
-from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.operations.registry import SURVEY, registered
 from agenthub_runtime.remotes.credentials import NO_ACCESS, GitAccess
 from agenthub_worker.environment.provision import Environments
 from agenthub_worker.sandbox.port import ExecResult
 from agenthub_worker.sandbox.scripted import ScriptedCall, ScriptedSandbox
 from agenthub_worker.workspace.surveying import Surveyor
+from tests.support.fleet import say
 from tests.support.gateway import Gateway, running_gateway, settings
 from tests.support.git_hosts import TOKEN, a_host, a_repository, git
 
@@ -54,7 +55,7 @@ async def a_worker(bus: Client, folder: Path, access: GitAccess = NO_ACCESS) -> 
     variables = {"PATH": str(node.parent)}
     environments = Environments(folder / "environments", ScriptedSandbox(nothing_runs), variables, folder / "home")
     surveyor = Surveyor(access, environments)
-    await NatsFleet(bus).publish(WorkerStatus(worker="Worker-1", instance="i", types=tuple(AGENT_TYPES), slots=1))
+    await say(bus, WorkerStatus(worker="Worker-1", instance="i", types=tuple(AGENT_TYPES), slots=1))
     orders = {SURVEY: surveyor.survey}
     try:
         async with registered(bus, "worker", instance="Worker-1", description="", orders=orders):
@@ -157,7 +158,7 @@ async def test_nobody_there_to_look_is_no_refusal(gateway: Gateway, bus: Client,
     assert found["repository"]["surveyed"] is False
     assert any("no worker lives" in words for words in found["warnings"])
     assert any("No worker serves planner" in words for words in found["warnings"])
-    await NatsFleet(bus).publish(WorkerStatus(worker="Worker-9", instance="i", types=("coding",), slots=1))
+    await say(bus, WorkerStatus(worker="Worker-9", instance="i", types=("coding",), slots=1))
     found = await checked(gateway, repository=str(folder))
     assert any("Worker-9 did not say" in words for words in found["warnings"]), "one that is gone"
 

@@ -517,7 +517,7 @@ async def test_without_the_bus_nothing_is_accepted_and_afterwards_everything_goe
         again = await gateway.client.post("/api/v1/goals", json={"goal": "x"}, headers={"Idempotency-Key": "k"})
         return again.status_code == 202
 
-    await until(accepted, deadline_s=20)
+    await until(accepted, deadline_s=60)
 
 
 async def test_what_looks_like_a_secret_is_stored_as_a_reference_and_stays_beside_the_log(

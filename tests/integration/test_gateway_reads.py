@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import jsonschema
 import pytest
 from nats.aio.client import Client
@@ -90,7 +91,8 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(gateway: Gateway
 
 
 async def test_a_reader_ahead_of_the_read_models_is_told_so(gateway: Gateway) -> None:
-    response = await gateway.client.get("/api/v1/goals", params={"after": 999})
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=60) as client:
+        response = await client.get("/api/v1/goals", params={"after": 999})
     assert (response.status_code, response.json()["type"]) == (503, "/problems/projection-behind")
     assert response.headers["retry-after"] == "1"
 

@@ -45,7 +45,7 @@ async def over(desk: Desk, *faults: str, ended: Event | None = None) -> None:
 
 async def next_ended(bus: Client, desk: Desk, folder: Path, *habits: Habit, resumes: int = 0) -> tuple[Event, int]:
     """How the next attempt ends on a server with these habits, and how many calls it made."""
-    async with OddModel(*habits) as model, running_worker(bus, model, folder, idle_timeout_s=0.3):
+    async with OddModel(*habits) as model, running_worker(bus, model, folder, idle_timeout_s=2.0):
         attempt = await desk.order(resumes=resumes)
         ended = await desk.ended(attempt=attempt)
     return ended, len(model.requests)

@@ -19,9 +19,10 @@ from agenthub_orchestrator.queues.queue_keeper import keep_queues
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.jetstream.declared import create_missing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from tests.support.deciding import deciding
+from tests.support.fleet import say
 from tests.support.scripted import accepted, completes, goal_id, store
 from tests.support.until import until
 
@@ -45,7 +46,7 @@ async def watched(bus: Client, *workers: WorkerStatus) -> AsyncIterator[EventLog
     log, clock = JetStreamEventLog(bus), Hasty()
     await create_missing(bus)
     for status in workers:
-        await NatsFleet(bus).publish(status)
+        await say(bus, status)
     async with deciding(bus) as follower:
         watching = asyncio.create_task(keep_queues(follower, NatsQueues(bus), clock))
         try:
@@ -64,7 +65,7 @@ async def ordered(log: EventLog, count: int) -> list[Event]:
         found = await of(log, TaskEnqueued)
         return found if len(found) >= count else []
 
-    return await until(enough, 20, f"{count} orders are in the log")
+    return await until(enough, 60, f"{count} orders are in the log")
 
 
 async def played(bus: Client, log: EventLog) -> None:
@@ -143,7 +144,7 @@ async def claimed(bus: Client, log: EventLog) -> TaskEnqueued:
         order = delivery.recorded.event
         assert isinstance(order, TaskEnqueued)
         holding = (f"{goal_id(1)}.{order.task_id}.{order.attempt}",)
-        await NatsFleet(bus).publish(msgspec.structs.replace(STATUS, holding=holding))
+        await say(bus, msgspec.structs.replace(STATUS, holding=holding))
         started = TaskStarted(
             task_id=order.task_id,
             attempt=1,
@@ -172,7 +173,7 @@ async def test_a_claimed_order_that_is_lost_with_its_worker_is_ordered_again_and
         (again,) = (await ordered(log, 3))[2:]
         assert isinstance(again, TaskEnqueued)
         assert again.task_id != held.task_id
-        await NatsFleet(bus).publish(STATUS)
+        await say(bus, STATUS)
         (again,) = (await ordered(log, 4))[3:]
         assert isinstance(again, TaskEnqueued)
         assert (again.task_id, again.attempt, again.retry_count) == (held.task_id, 1, 0)
@@ -185,10 +186,10 @@ async def test_a_goal_whose_workers_do_not_run_asks_for_them(bus: Client) -> Non
         async def asked() -> list[Event]:
             return await of(log, AgentBlocked)
 
-        (question,) = await until(asked, 20, "people are asked for a worker")
+        (question,) = await until(asked, 60, "people are asked for a worker")
         assert isinstance(question, AgentBlocked)
         assert question.question.startswith("No running worker serves `coding`")
-        await NatsFleet(bus).publish(STATUS)
+        await say(bus, STATUS)
 
 
 async def test_the_question_says_why_a_worker_could_not_start(bus: Client) -> None:
@@ -199,6 +200,6 @@ async def test_the_question_says_why_a_worker_could_not_start(bus: Client) -> No
         async def asked() -> list[Event]:
             return await of(log, AgentBlocked)
 
-        (question,) = await until(asked, 20, "people are asked for a worker")
+        (question,) = await until(asked, 60, "people are asked for a worker")
         assert isinstance(question, AgentBlocked)
         assert question.question.endswith("Worker w cannot start: Can't mount proc")

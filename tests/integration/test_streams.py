@@ -98,7 +98,7 @@ async def test_what_a_killed_server_held_in_memory_is_declared_again(nats_server
     async def whole() -> bool:
         return await diff_assets(nc) == []
 
-    await until(whole, 10, "every stream is there again")
+    await until(whole, 60, "every stream is there again")
     keeping.cancel()
     await nc.close()
 
@@ -110,7 +110,7 @@ async def test_a_consumer_that_somebody_deleted_is_declared_again(bus: Client) -
     async def whole() -> bool:
         return await diff_assets(bus) == []
 
-    await until(whole, 10, "the consumer is there again")
+    await until(whole, 60, "the consumer is there again")
     keeping.cancel()
 
 

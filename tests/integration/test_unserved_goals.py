@@ -11,7 +11,8 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.fleet import WorkerStatus
+from tests.support.fleet import say
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings, write
 from tests.support.until import until
 
@@ -43,7 +44,7 @@ async def test_a_goal_tells_which_workers_its_orders_lack_until_one_runs(gateway
     (listed,) = (await gateway.get("/api/v1/goals"))["items"]
     assert listed["why"] == []
 
-    await NatsFleet(bus).publish(WorkerStatus(worker="W", instance="i", types=("planner", "testing"), slots=1))
+    await say(bus, WorkerStatus(worker="W", instance="i", types=("planner", "testing"), slots=1))
 
     async def nothing_lacks() -> bool:
         return bool((await gateway.get(f"/api/v1/goals/{goal_id}"))["why"] == [])
@@ -55,7 +56,7 @@ async def test_a_goal_tells_why_a_worker_could_not_start(gateway: Gateway, bus: 
     goal_id = (await gateway.submit())["goal_id"]
     seq = await ordered(bus, goal_id, "t-a", "coding")
     broken = WorkerStatus(worker="w7", instance="", types=("coding",), slots=0, problem="Can't mount proc")
-    await NatsFleet(bus).publish(broken)
+    await say(bus, broken)
 
     async def told() -> list[Any]:
         why = (await gateway.get(f"/api/v1/goals/{goal_id}", after=seq))["why"]
@@ -67,7 +68,7 @@ async def test_a_goal_tells_why_a_worker_could_not_start(gateway: Gateway, bus: 
 
 async def test_a_goal_whose_orders_are_taken_lacks_nobody(gateway: Gateway, bus: Client) -> None:
     goal_id = (await gateway.submit())["goal_id"]
-    await NatsFleet(bus).publish(WorkerStatus(worker="W", instance="i", types=("coding",), slots=1))
+    await say(bus, WorkerStatus(worker="W", instance="i", types=("coding",), slots=1))
     seq = await ordered(bus, goal_id, "t-a", "coding")
 
     async def heard() -> bool:

@@ -50,7 +50,7 @@ async def test_a_passing_fault_is_tried_again_and_costs_no_attempt(
     await desk.accept()
     async with (
         script(WRITE, DONE) as model,
-        running_worker(bus, model, tmp_path, idle_timeout_s=0.5),
+        running_worker(bus, model, tmp_path, idle_timeout_s=2.0),
     ):
         # The SDK tries once more by itself, so only more than that reaches the loop.
         model.faults.add(Fault(kind=kind, turn=1, times=2))

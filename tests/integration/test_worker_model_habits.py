@@ -280,7 +280,7 @@ async def test_the_third_hung_call_in_a_row_asks_a_person(bus: Client, tmp_path:
 
 async def test_two_hung_calls_are_got_over(bus: Client, tmp_path: Path) -> None:
     write = stream(use(EDIT, WRITE, id_="w"))
-    ended, _, _ = await ended_on(bus, tmp_path, hangs, hangs, write, hangs, hangs, reports(), idle_timeout_s=0.3)
+    ended, _, _ = await ended_on(bus, tmp_path, hangs, hangs, write, hangs, hangs, reports(), idle_timeout_s=2.0)
     assert isinstance(ended, TaskCompleted), ended
 
 
@@ -355,7 +355,7 @@ PASSING: dict[str, Habit] = {
 
 @pytest.mark.parametrize("habit", PASSING)
 async def test_trouble_that_passes_costs_no_attempt(bus: Client, tmp_path: Path, habit: str) -> None:
-    ended, desk, _ = await ended_on(bus, tmp_path, PASSING[habit], reports(), idle_timeout_s=0.5)
+    ended, desk, _ = await ended_on(bus, tmp_path, PASSING[habit], reports(), idle_timeout_s=2.0)
     assert isinstance(ended, TaskCompleted), ended
     assert len(await desk.of(TaskStarted)) == 1
 
@@ -371,11 +371,11 @@ async def test_odd_text_is_stored_and_the_run_goes_on(bus: Client, tmp_path: Pat
 async def test_a_slow_server_brings_its_result(bus: Client, tmp_path: Path) -> None:
     async def slow(writer: asyncio.StreamWriter) -> None:
         for piece in (answer(b""), *(framed([event]) for event in events(use("report_result", REPORT)))):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.4)
             writer.write(piece)
             await writer.drain()
 
-    ended, _, model = await ended_on(bus, tmp_path, slow, idle_timeout_s=0.8)
+    ended, _, model = await ended_on(bus, tmp_path, slow, idle_timeout_s=2.5)
     assert isinstance(ended, TaskCompleted), ended
     assert len(model.requests) == 1
     assert ended.usage.input_tokens == USAGE["input_tokens"]

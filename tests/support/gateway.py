@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -22,12 +23,14 @@ from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_orchestrator.projector.app import project
-from agenthub_runtime.jetstream.fleet import FollowerStatus, NatsFleet
+from agenthub_runtime.jetstream.fleet import FollowerStatus
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.settings.records import GatewaySettings, LogSettings
+from tests.support.fleet import say
 from tests.support.following import BACKOFF
 from tests.support.until import until
 
+_PATIENCE_S = 60.0
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 
@@ -45,6 +48,20 @@ def settings(nats_url: str, database_url: str, **more: Any) -> GatewaySettings:
         "log": LogSettings(format="json", level="warning", otlp_endpoint=""),
     }
     return GatewaySettings(**{**wanted, **more})
+
+
+class Reader(httpx2.AsyncClient):
+    """A client as a caller should be: what is told that the read models are behind asks again."""
+
+    async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
+        """The answer to a request, or the last one after a minute of `projection-behind`."""
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            response = await super().send(request, **more)
+            if request.method != "GET" or response.status_code != 503 or time.monotonic() > end:
+                return response
+            if b"/problems/projection-behind" not in await response.aread():
+                return response
 
 
 class Gateway:
@@ -96,7 +113,7 @@ async def running_gateway(
         try:
             await until(lambda: server.started or serving.done(), what="the server listens")
             await until(lambda: hub.feed.started, what="the live feed follows")
-            async with httpx2.AsyncClient(base_url=url, timeout=20, **client) as http:
+            async with Reader(base_url=url, timeout=60, **client) as http:
                 yield Gateway(url, http, hub)
         finally:
             hub.feed.close()
@@ -107,9 +124,7 @@ async def running_gateway(
 
 async def orchestrated(nc: Client, *, position: int = 0, caught_up: bool = True) -> None:
     """Say as an orchestrator does that it runs; the server keeps it for 15 s."""
-    status = FollowerStatus(instance="test", position=position, caught_up=caught_up)
-    await NatsFleet(nc).publish_follower(status)
-    await nc.flush()
+    await say(nc, FollowerStatus(instance="test", position=position, caught_up=caught_up))
 
 
 @contextlib.asynccontextmanager

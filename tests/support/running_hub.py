@@ -184,7 +184,7 @@ class RunningHub:
 
     async def back(self, service: str, dead: int) -> None:
         """Wait until a service that was killed runs again."""
-        await until(lambda: self.units()[service].pid not in (None, dead), 20, f"{service} runs again")
+        await until(lambda: self.units()[service].pid not in (None, dead), 60, f"{service} runs again")
 
     def living(self) -> list[str]:
         """Command lines of all processes that belong to this hub's folder, its supervisor left out."""

@@ -72,8 +72,8 @@ class Heartbeat:
     def start(self) -> None:
         """Begin to beat; call it on the worker's loop."""
         self._home = asyncio.get_running_loop()
-        self._ticker = self._home.create_task(self._tick())
         self._thread.start()
+        self._ticker = self._home.create_task(self._tick())
 
     async def while_beating(self, work: Coroutine[Any, Any, None]) -> None:
         """Await `work`, and cancel it when the heartbeat ends before it: then raises `HeartbeatLost`."""
@@ -104,9 +104,11 @@ class Heartbeat:
             await asyncio.to_thread(self._thread.join, _JOIN_WITHIN_S)
 
     async def _tick(self) -> None:
-        while True:
+        while self._thread.is_alive():
             self._moved = time.monotonic()
             await asyncio.sleep(TICK_S)
+        # Whatever ended the thread, also where it could not say so itself.
+        self._ended.set()
 
     def _main(self) -> None:
         try:
