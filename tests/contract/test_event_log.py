@@ -76,10 +76,14 @@ async def store(log: EventLog, one: Draft) -> int:
 
 async def fill(log: EventLog, count: int, *, goal_id: str = GOAL) -> None:
     """One event on each of `count` tasks."""
-    results = await asyncio.gather(
-        *(log.append(draft(noted(), task_id=f"t-{number}", goal_id=goal_id), STAMP) for number in range(count))
-    )
-    assert all(isinstance(result, Stored) for result in results)
+    for start in range(0, count, 100):
+        results = await asyncio.gather(
+            *(
+                log.append(draft(noted(), task_id=f"t-{number}", goal_id=goal_id), STAMP)
+                for number in range(start, min(count, start + 100))
+            )
+        )
+        assert all(isinstance(result, Stored) for result in results)
 
 
 async def taken(log: EventLog, after: int = 0, subjects: tuple[str, ...] = ("evt.>",)) -> list[Recorded]:

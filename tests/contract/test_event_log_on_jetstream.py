@@ -41,10 +41,12 @@ async def events(nc: Client) -> AsyncIterator[Client]:
 
 async def fill(store: JetStreamEventLog, first: int, count: int) -> None:
     """One event on each of `count` tasks, acknowledged."""
-    results = await asyncio.gather(
-        *(store.append(draft(noted(), task_id=f"t-{number}"), STAMP) for number in range(first, first + count))
-    )
-    assert all(isinstance(result, Stored) for result in results), results
+    numbers = range(first, first + count)
+    for start in range(0, count, 100):
+        results = await asyncio.gather(
+            *(store.append(draft(noted(), task_id=f"t-{number}"), STAMP) for number in numbers[start : start + 100])
+        )
+        assert all(isinstance(result, Stored) for result in results), results
 
 
 class Watcher:

@@ -75,10 +75,10 @@ async def test_a_projector_that_stands_still_makes_the_hub_not_ready(
     wanted = settings(nats_server.authorised_url, database_url)
     async with running_gateway(wanted) as gateway:
         gateway.hub.lag._stuck_after_s = 1.0
-        await orchestrated(bus)
         async with running_projector(log, database_url):
             answer = await gateway.submit()
             await gateway.get("/api/v1/goals", after=answer["sequence"])
+            await orchestrated(bus)
             assert (await check(gateway, "projection"))[:2] == (200, True)
         await gateway.submit()
 

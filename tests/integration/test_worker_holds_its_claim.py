@@ -124,7 +124,7 @@ async def test_a_note_is_put_before_the_next_model_call(bus: Client, tmp_path: P
         await until(lambda: model.requests, 30, "a run")
         await until(_say_note(desk), 30, "the note")
         await until(
-            lambda: any("use tabs" in str(r.body["messages"]) for r in model.requests), 10, "the note read"
+            lambda: any("use tabs" in str(r.body["messages"]) for r in model.requests), 60, "the note read"
         )
         noted.set()
         ended = await desk.ended()

@@ -69,7 +69,7 @@ async def test_a_retry_is_linked_to_the_attempt_before_and_a_failure_says_its_cl
         await desk.order()
         assert isinstance(await desk.ended(attempt=2), TaskFailed)
         failed, again = await until(
-            lambda: found if len(found := processed(exporter)) == 2 else [], 10, "both ended"
+            lambda: found if len(found := processed(exporter)) == 2 else [], 60, "both ended"
         )
 
     assert failed.attributes is not None
