@@ -87,7 +87,7 @@ async def test_cancelling_kills_the_group(sandbox: Sandbox, tmp_path: Path) -> N
     run = asyncio.create_task(
         sandbox.run("echo go; sleep 75318", workspace=tmp_path, timeout_s=60, on_output=lambda _: started.set())
     )
-    await asyncio.wait_for(started.wait(), 20)
+    await asyncio.wait_for(started.wait(), 60)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run

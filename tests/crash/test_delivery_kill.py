@@ -36,7 +36,7 @@ async def test_a_delivery_that_was_killed_is_ended_by_the_next_worker_and_nothin
         folder, settings = tmp_path / "one", settings_of(host)
         async with by_task() as model, doomed_worker(nats_server, model, folder, place, 1, **settings) as one:
             await goal.order(request=True)
-            assert await asyncio.wait_for(one.wait(), 40) == -signal.SIGKILL
+            assert await asyncio.wait_for(one.wait(), 120) == -signal.SIGKILL
         await hand_back(bus, goal.desk, "deliver-1")
         async with goal.worker():
             ended = await goal.desk.ended("deliver-1", deadline_s=120)
@@ -57,7 +57,7 @@ async def test_a_delivery_that_was_killed_while_it_merged_its_target_has_merged_
         folder, settings = tmp_path / "one", settings_of(host)
         async with by_task() as model, doomed_worker(nats_server, model, folder, place, 1, **settings) as one:
             await goal.order()
-            assert await asyncio.wait_for(one.wait(), 40) == -signal.SIGKILL
+            assert await asyncio.wait_for(one.wait(), 120) == -signal.SIGKILL
         await hand_back(bus, goal.desk, "deliver-1")
         async with goal.worker():
             assert isinstance(await goal.desk.ended("deliver-1", deadline_s=120), TaskParked)
@@ -81,7 +81,7 @@ async def test_an_agent_that_was_killed_while_it_settled_a_conflict_is_followed_
         folder, settings = tmp_path / "one", settings_of(host)
         async with settled as model, doomed_worker(nats_server, model, folder, place, 1, **settings) as one:
             await goal.order_merge()
-            assert await asyncio.wait_for(one.wait(), 40) == -signal.SIGKILL
+            assert await asyncio.wait_for(one.wait(), 120) == -signal.SIGKILL
         await hand_back(bus, goal.desk, "merge-deliver-1-1")
         async with goal.worker(merge_deliver_1_1=[write("x.py", "x = 5\n"), DONE]):
             ended = await goal.desk.ended("merge-deliver-1-1", deadline_s=120)

@@ -96,7 +96,7 @@ async def test_i2_a_killed_worker_is_succeeded_without_a_turn_repeated_and_with_
     async with ScriptedModelServer([ScriptedReplies({"*": [play]})]) as model:
         async with doomed_worker(nats_server, model, tmp_path / "one", place, 1) as process:
             await desk.order()
-            assert await asyncio.wait_for(process.wait(), 40) == -signal.SIGKILL
+            assert await asyncio.wait_for(process.wait(), 120) == -signal.SIGKILL
         await hand_back(bus, desk)
         async with running_worker(bus, model, tmp_path / "two", name="Heir"):
             ended = await desk.ended(deadline_s=120)
@@ -139,7 +139,7 @@ async def test_a_worker_killed_while_it_appended_knowledge_does_not_append_it_tw
     async with ScriptedModelServer([ScriptedReplies({"*": [play]})]) as model:
         async with doomed_worker(nats_server, model, tmp_path / "one", "after-event-of-tool", 1) as process:
             await desk.order()
-            assert await asyncio.wait_for(process.wait(), 40) == -signal.SIGKILL
+            assert await asyncio.wait_for(process.wait(), 120) == -signal.SIGKILL
         assert len(await desk.of(KnowledgeRecorded)) == 1
         await hand_back(bus, desk)
         async with running_worker(bus, model, tmp_path / "two", name="Heir"):
@@ -199,6 +199,6 @@ async def test_a_worker_without_a_model_refuses_to_start_and_names_the_setting(n
         env={"PATH": os.environ["PATH"], "NATS_URL": nats_server.authorised_url},
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert b"ANTHROPIC_API_KEY" in said

@@ -37,7 +37,7 @@ class Observed:
     def __init__(self, hub: RunningHub, traces: Traces, prometheus: str) -> None:
         self.hub = hub
         self.traces = traces
-        self.http = httpx2.Client(base_url=prometheus, timeout=20, trust_env=False)
+        self.http = httpx2.Client(base_url=prometheus, timeout=60, trust_env=False)
         self.completed = hub.submit(SAMPLE)
         self.cancelled = hub.submit({"goal": "Build a price calculator with VAT", "requirements": ["Unit tests"]})
 

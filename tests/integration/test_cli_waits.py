@@ -43,7 +43,7 @@ async def gateway(log: JetStreamEventLog, nats_server: NatsServer, database_url:
 
 
 async def cli(gateway: Gateway, *words: str) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(run_cli, *words, env={"AGENTHUB_URL": gateway.url}, timeout=20)
+    return await asyncio.to_thread(run_cli, *words, env={"AGENTHUB_URL": gateway.url}, timeout=60)
 
 
 @asynccontextmanager

@@ -161,7 +161,7 @@ async def test_waiting_for_a_plan_ends_when_the_planner_asks_a_person(
     gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     question = AgentBlocked(question="Which shop?", task_id="plan-1", attempt=1)
-    response = await asyncio.wait_for(_submitted_and_then(gateway, log, "plan-1", question), 15)
+    response = await asyncio.wait_for(_submitted_and_then(gateway, log, "plan-1", question), 60)
     assert (response.status_code, response.json()["status"]) == (202, "accepted")
 
 

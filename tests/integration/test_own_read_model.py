@@ -58,7 +58,7 @@ async def test_it_counts_the_whole_history_and_goes_on_where_it_stopped(
 
     def count(until: int) -> list[tuple[str, int, int]]:
         with start(nats_url=nats_server.authorised_url, file=file) as running:
-            running.wait(until, timeout=20)
+            running.wait(until, timeout=60)
             rows: list[tuple[str, int, int]] = running.view.rows()
             return rows
 

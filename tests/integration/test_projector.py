@@ -467,7 +467,7 @@ def test_a_projector_that_is_told_of_no_database_refuses_by_the_settings_name() 
         env={**clean_environment(), "NATS_URL": "nats://127.0.0.1:1"},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert refused.returncode == 1

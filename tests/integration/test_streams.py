@@ -118,4 +118,4 @@ async def test_timers_without_their_consumer_are_told_and_not_asked_for_without_
     await bus.jetstream().delete_consumer(STREAM, DURABLE)
     async with aclosing(NatsTimers(bus).fired()) as fired:
         with pytest.raises(StoreUnavailable, match="Due timers"):
-            await asyncio.wait_for(anext(fired), 5)
+            await asyncio.wait_for(anext(fired), 60)

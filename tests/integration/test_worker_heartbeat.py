@@ -70,7 +70,7 @@ async def test_a_worker_whose_loop_hangs_for_long_is_given_up(
     time.sleep(2.0)  # noqa: ASYNC251  the loop is blocked on purpose
     try:
         with pytest.raises(HeartbeatLost, match="not moved"):
-            await asyncio.wait_for(beating.while_beating(forever()), 10)
+            await asyncio.wait_for(beating.while_beating(forever()), 60)
     finally:
         await beating.stop()
 
@@ -101,7 +101,7 @@ async def test_a_worker_that_may_not_beat_is_stopped(nats_server: NatsServer) ->
     beating.start()
     try:
         with pytest.raises(HeartbeatLost, match="credentials"):
-            await asyncio.wait_for(beating.while_beating(forever()), 20)
+            await asyncio.wait_for(beating.while_beating(forever()), 60)
     finally:
         await beating.stop()
 
@@ -109,7 +109,7 @@ async def test_a_worker_that_may_not_beat_is_stopped(nats_server: NatsServer) ->
 async def test_a_worker_whose_work_ends_is_not_held_up_by_its_heartbeat(nats_server: NatsServer) -> None:
     beating = Heartbeat(nats_server.authorised_url, dict, status)
     beating.start()
-    await asyncio.wait_for(beating.while_beating(asyncio.sleep(0)), 5)
+    await asyncio.wait_for(beating.while_beating(asyncio.sleep(0)), 60)
     await beating.stop()
 
 
@@ -117,14 +117,14 @@ async def test_a_worker_process_whose_heartbeat_dies_ends_with_an_error(
     nats_server: NatsServer, bus: Client
 ) -> None:
     process = await started("tests.support.heartless_worker", nats_server)
-    _, told = await asyncio.wait_for(process.communicate(), 40)
+    _, told = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 1, told.decode()
     assert "worker: The heartbeat has ended" in told.decode()
 
 
 async def test_a_worker_process_whose_loop_never_moves_again_is_killed(nats_server: NatsServer) -> None:
     process = await started("tests.support.hanging_worker", nats_server)
-    _, told = await asyncio.wait_for(process.communicate(), 40)
+    _, told = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == -signal.SIGKILL, told.decode()
 
 
