@@ -102,5 +102,5 @@ class ClusterHub:
     async def leader_of(self, stream: str) -> str:
         """The server that leads a stream, such as `nats-2`; empty while there is none."""
         async with self.bus() as nc:
-            answer = msgspec.json.decode((await nc.request(f"$JS.API.STREAM.INFO.{stream}", timeout=5)).data)
+            answer = msgspec.json.decode((await nc.request(f"$JS.API.STREAM.INFO.{stream}", timeout=30)).data)
         return str(answer.get("cluster", {}).get("leader", ""))

@@ -48,7 +48,7 @@ async def check_whole(hub: ClusterHub, goal_id: str) -> None:
 
 async def streams(hub: ClusterHub) -> list[dict[str, Any]]:
     async with hub.bus() as nc:
-        answer = await nc.request("$JS.API.STREAM.LIST", b"{}", timeout=5)
+        answer = await nc.request("$JS.API.STREAM.LIST", b"{}", timeout=30)
     listed: list[dict[str, Any]] = msgspec.json.decode(answer.data)["streams"]
     return listed
 
