@@ -42,3 +42,7 @@ class AgentAnswered(Event, frozen=True, kw_only=True, tag="agent.answered"):
     text: str = ""
     option: str = ""
     edits: TaskEdits = TaskEdits()
+
+
+EVENTS: tuple[type[Event], ...] = (AgentBlocked, AgentEscalated, AgentAnswered)
+CLOSES_ATTEMPT: tuple[type[Event], ...] = (AgentBlocked,)

@@ -198,3 +198,27 @@ class SealRecorded(Event, frozen=True, kw_only=True, tag="seal.recorded"):
     up_to_seq: int
     messages: int
     sha256: str
+
+
+EVENTS: tuple[type[Event], ...] = (
+    GoalAccepted,
+    GoalPlanned,
+    GoalPlanRejected,
+    GoalPlanApproved,
+    GoalReplanned,
+    GoalReadyForReview,
+    GoalApproved,
+    GoalReworkRequested,
+    GoalTestsRequested,
+    GoalCompleted,
+    GoalFailed,
+    GoalCancelled,
+    GoalPaused,
+    GoalResumed,
+    GoalDeadlinePassed,
+    GoalStalled,
+    GoalBudgetRaised,
+    GoalReprioritized,
+    GoalErased,
+    SealRecorded,
+)

@@ -76,3 +76,12 @@ class NotificationChannelClosed(Event, frozen=True, kw_only=True, tag="notificat
     recipient: str
     reason: str
     by: str = ""
+
+
+EVENTS: tuple[type[Event], ...] = (
+    NotificationPlanned,
+    NotificationSent,
+    NotificationFailed,
+    NotificationChannelOpened,
+    NotificationChannelClosed,
+)
