@@ -222,3 +222,11 @@ EVENTS: tuple[type[Event], ...] = (
     GoalErased,
     SealRecorded,
 )
+BY_ORCHESTRATOR: tuple[type[Event], ...] = (
+    *(GoalPlanned, GoalPlanRejected, GoalReplanned, GoalPaused, GoalReadyForReview),
+    *(GoalCompleted, GoalFailed, GoalDeadlinePassed, GoalStalled, SealRecorded),
+)
+BY_GATEWAY: tuple[type[Event], ...] = (
+    *(GoalAccepted, GoalApproved, GoalReworkRequested, GoalCancelled, GoalPaused, GoalResumed),
+    *(GoalTestsRequested, GoalBudgetRaised, GoalReprioritized, GoalErased, GoalPlanApproved, GoalReplanned),
+)
