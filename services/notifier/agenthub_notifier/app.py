@@ -17,10 +17,8 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.notification import Channel
 from agenthub_events.errors import AgenthubError
 from agenthub_events.ports import Clock, EventLog
-from agenthub_notifier.channels.apprise import AppriseSender
 from agenthub_notifier.channels.contract import ChannelSender
-from agenthub_notifier.channels.email import EmailSender
-from agenthub_notifier.channels.webhook import WebhookSender
+from agenthub_notifier.channels.senders import AppriseSender, EmailSender, WebhookSender
 from agenthub_notifier.domain.delivery import PAUSES_S
 from agenthub_notifier.domain.planning import WINDOW, NotifierPolicy
 from agenthub_notifier.orders import orders
