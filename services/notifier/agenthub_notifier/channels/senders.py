@@ -1,4 +1,4 @@
-"""The ways to recipients: by mail server, by signed webhook, by whatever apprise reaches."""
+"""The senders of notifications, one a channel, and how each is made of the settings."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ import aiosmtplib
 import httpx2
 from standardwebhooks import Webhook
 
+from agenthub_events.channels import ChannelName
 from agenthub_events.ports import Clock
 from agenthub_events.rules.network import is_public
-from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, Parcel, Refused, SendResult
+from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, ChannelSender, Parcel, Refused, SendResult
 from agenthub_notifier.content.mail import bytes_of, mail_of
 from agenthub_notifier.content.webhook import webhook_body
 from agenthub_notifier.content.wording import subject_of, text_of
 from agenthub_runtime.settings.mail_server import MailServer
+from agenthub_runtime.settings.records import NotifierSettings
 
 _REFUSED_FOR_GOOD = range(550, 555)
 _GONE = 410
@@ -168,3 +170,12 @@ def _result(answer: httpx2.Response) -> SendResult:
     if answer.status_code == _GONE:
         return Refused(reason="HTTP 410: the recipient is gone", hopeless=True, gone=True)
     return Refused(reason=f"HTTP {answer.status_code} {answer.text[:_SHOWN]}".strip())
+
+
+def senders_of(settings: NotifierSettings, clock: Clock) -> dict[ChannelName, ChannelSender]:
+    """The sender of every channel."""
+    return {
+        "email": EmailSender(settings.mail_server, settings.mail_from, clock),
+        "webhook": WebhookSender(settings.webhook_secrets, clock, allows_private=settings.webhook_private),
+        "apprise": AppriseSender(),
+    }
