@@ -35,9 +35,9 @@ def parse_recipient(text: str) -> Recipient:
     scheme, is_url, _ = given.lower().partition("://")
     if is_url and not _SCHEME.fullmatch(scheme):
         raise InvalidInput(f"`{shown(given)}` is no address: use {_FORMS}, or one of apprise", field="notify")
-    channel = channel_of(scheme if is_url else "")
+    channel = channel_of(given)
     name = channel.name_of(given)
-    # A mailbox hides nothing: there the name is the address.
+    # Without a scheme nothing is hidden: there the name is the address.
     return Recipient(channel=channel.name, name=name, address=given if is_url else name)
 
 
