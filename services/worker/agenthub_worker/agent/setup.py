@@ -36,7 +36,8 @@ from agenthub_worker.domain.prompt import system_prompt
 from agenthub_worker.errors import ProviderMissing
 from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.lease.journal import Journal
-from agenthub_worker.llm.providers import Provider, open_client, provider_for
+from agenthub_worker.llm.providers import Provider, provider_for
+from agenthub_worker.llm.wires import open_client
 from agenthub_worker.tools.contract import ToolContext
 from agenthub_worker.tools.registry import REPAIRS, definitions, offered
 from agenthub_worker.workspace.workspace import Workspace

@@ -22,7 +22,8 @@ from agenthub_worker.errors import ProviderMissing
 from agenthub_worker.llm.client import is_loopback
 from agenthub_worker.llm.faults import WRONG_API, answer_fault, connection_fault, wrong_api
 from agenthub_worker.llm.pricing import PRICES_AS_OF, price_is_known
-from agenthub_worker.llm.providers import Provider, open_client
+from agenthub_worker.llm.providers import Provider
+from agenthub_worker.llm.wires import open_client
 
 if TYPE_CHECKING:
     import httpx2

@@ -1,4 +1,4 @@
-"""Chooses the provider of a worker, its client, and the model of an agent, from settings."""
+"""Chooses the provider of a worker, and the model of an agent, from settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from agenthub_runtime.settings.records import HubSettings, WorkerSettings
-from agenthub_worker.domain.model import OpenModelClient
 from agenthub_worker.errors import ProviderMissing
 
 ProviderName: TypeAlias = Literal["anthropic", "local", "rehearsal"]
@@ -112,18 +111,6 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             chosen = agent_file_model
         chosen = chosen or DEFAULT_MODELS.get(agent_type, DEFAULT_MODELS["coding"])
         return MODEL_ALIASES.get(chosen, chosen)
-
-
-def open_client(provider: Provider, *, idle_timeout_s: float | None = None) -> OpenModelClient:
-    """The client that speaks the provider's wire.
-
-    `idle_timeout_s`: how long the server may send nothing before a call counts as hung; None: as it is usual.
-    """
-    match provider.name:
-        case "anthropic" | "local" | "rehearsal":
-            from agenthub_worker.llm.client import MessagesClient
-
-            return MessagesClient(provider, idle_timeout_s=idle_timeout_s)
 
 
 def provider_for(settings: WorkerSettings | HubSettings, types: Iterable[str]) -> Provider:
