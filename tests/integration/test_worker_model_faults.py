@@ -17,7 +17,7 @@ from agenthub_events.rules.budget import Spent
 from agenthub_events.runs import Nudge, ToolIntent, ToolReceipt, TurnIntent, TurnReply
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_worker.domain.next_step import Bounds
-from agenthub_worker.domain.run import UNSTICK
+from agenthub_worker.domain.stuck_detection import UNSTICK
 from agenthub_worker.rehearsal.faults import Fault, FaultName
 from agenthub_worker.rehearsal.scripted import Reply, ScriptedReplies
 from agenthub_worker.rehearsal.server import ScriptedModelServer

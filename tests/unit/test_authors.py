@@ -12,6 +12,7 @@ import pytest
 
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.base import Event
+from agenthub_events.catalogue import REGISTRY
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.goal import GoalCancelled
@@ -38,6 +39,7 @@ from agenthub_orchestrator.domain.state.goal import GoalState, initial
 from agenthub_replay.history import GoalHistory, StoredMessage
 from agenthub_replay.positions import every_position, story
 from agenthub_replay.verifying import verify
+from agenthub_runtime.bus_users.rights import rights_of, users_of
 from tests.replay.goals import FILES, history_of, name_of
 from tests.support.publishing import WORKERS, publishers
 
@@ -305,3 +307,14 @@ def test_a_type_writes_what_ends_in_it_and_verdicts_are_for_those_who_judge() ->
         assert not publishers(subject_of(GOAL, "_", kind)) & WORKERS
         assert not publishers(subject_of(GOAL, "t-a", kind, "coding", "x"))
         assert not publishers(subject_of(GOAL, "t-a", kind, "*"))
+
+
+def test_every_event_may_be_written_by_somebody() -> None:
+    granted = {
+        ".".join(subject.split(".")[3:5])
+        for user in users_of()
+        if (rights := rights_of(user)) is not None
+        for subject in rights.publish
+        if subject.startswith("evt.")
+    }
+    assert granted >= REGISTRY.keys()

@@ -33,7 +33,8 @@ from agenthub_worker.domain.next_step import (
     TellInterrupted,
     next_step,
 )
-from agenthub_worker.domain.run import CUT_OFF, INTERRUPTED, REPAIR, UNSTICK, Run
+from agenthub_worker.domain.run import CUT_OFF, INTERRUPTED, REPAIR, Run
+from agenthub_worker.domain.stuck_detection import UNSTICK
 from agenthub_worker.tools.registry import ENDINGS, REPAIRS
 
 BOUNDS = Bounds(repairs=REPAIRS, max_turns=30, max_errors=5, max_total_tokens=10_000)

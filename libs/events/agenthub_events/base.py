@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import msgspec
 
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets, may_need_redaction, redact
 from agenthub_events.subjects import aggregate_of, event_id, subject_of
-
-if TYPE_CHECKING:
-    from agenthub_events.ports import Recorded
 
 Metadata: TypeAlias = Mapping[str, str]
 
@@ -50,6 +47,15 @@ def type_of(kind: type[Event]) -> str:
     return str(kind.__struct_config__.tag)
 
 
+class Placed(Protocol):
+    """Something with a place in the log."""
+
+    @property
+    def seq(self) -> int:
+        """Its sequence there."""
+        ...
+
+
 class Fence(msgspec.Struct, frozen=True):
     """The end of an aggregate as a writer knows it: the sequence of its last message, and how many it holds."""
 
@@ -60,7 +66,7 @@ class Fence(msgspec.Struct, frozen=True):
         """The fence after one more message, stored at `seq`."""
         return Fence(seq, self.count + 1)
 
-    def after(self, tail: Sequence[Recorded]) -> Fence:
+    def after(self, tail: Sequence[Placed]) -> Fence:
         """The fence after these messages of the aggregate, in the order of the log."""
         return Fence(tail[-1].seq, self.count + len(tail)) if tail else self
 

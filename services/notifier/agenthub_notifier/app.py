@@ -14,13 +14,9 @@ import structlog
 import uvloop
 from nats.aio.client import Client
 
-from agenthub_events.catalogue.notification import Channel
 from agenthub_events.errors import AgenthubError
-from agenthub_events.ports import Clock, EventLog
-from agenthub_notifier.channels.apprise import AppriseSender
-from agenthub_notifier.channels.contract import ChannelSender
-from agenthub_notifier.channels.email import EmailSender
-from agenthub_notifier.channels.webhook import WebhookSender
+from agenthub_events.ports import EventLog
+from agenthub_notifier.channels.senders import senders_of
 from agenthub_notifier.domain.delivery import PAUSES_S
 from agenthub_notifier.domain.planning import WINDOW, NotifierPolicy
 from agenthub_notifier.orders import orders
@@ -88,7 +84,7 @@ async def notify(
         event_log,
         stories_of(settings, event_log),
         Recipients(event_log, (*settings.recipients, *settings.escalation)),
-        channels_of(settings, clock),
+        senders_of(settings, clock),
         clock=clock,
         ids=ids,
         pauses_s=pace.pauses_s,
@@ -129,15 +125,6 @@ def stories_of(settings: NotifierSettings, event_log: EventLog) -> Stories:
     if settings.link_key and settings.public_url:
         links = LinkSigner(settings.link_key, settings.public_url)
     return Stories(event_log, links, public_url=settings.public_url)
-
-
-def channels_of(settings: NotifierSettings, clock: Clock) -> dict[Channel, ChannelSender]:
-    """The ways to recipients."""
-    return {
-        "email": EmailSender(settings.mail_server, settings.mail_from, clock),
-        "webhook": WebhookSender(settings.webhook_secrets, clock, allows_private=settings.webhook_private),
-        "apprise": AppriseSender(),
-    }
 
 
 def main(env: Mapping[str, str]) -> None:

@@ -9,12 +9,12 @@ import structlog
 
 from agenthub_events.base import Draft, Event, Fence
 from agenthub_events.catalogue.notification import (
-    Channel,
     NotificationChannelClosed,
     NotificationFailed,
     NotificationPlanned,
     NotificationSent,
 )
+from agenthub_events.channels import ChannelName
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock, Delivery, EventLog, Ids, Recorded, Stamp, Unavailable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB, parse_subject
@@ -44,7 +44,7 @@ class Sender:
         event_log: EventLog,
         stories: Stories,
         recipients: Recipients,
-        channels: Mapping[Channel, ChannelSender],
+        channels: Mapping[ChannelName, ChannelSender],
         *,
         clock: Clock,
         ids: Ids,

@@ -11,6 +11,7 @@ from agenthub_events.catalogue import agent as a
 from agenthub_events.catalogue import goal as g
 from agenthub_events.catalogue import money as m
 from agenthub_events.catalogue.notification import NotificationPlanned, Occasion
+from agenthub_events.channels import CHANNELS
 from agenthub_events.errors import AgenthubError
 from agenthub_events.notifications.interventions import blocker_reason
 from agenthub_events.ports import EventLog, Recorded
@@ -47,7 +48,7 @@ class Stories:
             stories=stories,
             is_rehearsal=any([await self._is_rehearsal(goal_id) for goal_id in sorted(goals)]),
             hub_url=self._public_url,
-            unsubscribe=self._link("unsubscribe", planned) if planned.channel == "email" else "",
+            unsubscribe=self._link("unsubscribe", planned) if CHANNELS[planned.channel].unsubscribes else "",
         )
 
     async def is_moot(self, planned: NotificationPlanned) -> bool:
@@ -121,7 +122,7 @@ class Stories:
 
     def _story_link(self, story: Story, planned: NotificationPlanned) -> str:
         purpose = _PURPOSES.get(story.kind)
-        if purpose is None or planned.channel == "webhook":
+        if purpose is None or CHANNELS[planned.channel].is_program:
             return self._public_url
         seq = story.question_seq or story.seq
         return self._link(purpose, planned, goal_id=story.goal_id, task_id=story.task_id, seq=seq)

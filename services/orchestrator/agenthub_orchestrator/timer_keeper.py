@@ -1,4 +1,4 @@
-"""Setting the timers that goals wish for; they fire even when every orchestrator was down in between."""
+"""Setting the timers that goals request; they fire even when every orchestrator was down in between."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from agenthub_runtime.following import Backoff
 
 log = structlog.get_logger(__name__)
 
-# Changes of a goal come in bursts: its wishes are looked at once a burst.
+# Changes of a goal come in bursts: its requests are looked at once a burst.
 SETTLE_S = 0.2
-# A timer that runs for long is set only when it is still wished for after this: short tasks then cost no write.
+# A timer that runs for long is set only when it is still requested after this: short tasks then cost no write.
 PATIENCE_S = 5.0
 
 
@@ -51,12 +51,12 @@ class TimerKeeper:
         self._patient = asyncio.Event()
 
     def touch(self, goal_id: str) -> None:
-        """The goal has changed; its wishes are looked at in a moment."""
+        """The goal has changed; its requests are looked at in a moment."""
         self._touched[goal_id] = None
         self._news.set()
 
     def has_fired(self, kind: str, goal_id: str, task_id: str) -> None:
-        """The timer is no longer there; it is set again when it is still wished for at the next look."""
+        """The timer is no longer there; it is set again when it is still requested at the next look."""
         self._known.get(goal_id, {}).pop((kind, task_id), None)
 
     async def run(self) -> None:

@@ -42,3 +42,10 @@ class AgentAnswered(Event, frozen=True, kw_only=True, tag="agent.answered"):
     text: str = ""
     option: str = ""
     edits: TaskEdits = TaskEdits()
+
+
+EVENTS: tuple[type[Event], ...] = (AgentBlocked, AgentEscalated, AgentAnswered)
+CLOSES_ATTEMPT: tuple[type[Event], ...] = (AgentBlocked,)
+BY_WORKERS: tuple[type[Event], ...] = (AgentBlocked,)
+BY_ORCHESTRATOR: tuple[type[Event], ...] = (AgentBlocked, AgentAnswered, AgentEscalated)
+BY_GATEWAY: tuple[type[Event], ...] = (AgentAnswered,)

@@ -59,3 +59,7 @@ class GateFailed(GateVerdict, frozen=True, kw_only=True, tag="gate.failed"):
     blocking: bool = True
     needs_person: bool = False
     cause: str = ""
+
+
+EVENTS: tuple[type[Event], ...] = (GatePassed, GateFailed)
+CLOSES_ATTEMPT: tuple[type[Event], ...] = EVENTS

@@ -198,3 +198,35 @@ class SealRecorded(Event, frozen=True, kw_only=True, tag="seal.recorded"):
     up_to_seq: int
     messages: int
     sha256: str
+
+
+EVENTS: tuple[type[Event], ...] = (
+    GoalAccepted,
+    GoalPlanned,
+    GoalPlanRejected,
+    GoalPlanApproved,
+    GoalReplanned,
+    GoalReadyForReview,
+    GoalApproved,
+    GoalReworkRequested,
+    GoalTestsRequested,
+    GoalCompleted,
+    GoalFailed,
+    GoalCancelled,
+    GoalPaused,
+    GoalResumed,
+    GoalDeadlinePassed,
+    GoalStalled,
+    GoalBudgetRaised,
+    GoalReprioritized,
+    GoalErased,
+    SealRecorded,
+)
+BY_ORCHESTRATOR: tuple[type[Event], ...] = (
+    *(GoalPlanned, GoalPlanRejected, GoalReplanned, GoalPaused, GoalReadyForReview),
+    *(GoalCompleted, GoalFailed, GoalDeadlinePassed, GoalStalled, SealRecorded),
+)
+BY_GATEWAY: tuple[type[Event], ...] = (
+    *(GoalAccepted, GoalApproved, GoalReworkRequested, GoalCancelled, GoalPaused, GoalResumed),
+    *(GoalTestsRequested, GoalBudgetRaised, GoalReprioritized, GoalErased, GoalPlanApproved, GoalReplanned),
+)

@@ -26,3 +26,6 @@ class LogReleased(Event, frozen=True, kw_only=True, tag="log.released"):
     aggregate: str
     goal_id: str
     message_seq: int
+
+
+EVENTS: tuple[type[Event], ...] = (LogQuarantined, LogReleased)

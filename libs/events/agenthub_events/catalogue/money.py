@@ -51,3 +51,6 @@ class BudgetExceeded(Event, frozen=True, kw_only=True, tag="budget.exceeded"):
     limit: str
     value: float
     used: float
+
+
+EVENTS: tuple[type[Event], ...] = (LlmCalled, BudgetReserved, BudgetSettled, BudgetExceeded)

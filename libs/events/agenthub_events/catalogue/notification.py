@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from agenthub_events.base import Event, Record
+from agenthub_events.channels import ChannelName
 
-Channel: TypeAlias = Literal["email", "webhook", "apprise"]
 NotificationKind: TypeAlias = Literal[
     "question", "reminder", "plan", "review", "completed", "failed", "stalled", "budget"
 ]
@@ -32,7 +32,7 @@ class NotificationPlanned(Event, frozen=True, kw_only=True, tag="notification.pl
     `recipient` is a name that shows no credential; the settings say how it is reached.
     """
 
-    channel: Channel
+    channel: ChannelName
     recipient: str
     occasions: tuple[Occasion, ...]
     round: int = 1
@@ -42,7 +42,7 @@ class NotificationPlanned(Event, frozen=True, kw_only=True, tag="notification.pl
 class NotificationSent(Event, frozen=True, kw_only=True, tag="notification.sent"):
     """The recipient's server has taken the message; `answer` is what it said."""
 
-    channel: Channel
+    channel: ChannelName
     recipient: str
     round: int
     attempt: int
@@ -53,7 +53,7 @@ class NotificationSent(Event, frozen=True, kw_only=True, tag="notification.sent"
 class NotificationFailed(Event, frozen=True, kw_only=True, tag="notification.failed"):
     """A try that the recipient's server did not take. Without `retry_at` it was the last one."""
 
-    channel: Channel
+    channel: ChannelName
     recipient: str
     round: int
     attempt: int
@@ -64,7 +64,7 @@ class NotificationFailed(Event, frozen=True, kw_only=True, tag="notification.fai
 class NotificationChannelOpened(Event, frozen=True, kw_only=True, tag="notification.channel_opened"):
     """From here on `recipient` is told; what was over before is not."""
 
-    channel: Channel
+    channel: ChannelName
     recipient: str
     by: str = ""
 
@@ -72,7 +72,16 @@ class NotificationChannelOpened(Event, frozen=True, kw_only=True, tag="notificat
 class NotificationChannelClosed(Event, frozen=True, kw_only=True, tag="notification.channel_closed"):
     """`recipient` is told nothing more: its server said that it is gone, or a person unsubscribed."""
 
-    channel: Channel
+    channel: ChannelName
     recipient: str
     reason: str
     by: str = ""
+
+
+EVENTS: tuple[type[Event], ...] = (
+    NotificationPlanned,
+    NotificationSent,
+    NotificationFailed,
+    NotificationChannelOpened,
+    NotificationChannelClosed,
+)

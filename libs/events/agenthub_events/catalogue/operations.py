@@ -35,3 +35,6 @@ class QueueResumed(Event, frozen=True, kw_only=True, tag="queue.resumed"):
 
     agent_type: AgentType
     by: str = ""
+
+
+EVENTS: tuple[type[Event], ...] = (MaintenanceStarted, MaintenanceEnded, QueuePaused, QueueResumed)

@@ -90,3 +90,13 @@ class ScheduleSkipped(Event, frozen=True, kw_only=True, tag="schedule.skipped"):
     due: datetime
     goal_id: str
     missed: int = 0
+
+
+EVENTS: tuple[type[Event], ...] = (
+    ScheduleAdded,
+    SchedulePaused,
+    ScheduleResumed,
+    ScheduleRemoved,
+    ScheduleRan,
+    ScheduleSkipped,
+)

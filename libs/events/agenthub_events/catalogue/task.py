@@ -234,3 +234,28 @@ class MergeConflicted(Event, frozen=True, kw_only=True, tag="merge.conflicted"):
     summary: str = ""
     usage: Usage = Usage()
     target: str = ""
+
+
+EVENTS: tuple[type[Event], ...] = (
+    TaskEnqueued,
+    TaskStarted,
+    TaskCompleted,
+    TaskFailed,
+    TaskTimedOut,
+    TaskParked,
+    TaskRetryScheduled,
+    TaskCancelled,
+    TaskSkipped,
+    TaskDeadLettered,
+    TaskRequeued,
+    TaskDiscarded,
+    TaskProposed,
+    TaskNoted,
+    KnowledgeRecorded,
+    MergeDone,
+    MergeConflicted,
+)
+CLOSES_ATTEMPT: tuple[type[Event], ...] = (
+    *(TaskCompleted, TaskFailed, TaskTimedOut, TaskParked, TaskCancelled, TaskSkipped, TaskDeadLettered),
+    MergeConflicted,
+)

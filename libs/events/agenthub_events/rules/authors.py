@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from agenthub_events.base import Event
+from agenthub_events.base import Event, type_of
+from agenthub_events.catalogue import agent
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.errors import InvalidSubject
@@ -23,7 +24,8 @@ from agenthub_events.task_ids import gate_of
 
 OF_TASKS = (
     *("task.started", "task.completed", "task.failed", "task.timed_out", "task.parked", "task.proposed"),
-    *("llm.called", "knowledge.recorded", "merge.conflicted", "agent.blocked"),
+    *("llm.called", "knowledge.recorded", "merge.conflicted"),
+    *map(type_of, agent.BY_WORKERS),
 )
 """What every worker writes about its task."""
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from agenthub_events.agent_types import AGENT_TYPES, AgentType
+from agenthub_events.base import type_of
+from agenthub_events.catalogue import agent, goal
 from agenthub_events.gates import GATES
 from agenthub_events.rules import authors
 from agenthub_events.rules.schedules import BY_SCHEDULE
@@ -31,22 +33,24 @@ _ARTIFACTS = ("$O.ARTIFACTS.C.>", "$O.ARTIFACTS.M.>")
 _BY_ORCHESTRATOR = (
     *("task.enqueued.*.*", "task.completed", "task.failed", "task.timed_out", "task.parked", "task.cancelled"),
     *("task.skipped", "task.retry_scheduled", "task.dead_lettered"),
-    *("agent.blocked", "agent.answered", "agent.escalated"),
+    *map(type_of, agent.BY_ORCHESTRATOR),
 )
 _OF_GOALS_BY_ORCHESTRATOR = (
-    *("goal.planned", "goal.plan_rejected", "goal.replanned", "goal.paused", "goal.ready_for_review"),
-    *("goal.completed", "goal.failed", "goal.deadline_passed", "goal.stalled", "seal.recorded"),
+    *map(type_of, goal.BY_ORCHESTRATOR),
     # What a forked goal has from its parent, the orchestrator says.
     *("budget.settled", "budget.granted", "budget.exceeded", "log.quarantined", "log.released", "merge.done"),
     # Goals that a schedule begins say so in their subject: no other can come from here.
     f"goal.accepted.{BY_SCHEDULE}",
 )
 _OF_SCHEDULES_BY_ORCHESTRATOR = ("schedule.ran", "schedule.skipped")
-_BY_GATEWAY = ("task.noted", "task.requeued", "task.discarded", "agent.answered", "notification.planned")
+_BY_GATEWAY = (
+    *("task.noted", "task.requeued", "task.discarded"),
+    *map(type_of, agent.BY_GATEWAY),
+    "notification.planned",
+)
 _OF_GOALS_BY_GATEWAY = (
-    *("goal.accepted", "goal.approved", "goal.rework_requested", "goal.cancelled", "goal.paused", "goal.resumed"),
-    *("goal.tests_requested", "goal.budget_raised", "goal.reprioritized", "goal.erased", "goal.plan_approved"),
-    *("goal.replanned", "notification.channel_opened", "notification.channel_closed"),
+    *map(type_of, goal.BY_GATEWAY),
+    *("notification.channel_opened", "notification.channel_closed"),
 )
 _OF_HUB_BY_GATEWAY = (
     *("maintenance.started", "maintenance.ended", "queue.paused", "queue.resumed"),

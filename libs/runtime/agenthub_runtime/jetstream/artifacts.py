@@ -6,7 +6,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,6 +41,17 @@ class _Info(msgspec.Struct, frozen=True):
 
 
 _INFO = msgspec.json.Decoder(_Info)
+
+
+@contextmanager
+def _reading(digest: str) -> Iterator[None]:
+    """Say in words of the port what the client raises."""
+    try:
+        yield
+    except (NotFoundError, ObjectNotFoundError) as error:
+        raise ArtifactMissing(f"No object `{digest}` is stored; it may have been swept by retention") from error
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The artifact store did not give object `{digest[:12]}`: {error}") from error
 
 
 def _place_of(digest: str) -> str:
@@ -80,7 +91,7 @@ class JetStreamArtifacts:
 
     async def get(self, digest: str) -> bytes:
         """The object of this digest. Raises `ArtifactMissing` or `StoreUnavailable`."""
-        try:
+        with _reading(digest):
             store = await self._bucket()
             for _ in range(_LOOKS):
                 info = await store.get_info(digest)
@@ -88,12 +99,6 @@ class JetStreamArtifacts:
                 data = b"".join(piece.data for piece in pieces)
                 if digest_of(data) == digest:
                     return data
-        except (NotFoundError, ObjectNotFoundError) as error:
-            raise ArtifactMissing(
-                f"No object `{digest}` is stored; it may have been swept by retention"
-            ) from error
-        except (NatsError, TimeoutError) as error:
-            raise StoreUnavailable(f"The artifact store did not give object `{digest[:12]}`: {error}") from error
         raise ArtifactMissing(f"Object `{digest}` is damaged: pieces of it are gone")
 
     async def get_all(self, digests: Collection[str]) -> dict[str, bytes]:
@@ -115,18 +120,12 @@ class JetStreamArtifacts:
 
     async def get_file(self, digest: str, path: Path) -> None:
         """Write the object of this digest into a file. Raises `ArtifactMissing` or `StoreUnavailable`."""
-        try:
+        with _reading(digest):
             store = await self._bucket()
             for _ in range(_LOOKS):
                 info = await store.get_info(digest)
                 if await self._write_to(path, info.nuid or "", info.size or 0) == digest:
                     return
-        except (NotFoundError, ObjectNotFoundError) as error:
-            raise ArtifactMissing(
-                f"No object `{digest}` is stored; it may have been swept by retention"
-            ) from error
-        except (NatsError, TimeoutError) as error:
-            raise StoreUnavailable(f"The artifact store did not give object `{digest[:12]}`: {error}") from error
         raise ArtifactMissing(f"Object `{digest}` is damaged: pieces of it are gone")
 
     async def _write_to(self, path: Path, place: str, size: int) -> str:

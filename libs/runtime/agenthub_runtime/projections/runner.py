@@ -68,7 +68,7 @@ class Changes(Protocol):
 
 
 class AsyncProjection(ABC):
-    """The asyncio twin of the eventsourcing library's `Projection`: turns batches of events into rows."""
+    """The asyncio counterpart of the eventsourcing library's `Projection`: turns batches of events into rows."""
 
     name: str
     topics: tuple[str, ...] = ("evt.>",)

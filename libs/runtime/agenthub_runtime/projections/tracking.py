@@ -24,7 +24,7 @@ class Generation(NamedTuple):
 
 
 class AsyncpgTrackingRecorder:
-    """The asyncio twin of the eventsourcing library's `TrackingRecorder`, for one generation.
+    """The asyncio counterpart of the eventsourcing library's `TrackingRecorder`, for one generation.
 
     Stricter than the library: a position moves only from the value that its runner has seen, so that two runners
     never both believe that they wrote the same events, and nobody skips any.

@@ -302,12 +302,12 @@ _person(a.AgentAnswered, lambda e, _: f"Answered ({e.action}){_because(e.option 
 
 
 @_says(n.NotificationSent)
-def _told(event: n.NotificationSent, _: Names) -> Told:
+def _notified(event: n.NotificationSent, _: Names) -> Told:
     return NOTIFIER, f"Told {event.recipient}"
 
 
 @_says(n.NotificationFailed)
-def _not_told(event: n.NotificationFailed, _: Names) -> Told:
+def _not_notified(event: n.NotificationFailed, _: Names) -> Told:
     then = "given up" if event.retry_at is None else f"again at {event.retry_at:%H:%M:%S}"
     return NOTIFIER, f"Could not tell {event.recipient} ({then}){_because(event.reason)}"
 

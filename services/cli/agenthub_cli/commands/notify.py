@@ -133,13 +133,13 @@ def _recipients(to: list[str] | None, data_dir: Path | None) -> tuple[NotifierSe
 
 
 async def _sent(settings: NotifierSettings, recipients: list[Recipient]) -> list[tuple[Recipient, SendResult]]:
-    from agenthub_notifier.app import channels_of
     from agenthub_notifier.channels.contract import Parcel
+    from agenthub_notifier.channels.senders import senders_of
     from agenthub_notifier.content.story import Occurrence, Story
     from agenthub_runtime.clock import SystemClock, SystemIds
 
     clock = SystemClock()
-    ways = channels_of(settings, clock)
+    senders = senders_of(settings, clock)
     cause = "Whoever reads this is reached. Nothing happened, and nothing is to be done."
     story = Story(kind="test", seq=0, goal_id="", goal="", cause=cause, link=settings.public_url)
     occurrence = Occurrence(stories=(story,), hub_url=settings.public_url)
@@ -147,5 +147,5 @@ async def _sent(settings: NotifierSettings, recipients: list[Recipient]) -> list
         Parcel(recipient=recipient, occurrence=occurrence, message_id=SystemIds().token(), at=clock.now())
         for recipient in recipients
     ]
-    results = await asyncio.gather(*(ways[parcel.recipient.channel].send(parcel) for parcel in parcels))
+    results = await asyncio.gather(*(senders[parcel.recipient.channel].send(parcel) for parcel in parcels))
     return list(zip(recipients, results, strict=True))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from agenthub_events.catalogue.notification import (
-    Channel,
     NotificationChannelClosed,
     NotificationChannelOpened,
     NotificationPlanned,
 )
+from agenthub_events.channels import ChannelName
 from agenthub_events.errors import CommandRefused
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB
@@ -79,7 +79,7 @@ def channel_events(records: Sequence[Recorded]) -> dict[str, ChannelEvent]:
     return last
 
 
-def _channel_of(recipient: str) -> Channel:
+def _channel_of(recipient: str) -> ChannelName:
     return "email" if "@" in recipient else "webhook"
 
 

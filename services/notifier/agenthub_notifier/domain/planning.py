@@ -9,6 +9,7 @@ from itertools import groupby
 import msgspec
 
 from agenthub_events.catalogue.notification import NotificationKind, NotificationPlanned
+from agenthub_events.channels import CHANNELS
 from agenthub_events.notifications.quiet_hours import QuietHours
 from agenthub_events.notifications.recipients import Recipient, notification_key
 from agenthub_events.subjects import HUB
@@ -103,7 +104,7 @@ def _grouped(
             for recipient in _lacks(state, policy, goal, matter):
                 lacking.setdefault(recipient, []).append(matter)
     for recipient, matters in lacking.items():
-        is_program = recipient.channel == "webhook"
+        is_program = CHANNELS[recipient.channel].is_program
         yield (
             recipient,
             [

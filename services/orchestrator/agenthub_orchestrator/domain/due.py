@@ -39,7 +39,7 @@ class Due(msgspec.Struct, frozen=True):
 
 
 class Fired(msgspec.Struct, frozen=True):
-    """A timer that has fired, as an input: `kind`, `task_id` (`_` for the goal) and `ref` are those of its wish.
+    """A timer that has fired, as an input: `kind`, `task_id` (`_` for the goal) and `ref` are as requested.
 
     The kind `advisory` is no timer: the server has given up delivering the order of attempt `ref` of the task. Nor
     are `lost`, `unserved` and `queued`: they say of the order `ref` (its sequence) that no queue has it any more,
@@ -55,8 +55,8 @@ class Fired(msgspec.Struct, frozen=True):
 class TimerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A timer that should be set. Either `due` is a date, or the timer is to run `after_s` seconds from now on.
 
-    There is at most one wish for each (kind, task); a changed `ref` means that the timer has to be moved. A
-    wish with `after_s` counts from the moment when the fold has first shown it.
+    There is at most one request for each (kind, task); a changed `ref` means that the timer has to be moved. A
+    request with `after_s` counts from the moment when the fold has first shown it.
     """
 
     kind: TimerKind

@@ -47,22 +47,10 @@ IGNORED: frozenset[type[Event]] = frozenset(
         money.BudgetReserved,
         money.BudgetSettled,
         money.BudgetExceeded,
-        n.NotificationPlanned,
-        n.NotificationSent,
-        n.NotificationFailed,
-        n.NotificationChannelOpened,
-        n.NotificationChannelClosed,
+        *n.EVENTS,
         # Readers ask the log itself for them.
-        ops.MaintenanceStarted,
-        ops.MaintenanceEnded,
-        ops.QueuePaused,
-        ops.QueueResumed,
-        sch.ScheduleAdded,
-        sch.SchedulePaused,
-        sch.ScheduleResumed,
-        sch.ScheduleRemoved,
-        sch.ScheduleRan,
-        sch.ScheduleSkipped,
+        *ops.EVENTS,
+        *sch.EVENTS,
     }
 )
 """Events that no handler takes in."""

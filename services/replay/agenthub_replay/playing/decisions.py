@@ -243,7 +243,9 @@ def _fired_by_hint(state: GoalState, group: list[_Decided]) -> frozenset[Fired]:
     if not hints:
         return frozenset()
     return frozenset(
-        Fired(wish.kind, wish.task_id, wish.ref) for wish in timers_of(state) if (wish.kind, wish.task_id) in hints
+        Fired(asked.kind, asked.task_id, asked.ref)
+        for asked in timers_of(state)
+        if (asked.kind, asked.task_id) in hints
     )
 
 

@@ -37,6 +37,7 @@ from agenthub_worker.errors import ProviderMissing
 from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.lease.journal import Journal
 from agenthub_worker.llm.providers import Provider, provider_for
+from agenthub_worker.llm.wires import open_client
 from agenthub_worker.tools.contract import ToolContext
 from agenthub_worker.tools.registry import REPAIRS, definitions, offered
 from agenthub_worker.workspace.workspace import Workspace
@@ -181,14 +182,12 @@ class AgentSetup:
 
 
 def open_agent_setup(settings: WorkerSettings, types: Sequence[str]) -> AgentSetup:
-    """The crew that these settings describe. Raises `ProviderMissing` unless all of `types` is `noop`."""
+    """The agents that these settings describe. Raises `ProviderMissing` unless all of `types` is `noop`."""
     hub_agents = hub_files(settings.data_dir)
     if all(agent_type == "noop" for agent_type in types):
         return AgentSetup(None, None, hub_agents)
-    from agenthub_worker.llm.client import MessagesClient
-
     provider = provider_for(settings, types)
-    client = MessagesClient(provider, idle_timeout_s=settings.model_idle_s)
+    client = open_client(provider, idle_timeout_s=settings.model_idle_s)
     return AgentSetup(provider, client, hub_agents, close=client.aclose)
 
 

@@ -117,6 +117,14 @@ class ModelClient(Protocol):
         ...
 
 
+class OpenModelClient(ModelClient, Protocol):
+    """A client with connections of its own."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        ...
+
+
 def with_own_ids(content: Sequence[Block], used: Collection[str], name: str) -> list[Block]:
     """`content` with an id of our own for every call whose id is missing or was used before.
 

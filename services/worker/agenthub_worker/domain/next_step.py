@@ -9,8 +9,8 @@ import msgspec
 
 from agenthub_events.catalogue.values import FailureClass
 from agenthub_events.runs import ToolIntent
-from agenthub_worker.domain.run import REPAIR, UNSTICK, Call, Run
-from agenthub_worker.domain.stuck_detection import SAME_CALLS
+from agenthub_worker.domain.run import REPAIR, Call, Run
+from agenthub_worker.domain.stuck_detection import UNSTICK
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +83,7 @@ def next_step(run: Run, bounds: Bounds) -> NextStep:
         return failed
     if run.calls:
         return RunTool(run.calls[0])
-    if run.repeats >= SAME_CALLS:
+    if run.watch.is_stuck:
         return _stuck(run)
     if run.needs_repair:
         if run.repaired:
@@ -117,11 +117,11 @@ def _stop_failure(reason: str) -> Fail:
 
 
 def _stuck(run: Run) -> NextStep:
-    if not run.unstuck:
+    if not run.watch.warned:
         return Say(UNSTICK)
     return GetHelp(
         "The agent repeats the same call with the same result and makes no progress. How should it go on?",
-        f"Repeated {run.repeats} times after a warning. The last result began: {_last_text(run)[:500]}",
+        f"Repeated {run.watch.repeats} times after a warning. The last result began: {_last_text(run)[:500]}",
     )
 
 

@@ -27,7 +27,7 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
-    """No result; the ladder decides what is tried next."""
+    """No result; the rule of retries decides what is tried next."""
 
     failure_class: FailureClass
     reason: str

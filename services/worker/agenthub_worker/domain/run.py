@@ -28,15 +28,11 @@ from agenthub_events.runs import (
     TurnReply,
     kept_id,
 )
-from agenthub_worker.domain.stuck_detection import signature_of
+from agenthub_worker.domain.stuck_detection import UNSTICK, CallWatch
 
 REPAIR = (
     "You ended your turn without a final tool call, so nothing was handed in. Go on with the task, and end with"
     " the tool that reports the result."
-)
-UNSTICK = (
-    "You have made the same call with the same result several times. Step back: say what you learned from it, then"
-    " try another way, or ask a person with `ask_human` when you cannot go on."
 )
 INTERRUPTED = (
     "Interrupted: the worker that ran this call was lost before the call had ended. Its changes since the last"
@@ -118,9 +114,7 @@ class Run:
         self.same_faults = 0
         self.needs_repair = False
         self.repaired = False
-        self.unstuck = False
-        self.repeats = 0
-        self._seen: Counter[str] = Counter()
+        self.watch = CallWatch()
         self.closed = ""
 
     @property
@@ -251,7 +245,8 @@ class Run:
         self.open_call = None
         if self.calls and self.calls[0].tool_use_id == step.tool_use_id:
             call = self.calls.popleft()
-            self._watch_for_loops(call, step)
+            has_changed = step.commit not in ("", self.commit)
+            self.watch.see(call.name, call.input, step.text, has_changed=has_changed)
         self._result(step.tool_use_id, step.text, is_error=step.is_error)
         if step.kept:
             self.kept[kept_id(step.kept)] = step.kept
@@ -264,19 +259,12 @@ class Run:
             self.errors = 0
             self.shown.extend(step.shown)
 
-    def _watch_for_loops(self, call: Call, step: ToolReceipt) -> None:
-        if step.commit and step.commit != self.commit:
-            self._seen.clear()
-        name = signature_of(call.name, call.input, step.text)
-        self._seen[name] += 1
-        self.repeats = self._seen[name]
-
     def _nudge(self, step: Nudge) -> None:
         self._user.append(_text(step.text))
         if step.note_seq:
             self.notes.add(step.note_seq)
         elif step.text == UNSTICK:
-            self.unstuck, self.repeats = True, 0
+            self.watch.warn()
         elif step.text == REPAIR:
             self.repaired, self.needs_repair = True, False
 

@@ -19,14 +19,14 @@ from agenthub_runtime.agents.load import built_in_files, hub_files, load_agents
 from agenthub_runtime.jetstream.fleet import ModelReport
 from agenthub_worker.domain.model import ModelFault, ModelRequest
 from agenthub_worker.errors import ProviderMissing
-from agenthub_worker.llm.client import MessagesClient, is_loopback
+from agenthub_worker.llm.client import is_loopback
 from agenthub_worker.llm.faults import WRONG_API, answer_fault, connection_fault, wrong_api
 from agenthub_worker.llm.pricing import PRICES_AS_OF, price_is_known
+from agenthub_worker.llm.providers import Provider
+from agenthub_worker.llm.wires import open_client
 
 if TYPE_CHECKING:
     import httpx2
-
-    from agenthub_worker.llm.providers import Provider
 
 _PATIENCE_S = 10.0
 # The hub waits 32 s for all of it.
@@ -106,7 +106,7 @@ async def _count(provider: Provider, model: str) -> httpx2.Response:
 
 
 async def _one_token(provider: Provider, model: str) -> str:
-    client = MessagesClient(provider, idle_timeout_s=_ONE_TOKEN_PATIENCE_S)
+    client = open_client(provider, idle_timeout_s=_ONE_TOKEN_PATIENCE_S)
     request = ModelRequest(model=model, system="", messages=[{"role": "user", "content": _ASKED}], max_tokens=1)
     try:
         await client.complete(request, on_activity=lambda _: None)

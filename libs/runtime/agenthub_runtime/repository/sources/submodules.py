@@ -52,14 +52,14 @@ async def submodules_of(git: Git, commit: str) -> list[Submodule]:
     """Those that the tree of a commit pins itself. Raises `RepositoryError`."""
     listed = await git.run("ls-tree", "-r", "-z", "--full-tree", checked(commit), limit=_LISTING_BYTES)
     lines = [line.split("\t", 1) for line in listed.fields() if line.startswith(f"{_LINK} ")]
-    pinned = {path: described.split()[2] for described, path in lines}
+    pinned = {path: entry.split()[2] for entry, path in lines}
     if not pinned:
         return []
-    told = await _told(git, commit)
-    return [Submodule(path=path, commit=id_, **told.get(path, {})) for path, id_ in pinned.items()]
+    described = await _described(git, commit)
+    return [Submodule(path=path, commit=id_, **described.get(path, {})) for path, id_ in pinned.items()]
 
 
-async def _told(git: Git, commit: str) -> dict[str, dict[str, str]]:
+async def _described(git: Git, commit: str) -> dict[str, dict[str, str]]:
     """Names and addresses by path, as `.gitmodules` of the commit has them."""
     asked = ("config", "--blob", f"{commit}:{_RULES}", "--null", "--get-regexp", _FIELD)
     output = await git.run(*asked, codes=range(256))

@@ -12,13 +12,13 @@ from msgspec import Meta
 
 from agenthub_events.base import Event
 from agenthub_events.catalogue.notification import (
-    Channel,
     NotificationChannelClosed,
     NotificationFailed,
     NotificationKind,
     NotificationPlanned,
     NotificationSent,
 )
+from agenthub_events.channels import ChannelName
 from agenthub_gateway.api.access import PortsParam
 from agenthub_gateway.api.command import CallerParam, accepted, command
 from agenthub_gateway.api.payloads.requests import EmptyBody
@@ -44,7 +44,7 @@ class NotificationView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     goal_id: str
-    channel: Channel
+    channel: ChannelName
     recipient: str
     kinds: tuple[NotificationKind, ...]
     state: Literal["planned", "retrying", "sent", "failed"]
@@ -64,7 +64,7 @@ class NotificationList(msgspec.Struct, frozen=True):
 class RecipientView(msgspec.Struct, frozen=True, kw_only=True):
     """A recipient; `is_open`: it is told. `reason` says why not."""
 
-    channel: Channel
+    channel: ChannelName
     recipient: str
     is_open: bool
     since: datetime

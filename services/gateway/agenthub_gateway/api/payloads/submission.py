@@ -10,6 +10,7 @@ import msgspec
 
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.values import Constraints, PlanTask, ProjectCheck
+from agenthub_events.channels import CHANNELS
 from agenthub_events.errors import InvalidInput, InvalidPlan
 from agenthub_events.notifications.recipients import parse_recipient
 from agenthub_events.redaction import redact_text
@@ -80,12 +81,12 @@ def _recipient(text: str, place: str) -> str:
         recipient = parse_recipient(text)
     except InvalidInput as error:
         raise InvalidInput(str(error), field=place) from None
-    if recipient.channel == "apprise":
+    if not CHANNELS[recipient.channel].in_goals:
         raise InvalidInput(
             "A goal names e-mail addresses and webhooks; what apprise reaches is named in AGENTHUB_NOTIFY",
             field=place,
         )
-    if recipient.channel == "webhook" and (redact_text(text) != text or "@" in urlsplit(text).netloc):
+    if recipient.channel != "email" and (redact_text(text) != text or "@" in urlsplit(text).netloc):
         raise InvalidInput(
             "This address holds what looks like a credential, which no event keeps: name it in AGENTHUB_NOTIFY",
             field=place,

@@ -47,7 +47,7 @@ def enqueue(
     answered: Answered | None = None,
     by_person: bool = False,
 ) -> bool:
-    """Put the next attempt of a task on the desk; False when its aggregate takes no draft now."""
+    """Add the next attempt of a task to the decision; False when its aggregate takes no draft now."""
     if not decision.is_free(task_id):
         return False
     state = decision.state

@@ -19,7 +19,7 @@ from agenthub_orchestrator.domain.rules.gates import pass_gates, run_requested_t
 from agenthub_orchestrator.domain.rules.planning import inherit, plan, prepare
 from agenthub_orchestrator.domain.rules.repairs import add_proposed, repair_diagnosed
 from agenthub_orchestrator.domain.rules.retries import dead_letter_undeliverable, decide_retries
-from agenthub_orchestrator.domain.rules.waits import ask_about_waits
+from agenthub_orchestrator.domain.rules.waiting_orders import ask_about_waits
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.status import is_moving, why_waiting
 from agenthub_orchestrator.domain.state.timer_refs import attempt_ref, deadline_of, stall_ref

@@ -29,7 +29,7 @@ def replan(
     origin: Origin = "replanner",
     kept: tuple[str, ...] = (),
 ) -> bool:
-    """Put a change of the graph on the desk; False when the goal takes no event now."""
+    """Add a change of the graph to the decision; False when the goal takes no event now."""
     revision = decision.state.aggregate.revision + 1
     event = GoalReplanned(
         revision=revision, added=added, kept=kept, origin=origin, cause=cause, reason=reason[:1_000]

@@ -28,7 +28,7 @@ from agenthub_orchestrator.domain.state.timer_refs import (
 def timers_of(state: GoalState, policy: Policy = DEFAULT, *, busy: bool = False) -> list[TimerRequest]:
     """The timers that should be set for the goal now, at most one for each (kind, task).
 
-    A timer of a goal that is paused or held is not wished for: it comes back with the work. `busy` says that
+    A timer of a goal that is paused or held is not requested: it comes back with the work. `busy` says that
     `decide` has just returned something or an event is on its way, so that no stall can be judged.
     """
     if not state.alive or state.unreadable:
@@ -99,7 +99,7 @@ def _deadline(state: GoalState) -> Iterator[TimerRequest]:
 def is_settled_by(fired: Fired, state: GoalState) -> bool:
     """Whether a fired timer may be acknowledged: answered in the fold, or no longer true.
 
-    A timer that comes while the goal is paused or held is settled as well: `timers_of` wishes for it again when
+    A timer that comes while the goal is paused or held is settled as well: `timers_of` requests it again when
     the work goes on.
     """
     if not state.alive or state.unreadable:

@@ -1,4 +1,15 @@
-import type { LayoutAnswer, LayoutRequest } from "./layout";
+export interface LayoutRequest {
+  number: number;
+  nodes: readonly string[];
+  edges: readonly (readonly [string, string])[];
+}
+
+export interface LayoutAnswer {
+  number: number;
+  places: Record<string, { x: number; y: number }>;
+  width: number;
+  height: number;
+}
 
 const SWEEPS = 4;
 

@@ -1,22 +1,9 @@
 import dagre from "@dagrejs/dagre";
-import { layered } from "./layers";
+import { type LayoutAnswer, type LayoutRequest, layered } from "./layers";
 
 export const NODE = { width: 198, height: 50 };
 
 const MANY = 100;
-
-export interface LayoutRequest {
-  number: number;
-  nodes: readonly string[];
-  edges: readonly (readonly [string, string])[];
-}
-
-export interface LayoutAnswer {
-  number: number;
-  places: Record<string, { x: number; y: number }>;
-  width: number;
-  height: number;
-}
 
 /** Left to right by layers; the top left corner of each node. */
 export function layout(request: LayoutRequest): LayoutAnswer {

@@ -1,4 +1,5 @@
-import { type LayoutRequest, layout } from "./layout";
+import type { LayoutRequest } from "./layers";
+import { layout } from "./layout";
 
 self.onmessage = (message: MessageEvent<LayoutRequest>) => {
   self.postMessage(layout(message.data));

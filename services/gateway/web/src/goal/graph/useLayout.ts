@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import type { Model } from "../model";
-import type { LayoutAnswer, LayoutRequest } from "./layout";
+import type { LayoutAnswer, LayoutRequest } from "./layers";
 
 /** Where each node stands; computed in a thread of its own, and only when nodes or edges have changed. */
 export function useLayout(model: Model): LayoutAnswer | null {

@@ -1,5 +1,5 @@
 import type { Model } from "../model";
-import type { LayoutAnswer } from "./layout";
+import type { LayoutAnswer } from "./layers";
 
 type Places = LayoutAnswer["places"];
 

@@ -1,23 +1,95 @@
-"""Notifications to programs: signed as Standard Webhooks say, never into a private network by accident."""
+"""The senders of notifications, one a channel, and how each is made of the settings."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Sequence
 from datetime import datetime
+from email.headerregistry import Address
 from urllib.parse import urlsplit, urlunsplit
 
+import aiosmtplib
 import httpx2
 from standardwebhooks import Webhook
 
+from agenthub_events.channels import ChannelName
 from agenthub_events.ports import Clock
 from agenthub_events.rules.network import is_public
-from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, Parcel, Refused, SendResult
+from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, ChannelSender, Parcel, Refused, SendResult
+from agenthub_notifier.content.mail import bytes_of, mail_of
 from agenthub_notifier.content.webhook import webhook_body
+from agenthub_notifier.content.wording import subject_of, text_of
+from agenthub_runtime.settings.mail_server import MailServer
+from agenthub_runtime.settings.records import NotifierSettings
 
+_REFUSED_FOR_GOOD = range(550, 555)
 _GONE = 410
 _SHOWN = 200
+
+
+class EmailSender:
+    """Sends from `sender`. `server` None: none is configured, and every try says so."""
+
+    def __init__(self, server: MailServer | None, sender: str, clock: Clock) -> None:
+        self._server = server
+        self._sender = sender
+        self._clock = clock
+
+    async def send(self, parcel: Parcel) -> SendResult:
+        """Try once; a mailbox that does not exist is not tried again."""
+        if self._server is None:
+            return Refused(reason="no mail server is configured: set AGENTHUB_SMTP_URL and AGENTHUB_MAIL_FROM")
+        domain = Address(addr_spec=self._sender).domain
+        mail = mail_of(
+            parcel.occurrence,
+            sender=self._sender,
+            recipient=parcel.recipient.address,
+            message_id=f"{parcel.message_id}@{domain}",
+            sent_at=self._clock.now(),
+        )
+        try:
+            _, answer = await aiosmtplib.send(
+                bytes_of(mail),
+                sender=self._sender,
+                recipients=[parcel.recipient.address],
+                hostname=self._server.host,
+                port=self._server.port,
+                username=self._server.user or None,
+                password=self._server.password or None,
+                use_tls=self._server.security == "tls",
+                start_tls={"starttls": True, "opportunistic": None}.get(self._server.security, False),
+                local_hostname=domain,
+                timeout=SEND_WITHIN_S,
+            )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            refused = error.recipients[0]
+            words = f"{self._server.host} refuses {parcel.recipient.name}: {refused.code} {refused.message}"
+            return Refused(reason=words, hopeless=refused.code in _REFUSED_FOR_GOOD)
+        except aiosmtplib.SMTPResponseException as error:
+            return Refused(reason=f"{self._server.host} answered {error.code} {error.message}")
+        except (aiosmtplib.SMTPException, ssl.SSLError, OSError, ValueError) as error:
+            return Refused(
+                reason=f"{self._server.host} port {self._server.port}: {str(error) or type(error).__name__}"
+            )
+        return Accepted(answer)
+
+
+class AppriseSender:
+    """Sends by the library `apprise`, which is an extra of this distribution."""
+
+    async def send(self, parcel: Parcel) -> SendResult:
+        """Try once. The library says only whether it worked."""
+        try:
+            from apprise import Apprise
+        except ImportError:
+            return Refused(reason="this address needs apprise: pip install 'agenthub[notify]'")
+        way = Apprise()
+        if not way.add(parcel.recipient.address):
+            return Refused(reason=f"apprise knows no such address ({parcel.recipient.name})", hopeless=True)
+        sent = await way.async_notify(title=subject_of(parcel.occurrence), body=text_of(parcel.occurrence))
+        return Accepted("sent") if sent else Refused(reason=f"apprise could not send to {parcel.recipient.name}")
 
 
 class WebhookSender:
@@ -98,3 +170,12 @@ def _result(answer: httpx2.Response) -> SendResult:
     if answer.status_code == _GONE:
         return Refused(reason="HTTP 410: the recipient is gone", hopeless=True, gone=True)
     return Refused(reason=f"HTTP {answer.status_code} {answer.text[:_SHOWN]}".strip())
+
+
+def senders_of(settings: NotifierSettings, clock: Clock) -> dict[ChannelName, ChannelSender]:
+    """The sender of every channel."""
+    return {
+        "email": EmailSender(settings.mail_server, settings.mail_from, clock),
+        "webhook": WebhookSender(settings.webhook_secrets, clock, allows_private=settings.webhook_private),
+        "apprise": AppriseSender(),
+    }
