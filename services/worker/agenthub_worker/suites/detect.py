@@ -8,6 +8,8 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from agenthub_worker.projects.nox import NOXFILE
+from agenthub_worker.projects.tox import TOX_FILES
 from agenthub_worker.suites.node import scripts_in, tests_nothing
 from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_test, is_rust_test
 
@@ -28,6 +30,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
 def says_how(path: str) -> bool:
     """Whether the text of the file is wanted to find the suites."""
     pure = PurePosixPath(path)
+    if path == NOXFILE or path in TOX_FILES:
+        return True
     # Rust's unit tests stand in the code itself.
     return (pure.name in _SAYING or pure.suffix == ".rs") and _is_of_the_project(pure)
 
