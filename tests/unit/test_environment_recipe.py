@@ -499,7 +499,7 @@ def test_bounds_of_poetry_are_written_as_those_of_pip(version: str, bound: str) 
             "pnpm@9.1.0",
             "pnpm install --frozen-lockfile",
         ),
-        ({"yarn.lock": "# yarn lockfile v1\n"}, "yarn", "yarn@1", "yarn install --frozen-lockfile"),
+        ({"yarn.lock": "# v1\n"}, "yarn", "yarn@1", "--registry $npm_config_registry}"),
         (
             {"yarn.lock": "__metadata:\n  version: 8\n"},
             "yarn",

@@ -14,6 +14,8 @@ _PNPM_OF_LOCK = {"5": "7", "6": "8"}
 _BERRY = re.compile(rb"^__metadata:", re.M)
 _PROXY = "YARN_HTTP_PROXY=$http_proxy YARN_HTTPS_PROXY=$https_proxy"
 _REGISTRY = "${npm_config_registry:+YARN_NPM_REGISTRY_SERVER=$npm_config_registry}"
+# It takes the source of packages, which lock files name as well, from its command line alone.
+_FIRST_YARN = "yarn install --frozen-lockfile ${npm_config_registry:+--registry $npm_config_registry}"
 # Modules where node looks for them; the other way of linking leaves a file beside the code.
 _LATER_YARN = (
     f"env YARN_NODE_LINKER=node-modules YARN_GLOBAL_FOLDER=/tmp/yarn YARN_ENABLE_TELEMETRY=0 {_PROXY} {_REGISTRY}"
@@ -48,7 +50,7 @@ def _of_yarn(files: Mapping[str, bytes]) -> Iterator[str]:
     is_later = _BERRY.search(files.get("yarn.lock", b"")) is not None
     version = _wanted("yarn", files) or ("4" if is_later else "1")
     yield _brought("yarn", f"@yarnpkg/cli-dist@{version}" if int(version.split(".")[0]) > 1 else f"yarn@{version}")
-    yield _LATER_YARN if is_later else "yarn install --frozen-lockfile"
+    yield _LATER_YARN if is_later else _FIRST_YARN
 
 
 def _wanted(name: str, files: Mapping[str, bytes]) -> str:
