@@ -19,6 +19,7 @@ from agenthub_worker.environment.private.found import plain
 from agenthub_worker.environment.recipe import NODE_LOCKS, Recipe
 from agenthub_worker.environment.toolchains import Toolchain
 from agenthub_worker.errors import SetupFailed
+from agenthub_worker.sandbox.bubblewrap import MODULES_CACHE
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
 
 SETUP_TIMEOUT_S = 840.0
@@ -149,3 +150,6 @@ def _keep_modules(workspace: Path, folder: str, environment: Path) -> None:
     if modules.is_dir() and modules.resolve() == workspace.resolve() / folder / "node_modules":
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(modules, place)
+        cache = place / ".cache"
+        if not cache.is_symlink() and not cache.exists():
+            cache.symlink_to(MODULES_CACHE)
