@@ -18,6 +18,7 @@ from agenthub_worker.evidence.causes import cause_of
 from agenthub_worker.evidence.layout import TestCommand, detect_test_command, given_test_command
 from agenthub_worker.evidence.testing import run_tests
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.suites.running import run_suites
 from tests.support.package_index import PASSWORD, PackageIndex, running_index
 
 pytestmark = pytest.mark.extra
@@ -233,7 +234,13 @@ echo "asked: $*"; env | grep -c 127.0.0.1:3128
 home=$GRADLE_USER_HOME/wrapper/dists/gradle-9/abc/gradle-9/bin
 mkdir -p "$home" "$GRADLE_USER_HOME/caches"
 grep -q agenthubResolve /tmp/agenthub.gradle || exit 1
-printf '#!/bin/sh\\necho "gradle $* $GRADLE_RO_DEP_CACHE $GRADLE_USER_HOME"\\n' > "$home/gradle"
+cat > "$home/gradle" << 'END'
+#!/bin/sh
+echo "gradle $* $GRADLE_RO_DEP_CACHE $GRADLE_USER_HOME"
+here=build/test-results/test
+mkdir -p $here
+echo '<testsuite><testcase name="adds" classname="tide.LevelTest"/></testsuite>' > $here/TEST-a.xml
+END
 chmod +x "$home/gradle"
 """
 
@@ -250,6 +257,42 @@ async def test_the_wrapper_of_gradle_is_run_once_and_what_it_brings_is_there_aft
     assert b"asked: --no-daemon -q -I /tmp/agenthub.gradle agenthubResolve" in made.log
     told = await printed(machine, folder, "gradle --offline test")
     assert told == "gradle --offline test /environment/gradle/caches /tmp/gradle\n"
+    source = folder / "src" / "test" / "java" / "tide"
+    source.mkdir(parents=True)
+    (source / "LevelTest.java").write_text("package tide;\n")
+    (folder / "build" / "test-results" / "old").mkdir()
+    (folder / "build" / "test-results" / "old" / "TEST-b.xml").write_text(
+        '<testsuite><testcase name="old" classname="tide.LevelTest"/></testsuite>'
+    )
+    command = detect_test_command(["build.gradle", "src/test/java/tide/LevelTest.java"])
+    assert isinstance(command, TestCommand)
+    report = await run_suites(machine.sandbox(NOTHING_GIVEN), folder, command, timeout_s=NOW_S)
+    assert report.green, report.log.decode()
+    assert [case.id for case in report.cases or ()] == ["src/test/java/tide/LevelTest.java::adds"]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "neither is `gradle` on this machine nor `gradlew` in the repository"),
+        (
+            {
+                "gradlew": "exit 3\n",
+                "gradle/wrapper/gradle-wrapper.properties": "distributionUrl=https\\://gradle.test/gradle-9.zip\n",
+            },
+            "Its distribution is https://gradle.test/gradle-9.zip, which the worker must be able to reach",
+        ),
+    ],
+)
+async def test_a_gradle_that_is_not_there_is_named(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    folder = tmp_path / "project"
+    for name, text in {"build.gradle": "plugins { id 'java' }\n", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path / "home")
+    with pytest.raises(SetupFailed) as failed:
+        await machine.prepare(folder, NOTHING_GIVEN)
+    assert said in failed.value.log
 
 
 def hash_of(index: PackageIndex) -> str:

@@ -53,6 +53,18 @@ def found(files: dict[str, str]) -> list[tuple[str, str]]:
         (NODE, [("", "npm test")]),
         (RUST, [("", "cargo test")]),
         (JAVA, [("", "mvn test")]),
+        ({"build.gradle.kts": "", "src/test/java/ATest.java": ""}, [("", "gradle test")]),
+        (
+            {
+                "app.py": "",
+                PY_TEST: "",
+                "ui/settings.gradle": "",
+                "ui/a/build.gradle": "",
+                "ui/a/src/test/java/ATest.java": "",
+            },
+            [("", "python -m pytest"), ("ui", "gradle test")],
+        ),
+        ({**JAVA, "build.gradle": ""}, [("", "mvn test")]),
         ({"a.js": "", "package.json": "{}", "a.test.mjs": ""}, [("", "node --test")]),
         (
             {"app.py": "", PY_TEST: "", **{f"ui/{p}": t for p, t in NODE.items()}},
@@ -82,9 +94,9 @@ def test_every_suite_of_a_repository_is_found(files: dict[str, str], suites: lis
 
 
 def test_what_cannot_be_run_by_itself_is_said() -> None:
-    gradle = detect_test_command(["build.gradle.kts", "src/main/java/A.java"])
-    assert isinstance(gradle, NoTestCommand)
-    assert "Gradle" in gradle.reason
+    nothing = detect_test_command(["Makefile", "main.c"])
+    assert isinstance(nothing, NoTestCommand)
+    assert "give the goal a `test_command`" in nothing.reason
 
 
 def test_files_of_tests_are_known_by_their_names() -> None:

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from agenthub_worker.environment.gradle import GRADLE_FILES, RESOLVE
 from agenthub_worker.environment.node.clients import engines_of_node, needs_packages, node_commands
 from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.python.locked import LOCKS
@@ -31,18 +32,6 @@ from agenthub_worker.errors import SetupInvalid
 Language: TypeAlias = Literal["python", "node", "go", "rust", "java"]
 
 CONFIG = ".agenthub/config.toml"
-_GRADLE_INIT = (
-    "allprojects { tasks.register('agenthubResolve') { doLast {"
-    " (configurations + buildscript.configurations).findAll { it.canBeResolved }.each { it.resolve() } } } }"
-)
-_GRADLE = (
-    f'printf "%s" "{_GRADLE_INIT}" > /tmp/agenthub.gradle && mkdir -p {PLACE}/bin &&'
-    " { test ! -f gradlew || run='sh ./gradlew'; ${run:-gradle} --no-daemon -q -I /tmp/agenthub.gradle"
-    f" agenthubResolve; }} && for found in {PLACE}/gradle/wrapper/dists/*/*/*/bin/gradle; do"
-    f' test ! -f "$found" || ln -sf "$found" {PLACE}/bin/gradle; done'
-)
-"""With the wrapper of the repository when there is one; what it brings is the `gradle` of later commands."""
-
 MAVEN_SETTINGS = f"$(test ! -f {PLACE}/m2/settings.xml || echo -s {PLACE}/m2/settings.xml)"
 
 # Compiles without running anything: later runs begin with what it leaves.
@@ -58,7 +47,6 @@ CARGO_BUILD = (
 # What runs the tests is fetched by Maven when it runs them, and not before.
 MAVEN = f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository"
 MAVEN_BUILD = f"{MAVEN} -fn -Dmaven.test.failure.ignore=true test"
-_GRADLE_FILES = ("settings.gradle", "settings.gradle.kts", "build.gradle", "build.gradle.kts")
 _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     "package-lock.json": ("node", ("npm ci --no-audit --no-fund",)),
     "npm-shrinkwrap.json": ("node", ("npm ci --no-audit --no-fund",)),
@@ -70,7 +58,7 @@ _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     "Cargo.lock": ("rust", ("cargo fetch --locked", CARGO_BUILD)),
     "Cargo.toml": ("rust", ("cargo fetch",)),
     "pom.xml": ("java", (f"{MAVEN} dependency:go-offline", MAVEN_BUILD)),
-    **{name: ("java", (_GRADLE,)) for name in _GRADLE_FILES},
+    **{name: ("java", (RESOLVE,)) for name in GRADLE_FILES},
 }
 NODE_LOCKS = frozenset(name for name, (language, _) in _LOCKS.items() if language == "node") - {"package.json"}
 _GO_VERSION = re.compile(rb"^go\s+(\d+(?:\.\d+)*)", re.M)

@@ -14,7 +14,7 @@ from agenthub_worker.projects.command_line import use_of
 from agenthub_worker.projects.named import PluginTexts
 from agenthub_worker.projects.nox import NOXFILE, nox_of
 from agenthub_worker.projects.tox import tox_of
-from agenthub_worker.suites.detect import foreign_suites, is_gradle_alone
+from agenthub_worker.suites.detect import foreign_suites
 from agenthub_worker.suites.test_files import (
     FOREIGN_SETTINGS,
     belongs_to_foreign_tests,
@@ -46,6 +46,10 @@ _DOCUMENT_NAMES = frozenset(
     | {".GITIGNORE", ".GITKEEP"}
 )
 _READ_BY_PROGRAMS = re.compile(r"^(?:requirements.*|constraints.*|CMakeLists)\.txt$", re.I)
+_NO_COMMAND = (
+    "The repository holds no Python files and nothing that names tests in Go, Node, Rust or Java (Maven, Gradle),"
+    " and no test command is set: give the goal a `test_command`."
+)
 _TEST_FOLDERS = frozenset({"tests", "test"})
 
 
@@ -100,7 +104,7 @@ def detect_test_command(
     elif any(suite.has_tests for suite in others):
         parts = [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
     if not parts:
-        return NoTestCommand(_no_command(known))
+        return NoTestCommand(_NO_COMMAND)
     if len(parts) == 1:
         return parts[0]
     shown = (f"(cd {shlex.quote(part.folder)} && {part.text})" if part.folder else part.text for part in parts)
@@ -117,17 +121,6 @@ def _of_python(texts: Mapping[str, str]) -> TestCommand:
 
 def _of_suite(text: str, folder: str) -> TestCommand:
     return TestCommand(text=text, pytest=False, node=text.startswith(("npm", "node")), folder=folder)
-
-
-def _no_command(files: Collection[str]) -> str:
-    if is_gradle_alone(files):
-        return (
-            "This is a project of Gradle's, whose tests are not run by themselves: give the goal a `test_command`."
-        )
-    return (
-        "The repository holds no Python files and nothing that names tests in Go, Node, Rust or Java (Maven), and"
-        " no test command is set: give the goal a `test_command`."
-    )
 
 
 def given_test_command(text: str) -> TestCommand:

@@ -13,7 +13,13 @@ from agenthub_worker.projects.test_environment import RunFolders
 from agenthub_worker.suites import go, java, mocha, node, rust
 from agenthub_worker.suites.read import Read, text_of
 
-_SHIMS: Mapping[str, str] = {"go": go.SHIM, "cargo": rust.SHIM, "mvn": java.SHIM, "node": node.SHIM}
+_SHIMS: Mapping[str, str] = {
+    "go": go.SHIM,
+    "cargo": rust.SHIM,
+    "mvn": java.SHIM,
+    "gradle": java.GRADLE_SHIM,
+    "node": node.SHIM,
+}
 _SKIPPED = frozenset({".git", "node_modules", ".venv", "target", "__pycache__"})
 _FILES_MAX = 50_000
 _OWN_REPORTER = "--test-reporter"
