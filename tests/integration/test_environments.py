@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from agenthub_worker.environment.provision import Environments
 from agenthub_worker.environment.recipe import NOTHING_GIVEN, GivenSetup
 from agenthub_worker.errors import SetupFailed
 from agenthub_worker.evidence.causes import cause_of
-from agenthub_worker.evidence.layout import given_test_command
+from agenthub_worker.evidence.layout import TestCommand, detect_test_command, given_test_command
 from agenthub_worker.evidence.testing import run_tests
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.suites.running import run_suites
 from tests.support.package_index import PASSWORD, PackageIndex, running_index
 
 pytestmark = pytest.mark.extra
@@ -232,7 +234,13 @@ echo "asked: $*"; env | grep -c 127.0.0.1:3128
 home=$GRADLE_USER_HOME/wrapper/dists/gradle-9/abc/gradle-9/bin
 mkdir -p "$home" "$GRADLE_USER_HOME/caches"
 grep -q agenthubResolve /tmp/agenthub.gradle || exit 1
-printf '#!/bin/sh\\necho "gradle $* $GRADLE_RO_DEP_CACHE $GRADLE_USER_HOME"\\n' > "$home/gradle"
+cat > "$home/gradle" << 'END'
+#!/bin/sh
+echo "gradle $* $GRADLE_RO_DEP_CACHE $GRADLE_USER_HOME"
+here=build/test-results/test
+mkdir -p $here
+echo '<testsuite><testcase name="adds" classname="tide.LevelTest"/></testsuite>' > $here/TEST-a.xml
+END
 chmod +x "$home/gradle"
 """
 
@@ -249,3 +257,167 @@ async def test_the_wrapper_of_gradle_is_run_once_and_what_it_brings_is_there_aft
     assert b"asked: --no-daemon -q -I /tmp/agenthub.gradle agenthubResolve" in made.log
     told = await printed(machine, folder, "gradle --offline test")
     assert told == "gradle --offline test /environment/gradle/caches /tmp/gradle\n"
+    source = folder / "src" / "test" / "java" / "tide"
+    source.mkdir(parents=True)
+    (source / "LevelTest.java").write_text("package tide;\n")
+    (folder / "build" / "test-results" / "old").mkdir()
+    (folder / "build" / "test-results" / "old" / "TEST-b.xml").write_text(
+        '<testsuite><testcase name="old" classname="tide.LevelTest"/></testsuite>'
+    )
+    command = detect_test_command(["build.gradle", "src/test/java/tide/LevelTest.java"])
+    assert isinstance(command, TestCommand)
+    report = await run_suites(machine.sandbox(NOTHING_GIVEN), folder, command, timeout_s=NOW_S)
+    assert report.green, report.log.decode()
+    assert [case.id for case in report.cases or ()] == ["src/test/java/tide/LevelTest.java::adds"]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "neither is `gradle` on this machine nor `gradlew` in the repository"),
+        (
+            {
+                "gradlew": "exit 3\n",
+                "gradle/wrapper/gradle-wrapper.properties": "distributionUrl=https\\://gradle.test/gradle-9.zip\n",
+            },
+            "Its distribution is https://gradle.test/gradle-9.zip, which the worker must be able to reach",
+        ),
+    ],
+)
+async def test_a_gradle_that_is_not_there_is_named(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    folder = tmp_path / "project"
+    for name, text in {"build.gradle": "plugins { id 'java' }\n", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path / "home")
+    with pytest.raises(SetupFailed) as failed:
+        await machine.prepare(folder, NOTHING_GIVEN)
+    assert said in failed.value.log
+
+
+def hash_of(index: PackageIndex) -> str:
+    [data] = [data for name, data in index.wheels["tidelib"].items() if "-1.0-" in name]
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+LOCKS = {
+    "poetry.lock": (
+        '[[package]]\nname = "tidelib"\nversion = "1.0"\noptional = false\ngroups = ["main"]\n'
+        'files = [{file = "tidelib.whl", hash = "HASH"}]\n'
+        '[[package]]\nname = "nowhere"\nversion = "1.0"\noptional = false\ngroups = ["main"]\n'
+        'markers = "sys_platform == \'win32\'"\nfiles = [{file = "nowhere.whl", hash = "HASH"}]\n'
+    ),
+    "pdm.lock": (
+        '[[package]]\nname = "tidelib"\nversion = "1.0"\ngroups = ["default"]\nmarker = "os_name == \'posix\'"\n'
+        'files = [{file = "tidelib.whl", hash = "HASH"}]\n'
+    ),
+    "Pipfile.lock": '{"default": {"tidelib": {"version": "==1.0", "hashes": ["HASH"]}}, "develop": {}}',
+}
+
+
+@pytest.mark.parametrize("lock", list(LOCKS))
+async def test_a_lock_file_is_installed_as_it_stands_and_its_hashes_count(
+    machine: Environments, project: Path, index: PackageIndex, lock: str
+) -> None:
+    (project / "requirements.txt").unlink()
+    (project / lock).write_text(LOCKS[lock].replace("HASH", hash_of(index)))
+    made = await machine.prepare(project, NOTHING_GIVEN)
+    assert made.source == lock
+    assert await printed(machine, project, LEVEL) == "1\n"
+    (project / lock).write_text(LOCKS[lock].replace("HASH", f"sha256:{'0' * 64}"))
+    with pytest.raises(SetupFailed) as failed:
+        await machine.prepare(project, NOTHING_GIVEN)
+    assert "DO NOT MATCH THE HASHES" in failed.value.log
+
+
+ASKING = {
+    "an older lock of poetry": {
+        "poetry.lock": '[[package]]\nname = "tidelib"\nversion = "1.0"\noptional = false\n',
+        "pyproject.toml": "[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\ntidelib = '*'\n",
+    },
+    "poetry without a lock": {
+        "pyproject.toml": "[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\ntidelib = '^1.0'\n"
+    },
+    "pipenv without a lock": {"Pipfile": "[packages]\ntidelib = '==1.0'\n"},
+    "hatch": {"hatch.toml": "[envs.test]\ndependencies = ['tidelib<2']\n"},
+    "pdm without a lock": {"pyproject.toml": "[tool.pdm.dev-dependencies]\ntest = ['tidelib<2']\n"},
+    "tox": {"tox.ini": "[testenv]\ndeps = tidelib<2\nset_env = LEVEL=one\ncommands = pytest -q {posargs:tests}\n"},
+    "nox": {
+        "noxfile.py": "import nox\n\n\n@nox.session\ndef tests(session):\n    session.install('tidelib==1.0')\n"
+        "    session.run('pytest', '-q', 'tests', env={'LEVEL': 'one'})\n"
+    },
+}
+
+
+@pytest.mark.parametrize("way", list(ASKING))
+async def test_tests_find_what_each_package_manager_was_asked_for(
+    machine: Environments, project: Path, way: str
+) -> None:
+    (project / "requirements.txt").unlink()
+    for name, text in ASKING[way].items():
+        (project / name).write_text(text)
+    command = detect_test_command(["level.py", "tests/test_level.py", *ASKING[way]], ASKING[way])
+    assert isinstance(command, TestCommand)
+    if way in ("tox", "nox"):
+        assert command.text == "LEVEL=one pytest -q tests"
+        seen = "import os\n\n\ndef test_what_is_set():\n    assert os.environ['LEVEL'] == 'one'\n"
+        (project / "tests" / "test_set.py").write_text(seen)
+    report = await run_tests(machine.sandbox(NOTHING_GIVEN), project, command, timeout_s=NOW_S)
+    assert report.green, report.log.decode()
+
+
+async def test_a_version_of_node_that_is_not_there_is_named() -> None:
+    for wanted, missed in ((">=99", True), (">=1 <99", False)):
+        package = json.dumps({"dependencies": {"a": "1"}, "engines": {"node": wanted}}).encode()
+        foreseen = await machine_of_here().foreseen({"package.json": package}, NOTHING_GIVEN)
+        assert any(f"node {wanted} is not on this machine" in one for one in foreseen.warnings) is missed
+
+
+def machine_of_here() -> Environments:
+    """One with the tools of this machine; nothing is built with it."""
+    return Environments(Path("/nowhere"), Bubblewrap(), os.environ, Path("/nowhere"))
+
+
+PACKAGE_OF_NODE = {
+    "pnpm": (
+        "pnpm-lock.yaml",
+        "lockfileVersion: '9.0'\n\nsettings:\n  autoInstallPeers: true\n  excludeLinksFromLockfile: false\n\n"
+        "importers:\n\n  .:\n    dependencies:\n      ms:\n        specifier: 2.1.3\n        version: 2.1.3\n\n"
+        "packages:\n\n  ms@2.1.3:\n    resolution: {integrity: INTEGRITY}\n\nsnapshots:\n\n  ms@2.1.3: {}\n",
+    ),
+    "yarn of its later kind": (
+        "yarn.lock",
+        '# This file is generated by running "yarn install" inside your project.\n'
+        "# Manual changes might be lost - proceed with caution!\n\n"
+        "__metadata:\n  version: 10\n  cacheKey: 10c0\n\n"
+        '"app@workspace:.":\n  version: 0.0.0-use.local\n  resolution: "app@workspace:."\n  dependencies:\n'
+        '    ms: "npm:2.1.3"\n  languageName: unknown\n  linkType: soft\n\n'
+        '"ms@npm:2.1.3":\n  version: 2.1.3\n  resolution: "ms@npm:2.1.3"\n'
+        "  checksum: 10c0/d924b57e7312b3b63ad21fc5b3dc0af5e78d61a1fc7cfb5457edaf26326bf62b"
+        "e5307cc87ffb6862ef1c2b33b0233cdb5d4f01c4c958cc0d660948b65a287a48\n"
+        "  languageName: node\n  linkType: hard\n",
+    ),
+    "yarn": (
+        "yarn.lock",
+        '# yarn lockfile v1\n\n\nms@2.1.3:\n  version "2.1.3"\n  integrity INTEGRITY\n',
+    ),
+}
+INTEGRITY = "sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA=="
+
+
+@pytest.mark.parametrize("client", list(PACKAGE_OF_NODE))
+async def test_a_package_manager_that_the_machine_lacks_comes_as_a_package(tmp_path: Path, client: str) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    package = {"name": "app", "version": "1.0.0", "dependencies": {"ms": "2.1.3"}}
+    if "later" in client:
+        package["packageManager"] = "yarn@4.18.1"
+    (folder / "package.json").write_text(json.dumps(package))
+    name, text = PACKAGE_OF_NODE[client]
+    (folder / name).write_text(text.replace("INTEGRITY", INTEGRITY))
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, Path.home())
+    made = await machine.prepare(folder, NOTHING_GIVEN)
+    assert made.source == name
+    told = await printed(machine, folder, f'node -p \'require("ms")("2 days")\'; {client} --version')
+    assert told.startswith("172800000\n"), made.log.decode()
+    assert told.split("\n")[1][0].isdigit(), "it is there for scripts as well"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.languages import Machine
-from tests.support.small_projects import JEST, NODE, VITEST, Files, edited
+from tests.support.small_projects import AVA, JEST, MOCHA, NODE, TAPE, VITEST, Files, edited
 
 pytestmark = pytest.mark.extra
 
@@ -33,7 +33,11 @@ async def test_an_honest_change_passes_with_its_tests_counted_and_its_mutants_no
     assert verdict.mutants.noticed == verdict.mutants.tried == 2
 
 
-@pytest.mark.parametrize(("project", "coverage"), [(JEST, 100), (VITEST, None)], ids=["jest", "vitest"])
+PACKAGES = {"jest": (JEST, 100), "vitest": (VITEST, None), "mocha": (MOCHA, None), "tape": (TAPE, None)}
+PACKAGES["ava"] = (AVA, None)
+
+
+@pytest.mark.parametrize(("project", "coverage"), PACKAGES.values(), ids=list(PACKAGES))
 async def test_runners_that_are_packages_are_installed_by_the_setup_and_tried_alike(
     machine: Machine, tmp_path: Path, project: Files, coverage: float | None
 ) -> None:
@@ -47,6 +51,15 @@ async def test_runners_that_are_packages_are_installed_by_the_setup_and_tried_al
 async def test_an_injected_bug_is_named_by_the_test_that_fails(machine: Machine, tmp_path: Path) -> None:
     verdict = await machine.fails(tmp_path, NODE, BUG)
     assert verdict.failing == ("test/level.test.js::high > at",)
+
+
+@pytest.mark.parametrize(("project", "named"), [(MOCHA, "high > at"), (TAPE, "at"), (AVA, "at")])
+async def test_a_bug_is_named_by_the_test_of_mocha_tape_and_ava(
+    machine: Machine, tmp_path: Path, project: Files, named: str
+) -> None:
+    bug = edited(project, CODE, "a > bound", "a >= bound")
+    verdict = await machine.fails(tmp_path, project, bug)
+    assert verdict.failing == (f"test/level.js::{named}",)
 
 
 FORGED = {

@@ -62,6 +62,43 @@ JEST: Files = {
         "  test('at', () => { expect(high(2, 2)).toBe(false) })\n})\n"
     ),
 }
+MOCHA: Files = {
+    "package.json": (
+        '{"name": "tide", "version": "1.0.0", "scripts": {"test": "npm run unit", "unit": "mocha"},'
+        ' "devDependencies": {"mocha": "^10.8.0"}}\n'
+    ),
+    "level.js": JEST["level.js"],
+    "test/level.js": (
+        "const assert = require('assert')\nconst { add, high } = require('../level')\n\n"
+        "it('adds', () => { assert.equal(add(2, 3), 5) })\n\n"
+        "describe('high', () => {\n  it('above', () => { assert.ok(high(3, 2)) })\n"
+        "  it('at', () => { assert.ok(!high(2, 2)) })\n})\n"
+    ),
+}
+TAPE: Files = {
+    "package.json": (
+        '{"name": "tide", "version": "1.0.0", "scripts": {"test": "tape test/*.js"},'
+        ' "devDependencies": {"tape": "^5.9.0"}}\n'
+    ),
+    "level.js": JEST["level.js"],
+    "test/level.js": (
+        "const test = require('tape')\nconst { add, high } = require('../level')\n\n"
+        "test('adds', t => { t.equal(add(2, 3), 5); t.equal(add(0, 4), 4); t.end() })\n\n"
+        "test('above', t => { t.ok(high(3, 2)); t.end() })\n\ntest('at', t => { t.notOk(high(2, 2)); t.end() })\n"
+    ),
+}
+AVA: Files = {
+    "package.json": (
+        '{"name": "tide", "version": "1.0.0", "type": "module", "scripts": {"test": "ava"},'
+        ' "devDependencies": {"ava": "^6.4.0"}}\n'
+    ),
+    "level.js": _CODE,
+    "test/level.js": (
+        "import test from 'ava'\nimport { add, high } from '../level.js'\n\n"
+        "test('adds', t => { t.is(add(2, 3), 5) })\n"
+        "test('above', t => { t.true(high(3, 2)) })\ntest('at', t => { t.false(high(2, 2)) })\n"
+    ),
+}
 RUST: Files = {
     "Cargo.toml": '[package]\nname = "tide"\nversion = "0.1.0"\nedition = "2021"\n',
     "Cargo.lock": '# This file is generated.\nversion = 3\n\n[[package]]\nname = "tide"\nversion = "0.1.0"\n',

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from agenthub_worker.environment.network.package_sources import package_sources
+from agenthub_worker.environment.node.ranges import in_range
+from agenthub_worker.environment.place import PLACE
+from agenthub_worker.environment.python.poetry import bounds
 from agenthub_worker.environment.recipe import (
     CARGO_BUILD,
     GO_BUILD,
     MAVEN_BUILD,
     MAVEN_SETTINGS,
     NOTHING_GIVEN,
-    PLACE,
     GivenSetup,
     Recipe,
     folders_in,
@@ -64,8 +67,6 @@ def from_files(files: dict[str, str]) -> Recipe:
         ),
         ({"pyproject.toml": '[project]\nname="a"\ndynamic=["dependencies"]\n'}, "python", [f"{PIP} -e ."]),
         ({"package-lock.json": "{}", "package.json": "{}"}, "node", ["npm ci --no-audit --no-fund"]),
-        ({"pnpm-lock.yaml": ""}, "node", ["pnpm install --frozen-lockfile"]),
-        ({"yarn.lock": ""}, "node", ["yarn install --frozen-lockfile"]),
         (
             {"go.mod": "module a\n\nrequire b v1\n", "go.sum": "b v1 h1:x\n"},
             "go",
@@ -282,3 +283,263 @@ def test_gradle_resolves_everything_by_the_wrapper_or_the_machines_own(name: str
     assert "${run:-gradle} --no-daemon" in command
     assert recipe.languages == {"java"}
     assert everywhere({"pom.xml": "", name: ""}).commands == everywhere({"pom.xml": ""}).commands
+
+
+HASH = "sha256:" + "a" * 64
+POETRY = f"""
+[[package]]
+name = "flask"
+version = "3.0"
+optional = false
+groups = ["main"]
+files = [{{file = "flask-3.0.whl", hash = "{HASH}"}}]
+
+[[package]]
+name = "colorama"
+version = "0.4"
+optional = false
+groups = ["main", "dev"]
+markers = {{main = "sys_platform == 'win32'", dev = "os_name == 'nt'"}}
+files = [{{file = "colorama.whl", hash = "{HASH}"}}]
+
+[[package]]
+name = "sphinx"
+version = "7"
+optional = false
+groups = ["docs"]
+files = [{{file = "sphinx.whl", hash = "{HASH}"}}]
+
+[[package]]
+name = "inner"
+version = "1"
+optional = false
+groups = ["main"]
+files = []
+source = {{type = "directory", url = "libs/inner"}}
+"""
+PYPROJECT_OF_POETRY = (
+    '[build-system]\n[tool.poetry.dependencies]\npython = "^3.11"\nflask = "^3"\n'
+    "[tool.poetry.group.docs]\noptional = true\n[tool.poetry.group.docs.dependencies]\nsphinx = '*'\n"
+)
+PDM = f"""
+[[package]]
+name = "flask"
+version = "3.0"
+groups = ["default"]
+marker = "python_version >= \\"3.8\\""
+files = [{{file = "flask.whl", hash = "{HASH}"}}]
+
+[[package]]
+name = "flask"
+version = "3.0"
+extras = ["async"]
+groups = ["default"]
+files = [{{file = "flask.whl", hash = "{HASH}"}}]
+
+[[package]]
+name = "sphinx"
+version = "7"
+groups = ["docs"]
+files = [{{file = "sphinx.whl", hash = "{HASH}"}}]
+"""
+PIPENV = f"""
+{{"default": {{"flask": {{"version": "==3.0", "hashes": ["{HASH}"], "markers": "python_version >= '3'"}},
+              "own": {{"path": ".", "editable": true}}}},
+  "develop": {{"responses": {{"version": "==0.25", "hashes": ["{HASH}"]}}}}}}
+"""
+
+
+def locked(recipe: Recipe, name: str) -> list[str]:
+    return recipe.texts[f"asked/{name}.txt"].splitlines()
+
+
+def test_a_lock_of_poetry_is_installed_with_its_hashes_and_without_what_is_optional() -> None:
+    recipe = from_files(
+        {"poetry.lock": POETRY, "pyproject.toml": PYPROJECT_OF_POETRY, "requirements.txt": "old\n"}
+    )
+    assert locked(recipe, "poetry.lock") == [
+        f"flask==3.0 --hash={HASH}",
+        f"colorama==0.4 ; (sys_platform == 'win32') or (os_name == 'nt') --hash={HASH}",
+    ]
+    assert list(recipe.commands) == [
+        f"{PIP} --no-deps --require-hashes -r {PLACE}/asked/poetry.lock.txt",
+        f"{PIP} --no-deps -e libs/inner -e .",
+    ]
+    assert recipe.source == "poetry.lock, requirements.txt"
+
+
+def test_a_lock_that_says_nothing_of_platforms_gives_the_versions_and_pip_the_rest() -> None:
+    first = POETRY.split('[[package]]\nname = "colorama"', maxsplit=1)[0].replace('groups = ["main"]', "")
+    recipe = from_files({"poetry.lock": first, "pyproject.toml": PYPROJECT_OF_POETRY})
+    assert locked(recipe, "poetry.lock") == ["flask==3.0"]
+    assert list(recipe.commands) == [f"{PIP} -c {PLACE}/asked/poetry.lock.txt -e . 'flask>=3,<4'"]
+
+
+def test_locks_of_pdm_and_pipenv_are_installed_with_their_hashes() -> None:
+    project = '[project]\nname="a"\n[project.optional-dependencies]\ndocs=["sphinx"]\n'
+    recipe = from_files({"pdm.lock": PDM, "pyproject.toml": project})
+    assert locked(recipe, "pdm.lock") == [f'flask==3.0 ; python_version >= "3.8" --hash={HASH}']
+    assert recipe.commands[-1] == f"{PIP} --no-deps -e ."
+    recipe = from_files({"Pipfile.lock": PIPENV, "Pipfile": "[packages]\nflask = '*'\n"})
+    assert locked(recipe, "Pipfile.lock") == [
+        f"responses==0.25 --hash={HASH}",
+        f"flask==3.0 ; python_version >= '3' --hash={HASH}",
+    ]
+    assert recipe.commands[-1] == f"{PIP} --no-deps -e ."
+
+
+def test_a_changed_text_of_a_recipe_makes_another_environment() -> None:
+    recipe = from_files({"Pipfile.lock": PIPENV})
+    other = msgspec.structs.replace(recipe, texts={"asked/Pipfile.lock.txt": "flask==3.0\n"})
+    assert key_of(recipe, {}, []) != key_of(other, {}, [])
+
+
+TOX = """
+[tox]
+env_list = py311, lint
+[base]
+deps = responses
+[testenv]
+deps =
+    {[base]deps}
+    -rrequirements-test.txt
+    django42: Django>=4.2
+    pytest>=8  # as in CI
+extras = cli
+commands = pytest {posargs}
+[testenv:lint]
+deps = ruff
+commands = ruff check .
+"""
+NOX = """
+import nox
+
+@nox.session(python=["3.12"])
+def lint(session):
+    session.install("ruff")
+    session.run("ruff", "check")
+
+@nox.session
+def tests(s):
+    s.install("-e", ".[dev]", "responses")
+    s.run("pytest", *s.posargs)
+"""
+WITH_EXTRA = '[project]\nname="a"\n[project.optional-dependencies]\ncli=["x"]\n'
+HATCH = (
+    '[project]\nname="a"\ndependencies=["flask"]\n[tool.hatch.envs.test]\ndependencies=["responses"]\n'
+    '[tool.hatch.envs.docs]\ndependencies=["sphinx"]\n'
+)
+NO_PACKAGE = (
+    "[tool.poetry]\npackage-mode=false\n[tool.poetry.dependencies]\npython='^3.11'\n"
+    "flask={version='~2.1', extras=['async']}\n[tool.poetry.group.test.dependencies]\n"
+    "inner={path='libs/inner', develop=true}\n"
+)
+LEGACY = "[tool.tox]\nlegacy_tox_ini = '''\n[testenv]\ndeps=a\ncommands=pytest\n'''\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "commands"),
+    [
+        (
+            {"pyproject.toml": WITH_EXTRA, "tox.ini": TOX},
+            [f"{PIP} -e '.[cli]'", f"{PIP} responses -r requirements-test.txt 'pytest>=8'"],
+        ),
+        ({"tox.toml": '[env_run_base]\ndeps=["a", "-r b.txt"]\ncommands=[["pytest"]]\n'}, [f"{PIP} a -r b.txt"]),
+        ({"pyproject.toml": LEGACY}, [f"{PIP} a"]),
+        ({"setup.py": "setup(name='a')\n", "noxfile.py": NOX}, [f"{PIP} -e .", f"{PIP} responses"]),
+        ({"pyproject.toml": HATCH}, [f"{PIP} -e .", f"{PIP} responses"]),
+        (
+            {"hatch.toml": "[envs.hatch-test]\nextra-dependencies=['responses']\n"},
+            [f"{PIP} 'coverage[toml]' pytest pytest-mock pytest-rerunfailures 'pytest-xdist[psutil]' responses"],
+        ),
+        ({"pyproject.toml": NO_PACKAGE}, [f"{PIP} 'flask[async]>=2.1,<2.2' -e libs/inner"]),
+        (
+            {"Pipfile": "[packages]\nflask='*'\n[dev-packages]\nresponses='>=0.2'\n"},
+            [f"{PIP} flask 'responses>=0.2'"],
+        ),
+        ({"pyproject.toml": "[tool.pdm.dev-dependencies]\ntest=['responses']\n"}, [f"{PIP} responses"]),
+        ({"tox.ini": "[testenv]\ndeps=pytest\ncommands=pytest\n"}, []),
+        ({"tox.ini": "[tox]\nenv_list=py\n[testenv:lint]\ndeps=ruff\ncommands=ruff check\n"}, []),
+    ],
+    ids=[
+        *("tox", "tox.toml", "legacy tox", "nox", "hatch", "hatch-test", "poetry", "pipenv", "pdm", "at hand"),
+        "no tests",
+    ],
+)
+def test_environments_for_tests_bring_what_they_ask_for(files: dict[str, str], commands: list[str]) -> None:
+    assert list(from_files(files).commands) == commands
+
+
+@pytest.mark.parametrize(
+    ("version", "bound"),
+    [
+        ("^1.2.3", ">=1.2.3,<2"),
+        ("^0.2.3", ">=0.2.3,<0.3"),
+        ("^0.0.3", ">=0.0.3,<0.0.4"),
+        ("~1.2.3", ">=1.2.3,<1.3"),
+        ("~1", ">=1,<2"),
+        ("1.2", "==1.2"),
+        ("1.2.*", "==1.2.*"),
+        (">= 1.0, < 2", ">=1.0,<2"),
+        ("*", ""),
+        ("^1 || ^2", ""),
+    ],
+)
+def test_bounds_of_poetry_are_written_as_those_of_pip(version: str, bound: str) -> None:
+    assert bounds(version) == bound
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "package", "command"),
+    [
+        ({"pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, "pnpm", "pnpm@8", "pnpm install --frozen-lockfile"),
+        (
+            {"pnpm-lock.yaml": "", "package.json": '{"packageManager": "pnpm@9.1.0+sha512.abc"}'},
+            "pnpm",
+            "pnpm@9.1.0",
+            "pnpm install --frozen-lockfile",
+        ),
+        ({"yarn.lock": "# v1\n"}, "yarn", "yarn@1", "--registry $npm_config_registry}"),
+        (
+            {"yarn.lock": "__metadata:\n  version: 8\n"},
+            "yarn",
+            "@yarnpkg/cli-dist@4",
+            "yarn install --immutable",
+        ),
+    ],
+)
+def test_pnpm_and_yarn_come_in_the_version_that_the_files_want(
+    files: dict[str, str], name: str, package: str, command: str
+) -> None:
+    brought, installs = from_files(files).commands
+    assert brought.startswith(f"command -v {name} || ")
+    assert f" {package} && " in brought
+    assert f"{name} is not on this machine" in brought
+    assert installs.endswith(command)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "inside", "outside"),
+    [
+        (">=18", ["v20.1.0", "18.0.0"], ["16.20.2"]),
+        ("^18.12 || >=20.3.0", ["18.13.0", "20.3.0", "22.0.0"], ["18.11.0", "19.1.0", "20.2.9"]),
+        ("18 - 20", ["18.0.0", "20.9.0"], ["17.9.9", "21.0.0"]),
+        ("~20.1", ["20.1.9"], ["20.2.0"]),
+        (">= 16 < 20", ["19.9.9"], ["20.0.0"]),
+        (">18", ["19.0.0"], ["18.5.0"]),
+        ("<=18", ["18.9.0"], ["19.0.0"]),
+        ("20.x", ["20.5.0"], ["21.0.0"]),
+        ("v20", ["20.5.0"], ["18.0.0"]),
+        ("lts/*", ["18.0.0"], []),
+        ("*", ["1.0.0"], []),
+    ],
+)
+def test_a_range_of_node_is_read_as_npm_reads_it(wanted: str, inside: list[str], outside: list[str]) -> None:
+    assert all(in_range(version, wanted) for version in inside)
+    assert not any(in_range(version, wanted) for version in outside)
+
+
+def test_engines_name_the_version_of_node_unless_a_file_of_its_own_does() -> None:
+    files = {"package.json": '{"engines": {"node": ">=99"}, "dependencies": {"a": "1"}}'}
+    assert from_files(files).versions == {"node": ">=99"}
+    assert from_files({**files, ".nvmrc": "20\n"}).versions == {"node": "20"}

@@ -53,6 +53,18 @@ def found(files: dict[str, str]) -> list[tuple[str, str]]:
         (NODE, [("", "npm test")]),
         (RUST, [("", "cargo test")]),
         (JAVA, [("", "mvn test")]),
+        ({"build.gradle.kts": "", "src/test/java/ATest.java": ""}, [("", "gradle test")]),
+        (
+            {
+                "app.py": "",
+                PY_TEST: "",
+                "ui/settings.gradle": "",
+                "ui/a/build.gradle": "",
+                "ui/a/src/test/java/ATest.java": "",
+            },
+            [("", "python -m pytest"), ("ui", "gradle test")],
+        ),
+        ({**JAVA, "build.gradle": ""}, [("", "mvn test")]),
         ({"a.js": "", "package.json": "{}", "a.test.mjs": ""}, [("", "node --test")]),
         (
             {"app.py": "", PY_TEST: "", **{f"ui/{p}": t for p, t in NODE.items()}},
@@ -82,9 +94,9 @@ def test_every_suite_of_a_repository_is_found(files: dict[str, str], suites: lis
 
 
 def test_what_cannot_be_run_by_itself_is_said() -> None:
-    gradle = detect_test_command(["build.gradle.kts", "src/main/java/A.java"])
-    assert isinstance(gradle, NoTestCommand)
-    assert "Gradle" in gradle.reason
+    nothing = detect_test_command(["Makefile", "main.c"])
+    assert isinstance(nothing, NoTestCommand)
+    assert "give the goal a `test_command`" in nothing.reason
 
 
 def test_files_of_tests_are_known_by_their_names() -> None:
@@ -220,13 +232,69 @@ def test_reports_of_node_jest_and_surefire_are_read(tmp_path: Path) -> None:
 def test_vitest_and_jest_are_told_to_report_where_they_are_what_runs(tmp_path: Path) -> None:
     def told(script: str, line: str = "npm test") -> str:
         (tmp_path / "package.json").write_text(json.dumps({"scripts": {"test": script}}))
-        return reporting(line, tmp_path, "/r", measured=True)
+        return reporting(line, tmp_path, "/r", "/s", measured=True)
 
     assert told("vitest").startswith("npm test -- --run --reporter=default --reporter=json")
     assert "--run " not in told("tsc --noEmit && vitest run")
     assert told("jest --ci").startswith("npm test -- --json --outputFile=/r/node-jest.json")
     assert told("", "npx jest src").startswith("npx jest src --json")
-    assert told("jest && eslint .") == told("node --test") == told("mocha") == "npm test"
+    assert told("jest && eslint .") == told("node --test") == "npm test"
+    assert told("tsc && mocha -r ts-node/register") == "npm test -- --reporter /s/mocha-reporter.cjs"
+    assert told("c8 ava") == "set -o pipefail; { npm test -- --tap; } | tee /r/node-tap.txt"
+    assert told("tape 'test/*.js'") == "set -o pipefail; { npm test; } | tee /r/node-tap.txt"
+    assert told("mocha", "yarn test") == "yarn test --reporter /s/mocha-reporter.cjs"
+    scripts = {"test": "npm run lint && npm run test:unit", "lint": "eslint .", "test:unit": "jest"}
+    (tmp_path / "package.json").write_text(json.dumps({"scripts": scripts}))
+    assert reporting("npm test", tmp_path, "/r", "/s", measured=False).startswith("npm test -- -- --json ")
+    (tmp_path / "package.json").write_text('{"devDependencies": {"tape": "5"}}')
+    assert reporting("node test.js", tmp_path, "/r", "/s", measured=False).endswith("| tee /r/node-tap.txt")
+
+
+def test_mocha_and_what_tape_and_ava_print_are_read_under_their_files(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "test/a.js": "const test = require('tape')\ntest('adds', t => t.end())\ntest('high', t => t.end())\n",
+            "test/b.js": "require('tape')('gone [1]', t => t.end())\n",
+        },
+    )
+    files = ["test/a.js", "test/b.js"]
+    reports = tmp_path / "reports"
+    (reports / "mocha").mkdir(parents=True)
+    (reports / "mocha" / "1.jsonl").write_text(
+        '{"file": "/workspace/spec/a.js", "names": ["high", "at"], "outcome": "failed"}\n'
+        '{"names": ["later"], "outcome": "skipped"}\n{"outcome": "forged", "names": []}\n'
+    )
+    points = "# adds\nok 1 should be equal\n# high\nok 2 a\nnot ok 3 b\n  ---\n  ...\n# SKIP gone [1]\n"
+    printed = reports / "node-tap.txt"
+    printed.write_text(f"> npm\nTAP version 13\n{points}\n1..3\n# tests 3\n# pass 2\n# fail 1\n")
+    tape = (
+        Case("test/a.js::adds", "passed"),
+        Case("test/a.js::high", "failed"),
+        Case("test/b.js::gone (1)", "skipped"),
+    )
+    read = read_node(reports, tmp_path, "/workspace", files)
+    assert read.told
+    assert read.cases == (Case("spec/a.js::high > at", "failed"), Case("::later", "skipped"), *tape)
+    for said in (points, f"{points}1..2\n", f"{points}ok 7 forged\n1..4\n"):
+        printed.write_text(f"TAP version 13\n{said}")
+        assert Case("tap", "error") in read_node(reports, tmp_path, "/workspace", files).cases
+    printed.write_text("no such output\n")
+    (reports / "mocha" / "1.jsonl").unlink()
+    assert not read_node(reports, tmp_path, "/workspace", files).told
+    write(tmp_path, {name: "import test from 'ava'\n" for name in ("test/level.test.js", "test/deep/level.js")})
+    printed.write_text(
+        "TAP version 13\nok 1 - level › adds\nnot ok 2 - deep › level › at › two\n"
+        "ok 3 - level › later # SKIP\n1..3\n"
+    )
+    ava = ["test/level.test.js", "test/deep/level.js"]
+    assert read_node(reports, tmp_path, "/workspace", ava).cases == (
+        Case("test/level.test.js::adds", "passed"),
+        Case("test/deep/level.js::at › two", "failed"),
+        Case("test/level.test.js::later", "skipped"),
+    )
+    printed.write_text("TAP version 13\nok 1 - adds\n1..1\n")
+    assert read_node(reports, tmp_path, "/workspace", ava[:1]).cases == (Case(f"{ava[0]}::adds", "passed"),)
 
 
 def test_of_several_suites_what_speaks_against_one_speaks_against_all() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_worker.environment.recipe import PLACE, Language
+from agenthub_worker.environment.place import PLACE
+from agenthub_worker.environment.recipe import Language
 from agenthub_worker.environment.toolchains import Toolchain
 from agenthub_worker.sandbox.bubblewrap import SYSTEM_PATH, search_path
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox, Shell

@@ -7,7 +7,7 @@ import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from agenthub_worker.environment.recipe import PLACE
+from agenthub_worker.environment.place import PLACE
 
 _TOOLS = ("pytest", "pytest-cov", "coverage")
 _HARNESS = (*_TOOLS, "pluggy", "iniconfig", "packaging", "pygments")

@@ -15,27 +15,23 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from agenthub_worker.environment.requirements import all_at_hand, needs_of
+from agenthub_worker.environment.gradle import GRADLE_FILES, RESOLVE
+from agenthub_worker.environment.node.clients import engines_of_node, needs_packages, node_commands
+from agenthub_worker.environment.place import PLACE
+from agenthub_worker.environment.python.locked import LOCKS
+from agenthub_worker.environment.python.steps import (
+    PYTHON_FILES,
+    REQUIREMENTS,
+    UV_SYNC,
+    PythonSteps,
+    python_steps,
+)
+from agenthub_worker.environment.python.tables import json_of, toml_of
 from agenthub_worker.errors import SetupInvalid
 
 Language: TypeAlias = Literal["python", "node", "go", "rust", "java"]
 
 CONFIG = ".agenthub/config.toml"
-PLACE = "/environment"
-"""Where commands see the environment whatever its name outside: what an installer writes down stays true."""
-
-_GRADLE_INIT = (
-    "allprojects { tasks.register('agenthubResolve') { doLast {"
-    " (configurations + buildscript.configurations).findAll { it.canBeResolved }.each { it.resolve() } } } }"
-)
-_GRADLE = (
-    f'printf "%s" "{_GRADLE_INIT}" > /tmp/agenthub.gradle && mkdir -p {PLACE}/bin &&'
-    " { test ! -f gradlew || run='sh ./gradlew'; ${run:-gradle} --no-daemon -q -I /tmp/agenthub.gradle"
-    f" agenthubResolve; }} && for found in {PLACE}/gradle/wrapper/dists/*/*/*/bin/gradle; do"
-    f' test ! -f "$found" || ln -sf "$found" {PLACE}/bin/gradle; done'
-)
-"""With the wrapper of the repository when there is one; what it brings is the `gradle` of later commands."""
-
 MAVEN_SETTINGS = f"$(test ! -f {PLACE}/m2/settings.xml || echo -s {PLACE}/m2/settings.xml)"
 
 # Compiles without running anything: later runs begin with what it leaves.
@@ -51,30 +47,25 @@ CARGO_BUILD = (
 # What runs the tests is fetched by Maven when it runs them, and not before.
 MAVEN = f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository"
 MAVEN_BUILD = f"{MAVEN} -fn -Dmaven.test.failure.ignore=true test"
-_GRADLE_FILES = ("settings.gradle", "settings.gradle.kts", "build.gradle", "build.gradle.kts")
 _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     "package-lock.json": ("node", ("npm ci --no-audit --no-fund",)),
     "npm-shrinkwrap.json": ("node", ("npm ci --no-audit --no-fund",)),
-    "pnpm-lock.yaml": ("node", ("pnpm install --frozen-lockfile",)),
-    "yarn.lock": ("node", ("yarn install --frozen-lockfile",)),
+    # Which version installs them is told by the files.
+    "pnpm-lock.yaml": ("node", ()),
+    "yarn.lock": ("node", ()),
     "package.json": ("node", ("npm install --no-audit --no-fund --no-package-lock",)),
     "go.mod": ("go", ("go mod download all", GO_BUILD)),
     "Cargo.lock": ("rust", ("cargo fetch --locked", CARGO_BUILD)),
     "Cargo.toml": ("rust", ("cargo fetch",)),
     "pom.xml": ("java", (f"{MAVEN} dependency:go-offline", MAVEN_BUILD)),
-    **{name: ("java", (_GRADLE,)) for name in _GRADLE_FILES},
+    **{name: ("java", (RESOLVE,)) for name in GRADLE_FILES},
 }
 NODE_LOCKS = frozenset(name for name, (language, _) in _LOCKS.items() if language == "node") - {"package.json"}
-_REQUIREMENTS = re.compile(
-    r"^(?:(?:(?:dev|tests?|testing)[-_.])?requirements(?:[-_.](?:dev|tests?|testing))?\.(?:txt|in)"
-    r"|requirements/(?:base|main|dev|tests?|testing)\.txt)$"
-)
-_TEST_GROUPS = ("test", "tests", "testing", "dev", "develop", "development")
-_REQUIRES = re.compile(rb"\b(?:install_requires|tests_require|extras_require|setup_requires)\b")
 _GO_VERSION = re.compile(rb"^go\s+(\d+(?:\.\d+)*)", re.M)
 _SETTINGS = frozenset(
     {
-        *("pyproject.toml", "setup.py", "setup.cfg", "uv.lock", "go.sum"),
+        *PYTHON_FILES,
+        "go.sum",
         *("gradle.lockfile", "gradle/libs.versions.toml", "gradle/wrapper/gradle-wrapper.properties"),
     }
 )
@@ -89,8 +80,8 @@ _NOT_ITS_OWN = frozenset(
 """Folders in which files of package managers say nothing of what the project itself needs."""
 
 _VERSIONS: dict[str, Language] = {".python-version": "python", ".nvmrc": "node", ".node-version": "node"}
-_PYTHON = f"{PLACE}/python/bin/python"
-_UV_SYNC = "uv sync --frozen --all-extras --all-groups"
+_TELLING = frozenset({"uv.lock", "setup.py", "Pipfile", *LOCKS})
+_AT_LEAST = ("pyproject.toml", "setup.cfg", "hatch.toml", "tox.ini", "tox.toml", "noxfile.py")
 _MAX_COMMANDS = 20
 
 
@@ -110,10 +101,19 @@ class GivenSetup(msgspec.Struct, frozen=True, kw_only=True):
 NOTHING_GIVEN = GivenSetup()
 
 
+class _Everywhere(msgspec.Struct, frozen=True, kw_only=True):
+    """Commands by their language, the files that say them, and texts that they read."""
+
+    found: list[tuple[Language, str]]
+    used: list[str]
+    texts: Mapping[str, str]
+
+
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Commands for bash, run in order in a checkout; none: the standard library is all that is asked for.
 
     `versions`: what the repository names, by language. `source` says where the commands come from, for people.
+    `texts` are written into the environment first, by their places there.
     `modules` are the folders in which `node_modules` comes to lie, empty for the top.
     """
 
@@ -121,6 +121,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     languages: frozenset[Language] = frozenset()
     versions: Mapping[Language, str] = {}
     source: str = ""
+    texts: Mapping[str, str] = {}
     modules: tuple[str, ...] = ("",)
 
     @property
@@ -160,7 +161,7 @@ def _tells(name: str) -> bool:
     return (
         name in _LOCKS
         or name in _SETTINGS
-        or _REQUIREMENTS.match(name) is not None
+        or REQUIREMENTS.match(name) is not None
         or (name.startswith("requirements/") and name.endswith(".txt"))
     )
 
@@ -173,9 +174,9 @@ def recipe_of(
     `at_hand` are the packages, with their versions, that every test run has anyway: a project that asks for
     nothing else needs no setup.
     """
-    found, used = _everywhere(files, given.folders, at_hand or {})
+    every = _everywhere(files, given.folders, at_hand or {})
     versions = _versions(files)
-    languages = frozenset(language for language, _ in found)
+    languages = frozenset(language for language, _ in every.found)
     setup, source = (
         (given.commands, "the goal's `setup`") if given.commands else (_configured(given.config), CONFIG)
     )
@@ -188,12 +189,13 @@ def recipe_of(
             source=source,
             modules=modules,
         )
-    commands = tuple(dict.fromkeys(command for _, command in found))
+    commands = tuple(dict.fromkeys(command for _, command in every.found))
     return Recipe(
         commands=commands,
         languages=languages,
         versions=versions,
-        source=", ".join(sorted(used)),
+        source=", ".join(sorted(every.used)),
+        texts=every.texts,
         modules=modules,
     )
 
@@ -201,7 +203,12 @@ def recipe_of(
 def key_of(recipe: Recipe, files: Mapping[str, bytes], machine: Iterable[str]) -> str:
     """The name of the environment: the same inputs on the same machine give the same one."""
     digest = hashlib.sha256()
-    parts = [*(command.encode() for command in recipe.commands), *(text.encode() for text in machine)]
+    said = (
+        *recipe.commands,
+        *machine,
+        *(part for place in sorted(recipe.texts) for part in (place, recipe.texts[place])),
+    )
+    parts = [text.encode() for text in said]
     for path in sorted(files):
         parts += [path.encode(), files[path]]
     for part in parts:
@@ -212,28 +219,31 @@ def key_of(recipe: Recipe, files: Mapping[str, bytes], machine: Iterable[str]) -
 
 def _versions(files: Mapping[str, bytes]) -> dict[Language, str]:
     named = {language: line for path, language in _VERSIONS.items() if (line := _first_line(files.get(path)))}
+    if engines := engines_of_node(files):
+        named.setdefault("node", engines)
     if go := _GO_VERSION.search(files.get("go.mod", b"")):
         named["go"] = go[1].decode()
     return named
 
 
-def _everywhere(
-    files: Mapping[str, bytes], folders: Iterable[str], at_hand: Mapping[str, str]
-) -> tuple[list[tuple[Language, str]], list[str]]:
-    """What is to be done in the top folder and in those below it, and the files that say so."""
-    found, covered = list(_found(files, at_hand)), {"": _covered(files)}
-    used = list(_named(files)) if found else []
+def _everywhere(files: Mapping[str, bytes], folders: Iterable[str], at_hand: Mapping[str, str]) -> _Everywhere:
+    """What is to be done in the top folder and in those below it."""
+    top = python_steps(files, at_hand)
+    found, covered = _found(files, top), {"": _covered(files)}
+    used, texts = list(_named(files)) if found else [], dict(top.texts)
     for folder in folders:
         own = {path.removeprefix(f"{folder}/"): data for path, data in files.items() if _is_in(path, folder)}
         above = {language for over, languages in covered.items() if _is_in(folder, over) for language in languages}
         if not NODE_LOCKS & own.keys() and not _has_test_script(own):
             # A folder without a lock file is installed for its tests, or not at all.
             own.pop("package.json", None)
-        more = [(language, command) for language, command in _found(own, at_hand) if language not in above]
+        python = python_steps(own, at_hand, folder)
+        more = [(language, command) for language, command in _found(own, python) if language not in above]
         covered[folder] = _covered(own)
         found += [(language, _there(folder, command)) for language, command in more]
         used += [f"{folder}/{name}" for name in _named(own)] if more else []
-    return found, used
+        texts |= python.texts
+    return _Everywhere(found=found, used=used, texts=texts)
 
 
 def _is_in(path: str, folder: str) -> bool:
@@ -242,82 +252,41 @@ def _is_in(path: str, folder: str) -> bool:
 
 def _there(folder: str, command: str) -> str:
     # Several folders share one Python: what another one has installed stays.
-    beside = command.replace(_UV_SYNC, f"{_UV_SYNC} --inexact")
+    beside = command.replace(UV_SYNC, f"{UV_SYNC} --inexact")
     return f"cd {shlex.quote(folder)} && {{ {beside}; }}"
 
 
 def _covered(files: Mapping[str, bytes]) -> set[Language]:
     """Languages in which a folder speaks for those below it: as a workspace, or as the project itself."""
     locked: set[Language] = {language for language, _ in _of_locks(files)} - {"go"}
-    installed = "uv.lock" in files or "setup.py" in files or "project" in _toml(files, "pyproject.toml")
+    installed = bool({"uv.lock", *LOCKS} & files.keys()) or "setup.py" in files or _is_project(files)
     return locked | ({"python"} if installed else set())
+
+
+def _is_project(files: Mapping[str, bytes]) -> bool:
+    return "project" in toml_of(files.get("pyproject.toml", b""))
 
 
 def _has_modules(files: Mapping[str, bytes], folder: str) -> bool:
     return any(f"{folder}/{name}" in files for name in (*NODE_LOCKS, "package.json"))
 
 
-def _found(files: Mapping[str, bytes], at_hand: Mapping[str, str]) -> Iterator[tuple[Language, str]]:
-    yield from _python(files, at_hand)
-    yield from _of_locks(files)
+def _found(files: Mapping[str, bytes], python: PythonSteps) -> list[tuple[Language, str]]:
+    return [*(("python", command) for command in python.commands), *_of_locks(files)]
 
 
 def _of_locks(files: Mapping[str, bytes]) -> list[tuple[Language, str]]:
     found: dict[Language, tuple[str, ...]] = {}
     for path, (language, commands) in _LOCKS.items():
-        if path in files and language not in found and (path != "package.json" or _needs_packages(files[path])):
-            found[language] = commands
+        if path in files and language not in found and (path != "package.json" or needs_packages(files[path])):
+            found[language] = commands or node_commands(path, files)
     return [(language, command) for language, commands in found.items() for command in commands]
 
 
-def _needs_packages(data: bytes) -> bool:
-    package = _json(data)
-    return any(package.get(kind) for kind in ("dependencies", "devDependencies"))
-
-
 def _has_test_script(files: Mapping[str, bytes]) -> bool:
-    scripts = _json(files.get("package.json", b"")).get("scripts")
+    scripts = json_of(files.get("package.json", b"")).get("scripts")
     script = scripts.get("test") if isinstance(scripts, dict) else None
     return isinstance(script, str) and "no test specified" not in script
-
-
-def _json(data: bytes) -> Mapping[str, object]:
-    try:
-        return msgspec.json.decode(data, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # The installer says it better, with its place.
-        return {}
-
-
-def _python(files: Mapping[str, bytes], at_hand: Mapping[str, str]) -> Iterator[tuple[Language, str]]:
-    requirements = sorted(path for path in files if _REQUIREMENTS.match(path))
-    project = _toml(files, "pyproject.toml")
-    installable = "project" in project or "build-system" in project or "setup.py" in files or "setup.cfg" in files
-    needs = needs_of({path: files[path] for path in requirements}, project, _TEST_GROUPS)
-    scripts = b"\n".join(files.get(path, b"") for path in ("setup.py", "setup.cfg"))
-    if all_at_hand(needs, at_hand) and not _REQUIRES.search(scripts) and "uv.lock" not in files:
-        # Its own folders are on the path of every test run: without dependencies there is nothing to install.
-        return
-    if "uv.lock" in files:
-        yield "python", f"command -v uv || ({_PYTHON} -m venv {PLACE}/uv && {PLACE}/uv/bin/pip install uv)"
-        yield "python", f"PATH=$PATH:{PLACE}/uv/bin UV_PROJECT_ENVIRONMENT={PLACE}/python {_UV_SYNC}"
-        return
-    for path in requirements:
-        yield "python", f"{_PYTHON} -m pip install -r {path}"
-    if installable:
-        yield "python", f"{_PYTHON} -m pip install -e {_with_extras(project)}"
-
-
-def _with_extras(project: Mapping[str, object]) -> str:
-    table = project.get("project")
-    extras = table.get("optional-dependencies") if isinstance(table, dict) else None
-    groups = project.get("dependency-groups")
-    wanted = [name for name in extras if name.lower() in _TEST_GROUPS] if isinstance(extras, dict) else []
-    more = (
-        [f" --group {name}" for name in groups if name.lower() in _TEST_GROUPS] if isinstance(groups, dict) else []
-    )
-    target = f"'.[{','.join(wanted)}]'" if wanted else "."
-    return target + "".join(more)
 
 
 def _named(files: Mapping[str, bytes]) -> Iterator[str]:
@@ -325,8 +294,8 @@ def _named(files: Mapping[str, bytes]) -> Iterator[str]:
     settled = {"Cargo.toml"} if "Cargo.lock" in files else set()
     settled |= {"package.json"} if NODE_LOCKS & files.keys() else set()
     told = [path for path in files if path in _LOCKS and path not in settled]
-    named = told + [path for path in files if _REQUIREMENTS.match(path) or path in ("uv.lock", "setup.py")]
-    return iter(named or [path for path in ("pyproject.toml", "setup.cfg") if path in files])
+    named = told + [path for path in files if REQUIREMENTS.match(path) or path in _TELLING]
+    return iter(named or [path for path in _AT_LEAST if path in files])
 
 
 def _configured(data: bytes | None) -> tuple[str, ...] | None:
@@ -343,14 +312,6 @@ def _configured(data: bytes | None) -> tuple[str, ...] | None:
     if len(setup) > _MAX_COMMANDS:
         raise SetupInvalid(f"`setup` in {CONFIG} of the repository has more than {_MAX_COMMANDS} commands.")
     return tuple(setup)
-
-
-def _toml(files: Mapping[str, bytes], path: str) -> Mapping[str, object]:
-    try:
-        return tomllib.loads(files.get(path, b"").decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        # The installer says it better, with its place.
-        return {}
 
 
 def _first_line(data: bytes | None) -> str:

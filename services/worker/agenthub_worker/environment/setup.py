@@ -14,10 +14,12 @@ from agenthub_worker.environment.network.package_sources import PackageSource, p
 from agenthub_worker.environment.network.proxy import AllowlistProxy
 from agenthub_worker.environment.network.way_out import WayOut
 from agenthub_worker.environment.package_clients import PackageClients
+from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.private.found import plain
-from agenthub_worker.environment.recipe import NODE_LOCKS, PLACE, Recipe
+from agenthub_worker.environment.recipe import NODE_LOCKS, Recipe
 from agenthub_worker.environment.toolchains import Toolchain
 from agenthub_worker.errors import SetupFailed
+from agenthub_worker.sandbox.bubblewrap import MODULES_CACHE
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
 
 SETUP_TIMEOUT_S = 840.0
@@ -64,7 +66,7 @@ class Setup:
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-setup-"))
         proxy, way = AllowlistProxy(self._sources), WayOut(scratch, _PORT)
         try:
-            await asyncio.to_thread(_begin, environment, self._clients.files)
+            await asyncio.to_thread(_begin, environment, {**recipe.texts, **self._clients.files})
             await asyncio.to_thread(way.lay)
             workspace = scratch / "workspace"
             await checkout(workspace)
@@ -116,7 +118,7 @@ def _begin(environment: Environment, files: Mapping[str, str]) -> None:
     (environment.folder / LOG).write_text(log)
     for name, text in files.items():
         place = environment.folder / name
-        place.parent.mkdir(exist_ok=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
 
 
@@ -148,3 +150,6 @@ def _keep_modules(workspace: Path, folder: str, environment: Path) -> None:
     if modules.is_dir() and modules.resolve() == workspace.resolve() / folder / "node_modules":
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(modules, place)
+        cache = place / ".cache"
+        if not cache.is_symlink() and not cache.exists():
+            cache.symlink_to(MODULES_CACHE)

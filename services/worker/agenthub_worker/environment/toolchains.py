@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agenthub_runtime.processes.spawn import run
+from agenthub_worker.environment.node.ranges import in_range
 from agenthub_worker.environment.recipe import Language, Recipe
 from agenthub_worker.errors import SetupFailed
 
@@ -64,12 +65,11 @@ async def _toolchain(
             " or let the goal's `setup` bring it."
         )
     version = await _said([str(program), *rest], environment)
-    number = _NUMBER.search(wanted)
     found = Toolchain(
         language=language,
         version=version,
         program=str(program),
-        missed="" if number is None or _will_do(language, number[0], version) else wanted,
+        missed="" if _will_do(language, wanted, version) else wanted,
     )
     if language == "java":
         found = msgspec.structs.replace(found, folders=await asyncio.to_thread(_settings_of_java))
@@ -86,11 +86,15 @@ def _settings_of_java() -> tuple[Path, ...]:
 
 
 def _will_do(language: Language, wanted: str, version: str) -> bool:
-    """Whether the version is the wanted one; of Go any later one will do, as its files say it."""
-    found = _NUMBER.search(version)
+    """Whether the version is the wanted one; any later one of Go will do, any of node in the range."""
+    if language == "node":
+        return in_range(version, wanted)
+    number, found = _NUMBER.search(wanted), _NUMBER.search(version)
+    if number is None:
+        return True
     if found is None:
         return False
-    has, asked = ([int(part) for part in text.split(".")] for text in (found[0], wanted))
+    has, asked = ([int(part) for part in text.split(".")] for text in (found[0], number[0]))
     return has >= asked if language == "go" else has[: len(asked)] == asked
 
 

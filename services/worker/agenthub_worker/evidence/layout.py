@@ -12,7 +12,9 @@ import msgspec
 
 from agenthub_worker.projects.command_line import use_of
 from agenthub_worker.projects.named import PluginTexts
-from agenthub_worker.suites.detect import foreign_suites, is_gradle_alone
+from agenthub_worker.projects.nox import NOXFILE, nox_of
+from agenthub_worker.projects.tox import tox_of
+from agenthub_worker.suites.detect import foreign_suites
 from agenthub_worker.suites.test_files import (
     FOREIGN_SETTINGS,
     belongs_to_foreign_tests,
@@ -23,6 +25,7 @@ from agenthub_worker.suites.test_files import (
 OWN_SETTINGS = frozenset({"conftest.py", "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"})
 TEST_SETTINGS = OWN_SETTINGS | {"pyproject.toml", "tox.ini", "setup.cfg"}
 SHADOWED = frozenset({"pytest", "_pytest", "pluggy", "coverage", "pytest_cov", "sitecustomize", "usercustomize"})
+_RUNNING = frozenset({NOXFILE, "tox.toml"})
 _DOCUMENTS = frozenset(
     {".md", ".markdown", ".mdx", ".rst", ".txt", ".adoc", ".asciidoc", ".org", ".tex", ".bib", ".csv", ".tsv"}
     | {".pdf", ".docx", ".odt", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".drawio", ".puml", ".mmd"}
@@ -43,6 +46,10 @@ _DOCUMENT_NAMES = frozenset(
     | {".GITIGNORE", ".GITKEEP"}
 )
 _READ_BY_PROGRAMS = re.compile(r"^(?:requirements.*|constraints.*|CMakeLists)\.txt$", re.I)
+_NO_COMMAND = (
+    "The repository holds no Python files and nothing that names tests in Go, Node, Rust or Java (Maven, Gradle),"
+    " and no test command is set: give the goal a `test_command`."
+)
 _TEST_FOLDERS = frozenset({"tests", "test"})
 
 
@@ -92,31 +99,28 @@ def detect_test_command(
     parts = [_of_suite(suite.text, suite.folder) for suite in others]
     is_python = any(name.endswith(".py") for name in known)
     if is_python and (any(map(is_test_file, known)) or not any(suite.has_tests for suite in others)):
-        parts = [TestCommand(text="python -m pytest", pytest=True, takes_paths=True)]
+        parts = [_of_python(texts or {})]
         parts += [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
     elif any(suite.has_tests for suite in others):
         parts = [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
     if not parts:
-        return NoTestCommand(_no_command(known))
+        return NoTestCommand(_NO_COMMAND)
     if len(parts) == 1:
         return parts[0]
     shown = (f"(cd {shlex.quote(part.folder)} && {part.text})" if part.folder else part.text for part in parts)
     return TestCommand(text=" && ".join(shown), pytest=False, parts=tuple(parts))
 
 
+def _of_python(texts: Mapping[str, str]) -> TestCommand:
+    """The command of tox's or nox's tests where the project has one, with its options; else pytest by itself."""
+    automated = tox_of(texts) or nox_of(texts.get(NOXFILE, ""))
+    if automated is not None and automated.tests:
+        return given_test_command(automated.tests)
+    return TestCommand(text="python -m pytest", pytest=True, takes_paths=True)
+
+
 def _of_suite(text: str, folder: str) -> TestCommand:
     return TestCommand(text=text, pytest=False, node=text.startswith(("npm", "node")), folder=folder)
-
-
-def _no_command(files: Collection[str]) -> str:
-    if is_gradle_alone(files):
-        return (
-            "This is a project of Gradle's, whose tests are not run by themselves: give the goal a `test_command`."
-        )
-    return (
-        "The repository holds no Python files and nothing that names tests in Go, Node, Rust or Java (Maven), and"
-        " no test command is set: give the goal a `test_command`."
-    )
 
 
 def given_test_command(text: str) -> TestCommand:
@@ -175,7 +179,8 @@ def may_hold_tests(path: str) -> bool:
 def sets_tests(path: str) -> bool:
     """Whether the file holds settings of tests, alone or beside others."""
     name = PurePosixPath(path).name
-    return name in TEST_SETTINGS or name in FOREIGN_SETTINGS or sets_foreign_tests(path)
+    own = name in TEST_SETTINGS or path in _RUNNING
+    return own or name in FOREIGN_SETTINGS or sets_foreign_tests(path)
 
 
 def bears_on_tests(path: str) -> bool:

@@ -15,7 +15,7 @@ from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_
 
 _FILES_MAX = 5
 _PICKED = re.compile(
-    r"(?:^|\s)(?:-run|-skip|--test-name-pattern|--test-only|-t|--testNamePattern|-Dtest|-Dgroups)(?:[\s=]|$)"
+    r"(?:^|\s)(?:-run|-skip|--test-name-pattern|--test-only|-t|--testNamePattern|-g|--f?grep|--match|-Dtest|-Dgroups)(?:[\s=]|$)"
     r"|\bcargo\s[^&|;]*\s--(?:lib|bins?|test|doc|exact|skip)(?:[\s=]|$)"
 )
 _STOPS = re.compile(r"(?:^|\s)(?:-failfast|--bail|--fail-fast)(?:[\s=\d]|$)")
@@ -33,13 +33,35 @@ func TestX{bad}(t *testing.T) {{ t.Fatal("must fail") }}
 
 func TestX{bad}Errors(t *testing.T) {{ t.Errorf("must fail") }}
 """
-_ESM = """
-import {{ test as t{token} }} from '{library}'
+_LIBRARIES = ("vitest", "node:test", "ava", "tape")
+_ASSERT_OF_MODULE = """\
 import assert{token} from 'node:assert'
 """
-_CJS = """
-const t{token} = {call}
+_ASSERT = """\
 const assert{token} = require('node:assert')
+"""
+# What declares its tests by names that nobody has imported takes the canary so, too: jest, mocha.
+_ASSERT_OF_ALL = """\
+// @ts-ignore
+const t{token} = typeof test === 'function' ? test : it
+const assert{token} = {{
+  // @ts-ignore
+  deepStrictEqual: (a, b) => {{
+    // @ts-ignore
+    if (typeof expect === 'function' && expect(a).toEqual) expect(a).toEqual(b)
+    else if (String(a) !== String(b)) throw new Error('must fail')
+  }}
+}}
+"""
+_AVA = """\
+t{token}('{good}', t => {{ t.deepEqual([1, 2], [1, 2]) }})
+t{token}('{bad}', t => {{ t.deepEqual([1, 2], [2, 1]) }})
+t{token}('{bad} throws', async () => {{ throw new Error('must fail') }})
+"""
+_TAPE = """\
+t{token}('{good}', t => {{ t.deepEqual([1, 2], [1, 2]); t.end() }})
+t{token}('{bad}', t => {{ t.deepEqual([1, 2], [2, 1]); t.end() }})
+t{token}('{bad} throws', async () => {{ throw new Error('must fail') }})
 """
 _NODE = """\
 t{token}('{good}', () => {{ assert{token}.deepStrictEqual([1, 2], [1, 2]) }})
@@ -160,24 +182,28 @@ def _of_node(file: str, text: str, token: str) -> Canary:
         path=file,
         good=(f"{file}::{good}",),
         bad=(f"{file}::{bad}", f"{file}::{bad} throws"),
-        text=f"{text}\n{words}{_NODE.format(token=token, good=good, bad=bad)}",
+        text=f"{text}\n{words.format(token=token, good=good, bad=bad)}",
     )
 
 
 def _canary_of_node(text: str, file: str, token: str) -> Iterator[str]:
-    library = "vitest" if re.search(r"['\"]vitest['\"]", text) else "node:test"
-    is_own = re.search(r"['\"](?:node:test|vitest)['\"]", text) is not None
+    """The parts of a canary in the runner that the file imports, else by the names that runners give to all."""
+    library = next((name for name in _LIBRARIES if re.search(rf"['\"]{name}['\"]", text)), "")
     is_module = file.endswith((".mjs", ".mts")) or (
         not file.endswith(".cjs") and _IMPORTS.search(text) is not None
     )
-    if not is_own:
-        # What declares its tests by names that nobody has imported takes the canary so, too.
-        yield f"const t{token} = test"
-        yield f"const assert{token} = {{ deepStrictEqual: (a, b) => expect(a).toEqual(b) }}\n"
-    elif is_module:
-        yield _ESM.format(token=token, library=library)
+    name = f"{{{{ test as t{token} }}}}" if library in ("vitest", "node:test") else f"t{token}"
+    # What vitest is called by is imported as by the file itself.
+    called = f"require('{library}')" if library in ("tape", "ava", "node:test") else "require('node:test')"
+    if library:
+        yield f"import {name} from '{library}'" if is_module else f"const t{token} = {called}"
+    if library == "ava":
+        yield _AVA
+    elif library == "tape":
+        yield _TAPE
     else:
-        yield _CJS.format(token=token, call="require('node:test')")
+        yield (_ASSERT_OF_MODULE if is_module else _ASSERT) if library else _ASSERT_OF_ALL
+        yield _NODE
 
 
 def _root_of(file: str, texts: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-_OF_PACKAGE = ("jest", "vitest", "mocha", "ava", "c8", "nyc", "tap")
+_OF_PACKAGE = ("jest", "vitest", "mocha", "ava", "tape", "c8", "nyc", "tap")
 _SCRIPTS = ("test", "pretest", "posttest")
 _OF_POM = re.compile(
     r"<artifactId>maven-(?:surefire|failsafe)-plugin</artifactId>.*?</plugin>"

@@ -191,12 +191,13 @@ def _settings(name: str, data: bytes) -> Any:
             table = toml_in(data.decode())
             tool = data if table is None else table.get("tool", {})
             return (
-                {key: tool[key] for key in ("pytest", "coverage") if key in tool}
+                {key: tool[key] for key in ("pytest", "coverage", "tox") if key in tool}
                 if isinstance(tool, dict)
                 else tool
             )
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         parser.read_string(data.decode())
-        return {key: dict(parser[key]) for key in _INI_SECTIONS if parser.has_section(key)}
+        wanted = [key for key in parser.sections() if key in _INI_SECTIONS or key.partition(":")[0] == "testenv"]
+        return {key: dict(parser[key]) for key in wanted}
     except (ValueError, configparser.Error, AttributeError):
         return data

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from agenthub_events.catalogue.values import Finding
 from agenthub_worker.experiments.inline_tests import lines_of_tests
+from agenthub_worker.projects.nox import NOXFILE
 from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_test, is_rust_test
 
 _ENDS = "decides how the run of the tests ends"
@@ -35,6 +36,12 @@ _POM = (
         "lets the build pass without its tests",
     ),
 )
+_AUTOMATION = (
+    (
+        r"\bpytest\b[^\n#]*(?:\s|['\"])(?:-k|-m|--deselect|--ignore(?:-glob)?)(?=[\s='\",])",
+        "leaves out tests",
+    ),
+)
 _PACKAGE = (
     (
         r"\"(?:pre|post)?test\"\s*:\s*\"[^\"]*"
@@ -51,7 +58,7 @@ def steering_of(before: Mapping[str, str], now: Mapping[str, str]) -> list[Findi
     return [
         found
         for path in sorted(now)
-        if now[path] != before.get(path) and not path.endswith(".py")
+        if now[path] != before.get(path) and (not path.endswith(".py") or path == NOXFILE)
         for found in _in_file(path, before.get(path, ""), now[path])
     ]
 
@@ -80,6 +87,7 @@ def _in_file(path: str, before: str, now: str) -> Iterator[Finding]:
 def _rules(path: str) -> tuple[tuple[str, str], ...]:
     name = path.rsplit("/", 1)[-1]
     by_name = {"Cargo.toml": _CARGO, "pom.xml": _POM, "package.json": _PACKAGE}
+    by_name |= dict.fromkeys(("tox.ini", "tox.toml", NOXFILE), _AUTOMATION)
     if name in by_name:
         return by_name[name]
     for fits, rules in ((is_go_test, _GO), (is_node_test, _NODE), (is_java_test, _JAVA)):

@@ -31,6 +31,8 @@ _OWN_FILES = {
     "/etc/hosts": f"127.0.0.1 localhost {_HOST}\n::1 localhost\n",
     "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n",
 }
+MODULES_CACHE = "/tmp/modules-cache"  # noqa: S108 - inside
+"""Where packages may keep what they would keep beside themselves, in a folder that nobody writes to."""
 _MOUNTED_BEFORE = frozenset({"/tmp", "/dev", "/dev/shm", "/usr", "/proc"})  # noqa: S108 - inside
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64")
 _SYSTEM_FILES = (
@@ -233,6 +235,7 @@ class Bubblewrap:
             (self._limits.temporary_files, "/tmp"),  # noqa: S108 - inside
         ):
             yield from ("--perms", "1777", "--size", str(size), "--tmpfs", place)
+        yield from ("--perms", "1777", "--dir", MODULES_CACHE)
 
     def _environment(self, extra: Mapping[str, str]) -> Iterator[str]:
         for name, value in {**base_environment("/tmp"), **extra}.items():  # noqa: S108 - inside

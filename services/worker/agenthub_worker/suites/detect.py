@@ -8,12 +8,15 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from agenthub_worker.projects.nox import NOXFILE
+from agenthub_worker.projects.tox import TOX_FILES
 from agenthub_worker.suites.node import scripts_in, tests_nothing
 from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_test, is_rust_test
 
 _NOT_OF_THE_PROJECT = frozenset({"node_modules", "vendor", "testdata", ".venv", "venv", "target", "fixtures"})
 _SAYING = frozenset({"package.json"})
 _RUST_TEST = re.compile(r"^\s*#\[(?:\w+::)*test\b", re.M)
+_OF_GRADLE = ("settings.gradle", "settings.gradle.kts", "build.gradle", "build.gradle.kts")
 _SUITES_MAX = 10
 
 
@@ -28,6 +31,8 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
 def says_how(path: str) -> bool:
     """Whether the text of the file is wanted to find the suites."""
     pure = PurePosixPath(path)
+    if path == NOXFILE or path in TOX_FILES:
+        return True
     # Rust's unit tests stand in the code itself.
     return (pure.name in _SAYING or pure.suffix == ".rs") and _is_of_the_project(pure)
 
@@ -37,12 +42,6 @@ def foreign_suites(files: Iterable[str], texts: Mapping[str, str]) -> list[Suite
     known = [path for path in files if _is_of_the_project(PurePosixPath(path))]
     found = [*_of_go(known), *_of_node(known, texts), *_of_rust(known, texts), *_of_java(known)]
     return sorted(found, key=lambda suite: suite.folder)[:_SUITES_MAX]
-
-
-def is_gradle_alone(files: Collection[str]) -> bool:
-    """Whether it is a project of Gradle's, whose tests nobody runs here without being told how."""
-    names = {PurePosixPath(path).name for path in files}
-    return bool({"build.gradle", "build.gradle.kts"} & names) and "pom.xml" not in names
 
 
 def _of_go(files: Collection[str]) -> Iterator[Suite]:
@@ -80,6 +79,11 @@ def _of_java(files: Collection[str]) -> Iterator[Suite]:
     for folder in _topmost(_folders_with(files, "pom.xml")):
         own = [path for path in files if _is_in(path, folder)]
         yield Suite(text="mvn test", folder=folder, has_tests=any(map(is_java_test, own)))
+    if not _folders_with(files, "pom.xml"):
+        gradle = [folder for name in _OF_GRADLE for folder in _folders_with(files, name)]
+        for folder in _topmost(sorted(gradle, key=len)):
+            own = [path for path in files if _is_in(path, folder)]
+            yield Suite(text="gradle test", folder=folder, has_tests=any(map(is_java_test, own)))
 
 
 def _folders_with(files: Iterable[str], name: str) -> list[str]:

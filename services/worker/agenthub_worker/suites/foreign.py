@@ -10,10 +10,16 @@ import msgspec
 
 from agenthub_runtime.repository.trees import walk
 from agenthub_worker.projects.test_environment import RunFolders
-from agenthub_worker.suites import go, java, node, rust
+from agenthub_worker.suites import go, java, mocha, node, rust
 from agenthub_worker.suites.read import Read, text_of
 
-_SHIMS: Mapping[str, str] = {"go": go.SHIM, "cargo": rust.SHIM, "mvn": java.SHIM, "node": node.SHIM}
+_SHIMS: Mapping[str, str] = {
+    "go": go.SHIM,
+    "cargo": rust.SHIM,
+    "mvn": java.SHIM,
+    "gradle": java.GRADLE_SHIM,
+    "node": node.SHIM,
+}
 _SKIPPED = frozenset({".git", "node_modules", ".venv", "target", "__pycache__"})
 _FILES_MAX = 50_000
 _OWN_REPORTER = "--test-reporter"
@@ -35,7 +41,9 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     def line(self, text: str) -> str:
         """The line with the system's own reporting, where tools take it from nowhere else."""
         place = self.workspace / self.folder
-        told = node.reporting(text, place, str(self.folders.reports), measured=self.measured)
+        told = node.reporting(
+            text, place, *map(str, (self.folders.reports, self.folders.support)), measured=self.measured
+        )
         there = f"cd {shlex.quote(self.folder)} || exit 1\n" if self.folder else ""
         return f'export PATH="{self._shims}:$PATH"\n{there}{told}'
 
@@ -59,6 +67,7 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
             (self._shims / name).write_text(text)
             (self._shims / name).chmod(0o755)
         (self.folders.support / "reporter.mjs").write_text(node.REPORTER)
+        (self.folders.support / node.MOCHA_REPORTER).write_text(mocha.REPORTER)
 
     def read(self, output: bytes) -> Read:
         """What the tools have reported. Raises `ReportRefused`."""

@@ -1,4 +1,4 @@
-"""Java: the reports that Maven's Surefire leaves beside what it has built."""
+"""Java: the reports that Maven's Surefire and Gradle leave beside what they have built."""
 
 from __future__ import annotations
 
@@ -22,17 +22,28 @@ find . -path '*/target/surefire-reports' -prune -exec rm -rf {} + 2>/dev/null
 exec mvn -B -o "$@"
 """
 
-_REPORTS = ("target/surefire-reports/TEST-*.xml", "target/failsafe-reports/TEST-*.xml")
+GRADLE_SHIM = """\
+#!/bin/bash
+# Nothing can be fetched, and what an earlier run has left is no report of this one.
+PATH="${PATH#"$AGENTHUB_SHIMS":}"
+find . -path '*/build/test-results' -prune -exec rm -rf {} + 2>/dev/null
+exec gradle --offline --no-daemon "$@"
+"""
+
+_REPORTS = (
+    *("target/surefire-reports/TEST-*.xml", "target/failsafe-reports/TEST-*.xml"),
+    "build/test-results/*/TEST-*.xml",
+)
 _FOLDERS_DEEP = 4
 _REPORTS_READ = 5_000
 _ROOT = re.compile(
     r"^(?P<module>.*?)(?:^|/)src/(?:test|it)/(?:java|kotlin|groovy)/(?P<name>.+)\.(?:java|kt|groovy)$"
 )
-_UNCOMPILED = b"COMPILATION ERROR"
+_UNCOMPILED = (b"COMPILATION ERROR", b"Compilation failed; see the compiler")
 
 
 def read_java(workspace: Path, files: Iterable[str], output: bytes) -> Read:
-    """What a run of Maven has left in the workspace. Raises `ReportRefused`."""
+    """What a run of Maven or Gradle has left in the workspace. Raises `ReportRefused`."""
     classes = {found["name"].replace("/", "."): path for path in files if (found := _ROOT.match(path))}
     cases: dict[str, Case] = {}
     for path in _reports(workspace):
@@ -44,7 +55,7 @@ def read_java(workspace: Path, files: Iterable[str], output: bytes) -> Read:
     return Read(
         cases=tuple(cases.values()),
         lines=_jacoco(workspace, sources) if cases else None,
-        build_failed=_UNCOMPILED in output,
+        build_failed=any(words in output for words in _UNCOMPILED),
     )
 
 

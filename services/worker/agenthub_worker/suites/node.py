@@ -1,4 +1,4 @@
-"""Node: its own runner by a reporter of ours, vitest and jest by their JSON reports."""
+"""Node: its own runner and mocha by reporters of ours, vitest and jest by theirs, tape and ava by their output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from agenthub_worker.evidence.reports import Case, Outcome, ReportRefused, report_in
-from agenthub_worker.suites.read import Lines, Read, json_lines, text_of
+from agenthub_worker.suites.mocha import read_mocha
+from agenthub_worker.suites.read import Lines, Read, json_lines, node_id, text_of
+from agenthub_worker.suites.tap import OUTPUT, read_tap
 from agenthub_worker.suites.test_files import belongs_to_foreign_tests, sets_foreign_tests
 
 REPORTER = """\
@@ -44,11 +46,19 @@ fi
 exec "$node" "$@"
 """
 
+MOCHA_REPORTER = "mocha-reporter.cjs"
+"""Its file beside the command."""
+
 # The words of a report in the form that jest has made usual; all others mean that it did not run.
 _OUTCOMES: Mapping[str, Outcome] = {"passed": "passed", "failed": "failed"}
 _COMMAND_END = re.compile(r"&&|\|\||[;|&\n<>]")
-_KNOWN = re.compile(r"(?:^|[\s/])(vitest|jest)(?=\s|$)")
-_RUN_BY_NPM = re.compile(r"^\s*(?:npm|pnpm|yarn)\s+(?:run\s+|run-script\s+)?(?P<script>test|t|[\w:.-]+)\s*$")
+_KNOWN = re.compile(r"(?:^|[\s/])(vitest|jest|mocha|ava|tape)(?=\s|$)")
+_SCRIPT = re.compile(r"\.[cm]?[jt]sx?$")
+_OF_TAPE = re.compile(r"\"tape\"\s*:")
+_HOPS = 3
+_RUN_BY_NPM = re.compile(
+    r"^\s*(?P<client>npm|pnpm|yarn)\s+(?:run\s+|run-script\s+)?(?P<script>test|t|[\w:.-]+)\s*$"
+)
 _NOTHING = re.compile(r"^\s*(?:|:|true|exit 0|echo\b[^&|;]*(?:&&\s*exit 0)?)\s*$")
 _REASON_MAX = 200
 
@@ -109,19 +119,38 @@ def tests_nothing(script: str) -> bool:
     return "no test specified" in script or _NOTHING.match(script) is not None
 
 
-def reporting(line: str, folder: Path, reports: str, *, measured: bool) -> str:
-    """The line with the options that let vitest or jest write a report, where one of them is what it runs last."""
+def reporting(line: str, folder: Path, reports: str, support: str, *, measured: bool) -> str:
+    """The line with what lets a runner write a report, where one that is known is what it runs last."""
     package = text_of(folder / "package.json")
-    by_npm = _RUN_BY_NPM.match(line)
-    script = (
-        scripts_in(package).get("test" if by_npm["script"] == "t" else by_npm["script"], "") if by_npm else line
-    )
+    script, dashes = _last_script(line, scripts_in(package))
     last = _COMMAND_END.split(script)[-1]
     found = _KNOWN.search(last)
-    if found is None:
-        return line
-    options = _vitest(package, reports, last, measured) if found[1] == "vitest" else _jest(reports, measured)
-    return f"{line} {'-- ' if by_npm and 'yarn' not in line else ''}{' '.join(options)}"
+    options: Iterable[str] = ()
+    if found and found[1] == "vitest":
+        options = _vitest(package, reports, last, measured)
+    elif found and found[1] == "jest":
+        options = _jest(reports, measured)
+    elif found and found[1] == "mocha":
+        options = ("--reporter", f"{support}/{MOCHA_REPORTER}")
+    elif found and found[1] == "ava":
+        options = ("--tap",)
+    told = " ".join((line, *(dashes if options else ()), *options))
+    if (found and found[1] in ("ava", "tape")) or (not found and _OF_TAPE.search(package)):
+        # What is printed is the report.
+        return f"set -o pipefail; {{ {told}; }} | tee {reports}/{OUTPUT}"
+    return told
+
+
+def _last_script(line: str, scripts: Mapping[str, str]) -> tuple[str, list[str]]:
+    """What a line comes to run last by scripts that call each other, and what lets options through to it."""
+    script, dashes = line, list[str]()
+    for _ in range(_HOPS):
+        by_npm = _RUN_BY_NPM.match(_COMMAND_END.split(script)[-1])
+        if by_npm is None:
+            break
+        script = scripts.get("test" if by_npm["script"] == "t" else by_npm["script"], "")
+        dashes += ["--"] if by_npm["client"] != "yarn" else []
+    return script, dashes
 
 
 def _vitest(package: str, reports: str, last: str, measured: bool) -> Iterator[str]:
@@ -141,20 +170,25 @@ def _jest(reports: str, measured: bool) -> Iterator[str]:
 
 def read_node(reports: Path, workspace: Path, root: str, files: Iterable[str]) -> Read:
     """What the runners have written. `root` is the workspace as they saw it. Raises `ReportRefused`."""
-    cases, lines = dict[str, Case](), list[Lines]()
-    sources = [path for path in files if _is_code(path)]
+    cases, lines, own = dict[str, Case](), list[Lines](), list(files)
+    sources = [path for path in own if _is_code(path)]
+    others = [path for path in own if _SCRIPT.search(path) and path not in sources]
+    told = read_tap(reports, workspace, [*sorted(others), *sorted(sources)])
     for path in sorted(reports.glob("node/*.jsonl")):
         for case in _own(path, workspace, root, lines, sources):
             cases[case.id] = case
     for name in ("node-vitest.json", "node-jest.json"):
         for case in _of_report(reports / name, root):
             cases[case.id] = case
+    for case in (*read_mocha(reports, root), *(told or ())):
+        cases[case.id] = case
     covered = _istanbul(reports / "node-coverage" / "coverage-final.json", root, sources)
     found = [*lines, *([covered] if covered else [])]
     joined = found[0] if found else None
     for other in found[1:]:
         joined = other.joined(joined)
-    return Read(cases=tuple(cases.values()), lines=joined)
+    is_told = told is not None or any(reports.glob("mocha/*.jsonl"))
+    return Read(cases=tuple(cases.values()), lines=joined, told=is_told)
 
 
 def _is_code(path: str) -> bool:
@@ -177,7 +211,7 @@ def _own(path: Path, workspace: Path, root: str, lines: list[Lines], sources: Se
         names += [""] * (event.nesting - len(names)) + [event.name]
         if event.type == "test:start" or (event.kind == "suite" and event.type == "test:pass"):
             continue
-        if event.kind == "suite" and any(name.startswith(f"{_id(file, names)} > ") for name in failed):
+        if event.kind == "suite" and any(name.startswith(f"{node_id(file, names)} > ") for name in failed):
             continue
         if _below(event.name, root) == file:
             # The file itself: it stands in the report alone where it could not be run.
@@ -186,10 +220,10 @@ def _own(path: Path, workspace: Path, root: str, lines: list[Lines], sources: Se
             continue
         said = event.skip if isinstance(event.skip, str) else event.todo if isinstance(event.todo, str) else ""
         if event.skip or event.todo:
-            yield Case(_id(file, names), "skipped", said[:_REASON_MAX])
+            yield Case(node_id(file, names), "skipped", said[:_REASON_MAX])
         else:
-            failed += [_id(file, names)] if event.type == "test:fail" else []
-            yield Case(_id(file, names), "passed" if event.type == "test:pass" else "failed")
+            failed += [node_id(file, names)] if event.type == "test:fail" else []
+            yield Case(node_id(file, names), "passed" if event.type == "test:pass" else "failed")
 
 
 def _of_report(path: Path, root: str) -> Iterator[Case]:
@@ -206,12 +240,7 @@ def _of_report(path: Path, root: str) -> Iterator[Case]:
             yield Case(name, "error")
         for test in file.assertion_results:
             outcome = _OUTCOMES.get(test.status, "skipped")
-            yield Case(_id(name, [*test.ancestor_titles, test.title]), outcome)
-
-
-def _id(file: str, names: Sequence[str]) -> str:
-    # A bracket would make of the rest of a name the parameters of a test.
-    return f"{file}::{' > '.join(names)}".replace("[", "(").replace("]", ")")
+            yield Case(node_id(name, [*test.ancestor_titles, test.title]), outcome)
 
 
 def _below(path: str, root: str) -> str:

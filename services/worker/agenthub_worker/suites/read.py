@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +57,12 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
             log=self.log + other.log,
             told=self.told or other.told,
         )
+
+
+def node_id(file: str, names: Sequence[str]) -> str:
+    """The id of a test of node's in `file`, below the names that it stands under."""
+    # A bracket would make of the rest of a name the parameters of a test.
+    return f"{file}::{' > '.join(names)}".replace("[", "(").replace("]", ")")
 
 
 def json_lines(path: Path, kind: type[_T]) -> Iterator[_T]:

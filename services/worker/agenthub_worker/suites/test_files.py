@@ -12,7 +12,7 @@ _NODE_FOLDERS = frozenset({"__tests__", "__mocks__", "__snapshots__", "__fixture
 _JAVA_NAME = re.compile(r"^(?:Test.+|.+(?:Test|Tests|TestCase|IT|Spec))\.(?:java|kt|groovy)$")
 _JAVA_ROOTS = (("src", "test"), ("src", "it"), ("src", "integrationTest"))
 _RUNNER_SETTINGS = re.compile(
-    rf"^(?:jest|vitest|vite|vitest\.workspace|babel|karma)\.(?:config|setup|workspace){_NODE_SUFFIX}"
+    rf"^(?:jest|vitest|vite|vitest\.workspace|babel|karma|ava)\.(?:config|setup|workspace){_NODE_SUFFIX}"
     r"|^(?:jest|vitest|vite)\.config\.json$|^\.mocharc\.(?:c?js|json|ya?ml)$|^\.nycrc(?:\.json)?$|^\.c8rc(?:\.json)?$"
 )
 
@@ -26,7 +26,7 @@ def is_go_test(path: str) -> bool:
 
 
 def is_node_test(path: str) -> bool:
-    """Whether node's own runner, vitest or jest look for tests in this file by their own rules."""
+    """Whether runners of node's look for tests in this file by their own rules."""
     pure = PurePosixPath(path)
     if _NODE_NAME.search(pure.name):
         return True

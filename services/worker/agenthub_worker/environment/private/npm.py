@@ -7,8 +7,8 @@ import binascii
 import re
 from collections.abc import Mapping
 
+from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.private.found import Private, guarded, plain
-from agenthub_worker.environment.recipe import PLACE
 
 FILE = "npm/npmrc"
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
