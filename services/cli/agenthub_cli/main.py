@@ -6,6 +6,7 @@ import errno
 import gc
 import io
 import os
+import shutil
 import sys
 from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from cyclopts import App, CycloptsError
 
 _COMPLETE = "--complete"
+_HELP = ("--help", "-h")
+# A group of commands, called by itself, shows its help as well.
+_GROUP_DEPTH = 1
 _NARROWEST = 10
 # Loading a command makes no rubbish; looking for it in between takes a seventh of the time to the first word.
 _BEFORE_COLLECTING = 50_000
@@ -88,6 +92,7 @@ def build_app() -> App:
         name="agenthub",
         help="Give a goal in plain words; agents plan it, work on it, test, audit and review it.",
         version=_version,
+        help_format="plaintext",
     )
     for name, target, words in _COMMANDS:
         app.command(f"agenthub_cli.commands.{target}", name=name, help=words)
@@ -111,14 +116,9 @@ def main() -> None:
 
 
 def _run() -> None:
-    from cyclopts import CycloptsError
-
     try:
-        build_app()(exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        say(f"error: {_misread(error)}", aside=True)
-        say(f"hint: `{_command_of(error)} --help` shows what it takes", aside=True)
-        sys.exit(exit_codes.USAGE)
+        if not _help_shown(sys.argv[1:]):
+            _called()
     except AgenthubError as error:
         say(f"error: {error}", aside=True)
         if hint := _hint(error):
@@ -133,6 +133,33 @@ def _run() -> None:
         say(f"error: the output cannot be written: {error.strerror}", aside=True)
         _drop_output()
         sys.exit(exit_codes.FAILED)
+
+
+def _help_shown(words: Sequence[str]) -> bool:
+    """Show the help that is asked for, before anything is loaded that could run a command."""
+    if len(words) > _GROUP_DEPTH and not {*_HELP} & {*words}:
+        return False
+    from agenthub_cli.help.pages import asked_for, read_pages
+
+    page = asked_for(words, read_pages())
+    if page is None:
+        return False
+    from agenthub_cli.help.drawing import Box, page_lines
+
+    width = shutil.get_terminal_size((80, 24)).columns
+    say("\n".join(page_lines(page, width, Box.for_encoding(sys.stdout.encoding))))
+    return True
+
+
+def _called() -> None:
+    from cyclopts import CycloptsError
+
+    try:
+        build_app()(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        say(f"error: {_misread(error)}", aside=True)
+        say(f"hint: `{_command_of(error)} --help` shows what it takes", aside=True)
+        sys.exit(exit_codes.USAGE)
 
 
 def _complete(words: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -13,8 +13,7 @@ from cyclopts import Parameter
 from agenthub_cli import exit_codes
 from agenthub_cli.checked import Calls, Dollars
 from agenthub_cli.errors import CommandFailed
-
-PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
+from agenthub_cli.options.common import PriorityWord
 
 # No request may be larger.
 _FILE_MAX = 4 << 20
