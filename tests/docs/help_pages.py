@@ -54,7 +54,7 @@ def paths(app: App, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 def _page(app: App, path: tuple[str, ...]) -> HelpPage:
     kept = _Kept()
-    app.help_formatter = kept  # type: ignore[assignment]
+    app.help_formatter = kept
     app.help_print(list(path), console=Console(file=io.StringIO()))
     command = app
     for name in path:

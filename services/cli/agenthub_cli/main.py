@@ -15,7 +15,6 @@ from agenthub_cli import exit_codes
 from agenthub_cli.program import program
 from agenthub_cli.terminal.output import say
 from agenthub_events.errors import AgenthubError, InvalidInput
-from agenthub_runtime.plain_text import one_line
 from agenthub_runtime.processes.environment import forget_foreign
 
 if TYPE_CHECKING:
@@ -157,7 +156,9 @@ def _called() -> None:
     try:
         build_app()(exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        say(f"error: {_misread(error)}", aside=True)
+        from agenthub_cli.misread import misread
+
+        say(f"error: {misread(error, _command_of(error))}", aside=True)
         say(f"hint: `{_command_of(error)} --help` shows what it takes", aside=True)
         sys.exit(exit_codes.USAGE)
 
@@ -168,18 +169,6 @@ def _complete(words: Sequence[str]) -> None:
 
     for word, about in candidates(words):
         say("@files" if word == FILES else f"{word}\t{about}" if about else word)
-
-
-def _misread(error: CycloptsError) -> str:
-    """What is wrong with a command line. A value that is missing goes by the name that the help gives it."""
-    from cyclopts import MissingArgumentError
-
-    argument = getattr(error, "argument", None)
-    if isinstance(error, MissingArgumentError) and argument is not None and not error.keyword:
-        flags = [name for name in argument.names if name.startswith("--")]
-        if argument.parameter.required is not False and argument.index is not None and flags:
-            return f"{_command_of(error)} needs {flags[0].lstrip('-').upper().replace('-', '_')}"
-    return one_line(str(error))
 
 
 def _command_of(error: CycloptsError) -> str:

@@ -49,7 +49,7 @@ def asked_for(words: Sequence[str], pages: dict[str, HelpPage]) -> HelpPage | No
     rest = [word for word in options if word not in FLAGS]
     asked = len(rest) < len(options)
     path = ""
-    while rest and (below := f"{path} {rest[0]}".lstrip()) in pages:
+    while rest and rest[0] and (below := f"{path} {rest[0]}".lstrip()) in pages:
         path = below
         del rest[0]
     page = pages[path]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
-from agenthub_cli.checked import Calls, Dollars
+from agenthub_cli.checked import Calls, NewLimit, one_of
 from agenthub_cli.client.hub_client import HubClient, hub_and_goal
 from agenthub_cli.client.names import GoalId, TaskName
 from agenthub_cli.commands.goal.options import print_result
@@ -36,7 +36,9 @@ def rework(
     goal_id: GoalId,
     feedback: Annotated[str, Parameter(help="What is to be changed")],
     *,
-    priority: Annotated[PriorityWord | None, Parameter(help="From now on; default: as it is")] = None,
+    priority: Annotated[
+        PriorityWord | None, Parameter(converter=one_of, help="From now on; default: as it is")
+    ] = None,
     key: Key = None,
     url: Url = None,
     json: Json = False,
@@ -65,7 +67,7 @@ def budget(
     goal_id: GoalId,
     *,
     max_llm_calls: Annotated[Calls | None, Parameter(help="New limit of model calls")] = None,
-    max_cost_usd: Annotated[Dollars | None, Parameter(help="New limit of money")] = None,
+    max_cost_usd: Annotated[NewLimit | None, Parameter(help="New limit of money")] = None,
     key: Key = None,
     url: Url = None,
     json: Json = False,
