@@ -73,17 +73,10 @@ def up(
     """
     from agenthub_runtime.embedded.data_folder import DataDir
     from agenthub_runtime.embedded.stack import EmbeddedStack
-    from agenthub_runtime.errors import SettingsInvalid
-    from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
     from agenthub_runtime.telemetry.logs import configure_logging
 
     env = with_options(environment(data_dir), port=port, host=host, data_dir=data_dir, workers=workers)
-    try:
-        settings = read_hub_settings(env)
-    except SettingsInvalid as error:
-        raise SettingsInvalid(tuple(by_option(problem, env) for problem in error.problems)) from None
-    # What does not fit is told here, and not by a notifier that dies again and again.
-    read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
+    settings = _settings(env)
     configure_logging(settings.log, service="up")
     if not rehearses(settings):
         provider_of(settings)
@@ -171,7 +164,20 @@ def with_options(
     return {**env, **{name: str(value) for name, value in given.items() if value is not None}}
 
 
-def by_option(problem: str, given: Mapping[str, str], *, env: Mapping[str, str] = os.environ) -> str:
+def _settings(env: Mapping[str, str]) -> HubSettings:
+    from agenthub_runtime.errors import SettingsInvalid
+    from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
+
+    try:
+        settings = read_hub_settings(env)
+    except SettingsInvalid as error:
+        raise SettingsInvalid(tuple(_by_option(problem, env) for problem in error.problems)) from None
+    # What does not fit is told here, and not by a notifier that dies again and again.
+    read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
+    return settings
+
+
+def _by_option(problem: str, given: Mapping[str, str], *, env: Mapping[str, str] = os.environ) -> str:
     """What does not fit among the `given` settings, by the option where no variable says the same."""
     name, blank, rest = problem.partition(" ")
     is_option = name in _OPTIONS and given.get(name) != env.get(name)
