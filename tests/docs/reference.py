@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from cyclopts import App
-from rich.console import Console
 
 from agenthub_cli import exit_codes
 from agenthub_cli.completion.table import table_of
+from agenthub_cli.help.drawing import Box, page_lines
 from agenthub_cli.main import build_app
 from agenthub_events.base import Event
 from agenthub_events.catalogue import REGISTRY
@@ -23,6 +21,7 @@ from agenthub_runtime.bus_users.rights import users_of
 from agenthub_runtime.bus_users.users_file import users_conf, variable_of
 from agenthub_runtime.settings.settings_file import OUT_OF_PLACE, key_of
 from agenthub_runtime.settings.table import SETTINGS
+from tests.docs.help_pages import help_file, help_pages
 from tests.docs.http_pages import api_page, errors_page, openapi_file
 from tests.docs.metrics_page import metrics_page
 
@@ -88,9 +87,9 @@ def settings_page() -> str:
 def cli_page() -> str:
     """The help of every command, and the exit codes."""
     parts = ["# Command line", _MADE]
-    app = build_app()
-    for path in _paths(app, ()):
-        parts.append(f"## `{' '.join(('agenthub', *path))}`\n\n```text\n{_help(app, path)}\n```")
+    for path, page in help_pages().items():
+        drawn = "\n".join(page_lines(page, 100, Box.for_encoding("utf-8")))
+        parts.append(f"## `{f'agenthub {path}'.strip()}`\n\n```text\n{drawn}\n```")
     codes = ["| exit code | meaning |", "|---|---|"]
     codes += [f"| {code} | {meaning} |" for code, meaning in sorted(exit_codes.MEANING.items())]
     return "\n\n".join([*parts, "## Exit codes", "\n".join(codes)]) + "\n"
@@ -104,21 +103,6 @@ def completion_table() -> str:
 def bus_users() -> str:
     """The users of a bus that is not embedded: their public keys come from the environment."""
     return users_conf({user: f"${variable_of(user)}" for user in users_of(DEPLOYED)})
-
-
-def _paths(app: App, path: tuple[str, ...]) -> list[tuple[str, ...]]:
-    found = [path]
-    for name in sorted(app):
-        if not name.startswith("-"):
-            found += _paths(app[name], (*path, name))
-    return found
-
-
-def _help(app: App, path: tuple[str, ...]) -> str:
-    stream = io.StringIO()
-    console = Console(file=stream, width=100, no_color=True, force_terminal=False, legacy_windows=False)
-    app.help_print(list(path), console=console)
-    return "\n".join(line.rstrip() for line in stream.getvalue().strip("\n").splitlines())
 
 
 def _sentence(kind: type[Event]) -> str:
@@ -160,6 +144,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "metrics.md": lambda: metrics_page(_MADE),
     "../../nats/users.conf": bus_users,
     "../../services/cli/agenthub_cli/completion/table.json": completion_table,
+    "../../services/cli/agenthub_cli/help/pages.json": help_file,
 }
 
 

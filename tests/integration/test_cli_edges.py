@@ -81,7 +81,33 @@ def test_what_cannot_be_an_id_is_sent_nowhere(given: str) -> None:
         (["answer", "q-1", "--text", " "], "needs --option or --text"),
         (["answer", "q-1", "--option", "1", "--action", "retry"], "--action retry does something else"),
         (["answer", "q-1", "--text", "x", "--title", "Another"], "--action edit"),
-        (["goal", "nosuch"], "nosuch"),
+        (["goal", "nosuch"], "There is no command `nosuch`"),
+        (["goal", "lst"], "did you mean list?"),
+        (["goal", "list", "--nosuch"], "There is no option --nosuch"),
+        (["goal", "list", "--limi", "3"], "There is no option --limi; did you mean --limit?"),
+        (["goal", "list", "one", "two"], "goal list has no place for `one two`"),
+        (["goal", "list", "--limit"], "--limit needs a value"),
+        (["goal", "list", "--limit", "1", "--limit", "2"], "--limit is given twice"),
+        (["goal", "list", "--limit", "1.5"], "--limit: `1.5` is no whole number"),
+        (["goal", "list", "--url", ""], "--url is blank"),
+        (["goal", "show"], "goal show needs GOAL-ID"),
+        (["goal", "submit", "x", "--priority", "top"], "--priority: `top` is none of low, normal, high, urgent"),
+        (["goal", "submit", "x", "--autonomy", "none"], "--autonomy: `none` is none of full, approve_plan"),
+        (["goal", "submit", "x", "--max-cost-usd", "none"], "--max-cost-usd: `none` is no number"),
+        (["goal", "submit", "x", "--max-llm-calls", "null"], "--max-llm-calls: `null` is no whole number"),
+        (["goal", "submit", "x", "--min-coverage", "nan"], "--min-coverage: nan does not fit"),
+        (["goal", "submit", "x", "--min-coverage", "101"], "give a number from 0 to 100"),
+        (["goal", "submit", "x", "--watch=maybe"], "--watch: `maybe` is neither `true` nor `false`"),
+        (["goal", "budget", "g-1", "--max-cost-usd", "0"], "give a number above 0"),
+        (["replay", "fork", "g-1", "--at-seq", "1", "--budget", "0"], "--budget: 0.0 does not fit"),
+        (["replay", "show", "g-1", "--at-time", "yesterday"], "--at-time: `yesterday` is no moment such as"),
+        (["analytics", "--days", "0"], "--days: 0 does not fit: give a number from 1 to 3650"),
+        (["notify", "resend", "g-1", ""], "NOTIFICATION: an id is needed"),
+        (["answer", "q-1", "--action", "edit", "--timeout-s", "0"], "--timeout-s: 0 does not fit"),
+        (["logs", "gateway", "--story"], "the story is that of the whole hub"),
+        (["logs", "--lines", "-1"], "--lines: -1 does not fit"),
+        (["up", "--port", "99999"], "--port is `99999`: use a whole number from 0 to 65535"),
+        (["up", "--workers", "nonsense"], "--workers is `nonsense`: unknown agent"),
         (["goal", "submit", b"half \xff a name"], "no UTF-8"),
     ],
 )
@@ -89,6 +115,27 @@ def test_a_value_that_does_not_fit_is_refused_by_its_name(words: list[str | byte
     env = {} if words[0] in ("nats", "rebuild") else {"AGENTHUB_URL": NOBODY}
     nats = {"NATS_URL": "nats://127.0.0.1:9"} if words[0] == "rebuild" else {}
     assert part in refused(*words, env={**env, **nats})
+
+
+@pytest.mark.parametrize("name", ["nonsense", "@first", "G-01M86FQ6XHJJTJA9QMX9ME1VPS", "q-5"])
+def test_what_no_goal_can_be_called_is_asked_of_no_hub(name: str) -> None:
+    for words in (["goal", "show"], ["goal", "cancel"], ["events", "show"], ["notify", "list"]):
+        assert f"No goal is called {name}" in refused(*words, name, "--url", NOBODY, code=1)
+
+
+def test_a_folder_that_is_no_repository_is_said_to_be_none(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "missing"):
+        said = refused("goal", "apply", f"g-{'1' * 26}", str(folder), "--url", NOBODY, code=1)
+        assert f"{folder} is no git repository" in said
+
+
+def test_no_editor_is_opened_where_nobody_sees_it() -> None:
+    goal = b'{"needs_you": true, "autonomy": "approve_plan", "plan_approved": false, "revision": 1, '
+    with answering(goal + b'"tasks": [], "dependencies": []}') as url:
+        said = refused("goal", "plan", f"g-{'1' * 26}", "--edit", "--url", url)
+        assert "There is no terminal for an editor" in said
+        missing = refused("goal", "plan", f"g-{'1' * 26}", "--edit", "--url", url, env={"EDITOR": "/none/ed"})
+        assert "cannot be started: No such file or directory" in missing
 
 
 def test_a_password_in_an_address_that_cannot_be_read_is_not_shown() -> None:

@@ -29,7 +29,7 @@ from agenthub_cli.client.wording import place, told
         (
             "tasks[1].title",
             "Expected `str`, got `int`",
-            "`title` of task 2 of the plan: it must be str, and is int",
+            "`title` of task 2 of the plan: it must be a text, and is a whole number",
         ),
         (
             "workflow[0]",
@@ -37,6 +37,26 @@ from agenthub_cli.client.wording import place, told
             "task 1 of --workflow: nobody knows `dependson`",
         ),
         ("workflow[0]", "Object missing required field `title`", "task 1 of --workflow: `title` is missing"),
+        (
+            "workflow",
+            "Expected `array | null`, got `object`",
+            "--workflow: it must be a list, and is an object",
+        ),
+        ("tasks[0].title", "This field is required", "`title` of task 1 of the plan: it is missing"),
+        (
+            "tasks[0].bogus",
+            "Unknown field `bogus`; known are `key`, `timeout_s`",
+            "`bogus` of task 1 of the plan: Unknown field `bogus`; known are `key`, `timeout_s`",
+        ),
+        ("edits.timeout_s", "Expected `int` >= 1", "--timeout-s: it must be at least 1"),
+        ("max_cost_usd", "Expected `float` > 0.0", "--max-cost-usd: it must be more than 0"),
+        ("agent", "unknown agent `x`: known are coding", "unknown agent `x`: known are coding"),
+        ("cron", "Expected `str` of length >= 9", "the cron expression: it is too short: at least 9 characters"),
+        (
+            "from",
+            "The read models hold events up to 7, you asked for 99",
+            "--from: There is no event 99 yet: the log ends at event 7",
+        ),
         ("feedback", "Expected `str` of length >= 1", "the feedback: it is empty"),
         ("status", "There is no status `nope`", "--status: There is no status `nope`"),
         (

@@ -22,6 +22,11 @@ class CommandFailed(AgenthubError):
         self.code = code
 
 
+def reason_of(error: OSError | ValueError) -> str:
+    """Why something with a file failed, without numbers and without the name again."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 class HubUnreachable(CommandFailed):
     """No hub answers at the address."""
 

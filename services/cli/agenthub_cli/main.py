@@ -6,6 +6,7 @@ import errno
 import gc
 import io
 import os
+import shutil
 import sys
 from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING
@@ -14,13 +15,15 @@ from agenthub_cli import exit_codes
 from agenthub_cli.program import program
 from agenthub_cli.terminal.output import say
 from agenthub_events.errors import AgenthubError, InvalidInput
-from agenthub_runtime.plain_text import one_line
 from agenthub_runtime.processes.environment import forget_foreign
 
 if TYPE_CHECKING:
     from cyclopts import App, CycloptsError
 
 _COMPLETE = "--complete"
+_HELP = ("--help", "-h")
+# A group of commands, called by itself, shows its help as well.
+_GROUP_DEPTH = 1
 _NARROWEST = 10
 # Loading a command makes no rubbish; looking for it in between takes a seventh of the time to the first word.
 _BEFORE_COLLECTING = 50_000
@@ -88,6 +91,7 @@ def build_app() -> App:
         name="agenthub",
         help="Give a goal in plain words; agents plan it, work on it, test, audit and review it.",
         version=_version,
+        help_format="plaintext",
     )
     for name, target, words in _COMMANDS:
         app.command(f"agenthub_cli.commands.{target}", name=name, help=words)
@@ -111,14 +115,9 @@ def main() -> None:
 
 
 def _run() -> None:
-    from cyclopts import CycloptsError
-
     try:
-        build_app()(exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        say(f"error: {_misread(error)}", aside=True)
-        say(f"hint: `{_command_of(error)} --help` shows what it takes", aside=True)
-        sys.exit(exit_codes.USAGE)
+        if not _help_shown(sys.argv[1:]):
+            _called()
     except AgenthubError as error:
         say(f"error: {error}", aside=True)
         if hint := _hint(error):
@@ -135,24 +134,41 @@ def _run() -> None:
         sys.exit(exit_codes.FAILED)
 
 
+def _help_shown(words: Sequence[str]) -> bool:
+    """Show the help that is asked for, before anything is loaded that could run a command."""
+    if len(words) > _GROUP_DEPTH and not {*_HELP} & {*words}:
+        return False
+    from agenthub_cli.help.pages import asked_for, read_pages
+
+    page = asked_for(words, read_pages())
+    if page is None:
+        return False
+    from agenthub_cli.help.drawing import Box, page_lines
+
+    width = shutil.get_terminal_size((80, 24)).columns
+    say("\n".join(page_lines(page, width, Box.for_encoding(sys.stdout.encoding))))
+    return True
+
+
+def _called() -> None:
+    from cyclopts import CycloptsError
+
+    try:
+        build_app()(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        from agenthub_cli.misread import misread
+
+        say(f"error: {misread(error, _command_of(error))}", aside=True)
+        say(f"hint: `{_command_of(error)} --help` shows what it takes", aside=True)
+        sys.exit(exit_codes.USAGE)
+
+
 def _complete(words: Sequence[str]) -> None:
     """What shells ask for at each press of Tab: answered before any command is loaded."""
     from agenthub_cli.completion.candidates import FILES, candidates
 
     for word, about in candidates(words):
         say("@files" if word == FILES else f"{word}\t{about}" if about else word)
-
-
-def _misread(error: CycloptsError) -> str:
-    """What is wrong with a command line. A value that is missing goes by the name that the help gives it."""
-    from cyclopts import MissingArgumentError
-
-    argument = getattr(error, "argument", None)
-    if isinstance(error, MissingArgumentError) and argument is not None and not error.keyword:
-        flags = [name for name in argument.names if name.startswith("--")]
-        if argument.parameter.required is not False and argument.index is not None and flags:
-            return f"{_command_of(error)} needs {flags[0].lstrip('-').upper().replace('-', '_')}"
-    return one_line(str(error))
 
 
 def _command_of(error: CycloptsError) -> str:

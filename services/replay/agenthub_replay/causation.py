@@ -16,6 +16,7 @@ from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import PlannedTask
 from agenthub_events.ports import Recorded
 from agenthub_events.task_ids import gate_of, kind_of
+from agenthub_orchestrator.domain.state.fold import NOTIFICATION
 from agenthub_replay.errors import HistoryMissing
 from agenthub_replay.history import GoalHistory
 from agenthub_runtime.timeline.renderer import line_of
@@ -61,7 +62,8 @@ def why_task(history: GoalHistory, task_id: str) -> Causation:
         found = [r for r in history.own_events if _task_of(history, r) == known]
         if found:
             return _Causes(history).of(found[-1])
-    tasks = sorted({_task_of(history, recorded) for recorded in history.events} - {"_", ""})
+    own = {_task_of(history, recorded) for recorded in history.own_events}
+    tasks = sorted(task for task in own - {"_", ""} if not task.startswith(NOTIFICATION))
     raise HistoryMissing(f"This goal has no task `{task_id[:60]}`; it has {', '.join(tasks)}", field="of")
 
 

@@ -5,7 +5,6 @@ A note holds the hub's data folder and nothing else; whether a hub runs there is
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import warnings
@@ -66,6 +65,8 @@ def _notes() -> Path:
 
 
 def _note_of(folder: Path, data: DataDir) -> Path:
+    import hashlib
+
     return folder / f"{hashlib.sha256(str(data.root).encode()).hexdigest()[:16]}.hub"
 
 

@@ -7,7 +7,6 @@ from typing import Any, NoReturn
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.transport import Response
-from agenthub_cli.client.wording import told
 from agenthub_cli.errors import CommandFailed, NotAHub
 
 _SHOWN = 300
@@ -66,6 +65,8 @@ def failure(url: str, response: Response) -> CommandFailed:
     hint = "set AGENTHUB_API_KEY to a key of this hub" if response.status == 401 else ""
     code = exit_codes.USAGE if response.status == _MISTAKEN else exit_codes.FAILED
     if isinstance(problem, dict) and isinstance(problem.get("detail") or problem.get("title"), str):
+        from agenthub_cli.client.wording import told
+
         detail = str(problem.get("detail") or problem.get("title"))[: 10 * _SHOWN]
         errors = problem.get("errors")
         return CommandFailed(told(detail, _places(errors)), hint=hint, code=code)

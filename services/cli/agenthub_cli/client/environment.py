@@ -13,6 +13,8 @@ from agenthub_cli.errors import CommandFailed
 if TYPE_CHECKING:
     from agenthub_runtime.embedded.place import RunningHub
 
+# How the names of settings begin: shells name files of others as well, such as `SSL_CERT_FILE`.
+SETTINGS_BEGIN = ("AGENT", "ANTHROPIC_", "DATABASE_", "NATS_", "OTEL_")
 # What is put into addresses, where it stands beside them.
 _PARTS = ("NATS_SEED", "NATS_CA", "DATABASE_PASSWORD")
 
@@ -23,7 +25,7 @@ def environment(data_dir: Path | None = None, *, env: Mapping[str, str] = os.env
     What `…_FILE` names is read. Raises `SettingsInvalid` when a file cannot be used.
     """
     found = dict(env)
-    if any(name.endswith("_FILE") or name in _PARTS for name in env):
+    if any(name in _PARTS or (name.endswith("_FILE") and name.startswith(SETTINGS_BEGIN)) for name in env):
         found = _with_files(env)
     folder = data_folder(data_dir, env=env)
     if not os.path.lexists(folder / "agenthub.toml"):

@@ -13,6 +13,8 @@ from agenthub_cli.program import program
 
 LAST = "@last"
 _BEGINNING = re.compile(r"g-[0-9a-z]{1,25}")
+# Neither the beginning of an id, nor one of them in full.
+_NO_GOAL = re.compile(r"^(?!g-|@last$)")
 _GOAL = re.compile(r"^(/goals/)([^/?]+)")
 _SHOWN = 5
 _LOOKED_AT = 1_000
@@ -25,6 +27,10 @@ def is_short(text: str) -> bool:
 
 def goal_called(text: str, goals: Callable[[], Iterator[Any]]) -> str:
     """The id that `text` is short for, among `goals`, the newest first. Raises `CommandFailed`."""
+    if _NO_GOAL.search(text):
+        raise CommandFailed(
+            f"No goal is called {text}", hint=f"`{program()} {_GOALS.shown_by}` shows what they are called"
+        )
     if not is_short(text):
         return text
     return one_called(text, (str(goal["goal_id"]) for goal in goals()), _GOALS)

@@ -183,6 +183,10 @@ def hub_and_goal(url: str | None, name: str) -> tuple[HubClient, str]:
 def hub_place(url: str | None) -> tuple[str, dict[str, str]]:
     """The address of the hub, and what shows it the key. Raises `CommandFailed` for what cannot be one."""
     told = environment()
+    if url is not None and not url.strip() and url != told.get("AGENTHUB_URL"):
+        raise CommandFailed(
+            "--url is blank", hint="give the address of the hub, or leave --url out", code=exit_codes.USAGE
+        )
     address = hub_address(url or told.get("AGENTHUB_URL") or running_url(None))
     key = hub_key(told)
     return address, {"Authorization": f"Bearer {key}"} if key else {}

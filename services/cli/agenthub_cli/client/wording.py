@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _OPTIONS = {
@@ -14,17 +14,42 @@ _OPTIONS = {
     "tasks": "the plan",
     "workflow": "--workflow",
     "secrets": "--secrets",
+    "cron": "the cron expression",
+    "workers": "the number of workers",
     "status": "--status",
     **{
         name: f"--{name.replace('_', '-')}"
         for name in (
             *("max_time", "max_cost_usd", "max_llm_calls", "min_coverage", "security_audit", "mutants", "network"),
             *("test_command", "setup", "ref", "deliver", "deliver_branch", "autonomy", "notify", "priority"),
-            *("title", "details", "agent", "timeout_s", "text", "option", "action", "reason", "type", "from"),
+            *(
+                "title",
+                "details",
+                "agent",
+                "timeout_s",
+                "text",
+                "option",
+                "action",
+                "reason",
+                "type",
+                "from",
+                "time_zone",
+            ),
         )
     },
 }
+_KINDS = re.compile(r"Expected `(\w+)(?: \| null)?`, got `(\w+)`.*")
+_KIND = {
+    "array": "a list",
+    "object": "an object",
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "nothing",
+}
 _PLACE = re.compile(r"([a-z_]+)(?:\[(\d+)\])?")
+_IN_PLAN = re.compile(r"(?:tasks|workflow|plan)\[")
 # Names that no person writes by chance.
 _IN_TEXT = re.compile(rf"`?\b({'|'.join(name for name in _OPTIONS if '_' in name)})\b`?")
 _BOUNDS = (
@@ -34,15 +59,19 @@ _BOUNDS = (
     (re.compile(r"Expected `array` of length <= (\d+).*"), r"there are too many: at most \1"),
     (re.compile(r"Expected `(?:int|float)` >= ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be at least \1"),
     (re.compile(r"Expected `(?:int|float)` <= ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be at most \1"),
-    (re.compile(r"Expected `array`, got `\w+`.*"), "it must be a list"),
-    (re.compile(r"Expected `object`, got `\w+`.*"), "it must be an object"),
-    (re.compile(r"Expected `(\w+)`, got `(\w+)`.*"), r"it must be \1, and is \2"),
+    (re.compile(r"Expected `(?:int|float)` > ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be more than \1"),
+    (re.compile(r"Expected `(?:int|float)` < ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be less than \1"),
+    (re.compile(r"This field is required"), "it is missing"),
+    (
+        re.compile(r"The read models hold events up to (\d+), you asked for (\d+)"),
+        r"There is no event \2 yet: the log ends at event \1",
+    ),
     (re.compile(r"Object missing required field `(\w+)`.*"), r"`\1` is missing"),
     (re.compile(r"Object contains unknown field `(\w+)`.*"), r"nobody knows `\1`"),
 )
 
 
-def told(detail: str, errors: Iterable[Mapping[str, Any]]) -> str:
+def told(detail: str, errors: Sequence[Mapping[str, Any]]) -> str:
     """The sentence of a refusal; what is said of several places stands on a line each."""
     lines = dict.fromkeys(
         line
@@ -50,30 +79,36 @@ def told(detail: str, errors: Iterable[Mapping[str, Any]]) -> str:
         if error.get("key")
         if (line := _line(str(error["key"]), str(error.get("message") or detail)))
     )
+    first = plainly(detail, by_options=not any(_IN_PLAN.match(str(error.get("key"))) for error in errors))
     if not lines:
-        return plainly(detail)
-    first = plainly(detail)
+        return first
     return "\n  ".join(lines if any(first in line for line in lines) else (first, *lines))
 
 
-def plainly(text: str) -> str:
-    """A message without the names of fields and types."""
+def plainly(text: str, *, by_options: bool = True) -> str:
+    """A message without the names of types, and of fields that are options; a plan has its own by their names."""
     for pattern, words in _BOUNDS:
         if pattern.match(text):
             return pattern.sub(words, text)
+    if found := _KINDS.match(text):
+        wanted, got = (_KIND.get(kind, kind) for kind in found.groups())
+        return f"it must be {wanted}, and is {got}"
+    if not by_options:
+        return text
     return _IN_TEXT.sub(lambda found: _OPTIONS[found[1]], text)
 
 
 def _line(key: str, message: str) -> str:
     """A place and what is wrong there; a sentence that names the place itself needs no more."""
-    said = plainly(message)
+    said = plainly(message, by_options=not _IN_PLAN.match(key))
     option = place(key)
-    return said if option in said or not option else f"{option}: {said}"
+    says_itself = option in said or said.startswith("unknown agent `")
+    return said if says_itself or not option else f"{option}: {said}"
 
 
 def place(key: str) -> str:
     """A place in the body of a request as an option; `tasks[2].title` is `title` of task 3 of the plan."""
-    parts = [found for found in _PLACE.findall(key) if found[0] != "constraints"]
+    parts = [found for found in _PLACE.findall(key) if found[0] not in ("constraints", "edits")]
     if not parts:
         return key
     name, number = parts[0]

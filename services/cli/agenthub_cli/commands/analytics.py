@@ -7,9 +7,9 @@ from statistics import median
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import whole, within
 from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.summary import duration
@@ -22,7 +22,8 @@ _UNKNOWN = "–"
 def analytics(
     *,
     days: Annotated[
-        int, Parameter(help="Goals that were accepted in so many days", validator=Number(gte=1, lte=3_650))
+        int,
+        Parameter(help="Goals that were accepted in so many days", converter=whole, validator=within(1, 3_650)),
     ] = 30,
     csv: Annotated[bool, Parameter(negative="", help="One line of comma-separated values a goal")] = False,
     url: Url = None,

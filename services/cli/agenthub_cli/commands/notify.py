@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import Id
 from agenthub_cli.client.environment import environment
 from agenthub_cli.client.goal_names import Naming, one_called
 from agenthub_cli.client.hub_client import HubClient, hub_and_goal
@@ -76,7 +77,7 @@ def list_(goal: GoalId, *, url: Url = None, json: Json = False) -> None:
 @app.command
 def resend(
     goal: GoalId,
-    notification: Annotated[str, Parameter(help="Id of the notification (`agenthub notify list`)")],
+    notification: Annotated[Id, Parameter(help="Id of the notification (`agenthub notify list`)")],
     *,
     url: Url = None,
     json: Json = False,

@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import Count
 from agenthub_cli.client.environment import data_folder, environment
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.program import program
@@ -41,7 +42,7 @@ def worker(
         Parameter(env_var="AGENT_TYPE", help="Agent types to serve, e.g. `coding` or `architect,planner`"),
     ] = None,
     *,
-    slots: Annotated[int | None, Parameter(help="Tasks at once; default: AGENTHUB_SLOTS or 1")] = None,
+    slots: Annotated[Count | None, Parameter(help="Tasks at once; default: AGENTHUB_SLOTS or 1")] = None,
 ) -> None:
     """Run one worker (NATS_URL or the hub that runs on this machine, and what its model needs)."""
     if types is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from agenthub_runtime.jetstream.fleet import ModelReport
     from agenthub_runtime.settings.records import HubSettings
 
+_OPTIONS = {
+    "AGENTHUB_PORT": "--port",
+    "AGENTHUB_HOST": "--host",
+    "AGENTHUB_DATA_DIR": "--data-dir",
+    "AGENTHUB_WORKERS": "--workers",
+}
 # How long a hub that is ready waits for the model's answer before it says so.
 _MODEL_WITHIN_S = 1.0
 _MODULES = {
@@ -66,13 +73,10 @@ def up(
     """
     from agenthub_runtime.embedded.data_folder import DataDir
     from agenthub_runtime.embedded.stack import EmbeddedStack
-    from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
     from agenthub_runtime.telemetry.logs import configure_logging
 
     env = with_options(environment(data_dir), port=port, host=host, data_dir=data_dir, workers=workers)
-    settings = read_hub_settings(env)
-    # What does not fit is told here, and not by a notifier that dies again and again.
-    read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
+    settings = _settings(env)
     configure_logging(settings.log, service="up")
     if not rehearses(settings):
         provider_of(settings)
@@ -156,13 +160,28 @@ def with_options(
     workers: str | None = None,
 ) -> dict[str, str]:
     """The environment with the options that were given; an option wins over a variable."""
-    given = {
-        "AGENTHUB_PORT": port,
-        "AGENTHUB_HOST": host,
-        "AGENTHUB_DATA_DIR": data_dir,
-        "AGENTHUB_WORKERS": workers,
-    }
+    given = dict(zip(_OPTIONS, (port, host, data_dir, workers), strict=True))
     return {**env, **{name: str(value) for name, value in given.items() if value is not None}}
+
+
+def _settings(env: Mapping[str, str]) -> HubSettings:
+    from agenthub_runtime.errors import SettingsInvalid
+    from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
+
+    try:
+        settings = read_hub_settings(env)
+    except SettingsInvalid as error:
+        raise SettingsInvalid(tuple(_by_option(problem, env) for problem in error.problems)) from None
+    # What does not fit is told here, and not by a notifier that dies again and again.
+    read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
+    return settings
+
+
+def _by_option(problem: str, given: Mapping[str, str], *, env: Mapping[str, str] = os.environ) -> str:
+    """What does not fit among the `given` settings, by the option where no variable says the same."""
+    name, blank, rest = problem.partition(" ")
+    is_option = name in _OPTIONS and given.get(name) != env.get(name)
+    return f"{_OPTIONS[name]}{blank}{rest}" if is_option else problem
 
 
 def plan_of(settings: HubSettings, env: Mapping[str, str]) -> StackPlan:

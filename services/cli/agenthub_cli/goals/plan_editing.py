@@ -15,10 +15,10 @@ import msgspec
 from agenthub_cli import exit_codes
 from agenthub_cli.client.answers import HubAnswer
 from agenthub_cli.client.hub_client import HubClient
-from agenthub_cli.errors import CommandFailed
+from agenthub_cli.errors import CommandFailed, reason_of
 from agenthub_cli.goals.next_step import waits_for_approval
 from agenthub_cli.options.submit_options import task_list
-from agenthub_cli.terminal.output import say
+from agenthub_cli.terminal.output import on_terminal, say
 from agenthub_runtime.processes.spawn import Process
 
 _SAME = ("title", "details", "agent", "complexity", "acceptance", "requirement_ids", "writes", "changes_tests")
@@ -89,13 +89,18 @@ def _written(tasks: list[dict[str, Any]], goal_id: str) -> Path:
 
 
 def _opened(path: Path, env: Mapping[str, str]) -> None:
-    named = next((env[name] for name in _EDITORS if env.get(name, "").strip()), "vi")
+    named = next((env[name] for name in _EDITORS if env.get(name, "").strip()), "")
+    if not named and not (on_terminal() and sys.stdin is not None and sys.stdin.isatty()):
+        raise CommandFailed(
+            "There is no terminal for an editor", hint="set EDITOR, or give --file", code=exit_codes.USAGE
+        )
+    named = named or "vi"
     try:
         with Process([*shlex.split(named), str(path)]) as editor:
             code = editor.wait()
     except (OSError, ValueError) as error:
         raise CommandFailed(
-            f"The editor `{named}` cannot be started: {error}", hint="set EDITOR", code=exit_codes.USAGE
+            f"The editor `{named}` cannot be started: {reason_of(error)}", hint="set EDITOR", code=exit_codes.USAGE
         ) from error
     if code != 0:
         raise CommandFailed(f"The editor `{named}` ended with exit code {code}: nothing was sent")

@@ -11,6 +11,7 @@ from pathlib import Path
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.errors import CommandFailed
+from agenthub_cli.program import program
 from agenthub_runtime.processes.spawn import Process
 from agenthub_runtime.remotes.address import check_ref
 from agenthub_runtime.remotes.errors import RemoteRefused
@@ -51,6 +52,11 @@ def apply_goal(hub: HubClient, goal_id: str, folder: Path, branch: str, *, check
     except RemoteRefused as refused:
         raise CommandFailed(str(refused), code=exit_codes.USAGE) from None
     where = ("-C", str(folder))
+    if not folder.is_dir() or _git(*where, "rev-parse", "--git-dir")[0] != 0:
+        raise CommandFailed(
+            f"{folder} is no git repository",
+            hint=f"name the folder of one, or make a new one of the result: `{program()} goal pull {goal_id}`",
+        )
     with _bundle(hub, goal_id) as bundle:
         code, said = _git(*where, *_FETCH, bundle, f"refs/heads/goal/{goal_id}:refs/heads/{branch}")
         if code != 0:

@@ -32,16 +32,17 @@ def diff(
     if task is not None:
         wanted["task"] = hub.task_id(goal_id, task)
     found = hub.get(f"/goals/{goal_id}/diff", **wanted)
+    unchanged = f"Nothing has changed in {path}" if path else "Nothing has changed"
     if json:
         print_json(found)
     elif stat:
         columns = ("path", "added", "removed")
-        print_rows(found["files"], columns, empty="Nothing has changed")
+        print_rows(found["files"], columns, empty=unchanged)
     elif found["diff"]:
         say(found["diff"].removesuffix("\n"))
     else:
         # Beside the output: who applies the patch gets an empty one.
-        say("Nothing has changed", aside=True)
+        say(unchanged, aside=True)
 
 
 def log(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
@@ -25,3 +25,4 @@ Key: TypeAlias = Annotated[
 DataDirOption: TypeAlias = Annotated[
     Path | None, Parameter(name="--data-dir", env_var="AGENTHUB_DATA_DIR", help="Folder of the embedded hub")
 ]
+PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from agenthub_cli.checked import Count
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,7 @@ class EditOptions:
     title: Annotated[str | None, Parameter(help="New title of the task")] = None
     details: Annotated[str | None, Parameter(help="New description of the task")] = None
     agent: Annotated[str | None, Parameter(help="Who does the task from now on")] = None
-    timeout_s: Annotated[int | None, Parameter(help="New limit of time of an attempt, in seconds")] = None
+    timeout_s: Annotated[Count | None, Parameter(help="New limit of time of an attempt, in seconds")] = None
 
     def body(self) -> dict[str, object]:
         """The `edits` of a request; empty when nothing is changed."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
-from agenthub_cli.checked import Calls, Dollars
+from agenthub_cli.checked import Calls, Dollars, Percent, one_of
 from agenthub_cli.errors import CommandFailed
-
-PriorityWord: TypeAlias = Literal["low", "normal", "high", "urgent"]
+from agenthub_cli.options.common import PriorityWord
 
 # No request may be larger.
 _FILE_MAX = 4 << 20
@@ -30,7 +29,9 @@ class SubmitOptions:
         list[str] | None,
         Parameter(name=("--requirement", "-r"), negative="", help="What the result has to meet; repeat it"),
     ] = None
-    priority: Annotated[PriorityWord | None, Parameter(help="Place in the queues [default: normal]")] = None
+    priority: Annotated[
+        PriorityWord | None, Parameter(converter=one_of, help="Place in the queues [default: normal]")
+    ] = None
     repository: Annotated[
         str | None,
         Parameter(help="Git repository to work on: a folder such as `.`, or an address; default: an empty one"),
@@ -67,13 +68,15 @@ class SubmitOptions:
     max_cost_usd: Annotated[Dollars | None, Parameter(help="Limit of money [default: 50]")] = None
     max_llm_calls: Annotated[Calls | None, Parameter(help="Limit of model calls [default: 500]")] = None
     min_coverage: Annotated[
-        float | None, Parameter(help="Percent that the tests must cover; 0: none [default: what the words demand]")
+        Percent | None,
+        Parameter(help="Percent that the tests must cover; 0: none [default: what the words demand]"),
     ] = None
     security_audit: Annotated[bool | None, Parameter(help="Whether to audit, whatever the words seem to ask")] = (
         None
     )
     mutants: Annotated[
-        Literal["on", "off"] | None, Parameter(help="Whether the tests must notice broken code [default: on]")
+        Literal["on", "off"] | None,
+        Parameter(converter=one_of, help="Whether the tests must notice broken code [default: on]"),
     ] = None
     network: Annotated[
         list[str] | None,
@@ -84,7 +87,10 @@ class SubmitOptions:
     ] = None
     autonomy: Annotated[
         Literal["full", "approve_plan"] | None,
-        Parameter(help="`approve_plan` waits for `agenthub goal approve-plan` before work begins [default: full]"),
+        Parameter(
+            converter=one_of,
+            help="`approve_plan` waits for `agenthub goal approve-plan` before work begins [default: full]",
+        ),
     ] = None
     notify: Annotated[
         list[str] | None,

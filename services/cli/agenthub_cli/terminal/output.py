@@ -8,8 +8,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
-
 from agenthub_cli.terminal.style import Look, looking, shows_looks
 from agenthub_runtime.plain_text import one_line, plain
 
@@ -55,6 +53,8 @@ def print_json(value: Any) -> None:
 
 
 def _json(value: Any) -> bytes:
+    import msgspec
+
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:

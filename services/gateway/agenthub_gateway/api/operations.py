@@ -189,7 +189,10 @@ async def log_level(*, data: JSONBody[LogLevelBody], caller: CallerParam) -> Lev
         one for one in await ports.services(data.service) if not data.instance or one.instance == data.instance
     ]
     if not told:
-        raise NotFound(f"No {data.service or 'service'} {data.instance} answers on the bus".replace("  ", " "))
+        raise NotFound(
+            f"No process of {data.service or 'any service'} answers on the bus"
+            + (f" as {data.instance}" if data.instance else "")
+        )
     changes = []
     for one in told:
         answer = await ports.tell(one.service, one.instance, LOG_LEVEL, {"level": data.level})

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
-from cyclopts.validators import Number
 
+from agenthub_cli.checked import Count, at_least, whole
 from agenthub_cli.options.common import Json
 
 app = App(name="bench", help="Measure the hub on this machine, against a raw floor of the same run.")
 
-Slots: TypeAlias = Annotated[int, Parameter(help="Tasks at once, in one worker process")]
-Rounds: TypeAlias = Annotated[int, Parameter(help="Repetitions; the median and the range are shown")]
+Slots: TypeAlias = Annotated[Count, Parameter(help="Tasks at once, in one worker process")]
+Rounds: TypeAlias = Annotated[Count, Parameter(help="Repetitions; the median and the range are shown")]
 
 
 @app.command
 def throughput(
     *,
-    goals: Annotated[int, Parameter(help="Goals at once")] = 16,
+    goals: Annotated[Count, Parameter(help="Goals at once")] = 16,
     slots: Slots = 8,
     rounds: Rounds = 3,
     json: Json = False,
@@ -38,7 +38,7 @@ def throughput(
 @app.command
 def latency(
     *,
-    tasks: Annotated[int, Parameter(help="Tasks of the chain that is timed")] = 50,
+    tasks: Annotated[Count, Parameter(help="Tasks of the chain that is timed")] = 50,
     slots: Slots = 8,
     rounds: Rounds = 3,
     json: Json = False,
@@ -52,7 +52,9 @@ def latency(
 @app.command
 def overhead(
     *,
-    tasks: Annotated[int, Parameter(help="Tasks of the chain that is measured", validator=Number(gte=2))] = 30,
+    tasks: Annotated[
+        int, Parameter(help="Tasks of the chain that is measured", converter=whole, validator=at_least(2))
+    ] = 30,
     json: Json = False,
 ) -> int:
     """What a task costs beside its model: an edit, a command, a commit and a merge, one task after the other.
@@ -68,7 +70,7 @@ def overhead(
 def replay(
     file: Annotated[Path, Parameter(help="An exported goal: `agenthub replay export`")],
     *,
-    goals: Annotated[int, Parameter(help="How many goals")] = 100,
+    goals: Annotated[Count, Parameter(help="How many goals")] = 100,
     json: Json = False,
 ) -> int:
     """Replay: all decisions of many goals again, then also their model requests and moves."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import Calls, Position
 from agenthub_cli.client.environment import data_folder, running_hub
 from agenthub_cli.client.hub_client import HubClient, running_url
 from agenthub_cli.commands.operations.queues import held_lines
@@ -80,16 +81,23 @@ def logs(
     follow: Annotated[
         bool, Parameter(name=("--follow", "-f"), negative="", help="Go on with what is written")
     ] = False,
-    lines: Annotated[int, Parameter(name=("--lines", "-n"), help="How many lines of each")] = 20,
+    lines: Annotated[Calls, Parameter(name=("--lines", "-n"), help="How many lines of each")] = 20,
     story: Annotated[
         bool, Parameter(negative="", help="Follow what happens to all goals instead, a sentence a line")
     ] = False,
     start: Annotated[
-        int | None, Parameter(name="--from", help="Behind which event the story begins [default: from now on]")
+        Position | None,
+        Parameter(name="--from", help="Behind which event the story begins [default: from now on]"),
     ] = None,
     data_dir: DataDirOption = None,
 ) -> int:
     """Show the logs of the hub's processes."""
+    if (story and service is not None) or (start is not None and not story):
+        raise CommandFailed(
+            "--from belongs to --story, and the story is that of the whole hub",
+            hint=f"`{program()} logs --story --from 43`, or `{program()} logs gateway --follow`",
+            code=exit_codes.USAGE,
+        )
     if story:
         from agenthub_cli.commands.hub.all_stories import follow_all
 
@@ -99,11 +107,14 @@ def logs(
     there = sorted(folder.glob("*.log"))
     chosen = [path for path in there if service is None or path.stem == service]
     if not chosen:
-        names = ", ".join(path.stem for path in there) or "none"
-        asked = f"`{service}` has no log" if service else "There are no logs"
-        raise CommandFailed(f"{asked} in {folder}", hint=f"there are: {names}", code=exit_codes.USAGE)
+        asked = f"`{service}` has no log" if service and there else "There are no logs"
+        names = ", ".join(path.stem for path in there)
+        hint = (
+            f"there are: {names}" if there else f"`{program()} up` starts a hub; name its folder with --data-dir"
+        )
+        raise CommandFailed(f"{asked} in {folder}", hint=hint, code=exit_codes.USAGE)
     for path in chosen:
-        for line in _last_lines(path, max(lines, 0)):
+        for line in _last_lines(path, lines):
             _show(path, line, named=len(chosen) > 1)
     if follow:
         _follow(chosen)

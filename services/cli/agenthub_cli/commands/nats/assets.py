@@ -6,9 +6,9 @@ import asyncio
 from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
-from cyclopts.validators import Number
 
 from agenthub_cli import exit_codes
+from agenthub_cli.checked import whole, within
 from agenthub_cli.client.connection import nats_connection
 from agenthub_cli.commands.nats.context import context
 from agenthub_cli.commands.nats.keys import app as keys
@@ -23,7 +23,8 @@ Replicas: TypeAlias = Annotated[
     Parameter(
         name="--replicas",
         env_var="NATS_REPLICAS",
-        validator=Number(gte=1, lte=5),
+        converter=whole,
+        validator=within(1, 5),
         help="Copies of each stream (3 in a cluster)",
     ),
 ]

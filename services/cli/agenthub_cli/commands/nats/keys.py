@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.environment import data_folder
-from agenthub_cli.errors import CommandFailed
+from agenthub_cli.errors import CommandFailed, reason_of
 from agenthub_cli.options.common import DataDirOption, Json
 from agenthub_cli.program import program
 from agenthub_cli.terminal.output import print_json, print_rows, say
@@ -80,7 +80,9 @@ def env(
         after, users = completed(before, rotate=rotate)
         write_atomically(file.absolute(), after.encode(), mode=0o600)
     except (OSError, ValueError) as error:
-        raise CommandFailed(f"{file} cannot be used: {error}", hint="name a file that you may write") from error
+        raise CommandFailed(
+            f"{file} cannot be used: {reason_of(error)}", hint="name a file that you may write"
+        ) from error
     _told(users, f"{len(users)} new keys in {file}. Start the bus and the services again with it.", json=json)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from agenthub_cli.errors import CommandFailed
+from agenthub_cli.errors import CommandFailed, reason_of
 from agenthub_cli.options.common import Json
 from agenthub_cli.terminal.output import print_json, say
 
@@ -45,7 +45,7 @@ def secrets(
                 os.chmod(path, 0o644)
     except (OSError, ValueError) as error:
         raise CommandFailed(
-            f"{folder} cannot be used: {error}",
+            f"{folder} cannot be used: {reason_of(error)}",
             hint="name a folder that holds nothing else, and that you may write",
         ) from error
     if json:

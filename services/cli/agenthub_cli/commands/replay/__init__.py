@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
-from agenthub_cli.checked import Count, Dollars
+from agenthub_cli.checked import Count, NewLimit, Position
 from agenthub_cli.client.names import GoalId
 from agenthub_cli.commands.nats.assets import NatsUrl
 from agenthub_cli.options.common import DataDirOption, Json, Key, Url
@@ -29,7 +29,7 @@ GoalOrFile: TypeAlias = Annotated[str, Parameter(help="Id of the goal, or an exp
 def show(
     goal: GoalOrFile,
     *,
-    at_seq: Annotated[int | None, Parameter(help="As of this event of the log")] = None,
+    at_seq: Annotated[Position | None, Parameter(help="As of this event of the log")] = None,
     at_time: Annotated[datetime | None, Parameter(help="As of this moment, e.g. 2026-01-31T10:00:00")] = None,
     nats_url: NatsUrl = None,
     data_dir: DataDirOption = None,
@@ -60,8 +60,8 @@ def why(
 def diff(
     goal: GoalOrFile,
     *,
-    from_seq: Annotated[int, Parameter(name="--from", help="The earlier event")],
-    to_seq: Annotated[int, Parameter(name="--to", help="The later event")],
+    from_seq: Annotated[Position, Parameter(name="--from", help="The earlier event")],
+    to_seq: Annotated[Position, Parameter(name="--to", help="The later event")],
     nats_url: NatsUrl = None,
     data_dir: DataDirOption = None,
     json: Json = False,
@@ -82,7 +82,9 @@ def fork(
     plan: Annotated[
         Path | None, Parameter(help="JSON file with tasks in the place of all that had not ended")
     ] = None,
-    budget: Annotated[Dollars | None, Parameter(help="Limit of money of the fork [default: its parent's]")] = None,
+    budget: Annotated[
+        NewLimit | None, Parameter(help="Limit of money of the fork [default: its parent's]")
+    ] = None,
     max_llm_calls: Annotated[Count | None, Parameter(help="Limit of model calls [default: its parent's]")] = None,
     key: Key = None,
     url: Url = None,
@@ -133,7 +135,7 @@ def run(
 @app.command
 def policy(
     *,
-    since: Annotated[int, Parameter(help="Goals that were accepted after this event of the log")] = 0,
+    since: Annotated[Position, Parameter(help="Goals that were accepted after this event of the log")] = 0,
     change: Annotated[
         tuple[str, ...], Parameter(name="--set", help="Another bound, e.g. max_rounds=1; may be repeated")
     ] = (),
@@ -152,7 +154,7 @@ def project(
     name: Annotated[str, Parameter(help="The projection: readmodels")],
     *,
     schema: Annotated[str, Parameter(help="A schema of its own, made anew when replay has made it before")],
-    to_seq: Annotated[int | None, Parameter(help="As of this event of the log; default: the last")] = None,
+    to_seq: Annotated[Position | None, Parameter(help="As of this event of the log; default: the last")] = None,
     nats_url: NatsUrl = None,
     database_url: DatabaseUrl = None,
     data_dir: DataDirOption = None,
