@@ -17,6 +17,7 @@ from agenthub_orchestrator.projector.counted import count_events
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_orchestrator.quarantine import QuarantineLog
+from agenthub_orchestrator.traces.keeper import traces_kept
 from agenthub_runtime.bus_users.rights import spans_of
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable
@@ -53,6 +54,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
         async with (
             Database(settings.database_url, name="agenthub-projector") as database,
             spans_sent(telemetry.keeper, nats, spans_of("projector")),
+            traces_kept(nats, database, backoff, days=settings.log.trace_days),
             registered(nats, "projector", instance=instance, description=words),
         ):
             await until_asked_to_stop(
