@@ -77,14 +77,28 @@ async def test_what_is_about_no_goal_and_what_was_only_read_is_not_kept() -> Non
         pass
     with telemetry.span("GET /api/v1/goals/{goal_id}", kind=SpanKind.SERVER) as read:
         read.set_attributes({GOAL_ID: GOAL, HTTP_METHOD: "GET"})
+    with telemetry.span("anthropic.messages.create", kind=SpanKind.CLIENT, attributes={GOAL_ID: GOAL}) as call:
+        call.set_attribute(HTTP_METHOD, "POST")
     with telemetry.span("project batch", links={"event 0": in_words(root_of(GOAL))}):
         pass
     bus = Bus()
     await keeper.send_all(bus.send)
 
     assert [(span.name, span.linked) for span in bus.spans] == [
-        ("project batch", [root_of(GOAL).trace_id.to_bytes(16)])
+        ("anthropic.messages.create", []),
+        ("project batch", [root_of(GOAL).trace_id.to_bytes(16)]),
     ]
+
+
+async def test_what_models_and_people_say_is_not_kept_even_where_a_library_tells_it() -> None:
+    telemetry, keeper = observed()
+    about = {GOAL_ID: GOAL, "gen_ai.input.messages": "in confidence", "gen_ai.request.model": "m"}
+    with telemetry.span("anthropic.messages.create", attributes=about):
+        pass
+    bus = Bus()
+    await keeper.send_all(bus.send)
+
+    assert bus.spans[0].attributes == {GOAL_ID: GOAL, "gen_ai.request.model": "m"}
 
 
 async def test_i9_no_credential_travels_in_a_span() -> None:

@@ -41,7 +41,7 @@ from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
-from agenthub_gateway.api.history import forks, replay, runs
+from agenthub_gateway.api.history import forks, replay, runs, traces
 from agenthub_gateway.api.notifications import history, links
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.api.schedules import calls
@@ -122,6 +122,7 @@ def create_app(
             *goal_commands.HANDLERS,
             *interventions.HANDLERS,
             *runs.HANDLERS,
+            *traces.HANDLERS,
             *live.HANDLERS,
             *replay.HANDLERS,
             *forks.HANDLERS,

@@ -26,6 +26,14 @@ KINDS = ("internal", "server", "client", "producer", "consumer")
 """Kinds of spans, by the number that stands for them."""
 
 _LAST = 2**63 - 1
+# What models and people have said, which a library tells when it is asked to: the hub keeps none of it.
+_CONTENT = frozenset(
+    {
+        *("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"),
+        *("gen_ai.tool.call.arguments", "gen_ai.tool.call.result", "gen_ai.tool.definitions"),
+        *("url.full", "url.query"),
+    }
+)
 
 TraceId: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 SpanId: TypeAlias = Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
@@ -88,7 +96,8 @@ def record_of(span: ReadableSpan, secrets: KnownSecrets) -> SpanRecord | None:
     Reads over HTTP are left out: a page that is looked at asks more often than anything happens.
     """
     attributes, context = span.attributes or {}, span.context
-    if context is None or HTTP_METHOD in attributes or not (GOAL_ID in attributes or span.links):
+    is_read = span.kind is SpanKind.SERVER and HTTP_METHOD in attributes
+    if context is None or is_read or not (GOAL_ID in attributes or span.links):
         return None
     began, ended = span.start_time or 0, span.end_time or 0
     failed = (span.status.description or "failed") if span.status.status_code is StatusCode.ERROR else ""
@@ -113,7 +122,9 @@ def _number_of(kind: SpanKind) -> int:
 
 def _plain(attributes: Mapping[str, object]) -> dict[str, Value]:
     kept: dict[str, Value] = {}
-    for name, value in list(attributes.items())[:ATTRIBUTES]:
+    for name, value in attributes.items():
+        if name in _CONTENT or len(kept) >= ATTRIBUTES:
+            continue
         if isinstance(value, str):
             kept[name[:TEXT_CHARS]] = value[:TEXT_CHARS]
         elif isinstance(value, (bool, int, float)):

@@ -17,7 +17,7 @@ from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.next_step import follow_command, next_command, waits_for_approval
 from agenthub_cli.goals.summary import checked_lines, requirement_lines, summary, understood
 from agenthub_cli.goals.transcript import transcript
-from agenthub_cli.goals.views import diff, log, plan
+from agenthub_cli.goals.views import diff, log, plan, trace
 from agenthub_cli.options.common import Json, Key, Url
 from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, PriorityWord, SubmitOptions
 from agenthub_cli.program import program
@@ -31,7 +31,7 @@ Verbose: TypeAlias = Annotated[
 ]
 
 app = App(name="goal", help="Submit goals, watch them, and decide about their results.")
-for view in (diff, log, plan, transcript):
+for view in (diff, log, plan, trace, transcript):
     app.command(view)
 
 
