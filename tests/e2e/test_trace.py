@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agenthub_runtime.telemetry.goal_trace import root_of
 from tests.support.demo_run import Demo
 from tests.support.otlp import ReceivedSpan, Traces
@@ -89,6 +91,36 @@ async def test_a_model_call_is_told_once_by_the_sdk_with_its_tokens(
 
     assert len(asked) == calls
     assert all(span.attributes["gen_ai.usage.output_tokens"] > 0 for span in asked)
+
+
+async def test_the_hub_keeps_the_whole_trace_itself(demo: Demo, demo_hub: RunningHub) -> None:
+    path = f"/goals/{demo.goal_id}/trace"
+    calls = demo_hub.get(f"/goals/{demo.goal_id}/usage")["calls"]
+    root = f"{root_of(demo.goal_id).span_id:016x}"
+
+    def complete() -> list[dict[str, Any]]:
+        rows = demo_hub.get(path, limit=2_000)["items"]
+        known = {row["span_id"] for row in rows} | {root, None}
+        asked = [row for row in rows if row["name"] == "anthropic.messages.create"]
+        whole = all(row["parent_id"] in known or row["span_id"] == root for row in rows)
+        return rows if len(asked) >= calls and whole else []
+
+    rows = await until(complete, EXPORTED_S, "every span is in Postgres, without a gap")
+    written = {row["service"].split(".")[0] for row in rows}
+    assert written == {"gateway", "orchestrator", "worker", "projector"}
+    attempts = [row for row in rows if row["name"].startswith("process ")]
+    assert all(row["depth"] == 0 and row["duration_ms"] > 0 for row in attempts)
+    for attempt in attempts:
+        # No worker speaks for a type that it does not serve.
+        assert attempt["service"] in {f"worker.{kind}" for kind in served_with(attempt["name"].split()[1])}
+    one = demo_hub.get(path, task=attempts[-1]["task_id"])
+    assert {row["task_id"] for row in one["items"]} == {attempts[-1]["task_id"]}
+    assert attempts[-1]["name"] in {row["name"] for row in one["items"]}
+
+
+def served_with(agent_type: str) -> set[str]:
+    """The types that a worker of the embedded hub may serve beside this one."""
+    return {"architect", "planner"} if agent_type in {"architect", "planner"} else {agent_type}
 
 
 def names_up(span: ReceivedSpan, spans: list[ReceivedSpan]) -> list[str]:

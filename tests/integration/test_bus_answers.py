@@ -23,10 +23,10 @@ pytestmark = pytest.mark.extra
 
 GOAL = "g-" + "0" * 26
 ORDINARY = [user for user in users_of() if user not in (ADMIN, SYSTEM)]
-STREAMS = ("EVENTS", "RUNS", "TIMERS", "OBJ_ARTIFACTS", "DEAD_LETTERS", "SESSIONS", "FLEET")
+STREAMS = ("EVENTS", "RUNS", "TIMERS", "OBJ_ARTIFACTS", "DEAD_LETTERS", "SESSIONS", "FLEET", "SPANS")
 
 # Streams in which a worker or the orchestrator chooses the bytes.
-PUSHED = {"RUNS", "TIMERS", "OBJ_ARTIFACTS", "FLEET"}
+PUSHED = {"RUNS", "TIMERS", "OBJ_ARTIFACTS", "FLEET", "SPANS"}
 
 # Where an answer would be a message: in each stream, and as an order of each kind of work.
 PLACES = (
@@ -42,6 +42,8 @@ PLACES = (
     "$O.ARTIFACTS.M.eA",
     "$O.ARTIFACTS.C.eA",
     "fleet.Worker-9",
+    "span.worker.coding",
+    "span.gateway",
     "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.EVENTS.nobody",
     "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.EVENTS.nobody",
 )
@@ -68,6 +70,7 @@ def asks_of(user: str) -> list[tuple[str, bytes]]:
     asks += [(f"$JS.API.{call}", None) for call in ("INFO", "STREAM.NAMES", "STREAM.LIST")]
     asks += [("$JS.API.CONSUMER.MSG.NEXT.EVENTS.notifier", {"batch": 1, "no_wait": True})]
     asks += [("$JS.API.CONSUMER.MSG.NEXT.TIMERS.timers", {"batch": 1, "no_wait": True})]
+    asks += [("$JS.API.CONSUMER.MSG.NEXT.SPANS.traces", {"batch": 1, "no_wait": True})]
     asks += [(f"$SRV.{call}", None) for call in ("PING", "INFO", "STATS")]
     asks += [("$SYS.REQ.USER.INFO", None), ("$SYS.REQ.ACCOUNT.PING.CONNZ", None), ("$SYS.REQ.SERVER.PING", None)]
     # A publication is a question too: its answer says that it is stored, or why not.
@@ -111,7 +114,9 @@ def _written_by(user: str) -> list[str]:
     rights = rights_of(user)
     assert rights is not None
     return [
-        one for one in rights.publish if one.startswith(("evt.", "run.", "timer.", "session.", "$O.", "fleet."))
+        one
+        for one in rights.publish
+        if one.startswith(("evt.", "run.", "timer.", "session.", "$O.", "fleet.", "span."))
     ]
 
 

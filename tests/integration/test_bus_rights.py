@@ -44,6 +44,7 @@ OF_OTHERS = (
     "evt.hub._.notification.channel_closed",
     f"timer.set.attempt.{GOAL}.t-a",
     f"timer.fired.attempt.{GOAL}.t-a",
+    *(f"span.{service}" for service in SERVICES),
 )
 # As workers wrote it before their subjects ended in their type: nobody of them may any more.
 WITHOUT_AUTHOR = (
@@ -66,6 +67,7 @@ def of_other_types(agent_type: str) -> tuple[str, ...]:
         *(f"evt.{GOAL}.t-of-{other}.{event}.{other}" for other in others for event in OF_TASKS),
         *(f"evt.{GOAL}._.{event}.{other}" for other in others for event in (*OF_MERGES, *OF_MONEY)),
         *(subject for subject in VERDICTS if not subject.endswith(f".{agent_type}")),
+        *(f"span.worker.{other}" for other in others),
         *(
             f"evt.{GOAL}.t-a.task.completed.{end}"
             for end in (f"{agent_type}.{others[0]}", f"{agent_type}x", "*", ">")
@@ -84,6 +86,8 @@ FORGED = {
         *(f"evt.{GOAL}._.goal.{event}" for event in ("accepted", "approved", "resumed", "budget_raised")),
         *(f"evt.{GOAL}.t-a.{event}" for event in ("task.started", "llm.called", "task.noted")),
         *(f"evt.hub._.schedule.{event}" for event in ("added", "paused", "resumed", "removed")),
+        "span.worker.coding",
+        "$JS.API.CONSUMER.MSG.NEXT.SPANS.traces",
     ),
     "gateway": (
         *VERDICTS,
@@ -95,6 +99,8 @@ FORGED = {
         *(f"evt.hub.s-nightly.schedule.{event}" for event in ("ran", "skipped")),
         f"run.{GOAL}.t-a.1.step.closed",
         "fleet.Worker-1",
+        "span.orchestrator",
+        "$JS.API.CONSUMER.MSG.NEXT.SPANS.traces",
     ),
     "notifier": (
         *VERDICTS,
@@ -110,6 +116,7 @@ FORGED = {
         f"evt.{GOAL}.t-a.task.completed",
         "evt.hub._.notification.channel_closed",
         "$O.ARTIFACTS.M.eA",
+        "span.worker.coding",
     ),
 }
 # Nobody but who has the admin's key may end or change the log, or take the work of others.
@@ -126,6 +133,7 @@ ON_QUEUES = (
     "$JS.API.CONSUMER.MSG.NEXT.EVENTS.work-review-p0",
     "$JS.ACK.EVENTS.work-review-p0.1.1.1.1.0",
     "$JS.API.CONSUMER.MSG.NEXT.TIMERS.timers",
+    "$JS.API.CONSUMER.MSG.NEXT.SPANS.traces",
     "$JS.API.CONSUMER.DELETE.EVENTS.work-review-p0",
     "$JS.API.CONSUMER.CREATE.EVENTS.work-coding-p0",
     "$JS.API.CONSUMER.PAUSE.EVENTS.work-coding-p0",
@@ -268,7 +276,7 @@ async def test_the_operator_pauses_a_queue_and_takes_nothing_out_of_it(server: N
             "$JS.API.STREAM.DELETE.RUNS",
             "$JS.API.STREAM.PURGE.TIMERS",
         )
-        for subject in (*FORGED["worker-coding"], *kept, *ON_QUEUES[:5], "_INBOX_gateway.a", "timer.set.a.b.c"):
+        for subject in (*FORGED["worker-coding"], *kept, *ON_QUEUES[:6], "_INBOX_gateway.a", "timer.set.a.b.c"):
             await told.nc.publish(subject, b"{}")
             await told.is_refused(subject)
     assert await last_seq(server) == before

@@ -41,7 +41,7 @@ from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
-from agenthub_gateway.api.history import forks, replay, runs
+from agenthub_gateway.api.history import forks, replay, runs, traces
 from agenthub_gateway.api.notifications import history, links
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.api.schedules import calls
@@ -67,6 +67,7 @@ from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
 from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues, read_workers
 from agenthub_replay.streams import StreamsSource
+from agenthub_runtime.bus_users.rights import spans_of
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
@@ -86,6 +87,7 @@ from agenthub_runtime.settings.records import GatewaySettings, read_gateway_sett
 from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.metrics import Metrics, configure_metrics
+from agenthub_runtime.telemetry.span_keeping import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 
 _log = structlog.get_logger(__name__)
@@ -120,6 +122,7 @@ def create_app(
             *goal_commands.HANDLERS,
             *interventions.HANDLERS,
             *runs.HANDLERS,
+            *traces.HANDLERS,
             *live.HANDLERS,
             *replay.HANDLERS,
             *forks.HANDLERS,
@@ -158,6 +161,7 @@ async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
         async with contextlib.AsyncExitStack() as stack:
             metrics = configure_metrics(settings.log, service=SERVICE, nats=nc, always=True)
             stack.callback(metrics.shutdown)
+            await stack.enter_async_context(spans_sent(telemetry.keeper, nc, spans_of(SERVICE)))
             about = {"address": f"{settings.host}:{settings.port}"}
             await stack.enter_async_context(
                 registered(nc, SERVICE, instance=SystemIds().token()[-12:], description="Serves HTTP", about=about)

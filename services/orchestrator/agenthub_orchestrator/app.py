@@ -22,6 +22,7 @@ from agenthub_orchestrator.queues.nats_queues import NatsQueues
 from agenthub_orchestrator.queues.queue_keeper import keep_queues
 from agenthub_orchestrator.schedules.keeper import keep_schedules
 from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
+from agenthub_runtime.bus_users.rights import spans_of
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.following import Backoff, follow_forever
@@ -39,6 +40,7 @@ from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings.records import OrchestratorSettings
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.metrics import configure_metrics
+from agenthub_runtime.telemetry.span_keeping import spans_sent
 from agenthub_runtime.telemetry.tracing import configure_telemetry
 
 log = structlog.get_logger(__name__)
@@ -77,7 +79,10 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 seal_key=settings.seal_key,
                 telemetry=telemetry,
             )
-            async with _registered(nats, follower, ids.token()[-12:]):
+            async with (
+                spans_sent(telemetry.keeper, nats, spans_of("orchestrator")),
+                _registered(nats, follower, ids.token()[-12:]),
+            ):
                 await until_asked_to_stop(
                     _together(
                         follower.run(),

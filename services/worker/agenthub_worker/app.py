@@ -19,6 +19,7 @@ from nats.errors import Error as NatsError
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.errors import AgenthubError
 from agenthub_events.ports import Clock
+from agenthub_runtime.bus_users.rights import spans_of
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.embedded.place import default_data_dir
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
@@ -33,6 +34,7 @@ from agenthub_runtime.settings.records import WorkerSettings, read_worker_settin
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.metrics import configure_metrics
+from agenthub_runtime.telemetry.span_keeping import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 from agenthub_worker.agent.setup import AgentSetup, open_agent_setup
 from agenthub_worker.environment.provision import Environments
@@ -80,7 +82,7 @@ async def run_worker(
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
         try:
             # Whoever sees it in the fleet may tell it to stop.
-            async with clock.kept():
+            async with clock.kept(), spans_sent(telemetry.keeper, nats, spans_of(types[0])):
                 await until_asked_to_stop(_serve(nats, ports, runner, heartbeat))
         finally:
             await runner.stop()

@@ -36,6 +36,7 @@ STEPS: tuple[Step, ...] = (
     Step("goal log @last", shown="beginning"),
     Step("goal diff @last --stat"),
     Step("goal transcript @last implement-price --attempt 1"),
+    Step("goal trace @last implement-price", shown="nothing"),
     Step("goal pull @last result"),
     Step("goal apply @last mine"),
     Step("analytics", shown="nothing"),

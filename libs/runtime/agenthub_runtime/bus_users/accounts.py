@@ -26,7 +26,7 @@ _ASKED_OF_SUPERVISOR = (
     *(f"$SRV.{verb}{rest}" for verb in ("PING", "INFO", "STATS") for rest in ("", ".>")),
 )
 _API = ("$JS.API.>", "$JS.FC.>")
-_WRITTEN = ("evt.>", "run.>", "timer.set.>", "$O.ARTIFACTS.>", "fleet.*", "session.*")
+_WRITTEN = ("evt.>", "run.>", "timer.set.>", "$O.ARTIFACTS.>", "fleet.*", "session.*", "span.>")
 _HEARD_BY_PEOPLE = ("evt.>", "run.>", "timer.>", "fleet.*", "$JS.EVENT.>")
 
 

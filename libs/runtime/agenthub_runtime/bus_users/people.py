@@ -15,7 +15,7 @@ PEOPLE = (OPERATOR, OBSERVER)
 _API = "$JS.API"
 _LANES = ("p0", "p1", "p2", "p3")
 
-STREAMS = ("EVENTS", "RUNS", "TIMERS", "OBJ_ARTIFACTS", "DEAD_LETTERS", "SESSIONS", "FLEET")
+STREAMS = ("EVENTS", "RUNS", "TIMERS", "OBJ_ARTIFACTS", "DEAD_LETTERS", "SESSIONS", "FLEET", "SPANS")
 _FOLLOWED = ("EVENTS", "DEAD_LETTERS")
 
 LOOKS = (
@@ -69,4 +69,4 @@ def rights_of_person(user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _standing() -> tuple[str, ...]:
     lanes = (f"EVENTS.work-{agent_type}-{lane}" for agent_type in AGENT_TYPES for lane in _LANES)
-    return (*lanes, "EVENTS.notifier", "TIMERS.timers")
+    return (*lanes, "EVENTS.notifier", "TIMERS.timers", "SPANS.traces")

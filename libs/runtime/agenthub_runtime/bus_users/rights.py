@@ -96,6 +96,11 @@ def types_of(user: str) -> tuple[AgentType, ...]:
     return found
 
 
+def spans_of(service: str) -> str:
+    """Where a service, or a worker of an agent type, publishes its spans: no other user writes there."""
+    return f"span.worker.{service}" if service in AGENT_TYPES else f"span.{service}"
+
+
 def inbox_of(user: str) -> str:
     """Where a user hears the answers to its questions: below this prefix, and nowhere else."""
     return f"_INBOX_{user}"
@@ -136,6 +141,7 @@ def _worker(types: Sequence[AgentType]) -> tuple[str, ...]:
         *("run.*.*.*.step.>", "run.*.*.*.out.>"),
         *_ARTIFACTS,
         "fleet.*",
+        *map(spans_of, types),
         *_reads("EVENTS", "RUNS", "OBJ_ARTIFACTS"),
         f"{_API}.DIRECT.GET.FLEET.>",
         *(f"{_API}.CONSUMER.MSG.NEXT.EVENTS.{lane}" for lane in lanes),
@@ -156,7 +162,7 @@ def _orchestrator() -> tuple[tuple[str, ...], tuple[str, ...]]:
         *_events("*", _OF_SCHEDULES_BY_ORCHESTRATOR, "hub"),
         *("run.*.*.*.step.>", "timer.set.>"),
         *_ARTIFACTS,
-        "fleet.*",
+        *("fleet.*", spans_of("orchestrator")),
         *_reads(*people.STREAMS),
         *_follows("EVENTS", "DEAD_LETTERS"),
         *people.HOLDS,
@@ -166,15 +172,24 @@ def _orchestrator() -> tuple[tuple[str, ...], tuple[str, ...]]:
         "$JS.ACK.TIMERS.timers.>",
         # It creates what the server lacks, and changes nothing that is there.
         *(f"{_API}.STREAM.CREATE.{stream}" for stream in people.STREAMS),
-        *(f"{_API}.CONSUMER.INFO.{stream}.*" for stream in ("EVENTS", "TIMERS")),
+        *(f"{_API}.CONSUMER.INFO.{stream}.*" for stream in ("EVENTS", "TIMERS", "SPANS")),
         f"{_API}.CONSUMER.CREATE.EVENTS.>",
+        f"{_API}.CONSUMER.CREATE.SPANS.traces.span.>",
         f"{_API}.CONSUMER.CREATE.TIMERS.timers.timer.fired.>",
     )
     return publish, ()
 
 
 def _projector() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    publish = (*_events("_", _OF_HUB_BY_PROJECTOR, "hub"), *_reads("EVENTS"), *_follows("EVENTS"))
+    publish = (
+        *_events("_", _OF_HUB_BY_PROJECTOR, "hub"),
+        *_reads("EVENTS"),
+        *_follows("EVENTS"),
+        spans_of("projector"),
+        f"{_API}.CONSUMER.INFO.SPANS.traces",
+        f"{_API}.CONSUMER.MSG.NEXT.SPANS.traces",
+        "$JS.ACK.SPANS.traces.>",
+    )
     return publish, _queues()
 
 
@@ -184,7 +199,7 @@ def _gateway() -> tuple[tuple[str, ...], tuple[str, ...]]:
         *_events("_", _OF_GOALS_BY_GATEWAY),
         *_events("_", _OF_HUB_BY_GATEWAY, "hub"),
         *_ARTIFACTS,
-        *("ask.model", "session.*"),
+        *("ask.model", "session.*", spans_of("gateway")),
         *people.HOLDS,
         *people.TELLS,
         *_reads("EVENTS", "RUNS", "OBJ_ARTIFACTS", "FLEET", "SESSIONS"),

@@ -61,6 +61,7 @@ from agenthub_runtime.settings.table import (
     SECRETS,
     SLOTS,
     SMTP_URL,
+    TRACE_DAYS,
     TRACE_RATIO,
     UNANSWERED,
     WEBHOOK_PRIVATE,
@@ -73,7 +74,8 @@ from agenthub_runtime.settings.table import (
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a process tells what it does, and the `secrets` that it must tell nobody.
 
-    `trace_ratio` is the share of traces that are kept, `metrics` the address at which figures are scraped;
+    `trace_ratio` is the share of traces that are made, `trace_days` for how many days those of goals are kept (0:
+    none is), `metrics` the address at which figures are scraped;
     a process that listens there says so below the folder `metrics_targets`.
     """
 
@@ -81,6 +83,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     level: str
     otlp_endpoint: str
     trace_ratio: float = 1.0
+    trace_days: int = 0
     metrics: str = ""
     metrics_targets: Path | None = None
     pushes_metrics: bool = True
@@ -340,6 +343,7 @@ def _log(read: SettingsReader) -> LogSettings:
         level=read(LOG_LEVEL),
         otlp_endpoint=read.text(OTLP_ENDPOINT),
         trace_ratio=read(TRACE_RATIO),
+        trace_days=read(TRACE_DAYS),
         metrics=read.text(METRICS),
         metrics_targets=read.optional(DATA_DIR),
         pushes_metrics=read(METRICS_EXPORTER) != "none",

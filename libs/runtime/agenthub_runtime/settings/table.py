@@ -187,7 +187,7 @@ OTLP_ENDPOINT = Setting(
     "address",
     address("http", "https"),
     "",
-    "Where traces and figures go (OTLP over HTTP). Without it no trace leaves the process.",
+    "Where traces and figures go (OTLP over HTTP). Without it no trace leaves the hub.",
 )
 OTLP_HEADERS = Setting(
     "OTEL_EXPORTER_OTLP_HEADERS",
@@ -203,6 +203,13 @@ TRACE_RATIO = Setting(
     "1",
     "Which share of the goals is traced, from 0 to 1: all of a goal or nothing of it. Who sends a `traceparent` "
     "with a request decides for it.",
+)
+TRACE_DAYS = Setting(
+    "AGENTHUB_TRACE_DAYS",
+    "number",
+    whole_number(0, 90),
+    "7",
+    "For how many days the hub keeps the traces of goals in Postgres; 0 keeps none.",
 )
 METRICS_EXPORTER = Setting(
     "OTEL_METRICS_EXPORTER",
@@ -352,6 +359,6 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *(NOTIFY, NOTIFY_ESCALATION, NOTIFY_DIGEST, QUIET_HOURS, ESCALATE_AFTER, UNANSWERED, SMTP_URL, MAIL_FROM),
     *(WEBHOOK_SECRETS, WEBHOOK_PRIVATE, PUBLIC_URL, LINK_KEY),
     *(SEAL_KEY, SEAL_KEYS),
-    *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, TRACE_RATIO),
+    *(LOG_FORMAT, LOG_LEVEL, OTLP_ENDPOINT, OTLP_HEADERS, TRACE_RATIO, TRACE_DAYS),
     *(METRICS, METRICS_EXPORTER, SECRETS),
 )

@@ -94,6 +94,9 @@ APPEND_SECONDS = Instrument(
 NATS_RECONNECTS = Instrument(
     "agenthub.nats.reconnects", "gauge", "", "Connections to NATS that were lost since start."
 )
+SPANS_LOST = Instrument(
+    "agenthub.spans.lost", "counter", "", "Spans that were not kept, because the bus took none for too long."
+)
 
 # Gateway.
 HTTP_SECONDS = Instrument(

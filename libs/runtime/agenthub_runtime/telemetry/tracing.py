@@ -1,8 +1,8 @@
 """Traces: one for a goal, across HTTP, events, decisions, tasks, model calls and tools.
 
 The context travels as `traceparent` (W3C) in the headers of events. There are always ids, so that the thread is in
-the log even when nothing is exported; spans are made only when an OTLP endpoint is set. Calls to a model are spans
-of the anthropic SDK's own and are not made a second time here.
+the log even when nothing is kept; spans are made only when the hub keeps them or an OTLP endpoint is set. Calls to
+a model are spans of the anthropic SDK's own and are not made a second time here.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
     from agenthub_runtime.telemetry.recording import KnownIds
+    from agenthub_runtime.telemetry.span_keeping import SpanKeeper
 
 Attributes: TypeAlias = Mapping[str, str | int | float | bool]
 
@@ -76,7 +77,8 @@ class _Made(NamedTuple):
 class Telemetry:
     """The tracer of one service. Without `processors` there are ids, and no spans.
 
-    `ratio` is the share of traces that are kept, those apart that the caller of a request began.
+    `ratio` is the share of traces that are kept, those apart that the caller of a request began. The spans of
+    goals are also held by `keeper`, which somebody has to let send them.
     """
 
     def __init__(
@@ -86,10 +88,14 @@ class Telemetry:
         processors: tuple[SpanProcessor, ...] = (),
         secrets: KnownSecrets = NO_SECRETS,
         ratio: float = 1.0,
+        keeper: SpanKeeper | None = None,
     ) -> None:
+        self.keeper = keeper
         self._secrets = secrets
         self._ratio = ratio
         self._made: _Made | None = None
+        if keeper is not None:
+            processors = (*processors, keeper)
         if processors:
             from agenthub_runtime.telemetry.recording import KnownIds, provider_of
 
@@ -255,12 +261,18 @@ def sending(event_type: str, lane: str = "") -> Iterator[Span]:
 
 
 def configure_telemetry(settings: LogSettings, *, service: str) -> Telemetry:
-    """The telemetry of this process; traces are exported when `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+    """The telemetry of this process: traces of goals are kept for some days, unless `AGENTHUB_TRACE_DAYS` is 0.
+
+    All traces are exported when `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
 
     It then becomes the process's default, so that the spans of the anthropic SDK belong to the same traces.
     """
     telemetry = Telemetry(
-        service, processors=_exporters(settings), secrets=settings.secrets, ratio=settings.trace_ratio
+        service,
+        processors=_exporters(settings),
+        secrets=settings.secrets,
+        ratio=settings.trace_ratio,
+        keeper=_keeper(settings),
     )
     if telemetry.records:
         trace.set_tracer_provider(telemetry.provider)
@@ -275,6 +287,14 @@ def _exporters(settings: LogSettings) -> tuple[SpanProcessor, ...]:
 
     exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces")
     return (BatchSpanProcessor(exporter),)
+
+
+def _keeper(settings: LogSettings) -> SpanKeeper | None:
+    if not settings.trace_days:
+        return None
+    from agenthub_runtime.telemetry.span_keeping import SpanKeeper
+
+    return SpanKeeper(settings.secrets)
 
 
 def traceparent() -> str:

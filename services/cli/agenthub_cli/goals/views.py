@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -14,7 +15,7 @@ from agenthub_cli.client.names import GoalId
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.next_step import next_command, waits_for_approval
 from agenthub_cli.options.common import Json, Url
-from agenthub_cli.terminal.output import print_json, print_rows, say
+from agenthub_cli.terminal.output import print_json, print_rows, say, terminal_width
 
 
 def diff(
@@ -43,6 +44,41 @@ def diff(
     else:
         # Beside the output: who applies the patch gets an empty one.
         say(unchanged, aside=True)
+
+
+def trace(
+    goal_id: GoalId,
+    task: Annotated[Id | None, Parameter(help="Only this task, with every step of it")] = None,
+    *,
+    everything: Annotated[
+        bool, Parameter(name="--all", negative="", help="Of a goal also every step, decision and read model")
+    ] = False,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Show where the time of a goal or a task has gone, as a waterfall.
+
+    The hub keeps it for some days (AGENTHUB_TRACE_DAYS).
+    """
+    hub, goal_id = hub_and_goal(url, goal_id)
+    wanted = None if task is None else hub.task_id(goal_id, task)
+    spans = list(hub.pages(f"/goals/{goal_id}/trace", task=wanted))
+    if json:
+        for span in spans:
+            print_json(span)
+    elif spans:
+        _draw(spans, everything=everything or wanted is not None)
+    else:
+        say("No trace: it is older than the hub keeps them, or the hub keeps none (AGENTHUB_TRACE_DAYS)")
+
+
+def _draw(spans: Sequence[Mapping[str, Any]], *, everything: bool) -> None:
+    from agenthub_cli.terminal.waterfall import timed_rows, waterfall_lines
+
+    rows = timed_rows(spans, everything=everything)
+    total_ms = max(row.offset_ms + row.duration_ms for row in rows) if rows else 0.0
+    for row, line in zip(rows, waterfall_lines(rows, total_ms, width=terminal_width()), strict=True):
+        say(line, look="red" if row.has_failed else "")
 
 
 def log(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:

@@ -17,6 +17,8 @@ from agenthub_orchestrator.projector.counted import count_events
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_orchestrator.quarantine import QuarantineLog
+from agenthub_orchestrator.traces.keeper import traces_kept
+from agenthub_runtime.bus_users.rights import spans_of
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff
@@ -30,6 +32,7 @@ from agenthub_runtime.readmodels import CHANNEL, position
 from agenthub_runtime.settings.records import ProjectorSettings
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.metrics import configure_metrics
+from agenthub_runtime.telemetry.span_keeping import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 
 log = structlog.get_logger(__name__)
@@ -50,6 +53,8 @@ async def run_projector(settings: ProjectorSettings) -> None:
         instance, words = SystemIds().token()[-12:], "Keeps the read models up to date"
         async with (
             Database(settings.database_url, name="agenthub-projector") as database,
+            spans_sent(telemetry.keeper, nats, spans_of("projector")),
+            traces_kept(nats, database, backoff, days=settings.log.trace_days),
             registered(nats, "projector", instance=instance, description=words),
         ):
             await until_asked_to_stop(

@@ -13,6 +13,7 @@ _COMMANDS = (
     ("plan", "goals.views:plan"),
     ("log", "goals.views:log"),
     ("diff", "goals.views:diff"),
+    ("trace", "goals.views:trace"),
     ("transcript", "goals.transcript:transcript"),
     ("approve", "commands.goal.deciding:approve"),
     ("rework", "commands.goal.deciding:rework"),

@@ -1,0 +1,23 @@
+"""What keeping spans asks of Postgres."""
+
+from __future__ import annotations
+
+VERSION = "SELECT obj_description(to_regnamespace('agenthub_traces'), 'pg_namespace')"
+DROP = "DROP SCHEMA IF EXISTS agenthub_traces CASCADE"
+IS_WHOLE = "SELECT to_regclass('agenthub_traces.spans') IS NOT NULL"
+INSERT = """
+INSERT INTO agenthub_traces.spans
+    (trace_id, span_id, service, parent_id, goal_id, task_id, name, kind, began_ns, took_ns, failed, attributes,
+     linked, kept_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+ON CONFLICT DO NOTHING
+"""
+# In parts, so that none of them takes long.
+DELETE_OLD = """
+WITH old AS (
+    DELETE FROM agenthub_traces.spans
+    WHERE ctid = ANY(ARRAY(SELECT ctid FROM agenthub_traces.spans WHERE kept_at < $1 LIMIT $2))
+    RETURNING 1
+)
+SELECT count(*) FROM old
+"""
