@@ -18,6 +18,7 @@ from agenthub_events.catalogue.notification import Channel
 from agenthub_events.errors import AgenthubError
 from agenthub_events.ports import Clock, EventLog
 from agenthub_notifier.channels.apprise import AppriseSender
+from agenthub_notifier.channels.check import CheckSender
 from agenthub_notifier.channels.contract import ChannelSender
 from agenthub_notifier.channels.email import EmailSender
 from agenthub_notifier.channels.webhook import WebhookSender
@@ -137,6 +138,7 @@ def channels_of(settings: NotifierSettings, clock: Clock) -> dict[Channel, Chann
         "email": EmailSender(settings.mail_server, settings.mail_from, clock),
         "webhook": WebhookSender(settings.webhook_secrets, clock, allows_private=settings.webhook_private),
         "apprise": AppriseSender(),
+        "check": CheckSender(settings.git),
     }
 
 

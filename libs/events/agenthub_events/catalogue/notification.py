@@ -11,9 +11,18 @@ from typing import Literal, TypeAlias
 
 from agenthub_events.base import Event, Record
 
-Channel: TypeAlias = Literal["email", "webhook", "apprise"]
+Channel: TypeAlias = Literal["email", "webhook", "apprise", "check"]
 NotificationKind: TypeAlias = Literal[
-    "question", "reminder", "plan", "review", "completed", "failed", "stalled", "budget"
+    "question",
+    "reminder",
+    "plan",
+    "review",
+    "completed",
+    "failed",
+    "stalled",
+    "budget",
+    "progress",
+    "cancelled",
 ]
 
 

@@ -15,6 +15,7 @@ from agenthub_events.subjects import uuid5
 MAILBOX_MAX = 254
 _MAILBOX = re.compile(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 _SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*")
+_CHECK = re.compile(r"check(#[1-9]\d{0,9})?")
 _FORMS = "an e-mail address, an https:// address of a webhook"
 
 
@@ -30,12 +31,17 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 def parse_recipient(text: str) -> Recipient:
-    """A mailbox, the address of a webhook, or any address that apprise knows. Raises `InvalidInput`."""
+    """A mailbox, the address of a webhook, or any address that apprise knows. Raises `InvalidInput`.
+
+    `check` is the check of a commit at the host of a goal's repository, `check#12` also a comment at issue 12.
+    """
     given = text.strip()
     if not given.isprintable() or " " in given:
         raise InvalidInput("an address of a recipient holds no spaces or line breaks", field="notify")
     if given.lower().startswith("mailto:") and not given.lower().startswith("mailto://"):
         given = given[len("mailto:") :]
+    if _CHECK.fullmatch(given):
+        return Recipient(channel="check", name=given, address=given)
     if "://" not in given:
         return _mailbox(given)
     scheme = given.partition("://")[0].lower()

@@ -12,7 +12,7 @@ from agenthub_events.catalogue.notification import NotificationKind, Notificatio
 from agenthub_events.notifications.quiet_hours import QuietHours
 from agenthub_events.notifications.recipients import Recipient, notification_key
 from agenthub_events.subjects import HUB
-from agenthub_notifier.domain.state import FollowedGoal, Matter, NotifierState
+from agenthub_notifier.domain.state import FOR_CHECKS, FollowedGoal, Matter, NotifierState
 
 WINDOW = timedelta(seconds=2)
 """How long a notification waits for what belongs to it."""
@@ -103,7 +103,7 @@ def _grouped(
             for recipient in _lacks(state, policy, goal, matter):
                 lacking.setdefault(recipient, []).append(matter)
     for recipient, matters in lacking.items():
-        is_program = recipient.channel == "webhook"
+        is_program = recipient.channel in ("webhook", "check")
         yield (
             recipient,
             [
@@ -124,8 +124,17 @@ def _lacks(
         if since is not None and (matter.waits or matter.occasion.seq > since):
             wanted.setdefault(recipient.name, recipient)
     return (
-        recipient for name, recipient in wanted.items() if name not in matter.told and name not in state.closed
+        recipient
+        for name, recipient in wanted.items()
+        if name not in matter.told and name not in state.closed and _concerns(recipient, goal, matter)
     )
+
+
+def _concerns(recipient: Recipient, goal: FollowedGoal, matter: Matter) -> bool:
+    """Whether the channel of the recipient can tell of the matter at all."""
+    if recipient.channel == "check":
+        return goal.has_commit
+    return matter.occasion.kind not in FOR_CHECKS
 
 
 def _together(matters: Iterable[Matter], window: timedelta, *, by_kind: bool) -> Iterator[tuple[Matter, ...]]:

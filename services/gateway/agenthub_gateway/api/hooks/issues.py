@@ -110,6 +110,7 @@ async def _begin(ports: GatewayPorts, goal_id: str, wanted: Wanted) -> HookAnswe
         goal=goal_text(wanted),
         repository=wanted.issue.clone_url,
         deliver="pull_request" if has_token else None,
+        notify=(f"check#{wanted.issue.number}",) if has_token else msgspec.UNSET,
     )
     accepted = await accepted_from(body, ports.sources)
     intent = msgspec.structs.replace(_intent(wanted, hashlib.sha256()), body_hash=hashes_of(body).now)
