@@ -42,7 +42,7 @@ from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.history import forks, replay, runs
-from agenthub_gateway.api.hooks import issues
+from agenthub_gateway.api.hooks import issues, schedules
 from agenthub_gateway.api.notifications import history, links
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.api.schedules import calls
@@ -128,6 +128,7 @@ def create_app(
             *operations.HANDLERS,
             *calls.HANDLERS,
             *issues.HANDLERS,
+            *schedules.HANDLERS,
             *history.HANDLERS,
             *links.HANDLERS,
             *session.HANDLERS,

@@ -69,6 +69,7 @@ _KINDS: tuple[type[Event], ...] = (
     schedule.ScheduleRemoved,
     schedule.ScheduleRan,
     schedule.ScheduleSkipped,
+    schedule.ScheduleTriggered,
 )
 
 REGISTRY: dict[str, type[Event]] = {type_of(kind): kind for kind in _KINDS}

@@ -62,6 +62,7 @@ IGNORED: frozenset[type[Event]] = frozenset(
         sch.ScheduleResumed,
         sch.ScheduleRemoved,
         sch.ScheduleRan,
+        sch.ScheduleTriggered,
         sch.ScheduleSkipped,
     }
 )

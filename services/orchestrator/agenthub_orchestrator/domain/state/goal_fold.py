@@ -315,6 +315,7 @@ IGNORED: frozenset[type[Event]] = frozenset(
         sch.ScheduleResumed,
         sch.ScheduleRemoved,
         sch.ScheduleRan,
+        sch.ScheduleTriggered,
         sch.ScheduleSkipped,
         # The notifier alone follows them.
         n.NotificationPlanned,
