@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -18,6 +19,7 @@ from agenthub_events.catalogue.goal import GoalCompleted
 from agenthub_events.catalogue.notification import NotificationPlanned, NotificationSent
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.declared import apply_assets, declared_assets
+from tests.support.git_hosts import TOKEN, a_host
 from tests.support.notifying import GOAL, OTHER, Chronicle
 from tests.support.receivers import Endpoint, Mailbox, mail_server, web_server
 from tests.support.until import until
@@ -38,7 +40,7 @@ async def hasty_bus(bus: Client) -> Client:
 
 @asynccontextmanager
 async def notifier(
-    server: NatsServer, box: Mailbox, web: Endpoint, *crash: str
+    server: NatsServer, box: Mailbox, web: Endpoint, *crash: str, **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     env = os.environ | {
         "NATS_URL": server.authorised_url,
@@ -47,6 +49,7 @@ async def notifier(
         "AGENTHUB_MAIL_FROM": "hub@agenthub.test",
         "AGENTHUB_WEBHOOK_PRIVATE": "yes",
         "AGENTHUB_WEBHOOK_SECRETS": KEY,
+        **more,
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.crashing_notifier", *(crash or ("never", "1")), env=env
@@ -97,3 +100,24 @@ def _ended(box: Mailbox, web: Endpoint) -> bool:
     return any("completed" in subject for subject in box.subjects()) and any(
         b"goal.completed" in request.body for request in web.requests
     )
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_kill_at_any_step_doubles_no_status_and_no_comment(
+    hasty_bus: Client, nats_server: NatsServer, step: str, tmp_path: Path
+) -> None:
+    told, base = Chronicle(hasty_bus), "a" * 40
+    async with mail_server() as box, web_server() as web, a_host(tmp_path / "host") as host:
+        tokens = {
+            "AGENTHUB_NOTIFY": "",
+            "AGENTHUB_GIT_TOKENS": f"{host.name}={TOKEN}",
+            "AGENTHUB_GIT_FORGES": f"{host.name}=github:{host.api}",
+        }
+        await told.accept(repository=host.url(), base_commit=base, notify=("check#12",))
+        await told.write(GoalCompleted(completion_summary="done"))
+        async with notifier(nats_server, box, web, step, "1", **tokens) as process:
+            assert await process.wait() == -9
+        async with notifier(nats_server, box, web, **tokens):
+            await until(lambda: told.of(NotificationSent), 30, "the end is told")
+    assert [made["state"] for made in host.statuses] == ["success"]
+    assert len(host.comments) == 1

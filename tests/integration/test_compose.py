@@ -322,7 +322,7 @@ def test_goals_on_repositories_by_address_can_be_looked_at_worked_on_and_deliver
 ) -> None:
     with_tokens = {name for name in OURS if "AGENTHUB_GIT_TOKENS_FILE" in services[name]["environment"]}
 
-    assert with_tokens == {"gateway", *WORKERS}
+    assert with_tokens == {"gateway", "notifier", *WORKERS}
     assert all("git_tokens" in str(services[name]["secrets"]) for name in with_tokens)
     # A folder of the machine is none in a container.
     assert not any("AGENTHUB_EMBEDDED" in services[name]["environment"] for name in OURS)

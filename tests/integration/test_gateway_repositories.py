@@ -121,3 +121,15 @@ async def test_a_submission_that_does_not_fit_names_its_field_and_the_remedy(
     assert says in response.text
     assert "token-of-mine" not in response.text
     assert await JetStreamEventLog(bus).last_seq() == before
+
+
+async def test_a_check_is_taken_where_there_is_a_commit_that_it_can_be_of(
+    bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
+) -> None:
+    async with gateway_to(nats_server, database_url, host) as gateway:
+        taken = await submitted(gateway, bus, repository=host.url(), notify=["check"])
+        refused = await gateway.client.post(
+            "/api/v1/goals", json={"goal": "Build a thing", "notify": ["check#12"]}
+        )
+    assert taken.notify == ("check",)
+    assert (refused.status_code, refused.json()["errors"][0]["key"]) == (422, "notify")

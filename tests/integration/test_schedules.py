@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from nats.aio.client import Client
 
 from agenthub_events.catalogue.goal import GoalAccepted
-from agenthub_events.catalogue.schedule import ScheduleAdded, ScheduleRan, ScheduleSkipped
+from agenthub_events.catalogue.schedule import ScheduleAdded, ScheduleRan, ScheduleSkipped, ScheduleTriggered
 from agenthub_events.rules.schedules import place_of
 from agenthub_orchestrator.schedules.keeper import ScheduleKeeper
 from agenthub_replay.streams import StreamsSource
@@ -23,8 +24,10 @@ from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.remotes.credentials import GitAccess
+from agenthub_runtime.remotes.hooks import Hooks, HookSecret
 from tests.support.gateway import Gateway, running_gateway, settings
 from tests.support.git_hosts import TOKEN, a_host, git
+from tests.support.hooks import SIGNING_KEY, signed_by_standard
 
 pytestmark = pytest.mark.extra
 
@@ -167,3 +170,55 @@ async def test_a_run_follows_the_branch_and_keeps_a_commit_that_was_named(
         if isinstance(event, ScheduleAdded)
     }
     assert found == {"branch": ("refs/heads/main", ""), "commit": ("", head)}
+
+
+async def test_a_signed_webhook_runs_a_schedule_once_and_no_two_at_a_time(
+    bus: Client, nats_server: NatsServer, database_url: str
+) -> None:
+    assert bus.is_connected
+    hooks = Hooks(
+        secrets=(HookSecret("schedules/nightly", SIGNING_KEY), HookSecret("schedules/gone", SIGNING_KEY))
+    )
+    wanted = settings(
+        nats_server.url_of("gateway"), database_url, hooks=hooks, api_keys=("o:operate:a-key-of-16-chars",)
+    )
+    async with running_gateway(wanted, headers={"Authorization": "Bearer a-key-of-16-chars"}) as gateway:
+        await tell(gateway, "", NIGHTLY)
+        anybody = httpx2.AsyncClient(base_url=gateway.url, timeout=20)
+
+        async def sent(message_id: str, name: str = "nightly", **headers: str) -> httpx2.Response:
+            told = {**signed_by_standard(b"{}", message_id), **headers}
+            return await anybody.post(f"/api/v1/hooks/schedules/{name}", content=b"{}", headers=told)
+
+        refused = [
+            await sent("a", **{"webhook-signature": "v1,AAAA"}),
+            await sent("a", **{"webhook-id": "b"}),
+            await sent("a", "weekly"),
+            await sent("a", "gone"),
+        ]
+        both = await asyncio.gather(sent("a"), sent("a"))
+        first = {answer.json()["result"]: answer.json()["goal_id"] for answer in both}
+        again = (await sent("a")).json()
+        beside = (await sent("b")).json()
+        shown = (await gateway.get("/api/v1/schedules/nightly"))["last"]
+        goal_id = first["began"]
+        await gateway.client.post(f"/api/v1/goals/{goal_id}/cancel")
+        soon = await sent("b")
+        await tell(gateway, "/nightly/pause")
+        paused = (await sent("c")).json()
+        await anybody.aclose()
+        events = [recorded.event for recorded in await gateway.hub.log.read(place_of("nightly"))]
+        accepted = (await gateway.hub.log.read(goal_id, limit=1))[0].event
+    assert [answer.status_code for answer in refused] == [401, 401, 404, 404]
+    assert set(first.values()) == {goal_id}
+    assert (again["result"], again["goal_id"]) == ("known", goal_id)
+    assert (beside["result"], beside["goal_id"]) == ("left_out", goal_id)
+    assert (shown["goal_id"], shown["began"], shown["missed"]) == (goal_id, True, 0)
+    assert (soon.status_code, soon.json()["type"]) == (429, "/problems/too-many-runs")
+    assert 0 < int(soon.headers["retry-after"]) <= 60
+    assert (paused["result"], "paused" in paused["reason"]) == ("ignored", True)
+    [event] = events
+    assert isinstance(event, ScheduleTriggered)
+    assert (event.webhook_id, event.due) == ("a", None)
+    assert isinstance(accepted, GoalAccepted)
+    assert (accepted.submitted_by, accepted.constraints.max_cost_usd) == ("schedule nightly", 2.5)

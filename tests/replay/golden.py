@@ -27,7 +27,7 @@ NOTIFICATION = "n-7b0d5a0e5f4b5d0c9a8f3c7e21a9d4e6"
 
 _ENVELOPE = frozenset({"originator_id", "originator_version", "timestamp", "event_id", "metadata"})
 _ON_THE_GOAL = frozenset({"goal", "budget", "seal", "log", "maintenance", "queue"})
-_OF_A_SCHEDULE = frozenset({"schedule.ran", "schedule.skipped"})
+_OF_A_SCHEDULE = frozenset({"schedule.ran", "schedule.skipped", "schedule.triggered"})
 _PLAIN: dict[Any, Any] = {int: 3, float: 1.5, bool: False, datetime: NOW}
 
 

@@ -63,6 +63,10 @@ class GitHost:
         self.large: dict[str, bytes] = {}
         self.requests: list[dict[str, Any]] = []
         self.created: list[dict[str, Any]] = []
+        self.statuses: list[dict[str, Any]] = []
+        self.comments: list[dict[str, Any]] = []
+        # What the API answers to the next requests that would write, in the place of what it does.
+        self.refusals: list[int] = []
 
     @property
     def name(self) -> str:
@@ -77,6 +81,15 @@ class GitHost:
     def api(self) -> str:
         """The address of the API's stand-in."""
         return f"http://{self.name}/api"
+
+    def statuses_of(self, commit: str) -> list[dict[str, Any]]:
+        """The statuses of a commit, the newest first."""
+        return [made for made in reversed(self.statuses) if made["commit"] == commit]
+
+    def holds(self, made: dict[str, Any]) -> bool:
+        """Whether the commit is in this state already."""
+        found = (one for one in self.statuses_of(made["commit"]) if one["name"] == made["name"])
+        return next((one["status"] for one in found), "") == made["status"]
 
 
 @contextmanager
@@ -182,6 +195,9 @@ class _Handler(BaseHTTPRequestHandler):
         if told != TOKEN:
             self._json(401, {"message": "Bad credentials"})
             return
+        if "statuses" in path or path.endswith(("/comments", "/notes")):
+            self._said(path, sent)
+            return
         if self.command == "GET":
             branch = (query.get("head") or query.get("source_branch") or [""])[0].rpartition(":")[2]
             self._json(200, [made for made in self.host.created if made["branch"] == branch])
@@ -195,6 +211,29 @@ class _Handler(BaseHTTPRequestHandler):
         made = {"number": number, "iid": number, "branch": branch, "html_url": url, "web_url": url, **sent}
         self.host.created.append(made)
         self._json(201, made)
+
+    def _said(self, path: str, sent: dict[str, Any]) -> None:
+        """Statuses of commits and comments at issues, the newest first, as both hosts list them."""
+        is_status = "statuses" in path
+        if self.command == "POST" and self.host.refusals:
+            self._json(self.host.refusals.pop(0), {"message": "not now"})
+        elif self.command == "GET":
+            self._json(200, self.host.statuses_of(path.split("/")[-2]) if is_status else self.host.comments[::-1])
+        elif is_status:
+            made = {
+                **sent,
+                "name": sent["context"],
+                "status": sent["state"],
+                "commit": path.rsplit("/", maxsplit=1)[-1],
+            }
+            if "/projects/" in path and self.host.holds(made):
+                self._json(400, {"message": "Cannot transition status via :run from :running"})
+                return
+            self.host.statuses.append(made)
+            self._json(201, made)
+        else:
+            self.host.comments.append({**sent, "path": path})
+            self._json(201, sent)
 
     def _json(self, code: int, value: Any) -> None:
         self._answer(code, json.dumps(value).encode(), ("Content-Type", "application/json"))

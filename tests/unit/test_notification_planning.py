@@ -25,8 +25,8 @@ from agenthub_events.catalogue.goal import (
     GoalReworkRequested,
 )
 from agenthub_events.catalogue.notification import NotificationChannelClosed, NotificationChannelOpened
-from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.catalogue.values import Estimates
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued
+from agenthub_events.catalogue.values import Estimates, TaskResult
 from agenthub_events.notifications.quiet_hours import QuietHours, parse_quiet_hours
 from agenthub_events.notifications.recipients import Recipient, parse_recipient
 from agenthub_events.ports import Recorded
@@ -390,3 +390,30 @@ def test_a_question_of_a_worker_that_does_no_such_task_is_told_to_nobody() -> No
     assert not log.state().open
     log.add(GOAL, "t-a", AgentBlocked(question="Which?", task_id="t-a"), "coding")
     assert list(log.state().open) == [GOAL]
+
+
+def test_progress_changes_checks_and_is_told_to_nobody_else() -> None:
+    check = parse_recipient("check#12")
+    log = Log(NotifierPolicy(recipients=(ANN, HOOK)))
+    log.add(GOAL, "_", GoalAccepted(goal="x", base_commit="a" * 40, notify=("check#12",)))
+    log.add(OTHER, "_", GoalAccepted(goal="y", notify=("check#12",)))
+    log.look(seconds=3)
+    log.add(GOAL, "_", GoalCancelled(by="ann"))
+    log.look(seconds=3)
+    assert [(telling.event.recipient, telling.event.occasions[0].kind) for _, telling in log.told] == [
+        (check.name, "progress"),
+        (check.name, "cancelled"),
+    ]
+
+
+def test_of_many_tasks_at_once_a_check_says_the_newest_state() -> None:
+    log = Log(NotifierPolicy())
+    log.add(GOAL, "_", GoalAccepted(goal="x", base_commit="a" * 40, notify=("check",)))
+    seqs = [log.add(GOAL, f"t-{number}", completed(f"t-{number}")) for number in range(3)]
+    log.add(GOAL, "gate-tests-1", completed("gate-tests-1"))
+    log.look(seconds=3)
+    assert [telling.event.occasions[0].seq for _, telling in log.told] == [seqs[-1]]
+
+
+def completed(task_id: str) -> TaskCompleted:
+    return TaskCompleted(task_id=task_id, agent="coder", attempt=1, result=TaskResult(summary="done"))

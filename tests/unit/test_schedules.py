@@ -28,10 +28,12 @@ from agenthub_events.errors import InvalidInput
 from agenthub_events.ports import Recorded, Stamp, Stored
 from agenthub_events.rules.schedules import (
     goal_of,
+    goal_of_webhook,
     history_of,
     place_of,
     schedules_of,
     template_of,
+    triggered_by,
 )
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB
@@ -44,6 +46,7 @@ from agenthub_runtime.schedules.cron import (
     coming,
     newest_due,
 )
+from agenthub_runtime.schedules.reading import read_outcome, read_schedules
 
 BERLIN = "Europe/Berlin"
 BEGIN = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)  # a Monday
@@ -87,6 +90,14 @@ class Hub:
     async def look(self, at: datetime, keeper: ScheduleKeeper | None = None) -> None:
         self.clock.time = at
         await (keeper or ScheduleKeeper(self.log, self.clock)).look()
+
+    async def trigger(self, webhook_id: str, at: datetime) -> None:
+        self.clock.time = at
+        schedule = (await read_schedules(self.log))["hourly"]
+        history = history_of(await read_outcome(self.log, "hourly"))
+        assert history is not None
+        drafts = triggered_by(schedule, history, webhook_id)
+        assert isinstance(await self.log.append_together(drafts, Stamp(now=at, metadata={})), Stored)
 
     async def outcomes(self, name: str = "hourly") -> list[ScheduleRan | ScheduleSkipped]:
         found = [recorded.event for recorded in await self.log.read(place_of(name))]
@@ -162,6 +173,21 @@ async def test_while_the_last_goal_is_worked_on_nothing_begins_and_the_log_says_
     await hub.look(after(hours=4))
     assert isinstance((await hub.outcomes())[-1], ScheduleSkipped), "the goal of 03:00 is worked on"
     assert len(await hub.goals()) == 2
+
+
+async def test_the_goal_of_a_webhook_is_the_last_one_and_takes_no_due_time(hub: Hub) -> None:
+    await hub.say(added())
+    await hub.trigger("early", at=after(minutes=30))
+    await hub.look(after(hours=1))
+    (skipped,) = await hub.outcomes()
+    assert isinstance(skipped, ScheduleSkipped)
+    assert (skipped.due, skipped.goal_id) == (after(hours=1), goal_of_webhook("hourly", "early"))
+    await hub.say(GoalReadyForReview(revision=1, head="a" * 40, summary="done"), skipped.goal_id)
+    await hub.trigger("late", at=after(hours=2, seconds=2))
+    await hub.say(GoalReadyForReview(revision=1, head="a" * 40, summary="done"), goal_of_webhook("hourly", "late"))
+    await hub.look(after(hours=2, seconds=4))
+    assert [type(one) for one in await hub.outcomes()] == [ScheduleSkipped, ScheduleRan], "02:00 was still due"
+    assert len(await hub.goals()) == 3
 
 
 async def test_with_overlap_each_time_begins_its_goal(hub: Hub) -> None:

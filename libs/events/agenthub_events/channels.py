@@ -12,10 +12,13 @@ import msgspec
 
 from agenthub_events.errors import InvalidInput
 
-ChannelName: TypeAlias = Literal["email", "webhook", "apprise"]
+ChannelName: TypeAlias = Literal["check", "email", "webhook", "apprise"]
 
 MAILBOX_MAX = 254
 _MAILBOX = re.compile(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9.-]*[a-zA-Z0-9])?")
+
+# The check of a commit at the host of a goal's repository; with a number also a comment at that issue.
+_CHECK = re.compile(r"check(#[1-9]\d{0,9})?")
 
 
 class Channel(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,11 +77,20 @@ def _is_web(text: str) -> bool:
     return text.partition("://")[0].lower() in ("http", "https")
 
 
+def _is_check(text: str) -> bool:
+    return _CHECK.fullmatch(text) is not None
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
 def _is_any(_: str) -> bool:
     return True
 
 
 _IN_ORDER = (
+    Channel(name="check", is_meant=_is_check, name_of=_as_it_is, is_program=True),
     Channel(name="email", is_meant=_has_no_scheme, name_of=_by_mailbox, unsubscribes=True),
     Channel(name="webhook", is_meant=_is_web, name_of=_by_host, is_program=True),
     Channel(name="apprise", is_meant=_is_any, name_of=_by_scheme, in_goals=False),

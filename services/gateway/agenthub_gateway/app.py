@@ -42,6 +42,7 @@ from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.history import forks, replay, runs, traces
+from agenthub_gateway.api.hooks import issues, schedules
 from agenthub_gateway.api.notifications import history, links
 from agenthub_gateway.api.reading import reading_of
 from agenthub_gateway.api.schedules import calls
@@ -129,6 +130,8 @@ def create_app(
             *system.HANDLERS,
             *operations.HANDLERS,
             *calls.HANDLERS,
+            *issues.HANDLERS,
+            *schedules.HANDLERS,
             *history.HANDLERS,
             *links.HANDLERS,
             *session.HANDLERS,
@@ -223,6 +226,7 @@ async def _assembled(
         sessions=Sessions(FencedStream(nc, SESSIONS, patience_s=_PATIENCE_S), clock),
         public_url=settings.public_url,
         links=LinkSigner(settings.link_key) if settings.link_key else None,
+        hooks=settings.hooks,
     )
 
 

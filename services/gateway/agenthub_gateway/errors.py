@@ -6,6 +6,8 @@ AgenthubError
 ├── InvalidBody           the request's body does not fit; lists every place with its remedy
 ├── KeyReused             an Idempotency-Key came with another body than the first time
 ├── KeyRefused            a browser signs in with a key that is none of the hub's
+├── SignatureRefused      a webhook carries no signature that fits
+├── TooManyRuns           a schedule is woken more often than it may be
 ├── TooManyFailures       too many wrong keys came from one place
 ├── SignInLinkSpent       a one-time link opens nothing any more
 ├── PlanChanged           the plan is another one than the caller saw; holds the one that stands
@@ -51,6 +53,18 @@ class KeyReused(AgenthubError):
 
 class KeyRefused(AgenthubError):
     """The key is none of the hub's."""
+
+
+class SignatureRefused(AgenthubError):
+    """No secret of the hub has signed the webhook."""
+
+
+class TooManyRuns(AgenthubError):
+    """The schedule has run a moment ago; `headers` say when it may again."""
+
+    def __init__(self, message: str, *, wait_s: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(wait_s)}
 
 
 class TooManyFailures(AgenthubError):

@@ -27,6 +27,7 @@ from agenthub_runtime.operations.registry import ServiceSeen
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
 from agenthub_runtime.remotes.credentials import GitAccess
+from agenthub_runtime.remotes.hooks import NO_HOOKS, Hooks
 from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.metrics import Metrics
 from agenthub_runtime.telemetry.tracing import Telemetry
@@ -56,7 +57,7 @@ class GatewayPorts:
     `erase` takes away what a goal keeps beside the log, `metrics` gives out what is counted, `figures` looks
     at the hub for them. `sources` says where goals may get repositories, `links` reads what links in messages
     claim; None: none are signed. `sessions` are those of browsers, `public_url` is the address that people use,
-    empty when none is set.
+    empty when none is set. `hooks` says which webhooks are taken.
     """
 
     log: EventLog
@@ -89,3 +90,4 @@ class GatewayPorts:
     sessions: Sessions
     public_url: str = ""
     links: LinkSigner | None = None
+    hooks: Hooks = NO_HOOKS

@@ -28,8 +28,10 @@ from agenthub_gateway.errors import (
     NotFound,
     PlanChanged,
     ProjectionBehind,
+    SignatureRefused,
     SignInLinkSpent,
     TooManyFailures,
+    TooManyRuns,
 )
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.repository.errors import CommitMissing
@@ -70,6 +72,10 @@ PROBLEMS: Mapping[str, Kind] = {
     "unauthorized": Kind(401, "A key is needed", "Send `Authorization: Bearer <key>` with a configured key."),
     "insufficient-scope": Kind(403, "The key does not reach so far", "Use a key with the named scope."),
     "too-many-failures": Kind(429, "Too many wrong keys", "Wait for the seconds in `Retry-After`."),
+    "signature-refused": Kind(
+        401, "The signature does not fit", "Use the secret that AGENTHUB_HOOKS names for it."
+    ),
+    "too-many-runs": Kind(429, "The schedule has just run", "Wait for the seconds in `Retry-After`."),
     "sign-in-link-spent": Kind(410, "The link opens nothing any more", "Ask for another one: `agenthub open`."),
     "unsupported-media-type": Kind(415, "The body is of another kind", "Send `Content-Type: application/json`."),
     "foreign-host": Kind(403, "Unknown host name", "Name further host names in AGENTHUB_ALLOWED_HOSTS."),
@@ -118,6 +124,8 @@ _BY_ERROR: tuple[tuple[type[Exception], str], ...] = (
     (KeyRefused, "unauthorized"),
     (TooManyFailures, "too-many-failures"),
     (SignInLinkSpent, "sign-in-link-spent"),
+    (SignatureRefused, "signature-refused"),
+    (TooManyRuns, "too-many-runs"),
     (InvalidPlan, "invalid-plan"),
     (InvalidInput, "invalid-input"),
     (ArtifactMissing, "artifact-missing"),

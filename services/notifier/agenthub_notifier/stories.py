@@ -17,6 +17,7 @@ from agenthub_events.notifications.interventions import blocker_reason
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_notifier.content.story import Occurrence, Story
+from agenthub_notifier.domain.standing import Standing, standing_at
 from agenthub_runtime.signed_links import VALID_FOR, LinkClaim, LinkPurpose, LinkSigner
 from agenthub_runtime.titles import title_of
 
@@ -44,15 +45,20 @@ class Stories:
         """Everything that it tells. Raises `StoreUnavailable`, `OccasionMissing`."""
         stories = tuple([await self._story(occasion, planned) for occasion in planned.occasions])
         goals = {occasion.goal_id for occasion in planned.occasions}
+        last = planned.occasions[-1]
         return Occurrence(
             stories=stories,
             is_rehearsal=any([await self._is_rehearsal(goal_id) for goal_id in sorted(goals)]),
             hub_url=self._public_url,
             unsubscribe=self._link("unsubscribe", planned) if CHANNELS[planned.channel].unsubscribes else "",
+            standing=await self._standing(last) if planned.channel == "check" else None,
         )
 
     async def is_moot(self, planned: NotificationPlanned) -> bool:
-        """Whether everything that it would ask for has been decided meanwhile."""
+        """Whether everything that it would ask for has been decided meanwhile, or a check says something newer."""
+        if planned.channel == "check":
+            last = planned.occasions[-1]
+            return (await self._standing(last)).newest_seq > last.seq
         return all([await self._is_decided(occasion) for occasion in planned.occasions])
 
     async def _story(self, occasion: Occasion, planned: NotificationPlanned) -> Story:
@@ -76,6 +82,14 @@ class Stories:
             title = await title_of(self._log, occasion.goal_id, occasion.task_id)
             story = msgspec.structs.replace(story, task_title=title)
         return msgspec.structs.replace(told(story, event), link=self._story_link(story, planned))
+
+    async def _standing(self, occasion: Occasion) -> Standing:
+        records: list[Recorded] = []
+        page = await self._log.read(occasion.goal_id)
+        while page:
+            records.extend(page)
+            page = await self._log.read(occasion.goal_id, after=page[-1].seq)
+        return standing_at(records, occasion.seq)
 
     async def _event_at(self, goal_id: str, seq: int) -> Event:
         recorded = await self._recorded_at(goal_id, seq)
@@ -163,7 +177,7 @@ def told(story: Story, event: Event) -> Story:
             return msgspec.structs.replace(story, cause=summary)
         case g.GoalCompleted(completion_summary=summary):
             return msgspec.structs.replace(story, cause=summary)
-        case g.GoalFailed(reason=reason):
+        case g.GoalFailed(reason=reason) | g.GoalCancelled(reason=reason):
             return msgspec.structs.replace(story, cause=reason)
         case g.GoalStalled(diagnosis=diagnosis):
             return msgspec.structs.replace(

@@ -13,7 +13,16 @@ from agenthub_events.base import Event, Record
 from agenthub_events.channels import ChannelName
 
 NotificationKind: TypeAlias = Literal[
-    "question", "reminder", "plan", "review", "completed", "failed", "stalled", "budget"
+    "question",
+    "reminder",
+    "plan",
+    "review",
+    "completed",
+    "failed",
+    "stalled",
+    "budget",
+    "progress",
+    "cancelled",
 ]
 
 

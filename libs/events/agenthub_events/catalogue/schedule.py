@@ -83,6 +83,19 @@ class ScheduleRan(Event, frozen=True, kw_only=True, tag="schedule.ran"):
     missed: int = 0
 
 
+class ScheduleTriggered(Event, frozen=True, kw_only=True, tag="schedule.triggered"):
+    """The goal of a webhook has begun, in the same atomic write as this.
+
+    `webhook_id` is what its sender calls it. `due` is the due time up to which everything is dealt with, as before
+    it; None: none was.
+    """
+
+    schedule: str
+    goal_id: str
+    webhook_id: str
+    due: datetime | None = None
+
+
 class ScheduleSkipped(Event, frozen=True, kw_only=True, tag="schedule.skipped"):
     """Nothing began at `due`: `goal_id`, which the schedule had begun earlier, is still being worked on."""
 
@@ -98,5 +111,6 @@ EVENTS: tuple[type[Event], ...] = (
     ScheduleResumed,
     ScheduleRemoved,
     ScheduleRan,
+    ScheduleTriggered,
     ScheduleSkipped,
 )

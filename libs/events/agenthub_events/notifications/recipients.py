@@ -26,7 +26,10 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 def parse_recipient(text: str) -> Recipient:
-    """A mailbox, the address of a webhook, or any address that apprise knows. Raises `InvalidInput`."""
+    """A mailbox, the address of a webhook, or any address that apprise knows. Raises `InvalidInput`.
+
+    `check` is the check of a commit at the host of a goal's repository, `check#12` also a comment at issue 12.
+    """
     given = text.strip()
     if not given.isprintable() or " " in given:
         raise InvalidInput("an address of a recipient holds no spaces or line breaks", field="notify")

@@ -19,9 +19,11 @@ from agenthub_events.catalogue.schedule import (
     ScheduleRemoved,
     ScheduleResumed,
     ScheduleSkipped,
+    ScheduleTriggered,
 )
 from agenthub_events.errors import InvalidInput
 from agenthub_events.ports import Recorded
+from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.holds import Hold
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB, goal_id_for_key
 
@@ -31,7 +33,7 @@ NAME = "[a-z0-9][a-z0-9-]*"
 BY_SCHEDULE = "schedule"
 """Ends the subject of a goal that nobody submitted: who begins those may write no others."""
 
-Outcome: TypeAlias = ScheduleRan | ScheduleSkipped
+Outcome: TypeAlias = ScheduleRan | ScheduleSkipped | ScheduleTriggered
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +50,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScheduleHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a schedule up to now: the end of its aggregate, and the last due time that was dealt with."""
+    """What came of a schedule up to now: the end of its aggregate, and what came last."""
 
     fence: Fence = Fence()
     last: Outcome | None = None
@@ -106,25 +108,46 @@ def history_of(last: Recorded | None) -> ScheduleHistory | None:
     if last is None:
         return ScheduleHistory()
     event = last.event
-    if not isinstance(event, ScheduleRan | ScheduleSkipped):
+    if not isinstance(event, Outcome):
         return None
     return ScheduleHistory(fence=Fence(last.seq, event.originator_version), last=event)
 
 
 def counted_from(schedule: Schedule, history: ScheduleHistory) -> datetime:
     """The moment after which due times are still to be dealt with."""
-    return schedule.since if history.last is None else max(schedule.since, history.last.due)
+    due = None if history.last is None else history.last.due
+    return schedule.since if due is None else max(schedule.since, due)
 
 
 def run_of(schedule: Schedule, history: ScheduleHistory, due: DueTime) -> tuple[Draft, Draft]:
     """What begins the goal of a due time: two events that are written together or not at all."""
     goal_id = goal_of(schedule.name, due.at)
     ran = ScheduleRan(schedule=schedule.name, due=due.at, goal_id=goal_id, missed=due.missed)
-    accepted = GoalAccepted(
-        **msgspec.structs.asdict(schedule.wanted.goal), submitted_by=f"schedule {schedule.name}"
-    )
-    begin = Fence().draft(goal_id, GOAL_AS_A_WHOLE, accepted, due.at.isoformat(), route=(BY_SCHEDULE,))
+    begin = Fence().draft(goal_id, GOAL_AS_A_WHOLE, _accepted(schedule), due.at.isoformat(), route=(BY_SCHEDULE,))
     return _outcome(history, ran), begin
+
+
+def triggered_by(schedule: Schedule, history: ScheduleHistory, webhook_id: str) -> tuple[Draft, Draft]:
+    """What begins the goal of a webhook: two events that are written together or not at all."""
+    goal_id = goal_of_webhook(schedule.name, webhook_id)
+    due = None if history.last is None else history.last.due
+    triggered = ScheduleTriggered(schedule=schedule.name, goal_id=goal_id, webhook_id=webhook_id, due=due)
+    begin = Fence().draft(goal_id, GOAL_AS_A_WHOLE, _accepted(schedule), webhook_id)
+    return history.fence.draft(HUB, _task_of(schedule.name), triggered, f"webhook {webhook_id}"), begin
+
+
+def goal_of_webhook(name: str, webhook_id: str) -> str:
+    """The goal of a webhook: always the same, however often it is sent."""
+    return goal_id_for_key(place_of(name), f"webhook {webhook_id}")
+
+
+def is_worked_on(goal_id: str, records: Iterable[Recorded]) -> bool:
+    """Whether a schedule waits for this goal, by the messages of its own; not for a person's verdict on it."""
+    aggregate = goal_aggregate.initial(goal_id)
+    for recorded in records:
+        if isinstance(recorded.event, Event):
+            aggregate = goal_aggregate.evolve(aggregate, recorded.seq, recorded.event)
+    return aggregate.phase in ("open", "approved")
 
 
 def left_out(schedule: Schedule, history: ScheduleHistory, due: DueTime, running: str) -> Draft:
@@ -137,6 +160,10 @@ def left_out(schedule: Schedule, history: ScheduleHistory, due: DueTime, running
 def goal_of(name: str, due: datetime) -> str:
     """The goal of a due time: always the same, whoever begins it."""
     return goal_id_for_key(place_of(name), due.isoformat())
+
+
+def _accepted(schedule: Schedule) -> GoalAccepted:
+    return GoalAccepted(**msgspec.structs.asdict(schedule.wanted.goal), submitted_by=f"schedule {schedule.name}")
 
 
 def _outcome(history: ScheduleHistory, event: Event) -> Draft:

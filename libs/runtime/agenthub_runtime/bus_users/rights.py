@@ -56,6 +56,7 @@ _OF_HUB_BY_GATEWAY = (
     *("maintenance.started", "maintenance.ended", "queue.paused", "queue.resumed"),
     *("schedule.added", "schedule.paused", "schedule.resumed", "schedule.removed"),
 )
+_OF_SCHEDULES_BY_GATEWAY = ("schedule.triggered",)
 _BY_NOTIFIER = ("notification.planned", "notification.sent", "notification.failed")
 _OF_HUB_BY_NOTIFIER = ("notification.channel_opened", "notification.channel_closed")
 _OF_HUB_BY_PROJECTOR = ("log.quarantined", "log.released")
@@ -198,6 +199,7 @@ def _gateway() -> tuple[tuple[str, ...], tuple[str, ...]]:
         *_events("*", _BY_GATEWAY),
         *_events("_", _OF_GOALS_BY_GATEWAY),
         *_events("_", _OF_HUB_BY_GATEWAY, "hub"),
+        *_events("*", _OF_SCHEDULES_BY_GATEWAY, "hub"),
         *_ARTIFACTS,
         *("ask.model", "session.*", spans_of("gateway")),
         *people.HOLDS,

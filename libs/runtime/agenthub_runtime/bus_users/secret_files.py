@@ -19,7 +19,8 @@ HOSTS = ("localhost", "127.0.0.1", "nats-1", "nats-2", "nats-3", "nats", "*.nats
 """Where the servers of compose.yaml and of deploy/kubernetes are reached."""
 
 GIVEN = (
-    *("anthropic_api_key", "git_tokens", "smtp_url", "notify", "notify_escalation", "webhook_secrets", "masked"),
+    *("anthropic_api_key", "git_tokens", "smtp_url", "notify", "notify_escalation", "webhook_secrets", "hooks"),
+    "masked",
 )
 """What only people can fill in: made empty, which leaves the setting unset."""
 

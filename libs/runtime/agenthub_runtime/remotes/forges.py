@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
+from urllib.parse import quote
 
 import msgspec
 
@@ -27,6 +28,23 @@ class Forge(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Forge(kind={self.kind!r}, api={self.api!r}, project={self.project!r})"
+
+    @property
+    def project_api(self) -> str:
+        """Where the API speaks of this project."""
+        if self.kind == "github":
+            return f"{self.api}/repos/{quote(self.project)}"
+        return f"{self.api}/projects/{quote(self.project, safe='')}"
+
+    def headers(self) -> dict[str, str]:
+        """What every request to the API carries, the token among it."""
+        if self.kind == "github":
+            return {
+                "Authorization": f"Bearer {self.token}",
+                "Accept": "application/vnd.github+json",
+                "X-GitHub-Api-Version": "2022-11-28",
+            }
+        return {"PRIVATE-TOKEN": self.token}
 
 
 def forge_of(remote: Remote, access: GitAccess) -> Forge:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from agenthub_events.errors import InvalidInput
 from agenthub_events.redaction import can_be_masked
 from agenthub_runtime.settings.api_keys import read_api_key
-from agenthub_runtime.settings.repositories import GIT_TOKENS
+from agenthub_runtime.settings.repositories import GIT_TOKENS, HOOKS
 from agenthub_runtime.settings.setting import Setting
 from agenthub_runtime.settings.stores import DATABASE_URL, NATS_URL, READER_PASSWORD
 from agenthub_runtime.settings.table import (
@@ -29,6 +29,7 @@ from agenthub_runtime.settings.table import (
 _KEYS = (ANTHROPIC_API_KEY, HUB_KEY, LINK_KEY, READER_PASSWORD, SEAL_KEY)
 _LISTS = (API_KEYS, OTLP_HEADERS, WEBHOOK_SECRETS)
 _ADDRESSES: tuple[Setting[Any], ...] = (NATS_URL, DATABASE_URL, ANTHROPIC_BASE_URL, OTLP_ENDPOINT, SMTP_URL)
+T = TypeVar("T")
 _USER_INFO = re.compile(r"://([^/@]*)@")
 
 
@@ -49,6 +50,8 @@ def _held(env: Mapping[str, str]) -> Iterator[str]:
     for given in _git_tokens(env.get(GIT_TOKENS.name, "").strip()):
         user, separator, token = given.partition(":")
         yield token if separator else user
+    for held in _listed(HOOKS, env.get(HOOKS.name, "").strip()):
+        yield held.secret
     for setting in _ADDRESSES:
         for info in _USER_INFO.findall(env.get(setting.name, "")):
             user, separator, password = info.partition(":")
@@ -62,7 +65,7 @@ def _git_tokens(text: str) -> tuple[str, ...]:
     return tuple(entry.partition("=")[2].strip() or entry.strip() for entry in text.split(","))
 
 
-def _listed(setting: Setting[tuple[str, ...]], text: str) -> tuple[str, ...]:
+def _listed(setting: Setting[tuple[T, ...]], text: str) -> tuple[T, ...]:
     # What does not fit is reported where the setting is read.
     with suppress(ValueError, InvalidInput):
         return setting.parse(text)

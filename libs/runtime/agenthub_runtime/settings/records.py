@@ -17,6 +17,7 @@ from agenthub_events.notifications.quiet_hours import QuietHours
 from agenthub_events.notifications.recipients import Recipient
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_runtime.remotes.credentials import PASSED, GitAccess
+from agenthub_runtime.remotes.hooks import NO_HOOKS, Hooks
 from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.mail_server import MailServer
 from agenthub_runtime.settings.reader import Environment, SettingsReader
@@ -24,6 +25,9 @@ from agenthub_runtime.settings.repositories import (
     GIT_FORGES,
     GIT_SSH_KEYS,
     GIT_TOKENS,
+    HOOK_LABEL,
+    HOOK_PEOPLE,
+    HOOKS,
     PRIVATE_HOSTS,
     SETUP_HOSTS,
 )
@@ -158,6 +162,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSettings
     public_url: str = ""
     link_key: str = ""
+    hooks: Hooks = NO_HOOKS
 
     def __repr__(self) -> str:
         return f"GatewaySettings(host={self.host!r}, port={self.port!r})"
@@ -177,6 +182,7 @@ class NotifierSettings(msgspec.Struct, frozen=True, kw_only=True):
     webhook_private: bool
     public_url: str
     link_key: str
+    git: GitAccess = GitAccess()
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -274,6 +280,7 @@ def read_gateway_settings(env: Environment) -> GatewaySettings:
         log=_log(read),
         public_url=read.text(PUBLIC_URL),
         link_key=read.text(LINK_KEY),
+        hooks=Hooks(secrets=read(HOOKS), label=read(HOOK_LABEL), people=read(HOOK_PEOPLE)),
     )
     _check_bind(read, settings.host)
     return read.checked(settings)
@@ -294,6 +301,7 @@ def read_notifier_settings(env: Environment) -> NotifierSettings:
         webhook_private=read(WEBHOOK_PRIVATE),
         public_url=read.text(PUBLIC_URL),
         link_key=read.text(LINK_KEY),
+        git=_git(read),
         log=_log(read),
     )
     _check_mail(read, settings)

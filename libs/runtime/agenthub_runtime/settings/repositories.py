@@ -1,7 +1,8 @@
-"""The settings that say where repositories come from, and what their commands may reach."""
+"""The settings that say where repositories come from, what commands may reach, and which webhooks begin goals."""
 
 from __future__ import annotations
 
+from agenthub_runtime.remotes.hooks import LABEL, hook_people, hook_secrets
 from agenthub_runtime.settings.setting import Setting, by_host, network_hosts, texts
 
 GIT_TOKENS = Setting(
@@ -44,4 +45,28 @@ PRIVATE_HOSTS = Setting(
     "",
     "Hosts of private networks or of this machine, as `host` or `host:port`, that goals may name in their "
     "`network`; separated by commas. Hosts of the internet need no entry.",
+)
+HOOKS = Setting(
+    "AGENTHUB_HOOKS",
+    "secret list",
+    hook_secrets,
+    "",
+    "Which repositories and schedules may begin goals by a webhook, and the secret of each, as "
+    "`github.com/ada/service=secret`, `gitlab.com/ops/*=secret` or `schedules/nightly=whsec_…`, separated by "
+    "commas. A second entry for the same one lets its secret be changed. Default: no webhook is taken.",
+)
+HOOK_LABEL = Setting(
+    "AGENTHUB_HOOK_LABEL",
+    "text",
+    str,
+    LABEL,
+    "The label that makes a goal of an issue at GitHub or GitLab.",
+)
+HOOK_PEOPLE = Setting(
+    "AGENTHUB_HOOK_PEOPLE",
+    "list",
+    hook_people,
+    "",
+    "Who may begin a goal by an issue, as `host/login`, separated by commas. GitHub says itself who belongs to a "
+    "repository; at GitLab, and of bots, only who is named here may.",
 )

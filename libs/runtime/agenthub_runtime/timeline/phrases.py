@@ -373,6 +373,11 @@ def _schedule_removed(event: s.ScheduleRemoved, _: Names) -> Told:
     return _human(event.by), f"Removed the schedule {event.schedule}"
 
 
+@_says(s.ScheduleTriggered)
+def _schedule_triggered(event: s.ScheduleTriggered, _: Names) -> Told:
+    return "Webhook", f"Began {event.goal_id} of the schedule {event.schedule}"
+
+
 _orchestrator(s.ScheduleRan, lambda event, _: f"Schedule {event.schedule} began {event.goal_id}")
 _orchestrator(
     s.ScheduleSkipped,

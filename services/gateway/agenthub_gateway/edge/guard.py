@@ -33,8 +33,9 @@ PRINCIPAL = "agenthub.principal"
 HOLDER = "agenthub.holder"
 _GUARDED: frozenset[str] = frozenset({ScopeType.HTTP, ScopeType.WEBSOCKET})
 _OPEN_PATHS = frozenset({"/health", "/ready", "/health/live", "/health/ready"})
-# A link in a message is its own key.
+# A link in a message is its own key, and so is the signature of a webhook.
 _LINKS = "/l/"
+_HOOKS = "/api/v1/hooks/"
 _ELSEWHERE = frozenset({"cross-site", "same-site"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -164,7 +165,7 @@ class Guard:
 def _is_open(scope: Scope) -> bool:
     """Whether anybody may have the answer. The web UI holds nothing of anybody's: it has to ask with a key."""
     path: str = scope["path"]
-    if path in _OPEN_PATHS or path.startswith(_LINKS):
+    if path in _OPEN_PATHS or path.startswith((_LINKS, _HOOKS)):
         return True
     return (path.startswith(FOLDER) or is_page(path)) and _reads(scope)
 

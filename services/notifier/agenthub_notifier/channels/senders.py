@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 from agenthub_events.channels import ChannelName
 from agenthub_events.ports import Clock
 from agenthub_events.rules.network import is_public
+from agenthub_notifier.channels.check import CheckSender
 from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, ChannelSender, Parcel, Refused, SendResult
 from agenthub_notifier.content.mail import bytes_of, mail_of
 from agenthub_notifier.content.webhook import webhook_body
@@ -178,4 +179,5 @@ def senders_of(settings: NotifierSettings, clock: Clock) -> dict[ChannelName, Ch
         "email": EmailSender(settings.mail_server, settings.mail_from, clock),
         "webhook": WebhookSender(settings.webhook_secrets, clock, allows_private=settings.webhook_private),
         "apprise": AppriseSender(),
+        "check": CheckSender(settings.git),
     }

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from agenthub_events.catalogue.notification import NotificationKind
+from agenthub_notifier.domain.standing import Standing
 
 StoryKind: TypeAlias = NotificationKind | Literal["test"]
 
@@ -37,12 +38,16 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Occurrence(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one message tells. `is_rehearsal`: agents were played by the scripted model."""
+    """Everything that one message tells. `is_rehearsal`: agents were played by the scripted model.
+
+    `standing` is how the goal stood, where a check tells it.
+    """
 
     stories: tuple[Story, ...]
     is_rehearsal: bool = False
     hub_url: str = ""
     unsubscribe: str = ""
+    standing: Standing | None = None
 
 
 def short(text: str, longest: int = TITLE_MAX) -> str:

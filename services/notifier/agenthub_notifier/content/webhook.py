@@ -18,6 +18,8 @@ _TYPES = {
     "failed": "goal.failed",
     "stalled": "goal.stalled",
     "budget": "budget.exceeded",
+    "progress": "goal.progress",
+    "cancelled": "goal.cancelled",
     "test": "notification.test",
 }
 

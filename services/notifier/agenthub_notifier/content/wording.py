@@ -15,9 +15,19 @@ _FIRST: tuple[str, ...] = (
     "failed",
     "review",
     "completed",
+    "cancelled",
+    "progress",
     "test",
 )
 REHEARSAL = "REHEARSAL: a scripted model played the agents; tools and tests were real."
+_OF_GOALS = {
+    "review": "is ready for review",
+    "failed": "has failed",
+    "stalled": "stands still",
+    "budget": "has reached its limit",
+    "progress": "is worked on",
+    "cancelled": "is cancelled",
+}
 _ASKS = ("question", "reminder")
 
 
@@ -47,19 +57,13 @@ def headline(story: Story) -> str:
             return f"Still waiting for your answer: {short(story.cause)}"
         case "plan":
             return f"The plan of goal {goal} waits for your approval"
-        case "review":
-            return f"Goal {goal} is ready for review"
         case "completed":
             product = product_of(story.goal)
             return f"{product} completed successfully" if product else f"Goal {goal} completed successfully"
-        case "failed":
-            return f"Goal {goal} has failed"
-        case "stalled":
-            return f"Goal {goal} stands still"
         case "test":
             return "A test message of agenthub"
-        case "budget":
-            return f"Goal {goal} has reached its limit"
+        case kind:
+            return f"Goal {goal} {_OF_GOALS[kind]}"
 
 
 def heading(story: Story) -> str:

@@ -13,7 +13,7 @@ from agenthub_events.channels import CHANNELS
 from agenthub_events.notifications.quiet_hours import QuietHours
 from agenthub_events.notifications.recipients import Recipient, notification_key
 from agenthub_events.subjects import HUB
-from agenthub_notifier.domain.state import FollowedGoal, Matter, NotifierState
+from agenthub_notifier.domain.state import FOR_CHECKS, FollowedGoal, Matter, NotifierState
 
 WINDOW = timedelta(seconds=2)
 """How long a notification waits for what belongs to it."""
@@ -125,8 +125,17 @@ def _lacks(
         if since is not None and (matter.waits or matter.occasion.seq > since):
             wanted.setdefault(recipient.name, recipient)
     return (
-        recipient for name, recipient in wanted.items() if name not in matter.told and name not in state.closed
+        recipient
+        for name, recipient in wanted.items()
+        if name not in matter.told and name not in state.closed and _concerns(recipient, goal, matter)
     )
+
+
+def _concerns(recipient: Recipient, goal: FollowedGoal, matter: Matter) -> bool:
+    """Whether the channel of the recipient can tell of the matter at all."""
+    if recipient.channel == "check":
+        return goal.has_commit
+    return matter.occasion.kind not in FOR_CHECKS
 
 
 def _together(matters: Iterable[Matter], window: timedelta, *, by_kind: bool) -> Iterator[tuple[Matter, ...]]:

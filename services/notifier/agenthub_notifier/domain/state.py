@@ -18,11 +18,14 @@ from agenthub_events.ports import Recorded
 from agenthub_events.rules.authors import Authors
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB, parse_subject
+from agenthub_notifier.domain.standing import changes_check
 
 SUBJECTS = (
     "evt.*._.goal.>",
     "evt.*.*.agent.>",
     "evt.*.*.task.enqueued.>",
+    "evt.*.*.task.completed",
+    "evt.*.*.task.completed.>",
     "evt.*._.budget.exceeded",
     "evt.*.*.notification.>",
 )
@@ -35,6 +38,9 @@ _OF_CHANNELS = (n.NotificationChannelOpened, n.NotificationChannelClosed)
 
 WAITING: frozenset[n.NotificationKind] = frozenset({"question", "reminder", "plan", "review"})
 """Kinds that stop mattering once a person has acted."""
+
+FOR_CHECKS: frozenset[n.NotificationKind] = frozenset({"progress", "cancelled"})
+"""Kinds of which people are told nothing: they change the check of a commit."""
 
 
 @dataclass(slots=True)
@@ -58,12 +64,13 @@ class Matter:
 class FollowedGoal:
     """What is known of a goal: its own recipients, how urgent it is, and its `matters` by sequence.
 
-    `authors` knows of the orders of its tasks.
+    `authors` knows of the orders of its tasks. `has_commit`: it began with a commit that a check can be about.
     """
 
     recipients: tuple[Recipient, ...] = ()
     urgent: bool = False
     approves_plan: bool = False
+    has_commit: bool = False
     matters: dict[int, Matter] = field(default_factory=dict)
     authors: Authors = field(default_factory=Authors)
 
@@ -103,7 +110,7 @@ def apply(state: NotifierState, recorded: Recorded) -> None:
         return
     if isinstance(event, g.GoalAccepted):
         state.goals[subject.goal_id] = _followed(event)
-    elif subject.goal_id in state.goals:
+    if subject.goal_id in state.goals:
         goal = state.goals[subject.goal_id]
         if not goal.authors.takes(recorded):
             return
@@ -126,6 +133,7 @@ def _followed(event: g.GoalAccepted) -> FollowedGoal:
         recipients=tuple(_readable(event.notify)),
         urgent=event.priority == "urgent",
         approves_plan=event.autonomy == "approve_plan",
+        has_commit=bool(event.base_commit),
     )
 
 
@@ -171,6 +179,10 @@ def _about_goal(goal: FollowedGoal, place: _Place, event: Event) -> None:  # noq
             _end(goal, place, event)
         case _:
             pass
+    if goal.has_commit and changes_check(place.task_id, event):
+        goal.forget(goal.of("progress"))
+        if place.seq not in goal.matters:
+            _add(goal, "progress", place, event)
 
 
 def _end(goal: FollowedGoal, place: _Place, event: Event) -> None:
@@ -180,6 +192,8 @@ def _end(goal: FollowedGoal, place: _Place, event: Event) -> None:
         _add(goal, "completed", place, event)
     elif isinstance(event, g.GoalFailed):
         _add(goal, "failed", place, event)
+    elif goal.has_commit:
+        _add(goal, "cancelled", place, event)
 
 
 def note(state: NotifierState, seq: int, event: Event) -> None:

@@ -13,15 +13,15 @@ from datetime import datetime
 
 import structlog
 
-from agenthub_events.base import Draft, Event
+from agenthub_events.base import Draft
 from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import AppendResult, Clock, EventLog, Stamp, Stored
-from agenthub_events.rules import goal_aggregate
 from agenthub_events.rules.schedules import (
     Schedule,
     ScheduleHistory,
     counted_from,
     history_of,
+    is_worked_on,
     left_out,
     place_of,
     run_of,
@@ -101,12 +101,8 @@ class ScheduleKeeper:
         if schedule.wanted.overlap or history.last is None:
             return ""
         goal_id = history.last.goal_id
-        aggregate = goal_aggregate.initial(goal_id)
-        for recorded in await self._log.read(f"{goal_id}.{GOAL_AS_A_WHOLE}.goal"):
-            if isinstance(recorded.event, Event):
-                aggregate = goal_aggregate.evolve(aggregate, recorded.seq, recorded.event)
-        # What waits for a person's verdict is not being worked on.
-        return goal_id if aggregate.phase in ("open", "approved") else ""
+        own = await self._log.read(f"{goal_id}.{GOAL_AS_A_WHOLE}.goal")
+        return goal_id if is_worked_on(goal_id, own) else ""
 
     async def _write(self, schedule: Schedule, *drafts: Draft) -> None:
         goal = drafts[-1]

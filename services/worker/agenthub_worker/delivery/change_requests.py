@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import httpx2
 
@@ -29,7 +28,7 @@ async def open_request(forge: Forge, wanted: ChangeRequest) -> str:
 
     Raises `RemoteRefused` or `RemoteUnavailable`.
     """
-    async with httpx2.AsyncClient(timeout=WITHIN_S, headers=_headers(forge)) as client:
+    async with httpx2.AsyncClient(timeout=WITHIN_S, headers=forge.headers()) as client:
         api = _Api(client, forge)
         known = await api.find(wanted)
         if known:
@@ -47,10 +46,7 @@ class _Api:
     def __init__(self, client: httpx2.AsyncClient, forge: Forge) -> None:
         self._client = client
         self._forge = forge
-        if forge.kind == "github":
-            self._list = f"{forge.api}/repos/{quote(forge.project)}/pulls"
-        else:
-            self._list = f"{forge.api}/projects/{quote(forge.project, safe='')}/merge_requests"
+        self._list = f"{forge.project_api}/{'pulls' if forge.kind == 'github' else 'merge_requests'}"
 
     async def find(self, wanted: ChangeRequest) -> str:
         """The address of the open request; empty when there is none."""
@@ -100,13 +96,3 @@ class _Api:
             return await self._client.request(method, self._list, **told)
         except httpx2.HTTPError as error:
             raise RemoteUnavailable(f"{self._forge.api} could not be reached: {error}") from None
-
-
-def _headers(forge: Forge) -> dict[str, str]:
-    if forge.kind == "github":
-        return {
-            "Authorization": f"Bearer {forge.token}",
-            "Accept": "application/vnd.github+json",
-            "X-GitHub-Api-Version": "2022-11-28",
-        }
-    return {"PRIVATE-TOKEN": forge.token}

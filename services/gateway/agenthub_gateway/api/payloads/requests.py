@@ -162,8 +162,8 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             Meta(
                 max_length=RECIPIENTS_MAX,
                 examples=[["ann@example.org"]],
-                description="Who is told about this goal beside the hub's own recipients: e-mail addresses and"
-                " https:// addresses of webhooks",
+                description="Who is told about this goal beside the hub's own recipients: e-mail addresses,"
+                " https:// addresses of webhooks, and `check` for a check of the commit that it begins with",
             ),
         ]
         | msgspec.UnsetType

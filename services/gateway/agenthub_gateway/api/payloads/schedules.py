@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from agenthub_events.catalogue.schedule import ScheduleRan
+from agenthub_events.catalogue.schedule import ScheduleRan, ScheduleTriggered
 from agenthub_events.rules.schedules import NAME, NAME_MAX, Schedule, ScheduleHistory
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_runtime.schedules.cron import coming
@@ -49,7 +49,7 @@ class ScheduleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class RunView(msgspec.Struct, frozen=True, kw_only=True):
     """What came of the newest due time. Not `began`: `goal_id`, begun earlier, was still being worked on.
 
-    `missed` due times before it began nothing, because no orchestrator ran.
+    `missed` due times before it began nothing, because no orchestrator ran. Of a webhook `due` is when it came.
     """
 
     due: datetime
@@ -131,4 +131,6 @@ def _run(history: ScheduleHistory | None) -> RunView | None:
     last = history.last if history else None
     if last is None:
         return None
+    if isinstance(last, ScheduleTriggered):
+        return RunView(due=last.timestamp, goal_id=last.goal_id, began=True, missed=0)
     return RunView(due=last.due, goal_id=last.goal_id, began=isinstance(last, ScheduleRan), missed=last.missed)

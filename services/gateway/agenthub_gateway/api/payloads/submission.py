@@ -42,6 +42,9 @@ async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccept
             raise InvalidInput("A requirement is blank: say it or leave it out", field=f"requirements[{number}]")
     _refuse_blank_commands(body)
     source = GoalSource() if sources is None else await _source(body, sources)
+    notify = _notify(body.notify or ())
+    if sources is not None:
+        _refuse_check_without_commit(notify, source)
     return GoalAccepted(
         goal=body.goal,
         requirements=body.requirements,
@@ -57,7 +60,7 @@ async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccept
         checks=tuple(ProjectCheck(name=check.name, command=check.command) for check in body.checks),
         autonomy=body.autonomy,
         workflow=_workflow(body),
-        notify=_notify(body.notify or ()),
+        notify=notify,
     )
 
 
@@ -74,6 +77,13 @@ def _refuse_blank_commands(body: SubmitBody) -> None:
 def _notify(texts: Sequence[str]) -> tuple[str, ...]:
     """Recipients of one goal stand in its first event for ever, so nothing that needs a credential is taken."""
     return tuple(dict.fromkeys(_recipient(text, f"notify[{number}]") for number, text in enumerate(texts)))
+
+
+def _refuse_check_without_commit(notify: Sequence[str], source: GoalSource) -> None:
+    """A check is about a commit at a host."""
+    checks = [text for text in notify if parse_recipient(text).channel == "check"]
+    if checks and not (source.base_commit and is_remote(source.repository)):
+        raise InvalidInput(f"`{checks[0]}` needs a repository at an address to be the check of", field="notify")
 
 
 def _recipient(text: str, place: str) -> str:

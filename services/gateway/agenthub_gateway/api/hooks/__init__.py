@@ -1,0 +1,1 @@
+"""Webhooks: what hosts of repositories and other programs begin."""

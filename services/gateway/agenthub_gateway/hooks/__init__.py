@@ -1,0 +1,1 @@
+"""What GitHub and GitLab say of issues, and what follows from it: pure but for the clock of signatures."""
