@@ -6,7 +6,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.support.running_hub import RunningHub
 from tests.ui.conftest import SAMPLE
-from tests.ui.visitor import Visitor, rested
+from tests.ui.visitor import Visitor, once, rested
 
 # However short it is.
 _STALE = """() => {
@@ -71,7 +71,11 @@ def test_an_event_that_comes_while_the_list_is_read_is_in_it(hub: RunningHub, vi
     page = visitor.open("/")
     expect(page.locator(".log-chip.live")).to_be_visible()
     held: list[Route] = []
-    page.route(f"**/goals/{goal_id}/events?**", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(f"**/goals/{goal_id}/events?**", hold)
     page.locator(f"[data-goal='{goal_id}'] a").first.click()
     expect(page.locator(".head .chip").first).to_have_text("Waits for you")
     before = hub.get(f"/goals/{goal_id}/events", limit=500)
@@ -84,6 +88,33 @@ def test_an_event_that_comes_while_the_list_is_read_is_in_it(hub: RunningHub, vi
     expect(page.locator(f"[data-sequence='{newest}']")).to_be_visible()
     assert _shown(page) == _logged(hub, goal_id)
     hub.post(f"/goals/{goal_id}/cancel", {})
+
+
+def test_a_transcript_that_was_opened_before_its_first_line_is_whole_at_the_end(
+    hub: RunningHub, visitor: Visitor
+) -> None:
+    hub.post("/queues/architect/pause")
+    goal_id = hub.submit(SAMPLE)
+    first = once(lambda: _enqueued(hub, goal_id, "architect"), "the first task is enqueued")
+    page = visitor.open(f"/goals/{goal_id}?task={first}")
+    panel = page.locator("aside.task-panel")
+    expect(panel.get_by_text("Nothing is recorded of this attempt yet.")).to_be_visible()
+    hub.post("/queues/architect/resume")
+    rested(hub, goal_id, "ready_for_review")
+    expect(panel.locator(".chip").first).to_have_text("Done")
+    lines = hub.get(f"/goals/{goal_id}/tasks/{first}/attempts/1/transcript")["items"]
+    told = [str(line["seq"]) for line in lines if line["kind"] != "said" or line["text"]]
+    expect(panel.locator("[data-seq]")).to_have_count(len(told))
+    assert [line.get_attribute("data-seq") for line in panel.locator("[data-seq]").all()] == told
+    panel.get_by_role("tab", name="Log").click()
+    expect(panel.locator(".log-lines pre")).to_be_visible()
+    hub.post(f"/goals/{goal_id}/cancel", {})
+
+
+def _enqueued(hub: RunningHub, goal_id: str, agent_type: str) -> str:
+    tasks = hub.get(f"/goals/{goal_id}/tasks")["items"]
+    waiting = (task["task_id"] for task in tasks if task["agent_type"] == agent_type and task["attempt"])
+    return next(waiting, "")
 
 
 def test_a_page_that_lost_its_connection_says_so_and_catches_up(hub: RunningHub, visitor: Visitor) -> None:

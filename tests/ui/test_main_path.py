@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.support.running_hub import RunningHub
+from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub
 from tests.ui.conftest import SAMPLE
 from tests.ui.visitor import Visitor, once, rested
 
@@ -68,6 +68,45 @@ def test_a_goal_is_submitted_watched_answered_and_approved(hub: RunningHub, visi
     page.wait_for_url(f"**/goals/{goal_id}")
     expect(page.locator(".head .chip").first).to_have_text("Completed")
     assert hub.get(f"/goals/{goal_id}")["status"] == "completed"
+
+
+def test_an_answer_is_sent_although_its_page_is_left_and_brings_nobody_back(
+    hub: RunningHub, visitor: Visitor
+) -> None:
+    goals = [hub.submit(BLOCKED_SAMPLE) for _ in range(2)]
+    for goal_id in goals:
+        rested(hub, goal_id, "awaiting_human")
+    left, closed = (hub.questions(goal_id)[0] for goal_id in goals)
+    page = visitor.open(f"/inbox?item={left['id']}")
+    page.get_by_label("Add a note, or answer in your own words").fill("Half up")
+    page.clock.install()
+    page.clock.pause_at(page.evaluate("Date.now()") / 1_000 + 10)
+    page.get_by_role("button", name="Answer and continue").click()
+    page.keyboard.press("g")
+    page.keyboard.press("f")
+    page.wait_for_url("**/fleet")
+    page.go_back()
+    page.get_by_role("button", name="Undo").click()
+    words = page.get_by_label("Add a note, or answer in your own words")
+    expect(words).to_have_value("Half up")
+    assert hub.questions(goals[0]), "what was undone was never sent"
+    page.get_by_role("button", name="Answer and continue").click()
+    page.go_forward()
+    page.wait_for_url("**/fleet")
+    page.clock.resume()
+    once(lambda: not hub.questions(goals[0]), "the answer is sent")
+    expect(page.get_by_role("status").get_by_text("Answered: Half up")).to_be_visible()
+    assert page.url.endswith("/fleet")
+
+    visitor.open(f"/inbox?item={closed['id']}")
+    words.fill("Half even")
+    page.clock.pause_at(page.evaluate("Date.now()") / 1_000 + 10)
+    page.get_by_role("button", name="Answer and continue").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    page.goto("about:blank")
+    once(lambda: not hub.questions(goals[1]), "the answer is sent although its tab was closed")
+    for goal_id in goals:
+        hub.post(f"/goals/{goal_id}/cancel", {})
 
 
 def test_a_transcript_is_read_and_a_comment_on_the_diff_becomes_rework(hub: RunningHub, visitor: Visitor) -> None:
