@@ -93,6 +93,7 @@ async def test_a_transcript_tells_each_step_once_and_masks_what_looks_like_a_cre
         stored = await runs.append(run, step, expected=last)
         last = getattr(stored, "seq", 0)
     await runs.emit(run, "output", b"collected 6 items\n")
+    await runs.emit(run, "text", b"I think")
     await bus.flush()
     told = await gateway.get(f"{base}/transcript")
     assert [item["kind"] for item in told["items"]] == ["held", "said", "tool", "note", "asked"]
@@ -108,9 +109,9 @@ async def test_a_transcript_tells_each_step_once_and_masks_what_looks_like_a_cre
     assert "<b>x</b>" in tool["input"]["command"]
     assert said["at"] <= said["ended_at"] <= tool["at"] <= tool["ended_at"]
     assert asked["ended_at"] is None
-    assert told["live"] == "collected 6 items\n"
+    assert told["live"] == "I think", "what a tool gave out late stands in its result"
     output = await gateway.get(f"{base}/output")
-    assert (output["text"], output["cut"]) == ("collected 6 items\n", False)
+    assert (output["text"], output["cut"]) == ("collected 6 items\nI think", False)
     await runs.append(run, Closed(reason="over"), expected=last)
     assert (await gateway.get(f"{base}/transcript"))["items"][-1]["text"] == "over"
 

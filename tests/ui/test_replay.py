@@ -7,8 +7,6 @@ from playwright.sync_api import Page, expect
 from tests.support.running_hub import RunningHub
 from tests.ui.visitor import Visitor, rested
 
-LONG_MS = 90_000
-
 
 def ready_goal(hub: RunningHub) -> str:
     goals = hub.get("/goals", limit=50)["items"]
@@ -22,7 +20,7 @@ def sequence_of(hub: RunningHub, goal_id: str, kind: str, place: int) -> int:
 
 
 def as_of(page: Page, seq: int) -> None:
-    expect(page.get_by_role("region", name=f"As of event {seq}")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("region", name=f"As of event {seq}")).to_be_visible()
 
 
 def test_the_slider_shows_state_graph_spend_and_files_of_an_event(furnished: RunningHub, visitor: Visitor) -> None:
@@ -43,7 +41,7 @@ def test_the_slider_shows_state_graph_spend_and_files_of_an_event(furnished: Run
     last = furnished.get(f"/goals/{goal_id}")["last_seq"]
     as_of(page, last)
     files = page.get_by_role("region", name="Files")
-    expect(files.get_by_text("auth/jwt.py", exact=True)).to_be_visible(timeout=LONG_MS)
+    expect(files.get_by_text("auth/jwt.py", exact=True)).to_be_visible()
     shown = furnished.get(f"/goals/{goal_id}/diff", at_seq=last)
     assert shown["head"] == furnished.get(f"/goals/{goal_id}")["head"]
 
@@ -59,7 +57,7 @@ def test_two_positions_are_compared_and_an_event_says_why(furnished: RunningHub,
     second = sequence_of(furnished, goal_id, "merge.done", 3)
     page = visitor.open(f"/goals/{goal_id}?tab=replay&at={second}&against={first}")
     between = page.get_by_role("region", name=f"Between event {first} and event {second}")
-    expect(between).to_contain_text("Completed", timeout=LONG_MS)
+    expect(between).to_contain_text("Completed")
     told = furnished.get(f"/goals/{goal_id}/replay/diff", **{"from": first, "to": second})
     expect(between).to_contain_text(f"{len(told['changes'])} values changed")
     expect(page.get_by_role("region", name="Files")).to_contain_text(f"changed between #{first} and #{second}")
@@ -68,7 +66,7 @@ def test_two_positions_are_compared_and_an_event_says_why(furnished: RunningHub,
     page = visitor.open(f"/goals/{goal_id}?tab=events&event={done}")
     page.get_by_role("button", name="Why", exact=True).click()
     why = page.get_by_role("region", name=f"Why event {done} happened")
-    expect(why).to_contain_text("Submitted goal: Build authentication system with JWT", timeout=LONG_MS)
+    expect(why).to_contain_text("Submitted goal: Build authentication system with JWT")
     visitor.picture("replay-why")
     assert visitor.findings() == []
 
@@ -86,9 +84,9 @@ def test_a_goal_goes_on_from_an_event_as_another_one(furnished: RunningHub, visi
     visitor.picture("replay-fork")
     assert visitor.findings() == []
     form.get_by_role("button", name="Fork", exact=True).click()
-    page.wait_for_url(lambda url: "/goals/g-" in url and goal_id not in url, timeout=LONG_MS)
+    page.wait_for_url(lambda url: "/goals/g-" in url and goal_id not in url)
     forked = page.url.split("/goals/")[1].split("?", maxsplit=1)[0]
-    expect(page.get_by_role("link", name=f"{goal_id} at #{at_seq}")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_role("link", name=f"{goal_id} at #{at_seq}")).to_be_visible()
     rested(furnished, forked, "ready_for_review", "awaiting_human")
     seen = furnished.get(f"/goals/{forked}")
     assert (seen["forked_from"], seen["forked_at_seq"], seen["max_cost_usd"]) == (goal_id, at_seq, 7)

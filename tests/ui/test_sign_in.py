@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.running_hub import RunningHub, running_hub
-from tests.ui.visitor import LOADED_MS, Visitor
+from tests.ui.visitor import WITHIN_MS, Visitor
 
 KEY = "s3cret-of-anna-99"
 
@@ -33,7 +33,7 @@ def link_of(hub: RunningHub, folder: Path) -> str:
     note.chmod(0o755)
     env = {"PATH": os.environ["PATH"], "HOME": str(folder), "AGENTHUB_API_KEY": KEY, "BROWSER": f"{note} %s"}
     command = [sys.executable, "-m", "agenthub_cli.main", "open", "--url", hub.url]
-    subprocess.run(command, env=env, check=True, timeout=60)
+    subprocess.run(command, env=env, check=True, timeout=WITHIN_MS / 1_000)
     return opened.read_text()
 
 
@@ -52,7 +52,7 @@ def test_a_key_signs_in_for_longer_than_a_tab_and_signing_out_ends_it(
         assert visitor.findings() == []
         page.get_by_label("Your key").fill(KEY)
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", name="Nobody needs you")).to_be_visible(timeout=LOADED_MS)
+        expect(page.get_by_role("heading", name="Nobody needs you")).to_be_visible()
         expect(page.locator(".log-chip.live")).to_be_visible()
         assert (
             page.evaluate("document.cookie + JSON.stringify({...sessionStorage, ...localStorage})").find(KEY) < 0
@@ -62,9 +62,9 @@ def test_a_key_signs_in_for_longer_than_a_tab_and_signing_out_ends_it(
         (cookie,) = visitor.context.cookies()
         second = visitor.context.new_page()
         second.goto(keyed.url)
-        expect(second.get_by_role("heading", name="No goals yet")).to_be_visible(timeout=LOADED_MS)
+        expect(second.get_by_role("heading", name="No goals yet")).to_be_visible()
         second.get_by_role("button", name="Sign out").click()
-        expect(second.get_by_role("heading", name="Sign in")).to_be_visible(timeout=LOADED_MS)
+        expect(second.get_by_role("heading", name="Sign in")).to_be_visible()
         stolen = {"Cookie": f"{cookie['name']}={cookie['value']}"}
         assert httpx2.get(f"{keyed.url}/api/v1/goals", headers=stolen, trust_env=False).status_code == 401
 
@@ -75,7 +75,7 @@ def test_the_command_line_opens_a_link_that_works_once(
     link = link_of(keyed, tmp_path)
     with Visitor(browser, keyed.url, tmp_path) as owner, Visitor(browser, keyed.url, tmp_path) as thief:
         owner.page.goto(link)
-        expect(owner.page.get_by_role("heading", name="No goals yet")).to_be_visible(timeout=LOADED_MS)
+        expect(owner.page.get_by_role("heading", name="No goals yet")).to_be_visible()
         assert owner.page.url == f"{keyed.url}/", "the link stays neither in the address nor in the history"
         assert owner.complaints == []
         thief.page.goto(link)
@@ -92,7 +92,7 @@ def test_a_page_on_another_port_of_this_machine_can_do_nothing_with_the_session(
         Visitor(browser, keyed.url, tmp_path) as visitor,
     ):
         visitor.page.goto(link_of(keyed, tmp_path))
-        expect(visitor.page.get_by_role("heading", name="No goals yet")).to_be_visible(timeout=LOADED_MS)
+        expect(visitor.page.get_by_role("heading", name="No goals yet")).to_be_visible()
         visitor.page.goto(f"{other.url}/health")
         visitor.page.evaluate(
             """async (hub) => {
@@ -109,4 +109,4 @@ def test_a_page_on_another_port_of_this_machine_can_do_nothing_with_the_session(
         )
         visitor.page.wait_for_url(f"{keyed.url}/api/v1/goals")
         visitor.open("/")
-        expect(visitor.page.get_by_role("heading", name="No goals yet")).to_be_visible(timeout=LOADED_MS)
+        expect(visitor.page.get_by_role("heading", name="No goals yet")).to_be_visible()

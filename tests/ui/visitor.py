@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import TimeoutError as Late
 
 from tests.support.running_hub import RunningHub
+from tests.support.until import until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
 _ROOT = Path(__file__).resolve().parents[2]
@@ -29,15 +32,25 @@ _PROVOKED = (
 )
 
 Scheme = Literal["light", "dark"]
-LOADED_MS = 20_000
-RESTED_S = 200.0
+WITHIN_MS = 90_000
+RESTED_S = 400.0
+T = TypeVar("T")
+
+
+def once(condition: Callable[[], T], what: str) -> T:
+    """What `condition` answers as soon as that is true: for what the read models know a moment after the page."""
+    return _waited(until(condition, WITHIN_MS / 1_000, what))
+
+
+def _waited(answer: Coroutine[None, None, T]) -> T:
+    """Its result; in a thread, because playwright has the loop of this one."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, answer).result()
 
 
 def rested(hub: RunningHub, goal_id: str, *statuses: str) -> None:
-    """Wait until a goal is in one of these states; in a thread, because playwright has the loop of this one."""
-    there = hub.wait_for(goal_id, *statuses, deadline_s=RESTED_S)
-    with ThreadPoolExecutor(1) as threads:
-        threads.submit(asyncio.run, there).result()
+    """Wait until a goal is in one of these states."""
+    _waited(hub.wait_for(goal_id, *statuses, deadline_s=RESTED_S))
 
 
 class Visitor:
@@ -55,7 +68,8 @@ class Visitor:
         self.context = browser.new_context(
             viewport=size, color_scheme=scheme, reduced_motion="reduce", accept_downloads=True
         )
-        self.context.set_default_timeout(LOADED_MS)
+        self.context.set_default_timeout(WITHIN_MS)
+        self.context.set_default_navigation_timeout(WITHIN_MS)
         self.page: Page = self.context.new_page()
         self.page.on("console", self._told)
         self.page.on("pageerror", lambda error: self.complaints.append(f"page error: {error}"))
@@ -75,14 +89,25 @@ class Visitor:
     def open(self, path: str) -> Page:
         """Go to a page of the hub and wait until it is live."""
         self.page.goto(self.url + path)
-        expect(self.page.locator("main")).to_be_visible(timeout=LOADED_MS)
+        expect(self.page.locator("main")).to_be_visible()
         return self.page
+
+    def jump(self, keys: str, url: str) -> None:
+        """Press two keys that belong together; once more where they came too far apart."""
+        for _ in range(20):
+            for key in keys:
+                self.page.keyboard.press(key)
+            try:
+                return self.page.wait_for_url(url, timeout=WITHIN_MS / 20)
+            except Late:
+                continue
+        raise AssertionError(f"{keys} does not lead to {url} but to {self.page.url}")
 
     def settle(self) -> None:
         """Wait until every read of the page was answered."""
-        expect(self.page.locator(".shell")).to_have_attribute("data-reading", "false", timeout=LOADED_MS)
-        expect(self.page.locator(".outlines")).to_have_count(0, timeout=LOADED_MS)
-        expect(self.page.locator("[data-layout='waits']")).to_have_count(0, timeout=LOADED_MS)
+        expect(self.page.locator(".shell")).to_have_attribute("data-reading", "false")
+        expect(self.page.locator(".outlines")).to_have_count(0)
+        expect(self.page.locator("[data-layout='waits']")).to_have_count(0)
         self.page.wait_for_function("document.fonts.status === 'loaded'")
 
     def findings(self) -> list[str]:

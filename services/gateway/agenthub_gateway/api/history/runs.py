@@ -13,7 +13,7 @@ from agenthub_events.runs import RunId
 from agenthub_gateway.api.access import says
 from agenthub_gateway.api.goal_reads import must_exist
 from agenthub_gateway.api.payloads.responses import AttemptList
-from agenthub_gateway.api.payloads.transcripts import RunOutput, Transcript, transcript_lines
+from agenthub_gateway.api.payloads.transcripts import RunOutput, Transcript, open_kind, transcript_lines
 from agenthub_gateway.api.reading import Reading, ReadingParam
 from agenthub_gateway.errors import NotFound
 from agenthub_runtime.readmodels import list_attempts, list_gates
@@ -44,13 +44,14 @@ async def transcript(
     """What the agent said, every tool call with its result, and notes; the attempt may still run."""
     run = await _known(reading, goal_id, task_id, attempt)
     steps = await reading.ports.runs.read(run)
-    live = await reading.ports.runs.output(run, after=steps[-1].seq if steps else 0)
+    kind = open_kind(steps)
+    live = await reading.ports.runs.output(run, after=steps[-1].seq) if kind else []
     body = Transcript(
         goal_id=goal_id,
         task_id=task_id,
         attempt=attempt,
         items=transcript_lines(steps, reading.ports.secrets),
-        live=_text(b"".join(piece.data for piece in live), reading)[-_OUTPUT_MAX:],
+        live=_text(b"".join(piece.data for piece in live if piece.kind == kind), reading)[-_OUTPUT_MAX:],
     )
     return reading.answer(body, None)
 

@@ -50,7 +50,7 @@ class TranscriptLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
-    """The recorded steps of one attempt; `live` is what has passed by since the last of them."""
+    """The recorded steps of one attempt; `live` is what has passed by of the step that is open."""
 
     goal_id: str
     task_id: str
@@ -67,6 +67,20 @@ class RunOutput(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     text: str
     cut: bool = False
+
+
+def open_kind(steps: Sequence[RecordedStep]) -> Literal["text", "output", ""]:
+    """What passes by belongs to the step that is open: the asked model's text, or a running tool's output.
+
+    Pieces of a step that is closed may come after it: what they say stands in the step already.
+    """
+    match steps[-1].step if steps else None:
+        case TurnIntent():
+            return "text"
+        case ToolIntent():
+            return "output"
+        case _:
+            return ""
 
 
 def transcript_lines(steps: Sequence[RecordedStep], secrets: KnownSecrets) -> list[TranscriptLine]:

@@ -3,6 +3,8 @@ import type { Problem } from "./types";
 export const API = "/api/v1";
 const POSITION = "Agenthub-Position";
 const PATIENCE_MS = 15_000;
+// What is sent arrives although its page is closed; browsers keep 64 KiB for that, in bytes of UTF-8.
+const KEPT_ALIVE_MAX = 16_000;
 
 /** What the gateway refused or could not do, as its problem document says it; `status` 0: it did not answer. */
 export class Refused extends Error {
@@ -73,8 +75,15 @@ export async function read<T>(path: string, signal?: AbortSignal, after = 0): Pr
 export async function tell<T>(path: string, body: object, key: string): Promise<T> {
   const headers = { "Content-Type": "application/json", "Idempotency-Key": key };
   const signal = AbortSignal.timeout(PATIENCE_MS);
+  const words = JSON.stringify(body);
   return (await (
-    await ask(API + path, { method: "POST", headers, body: JSON.stringify(body), signal })
+    await ask(API + path, {
+      method: "POST",
+      headers,
+      body: words,
+      signal,
+      keepalive: words.length < KEPT_ALIVE_MAX,
+    })
   ).json()) as T;
 }
 

@@ -116,8 +116,7 @@ export const story = (id: string) =>
 export const events = (id: string) =>
   queryOptions({
     queryKey: ["events", id],
-    queryFn: ({ signal }) =>
-      withArrivals(feed, id, everything<EventDocument>(`/goals/${id}/events`, signal, 0)),
+    queryFn: ({ signal }) => withArrivals(feed, id, everything<EventDocument>(`/goals/${id}/events`, signal, 0)),
     staleTime: Number.POSITIVE_INFINITY,
   });
 
@@ -215,8 +214,8 @@ async function readiness(signal: AbortSignal): Promise<Ready> {
 }
 
 const LIVE_MS = 1_000;
-const attemptPath = (id: string, taskId: string, attempt: number) =>
-  `/goals/${id}/tasks/${taskId}/attempts/${attempt}`;
+export const attemptPath = (attempt: Attempt) =>
+  `/goals/${attempt.goal_id}/tasks/${attempt.task_id}/attempts/${attempt.attempt}`;
 
 export const attempts = (id: string) =>
   queryOptions({
@@ -224,19 +223,31 @@ export const attempts = (id: string) =>
     queryFn: async ({ signal }) => (await now<Page<Attempt>>(`/goals/${id}/attempts`, signal)).items,
   });
 
-/** The steps of a run are no events, so while it runs they are asked for each second. */
-export const transcript = (id: string, taskId: string, attempt: number, running: boolean) =>
+export const isRunning = (attempt: Attempt): boolean => Boolean(attempt.started_at && !attempt.ended_at);
+
+/**
+ * The steps of a run are no events: while it runs they are asked for each second, and once more when it has begun or
+ * ended. Until that is answered, what was read last stays.
+ */
+const ofRun = (attempt: Attempt) => ({
+  refetchInterval: isRunning(attempt) ? LIVE_MS : (false as const),
+  placeholderData: keepPreviousData,
+});
+const runKey = (attempt: Attempt, what: string) =>
+  ["run", attempt.goal_id, attempt.task_id, attempt.attempt, what, attempt.started_at, attempt.ended_at] as const;
+
+export const transcript = (attempt: Attempt) =>
   queryOptions({
-    queryKey: ["run", id, taskId, attempt, "transcript", running],
-    queryFn: ({ signal }) => read<Transcript>(`${attemptPath(id, taskId, attempt)}/transcript`, signal),
-    refetchInterval: running ? LIVE_MS : false,
+    queryKey: runKey(attempt, "transcript"),
+    queryFn: ({ signal }) => read<Transcript>(`${attemptPath(attempt)}/transcript`, signal),
+    ...ofRun(attempt),
   });
 
-export const output = (id: string, taskId: string, attempt: number, running: boolean) =>
+export const output = (attempt: Attempt) =>
   queryOptions({
-    queryKey: ["run", id, taskId, attempt, "output", running],
-    queryFn: ({ signal }) => read<Output>(`${attemptPath(id, taskId, attempt)}/output`, signal),
-    refetchInterval: running ? LIVE_MS : false,
+    queryKey: runKey(attempt, "output"),
+    queryFn: ({ signal }) => read<Output>(`${attemptPath(attempt)}/output`, signal),
+    ...ofRun(attempt),
   });
 
 export const gateLog = (id: string, gate: string, round: number) =>

@@ -5,8 +5,8 @@ import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
 import { useCommand } from "../ui/useCommand";
 import { EditTask } from "./EditTask";
+import { pendingAnswers, usePendingAnswer } from "./pendingAnswers";
 
-const UNDO_MS = 5_000;
 const NAMES: Record<Answer["action"], string> = {
   answer: "Answered",
   retry: "Tried again",
@@ -16,40 +16,38 @@ const NAMES: Record<Answer["action"], string> = {
   cancel: "Cancelled",
 };
 
-interface Pending {
-  answer: Answer;
-  words: string;
-}
-
 /** Nothing is sent before the person presses, and for five seconds after it can be taken back. */
 export function AnswerForm({ question, done }: { question: Question; done: () => void }) {
   const command = useCommand("The answer");
   const id = useId();
   const [option, setOption] = useState("");
   const [text, setText] = useState("");
-  const [pending, setPending] = useState<Pending | null>(null);
+  const pending = usePendingAnswer(question.id);
   const [editing, setEditing] = useState(false);
-  const send = useRef(command.send);
-  send.current = command.send;
-  const finish = useRef(done);
-  finish.current = done;
+  // Who has gone elsewhere meanwhile is not brought back.
+  const finish = useRef<(() => void) | null>(null);
+  useEffect(() => {
+    finish.current = done;
+    return () => {
+      finish.current = null;
+    };
+  });
   const whole = question.task_id === "_" && !question.about;
   const path = `/interventions/${question.id}/answer`;
-  const plan = (answer: Answer, words: string) => setPending({ answer, words });
+  const plan = (answer: Answer, words: string) => {
+    const title = `${NAMES[answer.action]}: ${words}`.slice(0, 120);
+    pendingAnswers.give(question.id, answer, words, async () => {
+      if (await command.send(path, answer, { title })) finish.current?.();
+    });
+  };
+  const takeBack = (given: Answer) => {
+    setOption(given.option);
+    setText(given.text);
+    pendingAnswers.takeBack(question.id);
+  };
   const answer = () => {
     if (option || text.trim()) plan({ action: "answer", option, text, edits: null }, option || text);
   };
-  useEffect(() => {
-    if (!pending) return;
-    const timer = setTimeout(async () => {
-      const sent = await send.current(path, pending.answer, {
-        title: `${NAMES[pending.answer.action]}: ${pending.words}`.slice(0, 120),
-      });
-      setPending(null);
-      if (sent) finish.current();
-    }, UNDO_MS);
-    return () => clearTimeout(timer);
-  }, [pending, path]);
   useKeys({
     "mod+enter": answer,
     ...Object.fromEntries(
@@ -62,9 +60,14 @@ export function AnswerForm({ question, done }: { question: Question; done: () =>
         <p>
           <b>You</b>: {pending.words}
         </p>
-        <p className="ink-2">Sent in five seconds.</p>
+        <p className="ink-2">{pending.onItsWay ? "On its way." : "Sent in five seconds."}</p>
         <div className="row">
-          <button type="button" className="button" disabled={command.busy} onClick={() => setPending(null)}>
+          <button
+            type="button"
+            className="button"
+            disabled={pending.onItsWay}
+            onClick={() => takeBack(pending.answer)}
+          >
             Undo
           </button>
         </div>

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 
 const KEY = "agenthub-single-keys";
 
@@ -39,10 +39,11 @@ function allowed(event: KeyboardEvent, name: string): boolean {
 /** Keys of a page, by name in small letters: `c`, `?`, `escape`, `mod+k`. */
 export function useKeys(bindings: Bindings): void {
   const latest = useRef(bindings);
-  useEffect(() => {
+  // Who sees a page can press its keys.
+  useLayoutEffect(() => {
     latest.current = bindings;
   });
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: KeyboardEvent) => {
       const name = named(event);
       const bound = latest.current[name];

@@ -138,6 +138,8 @@ export class Feed {
       const frame = JSON.parse(message.data) as Frame;
       if (frame.type === "reset") {
         position = Number(frame.sequence ?? 0);
+        // What is read because of it has to be as new as that.
+        this.change({ position });
         for (const open of this.openers) open();
         continue;
       }

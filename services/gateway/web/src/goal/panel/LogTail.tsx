@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
-import { save } from "../../api/client";
-import { gateLog, output } from "../../api/queries";
-import type { Gate } from "../../api/types";
+import { useLayoutEffect, useRef, useState } from "react";
+import { API, save } from "../../api/client";
+import { attemptPath, gateLog, output } from "../../api/queries";
+import type { Attempt, Gate } from "../../api/types";
 import { Icon } from "../../ui/icons";
 import { Loading } from "../../ui/Loading";
 import { Problem } from "../../ui/Problem";
@@ -33,31 +33,35 @@ function Lines({ text, only, wrap }: { text: string; only: boolean; wrap: boolea
   );
 }
 
+const AT_END_PX = 24;
+
 interface Props {
-  goalId: string;
-  taskId: string;
-  attempt: number;
-  running: boolean;
+  attempt: Attempt;
   round: Gate | undefined;
 }
 
 /** What tools and model gave out, or what the gate's command printed. */
-export function LogTail({ goalId, taskId, attempt, running, round }: Props) {
+export function LogTail({ attempt, round }: Props) {
+  const goalId = attempt.goal_id;
   const kept = Boolean(round?.log_ref);
   const log = useQuery({ ...gateLog(goalId, round?.gate ?? "", round?.round ?? 0), enabled: kept });
-  const out = useQuery({ ...output(goalId, taskId, attempt, running), enabled: !kept });
+  const out = useQuery({ ...output(attempt), enabled: !kept });
   const [only, setOnly] = useState(false);
   const [wrap, setWrap] = useState(true);
   const [follow, setFollow] = useState(true);
   const pane = useRef<HTMLDivElement>(null);
   const found = kept ? log : out;
   const text = kept ? (log.data ?? "") : (out.data?.text ?? "");
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (follow && pane.current && text) pane.current.scrollTop = pane.current.scrollHeight;
   }, [text, follow]);
   const path = kept
-    ? `/api/v1/goals/${goalId}/gates/${round?.gate}/${round?.round}/log`
-    : `/api/v1/goals/${goalId}/tasks/${taskId}/attempts/${attempt}/output`;
+    ? `${API}/goals/${goalId}/gates/${round?.gate}/${round?.round}/log`
+    : `${API}${attemptPath(attempt)}/output`;
+  function scrolled() {
+    const element = pane.current;
+    if (element) setFollow(element.scrollHeight - element.scrollTop - element.clientHeight < AT_END_PX);
+  }
   return (
     <div className="log-pane">
       <div className="row wrap log-tools">
@@ -74,7 +78,7 @@ export function LogTail({ goalId, taskId, attempt, running, round }: Props) {
         <button
           type="button"
           className="button small light"
-          onClick={() => void save(path, `${taskId}-${attempt}.${kept ? "log" : "json"}`)}
+          onClick={() => void save(path, `${attempt.task_id}-${attempt.attempt}.${kept ? "log" : "json"}`)}
         >
           <Icon name="download" />
           Download
@@ -90,7 +94,14 @@ export function LogTail({ goalId, taskId, attempt, running, round }: Props) {
         />
       )}
       {found.isSuccess && (
-        <div ref={pane} className="scrolls log-lines" role="group" tabIndex={0} aria-label="Log">
+        <div
+          ref={pane}
+          className="scrolls log-lines"
+          onScroll={scrolled}
+          role="group"
+          tabIndex={0}
+          aria-label="Log"
+        >
           <Lines text={text} only={only} wrap={wrap} />
         </div>
       )}

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import { attempts as attemptsQuery, task as taskQuery, usage } from "../../api/queries";
+import { attempts as attemptsQuery, isRunning, task as taskQuery, usage } from "../../api/queries";
 import type { Attempt, Goal, Task } from "../../api/types";
 import { dollars, tokens } from "../../format/numbers";
 import { duration } from "../../format/time";
@@ -107,7 +107,7 @@ export function TaskPanel({ goal, node, now, close }: Props) {
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true });
     };
   }, []);
-  const running = Boolean(attempt?.started_at && !attempt.ended_at);
+  const running = attempt !== undefined && isRunning(attempt);
   const round = node.rounds.find((other) => other.task_id === task?.task_id);
   return (
     <aside className="task-panel" aria-label={`Task: ${node.title}`} data-panel={node.id}>
@@ -141,25 +141,8 @@ export function TaskPanel({ goal, node, now, close }: Props) {
       <div className="panel-body" role="tabpanel" aria-label={tab}>
         {!task && <p className="empty-line">This gate has had no round yet.</p>}
         {task && !attempt && <p className="empty-line">No attempt was ordered yet. {task.reason}</p>}
-        {task && attempt && tab === "Transcript" && (
-          <Transcript
-            key={picked}
-            goalId={goal.goal_id}
-            taskId={task.task_id}
-            attempt={attempt.attempt}
-            running={running}
-          />
-        )}
-        {task && attempt && tab === "Log" && (
-          <LogTail
-            key={picked}
-            goalId={goal.goal_id}
-            taskId={task.task_id}
-            attempt={attempt.attempt}
-            running={running}
-            round={round}
-          />
-        )}
+        {task && attempt && tab === "Transcript" && <Transcript key={picked} attempt={attempt} />}
+        {task && attempt && tab === "Log" && <LogTail key={picked} attempt={attempt} round={round} />}
         {task && tab === "Diff" && <TaskDiff goalId={goal.goal_id} taskId={task.task_id} />}
         {task &&
           tab === "Context" &&

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { useEffect, useRef, useState } from "react";
-import { transcript } from "../../api/queries";
-import type { Line } from "../../api/types";
+import { useLayoutEffect, useRef, useState } from "react";
+import { isRunning, transcript } from "../../api/queries";
+import type { Attempt, Line } from "../../api/types";
 import { some } from "../../format/numbers";
 import { clockOf } from "../../format/time";
 import { useKeys } from "../../keyboard/keys";
@@ -42,18 +42,9 @@ function Step({ line }: { line: Line }) {
 }
 
 /** What the agent says and does. Follows the end until the reader scrolls up. */
-export function Transcript({
-  goalId,
-  taskId,
-  attempt,
-  running,
-}: {
-  goalId: string;
-  taskId: string;
-  attempt: number;
-  running: boolean;
-}) {
-  const found = useQuery(transcript(goalId, taskId, attempt, running));
+export function Transcript({ attempt }: { attempt: Attempt }) {
+  const running = isRunning(attempt);
+  const found = useQuery(transcript(attempt));
   const pane = useRef<HTMLDivElement>(null);
   const [following, setFollowing] = useState(true);
   const [seen, setSeen] = useState(0);
@@ -62,7 +53,8 @@ export function Transcript({
   const size = lines.length + live.length;
   const placed = useRef(false);
   useKeys({ f: () => setFollowing((old) => !old) });
-  useEffect(() => {
+  // Before it is painted: a pane that has grown and is not at its end yet would look as if the reader had left the end.
+  useLayoutEffect(() => {
     const element = pane.current;
     if (!element || !size) return;
     const first = element.querySelector(".is-error");
