@@ -44,7 +44,10 @@ async def fill(store: JetStreamEventLog, first: int, count: int) -> None:
     numbers = range(first, first + count)
     for start in range(0, count, 100):
         results = await asyncio.gather(
-            *(store.append(draft(noted(), task_id=f"t-{number}"), STAMP) for number in numbers[start : start + 100])
+            *(
+                store.append(draft(noted(), task_id=f"t-{number}"), STAMP)
+                for number in numbers[start : start + 100]
+            )
         )
         assert all(isinstance(result, Stored) for result in results), results
 
