@@ -454,7 +454,11 @@ def test_the_limit_of_a_run_follows_the_longest_one(took: float, limit: float) -
 def test_what_no_scanner_has_read_is_said() -> None:
     assert not_scanned(["a.py", "README.md"]) == ()
     assert not_scanned(["a.go", "b.go", "c.ts"]) == (
-        "not scanned, for no scanner of theirs is here: Go (2), TypeScript (1)",
+        "read by rules for a few certain mistakes alone: Go (2), TypeScript (1)",
+    )
+    assert not_scanned(["a.kt", "b.rs", "C.VUE"]) == (
+        "read by rules for a few certain mistakes alone: Rust (1)",
+        "not scanned, for no scanner of theirs is here: Kotlin (1), Vue (1)",
     )
     assert not_scanned(["go.mod", "requirements-dev.txt"]) == (
         "advisories on dependencies: unknown, no source of them is asked (go.mod, requirements-dev.txt)",

@@ -1,6 +1,7 @@
 """Looks for insecure code and for credentials in the files that a goal has changed.
 
-bandit reads the files in the sandbox and runs none of them. Comments that would silence it do not count.
+bandit reads Python, and ast-grep other languages, in the sandbox, and neither runs anything. Comments that would
+silence them do not count.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import posixpath
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +24,7 @@ from agenthub_worker.errors import ScanFailed
 from agenthub_worker.evidence.layout import belongs_to_tests
 from agenthub_worker.evidence.patch import Touched
 from agenthub_worker.evidence.reports import read_report
+from agenthub_worker.evidence.scanning.patterns import found_patterns, is_read
 from agenthub_worker.sandbox.port import Bind, Sandbox
 
 _FILES_A_RUN = 400
@@ -30,19 +32,29 @@ _TEXT_BYTES = 1 << 20
 _SEVERITIES: dict[str, Severity] = {"LOW": "low", "MEDIUM": "medium", "HIGH": "high"}
 # Asserts and made-up passwords are what tests consist of.
 _FINE_IN_TESTS = frozenset({"B101", "B105", "B106", "B107"})
-_UNREAD = {
+_LANGUAGES = {
     **dict.fromkeys((".js", ".jsx", ".mjs", ".cjs"), "JavaScript"),
     **dict.fromkeys((".ts", ".tsx", ".mts", ".cts"), "TypeScript"),
-    **dict.fromkeys((".c", ".cc", ".cpp", ".h", ".hpp"), "C and C++"),
+    **dict.fromkeys((".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".hh"), "C and C++"),
     **dict.fromkeys((".sh", ".bash"), "shell"),
+    **dict.fromkeys((".kt", ".kts"), "Kotlin"),
+    **dict.fromkeys((".ex", ".exs"), "Elixir"),
+    **dict.fromkeys((".m", ".mm"), "Objective-C"),
+    **dict.fromkeys((".pl", ".pm"), "Perl"),
     ".go": "Go",
     ".rs": "Rust",
     ".java": "Java",
-    ".kt": "Kotlin",
     ".cs": "C#",
     ".php": "PHP",
     ".rb": "Ruby",
     ".swift": "Swift",
+    ".scala": "Scala",
+    ".dart": "Dart",
+    ".lua": "Lua",
+    ".vue": "Vue",
+    ".svelte": "Svelte",
+    ".groovy": "Groovy",
+    ".sql": "SQL",
 }
 _DEPENDENCIES = re.compile(
     r"pyproject\.toml|setup\.(?:py|cfg)|[\w.-]*requirements[\w.-]*\.(?:txt|in)|[\w.-]*\.lock|package(?:-lock)?\.json"
@@ -78,17 +90,18 @@ class _BanditReport(msgspec.Struct):
 async def security_scan(
     sandbox: Sandbox, workspace: Path, changed: Sequence[str], *, timeout_s: float, touched: Touched | None = None
 ) -> list[Finding]:
-    """What bandit and a search for credentials find in the `changed` files, worst first.
+    """What bandit, ast-grep and a search for credentials find in the `changed` files, worst first.
 
     `touched` tells the old lines from those of the change; what is not in it counts as changed. Paths are relative
-    to the workspace; links and files that are gone are skipped. Raises `ScanFailed` when
-    bandit gives no result.
+    to the workspace; links and files that are gone are skipped. Raises `ScanFailed` when one
+    of them gives no result.
     """
     present = await asyncio.to_thread(_plain_files, workspace, changed)
     python = [name for name in present if name.endswith(".py")]
     findings = await asyncio.to_thread(_credentials, workspace, present)
     for start in range(0, len(python), _FILES_A_RUN):
         findings += await _bandit(sandbox, workspace, python[start : start + _FILES_A_RUN], timeout_s)
+    findings += await found_patterns(sandbox, workspace, present, timeout_s)
     order = ("critical", "high", "medium", "low", "info")
     settled = [_settled(found, lines, touched or {}) for found, lines in findings]
     return sorted(
@@ -98,13 +111,19 @@ async def security_scan(
 
 def not_scanned(changed: Sequence[str]) -> tuple[str, ...]:
     """What a scan of these files does not show, in plain words; credentials are looked for in all of them."""
-    found = Counter(named for path in changed if (named := _UNREAD.get(posixpath.splitext(path)[1])))
-    files = ", ".join(f"{name} ({number})" for name, number in sorted(found.items()))
+    partly = _counted(path for path in changed if is_read(path))
+    unread = _counted(path for path in changed if not is_read(path))
     asked = [path for path in changed if _DEPENDENCIES.fullmatch(posixpath.basename(path))]
-    said = [f"not scanned, for no scanner of theirs is here: {files}"] if files else []
+    said = [f"read by rules for a few certain mistakes alone: {partly}"] if partly else []
+    said += [f"not scanned, for no scanner of theirs is here: {unread}"] if unread else []
     if asked:
         said.append(f"advisories on dependencies: unknown, no source of them is asked ({', '.join(asked[:5])})")
     return tuple(said)
+
+
+def _counted(paths: Iterable[str]) -> str:
+    found = Counter(named for path in paths if (named := _LANGUAGES.get(posixpath.splitext(path)[1].lower())))
+    return ", ".join(f"{name} ({number})" for name, number in sorted(found.items()))
 
 
 def _settled(found: Finding, lines: Sequence[int], touched: Touched) -> Finding:
