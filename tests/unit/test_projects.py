@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_worker.projects.command_line import CommandUse, use_of
+from agenthub_worker.automation.command_line import CommandUse, use_of
 from agenthub_worker.projects.named import PluginTexts, not_loaded
 from agenthub_worker.projects.plugin_choice import plugin_choice
 from agenthub_worker.projects.plugins import installed_plugins, plugins_in

@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from agenthub_worker.projects.command_line import use_of
+from agenthub_worker.automation.command_line import use_of
+from agenthub_worker.automation.nox import NOXFILE, nox_of
+from agenthub_worker.automation.tox import tox_of
 from agenthub_worker.projects.named import PluginTexts
-from agenthub_worker.projects.nox import NOXFILE, nox_of
-from agenthub_worker.projects.tox import tox_of
 from agenthub_worker.suites.detect import foreign_suites
 from agenthub_worker.suites.test_files import (
     FOREIGN_SETTINGS,

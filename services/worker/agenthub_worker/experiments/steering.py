@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from agenthub_events.catalogue.values import Finding
+from agenthub_worker.automation.nox import NOXFILE
 from agenthub_worker.experiments.inline_tests import lines_of_tests
-from agenthub_worker.projects.nox import NOXFILE
 from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_test, is_rust_test
 
 _ENDS = "decides how the run of the tests ends"

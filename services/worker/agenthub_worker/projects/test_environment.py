@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from agenthub_runtime.repository.trees import delete_tree
-from agenthub_worker.projects.command_line import RUNNERS
+from agenthub_worker.automation.command_line import RUNNERS
 from agenthub_worker.sandbox.bubblewrap import search_path
 from agenthub_worker.sandbox.port import Bind
 

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from agenthub_worker.projects.nox import NOXFILE
-from agenthub_worker.projects.tox import TOX_FILES
+from agenthub_worker.automation.nox import NOXFILE
+from agenthub_worker.automation.tox import TOX_FILES
 from agenthub_worker.suites.node import scripts_in, tests_nothing
 from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_test, is_rust_test
 

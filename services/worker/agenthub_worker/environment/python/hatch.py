@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from agenthub_worker.automation.automation import Automation
 from agenthub_worker.environment.python.tables import table, texts
-from agenthub_worker.projects.automation import Automation
 
 _OF_HATCH_TEST = ("coverage[toml]", "pytest", "pytest-mock", "pytest-rerunfailures", "pytest-xdist[psutil]")
 """What `hatch test` brings unless the project says otherwise."""

@@ -9,15 +9,15 @@ from typing import Any
 
 import msgspec
 
+from agenthub_worker.automation.automation import Automation
+from agenthub_worker.automation.nox import NOXFILE, nox_of
+from agenthub_worker.automation.tox import TOX_FILES, tox_of
 from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.python.hatch import hatch_of
 from agenthub_worker.environment.python.locked import LOCKS, Locked, locked_in
 from agenthub_worker.environment.python.poetry import needs_in, poetry_needs
 from agenthub_worker.environment.python.tables import table, texts, toml_of
 from agenthub_worker.environment.requirements import all_at_hand, needs_of
-from agenthub_worker.projects.automation import Automation
-from agenthub_worker.projects.nox import NOXFILE, nox_of
-from agenthub_worker.projects.tox import TOX_FILES, tox_of
 
 UV_SYNC = "uv sync --frozen --all-extras --all-groups"
 PYTHON_FILES = frozenset(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-from agenthub_worker.projects.automation import Automation, folder_below, split_needs
+from agenthub_worker.automation.automation import Automation, folder_below, split_needs
 
 TOX_FILES = ("tox.ini", "tox.toml", "setup.cfg", "pyproject.toml")
 _NAMES = ("test", "tests", "unit", "unittest", "unittests", "py", "py3")

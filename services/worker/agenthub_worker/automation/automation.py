@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
-from agenthub_worker.projects.command_line import use_of
+from agenthub_worker.automation.command_line import use_of
 
 # The run of the system sets them itself.
 _OURS = frozenset(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from agenthub_worker.projects.automation import Automation, folder_below, split_needs
+from agenthub_worker.automation.automation import Automation, folder_below, split_needs
 
 NOXFILE = "noxfile.py"
 _RUNS = ("run", "run_always")
