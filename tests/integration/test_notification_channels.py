@@ -14,8 +14,9 @@ import trustme
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from agenthub_events.notifications.recipients import Recipient, parse_recipient
+from agenthub_notifier.channels.apprise import AppriseSender
 from agenthub_notifier.channels.contract import Accepted, Parcel, Refused
-from agenthub_notifier.channels.senders import AppriseSender, EmailSender, WebhookSender
+from agenthub_notifier.channels.senders import EmailSender, WebhookSender
 from agenthub_notifier.content.story import Occurrence, Story
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.settings.mail_server import parse_mail_server

@@ -89,7 +89,7 @@ class GitHost:
     def holds(self, made: dict[str, Any]) -> bool:
         """Whether the commit is in this state already."""
         found = (one for one in self.statuses_of(made["commit"]) if one["name"] == made["name"])
-        return next((one["status"] for one in found), "") == made["status"]
+        return bool(next((one["status"] for one in found), "") == made["status"])
 
 
 @contextmanager

@@ -17,11 +17,11 @@ from standardwebhooks import Webhook
 from agenthub_events.channels import ChannelName
 from agenthub_events.ports import Clock
 from agenthub_events.rules.network import is_public
+from agenthub_notifier.channels.apprise import AppriseSender
 from agenthub_notifier.channels.check import CheckSender
 from agenthub_notifier.channels.contract import SEND_WITHIN_S, Accepted, ChannelSender, Parcel, Refused, SendResult
 from agenthub_notifier.content.mail import bytes_of, mail_of
 from agenthub_notifier.content.webhook import webhook_body
-from agenthub_notifier.content.wording import subject_of, text_of
 from agenthub_runtime.settings.mail_server import MailServer
 from agenthub_runtime.settings.records import NotifierSettings
 
@@ -75,22 +75,6 @@ class EmailSender:
                 reason=f"{self._server.host} port {self._server.port}: {str(error) or type(error).__name__}"
             )
         return Accepted(answer)
-
-
-class AppriseSender:
-    """Sends by the library `apprise`, which is an extra of this distribution."""
-
-    async def send(self, parcel: Parcel) -> SendResult:
-        """Try once. The library says only whether it worked."""
-        try:
-            from apprise import Apprise
-        except ImportError:
-            return Refused(reason="this address needs apprise: pip install 'agenthub[notify]'")
-        way = Apprise()
-        if not way.add(parcel.recipient.address):
-            return Refused(reason=f"apprise knows no such address ({parcel.recipient.name})", hopeless=True)
-        sent = await way.async_notify(title=subject_of(parcel.occurrence), body=text_of(parcel.occurrence))
-        return Accepted("sent") if sent else Refused(reason=f"apprise could not send to {parcel.recipient.name}")
 
 
 class WebhookSender:
