@@ -117,6 +117,11 @@ def test_a_value_that_does_not_fit_is_refused_by_its_name(words: list[str | byte
     assert part in refused(*words, env={**env, **nats})
 
 
+def test_a_recipient_that_nothing_reaches_starts_no_hub(tmp_path: Path) -> None:
+    env = {"AGENTHUB_NOTIFY": "ftp://example.org/hook", "AGENTHUB_DATA_DIR": str(tmp_path / "hub")}
+    assert "AGENTHUB_NOTIFY: apprise knows no such address" in refused("up", "--port", "0", env=env)
+
+
 @pytest.mark.parametrize("name", ["nonsense", "@first", "G-01M86FQ6XHJJTJA9QMX9ME1VPS", "q-5"])
 def test_what_no_goal_can_be_called_is_asked_of_no_hub(name: str) -> None:
     for words in (["goal", "show"], ["goal", "cancel"], ["events", "show"], ["notify", "list"]):

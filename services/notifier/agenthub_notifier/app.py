@@ -17,7 +17,7 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.notification import Channel
 from agenthub_events.errors import AgenthubError
 from agenthub_events.ports import Clock, EventLog
-from agenthub_notifier.channels.apprise import AppriseSender
+from agenthub_notifier.channels.apprise import AppriseSender, check_addresses
 from agenthub_notifier.channels.contract import ChannelSender
 from agenthub_notifier.channels.email import EmailSender
 from agenthub_notifier.channels.webhook import WebhookSender
@@ -146,6 +146,7 @@ def main(env: Mapping[str, str]) -> None:
     try:
         settings = read_notifier_settings(env)
         configure_logging(settings.log, service=SERVICE)
+        check_addresses((*settings.recipients, *settings.escalation))
         uvloop.run(run_notifier(settings))
     except AgenthubError as error:
         sys.exit(f"{SERVICE}: {error}")
