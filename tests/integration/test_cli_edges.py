@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.no_hub import answering
 from tests.support.running_hub import clean_environment
+from tests.support.shells import on_terminal
 
 pytestmark = pytest.mark.extra
 
@@ -115,6 +116,11 @@ def test_a_value_that_does_not_fit_is_refused_by_its_name(words: list[str | byte
     env = {} if words[0] in ("nats", "rebuild") else {"AGENTHUB_URL": NOBODY}
     nats = {"NATS_URL": "nats://127.0.0.1:9"} if words[0] == "rebuild" else {}
     assert part in refused(*words, env={**env, **nats})
+
+
+def test_a_recipient_that_nothing_reaches_starts_no_hub(tmp_path: Path) -> None:
+    env = {"AGENTHUB_NOTIFY": "ftp://example.org/hook", "AGENTHUB_DATA_DIR": str(tmp_path / "hub")}
+    assert "AGENTHUB_NOTIFY: apprise knows no such address" in refused("up", "--port", "0", env=env)
 
 
 @pytest.mark.parametrize("name", ["nonsense", "@first", "G-01M86FQ6XHJJTJA9QMX9ME1VPS", "q-5"])
@@ -355,3 +361,17 @@ def test_nothing_is_erased_that_nobody_has_confirmed() -> None:
     assert "--yes" in said
     with answering(b'{"goal_id": "g-1", "event_id": "e", "sequence": 1}', status=202) as url:
         assert b"is erased" in run("goal", "erase", goal_id, "--yes", "--url", url).stdout
+
+
+def test_what_a_terminal_breaks_stays_right_of_its_head() -> None:
+    told = b'{"at": "2026-11-28T20:45:03Z", "component": "Worker-1", "text": "%s"}' % (b"word " * 20)
+    with answering(b'{"items": [' + told + b'], "next_cursor": null}') as url:
+        words = ("goal", "log", f"g-{'1' * 26}", "--url", url)
+        with on_terminal([*COMMAND, *words], {**clean_environment(), "TERM": "xterm"}, columns=60) as terminal:
+            assert terminal.rest() == 0
+        piped = run(*words).stdout.decode().splitlines()
+    first, *others = terminal.shown.splitlines()
+    assert first.startswith("[20:45:03] Worker-1: word")
+    assert len(others) >= 1
+    assert all(line.startswith(f"{' ' * 11}word") and len(line.rstrip()) <= 60 for line in others)
+    assert len(piped) == 1

@@ -162,6 +162,24 @@ def test_a_text_is_cut_by_the_room_that_it_takes(text: str, columns: int, shown:
     assert cut(text, columns) == shown
 
 
+def test_a_table_breaks_no_word_that_has_room_and_puts_the_widest_column_below_where_none_has() -> None:
+    rows = [(GOAL_ID, "workflow_generated", "Price the whole catalogue"), ("g-2", "done", "")]
+    names, whole = ("goal_id", "status", "title"), (True, False, False)
+    assert list(table_lines(rows, names, width=60, whole=whole)) == [
+        "goal_id                       status              title",
+        f"{GOAL_ID}  workflow_generated  Price the",
+        "                                                  whole",
+        "                                                  catalogue",
+        "g-2                           done",
+    ]
+    assert list(table_lines(rows, names, width=56, whole=whole)) == [
+        "goal_id                       status",
+        f"{GOAL_ID}  workflow_generated",
+        "    title  Price the whole catalogue",
+        "g-2                           done",
+    ]
+
+
 def test_a_table_breaks_long_cells_on_a_terminal_and_never_an_id() -> None:
     rows = [(GOAL_ID, "running", "word " * 20 + "W" * 50), ("g-2", "done", "")]
     told = list(table_lines(rows, ("goal_id", "status", "goal"), width=60, whole=(True, False, False)))

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError
 from agenthub_events.ports import EventLog
+from agenthub_notifier.channels.apprise import check_addresses
 from agenthub_notifier.channels.senders import senders_of
 from agenthub_notifier.domain.delivery import PAUSES_S
 from agenthub_notifier.domain.planning import WINDOW, NotifierPolicy
@@ -133,6 +134,7 @@ def main(env: Mapping[str, str]) -> None:
     try:
         settings = read_notifier_settings(env)
         configure_logging(settings.log, service=SERVICE)
+        check_addresses((*settings.recipients, *settings.escalation))
         uvloop.run(run_notifier(settings))
     except AgenthubError as error:
         sys.exit(f"{SERVICE}: {error}")

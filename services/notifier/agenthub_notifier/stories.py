@@ -137,7 +137,7 @@ class Stories:
     def _story_link(self, story: Story, planned: NotificationPlanned) -> str:
         purpose = _PURPOSES.get(story.kind)
         if purpose is None or CHANNELS[planned.channel].is_program:
-            return self._public_url
+            return f"{self._public_url.rstrip('/')}/goals/{story.goal_id}" if self._public_url else ""
         seq = story.question_seq or story.seq
         return self._link(purpose, planned, goal_id=story.goal_id, task_id=story.task_id, seq=seq)
 
@@ -184,11 +184,15 @@ def told(story: Story, event: Event) -> Story:
                 story, cause="Nothing can happen any more without you.", detail=diagnosis
             )
         case m.BudgetExceeded(limit=limit, value=value, used=used):
-            return msgspec.structs.replace(
-                story, cause=f"{limit} is {value:g}, and {used:g} are used: no more model calls are made."
-            )
+            return msgspec.structs.replace(story, cause=_limit_in_words(limit, value, used))
         case _:
             return story
+
+
+def _limit_in_words(limit: str, value: float, used: float) -> str:
+    if limit == "max_cost_usd":
+        return f"${used:.2f} of ${value:.2f} are spent: no more model calls are made."
+    return f"{used:g} of {value:g} model calls are used: no more are made."
 
 
 def _expiry(planned_at: datetime) -> int:

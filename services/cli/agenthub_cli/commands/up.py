@@ -173,7 +173,12 @@ def _settings(env: Mapping[str, str]) -> HubSettings:
     except SettingsInvalid as error:
         raise SettingsInvalid(tuple(_by_option(problem, env) for problem in error.problems)) from None
     # What does not fit is told here, and not by a notifier that dies again and again.
-    read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
+    told = read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
+    named = (*told.recipients, *told.escalation)
+    if any(recipient.channel == "apprise" for recipient in named):
+        from agenthub_notifier.channels.apprise import check_addresses
+
+        check_addresses(named)
     return settings
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from typing import Any
 
 from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.errors import CommandFailed
-from agenthub_cli.terminal.output import on_terminal, say
+from agenthub_cli.terminal.output import on_terminal, say, say_beside
 from agenthub_runtime.plain_text import one_line, plain
+
+_ASKED = "  │ "
 
 LATER = ""
 
@@ -37,9 +38,10 @@ def answered_here(hub: HubClient, goal_id: str) -> int | None:
 
 def told_question(question: dict[str, Any]) -> None:
     """A question with its options. Each line is marked: what an agent asks cannot look like a line of ours."""
-    say(textwrap.indent(plain(question["question"]), "  │ ", lambda _: True))
+    for line in plain(question["question"]).splitlines() or [""]:
+        say_beside(_ASKED, line, again=_ASKED)
     for number, option in enumerate(question.get("options") or (), start=1):
-        say(f"    {number}. {one_line(option)}")
+        say_beside(f"    {number}. ", one_line(option))
 
 
 def answer_body(question: dict[str, Any], given: str) -> dict[str, Any]:

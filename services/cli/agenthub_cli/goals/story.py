@@ -9,13 +9,14 @@ from typing import Any, Protocol
 import msgspec
 
 from agenthub_cli.client.hub_client import ServerSentEvent
-from agenthub_cli.terminal.output import print_json, say
+from agenthub_cli.terminal.output import print_json, say, say_beside
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import decode
 from agenthub_runtime.plain_text import one_line
 from agenthub_runtime.timeline.renderer import Line, TimelineRenderer, format_line
 
 TOOL = "run.tool"
+_CLOCK = len("[20:45:03] ")
 _EDITS = "str_replace_based_edit_tool"
 
 
@@ -115,5 +116,6 @@ class TimelinePrinter:
     def _print(self) -> None:
         if self._pending is not None:
             local = msgspec.structs.replace(self._pending, time=self._pending.time.astimezone())
-            say(format_line(local))
+            line = format_line(local)
+            say_beside(line[:_CLOCK], line[_CLOCK:])
             self._pending = None

@@ -15,7 +15,7 @@ from agenthub_cli.client.names import GoalId, TaskName
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.options.common import Json, Url
 from agenthub_cli.program import program
-from agenthub_cli.terminal.output import print_json, say
+from agenthub_cli.terminal.output import print_json, say, say_beside
 
 _FOLDED = 8
 _INDENT = " " * 11
@@ -43,10 +43,10 @@ def transcript(
         return
     folded = None if full or not sys.stdout.isatty() else _FOLDED
     say(f"{found['title']}, attempt {number}")
-    for line in told(read["items"], folded=folded):
-        say(line)
+    for line in "\n".join(told(read["items"], folded=folded)).splitlines():
+        say_beside(line[: len(_INDENT)], line[len(_INDENT) :], again=_INDENT)
     for line in str(read["live"]).splitlines():
-        say(f"{_INDENT}{line}")
+        say_beside(_INDENT, line)
 
 
 def told(items: Iterable[Mapping[str, Any]], *, folded: int | None) -> Iterator[str]:

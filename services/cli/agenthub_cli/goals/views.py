@@ -15,7 +15,7 @@ from agenthub_cli.client.names import GoalId
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.goals.next_step import next_command, waits_for_approval
 from agenthub_cli.options.common import Json, Url
-from agenthub_cli.terminal.output import print_json, print_rows, say, terminal_width
+from agenthub_cli.terminal.output import print_json, print_rows, say, say_beside, terminal_width
 
 
 def diff(
@@ -88,7 +88,7 @@ def log(goal_id: GoalId, *, url: Url = None, json: Json = False) -> None:
         if json:
             print_json(line)
         else:
-            say(f"[{line['at'][11:19]}] {line['component']}: {line['text']}")
+            say_beside(f"[{line['at'][11:19]}] ", f"{line['component']}: {line['text']}")
 
 
 def plan(

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from agenthub_cli.terminal.cells import broken, room
 from agenthub_cli.terminal.style import Look, looking, shows_looks
 from agenthub_runtime.plain_text import one_line, plain
 
 _DEFAULT_WIDTH = 80
+_NARROWEST_TEXT = 20
 # A spreadsheet calculates what begins so.
 _FORMULAS = tuple("=+-@\t\r")
 
@@ -22,6 +24,19 @@ def say(text: str = "", *, aside: bool = False, look: Look = "") -> None:
     # A program without this output is not told on the other one.
     if stream is not None:
         print(looking(plain(text), look, shown=not aside and shows_looks()), file=stream, flush=True)
+
+
+def say_beside(head: str, text: str, *, again: str | None = None) -> None:
+    """A line whose text, where a terminal breaks it, stays right of its head; `again` heads the other lines."""
+    width = terminal_width()
+    shown = plain(text)
+    if width is None or room(head) + room(shown) <= width:
+        say(f"{head}{text}")
+        return
+    first, *others = broken(shown, max(width - room(head), _NARROWEST_TEXT))
+    say(f"{head}{first}")
+    for line in others:
+        say(f"{' ' * room(head) if again is None else again}{line}")
 
 
 def confirmed(word: str) -> bool:
@@ -70,8 +85,8 @@ def print_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, empty:
     if not cells:
         say(empty)
         return
-    # An id that is broken over two lines cannot be copied.
-    whole = [column.endswith("id") for column in columns]
+    # An id or a key that is broken over two lines cannot be copied.
+    whole = [column.endswith(("id", "key")) for column in columns]
     # Who reads a pipe wants whole lines: nothing is broken there, and nothing cut.
     for number, line in enumerate(table_lines(cells, columns, width=terminal_width(), whole=whole)):
         say(line, look="bold" if number == 0 else "")

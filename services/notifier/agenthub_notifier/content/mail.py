@@ -26,28 +26,43 @@ _UNFOLDED = SMTP.clone(max_line_length=900)
 _PAGE = """\
 <!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark"><title>{title}</title></head>
-<body style="margin:0;padding:24px;background:#f4f5f7;font:15px/1.55 system-ui,-apple-system,Segoe UI,sans-serif;\
-color:#1d2330">
+<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">
+<title>{title}</title>
+<style>{dark}</style></head>
+<body class="page" style="margin:0;padding:24px 16px;background:#f4f5f7;color:#1d2330;\
+font:15px/1.55 system-ui,-apple-system,Segoe UI,sans-serif;overflow-wrap:anywhere">
 <div style="max-width:600px;margin:0 auto">
 {notice}{stories}
-<p style="margin:20px 4px;font-size:13px;color:#5b6472">{foot}</p>
+<p class="faint" style="margin:20px 4px;font-size:13px;color:#5b6472">{foot}</p>
 </div></body></html>
 """
+# A program that shows mails in the dark takes these; one that knows no style sheets shows the light ones.
+_DARK = """
+:root{color-scheme:light dark}
+@media (prefers-color-scheme:dark){
+.page{background:#14171c!important;color:#e4e8ee!important}
+.card{background:#1d2229!important;border-color:#363e49!important}
+.faint,.faint td{color:#a7b1be!important}
+.link{color:#8db8ff!important}
+.button{background:#8db8ff!important;color:#0e1c33!important}
+.notice{background:#3a3013!important;border-color:#6b5820!important;color:#f2dfa3!important}
+}
+"""
 _CARD = """\
-<div style="background:#fff;border:1px solid #dfe3e8;border-radius:10px;padding:20px 24px;margin:0 0 16px">
-<h1 style="font-size:18px;line-height:1.35;margin:0 0 12px">{headline}</h1>
-{cause}{detail}{options}
-<table style="font-size:13px;color:#5b6472;border-collapse:collapse;margin:0 0 4px">{facts}</table>
-{action}</div>
+<div class="card" style="background:#fff;border:1px solid #dfe3e8;border-radius:10px;padding:20px 24px;\
+margin:0 0 16px">
+<h1 dir="auto" style="font-size:18px;line-height:1.35;margin:0 0 12px">{headline}</h1>
+{cause}{options}{action}{detail}
+<table class="faint" style="font-size:13px;color:#5b6472;border-collapse:collapse;margin:12px 0 0">{facts}</table>
+</div>
 """
 _BUTTON = (
-    '<p style="margin:16px 0 0"><a href="{link}" style="display:inline-block;background:#1f5fbf;color:#fff;'
-    'text-decoration:none;border-radius:7px;padding:9px 18px;font-weight:600">{words}</a></p>\n'
+    '<p style="margin:0 0 16px"><a class="button" href="{link}" style="display:inline-block;background:#1f5fbf;'
+    'color:#fff;text-decoration:none;border-radius:7px;padding:9px 18px;font-weight:600">{words}</a></p>\n'
 )
 _NOTICE = (
-    '<p style="background:#fff4d6;border:1px solid #e8cf86;border-radius:8px;padding:8px 14px;margin:0 0 16px;'
-    'color:#5c4708">{words}</p>\n'
+    '<p class="notice" style="background:#fff4d6;border:1px solid #e8cf86;border-radius:8px;padding:8px 14px;'
+    'margin:0 0 16px;color:#5c4708">{words}</p>\n'
 )
 
 
@@ -82,28 +97,36 @@ def html_of(occurrence: Occurrence) -> str:
     """The message as a page; whatever others have written is shown as they wrote it, and does nothing."""
     foot = "agenthub"
     if occurrence.hub_url:
-        foot += f' at <a href="{escape(occurrence.hub_url)}">{escape(occurrence.hub_url)}</a>'
+        foot += f" at {_link(occurrence.hub_url, occurrence.hub_url)}"
     if occurrence.unsubscribe:
-        foot += f' · <a href="{escape(occurrence.unsubscribe)}">no more of these</a>'
+        foot += f" · {_link(occurrence.unsubscribe, 'no more of these')}"
     return _PAGE.format(
         title=escape(subject_of(occurrence)),
+        dark=_DARK,
         notice=_NOTICE.format(words=escape(REHEARSAL)) if occurrence.is_rehearsal else "",
         stories="".join(_card(story) for story in essential(occurrence.stories)),
         foot=foot,
     )
 
 
+def _link(address: str, words: str) -> str:
+    return f'<a class="link" href="{escape(address)}" style="color:#1f5fbf">{escape(words)}</a>'
+
+
 def _card(story: Story) -> str:
-    options = "".join(f'<li style="margin:2px 0">{escape(option)}</li>' for option in story.options)
+    options = "".join(f'<li dir="auto" style="margin:2px 0">{escape(option)}</li>' for option in story.options)
     facts = "".join(
-        f'<tr><td style="padding:1px 14px 1px 0">{name}</td><td>{escape(value)}</td></tr>'
+        f'<tr><td style="padding:1px 14px 1px 0;vertical-align:top;white-space:nowrap">{name}</td>'
+        f"<td><bdi>{escape(value)}</bdi></td></tr>"
         for name, value in facts_of(story)
     )
     action = _BUTTON.format(link=escape(story.link), words=action_of(story)) if story.link else ""
-    detail = "".join(f'<p style="margin:0 0 6px">{_broken(line)}</p>\n' for line in story.detail)
+    detail = "".join(f'<p dir="auto" style="margin:0 0 6px">{_broken(line)}</p>\n' for line in story.detail)
     return _CARD.format(
         headline=escape(heading(story)),
-        cause=f'<p style="margin:0 0 12px;font-size:16px">{_broken(story.cause)}</p>\n' if story.cause else "",
+        cause=f'<p dir="auto" style="margin:0 0 12px;font-size:16px">{_broken(story.cause)}</p>\n'
+        if story.cause
+        else "",
         detail=detail,
         options=f'<ol style="margin:0 0 12px;padding-left:22px">{options}</ol>\n' if options else "",
         facts=facts,
@@ -112,4 +135,9 @@ def _card(story: Story) -> str:
 
 
 def _broken(text: str) -> str:
-    return escape(text).replace("\n", "<br>")
+    """Lines as they are, code with what it is indented by."""
+    lines = (line.lstrip(" ") for line in text.split("\n"))
+    return "<br>".join(
+        "&nbsp;" * (len(whole) - len(line)) + escape(line)
+        for whole, line in zip(text.split("\n"), lines, strict=True)
+    )

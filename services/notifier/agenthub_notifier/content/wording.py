@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from agenthub_notifier.content.story import Occurrence, Story, product_of, short
 
@@ -28,6 +29,7 @@ _OF_GOALS = {
     "progress": "is worked on",
     "cancelled": "is cancelled",
 }
+_WIDTH = 76
 _ASKS = ("question", "reminder")
 
 
@@ -95,26 +97,30 @@ def _lines(occurrence: Occurrence) -> Iterator[str]:
         if number:
             yield from ("", "-" * 40, "")
         yield from _story_lines(story)
-    yield from ("", "--", f"agenthub{f' at {occurrence.hub_url}' if occurrence.hub_url else ''}")
+    yield from ("", "-- ", f"agenthub{f' at {occurrence.hub_url}' if occurrence.hub_url else ''}")
     if occurrence.unsubscribe:
         yield f"No more of these: {occurrence.unsubscribe}"
 
 
 def _story_lines(story: Story) -> Iterator[str]:
-    yield heading(story)
-    yield ""
+    yield from _wrapped(heading(story))
+    # Before everything that may be long: what a person is to do is seen at once.
+    yield from ("", f"{action_of(story)}: {story.link}") if story.link else ()
     if story.cause:
-        yield from (*_printable(story.cause), "")
+        yield from ("", *_printable(story.cause))
+    if story.options:
+        yield ""
+    for number, option in enumerate(story.options, 1):
+        yield from _wrapped(f"  {number}. {short(option, 500)}", hanging=5)
+    if story.detail:
+        yield ""
     for line in story.detail:
         yield from _printable(line)
-    for number, option in enumerate(story.options, 1):
-        yield f"  {number}. {short(option, 500)}"
-    if story.detail or story.options:
+    facts = facts_of(story)
+    if facts:
         yield ""
-    for name, value in facts_of(story):
-        yield f"{name + ':':<9} {value}"
-    yield ""
-    yield f"{action_of(story)}: {story.link}" if story.link else action_of(story)
+    for name, value in facts:
+        yield from _wrapped(f"{name + ':':<6} {value}", hanging=7)
 
 
 def facts_of(story: Story) -> list[tuple[str, str]]:
@@ -140,5 +146,15 @@ def action_of(story: Story) -> str:
             return "Open it"
 
 
-def _printable(text: str) -> list[str]:
-    return ["".join(c if c.isprintable() else " " for c in line).rstrip() for line in text.splitlines()]
+def _printable(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        shown = "".join(c if c.isprintable() else " " for c in line).rstrip()
+        # What is indented, such as code, means its lines as they are.
+        yield from [shown] if shown.startswith(" ") else _wrapped(shown, hanging=2 if shown[:2] == "- " else 0)
+
+
+def _wrapped(line: str, *, hanging: int = 0) -> list[str]:
+    """A line in lines that every program shows whole; no word and no address is broken."""
+    return wrap(line, _WIDTH, subsequent_indent=" " * hanging, break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]

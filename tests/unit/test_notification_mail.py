@@ -1,0 +1,81 @@
+"""A mail as people see it: what to do first, no line too long, colours for light and for dark."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from agenthub_events.catalogue.money import BudgetExceeded
+from agenthub_events.notifications.recipients import parse_recipient
+from agenthub_notifier.channels.apprise import check_addresses
+from agenthub_notifier.content.mail import html_of
+from agenthub_notifier.content.story import Occurrence, Story
+from agenthub_notifier.content.wording import text_of
+from agenthub_notifier.stories import told
+from agenthub_runtime.errors import SettingsInvalid
+
+LINK = "https://hub.example.org/l/" + "A" * 90
+STORY = Story(
+    kind="question",
+    seq=5,
+    goal_id="g-1",
+    goal="Build an authentication system with tokens, roles and everything that belongs to them in a product",
+    cause="Which algorithm signs the tokens? " + "The requirements name none of them. " * 4,
+    options=(
+        "RS256: a key pair, of which the public part is served so that others can verify what we sign",
+        "HS256",
+    ),
+    detail=("Traceback:\n    raise KeyError(<algorithm>)",),
+    question_seq=5,
+    link=LINK,
+)
+ASKED = Occurrence(stories=(STORY,), is_rehearsal=True, hub_url="https://hub.example.org", unsubscribe=LINK)
+
+
+def test_the_text_says_what_to_do_before_anything_long() -> None:
+    lines = text_of(Occurrence(stories=(STORY,))).splitlines()
+    assert lines[:3] == ["Your answer is needed", "", f"Answer: {LINK}"]
+
+
+def test_no_line_of_the_text_is_longer_than_programs_show_but_for_an_address() -> None:
+    lines = text_of(ASKED).splitlines()
+    assert [line for line in lines if len(line) > 76 and LINK not in line] == []
+    assert "     can verify what we sign" in lines
+    assert "    raise KeyError(<algorithm>)" in lines
+
+
+def test_what_is_declared_for_the_dark_has_colours_for_it() -> None:
+    page = html_of(ASKED)
+    assert '<meta name="color-scheme" content="light dark">' in page
+    style, body = re.findall(r"<style>(.*?)</style>(.*)", page, re.DOTALL)[0]
+    assert "prefers-color-scheme:dark" in style
+    coloured = re.findall(r"<\w+([^>]*#[0-9a-f]{3,6}[^>]*)>", body)
+    assert coloured
+    for attributes in coloured:
+        name = re.search(r'class="(\w+)"', attributes)
+        assert name is not None, attributes
+        assert f".{name[1]}" in style
+
+
+def test_the_page_keeps_what_code_is_indented_by_and_reads_nothing_of_it() -> None:
+    assert "Traceback:<br>&nbsp;&nbsp;&nbsp;&nbsp;raise KeyError(&lt;algorithm&gt;)" in html_of(ASKED)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "used", "words"),
+    [
+        ("max_cost_usd", 5.0, 5.104, "$5.10 of $5.00 are spent: no more model calls are made."),
+        ("max_llm_calls", 500, 500, "500 of 500 model calls are used: no more are made."),
+    ],
+)
+def test_a_limit_that_is_reached_is_said_in_words(limit: str, value: float, used: float, words: str) -> None:
+    assert told(STORY, BudgetExceeded(limit=limit, value=value, used=used)).cause == words
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what apprise loads of its own
+def test_an_address_that_nothing_can_send_to_is_refused_with_its_setting_and_without_its_secrets() -> None:
+    with pytest.raises(SettingsInvalid, match="AGENTHUB_NOTIFY: apprise knows no such address") as refused:
+        check_addresses([parse_recipient("ftp://user:hunter2@example.org/hook")])
+    assert "hunter2" not in str(refused.value)
+    check_addresses([parse_recipient("json://example.org/hook"), parse_recipient("ann@example.org")])
