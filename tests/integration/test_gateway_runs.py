@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from nats.aio.client import Client
 
-from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted
+from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskParked, TaskStarted
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.runs import (
     Closed,
@@ -147,8 +148,17 @@ async def test_gates_that_had_no_round_yet_are_counted(gateway: Gateway, log: Je
     assert goal["gates"] == ["tests", "review"]
 
 
-async def test_workers_say_what_they_serve_and_hold(gateway: Gateway, bus: Client) -> None:
-    status = WorkerStatus(worker="Worker-1", instance="i1", types=("coding",), slots=2, holding=("g-1.t-a.1",))
+async def test_workers_say_what_they_serve_and_hold_and_what_that_does_now(gateway: Gateway, bus: Client) -> None:
+    runs = JetStreamRunLog(bus)
+    step = ToolIntent(turn=1, tool_use_id="c", name="bash", input={"command": "make x"})
+    await runs.append(RunId("g-1", "t-a", 1), TurnIntent(turn=1, tries=1, request_hash="h", model="m"), expected=0)
+    stored = await runs.append(RunId("g-1", "t-b", 1), step, expected=0)
+    asked, began = await runs.newest(RunId("g-1", "t-a", 1)), await runs.newest(RunId("g-1", "t-b", 1))
+    assert asked is not None
+    assert began is not None
+    assert (began.seq, bool(began.at), asked.at < began.at) == (getattr(stored, "seq", 0), True, True)
+    holding = ("g-1.t-a.1", "g-1.t-b.1", "g-1.t-c.2")
+    status = WorkerStatus(worker="Worker-1", instance="i1", types=("coding",), slots=3, holding=holding)
     await NatsFleet(bus).publish(status)
 
     async def told() -> dict[str, Any] | None:
@@ -160,10 +170,32 @@ async def test_workers_say_what_they_serve_and_hold(gateway: Gateway, bus: Clien
         "worker": "Worker-1",
         "instance": "i1",
         "types": ["coding"],
-        "slots": 2,
-        "holding": [{"goal_id": "g-1", "task_id": "t-a"}],
+        "slots": 3,
+        "holding": [
+            {"goal_id": "g-1", "task_id": "t-a", "attempt": 1, "now": "model m", "since": asked.at},
+            {"goal_id": "g-1", "task_id": "t-b", "attempt": 1, "now": "bash make x", "since": began.at},
+            {"goal_id": "g-1", "task_id": "t-c", "attempt": 2, "now": "", "since": ""},
+        ],
         "draining": False,
     }
+
+
+async def test_the_last_hour_of_a_queue_is_told_and_what_is_put_aside(
+    gateway: Gateway, log: JetStreamEventLog
+) -> None:
+    goal_id, _ = await _started(gateway, log)
+    now, later = datetime.now(UTC), datetime(2100, 1, 1, tzinfo=UTC)
+    again = TaskStarted(
+        task_id="t-a", attempt=1, worker="Worker-2", agent="coding", instance="i2", delivery=2, ack_subject="none"
+    )
+    await write(log, goal_id, "t-a", again, at=now)
+    parked = TaskParked(task_id="t-a", attempt=1, reason="overload", detail="529", until=later)
+    seq = await write(log, goal_id, "t-a", parked, at=now)
+    found = await gateway.get("/api/v1/fleet/lately", after=seq)
+    [coding] = found["queues"]
+    assert (coding["agent_type"], coding["ended"], coding["redelivered"]) == ("coding", 1, 1)
+    assert (coding["parked"], datetime.fromisoformat(coding["parked_until"])) == (1, later)
+    assert (coding["reason"], found["models"]) == ("529", [])
 
 
 async def test_figures_say_how_long_how_much_and_how_often_right_at_once(

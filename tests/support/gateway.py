@@ -141,11 +141,11 @@ async def running_projector(log: EventLog, database_url: str) -> AsyncIterator[N
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def write(log: EventLog, goal_id: str, task_id: str, event: Event, *route: str) -> int:
+async def write(log: EventLog, goal_id: str, task_id: str, event: Event, *route: str, at: datetime = AT) -> int:
     """Append an event as its next writer would, and return its sequence."""
     records = await log.read(aggregate_of(goal_id, task_id, event.type))
     draft = Fence().after(records).draft(goal_id, task_id, event, str(len(records) + 1), route=route)
-    result = await log.append(draft, Stamp(now=AT, metadata={"actor": "test"}))
+    result = await log.append(draft, Stamp(now=at, metadata={"actor": "test"}))
     assert isinstance(result, Stored), result
     return result.seq
 

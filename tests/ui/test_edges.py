@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from agenthub_events.catalogue.task import TaskDeadLettered, TaskEnqueued
+from agenthub_runtime.jetstream.connection import connect
 from tests.support.running_hub import Body, RunningHub, running_hub
-from tests.ui.visitor import PICTURES, Scheme, Visitor, rested
+from tests.ui.visitor import PICTURES, Scheme, Visitor, in_thread, rested
 
 QUESTIONS = 40
+ONLY: Body = {"key": "only", "title": "Do it", "agent": "coding"}
 RIGHT_TO_LEFT = "בניית מערכת הזדהות עם JWT, כולל חידוש אסימונים"
 # Set in every page before its own scripts: when the first words and the first node of the graph were painted.
 _WATCH = """
@@ -120,6 +123,61 @@ def test_ten_thousand_events_are_scrolled_and_found(browser: Browser, many: Runn
         expect(page.locator("[data-sequence]").first).to_be_visible()
         assert visitor.findings() == []
         assert visitor.complaints == []
+
+
+async def _given_up(hub: RunningHub, goals: set[str]) -> None:
+    """The server gives up the one order of each of these goals."""
+    for goal_id in goals:
+        await hub.see(goal_id, lambda event: isinstance(event, TaskEnqueued) and event.task_id == "t-only")
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    try:
+        queue = await nc.jetstream().pull_subscribe_bind("work-coding-p2", "EVENTS")
+        waiting = set(goals)
+        while waiting:
+            for order in await queue.fetch(10, timeout=30):
+                waiting.discard(order.subject.split(".")[1])
+                await order.term()
+    finally:
+        await nc.close()
+    for goal_id in goals:
+        await hub.see(goal_id, lambda event: isinstance(event, TaskDeadLettered))
+
+
+def test_dead_letters_are_sorted_and_each_gets_its_decision(
+    browser: Browser, many: RunningHub, tmp_path: Path
+) -> None:
+    names = {name: many.submit({"goal": name, "workflow": [ONLY]}) for name in ("First", "Second", "Third")}
+    in_thread(_given_up(many, set(names.values())))
+    with (
+        Visitor(browser, many.url, tmp_path) as visitor,
+        Visitor(browser, many.url, tmp_path, scheme="dark", width=390) as phone,
+    ):
+        page = visitor.open("/dead-letters")
+        rows = page.locator("[data-letter]")
+        expect(rows).to_have_count(3)
+        for one in (visitor, phone):
+            one.open("/dead-letters")
+            one.settle()
+            one.picture("dead-letters")
+            assert one.findings() == []
+        pane = page.get_by_role("complementary", name="The chosen dead letter")
+        rows.filter(has_text="Third").get_by_role("button").click()
+        expect(pane.get_by_role("link", name="Third")).to_be_visible()
+        pane.get_by_role("button", name="Discard").click()
+        asked = page.get_by_role("dialog", name="Discard")
+        asked.get_by_label("Reason").fill("nobody needs it")
+        visitor.picture("dead-letters-discard")
+        asked.get_by_role("button", name="Discard").click()
+        expect(rows).to_have_count(2)
+        rows.filter(has_text="Second").get_by_role("checkbox").check()
+        page.get_by_role("button", name="Retry R").first.click()
+        expect(rows).to_have_count(1)
+        assert visitor.complaints == []
+    events = {name: [e["type"] for e in many.get(f"/goals/{one}/events")["items"]] for name, one in names.items()}
+    assert ("task.requeued" in events["Second"], "task.discarded" in events["Third"]) == (True, True)
+    assert not {"task.requeued", "task.discarded"} & set(events["First"])
+    for goal_id in names.values():
+        many.post(f"/goals/{goal_id}/cancel", {})
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])

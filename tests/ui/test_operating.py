@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
+from playwright.sync_api import TimeoutError as Late
 from playwright.sync_api import expect
 
+from agenthub_events.runs import RunId, ToolIntent
+from agenthub_runtime.jetstream.connection import connect
+from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
+from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from tests.support.git_hosts import a_repository
 from tests.support.running_hub import RunningHub
-from tests.ui.visitor import Visitor
+from tests.ui.visitor import Visitor, in_thread, rested
 
 
 def test_the_form_says_what_the_hub_would_take_it_as(hub: RunningHub, visitor: Visitor, tmp_path: Path) -> None:
@@ -37,8 +43,59 @@ def test_the_form_says_what_the_hub_would_take_it_as(hub: RunningHub, visitor: V
     visitor.picture("submit-refused")
     assert visitor.findings() == []
     page.get_by_label("Time", exact=True).fill("")
+    page.get_by_label("Network").fill("api.example.com, https://example.com/x")
+    expect(page.get_by_role("alert")).to_contain_text("Name the host without scheme and path")
+    page.get_by_label("Network").fill("api.example.com, db.example.com:8443")
     expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator(".submit-aside pre").first).to_contain_text('"db.example.com:8443"')
+    expect(page.locator(".submit-aside pre").last).to_contain_text("--network 'api.example.com'")
     assert hub.get("/goals")["items"] == before, "looking submits nothing"
+
+
+async def _held_elsewhere(hub: RunningHub, run: RunId) -> None:
+    """A worker of another machine says that it lives and holds an attempt, in which it runs a command."""
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    try:
+        began = ToolIntent(turn=1, tool_use_id="c", name="bash", input={"command": "make everything"})
+        await JetStreamRunLog(nc).append(run, began, expected=0)
+        held = f"{run.goal_id}.{run.task_id}.{run.attempt}"
+        elsewhere = WorkerStatus(worker="Far-1", instance="far", types=("coding",), slots=1, holding=(held,))
+        await NatsFleet(nc).publish(elsewhere)
+    finally:
+        await nc.close()
+
+
+def test_the_fleet_says_what_each_worker_does_now_and_what_the_last_hour_has_brought(
+    hub: RunningHub, visitor: Visitor
+) -> None:
+    goal_id = hub.submit({"goal": "Held elsewhere"})
+    rested(hub, goal_id, "awaiting_human")
+    [task] = hub.get(f"/goals/{goal_id}/tasks")["items"]
+    page = visitor.open("/fleet")
+    row = page.locator("[data-worker='Far-1']")
+
+    def seen() -> bool:
+        in_thread(_held_elsewhere(hub, RunId(goal_id, task["task_id"], 9)))
+        with suppress(Late):
+            row.wait_for(timeout=5_000)
+        return row.count() > 0
+
+    assert any(seen() for _ in range(20)), "who says every few seconds that he lives is shown"
+    expect(row).to_contain_text(task["title"])
+    expect(row).to_contain_text("Held elsewhere")
+    expect(row).to_contain_text("bash make everything")
+    expect(row).to_contain_text("Working")
+    planner = page.locator("[data-type='planner'] td")
+    expect(planner.nth(8)).to_have_text("0")
+    ended = next(one for one in hub.get("/fleet/lately")["queues"] if one["agent_type"] == "planner")["ended"]
+    assert ended >= 1
+    expect(planner.nth(9)).to_have_text(str(ended))
+    model = page.get_by_role("complementary", name="Model and hub")
+    expect(model.get_by_text("rehearsal", exact=True)).to_be_visible()
+    expect(model.get_by_text("within the hour")).to_be_visible()
+    visitor.picture("fleet-working")
+    assert visitor.findings() == []
+    hub.post(f"/goals/{goal_id}/cancel", {})
 
 
 def test_a_queue_is_held_back_and_let_go_after_a_question(hub: RunningHub, visitor: Visitor) -> None:

@@ -72,6 +72,24 @@ def test_every_page_can_be_used_by_everybody_and_says_nothing_in_the_console(
     assert complaints == []
 
 
+def test_a_phone_leads_to_every_area(browser: Browser, furnished: RunningHub, tmp_path: Path) -> None:
+    with Visitor(browser, furnished.url, tmp_path, scheme="dark", width=390) as visitor:
+        page = visitor.open("/")
+        visitor.settle()
+        page.get_by_role("button", name="More").click()
+        sheet = page.get_by_role("dialog", name="More")
+        expect(sheet.get_by_role("link", name="Dead letters")).to_be_visible()
+        visitor.picture("more")
+        assert visitor.findings() == []
+        sheet.get_by_role("link", name="Analytics").click()
+        page.wait_for_url("**/analytics")
+        expect(sheet).to_have_count(0)
+        page.get_by_role("link", name="Goals").last.click()
+        page.get_by_role("link", name="New goal").click()
+        expect(page.get_by_label("Goal", exact=True)).to_be_focused()
+        assert visitor.complaints == []
+
+
 def test_words_of_others_are_shown_as_words(furnished: RunningHub, visitor: Visitor) -> None:
     page = visitor.open("/")
     expect(page.get_by_text("<img src=x onerror=alert(1)>").first).to_be_visible()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.support.running_hub import RunningHub
-from tests.ui.visitor import Visitor, rested
+from tests.ui.visitor import Visitor, once, rested
 
 
 def ready_goal(hub: RunningHub) -> str:
@@ -97,3 +97,29 @@ def test_a_goal_goes_on_from_an_event_as_another_one(furnished: RunningHub, visi
     page = visitor.open(f"/goals/{forked}")
     page.get_by_role("link", name=f"{goal_id} at #{at_seq}").click()
     as_of(page, at_seq)
+
+
+def test_a_fork_has_another_plan_for_what_had_not_ended(furnished: RunningHub, visitor: Visitor) -> None:
+    goal_id = ready_goal(furnished)
+    at_seq = sequence_of(furnished, goal_id, "task.completed", 5)
+    page = visitor.open(f"/goals/{goal_id}?tab=replay&at={at_seq}")
+    as_of(page, at_seq)
+    page.get_by_role("button", name="Fork from here").click()
+    form = page.get_by_role("dialog", name=f"Fork from #{at_seq}")
+    form.get_by_label("Another plan for what had not ended").check()
+    rows = form.locator("[data-key]")
+    expect(rows.first).to_be_visible()
+    left = rows.count()
+    assert left > 1
+    expect(form).to_contain_text("had ended and stay as they are")
+    form.get_by_label("Title of task 1", exact=True).fill("Do it in another way")
+    form.get_by_role("button", name=f"Remove task {left}", exact=False).click()
+    expect(rows).to_have_count(left - 1)
+    visitor.picture("replay-fork-plan")
+    assert visitor.findings() == []
+    form.get_by_role("button", name="Fork", exact=True).click()
+    page.wait_for_url(lambda url: "/goals/g-" in url and goal_id not in url)
+    forked = page.url.split("/goals/")[1].split("?", maxsplit=1)[0]
+    titles = once(lambda: [task["title"] for task in furnished.get(f"/goals/{forked}/tasks")["items"]], "a plan")
+    assert "Do it in another way" in titles
+    furnished.post(f"/goals/{forked}/cancel", {})

@@ -39,18 +39,18 @@ T = TypeVar("T")
 
 def once(condition: Callable[[], T], what: str) -> T:
     """What `condition` answers as soon as that is true: for what the read models know a moment after the page."""
-    return _waited(until(condition, WITHIN_MS / 1_000, what))
+    return in_thread(until(condition, WITHIN_MS / 1_000, what))
 
 
-def _waited(answer: Coroutine[None, None, T]) -> T:
-    """Its result; in a thread, because playwright has the loop of this one."""
+def in_thread(answer: Coroutine[None, None, T]) -> T:
+    """The result of `answer`; in a thread, because playwright has the loop of this one."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(asyncio.run, answer).result()
 
 
 def rested(hub: RunningHub, goal_id: str, *statuses: str) -> None:
     """Wait until a goal is in one of these states."""
-    _waited(hub.wait_for(goal_id, *statuses, deadline_s=RESTED_S))
+    in_thread(hub.wait_for(goal_id, *statuses, deadline_s=RESTED_S))
 
 
 class Visitor:

@@ -40,6 +40,7 @@ from agenthub_gateway.api import (
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
+from agenthub_gateway.api.fleet import lately, workers
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.history import forks, replay, runs, traces
 from agenthub_gateway.api.hooks import issues, schedules
@@ -128,6 +129,8 @@ def create_app(
             *replay.HANDLERS,
             *forks.HANDLERS,
             *system.HANDLERS,
+            *workers.HANDLERS,
+            *lately.HANDLERS,
             *operations.HANDLERS,
             *calls.HANDLERS,
             *issues.HANDLERS,

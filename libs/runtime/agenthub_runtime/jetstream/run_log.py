@@ -53,6 +53,11 @@ class JetStreamRunLog:
             for raw in await self._stream.read(run.step_filter)
         ]
 
+    async def newest(self, run: RunId) -> RecordedStep | None:
+        """The last step of the attempt. Raises `StoreUnavailable`."""
+        raw = await self._stream.last(run.step_filter)
+        return RecordedStep(raw.seq, decode_step(raw.data), raw.at) if raw else None
+
     async def output(self, run: RunId, *, after: int = 0) -> list[OutputPiece]:
         """What the attempt has given out behind the sequence `after`, of the last day.
 

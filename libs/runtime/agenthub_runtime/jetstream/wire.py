@@ -81,6 +81,7 @@ class _StoredMessage(msgspec.Struct, frozen=True):
     seq: int
     data: str = ""
     hdrs: str = ""
+    time: str = ""
 
 
 class MessageAnswer(msgspec.Struct, frozen=True):
@@ -168,7 +169,8 @@ def raw_from_stored(stored: _StoredMessage) -> RawMessage:
     except binascii.Error as error:
         raise StoreUnavailable(f"The server's answer for message {stored.seq} is damaged: {error}") from error
     pairs = (line.partition(":") for line in lines if line)
-    return RawMessage(stored.seq, stored.subject, data, kept({key: value.strip() for key, _, value in pairs}))
+    headers = kept({key: value.strip() for key, _, value in pairs})
+    return RawMessage(stored.seq, stored.subject, data, headers, stored.time)
 
 
 def position_of(reply: str) -> StreamPosition:

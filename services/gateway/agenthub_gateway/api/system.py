@@ -15,7 +15,6 @@ from agenthub_gateway.errors import NotFound
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import PROBLEMS, Kind
 from agenthub_gateway.queues import QueueView
-from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.operations.holding import read_holds
 from agenthub_runtime.readmodels import Position, missing_views, position
 from agenthub_runtime.telemetry.metrics import CONTENT_TYPE
@@ -54,34 +53,6 @@ class QueueList(msgspec.Struct, frozen=True):
     """Every work lane."""
 
     items: list[QueueView]
-
-
-class HeldTask(msgspec.Struct, frozen=True):
-    """A task in the hands of a worker."""
-
-    goal_id: str
-    task_id: str
-
-
-class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker that has lately said that it lives.
-
-    `types`: the queues that it serves; `slots`: how many tasks it takes at once; `holding`: those that it has.
-    While it is `draining` it takes nothing new.
-    """
-
-    worker: str
-    instance: str
-    types: tuple[str, ...]
-    slots: int
-    holding: tuple[HeldTask, ...]
-    draining: bool = False
-
-
-class WorkerList(msgspec.Struct, frozen=True):
-    """The living workers."""
-
-    items: list[WorkerView]
 
 
 class ModelView(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,12 +125,6 @@ async def queues(ports: PortsParam) -> QueueList:
     return QueueList(await ports.queues())
 
 
-@get("/api/v1/workers", tags=["System"], summary="Who works")
-async def workers(ports: PortsParam) -> WorkerList:
-    """Every worker that has said within 15 s that it lives, and what it holds."""
-    return WorkerList([_worker(status) for status in await ports.workers()])
-
-
 @get("/api/v1/model", tags=["System"], summary="Which model the agents ask")
 async def model(ports: PortsParam, probe: FromQuery[bool] = False) -> ModelView:
     """With `probe` a worker makes one cheap call, at most once a minute, and says what came of it."""
@@ -189,18 +154,6 @@ async def problem_kind(slug: FromPath[str]) -> ProblemKind:
     if slug not in PROBLEMS:
         raise NotFound(f"There is no kind of problem `{slug[:60]}`")
     return _kind(slug, PROBLEMS[slug])
-
-
-def _worker(status: WorkerStatus) -> WorkerView:
-    held = (HeldTask(*attempt.split(".")[:2]) for attempt in status.holding if "." in attempt)
-    return WorkerView(
-        worker=status.worker,
-        instance=status.instance,
-        types=status.types,
-        slots=status.slots,
-        holding=tuple(held),
-        draining=status.draining,
-    )
 
 
 def _kind(slug: str, kind: Kind) -> ProblemKind:
@@ -266,4 +219,4 @@ async def _orchestrator(ports: GatewayPorts) -> Check:
     return Check(ok=False, detail="No orchestrator has said lately that it runs: goals stand still")
 
 
-HANDLERS: list[Any] = [live, ready, queues, workers, model, metrics, problem_kinds, problem_kind]
+HANDLERS: list[Any] = [live, ready, queues, model, metrics, problem_kinds, problem_kind]

@@ -54,13 +54,13 @@ def tool_frame(message: RawMessage, secrets: KnownSecrets) -> Frame | None:
         call=step.tool_use_id,
         tool=step.name,
         state="began" if began else "ended",
-        given=_given(step.input, secrets) if isinstance(step, ToolIntent) else "",
+        given=given_in_short(step.input, secrets) if isinstance(step, ToolIntent) else "",
         is_error=isinstance(step, ToolReceipt) and step.is_error,
     )
     return Frame(TOOL, view.goal_id, None, msgspec.json.encode(view))
 
 
-def _given(arguments: Mapping[str, Any], secrets: KnownSecrets) -> str:
+def given_in_short(arguments: Mapping[str, Any], secrets: KnownSecrets) -> str:
     """The arguments of one line; of longer ones alone, the first line. Masked before anything is cut off: half a
     secret is none that could be found."""
     texts = [redact_text(as_shown(str(value)), secrets).strip() for value in arguments.values()]

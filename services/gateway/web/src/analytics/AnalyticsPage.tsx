@@ -11,8 +11,19 @@ import { Icon } from "../ui/icons";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
 import { BarChart } from "./BarChart";
-import { byDay, csvOf, estimateError, finished, firstPass, median, sum } from "./figures";
-import { TimeChart } from "./TimeChart";
+import {
+  byDay,
+  csvOf,
+  type Days,
+  estimateError,
+  finished,
+  firstPass,
+  median,
+  quantile,
+  sum,
+  waited,
+} from "./figures";
+import { type Series, TimeChart } from "./TimeChart";
 import "../styles/analytics.css";
 
 const route = getRouteApi("/analytics");
@@ -24,77 +35,147 @@ const SPANS = [
 const SHOWN = 8;
 const whole = (value: number): string => String(Math.round(value * 100) / 100);
 
-function Figure({ value, what }: { value: string; what: string }) {
+function Figure({ name, value, note }: { name: string; value: string; note: string }) {
   return (
     <div className="figure-box">
+      <span className="ink-3 small">{name}</span>
       <b className="question figures">{value}</b>
-      <span className="ink-2">{what}</span>
+      <span className="ink-3 small one-line" title={note} dir="auto">
+        {note}
+      </span>
     </div>
   );
 }
 
-function Figures({ found }: { found: Analytics }) {
+const percent = (share: number | null): string => (share === null ? "–" : `${Math.round(share * 100)}%`);
+
+function LeadFigures({ found }: { found: Analytics }) {
   const done = finished(found);
-  const lead = median(done.map((goal) => goal.lead_s ?? 0));
-  const first = firstPass(found);
-  const error = estimateError(found);
-  const rounds = median(done.filter((goal) => goal.rounds).map((goal) => goal.rounds));
-  const unpriced = sum(found.goals, (goal) => goal.unpriced_calls);
+  const leads = done.map((goal) => goal.lead_s ?? 0);
+  const lead = median(leads);
+  const gates = found.gates.map(
+    (gate) =>
+      `${gateTitle(gate.gate).toLowerCase()} ${percent(gate.goals ? gate.passed_first / gate.goals : null)}`,
+  );
   return (
-    <section className="figure-boxes" aria-label="In figures">
-      <Figure value={lead === null ? "–" : duration(lead)} what="lead time, median" />
-      <Figure value={first === null ? "–" : `${Math.round(first * 100)}%`} what="gates passed at first" />
-      <Figure value={rounds === null ? "–" : whole(rounds)} what="test rounds until done" />
+    <>
       <Figure
-        value={unpriced ? "unknown" : dollars(sum(found.goals, (goal) => goal.cost_usd))}
-        what={unpriced ? `cost, ${some(unpriced, "call")} without price` : "spent"}
+        name="Lead time, median"
+        value={lead === null ? "–" : duration(lead)}
+        note={lead === null ? "no goal has ended yet" : `p90 ${duration(quantile(leads, 0.9) ?? 0)}`}
       />
+      <Figure name="Waiting for people" value={percent(waited(found))} note="of lead time" />
       <Figure
-        value={String(found.goals.filter((goal) => goal.status === "completed").length)}
-        what={`completed of ${found.goals.length}`}
+        name="Gates passed first time"
+        value={percent(firstPass(found))}
+        note={gates.join(", ") || "no gate has judged yet"}
       />
-      <Figure value={error === null ? "–" : `× ${whole(error)}`} what="of the plan's estimate" />
-    </section>
+    </>
   );
 }
 
+function CostFigures({ found }: { found: Analytics }) {
+  const done = finished(found);
+  const error = estimateError(found);
+  const tried = done.filter((goal) => goal.rounds);
+  const worst = tried.toSorted((a, b) => b.rounds - a.rounds)[0];
+  const rounds = median(tried.map((goal) => goal.rounds));
+  const unpriced = sum(found.goals, (goal) => goal.unpriced_calls);
+  const spent = dollars(sum(found.goals, (goal) => goal.cost_usd));
+  const late = done.filter((goal) => goal.estimated_s > 0 && (goal.lead_s ?? 0) > goal.estimated_s).length;
+  return (
+    <>
+      <Figure
+        name="Rounds until green"
+        value={rounds === null ? "–" : whole(rounds)}
+        note={worst ? `worst ${worst.rounds}, ${worst.goal}` : "no tests gate yet"}
+      />
+      <Figure
+        name="Cost per finished goal"
+        value={unpriced ? "unknown" : dollars(done.length ? sum(done, (goal) => goal.cost_usd) / done.length : 0)}
+        note={unpriced ? `${some(unpriced, "call")} without price` : `${spent} in all`}
+      />
+      <Figure
+        name="Time against the plan"
+        value={error === null ? "–" : `× ${whole(error)}`}
+        note={error === null ? "no planned goal is completed" : `late in ${late} of ${done.length}`}
+      />
+    </>
+  );
+}
+
+function DayCharts({ found }: { found: Analytics }) {
+  const all = useMemo(() => chartsOf(byDay(found)), [found]);
+  return all.map((chart) => (
+    <section key={chart.name}>
+      <h2>
+        {chart.name} <span className="ink-3 plain">{chart.note}</span>
+      </h2>
+      <TimeChart kind={chart.kind} days={chart.days} series={chart.series} format={chart.format} />
+    </section>
+  ));
+}
+
+interface DayChart {
+  name: string;
+  note: string;
+  kind: "bars" | "lines";
+  days: readonly number[];
+  series: readonly Series[];
+  format: (value: number) => string;
+}
+
+function chartsOf(by: Days): DayChart[] {
+  const bars = { kind: "bars" as const, days: by.days };
+  return [
+    {
+      name: "Lead time",
+      note: "from submission until ready, by day",
+      kind: "lines",
+      days: by.days,
+      format: duration,
+      series: [
+        { label: "median", values: by.leadMedian, tone: "run" },
+        { label: "p90", values: by.leadP90, tone: "ink" },
+      ],
+    },
+    {
+      ...bars,
+      name: "Working against waiting for people",
+      note: "all goals, by day",
+      format: duration,
+      series: [
+        { label: "agents work", values: by.working, tone: "run" },
+        { label: "waits for you", values: by.waiting, tone: "ask" },
+      ],
+    },
+    {
+      ...bars,
+      name: "Completed",
+      note: "goals a day",
+      format: whole,
+      series: [{ label: "completed goals", values: by.completed, tone: "ok" }],
+    },
+    {
+      ...bars,
+      name: "Tokens",
+      note: "by day of submission",
+      format: tokens,
+      series: [
+        { label: "input", values: by.input, tone: "run" },
+        { label: "output", values: by.output, tone: "ink" },
+      ],
+    },
+  ];
+}
+
 function Charts({ found }: { found: Analytics }) {
-  const days = useMemo(() => byDay(found), [found]);
-  const longest = finished(found)
-    .toSorted((a, b) => (b.lead_s ?? 0) - (a.lead_s ?? 0))
-    .slice(0, SHOWN);
   const costly = found.goals
     .toSorted((a, b) => b.cost_usd - a.cost_usd || b.input_tokens - a.input_tokens)
     .slice(0, SHOWN);
   return (
     <div className="charts">
-      <section>
-        <h2>Completed by day</h2>
-        <TimeChart label="Completed goals" days={days.days} values={days.completed} format={whole} />
-      </section>
-      <section>
-        <h2>Cost by day of submission</h2>
-        <TimeChart label="Cost" days={days.days} values={days.cost} format={dollars} />
-      </section>
-      <section>
-        <h2>Working and waiting for people</h2>
-        <p className="small ink-3 chart-key">
-          <i className="i-run" />
-          agents at work <i className="i-ask" />
-          waiting for a person
-        </p>
-        <BarChart
-          none="No goal has come to an end yet."
-          rows={longest.map((goal) => ({
-            name: goal.goal,
-            parts: [
-              { value: goal.working_s, tone: "run" },
-              { value: goal.waiting_s, tone: "ask" },
-            ],
-            words: `${duration(goal.working_s)}, ${duration(goal.waiting_s)}`,
-          }))}
-        />
-      </section>
+      <DayCharts found={found} />
       <section>
         <h2>Gates</h2>
         <p className="small ink-3 chart-key">
@@ -151,6 +232,8 @@ function Charts({ found }: { found: Analytics }) {
                 <th>Goal</th>
                 <th>State</th>
                 <th>Lead time</th>
+                <th>Work</th>
+                <th>Waiting</th>
                 <th>Estimate</th>
                 <th>Rounds</th>
                 <th>Questions</th>
@@ -168,6 +251,8 @@ function Charts({ found }: { found: Analytics }) {
                   </td>
                   <td>{goal.status}</td>
                   <td>{goal.lead_s === null ? "–" : duration(goal.lead_s)}</td>
+                  <td>{duration(goal.working_s)}</td>
+                  <td>{duration(goal.waiting_s)}</td>
                   <td>{goal.estimated_s ? duration(goal.estimated_s) : "–"}</td>
                   <td>{goal.rounds}</td>
                   <td>{goal.questions}</td>
@@ -233,7 +318,10 @@ export function AnalyticsPage() {
         {found.data &&
           (found.data.goals.length ? (
             <>
-              <Figures found={found.data} />
+              <section className="figure-boxes" aria-label="In figures">
+                <LeadFigures found={found.data} />
+                <CostFigures found={found.data} />
+              </section>
               <Charts found={found.data} />
             </>
           ) : (

@@ -28,8 +28,32 @@ export function estimateError(found: Analytics): number | null {
   );
 }
 
-/** Goals completed by day, as seconds since 1970 and counts, without a gap. */
-export function byDay(found: Analytics): { days: number[]; completed: number[]; cost: number[] } {
+/** The value below which a share of all lie; null without any. */
+export function quantile(values: readonly number[], share: number): number | null {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? null;
+}
+
+/** How much of their lead time goals have waited for people; null before one has ended. */
+export function waited(found: Analytics): number | null {
+  const lead = sum(finished(found), (goal) => goal.lead_s ?? 0);
+  return lead ? Math.min(1, sum(finished(found), (goal) => goal.waiting_s) / lead) : null;
+}
+
+/** What goals brought by day, without a gap; days as seconds since 1970. */
+export interface Days {
+  days: number[];
+  completed: number[];
+  cost: number[];
+  working: number[];
+  waiting: number[];
+  input: number[];
+  output: number[];
+  leadMedian: (number | null)[];
+  leadP90: (number | null)[];
+}
+
+export function byDay(found: Analytics): Days {
   const dayOf = (at: string) => Math.floor(Date.parse(at) / 86_400_000);
   const ended = found.goals.filter((goal) => goal.ended_at && goal.status === "completed");
   const first = Math.min(...found.goals.map((goal) => dayOf(goal.accepted_at)));
@@ -39,15 +63,27 @@ export function byDay(found: Analytics): { days: number[]; completed: number[]; 
     ...found.goals.map((goal) => dayOf(goal.accepted_at)),
   );
   const days = Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  const begun = (pick: (goal: GoalFigures) => number) =>
+    days.map((day) =>
+      sum(
+        found.goals.filter((goal) => dayOf(goal.accepted_at) === day),
+        pick,
+      ),
+    );
+  const leads = (day: number) =>
+    finished(found)
+      .filter((goal) => dayOf(goal.accepted_at) === day)
+      .map((goal) => goal.lead_s ?? 0);
   return {
     days: days.map((day) => day * 86_400),
     completed: days.map((day) => ended.filter((goal) => dayOf(goal.ended_at ?? "") === day).length),
-    cost: days.map((day) =>
-      sum(
-        found.goals.filter((goal) => dayOf(goal.accepted_at) === day),
-        (goal) => goal.cost_usd,
-      ),
-    ),
+    cost: begun((goal) => goal.cost_usd),
+    working: begun((goal) => goal.working_s),
+    waiting: begun((goal) => goal.waiting_s),
+    input: begun((goal) => goal.input_tokens),
+    output: begun((goal) => goal.output_tokens),
+    leadMedian: days.map((day) => median(leads(day))),
+    leadP90: days.map((day) => quantile(leads(day), 0.9)),
   };
 }
 

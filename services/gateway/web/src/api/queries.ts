@@ -15,6 +15,7 @@ import type {
   Graph,
   Holds,
   Knowledge,
+  Lately,
   Model,
   Output,
   PositionsDiff,
@@ -276,6 +277,22 @@ export const workers = () =>
     queryKey: ["queues", "workers"],
     queryFn: async ({ signal }) => (await read<{ items: Worker[] }>("/workers", signal)).items,
     refetchInterval: 5_000,
+  });
+
+/** What the last hour has brought changes slowly, and is counted over all of it. */
+export const lately = () =>
+  queryOptions({
+    queryKey: ["lately"],
+    queryFn: ({ signal }) => read<Lately>("/fleet/lately", signal),
+    refetchInterval: 15_000,
+  });
+
+/** A task keeps the title that it had first. */
+export const taskTitle = (id: string, taskId: string) =>
+  queryOptions({
+    queryKey: ["title", id, taskId],
+    queryFn: async ({ signal }) => (await read<TaskDetail>(`/goals/${id}/tasks/${taskId}`, signal)).task.title,
+    staleTime: Number.POSITIVE_INFINITY,
   });
 
 export const analytics = (days: number) =>

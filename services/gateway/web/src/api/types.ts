@@ -6,6 +6,7 @@ export type Goal = Schemas["GoalView"];
 export type GoalPage = Schemas["GoalPage"];
 export type Task = Schemas["TaskRow"];
 export type TaskDetail = Schemas["TaskDetail"];
+export type Lately = Schemas["Lately"];
 export type Attempt = Schemas["AttemptRow"];
 export type Graph = Schemas["Graph"];
 export type Gate = Schemas["GateRow"];

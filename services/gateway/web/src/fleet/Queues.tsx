@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { holds, queues, services, workers } from "../api/queries";
+import { holds, lately, queues, services, workers } from "../api/queries";
 import type { Queue } from "../api/types";
 import { count } from "../format/numbers";
 import { duration } from "../format/time";
@@ -66,6 +66,7 @@ function Row({ type, lanes, scalable }: { type: string; lanes: Queue[]; scalable
   const held = useQuery(holds()).data;
   const own = held?.paused.find((hold) => hold.agent_type === type);
   const paused = lanes[0]?.paused;
+  const recent = useQuery(lately()).data?.queues.find((queue) => queue.agent_type === type);
   return (
     <tr data-type={type}>
       <td className="name">
@@ -77,6 +78,8 @@ function Row({ type, lanes, scalable }: { type: string; lanes: Queue[]; scalable
         <Lane key={name} queue={lanes.find((lane) => lane.lane === name)} />
       ))}
       <Oldest lanes={lanes} />
+      <td className={`figures ${recent?.redelivered ? "" : "ink-3"}`}>{count(recent?.redelivered ?? 0)}</td>
+      <td className={`figures ${recent?.ended ? "" : "ink-3"}`}>{count(recent?.ended ?? 0)}</td>
       <td className="ink-3">
         <code>evt.*.*.task.enqueued.{type}.*</code>
       </td>
@@ -114,6 +117,8 @@ export function Queues() {
               <th key={lane}>{LANE_NAMES[lane]}</th>
             ))}
             <th>Oldest</th>
+            <th title="Attempts whose order was given out more than once, within the hour">Redelivered, 1 h</th>
+            <th title="Attempts that ended within the hour">Per hour</th>
             <th>Subject</th>
             <th>
               <span className="unseen">Hold back</span>

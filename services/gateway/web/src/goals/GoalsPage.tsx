@@ -7,6 +7,7 @@ import { useNow } from "../format/useNow";
 import { useKeys } from "../keyboard/keys";
 import { moveFocus } from "../keyboard/moveFocus";
 import { TopBar } from "../shell/TopBar";
+import { Icon } from "../ui/icons";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
 import { useStored } from "../ui/useStored";
@@ -104,7 +105,14 @@ export function GoalsPage() {
   const shown = inOrder(all.data.filter((goal) => takes(goal, view, q)));
   return (
     <>
-      <TopBar path={[{ name: "Goals" }]} />
+      <TopBar
+        path={[{ name: "Goals" }]}
+        action={
+          <Link to="/new" className="button primary icon-only only-phone" aria-label="New goal">
+            <Icon name="plus" />
+          </Link>
+        }
+      />
       <main id="main" tabIndex={-1}>
         <Digest goals={all.data} since={since} now={now} markSeen={() => setSince(Date.now())} />
         <Filters goals={all.data} view={view} words={q} field={field} />

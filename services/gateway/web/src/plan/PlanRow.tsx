@@ -58,7 +58,9 @@ export function PlanRow({ draft, number, drafts, chosen, choose, put, remove }: 
             placeholder="–"
             onChange={(event) => setAfter(event.target.value)}
             onBlur={() => {
-              if (after !== null) change({ depends_on: keysOf(after, drafts) });
+              // What stands in another list, as tasks that have ended do, cannot be typed and stays.
+              const elsewhere = task.depends_on.filter((key) => !drafts.some((other) => other.task.key === key));
+              if (after !== null) change({ depends_on: [...elsewhere, ...keysOf(after, drafts)] });
               setAfter(null);
             }}
           />

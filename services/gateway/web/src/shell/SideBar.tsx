@@ -17,7 +17,7 @@ export interface Needs {
   verdicts: number;
 }
 
-interface Item {
+export interface Item {
   to: string;
   name: string;
   icon: IconName;
@@ -36,7 +36,8 @@ export function areas(needs: Needs, dead: number): Item[] {
   ];
 }
 
-function LogChip({ wide }: { wide: boolean }) {
+/** How the page stands to the log. */
+export function LogChip({ wide }: { wide: boolean }) {
   const { status, position } = useFeed();
   const words = status === "stale" ? "Stale" : status === "live" ? "Live" : "Connecting";
   return (
@@ -67,7 +68,7 @@ function Recent() {
 }
 
 /** Whose key this browser goes by; nothing where the hub asks for none. */
-function SignedIn({ wide }: { wide: boolean }) {
+export function SignedIn({ wide }: { wide: boolean }) {
   const who = whoAsks();
   if (who?.way !== "session") return null;
   return (

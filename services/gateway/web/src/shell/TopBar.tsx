@@ -4,14 +4,22 @@ import { Key } from "../keyboard/Key";
 import { MOD } from "../keyboard/keys";
 import { Icon } from "../ui/icons";
 import { NotificationCentre } from "./NotificationCentre";
+import { useFeed } from "./useFeed";
 
 interface Crumb {
   name: string;
   to?: string;
 }
 
-/** Path, jump field, notifications. The last part of the path is the page; `aside` stands beside it. */
-export function TopBar({ path, aside }: { path: Crumb[]; aside?: ReactNode }) {
+interface Props {
+  path: Crumb[];
+  aside?: ReactNode;
+  action?: ReactNode;
+}
+
+/** Path, jump field, notifications. The last part of the path is the page; `aside` stands beside it, `action` last. */
+export function TopBar({ path, aside, action }: Props) {
+  const { status } = useFeed();
   const openPalette = () => window.dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
   return (
     <div className="top">
@@ -35,12 +43,17 @@ export function TopBar({ path, aside }: { path: Crumb[]; aside?: ReactNode }) {
         {aside}
       </nav>
       <span className="grow" />
+      <span className={`only-phone live-word ${status}`}>
+        <i className="dot" aria-hidden="true" />
+        {status === "stale" ? "Stale" : status === "live" ? "Live" : "Connecting"}
+      </span>
       <button type="button" className="jump" onClick={openPalette} aria-keyshortcuts="Control+K Meta+K">
         <Icon name="search" />
         <span className="grow">Search or jump to</span>
         <Key name={`${MOD}K`} />
       </button>
       <NotificationCentre />
+      {action}
     </div>
   );
 }

@@ -205,6 +205,23 @@ export function SubmitPage() {
                   />
                 )}
               </Field>
+              <Field
+                name="network"
+                label="Network"
+                error={wrong("constraints.network")}
+                hint="Hosts that agents and tests may reach, by name or name:port; empty: none but package sources"
+              >
+                {(id) => (
+                  <input
+                    id={id}
+                    className="code"
+                    value={draft.network}
+                    maxLength={2000}
+                    placeholder="api.example.com db.example.com:8443"
+                    onChange={(event) => put({ network: event.target.value })}
+                  />
+                )}
+              </Field>
               <div className="field-row four">
                 <Field name="time" label="Time" error={wrong("constraints.max_time")} hint="empty: 7 days">
                   {(id) => (

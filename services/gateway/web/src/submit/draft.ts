@@ -7,6 +7,7 @@ export interface Draft {
   repository: string;
   test_command: string;
   setup: string;
+  network: string;
   max_time: string;
   max_cost: string;
   max_calls: string;
@@ -22,6 +23,7 @@ export const EMPTY: Draft = {
   repository: "",
   test_command: "",
   setup: "",
+  network: "",
   max_time: "24 hours",
   max_cost: "",
   max_calls: "",
@@ -34,6 +36,9 @@ export const EMPTY: Draft = {
 /** Commands, one on each line. */
 const linesOf = (text: string): string[] => text.split("\n").flatMap((line) => line.trim() || []);
 
+/** Hosts, however they are kept apart. */
+const hostsOf = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean);
+
 /** The body of `POST /api/v1/goals`; what says nothing of its own is left out. */
 export function bodyOf(draft: Draft): Partial<Submit> {
   const money = draft.max_cost.replace(/[$\s]/g, "");
@@ -44,6 +49,7 @@ export function bodyOf(draft: Draft): Partial<Submit> {
       ...(draft.max_time.trim() ? { max_time: draft.max_time.trim() } : {}),
       ...(money ? { max_cost_usd: Number(money) } : {}),
       ...(draft.max_calls ? { max_llm_calls: Number(draft.max_calls) } : {}),
+      ...(hostsOf(draft.network).length ? { network: hostsOf(draft.network) } : {}),
       must_pass_tests: draft.must_pass_tests,
       require_security_audit: draft.require_security_audit,
     },
@@ -73,6 +79,7 @@ export function commandOf(draft: Draft): string {
     draft.repository.trim() && `--repository ${quoted(draft.repository.trim())}`,
     draft.test_command.trim() && `--test-command ${quoted(draft.test_command.trim())}`,
     ...linesOf(draft.setup).map((line) => `--setup ${quoted(line)}`),
+    ...hostsOf(draft.network).map((host) => `--network ${quoted(host)}`),
     draft.autonomy !== "full" && `--autonomy ${draft.autonomy}`,
   ].filter(Boolean);
   return parts.join(" \\\n ");

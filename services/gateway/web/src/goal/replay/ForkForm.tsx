@@ -1,11 +1,20 @@
 import { useNavigate } from "@tanstack/react-router";
-import { useId, useRef, useState } from "react";
+import { useCallback, useId, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import type { Fork } from "../../api/types";
+import { changed, type Draft } from "../../plan/edits";
 import { Icon } from "../../ui/icons";
 import { useCommand } from "../../ui/useCommand";
+import { ForkPlan } from "./ForkPlan";
 
 const MODEL = "[!-~]*";
+
+/** What is to be done in the fork; `before` is what would have been done. */
+interface Plan {
+  seq: number;
+  before: readonly Draft[];
+  drafts: readonly Draft[];
+}
 
 /** A button that opens a form; only the form starts anything, and what is left empty stays as it was. */
 export function ForkForm({ goalId, seq, className = "" }: { goalId: string; seq: number; className?: string }) {
@@ -16,9 +25,19 @@ export function ForkForm({ goalId, seq, className = "" }: { goalId: string; seq:
   const [prompt, setPrompt] = useState("");
   const [money, setMoney] = useState("");
   const [calls, setCalls] = useState("");
+  const [planned, setPlanned] = useState(false);
+  const [plan, setPlan] = useState<Plan | null>(null);
   const id = useId();
+  const own = planned && plan && changed(plan.drafts, plan.before) > 0 ? plan.drafts : null;
+  // A form that was opened at another event begins with the plan of that one.
+  const drafts = plan?.seq === seq ? plan.drafts : null;
+  const put = useCallback(
+    (next: Draft[]) => setPlan((old) => ({ seq, before: old?.seq === seq ? old.before : next, drafts: next })),
+    [seq],
+  );
   const body: Fork = {
     at_seq: seq,
+    ...(own && { plan: own.map((draft) => draft.task) }),
     model,
     prompt,
     max_cost_usd: money ? Number(money) : null,
@@ -40,7 +59,12 @@ export function ForkForm({ goalId, seq, className = "" }: { goalId: string; seq:
         Fork from here
       </button>
       {createPortal(
-        <dialog ref={dialog} className="confirm" aria-labelledby={`${id}-title`} aria-describedby={`${id}-what`}>
+        <dialog
+          ref={dialog}
+          className={planned ? "confirm wide" : "confirm"}
+          aria-labelledby={`${id}-title`}
+          aria-describedby={`${id}-what`}
+        >
           <form
             method="dialog"
             onSubmit={(event) => {
@@ -103,6 +127,11 @@ export function ForkForm({ goalId, seq, className = "" }: { goalId: string; seq:
                 />
               </div>
             </div>
+            <label className="row">
+              <input type="checkbox" checked={planned} onChange={(event) => setPlanned(event.target.checked)} />
+              Another plan for what had not ended
+            </label>
+            {planned && <ForkPlan goalId={goalId} seq={seq} drafts={drafts} put={put} />}
             {command.error && (
               <p role="alert" className="tone-bad tone-text">
                 {command.error.message}

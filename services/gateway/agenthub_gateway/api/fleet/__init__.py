@@ -1,0 +1,1 @@
+"""Who works, at what, and what came of it lately."""
