@@ -50,7 +50,8 @@ async def gateway_of(nats: NatsServer, database_url: str, host: GitHost, **more:
         secrets=(HookSecret(f"{host.name}/ada/service", more.pop("secret", SECRET)),),
         people=frozenset(more.pop("people", ())),
     )
-    access = GitAccess(tokens={host.name: TOKEN}, forges={host.name: f"{kind}:{host.api}"})
+    tokens = more.pop("tokens", {host.name: TOKEN})
+    access = GitAccess(tokens=tokens, forges={host.name: f"{kind}:{host.api}"})
     wanted = settings(nats.authorised_url, database_url, git=access, hooks=hooks, api_keys=(KEY,), **more)
     async with running_gateway(wanted) as running:
         yield running
@@ -208,6 +209,40 @@ async def test_who_is_named_in_the_settings_may_whatever_the_host_says(
     assert f"{host.name}/bea asks for it in these words:\n\n> do it\n" in goal.goal
 
 
+async def test_the_host_has_to_say_that_somebody_may_write(
+    bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
+) -> None:
+    label, reasons = github_issue(host.url()), []
+    async with gateway_of(nats_server, database_url, host) as gateway:
+        for writers, secretive in (({"cy"}, 0), ({"bea"}, 403), ({"bea"}, 404), ({"bea"}, 502)):
+            host.writers, host.secretive = writers, secretive
+            reasons.append((await answered(await to_github(gateway, label)))["reason"])
+        assert await goals(bus) == []
+        host.secretive = 0
+        assert (await answered(await to_github(gateway, label)))["result"] == "began"
+    for reason, says in zip(
+        reasons, ("may not write", "does not tell the token", "may not write", "send it again"), strict=True
+    ):
+        assert says in reason
+
+
+async def test_without_a_token_counts_what_the_delivery_says_of_people(
+    bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
+) -> None:
+    host.private = False
+    async with gateway_of(nats_server, database_url, host, tokens={}) as gateway:
+        told = gitlab_issue(host.url())
+        unsaid = await answered(
+            await gateway.client.post("/api/v1/hooks/gitlab", json=told, headers={"X-Gitlab-Token": SECRET})
+        )
+        began = await answered(await to_github(gateway, github_issue(host.url())))
+    [goal] = await goals(bus)
+    assert (unsaid["result"], "not known to belong" in unsaid["reason"]) == ("ignored", True)
+    assert began["result"] == "began"
+    assert (goal.delivery, goal.notify) == ("none", ())
+    assert host.requests == []
+
+
 async def test_a_comment_is_noted_while_agents_work_and_asks_for_changes_afterwards(
     bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
 ) -> None:
@@ -286,11 +321,10 @@ async def test_no_webhook_is_taken_where_none_is_configured(
     assert [answer.status_code for answer in found] == [404, 404]
 
 
-async def test_gitlab_is_known_by_its_token_and_only_named_people_may(
+async def test_gitlab_is_known_by_its_token_and_says_who_is_a_developer(
     bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
 ) -> None:
-    people = [f"{host.name}/bea"]
-    async with gateway_of(nats_server, database_url, host, kind="gitlab", people=people) as gateway:
+    async with gateway_of(nats_server, database_url, host, kind="gitlab") as gateway:
 
         async def sent(told: Any, token: str = SECRET) -> httpx2.Response:
             return await gateway.client.post(

@@ -67,6 +67,9 @@ class GitHost:
         self.comments: list[dict[str, Any]] = []
         # What the API answers to the next requests that would write, in the place of what it does.
         self.refusals: list[int] = []
+        # Who may write, and the status with which the host answers who asks (0: it tells).
+        self.writers = {"bea"}
+        self.secretive = 0
 
     @property
     def name(self) -> str:
@@ -195,6 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
         if told != TOKEN:
             self._json(401, {"message": "Bad credentials"})
             return
+        if path.endswith(("/permission", "/members/all")):
+            self._people(path, query)
+            return
         if "statuses" in path or path.endswith(("/comments", "/notes")):
             self._said(path, sent)
             return
@@ -211,6 +217,22 @@ class _Handler(BaseHTTPRequestHandler):
         made = {"number": number, "iid": number, "branch": branch, "html_url": url, "web_url": url, **sent}
         self.host.created.append(made)
         self._json(201, made)
+
+    def _people(self, path: str, query: dict[str, list[str]]) -> None:
+        login = path.split("/")[-2] if path.endswith("/permission") else query["query"][0]
+        may = login in self.host.writers
+        if self.host.secretive:
+            self._json(self.host.secretive, {"message": "no"})
+        elif path.endswith("/permission"):
+            self._json(200, {"permission": "write" if may else "read", "role_name": "x"})
+        else:
+            level = 30 if may else 20
+            # GitLab finds by parts of names.
+            found = [
+                {"username": f"{login}-maintainer", "access_level": 40},
+                {"username": login, "access_level": level},
+            ]
+            self._json(200, [{**one, "state": "active"} for one in found])
 
     def _said(self, path: str, sent: dict[str, Any]) -> None:
         """Statuses of commits and comments at issues, the newest first, as both hosts list them."""

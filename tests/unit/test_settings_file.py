@@ -28,6 +28,8 @@ OF_THEIR_OWN = {
     "AGENTHUB_GIT_FORGES": "git.example.org=gitlab",
     "AGENTHUB_GIT_SSH_KEYS": "git.example.org=/keys/id_ed25519",
     "AGENTHUB_GIT_TOKENS": "git.example.org=some-long-token-99",
+    "AGENTHUB_HOOKS": "git.example.org/ada/service=some-long-secret-99",
+    "AGENTHUB_HOOK_PEOPLE": "git.example.org/ada",
     "AGENTHUB_PROVIDER": "local",
     "AGENTHUB_LOG_FORMAT": "json",
     "AGENTHUB_LOG_LEVEL": "debug",

@@ -67,6 +67,7 @@ HOOK_PEOPLE = Setting(
     "list",
     hook_people,
     "",
-    "Who may begin a goal by an issue, as `host/login`, separated by commas. GitHub says itself who belongs to a "
-    "repository; at GitLab, and of bots, only who is named here may.",
+    "Who may begin a goal by an issue whatever the host says of them, as `host/login`, separated by commas. "
+    "Others have to be people who may write to the repository; without a token for the host only GitHub tells who "
+    "belongs to it.",
 )

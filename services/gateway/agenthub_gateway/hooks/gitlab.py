@@ -87,7 +87,7 @@ def _of_issue(told: _IssueEvent) -> Said:
         issue=_issue(told.object_attributes, remote),
         labels=tuple(sorted(new)),
         actor=f"{remote.host}/{told.user.username}",
-        standing="stranger",
+        standing="unsaid",
     )
 
 
@@ -103,7 +103,7 @@ def _of_note(told: _NoteEvent) -> Said:
         text=note.note,
         comment_id=note.id,
         actor=f"{remote.host}/{told.user.username}",
-        standing="stranger",
+        standing="unsaid",
     )
 
 

@@ -21,19 +21,21 @@ _HIDDEN = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """`actor` wants work on an issue. `words` are those of a comment, empty for a label; `request` tells it from
-    every other wish, and is the same when the host says it again."""
+    every other wish, and is the same when the host says it again. `is_named`: the settings name `actor`."""
 
     issue: Issue
     actor: str
     request: str
     words: str = ""
+    standing: Standing
+    is_named: bool = False
 
 
 Judged: TypeAlias = Wanted | Unimportant
 
 
 def judge(said: Said, hooks: Hooks, signed: Iterable[HookSecret]) -> Judged:
-    """What is wanted by whom who may. `signed` are the secrets that have signed it."""
+    """What is wanted, unless by somebody who may certainly not. `signed` are the secrets that have signed it."""
     if isinstance(said, Unimportant):
         return said
     project = said.issue.project
@@ -42,11 +44,14 @@ def judge(said: Said, hooks: Hooks, signed: Iterable[HookSecret]) -> Judged:
     wanted = _of_label(said, hooks) if isinstance(said, Labelled) else _of_comment(said)
     if isinstance(wanted, Unimportant):
         return wanted
-    if not _may(said.actor, said.standing, hooks):
-        return Unimportant(_refusal(said.actor, said.standing))
+    is_named = said.actor.lower() in hooks.people
+    if not is_named and said.standing in ("stranger", "bot"):
+        return refusal(said.actor, said.standing)
     if said.issue.is_confidential:
         return Unimportant("The issue is confidential, and a request with its result would repeat it")
-    return wanted if said.issue.is_open else Unimportant("The issue is closed")
+    if not said.issue.is_open:
+        return Unimportant("The issue is closed")
+    return msgspec.structs.replace(wanted, is_named=is_named)
 
 
 def goal_text(wanted: Wanted) -> str:
@@ -74,23 +79,29 @@ def feedback_text(wanted: Wanted) -> str:
 def _of_label(said: Labelled, hooks: Hooks) -> Judged:
     if hooks.label not in said.labels:
         return Unimportant(f"The label is not `{hooks.label}`")
-    return Wanted(issue=said.issue, actor=said.actor, request="label")
+    return Wanted(issue=said.issue, actor=said.actor, request="label", standing=said.standing)
 
 
 def _of_comment(said: Commented) -> Judged:
     command, *words = said.text.split(None, 1)[:2] or ("",)
     if command != COMMAND or not words:
         return Unimportant(f"The comment does not begin with `{COMMAND} ` and words")
-    return Wanted(issue=said.issue, actor=said.actor, request=f"comment {said.comment_id}", words=words[0])
+    return Wanted(
+        issue=said.issue,
+        actor=said.actor,
+        request=f"comment {said.comment_id}",
+        words=words[0],
+        standing=said.standing,
+    )
 
 
-def _may(actor: str, standing: Standing, hooks: Hooks) -> bool:
-    return standing == "belongs" or actor.lower() in hooks.people
-
-
-def _refusal(actor: str, standing: Standing) -> str:
-    who = "is a program" if standing == "bot" else "is not known to belong to the repository"
-    return f"{actor} {who}: AGENTHUB_HOOK_PEOPLE names who else may begin goals"
+def refusal(actor: str, standing: Standing) -> Unimportant:
+    """Why somebody may not begin anything, and what lets them."""
+    who = {"bot": "is a program", "belongs": "may not write to the repository"}
+    return Unimportant(
+        f"{actor} {who.get(standing, 'is not known to belong to the repository')}: AGENTHUB_HOOK_PEOPLE names who"
+        " else may begin goals"
+    )
 
 
 def _quoted(text: str) -> str:

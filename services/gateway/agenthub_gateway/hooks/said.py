@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-Standing: TypeAlias = Literal["belongs", "stranger", "bot"]
-"""What the host says of who acted: belongs to the repository, does not or is not said, or is a program."""
+Standing: TypeAlias = Literal["belongs", "stranger", "bot", "unsaid"]
+"""What the host says of who acted: belongs to the repository, does not, is a program, or nothing."""
 
 
 class Issue(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,11 +23,14 @@ from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.errors import KeyReused, MalformedBody, NotFound
 from agenthub_gateway.hooks.github import read_github
 from agenthub_gateway.hooks.gitlab import read_gitlab
-from agenthub_gateway.hooks.judging import Wanted, feedback_text, goal_text, judge
+from agenthub_gateway.hooks.judging import Judged, Wanted, feedback_text, goal_text, judge, refusal
 from agenthub_gateway.hooks.said import Issue, Said, Unimportant
 from agenthub_gateway.hooks.signatures import HookKind, who_signed
 from agenthub_gateway.ports import GatewayPorts
-from agenthub_runtime.remotes.errors import RemoteRefused
+from agenthub_runtime.remotes.address import parse_remote
+from agenthub_runtime.remotes.errors import RemoteRefused, RemoteUnavailable
+from agenthub_runtime.remotes.forges import forge_of
+from agenthub_runtime.remotes.permissions import may_write
 
 _log = structlog.get_logger(__name__)
 
@@ -71,6 +74,8 @@ async def _answer(
     body = await request.body()
     signed = who_signed(secrets, kind, request.headers, body)
     judged = judge(_read(read, body), ports.hooks, signed)
+    if isinstance(judged, Wanted):
+        judged = await _of_who_may(ports, judged)
     if isinstance(judged, Unimportant):
         answer = HookAnswer(result="ignored", reason=judged.reason)
     else:
@@ -88,6 +93,24 @@ def _read(read: Callable[[bytes], Said], body: bytes) -> Said:
         raise InvalidInput(str(refused)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"The body cannot be read as JSON: {type(error).__name__}") from None
+
+
+async def _of_who_may(ports: GatewayPorts, wanted: Wanted) -> Judged:
+    """The wish, when its host says that `actor` may write there; without a token what it has said counts."""
+    if wanted.is_named:
+        return wanted
+    host, _, login = wanted.actor.rpartition("/")
+    access = ports.sources.access
+    try:
+        if access.token(host):
+            may = await may_write(forge_of(parse_remote(wanted.issue.clone_url), access), login)
+        else:
+            may = wanted.standing == "belongs"
+    except RemoteUnavailable as away:
+        return Unimportant(f"Whether {wanted.actor} may write was not to be learned, so send it again: {away}")
+    except RemoteRefused as refused:
+        return Unimportant(f"Whether {wanted.actor} may write is not told: {refused}")
+    return wanted if may else refusal(wanted.actor, wanted.standing)
 
 
 async def _carry_out(ports: GatewayPorts, wanted: Wanted) -> HookAnswer:
