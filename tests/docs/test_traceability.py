@@ -42,7 +42,7 @@ def test_every_row_is_there_once() -> None:
     wanted = [f"I{number}" for number in range(1, 13)]
     wanted += [f"X{number}" for number in range(1, 29)]
     wanted += [str(number) for number in range(1, 211)] + ["141b", "188b"]
-    wanted += [f"Z{number}" for number in range(1, 16)]
+    wanted += [f"Z{number}" for number in range(1, 17)]
     assert sorted(numbers) == sorted(wanted)
 
 

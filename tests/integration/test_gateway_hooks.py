@@ -182,8 +182,8 @@ async def test_a_comment_counts_when_it_is_new_and_of_somebody_who_may(
     cases: list[tuple[dict[str, Any], str]] = [
         ({"action": "edited"}, "edited"),
         ({"action": "deleted"}, "deleted"),
-        ({"comment": {"author_association": "NONE"}}, "not known to belong"),
-        ({"comment": {"author_association": "CONTRIBUTOR"}}, "not known to belong"),
+        ({"comment": {"user": {"login": "cy"}, "author_association": "NONE"}}, "not known to belong"),
+        ({"comment": {"user": {"login": "cy"}, "author_association": "CONTRIBUTOR"}}, "not known to belong"),
         ({"comment": {"user": {"login": "agenthub[bot]", "type": "Bot"}}}, "is a program"),
         ({"comment": {"body": "please /agenthub do it"}}, "does not begin"),
         ({"comment": {"body": "/agenthub"}}, "does not begin"),
@@ -202,6 +202,7 @@ async def test_who_is_named_in_the_settings_may_whatever_the_host_says(
     bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
 ) -> None:
     told = github_comment(host.url(), "/agenthub do it", comment={"author_association": "NONE"})
+    host.writers = set()
     async with gateway_of(nats_server, database_url, host, people=[f"{host.name}/bea"]) as gateway:
         found = await answered(await to_github(gateway, told, "issue_comment"))
     [goal] = await goals(bus)
@@ -219,6 +220,8 @@ async def test_the_host_has_to_say_that_somebody_may_write(
             reasons.append((await answered(await to_github(gateway, label)))["reason"])
         assert await goals(bus) == []
         host.secretive = 0
+        # Of members of an organisation who keep that to themselves GitHub says that they are strangers.
+        label["issue"]["user"]["login"] = "bea"
         assert (await answered(await to_github(gateway, label)))["result"] == "began"
     for reason, says in zip(
         reasons, ("may not write", "does not tell the token", "may not write", "send it again"), strict=True

@@ -45,7 +45,7 @@ def judge(said: Said, hooks: Hooks, signed: Iterable[HookSecret]) -> Judged:
     if isinstance(wanted, Unimportant):
         return wanted
     is_named = said.actor.lower() in hooks.people
-    if not is_named and said.standing in ("stranger", "bot"):
+    if not is_named and said.standing == "bot":
         return refusal(said.actor, said.standing)
     if said.issue.is_confidential:
         return Unimportant("The issue is confidential, and a request with its result would repeat it")

@@ -121,7 +121,8 @@ async def _carry_out(ports: GatewayPorts, wanted: Wanted) -> HookAnswer:
         return HookAnswer(result="known", goal_id=goal_id)
     text = feedback_text(wanted)
     try:
-        told = await tell_goal(ports.writer, goal_id, text, _intent(wanted, hashlib.sha256(text.encode())))
+        said = hashlib.sha256(text.encode()).hexdigest()
+        told = await tell_goal(ports.writer, goal_id, text, _intent(wanted, said))
     except CommandRefused as refused:
         return HookAnswer(result="ignored", goal_id=goal_id, reason=str(refused))
     return HookAnswer(result=told, goal_id=goal_id)
@@ -136,9 +137,8 @@ async def _begin(ports: GatewayPorts, goal_id: str, wanted: Wanted) -> HookAnswe
         notify=(f"check#{wanted.issue.number}",) if has_token else msgspec.UNSET,
     )
     accepted = await accepted_from(body, ports.sources)
-    intent = msgspec.structs.replace(_intent(wanted, hashlib.sha256()), body_hash=hashes_of(body).now)
     try:
-        outcome = await submit_goal(ports.writer, goal_id, accepted, intent)
+        outcome = await submit_goal(ports.writer, goal_id, accepted, _intent(wanted, hashes_of(body).now))
     except KeyReused:
         # Another delivery about the same issue came first, with other words.
         return HookAnswer(result="known", goal_id=goal_id)
@@ -150,9 +150,9 @@ def goal_of_issue(issue: Issue) -> str:
     return goal_id_for_key(f"issues of {issue.project.lower()}", str(issue.number))
 
 
-def _intent(wanted: Wanted, said: Any) -> Intent:
+def _intent(wanted: Wanted, body_hash: str) -> Intent:
     request = f"{wanted.issue.project.lower()}|{wanted.issue.number}|{wanted.request}"
-    return Intent(actor=wanted.actor, request_id=f"r-{uuid5(request)}", body_hash=said.hexdigest(), keyed=True)
+    return Intent(actor=wanted.actor, request_id=f"r-{uuid5(request)}", body_hash=body_hash, keyed=True)
 
 
 HANDLERS: list[Any] = [github, gitlab]
