@@ -20,7 +20,8 @@ _T = TypeVar("_T")
 
 _COARSE_CLOCK: Final = 5
 """The clock by which Linux dates files."""
-_TICKS = 2
+_TICKS = 1.5
+"""One is what it takes; the rest is for a clock that is being set."""
 _SECOND_NS = 1_000_000_000
 
 
