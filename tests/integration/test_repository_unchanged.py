@@ -113,16 +113,40 @@ async def test_every_change_is_seen(space: Space, change: str) -> None:
     assert space.head != before
 
 
-async def test_another_parent_or_another_checkout_is_looked_at_anew(space: Space) -> None:
+async def test_the_whole_work_on_an_older_parent_is_told_without_another_look(space: Space) -> None:
     older = space.head
     (space.path / "a.txt").write_text("three\n")
     await space.settle()
+    (space.path / "deep" / "c.txt").write_text("c\n")
+    await space.settle()
+    space.head = older
     assert await space.is_passed_over()
-    newer, space.head = space.head, older
+    assert await space.changed() == ["a.txt", "deep/c.txt"]
+
+
+@pytest.mark.parametrize("bring", [".gitignore", "inner"])
+async def test_rules_and_links_are_looked_at_from_where_the_work_began(space: Space, bring: str) -> None:
+    older = space.head
+    (space.path / "kept.tmp").write_text("kept\n")
+    await space.settle()
+    if bring == "inner":
+        (space.path / "inner").symlink_to("deep")
+    else:
+        (space.path / ".gitignore").write_text("*.log\n*.tmp\n")
+    await space.settle()
+    space.head = older
     assert not await space.is_passed_over()
-    assert await space.changed() == ["a.txt"]
-    space.head = newer
+    assert ("kept.tmp" in await space.changed()) == (bring == "inner")
+
+
+async def test_a_new_checkout_begins_with_no_look(space: Space) -> None:
+    older = space.head
+    (space.path / "a.txt").write_text("three\n")
+    await space.settle()
+    newer = space.head
     await space.repository.checkout(older, space.path)
+    assert not look_of(space.path).exists()
+    space.head = newer
     assert await space.changed() == ["a.txt"]
 
 

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import structlog
@@ -44,6 +44,7 @@ _LOOKED_TWICE = 2_000
 """Entries of a workspace at which a second look costs less than git's next one."""
 _SUBMODULE = "160000"
 _MODULES = ".gitmodules"
+_RULES = frozenset({".gitignore", ".gitattributes", _MODULES})
 _NAME_SHOWN = 200
 _ABSENT = "0" * 40
 
@@ -77,14 +78,14 @@ async def make_workspace(git: Git, commit: str, path: Path, head: str = "") -> N
 async def take_snapshot(git: Git, path: Path, parent: str, parent_tree: str) -> Snapshot:
     """Write the workspace's tree as the successor of `parent`. Raises `WorkspaceRefused`.
 
-    One of which nothing has changed since its last snapshot, which `parent` holds, is not looked at by git.
+    One of which nothing has changed since its last snapshot is not looked at by git again.
     """
     pinned = await asyncio.to_thread(_pinned, path)
     async with _next_index(git, path) as whole:
         seen = await made_safe(whole, path, pinned)
         contents = await contents_of(git)
         last = None if contents else await asyncio.to_thread(last_look, path, seen, Snapshot)
-        if last is not None and last.tree == parent_tree:
+        if last is not None and await _stands_on(git, path, seen, last.tree, parent_tree):
             return last
         before = await worked_tree(git, checked(parent), contents)
         await whole.run("read-tree", "-m", "-i", before)
@@ -123,6 +124,23 @@ async def take_file(git: Git, path: Path, parent: str, name: str) -> str | None:
         if added.code:
             return None
         return await stored_tree(git, tree, parent, await contents_of(git))
+
+
+async def _stands_on(git: Git, path: Path, seen: Look, tree: str, parent: str) -> bool:
+    """Whether a look from `parent` would come to the same tree: what it keeps out does not depend on its parent.
+
+    Raises `WorkspaceRefused` for a change that is too large from there.
+    """
+    if tree == parent:
+        return True
+    if seen.made or seen.size > CHANGE_BYTES or tree == EMPTY_TREE:
+        return False
+    raw = await git.run("diff-tree", "-r", "--raw", "-z", "--no-renames", "--abbrev=40", parent, tree)
+    changed = raw.fields()
+    if any(changed_links(changed)) or any(PurePosixPath(name).name in _RULES for name in changed[1::2]):
+        return False
+    await asyncio.to_thread(_refuse_bulk, path, changed[1::2])
+    return True
 
 
 @asynccontextmanager
