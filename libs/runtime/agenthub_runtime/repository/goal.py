@@ -246,7 +246,7 @@ class GoalRepository(History):
 
     async def snapshot(self, path: Path, parent: str) -> Snapshot:
         """The tree of a workspace that was checked out here, without a commit. Raises `WorkspaceRefused`."""
-        return await take_snapshot(self._git, path, parent)
+        return await take_snapshot(self._git, path, parent, await self.tree_of(parent))
 
     async def commit_file(
         self, path: Path, name: str, *, parent: str, message: str, when: datetime

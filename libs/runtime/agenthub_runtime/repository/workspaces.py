@@ -9,40 +9,42 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import stat
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
-from typing import NoReturn
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import structlog
 
 from agenthub_events.catalogue.values import LeftOut
-from agenthub_runtime.repository.build_folders import build_folders, bulk, exclude_rules, is_tagged, tracked_in
+from agenthub_runtime.repository.build_folders import bulk, exclude_rules
 from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.git import Git, checked, literal
 from agenthub_runtime.repository.history import EMPTY_TREE
 from agenthub_runtime.repository.left_out import (
     LITTER,
-    OF_NESTED,
     changed_links,
     escaping_links,
     ignored,
     outside_ignored,
 )
-from agenthub_runtime.repository.seen_history import HISTORY, put_history
+from agenthub_runtime.repository.looks.safe import Look, made_safe
+from agenthub_runtime.repository.looks.unchanged import is_settled, keep_look, last_look, look_of
+from agenthub_runtime.repository.seen_history import put_history
 from agenthub_runtime.repository.sources.lfs import contents_of, stored_tree, worked_tree
-from agenthub_runtime.repository.trees import delete_leftovers, delete_tree, make_readable, walk
+from agenthub_runtime.repository.trees import delete_leftovers, delete_tree
 
 log = structlog.get_logger(__name__)
 
 CHANGE_BYTES = 64 << 20
 """How much one commit may add: it travels as one object through the hub's store."""
 
+_LOOKED_TWICE = 2_000
+"""Entries of a workspace at which a second look costs less than git's next one."""
 _SUBMODULE = "160000"
 _MODULES = ".gitmodules"
+_RULES = frozenset({".gitignore", ".gitattributes", _MODULES})
 _NAME_SHOWN = 200
 _ABSENT = "0" * 40
 
@@ -73,16 +75,26 @@ async def make_workspace(git: Git, commit: str, path: Path, head: str = "") -> N
         await asyncio.shield(asyncio.to_thread(_discard, partial, index))
 
 
-async def take_snapshot(git: Git, path: Path, parent: str) -> Snapshot:
-    """Write the workspace's tree as the successor of `parent`. Raises `WorkspaceRefused`."""
+async def take_snapshot(git: Git, path: Path, parent: str, parent_tree: str) -> Snapshot:
+    """Write the workspace's tree as the successor of `parent`. Raises `WorkspaceRefused`.
+
+    One of which nothing has changed since its last snapshot is not looked at by git again.
+    """
+    pinned = await asyncio.to_thread(_pinned, path)
     async with _next_index(git, path) as whole:
-        seen = await _made_safe(whole, path)
+        seen = await made_safe(whole, path, pinned)
         contents = await contents_of(git)
+        last = None if contents else await asyncio.to_thread(last_look, path, seen, Snapshot)
+        if last is not None and await _stands_on(git, path, seen, last.tree, parent_tree):
+            return last
         before = await worked_tree(git, checked(parent), contents)
         await whole.run("read-tree", "-m", "-i", before)
         await asyncio.to_thread(_keep_time, index_of(path))
+        if not is_settled(seen) and seen.entries <= _LOOKED_TWICE:
+            # Now it is a moment later, and what was written just before the first look has an older time.
+            seen = await made_safe(whole, path, pinned)
         tree, too_large = await _leaving_out(whole, path, seen)
-        links = await _stage(tree, path, before, await asyncio.to_thread(_pinned, path))
+        links = await _stage(tree, path, before, pinned)
         rules = await ignored(tree, path, seen.made)
         large = {left.path for left in too_large}
         kept_out = [left for left in rules.files if left.path not in large]
@@ -97,6 +109,8 @@ async def take_snapshot(git: Git, path: Path, parent: str) -> Snapshot:
             litter=tuple(left for left in kept_out if left.reason == LITTER),
         )
         await _refuse_emptied(git, snapshot.tree, parent, path)
+        if not contents:
+            await asyncio.to_thread(keep_look, path, seen, snapshot)
     return snapshot
 
 
@@ -110,6 +124,23 @@ async def take_file(git: Git, path: Path, parent: str, name: str) -> str | None:
         if added.code:
             return None
         return await stored_tree(git, tree, parent, await contents_of(git))
+
+
+async def _stands_on(git: Git, path: Path, seen: Look, tree: str, parent: str) -> bool:
+    """Whether a look from `parent` would come to the same tree: what it keeps out does not depend on its parent.
+
+    Raises `WorkspaceRefused` for a change that is too large from there.
+    """
+    if tree == parent:
+        return True
+    if seen.made or seen.size > CHANGE_BYTES or tree == EMPTY_TREE:
+        return False
+    raw = await git.run("diff-tree", "-r", "--raw", "-z", "--no-renames", "--abbrev=40", parent, tree)
+    changed = raw.fields()
+    if any(changed_links(changed)) or any(PurePosixPath(name).name in _RULES for name in changed[1::2]):
+        return False
+    await asyncio.to_thread(_refuse_bulk, path, changed[1::2])
+    return True
 
 
 @asynccontextmanager
@@ -146,21 +177,7 @@ def _keep_time(index: Path) -> None:
     os.utime(_next_of(index), ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-class _Seen(msgspec.Struct):
-    """What a look at a workspace has found: what git has no form for, build folders, and bytes elsewhere."""
-
-    unstored: list[LeftOut] = []
-    made: list[str] = []
-    size: int = 0
-
-
-async def _made_safe(tree: Git, path: Path) -> _Seen:
-    seen = await asyncio.to_thread(_make_safe, path, frozenset())
-    tracked = await tracked_in(tree, seen.made)
-    return await asyncio.to_thread(_make_safe, path, tracked) if tracked else seen
-
-
-async def _leaving_out(tree: Git, path: Path, seen: _Seen) -> tuple[Git, tuple[LeftOut, ...]]:
+async def _leaving_out(tree: Git, path: Path, seen: Look) -> tuple[Git, tuple[LeftOut, ...]]:
     """git that passes over build folders, and over what is too large; and what is too large."""
     passed_over, too_large = seen.made, tuple[LeftOut, ...]()
     if seen.made:
@@ -185,7 +202,7 @@ def _excludes_of(path: Path) -> Path:
 
 def remove_workspace(path: Path) -> None:
     """Delete a workspace and its index, whatever its files are; what cannot be deleted is set aside and logged."""
-    for beside in (index_of(path), _pinned_of(path)):
+    for beside in (index_of(path), _pinned_of(path), look_of(path)):
         with suppress(OSError):
             beside.unlink(missing_ok=True)
     if not delete_tree(path):
@@ -316,84 +333,3 @@ async def _refuse_emptied(git: Git, tree: str, parent: str, path: Path) -> None:
             f"Workspace {path.name} holds no file any more, its base {parent[:12]} does: a commit would delete "
             "everything. Restore the files, or check the workspace out again."
         )
-
-
-def _make_safe(path: Path, looked_into: Set[str]) -> _Seen:
-    """Make the tree readable, take out what git would treat as a repository of its own, and say what is lost.
-
-    A nested `.git` could bring its own configuration (monitors, filters) into a system command; what lies
-    around it is kept as plain files. That of the workspace itself is passed over, as git does it that is told of
-    another one; so are build folders, but for those `looked_into`. Raises `WorkspaceRefused` for what cannot be
-    looked into: git would take it for deleted.
-    """
-
-    def refuse(error: OSError) -> NoReturn:
-        raise WorkspaceRefused(
-            f"The workspace cannot be stored: {_named(path, error.filename)} cannot be read"
-            f" ({error.strerror}). Rename or remove that folder."
-        )
-
-    seen = _Seen()
-    places = {f"{path}/{name}" for name in _pinned(path)}
-    top = len(str(path)) + 1
-    for folder, names, files in walk(path, on_error=refuse):
-        below = folder[top:]
-        if not below:
-            _pass_over(names, files)
-        if below and below not in looked_into and is_tagged(files):
-            seen.made.append(below)
-            names.clear()
-            continue
-        made = [name for name in build_folders(names, files) if f"{folder}/{name}"[top:] not in looked_into]
-        seen.made += [f"{folder}/{name}"[top:] for name in made]
-        names[:] = [name for name in names if name not in made]
-        if not (names or files or made or not below or folder in places):
-            seen.unstored.append(LeftOut(path=f"{below}/", reason="an empty folder, which git does not keep"))
-        for name in (*names, *files):
-            _make_one_safe(path, f"{folder}/{name}", seen)
-        names[:] = [name for name in names if name.lower() != ".git"]
-    return seen
-
-
-def _make_one_safe(workspace: Path, full: str, seen: _Seen) -> None:
-    if full[-4:].lower() == ".git" and full.rpartition("/")[2].lower() == ".git":
-        _take_out(workspace, Path(full))
-        seen.unstored.append(LeftOut(path=_named(workspace, full), reason=OF_NESTED))
-        return
-    try:
-        status = os.lstat(full)
-        mode = status.st_mode
-        if stat.S_ISREG(mode):
-            seen.size += status.st_size
-            if not mode & stat.S_IRUSR:
-                make_readable(Path(full))
-        elif stat.S_ISDIR(mode):
-            if mode & stat.S_IRWXU != stat.S_IRWXU:
-                make_readable(Path(full))
-        elif not stat.S_ISLNK(mode):
-            name = full.removeprefix(f"{workspace}/")
-            seen.unstored.append(LeftOut(path=name, reason="a pipe, socket or device"))
-    except OSError:
-        return
-
-
-def _pass_over(names: list[str], files: list[str]) -> None:
-    """Whatever commands have made of the workspace's own history, no file in it is part of the work."""
-    for entries in (names, files):
-        if HISTORY in entries:
-            entries.remove(HISTORY)
-
-
-def _take_out(workspace: Path, repository: Path) -> None:
-    delete_tree(repository, aside=workspace.parent)
-    if os.path.lexists(repository):
-        raise WorkspaceRefused(
-            f"The workspace cannot be stored: {_named(workspace, str(repository))} cannot be removed, and a"
-            " repository in the workspace would be run by git. Remove it."
-        )
-
-
-def _named(workspace: Path, name: object) -> str:
-    """A path as the model may be told it: below the workspace, short, without bytes that are no text."""
-    text = os.fsencode(str(name)).decode(errors="replace").removeprefix(f"{workspace}/")
-    return text if len(text) <= _NAME_SHOWN else f"{text[:_NAME_SHOWN]}[...]"
