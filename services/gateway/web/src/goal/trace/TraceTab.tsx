@@ -42,7 +42,7 @@ export function TraceTab({ goalId, running }: { goalId: string; running: boolean
       goalId={goalId}
       running={running}
       show={(found) => (
-        <div className="stack">
+        <div className="stack trace-tab">
           <div className="row">
             <p className="grow small figures ink-2">
               {count(found.total)} spans in {brief(found.duration_ms)}
