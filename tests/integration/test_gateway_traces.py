@@ -97,14 +97,11 @@ async def test_one_task_alone_and_pages_that_go_on_where_the_last_one_ended(
 
     alone = await gateway.get(f"/api/v1/goals/{goal_id}/trace", task="t-a")
     assert [row["name"] for row in alone["items"]] == ["step 50"]
-    names, cursor = [], None
-    while True:
-        more = {"cursor": cursor} if cursor else {}
-        page = await gateway.get(f"/api/v1/goals/{goal_id}/trace", limit=3, **more)
+    names, cursor = [], "0"
+    while cursor:
+        page = await gateway.get(f"/api/v1/goals/{goal_id}/trace", limit=3, cursor=cursor)
         names += [row["name"] for row in page["items"]]
         cursor = page["next_cursor"]
-        if cursor is None:
-            break
     assert names == [*(f"step {number}" for number in range(1, 8)), "step 50"]
 
 

@@ -24,8 +24,9 @@ from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.postgres.roles import make_reader
 from agenthub_runtime.telemetry.conventions import GOAL_ID, TASK_ID, WORKER
 from agenthub_runtime.telemetry.goal_trace import in_words, root_of
-from agenthub_runtime.telemetry.span_keeping import SpanKeeper, spans_sent
+from agenthub_runtime.telemetry.span_keeping import SpanKeeper
 from agenthub_runtime.telemetry.span_records import SpanRecord, message_of, pack
+from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_runtime.traces import KeptSpan, spans_of_goal
 from tests.support.following import BACKOFF

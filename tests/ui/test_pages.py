@@ -33,6 +33,7 @@ def _pages(hub: RunningHub) -> dict[str, str]:
         "goal-diff": f"/goals/{ready}?tab=diff",
         "goal-knowledge": f"/goals/{ready}?tab=knowledge",
         "goal-usage": f"/goals/{ready}?tab=usage",
+        "goal-time": f"/goals/{ready}?tab=time",
         "goal-event": f"/goals/{ready}?tab=events&event=2",
         "goal-replay": f"/goals/{ready}?tab=replay",
         "goal-replay-compare": f"/goals/{ready}?tab=replay&against=2",

@@ -57,7 +57,7 @@ def plain_record(**changes: object) -> SpanRecord:
 async def test_a_span_arrives_with_its_place_its_time_and_why_it_failed() -> None:
     telemetry, keeper = observed()
     root = root_of(GOAL)
-    about = {GOAL_ID: GOAL, TASK_ID: "t-a", "agenthub.round": 2}
+    about: dict[str, str | int | float | bool] = {GOAL_ID: GOAL, TASK_ID: "t-a", "agenthub.round": 2}
     with telemetry.span("process coding", parent=in_words(root), attributes=about, kind=SpanKind.CONSUMER) as span:
         mark_failed(span, "exit code 1", "exit")
     bus = Bus()
@@ -116,7 +116,8 @@ async def test_i9_no_credential_travels_in_a_span() -> None:
 
 async def test_what_is_long_is_cut_and_what_is_much_is_left_out() -> None:
     telemetry, keeper = observed()
-    about = {GOAL_ID: GOAL, "long": "x" * 9_000, **{f"a{number}": number for number in range(90)}}
+    about: dict[str, str | int | float | bool] = {GOAL_ID: GOAL, "long": "x" * 9_000}
+    about |= {f"a{number}": number for number in range(90)}
     with telemetry.span("n" * 9_000, attributes=about):
         pass
     bus = Bus()

@@ -89,7 +89,7 @@ from agenthub_runtime.settings.records import GatewaySettings, read_gateway_sett
 from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.metrics import Metrics, configure_metrics
-from agenthub_runtime.telemetry.span_keeping import spans_sent
+from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 
 _log = structlog.get_logger(__name__)

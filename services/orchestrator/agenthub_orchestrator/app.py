@@ -40,7 +40,7 @@ from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings.records import OrchestratorSettings
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.metrics import configure_metrics
-from agenthub_runtime.telemetry.span_keeping import spans_sent
+from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import configure_telemetry
 
 log = structlog.get_logger(__name__)

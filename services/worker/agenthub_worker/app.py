@@ -34,7 +34,7 @@ from agenthub_runtime.settings.records import WorkerSettings, read_worker_settin
 from agenthub_runtime.shutdown import until_asked_to_stop
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.metrics import configure_metrics
-from agenthub_runtime.telemetry.span_keeping import spans_sent
+from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 from agenthub_worker.agent.setup import AgentSetup, open_agent_setup
 from agenthub_worker.environment.provision import Environments

@@ -1,23 +1,15 @@
-"""Sends the spans of goals to the hub's own stream, from where the projector keeps them for some days.
-
-Nobody waits for it and nothing fails by it: what the bus does not take stays in a bounded buffer, and what does
-not fit there is counted and forgotten.
-"""
+"""The buffer in which spans of goals wait for the bus: loaded only by a process whose spans somebody takes."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from itertools import islice
 
 import structlog
-from nats.aio.client import Client
-from nats.errors import Error as NatsError
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import Span as RecordedSpan
@@ -30,12 +22,8 @@ log = structlog.get_logger(__name__)
 
 Send = Callable[[bytes], Awaitable[None]]
 
-STREAM = "SPANS"
 BUFFER_BYTES = 4 << 20
 MESSAGE_BYTES = 256 << 10
-_EVERY_S = 1.0
-_ANSWER_S = 5.0
-_LAST_S = 2.0
 
 
 class SpanKeeper(SpanProcessor):
@@ -91,38 +79,3 @@ class SpanKeeper(SpanProcessor):
             log.warning("spans_lost", reason="the bus takes none and the buffer is full")
         self.lost += 1
         SPANS_LOST.add(1, {})
-
-
-@asynccontextmanager
-async def spans_sent(keeper: SpanKeeper | None, nats: Client, subject: str) -> AsyncIterator[None]:
-    """Send the keeper's spans to `subject` every second while the body runs, and what is left at its end."""
-    if keeper is None:
-        yield
-        return
-
-    stream = nats.jetstream(timeout=_ANSWER_S)
-
-    async def send(message: bytes) -> None:
-        await stream.publish(subject, message, stream=STREAM)
-
-    sending = asyncio.create_task(_keep_sending(keeper, send))
-    try:
-        yield
-    finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
-        await _try(keeper, send, _LAST_S)
-
-
-async def _keep_sending(keeper: SpanKeeper, send: Send) -> None:
-    while True:
-        await asyncio.sleep(_EVERY_S)
-        await _try(keeper, send, None)
-
-
-async def _try(keeper: SpanKeeper, send: Send, within_s: float | None) -> None:
-    try:
-        async with asyncio.timeout(within_s):
-            await keeper.send_all(send)
-    except (NatsError, TimeoutError) as error:
-        log.debug("spans_wait", reason=str(error) or type(error).__name__)

@@ -20,8 +20,8 @@ from agenthub_orchestrator.traces.store import add_spans, delete_spans, forget_s
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.postgres.database import Database
-from agenthub_runtime.telemetry.span_keeping import STREAM
 from agenthub_runtime.telemetry.span_records import read_message
+from agenthub_runtime.telemetry.span_sending import STREAM
 
 log = structlog.get_logger(__name__)
 

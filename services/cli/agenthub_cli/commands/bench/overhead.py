@@ -43,7 +43,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 def run_overhead(*, tasks: int, json: bool) -> int:
     """Print seconds and CPU seconds a task, and where they go; exit code 0."""
-    # Traces cost something themselves, so the figures are those of a pass without.
+    # Sending traces on costs something itself, so the figures are those of a pass that only keeps them.
     plain, _ = asyncio.run(_pass(tasks, traced=False))
     _, steps = asyncio.run(_pass(tasks, traced=True))
     if json:

@@ -27,6 +27,7 @@ import type {
   Submit,
   TaskDetail,
   TimelineLine,
+  Trace,
   Transcript,
   Usage,
   Worker,
@@ -99,6 +100,31 @@ export const usage = (id: string) =>
   queryOptions({
     queryKey: ["goal", id, "usage"],
     queryFn: ({ signal }) => now<Usage>(`/goals/${id}/usage`, signal),
+  });
+
+const SPANS_A_PAGE = 2_000;
+
+async function wholeTrace(path: string, signal: AbortSignal): Promise<Trace> {
+  type Part = Trace & { next_cursor: string | null };
+  const first = await now<Part>(`${path}limit=${SPANS_A_PAGE}`, signal);
+  const items = [...first.items];
+  let cursor = first.next_cursor;
+  while (cursor) {
+    const part: Part = await now<Part>(`${path}limit=${SPANS_A_PAGE}&cursor=${cursor}`, signal);
+    items.push(...part.items);
+    cursor = part.next_cursor;
+  }
+  return { ...first, items };
+}
+
+/** No event says that spans have come: asked for again while the work goes on. */
+export const trace = (id: string, taskId: string, running: boolean) =>
+  queryOptions({
+    queryKey: ["trace", id, taskId],
+    queryFn: ({ signal }) =>
+      wholeTrace(`/goals/${id}/trace?${taskId ? `task=${encodeURIComponent(taskId)}&` : ""}`, signal),
+    refetchInterval: running ? 5_000 : false,
+    staleTime: 0,
   });
 
 export const knowledge = (id: string) =>

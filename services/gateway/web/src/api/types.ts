@@ -38,5 +38,7 @@ export type ReplayedGoal = Schemas["ReplayedGoal"];
 export type PositionsDiff = Schemas["PositionsDiff"];
 export type Causation = Schemas["Causation"];
 export type Fork = Schemas["ForkBody"];
+export type Span = Schemas["Span"];
+export type Trace = Omit<Schemas["TracePage"], "next_cursor">;
 export type Analytics = Schemas["Analytics"];
 export type GoalFigures = Schemas["GoalFigures"];

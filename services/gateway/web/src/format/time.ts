@@ -23,6 +23,13 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / DAY)} d${hours ? ` ${hours} h` : ""}`;
 }
 
+/** `0.4 ms`, `559 ms`, `10.6 s`, then as `duration`; milliseconds in. */
+export function brief(milliseconds: number): string {
+  if (milliseconds < 10) return `${milliseconds.toFixed(1)} ms`;
+  if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`;
+  return milliseconds < 100_000 ? `${(milliseconds / 1_000).toFixed(1)} s` : duration(milliseconds / 1_000);
+}
+
 /** `22:27:41` today, `17 Nov, 22:27` before. */
 export function moment(at: string | null | undefined, now: number): string {
   if (!at) return "";

@@ -25,8 +25,9 @@ import { UsageTab } from "./tabs/UsageTab";
 import "../styles/goal.css";
 
 const ReplayTab = lazy(() => import("./replay/ReplayTab").then((module) => ({ default: module.ReplayTab })));
+const TraceTab = lazy(() => import("./trace/TraceTab").then((module) => ({ default: module.TraceTab })));
 const route = getRouteApi("/goals/$goalId");
-const TABS = ["Run", "Requirements", "Diff", "Knowledge", "Usage", "Events", "Replay"] as const;
+const TABS = ["Run", "Requirements", "Diff", "Knowledge", "Usage", "Time", "Events", "Replay"] as const;
 type Tab = (typeof TABS)[number];
 
 const PHONE = matchMedia("(max-width: 760px)");
@@ -45,11 +46,21 @@ function useNotes(goal: Goal, evidence: number): Partial<Record<Tab, string>> {
   };
 }
 
-function Past({ goal, change }: { goal: Goal; change: (part: Record<string, string>) => void }) {
+interface Looking {
+  goal: Goal;
+  tab: Tab;
+  change: (part: Record<string, string>) => void;
+}
+
+/** The tabs that look back, each loaded when it is opened. */
+function Past({ goal, tab, change }: Looking) {
   const { at = "", against = "" } = route.useSearch();
   return (
-    <Suspense fallback={<Loading what="the replay" />}>
-      <ReplayTab goal={goal} at={at} against={against} change={change} />
+    <Suspense fallback={<Loading what="the past" />}>
+      {tab === "Replay" && <ReplayTab goal={goal} at={at} against={against} change={change} />}
+      {tab === "Time" && (
+        <TraceTab goalId={goal.goal_id} running={!(OVER.has(goal.status) || goal.status === "ready_for_review")} />
+      )}
     </Suspense>
   );
 }
@@ -117,7 +128,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
             {tab === "Requirements" && <Requirements goal={goal} rounds={rounds} open={open} />}
             {tab === "Diff" && <TaskDiff goalId={goal.goal_id} />}
             {tab === "Knowledge" && <KnowledgeTab goalId={goal.goal_id} model={model} now={now} />}
-            {tab === "Replay" && <Past goal={goal} change={change} />}
+            <Past goal={goal} tab={tab} change={change} />
             {tab === "Usage" && <UsageTab goalId={goal.goal_id} model={model} />}
           </div>
           {node && (

@@ -1,7 +1,11 @@
+import { lazy, Suspense } from "react";
 import type { Attempt } from "../../api/types";
 import { dollars, tokens } from "../../format/numbers";
 import { utc } from "../../format/time";
 import { CopyButton } from "../../ui/CopyButton";
+import { Loading } from "../../ui/Loading";
+
+const TaskTrace = lazy(() => import("../trace/TraceTab").then((module) => ({ default: module.TaskTrace })));
 
 /** Where to look further: the attempt's own places in log, runs and trace. */
 export function Trace({ attempt, goalId }: { attempt: Attempt; goalId: string }) {
@@ -51,6 +55,18 @@ export function Trace({ attempt, goalId }: { attempt: Attempt; goalId: string })
           </code>
         </dd>
       </dl>
+      <section>
+        <h3>Where the time has gone</h3>
+        <Suspense fallback={<Loading what="the trace" />}>
+          <TaskTrace
+            key={`${attempt.task_id} ${attempt.attempt}`}
+            goalId={goalId}
+            taskId={attempt.task_id}
+            attempt={attempt.attempt}
+            running={Boolean(attempt.started_at && !attempt.ended_at)}
+          />
+        </Suspense>
+      </section>
       <section>
         <h3>Every step as it was recorded</h3>
         <div className="row">
