@@ -257,6 +257,10 @@ BUS = Dashboard(
             title="Connections to NATS that were lost",
             queries={"{{job}} {{instance}}": "max by (job, instance) (agenthub_nats_reconnects)"},
         ),
+        Panel(
+            title="Spans that were not kept",
+            queries={"{{job}}": rate("agenthub_spans_lost_total", "job")},
+        ),
         Panel(title="Events that the read models lack", queries={"events": "max(agenthub_projection_lag_events)"}),
         Panel(
             title="For how long they lack them",
