@@ -260,6 +260,7 @@ BUS = Dashboard(
         Panel(
             title="Spans that were not kept",
             queries={"{{job}}": rate("agenthub_spans_lost_total", "job")},
+            quiet=True,
         ),
         Panel(title="Events that the read models lack", queries={"events": "max(agenthub_projection_lag_events)"}),
         Panel(
