@@ -6,6 +6,7 @@ exactly as it does with a disk that is really full.
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import signal
 from collections.abc import AsyncIterator
@@ -144,3 +145,15 @@ def test_a_disk_without_room_is_trouble_before_anybody_has_tried(tmp_path: Path)
     assert LogHealth(tmp_path).trouble() == ""
     assert LogHealth(tmp_path, least_free=MUCH).trouble() == FULL
     assert LogHealth(tmp_path / "gone", least_free=MUCH).trouble() == ""
+
+
+async def test_a_watch_ends_wherever_it_is_told_to(nats_server: NatsServer, tmp_path: Path) -> None:
+    watch, others = StoreWatch(nats_server, tmp_path), len(asyncio.all_tasks())
+    for steps in range(60):
+        looking = asyncio.create_task(watch.run(every_s=0))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        looking.cancel()
+        done, _ = await asyncio.wait({looking}, timeout=20)
+        assert done, f"it goes on after step {steps}"
+    assert await until(lambda: len(asyncio.all_tasks()) <= others, 30, "the last questions are answered")

@@ -36,8 +36,6 @@ STEPS: tuple[Step, ...] = (
     Step("goal log @last", shown="beginning"),
     Step("goal diff @last --stat"),
     Step("goal diff @last docs/rounding.md", shown="beginning"),
-    Step("goal list --limi 3", code=USAGE),
-    Step("goal list --limit 1.5", code=USAGE),
     Step("goal show @first", code=FAILED),
     Step("goal transcript @last implement-price --attempt 1"),
     Step("goal trace @last implement-price", shown="nothing"),
