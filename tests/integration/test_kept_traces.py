@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 from nats.aio.client import Client
+from opentelemetry.sdk.trace import ReadableSpan
 
 from agenthub_orchestrator.traces.keeper import traces_kept
 from agenthub_orchestrator.traces.store import add_spans, delete_spans, prepare_spans
@@ -182,6 +183,34 @@ async def test_a_span_that_somebody_else_has_written_is_neither_replaced_nor_kep
             span = SpanRecord(b"t" * 16, b"s" * 8, b"", f"by {service}", 4, 1, 1, {GOAL_ID: GOAL})
             await add_spans(connection, service, [span], kept_at=now)
     assert {span.name for span in await kept(database)} == {"by worker.coding", "by orchestrator"}
+
+
+class Counting(SpanKeeper):
+    """Says which spans were made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.names.append(span.name)
+
+
+async def test_a_query_that_is_about_no_goal_makes_no_span_unless_somebody_takes_all(database: Database) -> None:
+    async def made(telemetry: Telemetry, keeper: Counting, about: dict[str, str]) -> list[str]:
+        with telemetry.span("work", attributes=about):
+            async with database.connection() as connection:
+                await connection.execute("SELECT 1")
+        return keeper.names
+
+    keepers = [Counting() for _ in range(3)]
+    assert await made(Telemetry("test", keeper=keepers[0]), keepers[0], {}) == ["work"]
+    assert (await made(Telemetry("test", keeper=keepers[1]), keepers[1], {GOAL_ID: GOAL}))[-2:] == [
+        "SQL SELECT",
+        "work",
+    ]
+    exported = Telemetry("test", processors=(keepers[2],))
+    assert (await made(exported, keepers[2], {}))[-2:] == ["SQL SELECT", "work"]
 
 
 async def test_what_no_service_sends_stops_nothing(

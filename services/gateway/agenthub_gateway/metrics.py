@@ -51,7 +51,7 @@ class Metered:
     def _is_read(self, scope: HTTPScope) -> bool:
         path = scope["path"]
         reads = scope["method"] == "GET" and path.startswith(_READ) and not path.startswith(_ENDLESS)
-        return reads and self._telemetry.records
+        return reads and self._telemetry.exports
 
     def _read(self, scope: HTTPScope) -> AbstractContextManager[Span]:
         parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")

@@ -19,7 +19,8 @@ from asyncpg.pool import PoolConnectionProxy
 from opentelemetry.trace import SpanKind
 
 from agenthub_runtime.errors import DatabaseUnavailable
-from agenthub_runtime.telemetry.conventions import DB_OPERATION, DB_SYSTEM, ERROR_TYPE
+from agenthub_runtime.telemetry.conventions import DB_OPERATION, DB_SYSTEM, ERROR_TYPE, GOAL_ID
+from agenthub_runtime.telemetry.place import place
 from agenthub_runtime.telemetry.tracing import recording
 
 Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
@@ -159,7 +160,7 @@ async def prepare(connection: Connection) -> None:
 def _tell_query(query: asyncpg.connection.LoggedQuery) -> None:
     """A span of a query, below what asked for it, and without its text or its values."""
     telemetry = recording()
-    if telemetry is None:
+    if telemetry is None or not (telemetry.exports or GOAL_ID in place()):
         return
     words = query.query.split(None, 1)
     operation = words[0].upper().rstrip(";") if words else "?"

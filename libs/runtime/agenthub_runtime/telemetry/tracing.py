@@ -78,7 +78,8 @@ class Telemetry:
     """The tracer of one service. Without `processors` there are ids, and no spans.
 
     `ratio` is the share of traces that are kept, those apart that the caller of a request began. The spans of
-    goals are also held by `keeper`, which somebody has to let send them.
+    goals are also held by `keeper`, which somebody has to let send them. `exports`: somebody takes all the others
+    too.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Telemetry:
         keeper: SpanKeeper | None = None,
     ) -> None:
         self.keeper = keeper
+        self.exports = bool(processors)
         self._secrets = secrets
         self._ratio = ratio
         self._made: _Made | None = None
