@@ -420,4 +420,4 @@ async def test_a_package_manager_that_the_machine_lacks_comes_as_a_package(tmp_p
     assert made.source == name
     told = await printed(machine, folder, f'node -p \'require("ms")("2 days")\'; {client} --version')
     assert told.startswith("172800000\n"), made.log.decode()
-    assert told.split("\n")[1][0].isdigit(), "it is there for scripts as well"
+    assert told.split("\n")[1][0].isdigit(), told
