@@ -73,6 +73,8 @@ def test_the_command_of_tox_and_nox_is_run_with_its_options(files: dict[str, str
         nox("session.run('make')"),
         nox("session.run(*words)"),
         {"noxfile.py": "def ("},
+        {"noxfile.py": f"@{'a.' * 5_000}b\ndef tests(session):\n    session.run('pytest', '-x')\n"},
+        nox(f"{'session.' * 5_000}run('pytest', '-x')"),
     ],
 )
 def test_what_says_no_more_or_cannot_be_read_leaves_pytest_as_it_is(files: dict[str, str]) -> None:

@@ -14,10 +14,13 @@ _RUNS = ("run", "run_always")
 def nox_of(text: str) -> Automation | None:
     """The first session that runs tests, as far as its words are plain texts; None: there is none."""
     try:
-        tree = ast.parse(text)
+        return _of_module(ast.parse(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    sessions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and _is_session(node)]
+
+
+def _of_module(module: ast.Module) -> Automation | None:
+    sessions = [node for node in module.body if isinstance(node, ast.FunctionDef) and _is_session(node)]
     found = (_of_session(session) for session in sorted(sessions, key=lambda node: "test" not in node.name))
     return next((one for one in found if one.runs_tests), None)
 
