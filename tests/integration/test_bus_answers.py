@@ -42,8 +42,7 @@ PLACES = (
     "$O.ARTIFACTS.M.eA",
     "$O.ARTIFACTS.C.eA",
     "fleet.Worker-9",
-    "span.worker.coding",
-    "span.gateway",
+    "span.forged",
     "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.EVENTS.nobody",
     "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.EVENTS.nobody",
 )
