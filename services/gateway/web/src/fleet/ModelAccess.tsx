@@ -64,7 +64,7 @@ function Row({ access, failed, now }: { access: Access; failed: boolean; now: nu
           </span>
         )}
       </span>
-      <span className="tag">{failed ? "refused" : parked ? "backs off" : "open"}</span>
+      <span className="tag">{failed ? "refused" : parked ? "breaker open" : "breaker closed"}</span>
     </li>
   );
 }

@@ -42,7 +42,7 @@ export function FirstRun() {
     void command.send("/goals", { goal, requirements }, { title: `Goal “${goal}” is accepted` });
   return (
     <main id="main" className="empty" tabIndex={-1}>
-      <svg className="figure" viewBox="0 0 188 52" aria-hidden="true">
+      <svg className="figure" viewBox="0 0 188 52" preserveAspectRatio="xMinYMid meet" aria-hidden="true">
         <path d={FIGURE} />
       </svg>
       <h1 className="question">No goals yet</h1>

@@ -108,7 +108,7 @@ export function GoalsPage() {
       <TopBar
         path={[{ name: "Goals" }]}
         action={
-          <Link to="/new" className="button primary icon-only only-phone" aria-label="New goal">
+          <Link to="/new" className="button primary icon-only" aria-label="New goal">
             <Icon name="plus" />
           </Link>
         }

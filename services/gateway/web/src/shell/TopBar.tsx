@@ -43,7 +43,7 @@ export function TopBar({ path, aside, action }: Props) {
         {aside}
       </nav>
       <span className="grow" />
-      <span className={`only-phone live-word ${status}`}>
+      <span className={`only-phone live-word ${status}`} role="status">
         <i className="dot" aria-hidden="true" />
         {status === "stale" ? "Stale" : status === "live" ? "Live" : "Connecting"}
       </span>
@@ -53,7 +53,11 @@ export function TopBar({ path, aside, action }: Props) {
         <Key name={`${MOD}K`} />
       </button>
       <NotificationCentre />
-      {action}
+      {action && (
+        <nav className="only-phone" aria-label="Begin">
+          {action}
+        </nav>
+      )}
     </div>
   );
 }

@@ -20,10 +20,12 @@ interface Props {
   select: (id: string) => void;
   open: (id: string) => void;
   measured: (height: number) => void;
+  /** Nodes that stand elsewhere at another event. */
+  ringed?: ReadonlySet<string> | undefined;
 }
 
 /** The live graph: one stop for the keyboard, arrows walk along the edges. */
-export function GraphView({ model, selected, now, select, open, measured }: Props) {
+export function GraphView({ model, selected, now, select, open, measured, ringed }: Props) {
   const laid = useLayout(model);
   const places = laid?.places ?? null;
   const pane = useRef<HTMLDivElement>(null);
@@ -52,10 +54,11 @@ export function GraphView({ model, selected, now, select, open, measured }: Prop
           second: why(node, model, now),
           selected: node.id === selected,
           dimmed: near.size > 0 && !near.has(node.id),
+          ringed: ringed?.has(node.id) ?? false,
         };
         return [{ id: node.id, type: "box", position, data, ...NODE, focusable: false }];
       }),
-    [model, places, now, selected, near],
+    [model, places, now, selected, near, ringed],
   );
   const edges = useMemo(
     () =>

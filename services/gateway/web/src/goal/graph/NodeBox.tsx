@@ -7,13 +7,14 @@ export interface BoxData extends Record<string, unknown> {
   second: string;
   selected: boolean;
   dimmed: boolean;
+  ringed: boolean;
 }
 
 const HEXAGON = "M12 .75h174L197.25 25 186 49.25H12L.75 25z";
 
 /** A task as a card, a gate with pointed ends. */
 export function NodeBox({ data }: NodeProps & { data: BoxData }) {
-  const { node, second, selected, dimmed } = data;
+  const { node, second, selected, dimmed, ringed } = data;
   const solid = ["ask", "bad", "rev"].includes(node.state.tone);
   const classes = [
     "node-box",
@@ -23,6 +24,7 @@ export function NodeBox({ data }: NodeProps & { data: BoxData }) {
     node.added ? "added" : "",
     selected ? "selected" : "",
     dimmed ? "dimmed" : "",
+    ringed ? "ringed" : "",
     node.tasks.length ? "" : "to-come",
   ];
   const share = node.state.tone === "run" && node.state.share ? node.state.share : 0;

@@ -14,6 +14,7 @@ import { TaskTable } from "../graph/TaskTable";
 import { modelOf } from "../model";
 import { ForkForm } from "./ForkForm";
 import { Handle, Player, Ticks } from "./ReplayBar";
+import { differing, WhatChanged } from "./WhatChanged";
 import { Why } from "./Why";
 import "../../styles/replay.css";
 
@@ -28,11 +29,15 @@ const PHONE = matchMedia("(max-width: 760px)");
 const nothing = () => undefined;
 
 /** State, spend and graph as they stood. */
-function Then({ seen }: { seen: ReplayedGoal }) {
+function Then({ seen, against }: { seen: ReplayedGoal; against: ReplayedGoal | undefined }) {
   // Nothing has gone on since then.
   const now = Date.parse(seen.at ?? "") || 0;
   const [cursor, setCursor] = useState("");
   const model = useMemo(() => modelOf(seen.goal, seen.tasks, seen.gates), [seen]);
+  const ringed = useMemo(
+    () => (against ? new Set(differing(against, seen).map((node) => node.id)) : undefined),
+    [against, seen],
+  );
   const { goal } = seen;
   return (
     <section aria-label={`As of event ${seen.seq}`}>
@@ -52,6 +57,7 @@ function Then({ seen }: { seen: ReplayedGoal }) {
           <b>{count(goal.llm_calls)}</b> model calls
         </span>
         <span className="ink-3">{utc(seen.at, seen.seq)}</span>
+        {against && <span className="ink-3">What stands elsewhere at #{against.seq} is ringed.</span>}
       </div>
       <div className="replay-graph">
         {!model.nodes.length ? (
@@ -66,6 +72,7 @@ function Then({ seen }: { seen: ReplayedGoal }) {
             select={setCursor}
             open={setCursor}
             measured={nothing}
+            ringed={ringed}
           />
         )}
       </div>
@@ -123,33 +130,37 @@ function Between({ goalId, from, to }: { goalId: string; from: number; to: numbe
         From #{from} to #{to}{" "}
         <span className="ink-3 figures">{some(found.data.changes.length, "value")} changed</span>
       </h2>
+      <WhatChanged goalId={goalId} from={from} to={to} />
       <pre className="block replay-story" tabIndex={0}>
         {found.data.story.join("\n") || "Nothing was said."}
       </pre>
-      <div className="scrolls replay-changes" tabIndex={0} role="group" aria-label="Values that changed">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Where</th>
-              <th scope="col">What</th>
-              <th scope="col">Before</th>
-              <th scope="col">After</th>
-            </tr>
-          </thead>
-          <tbody>
-            {found.data.changes.map((one) => (
-              <tr key={`${one.table} ${one.key} ${one.field}`}>
-                <td className="break">
-                  {one.table} {one.key}
-                </td>
-                <td>{one.field}</td>
-                <td className="break">{word(one.before)}</td>
-                <td className="break">{word(one.after)}</td>
+      <details>
+        <summary className="small">Every value that changed</summary>
+        <div className="scrolls replay-changes" tabIndex={0} role="group" aria-label="Values that changed">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Where</th>
+                <th scope="col">What</th>
+                <th scope="col">Before</th>
+                <th scope="col">After</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+            </thead>
+            <tbody>
+              {found.data.changes.map((one) => (
+                <tr key={`${one.table} ${one.key} ${one.field}`}>
+                  <td className="break">
+                    {one.table} {one.key}
+                  </td>
+                  <td>{one.field}</td>
+                  <td className="break">{word(one.before)}</td>
+                  <td className="break">{word(one.after)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
     </section>
   );
 }
@@ -161,6 +172,7 @@ export function ReplayTab({ goal, at, against, change }: Props) {
   const seq = Number(at) || last;
   const other = Number(against) || 0;
   const seen = useQuery(replayed(goal.goal_id, seq));
+  const compared = useQuery(replayed(goal.goal_id, other)).data;
   const [asks, setAsks] = useState(false);
   const move = useCallback((to: number) => change({ at: String(to) }), [change]);
   const moveOther = useCallback((to: number) => change({ against: String(to) }), [change]);
@@ -199,7 +211,9 @@ export function ReplayTab({ goal, at, against, change }: Props) {
           retry={() => void seen.refetch()}
         />
       )}
-      {seen.data && <Then seen={seen.data} />}
+      {seen.data && (
+        <Then seen={seen.data} against={other !== seq && compared?.seq === other ? compared : undefined} />
+      )}
       {other > 0 && other !== seq && <Between goalId={goal.goal_id} from={from} to={to} />}
       <Files goalId={goal.goal_id} seq={other > 0 ? to : seq} from={other > 0 && other !== seq ? from : 0} />
     </div>
