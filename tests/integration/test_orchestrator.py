@@ -140,14 +140,14 @@ async def test_a_follower_killed_again_and_again_leaves_the_log_of_an_undisturbe
     async with running(ScriptedWorker(log)):
         while await status(log) != "ready_for_review":
             task = asyncio.ensure_future(follower().run())
-            await until(grown_or_ready(log, chance.randint(1, 60)), 20, "the goal goes on", pause_s=0.002)
+            await until(grown_or_ready(log, chance.randint(1, 5)), 60, "the goal goes on", pause_s=0.002)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
     disturbed = await log.read(goal_id(1))
 
     async with running(follower(), ScriptedWorker(log)):
         await store(log, accepted(2))
-        await until(ready(log, 60), 20, "undisturbed goal ready")
+        await until(ready(log, 2), 60, "undisturbed goal ready")
     undisturbed = await log.read(goal_id(2))
 
     def shape(messages: list[Recorded]) -> list[tuple[str, str]]:
@@ -241,7 +241,7 @@ async def test_a_follower_that_starts_late_skips_what_had_ended_and_knows_what_c
     late = follower(start=Start(after=known, known=known))
     async with running(late, ScriptedWorker(log, after=known)):
         await store(log, accepted(2))
-        await until(ready(log, 60), 20, "second goal ready")
+        await until(ready(log, 2), 60, "second goal ready")
         assert list(late._goals) == [goal_id(2)]
 
 
