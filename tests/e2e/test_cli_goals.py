@@ -163,8 +163,8 @@ def test_the_hub_says_which_model_its_agents_ask_and_that_it_answers(hub: Runnin
     assert (told["provider"], told["state"], told["found"]) == ("rehearsal", "not asked", "")
     assert set(told["models"].values()) == {"rehearsal"}
     assert hub.get("/model", probe="true")["state"] == "ok"
-    assert hub.ready.model is not None
-    assert hub.ready.model["state"] == "ok"
+    # A hub that is ready waits a second for the model and no longer.
+    assert hub.ready.model is None or hub.ready.model["state"] == "ok"
 
 
 def objects(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:

@@ -106,7 +106,7 @@ async def test_what_a_goal_says_itself_comes_before_the_files(
 
 
 SURPRISES: tuple[tuple[dict[str, str], str], ...] = (
-    ({"build.gradle": ""}, "Gradle"),
+    ({"build.gradle": ""}, "needs java, and this machine has no `java`"),
     ({"README.md": "x"}, "no test command is set"),
     ({"a.py": "", ".agenthub/config.toml": "x = ["}, "is no TOML"),
     ({"a.py": "", ".agenthub/config.toml": "setup = 1"}, "setup"),

@@ -170,7 +170,7 @@ async def test_unknown_names_and_hubs_without_a_supervisor_are_told(gateway: Gat
         ("/scale", {"types": "coding", "workers": -1}, 422, ""),
         ("/scale", {"types": "nobody", "workers": 1}, 422, "unknown agent"),
         ("/log-level", {"level": "loud"}, 422, ""),
-        ("/log-level", {"level": "debug", "service": "nobody"}, 404, "No nobody answers"),
+        ("/log-level", {"level": "debug", "service": "nobody"}, 404, "No process of nobody answers"),
         ("/maintenance/start", {"why": "x"}, 422, "why"),
     ):
         answer = await gateway.client.post(f"/api/v1{path}", json=body)
