@@ -13,6 +13,7 @@ import pytest
 from agenthub_events.base import Event
 from agenthub_events.catalogue.task import TaskCompleted
 from tests.support.running_hub import RunningHub, clean_environment, run_cli, running_hub
+from tests.support.until import until
 
 pytestmark = pytest.mark.extra
 
@@ -155,8 +156,10 @@ async def test_foreign_variables_change_nothing_of_a_hub_and_its_git(
     done = (await hub.see(goal_id, imported)).event
     assert isinstance(done, TaskCompleted)
     assert done.result.commit == git(own, "rev-parse", "HEAD")
-    files = hub.get(f"/goals/{goal_id}/files")
-    assert [item["path"] for item in files["items"]] == ["a.txt"]
+    files = await until(
+        lambda: hub.get(f"/goals/{goal_id}/files")["items"], what="the read models know the import"
+    )
+    assert [item["path"] for item in files] == ["a.txt"]
     assert (decoy.digest(), decoy.ran.exists()) == (before, False)
 
 
