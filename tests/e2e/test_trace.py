@@ -124,8 +124,9 @@ def all_pages(hub: RunningHub, path: str) -> list[dict[str, Any]]:
 
 
 def served_with(agent_type: str) -> set[str]:
-    """The types that a worker of the embedded hub may serve beside this one."""
-    return {"architect", "planner"} if agent_type in {"architect", "planner"} else {agent_type}
+    """The types that one worker may serve: of the demo, or of the hub that goes on with it (`conftest.py`)."""
+    together = ({"architect", "planner"}, {"debug", "security", "review"})
+    return next((types for types in together if agent_type in types), {agent_type})
 
 
 def names_up(span: ReceivedSpan, spans: list[ReceivedSpan]) -> list[str]:
