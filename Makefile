@@ -35,7 +35,7 @@ up: ui ## Start the embedded stack on 127.0.0.1:8000 and keep it running
 test: ui ## Run the tests: no Docker, no internet, nothing skipped
 	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui --ignore tests/cluster -m "not extra"
 
-test-extras: ui ## Run the tests that take longer: kills, forged gates, whole goals, the other 750 simulated worlds
+test-extras: ui ## Run the tests that take longer: kills, forged gates, whole goals, 900 of the thousand simulated worlds
 	$(VENV)/bin/pytest -n 4 --dist loadscope --ignore tests/ui --ignore tests/cluster -m extra
 
 test-ui: ui ## Use the web UI in a browser (Debian's chromium), against a whole hub

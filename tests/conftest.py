@@ -17,7 +17,7 @@ from agenthub_runtime.embedded.servers.postgres import PostgresServer
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import apply_assets
 from tests.support.scheduling import BySharedHub
-from tests.support.servers import fresh_database, running_nats, running_postgres
+from tests.support.servers import fresh_database, quick_folder, running_nats, running_postgres
 
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
@@ -55,7 +55,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 @pytest.fixture
 def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
     """A nats-server with an empty store."""
-    with running_nats(tmp_path / "nats") as server:
+    with quick_folder(tmp_path / "nats") as folder, running_nats(folder) as server:
         yield server
 
 
@@ -73,7 +73,7 @@ async def bus(nats_server: NatsServer) -> AsyncIterator[Client]:
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """One Postgres for the whole run."""
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+    with quick_folder(tmp_path_factory.mktemp("postgres")) as folder, running_postgres(folder) as server:
         yield server
 
 

@@ -34,7 +34,7 @@ from tests.simulation.seeds import run_seeds, told
 from tests.simulation.workers import ScriptedRunner
 from tests.simulation.world import play, simulate
 
-QUICK, THOUSAND = range(250), range(250, 1_000)
+QUICK, THOUSAND = range(100), range(100, 1_000)
 FOUND_WITHIN = 300
 ROOT = Path(__file__).parents[2]
 
