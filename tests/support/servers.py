@@ -86,7 +86,7 @@ async def _create_database(url: str, name: str, *, template: str) -> str:
     return url.rpartition("/")[0] + f"/{name}"
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, object]) -> None:
     # Not asyncio.run: it would take away the event loop that the test runner has set.
     loop = asyncio.new_event_loop()
     try:
