@@ -93,7 +93,7 @@ def same(a, b):
 
 
 def test_helper():
-    same(1, 1)
+    print(map(same, [1], [1]))
 
 
 def test_caught():

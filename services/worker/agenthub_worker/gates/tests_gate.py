@@ -69,8 +69,7 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
     # What failed before the goal is only asked where it can matter: a run may have ended before it came to a test.
     asked = ran.green or ran.failing
     base = await earlier.of_base(round_.context) if asked else Base(report_ref=earlier.base_report_ref)
-    outcomes = base.run.outcomes if base.run else {}
-    report = ran.beside(outcomes)
+    report = ran.beside(outcomes := base.run.outcomes if base.run else {})
     weighed = await _weigh(round_, report, earlier, base)
     shown = Shown()
     if report.green and not weighed.refusals:

@@ -55,10 +55,10 @@ def helpers(module: ast.Module) -> dict[str, Definition]:
 
 
 def reached(test: Definition, known: Mapping[str, Definition]) -> list[Definition]:
-    """The helpers that a test calls, by itself or through others."""
+    """The helpers that a test calls or hands on, by itself or through others."""
     found, left = dict[str, Definition](), [test]
     while left:
-        for name in _called(left.pop()):
+        for name in _named(left.pop()):
             if name in known and name not in found:
                 found[name] = known[name]
                 left.append(known[name])
@@ -90,12 +90,12 @@ def segment(rows: Sequence[str], node: ast.stmt | ast.expr) -> tuple[str, str, s
     return before.decode(), b"\n".join(taken).decode(), after.decode()
 
 
-def _called(node: ast.AST) -> Iterator[str]:
+def _named(node: ast.AST) -> Iterator[str]:
     for inner in ast.walk(node):
-        if isinstance(inner, ast.Call):
-            head, _, name = dotted(inner.func).rpartition(".")
-            if head in ("", "self", "cls"):
-                yield name
+        if isinstance(inner, ast.Name):
+            yield inner.id
+        elif isinstance(inner, ast.Attribute) and dotted(inner.value) in ("self", "cls"):
+            yield inner.attr
 
 
 def _calls_check(value: ast.expr) -> bool:
