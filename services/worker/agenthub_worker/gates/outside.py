@@ -16,7 +16,6 @@ _CALLS_MAX = 600
 _SHOWN = 120
 _NONE = "no call was made again outside of tests"
 NO_CALLS = f"{_NONE}: none was seen that can be kept"
-NO_PATHS = f"{_NONE}: the test command takes no paths"
 NOT_PYTHON = f"{_NONE}: that is done in Python alone"
 TOO_SLOW = f"{_NONE}: the tests take long, and no changed line can look around"
 
@@ -62,18 +61,18 @@ class OutsideTrial:
 
     async def said(self, seen: Sequence[str]) -> OutsideSaid:
         """Make the calls again, and say what they show."""
-        if not self._copies.takes_paths:
-            return OutsideSaid(note=NO_PATHS)
         calls = _calls(seen)
         first = await self._answers(calls)
         made, other = sum(answer is not None for answer in first), _differing(calls, first)
         # What is another thing each time, or rests on what came before it, says nothing of tests.
         again = [one.call for one in other]
         same = [one for one in _differing(again, await self._answers(again)) if one in other]
-        knowing = await self._as_in_tests(same) if same else []
+        is_told = self._copies.takes_paths
+        knowing = await self._as_in_tests(same) if same and is_told else []
         if knowing:
             return OutsideSaid(refusal=_said(knowing))
-        return OutsideSaid(note=_note(made, [one.call.name for one in other], _never_kept(seen, calls)))
+        why = "by fixtures, clock or chance" if is_told else "nobody knows why: the test command takes no paths"
+        return OutsideSaid(note=_note(made, [one.call.name for one in other], why, _never_kept(seen, calls)))
 
     async def _answers(self, calls: Sequence[SeenCall]) -> list[str | None]:
         """What the calls give where there is no test, not even in a file."""
@@ -119,13 +118,13 @@ def _never_kept(seen: Sequence[str], calls: Sequence[SeenCall]) -> list[str]:
     return sorted(lost - kept)
 
 
-def _note(made: int, other: Sequence[str], lost: Sequence[str]) -> str:
+def _note(made: int, other: Sequence[str], why: str, lost: Sequence[str]) -> str:
     """How many calls were made again outside of tests, and what is not known."""
     if not made and not lost:
         return NO_CALLS
     gave = f"{made - len(other)} of {made} calls gave the same outside of tests" if made else NO_CALLS
     names = list(dict.fromkeys(other))
-    differing = f" (another thing, as by fixtures, clock or chance: {some(names)})" if names else ""
+    differing = f" (another thing, {why}: {some(names)})" if names else ""
     unknown = f"; not made again, as nothing there can be kept: {some(list(lost))}" if lost else ""
     return f"{gave}{differing}{unknown}"
 
