@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from agenthub_worker.evidence.reports import Case
-from agenthub_worker.experiments import unaware
+from agenthub_worker.experiments import never_run, unaware
 from agenthub_worker.experiments.own_tests.failing import FILES_MAX, Broken, broken, never_red
 from agenthub_worker.experiments.own_tests.rewording import reworded
 
@@ -255,3 +255,17 @@ def test_a_refusal_names_what_the_code_looked_at_and_nothing_that_cannot_be_read
     assert not unaware.has_begun(seen)
     assert "(the whole run)" in unaware.refusal([], seen)
     assert set(unaware.programs()) == {"veil", "likeness", "shapes", "calls"}
+
+
+def test_changed_functions_that_no_test_runs_are_named() -> None:
+    text = (
+        "def ran():\n    x = 1\n    return x\n\n\n"
+        "def outer():\n    def inner():\n        return 2\n    return inner\n\n\n"
+        'class A:\n    def idle(self):\n        """It says."""\n        return 3\n\n    def later(self):\n'
+        "        raise NotImplementedError\n\n\ndef line(): return 4\n"
+    )
+    executed = {"a.py": frozenset({1, 2, 3, 6, 7, 9, 12, 13, 17, 21})}
+    assert never_run.note({"a.py": text}, {}, executed) == "no test runs inner (a.py:7), idle (a.py:13)"
+    assert never_run.note({"a.py": text}, {"a.py": {15}}, executed) == "no test runs idle (a.py:13)"
+    # Files that nobody has loaded lower the coverage, and are not named one by one.
+    assert not never_run.note({"a.py": text}, {}, {})

@@ -15,7 +15,7 @@ from agenthub_worker.evidence.reports import Outcome, stored_id
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import some
 from agenthub_worker.evidence.testing import SELECTING_PAYS_S, TestReport
-from agenthub_worker.experiments import canary, judge_settings, mutants, protected, unaware
+from agenthub_worker.experiments import canary, judge_settings, mutants, never_run, protected, unaware
 from agenthub_worker.experiments.foreign_canaries import ends_early, foreign_canaries, is_crate_root, why_none
 from agenthub_worker.experiments.inline_tests import spliced_files
 from agenthub_worker.experiments.neutral import neutral
@@ -36,7 +36,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What the experiments have shown: `refusals` speak against the run, `findings` name tests and mutants.
 
     `notes` belong into the verdict: experiments that could not be made, and changed settings of the tests.
-    `outside`: which calls of the tests were made again outside of them, or why none.
+    `outside`: what no test runs, and which calls of the tests were made again outside of them, or why none.
     """
 
     refusals: tuple[str, ...] = ()
@@ -88,7 +88,7 @@ class Experiments:
                 tried,
                 findings=(*tried.findings, *shown.findings),
                 notes=(*shown.notes, *tried.notes),
-                outside=outside.note,
+                outside="; ".join(said for said in (await self._never_run(), outside.note) if said),
             )
         return msgspec.structs.replace(shown, notes=(*untried, *shown.notes))
 
@@ -166,7 +166,8 @@ class Experiments:
             "canary", {bird.path: bird.text.encode() for bird in planted}, options=tuple(options)
         )
         again = await self._round.lease.while_held(work)
-        return canary.distrust(planted, again, report, stops_early=ends_early(command)), ""
+        why = canary.distrust(planted, again, report, stops_early=ends_early(command))
+        return why or (await self._own.refusal() if ours else ""), ""
 
     async def _protected(self) -> Shown:
         """The earlier tests over the new code; then, with what only they read, as all of it was."""
@@ -282,6 +283,10 @@ class Experiments:
         if measured.green:
             return OutsideSaid(refusal=unaware.of_coverage(again.failing))
         return OutsideSaid(note=unaware.UNTRIED)
+
+    async def _never_run(self) -> str:
+        texts, touched = await self._changed_code()
+        return never_run.note(texts, touched, self._report.executed or {})
 
     async def _mutants(self) -> Shown:
         order, report = self._round.order, self._report

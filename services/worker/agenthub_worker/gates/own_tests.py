@@ -10,7 +10,7 @@ from agenthub_worker.evidence.reports import Case
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments.own_tests import rewording
-from agenthub_worker.experiments.own_tests.failing import Broken, broken
+from agenthub_worker.experiments.own_tests.failing import Broken, broken, never_red
 from agenthub_worker.gates.copies import Copies
 from agenthub_worker.gates.gate_round import GateRound
 
@@ -29,6 +29,15 @@ class OwnTests:
         passed = {plain_id(case.id) for case in self._report.cases or () if case.outcome == "passed"}
         texts = await self._texts(at)
         return await asyncio.to_thread(broken, texts, passed, self._token())
+
+    async def refusal(self) -> str:
+        """Why these tests count for nothing, by runs of their own; empty: nothing speaks against them."""
+        made = await self.made_to_fail("")
+        if not made.texts:
+            return ""
+        texts = {path: text.encode() for path, text in made.texts.items()}
+        report = await self._round.lease.while_held(self._copies.run("canary", texts))
+        return never_red(made, report.cases or ()) or await self.only_as_worded()
 
     async def only_as_worded(self) -> str:
         """Why tests count for nothing that fail in other words; empty: none does, or nobody can tell."""

@@ -25,6 +25,7 @@ class _Calls:
     written: ClassVar[set[str]] = set()
     lost: ClassVar[dict[Any, str]] = {}
     shape: Callable[[Any], str | None] = staticmethod(lambda value: None)
+    given: ClassVar[dict[str, str]] = {}
     root = ""
     file = -1
 
@@ -36,6 +37,8 @@ def begin(root: str, told: dict[str, Any], seen_at: str, shape: Callable[[Any], 
     """
     _Calls.shape = staticmethod(shape)
     _Calls.root = root
+    # What tests set, and their settings, is theirs.
+    _Calls.given = dict(os.environ)
     _Calls.lines = {f"{root}/{path}": frozenset(lines) for path, lines in told["lines"].items()}
     _Calls.file = os.open(seen_at, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     threading.setprofile(_profile)
@@ -153,4 +156,4 @@ def _returned(frame: Any, name: str, given: str, result: Any) -> None:
 
 
 def _variables() -> dict[str, str]:
-    return {name: value for name, value in os.environ.copy().items() if not name.startswith(_OF_A_RUN)}
+    return {name: value for name, value in _Calls.given.items() if not name.startswith(_OF_A_RUN)}
