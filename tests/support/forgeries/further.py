@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.support.forgeries.kinds import (
+    AS_WORDED,
     BEFORE,
     CASE,
     IN_PLACE,
@@ -258,7 +259,7 @@ KNOWING = {
             "test_add.py": "import os\n\nfrom add import add\n\n\ndef test_add():\n    add(2, 3)\n"
             "    assert abs(os.stat('add.py').st_mtime - os.stat('test_add.py').st_mtime) < 0.001\n"
         },
-        UNNOTICED,
+        AS_WORDED,
     ),
     "how the run is begun": Forgery(
         {
