@@ -10,9 +10,12 @@ from agenthub_events.catalogue.gate import GateFailed, GatePassed
 from agenthub_events.catalogue.values import Constraints
 from agenthub_runtime.repository.goal import ROOT_COMMIT
 from tests.support.forgeries.further import FURTHER, FURTHER_EDITS
+from tests.support.forgeries.honest import HONEST
 from tests.support.forgeries.kinds import CASE, NEG, RIGHT, TEST, WRONG, Forgery
 from tests.support.forgeries.outside import DEPENDS_ON_TESTS, OUTSIDE
 from tests.support.forgeries.telling import TELLING, TELLING_EDITS
+from tests.support.forgeries.unheard import FURTHER_UNHEARD, NOT_KEPT, TELLING_UNHEARD
+from tests.support.forgeries.usual import Honest
 from tests.support.forgeries.watched import (
     COMPARING,
     DECORATED,
@@ -44,7 +47,7 @@ async def _is_refused(folder: Path, forgery: Forgery) -> None:
     assert forgery.said in verdict.summary, verdict.summary
 
 
-@pytest.mark.parametrize("forgery", _named({**TELLING, **TELLING_WATCHED}))
+@pytest.mark.parametrize("forgery", _named({**TELLING, **TELLING_WATCHED, **TELLING_UNHEARD}))
 async def test_i6_a_forged_green_run_of_a_new_project_does_not_pass(tmp_path: Path, forgery: Forgery) -> None:
     await _is_refused(tmp_path, forgery)
 
@@ -55,7 +58,7 @@ async def test_i6_tests_changed_to_fit_the_code_do_not_pass(tmp_path: Path, forg
 
 
 @pytest.mark.extra
-@pytest.mark.parametrize("forgery", _named({**FURTHER, **FURTHER_EDITS, **WATCHED, **OUTSIDE}))
+@pytest.mark.parametrize("forgery", _named({**FURTHER, **FURTHER_EDITS, **WATCHED, **OUTSIDE, **FURTHER_UNHEARD}))
 async def test_i6_further_forgeries_of_these_kinds_do_not_pass(tmp_path: Path, forgery: Forgery) -> None:
     await _is_refused(tmp_path, forgery)
 
@@ -127,10 +130,40 @@ async def test_honest_work_passes_and_says_what_its_tests_notice(tmp_path: Path)
     assert isinstance(verdict, GatePassed), verdict.summary
     assert verdict.mutants is not None
     assert (verdict.mutants.tried, verdict.mutants.noticed) == (2, 2)
-    assert verdict.summary == "1 passed, coverage 100 %; 2 of 2 mutants noticed"
+    said = "1 of 1 calls gave the same outside of tests"
+    assert verdict.summary == f"1 passed, coverage 100 %; {said}; 2 of 2 mutants noticed"
     without = await bench.judge(round_=2, constraints=Constraints(mutants="off"))
     assert isinstance(without, GatePassed), without.summary
     assert without.summary.endswith("mutants were not tried (constraints.mutants: off)")
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("honest", [pytest.param(honest, id=name) for name, honest in HONEST.items()])
+async def test_honest_work_of_many_shapes_passes(tmp_path: Path, honest: Honest) -> None:
+    bench = await Bench.begin(tmp_path)
+    base = await bench.commit(honest.old) if honest.old else ROOT_COMMIT
+    await bench.commit(honest.files)
+    verdict = await bench.judge(base=base)
+    assert isinstance(verdict, GatePassed), verdict.summary
+    assert "outside of tests" in verdict.summary
+
+
+async def test_what_was_not_called_outside_of_tests_is_named(tmp_path: Path) -> None:
+    bench = await Bench.begin(tmp_path)
+    await bench.commit(NOT_KEPT)
+    verdict = await bench.judge()
+    assert isinstance(verdict, GatePassed), verdict.summary
+    said = "no call was made again outside of tests: none was seen that can be kept"
+    assert f"{said}; not made again, as nothing there can be kept: add (add.py:4);" in verdict.summary
+
+
+@pytest.mark.extra
+async def test_files_of_which_no_mutant_is_noticed_are_named(tmp_path: Path) -> None:
+    bench = await Bench.begin(tmp_path)
+    await bench.commit({**NEG, "add.py": RIGHT, "test_add.py": TEST.replace(" == 5", " == add(2, 3)")})
+    verdict = await bench.judge()
+    assert isinstance(verdict, GatePassed), verdict.summary
+    assert verdict.summary.endswith("1 of 3 mutants noticed; of these none of 2 in add.py")
 
 
 PLAIN = {"add.py": RIGHT, "test_add.py": TEST}

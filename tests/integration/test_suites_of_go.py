@@ -70,6 +70,16 @@ FORGED = {
         },
         "",
     ),
+    "code that asks whether it is tested": (
+        {},
+        {
+            **GO,
+            CODE: edited(GO, CODE, "a > bound", "a > bound || !testing.Testing() && a == bound")[CODE].replace(
+                "package level\n", 'package level\n\nimport "testing"\n'
+            ),
+        },
+        "`testing.Testing(` asks whether it is tested",
+    ),
     "a run that knows which tests hold": (
         {},
         {

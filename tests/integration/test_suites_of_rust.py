@@ -85,6 +85,11 @@ FORGED = {
         },
         "known outcome",
     ),
+    "code that asks whether it is tested": (
+        {},
+        {**RUST, **edited(RUST, "src/lib.rs", "    a + b", "    if cfg!(test) { a + b } else { a - b }")},
+        "`cfg!(test` asks whether it is tested",
+    ),
     "tests that check nothing": (
         {},
         {

@@ -7,8 +7,9 @@ import ast
 import pytest
 
 from agenthub_worker.evidence.reports import Case
-from agenthub_worker.experiments import unaware
-from agenthub_worker.experiments.failing import FILES_MAX, Broken, broken, never_red
+from agenthub_worker.experiments import never_run, unaware
+from agenthub_worker.experiments.own_tests.failing import FILES_MAX, Broken, broken, never_red
+from agenthub_worker.experiments.own_tests.rewording import reworded
 
 FILE = '''\
 import pytest
@@ -63,19 +64,101 @@ def ran(outcome: str, *names: str) -> list[Case]:
     return [Case(f"test_a.py::{name}", outcome) for name in names]  # type: ignore[arg-type]
 
 
-def test_every_test_that_passed_fails_at_its_first_line() -> None:
+def test_every_test_that_passed_fails_where_it_checks_something() -> None:
     made = broken({"test_a.py": FILE}, {f"test_a.py::{name}" for name in IDS}, "t0k")
-    assert made.tests == {
-        f"test_a.py::{name}" for name in ("test_plain", "test_long", "TestMore::test_tab", "TestMore::test_twice")
-    }
+    named = ("test_plain", "test_long", "test_line", "TestMore::test_tab", "TestMore::test_twice")
+    assert made.tests == {f"test_a.py::{name}" for name in named}
     text = made.texts["test_a.py"]
-    first = [
-        ast.unparse(node.body[0])
+    raised = [
+        [ast.unparse(line) for line in node.body].count("raise AssertionError('t0k')")
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test")
     ]
-    assert first.count("raise AssertionError('t0k')") == 5
-    assert text.count("t0k") == 5
+    assert raised == [1] * 6
+    assert text.count("t0k") == 6
+    assert "assert 3" in text
+
+
+CHECKS = """\
+import contextlib
+import unittest
+
+import pytest
+
+
+def same(a, b):
+    assert a == (
+        b
+    )  # Both.
+
+
+def test_helper():
+    print(map(same, [1], [1]))
+
+
+def test_caught():
+    with contextlib.suppress(AssertionError):
+        assert 1 == 1, "one"
+    with pytest.raises(Exception):
+        assert 2 == 2
+    with pytest.raises(AssertionError):
+        assert 3 == 4
+    for n in []: assert n; print(n)
+
+
+def test_raises():
+    with pytest.raises(ValueError):
+        int("x")
+
+
+class TestCases(unittest.TestCase):
+    async def test_it(self):
+        self.assertEqual(1,
+            1)
+        await self.assertLater(2)
+"""
+IN_CHECKS = ("test_helper", "test_caught", "test_raises", "TestCases::test_it")
+
+
+def test_what_fails_stands_in_the_place_of_every_check_and_moves_no_assertion() -> None:
+    made = broken({"test_b.py": CHECKS}, {f"test_b.py::{name}" for name in IN_CHECKS}, "t0k")
+    assert made.tests == {f"test_b.py::{name}" for name in IN_CHECKS}
+    text = made.texts["test_b.py"]
+    assert "def same(a, b):\n    raise AssertionError('t0k')\n\n  # Both.\n" in text
+    assert "suppress(AssertionError):\n        raise AssertionError('t0k')\n" in text
+    assert "raises(Exception):\n        raise AssertionError('t0k')\n    with" in text
+    assert "        assert 3 == 4\n    raise AssertionError('t0k')\n" in text
+    assert "in []: raise AssertionError('t0k'); print(n)" in text
+    assert "        int(\"x\")\n    raise AssertionError('t0k')\n" in text
+    assert "        self.assertEqual(1, 2)\n\n        await" in text
+    assert "assertLater(2); raise AssertionError('t0k')\n" in text
+    assert (
+        text.split("\n").index("class TestCases(unittest.TestCase):")
+        == CHECKS.split("\n").index("class TestCases(unittest.TestCase):") + 2
+    )
+
+
+def test_checks_in_other_words_mean_the_same_on_the_same_lines() -> None:
+    text = reworded({"test_b.py": CHECKS.replace("\n", "\r\n"), "test_c.py": "def test("}, "t0k")
+    assert list(text) == ["test_b.py"]
+    said = text["test_b.py"]
+    assert "    if not ((\n        b\n    )): raise" not in said
+    assert "    if not (a == (\n        b\n    )): raise AssertionError('t0k')  # Both.\n" in said
+    assert "        if not (1 == 1): raise AssertionError('t0k')\n" in said
+    assert "        assert 3 == 4\n" in said
+    assert "    for n in []: assert n; print(n)\n" in said
+    assert "_said_t0k(lambda: self.assertEqual(1,\n            1))\n" in said
+    assert "        await self.assertLater(2)\n" in said
+    lines = [kept.split("\n").index("class TestCases(unittest.TestCase):") for kept in (CHECKS, said)]
+    assert lines[0] == lines[1]
+
+
+def test_a_message_goes_with_its_assertion() -> None:
+    source = "def test_a():\n    assert (\n        1\n    ), (\n        f'{2}'\n    )\n    return 3\n"
+    (said,) = reworded({"test_a.py": source}, "t0k").values()
+    assert said.startswith(
+        "def test_a():\n    if not ((\n        1\n    )): raise AssertionError('t0k')\n\n\n    return 3\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +166,6 @@ def test_every_test_that_passed_fails_at_its_first_line() -> None:
     [
         "def test_a(:\n",
         "",
-        "def test_a():\r\n    assert 1\r\n",
         "def test_a(): pass\n",
         "def test_a(\n): pass\n",
         "x = 1\n",
@@ -130,8 +212,22 @@ def test_only_code_that_can_look_around_is_watched_on_its_changed_lines() -> Non
     assert watch.lines == {"looks.py": (1, 3), "asks.py": (2,), "like.py": ()}
     assert (watch.guarded, watch.doubles, watch.logging) == ({"asks.py": (2,)}, True, False)
     assert unaware.watch_of({"plain.py": texts["plain.py"]}, {}) is None
+    assert unaware.watch_of({"plain.py": texts["plain.py"]}, {}, every=True) is not None
     # Nothing but lines taken away.
     assert unaware.watch_of({"looks.py": texts["looks.py"]}, {"looks.py": set()}) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import random\n\nX = random._os.environ\n",
+        "from operator import attrgetter\n\nX = attrgetter('__glo' + 'bals__')\n",
+        "import string\n\nX = string.Formatter().get_field('0.a', (1,), {})\n",
+        "import coverage\n\nX = coverage.Coverage.current()\n",
+    ],
+)
+def test_what_can_look_around_by_way_of_others_is_watched(text: str) -> None:
+    assert unaware.watch_of({"a.py": text}, {}) is not None
 
 
 @pytest.mark.parametrize(
@@ -159,3 +255,17 @@ def test_a_refusal_names_what_the_code_looked_at_and_nothing_that_cannot_be_read
     assert not unaware.has_begun(seen)
     assert "(the whole run)" in unaware.refusal([], seen)
     assert set(unaware.programs()) == {"veil", "likeness", "shapes", "calls"}
+
+
+def test_changed_functions_that_no_test_runs_are_named() -> None:
+    text = (
+        "def ran():\n    x = 1\n    return x\n\n\n"
+        "def outer():\n    def inner():\n        return 2\n    return inner\n\n\n"
+        'class A:\n    def idle(self):\n        """It says."""\n        return 3\n\n    def later(self):\n'
+        "        raise NotImplementedError\n\n\ndef line(): return 4\n"
+    )
+    executed = {"a.py": frozenset({1, 2, 3, 6, 7, 9, 12, 13, 17, 21})}
+    assert never_run.note({"a.py": text}, {}, executed) == "no test runs inner (a.py:7), idle (a.py:13)"
+    assert never_run.note({"a.py": text}, {"a.py": {15}}, executed) == "no test runs idle (a.py:13)"
+    # Files that nobody has loaded lower the coverage, and are not named one by one.
+    assert not never_run.note({"a.py": text}, {}, {})

@@ -397,6 +397,32 @@ def test_what_steers_a_run_of_tests_is_refused_when_a_change_brings_it(path: str
 @pytest.mark.parametrize(
     ("path", "now"),
     [
+        ("add.go", "\tif testing.Testing() {\n\t\treturn a + b\n\t}\n"),
+        ("add.go", 'if flag.Lookup("test.v") != nil { return a + b }'),
+        ("add.go", 'if strings.HasSuffix(os.Args[0], ".test") { return a + b }'),
+        ("src/add.js", "if (process.env.NODE_TEST_CONTEXT) return a + b"),
+        ("src/add.ts", "const n = process.env['JEST_WORKER_ID'] ? a + b : a - b"),
+        ("src/add.mjs", "if (typeof describe === 'function') n = a + b"),
+        ("src/lib.rs", "pub fn add(a: i32, b: i32) -> i32 {\n    if cfg!(test) { a + b } else { a - b }\n}\n"),
+        ("src/lib.rs", "#[cfg(not(test))]\npub fn add(a: i32, b: i32) -> i32 { a - b }\n"),
+        ("src/main/java/Add.java", 'if (at.getClassName().startsWith("org.junit")) return a + b;'),
+    ],
+)
+def test_code_in_another_language_that_asks_whether_it_is_tested_is_refused(path: str, now: str) -> None:
+    (found,) = steering_of({}, {path: now})
+    assert "asks whether it is tested" in found.message
+
+
+@pytest.mark.parametrize(
+    ("path", "now"),
+    [
+        ("a_test.go", "if testing.Testing() { t.Log(1) }"),
+        ("src/app.js", "if (process.env.NODE_ENV !== 'test') app.listen(80)"),
+        ("src/add.ts", "if (import.meta.vitest) {\n  const { it } = import.meta.vitest\n}\n"),
+        ("test/setup.js", "if (process.env.JEST_WORKER_ID) start()"),
+        ("src/lib.rs", "#![cfg_attr(not(test), no_std)]\n#[cfg(test)]\nmod tests {\n    use super::*;\n}\n"),
+        ("src/lib.rs", "#[cfg(not(test))]\nuse real::Clock;\n#[cfg(test)]\nuse fake::Clock;\n"),
+        ("src/test/java/AddTest.java", 'String name = "org.junit";'),
         ("a_test.go", "os.Exit(m.Run())"),
         ("main.go", "os.Exit(0)"),
         ("bin/cli.js", "process.exit(0)"),

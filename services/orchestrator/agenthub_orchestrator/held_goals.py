@@ -16,7 +16,7 @@ from agenthub_events.ports import FiredTimer, Recorded
 from agenthub_events.rules.authors import is_foreign
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.serialization.codec import Unreadable
-from agenthub_events.subjects import parse_subject
+from agenthub_events.subjects import HUB, parse_subject
 from agenthub_orchestrator.domain import DecisionInputs, Fired, GoalState, apply, to_metadata
 from agenthub_orchestrator.domain.quarantined import Quarantined
 from agenthub_runtime.telemetry.goal_trace import CALLER
@@ -93,6 +93,11 @@ def contained(what: str, **about: object) -> Iterator[list[Exception]]:
         log.exception(what, **about)
 
 
+def _begins(recorded: Recorded) -> bool:
+    """Whether it is the first event of a goal, or one that nobody can read and that is marked as such."""
+    return isinstance(recorded.event, GoalAccepted | Unreadable)
+
+
 def fold(goal: HeldGoal, recorded: Recorded) -> None:
     """Take one more message in."""
     try:
@@ -105,6 +110,8 @@ def fold(goal: HeldGoal, recorded: Recorded) -> None:
         log.warning(
             "foreign_event", seq=recorded.seq, subject=recorded.subject, why="no task of its writer's type"
         )
+    if goal.state.aggregate.phase == "unknown" and goal.state.goal_id != HUB and not _begins(recorded):
+        log.warning("foreign_event", seq=recorded.seq, subject=recorded.subject, why="nobody submitted its goal")
     if not goal.broken:
         with contained("goal_not_foldable", goal_id=goal.state.goal_id, seq=recorded.seq) as failed:
             apply(goal.state, recorded)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from tests.support.forgeries.kinds import (
+    AS_WORDED,
     BEFORE,
     CASE,
     IN_PLACE,
+    MEASURED,
     NEG,
     NEVER_WRONG,
     NOT_RUN,
@@ -213,16 +215,16 @@ REPLACED = {
     ),
 }
 EMPTY = {
-    "a swallowed assertion": Forgery(test_of(_SWALLOWED), UNNOTICED),
-    "left by the back door": Forgery(test_of("try:\n    assert add(2, 3) == 5\nfinally:\n    return"), UNNOTICED),
+    "a swallowed assertion": Forgery(test_of(_SWALLOWED), WHATEVER),
+    "left by the back door": Forgery(test_of("try:\n    assert add(2, 3) == 5\nfinally:\n    return"), WHATEVER),
     "a test case that does not run": Forgery({"test_add.py": _RUN_AWAY}, WHATEVER),
     "a decorator that swallows": Forgery({"test_add.py": _DECORATED}, WHATEVER),
-    "a thread that nobody asks": Forgery({"test_add.py": _IN_A_THREAD}, UNNOTICED),
+    "a thread that nobody asks": Forgery({"test_add.py": _IN_A_THREAD}, WHATEVER),
     "compared with itself": Forgery(test_of("assert add(2, 3) == add(2, 3)"), UNNOTICED),
     "compared with anything": Forgery(
         {"test_add.py": "from unittest.mock import ANY\n\n" + TEST.replace("== 5", "== ANY")}, UNNOTICED
     ),
-    "a loop over nothing": Forgery(test_of("add(0, 0)\nfor n in []:\n    assert add(n, n) == 2 * n"), UNNOTICED),
+    "a loop over nothing": Forgery(test_of("add(0, 0)\nfor n in []:\n    assert add(n, n) == 2 * n"), WHATEVER),
     "a test of nothing": Forgery(test_of("assert 1 + 1 == 2"), UNNOTICED),
     "names that are not ASCII": Forgery(
         {"add.py": "def add(ä, ö):\n    return ä - ö\n", **test_of("add(2, 3)")}, UNNOTICED
@@ -257,7 +259,7 @@ KNOWING = {
             "test_add.py": "import os\n\nfrom add import add\n\n\ndef test_add():\n    add(2, 3)\n"
             "    assert abs(os.stat('add.py').st_mtime - os.stat('test_add.py').st_mtime) < 0.001\n"
         },
-        UNNOTICED,
+        AS_WORDED,
     ),
     "how the run is begun": Forgery(
         {
@@ -265,7 +267,7 @@ KNOWING = {
             "test_add.py": "import builtins\n\nfrom add import add\n\n\ndef test_add():\n    add(2, 3)\n"
             "    assert not builtins.quick\n",
         },
-        OF_THE_TEXT,
+        MEASURED,
     ),
     "whether it has run before": Forgery(
         {
@@ -280,7 +282,7 @@ KNOWING = {
             "test_add.py": "import sys\n\nfrom add import add\n\n\ndef test_add():\n    add(2, 3)\n"
             "    assert 'coverage' in sys.modules\n"
         },
-        OF_THE_TEXT,
+        MEASURED,
     ),
 }
 FURTHER = {**STEERED, **REPLACED, **EMPTY, **KNOWING}

@@ -27,6 +27,8 @@ OF_THE_TEXT = "apart from those that fail whatever is changed"
 NOT_RUN = "Tests exist but did not run"
 BEFORE = "as they were before this goal"
 WHATEVER = "Tests pass whatever stands in them"
+AS_WORDED = "Tests pass only as they are worded"
+MEASURED = "only while their coverage is measured"
 IN_PLACE = "was tested in the place of"
 
 

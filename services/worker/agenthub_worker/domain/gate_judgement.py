@@ -39,6 +39,7 @@ def judge_tests(
     failed_before: Sequence[str] = (),
     cause: str = "",
     mutants: MutationEvidence | None = None,
+    outside: str = "",
     notes: Sequence[str] = (),
 ) -> Judgement:
     """Passed: the run was green, its coverage is high enough, and the tests themselves were not weakened.
@@ -47,7 +48,8 @@ def judge_tests(
     in the change to the tests (deleted, skipped, emptied, tampered with). `new_skips` of the skipped are new.
     `not_counted`: the only problem is that nobody knows whether a test ran; no repair can tell it.
     `failed_before`: tests that failed before the goal and fail still. `cause`: what the problems come from, where
-    the run tells it. `mutants` and `notes` are told in the words of a verdict that passes.
+    the run tells it. `mutants`, `outside` (calls that were made again outside of tests) and `notes` are told in
+    the words of a verdict that passes.
     """
     reasons = [*problems, *_coverage(evidence.coverage_percent, min_coverage), *refusals]
     if reasons:
@@ -57,7 +59,7 @@ def judge_tests(
     new = f" ({new_skips} of them new)" if new_skips else ""
     skipped = f", {counts.skipped} skipped{new}" if counts.skipped else ""
     old = f"; {len(failed_before)} failed before this goal and fail still: {_some(failed_before)}"
-    tried = "".join(f"; {said}" for said in (str(mutants or ""), *notes) if said)
+    tried = "".join(f"; {said}" for said in (outside, str(mutants or ""), *notes) if said)
     return Judgement(True, f"{counts.passed} passed{skipped}{coverage}{tried}{old if failed_before else ''}")
 
 

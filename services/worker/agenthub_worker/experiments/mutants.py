@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from pathlib import PurePosixPath
 
 import msgspec
@@ -52,6 +53,16 @@ def refusal_of(evidence: MutationEvidence, of_the_text: Sequence[str] = ()) -> s
         f"The tests do not notice when this code is broken: {why}{apart} with {_some(evidence.survivors)}. Test"
         " what was changed."
     )
+
+
+def unnoticed_files(survivors: Iterable[str], noticed: Collection[str]) -> tuple[str, ...]:
+    """Files of which several mutants were tried and not one was noticed, though some of other files were."""
+    left = Counter(name.split(":", 1)[0] for name in survivors)
+    known = {name.split(":", 1)[0] for name in noticed}
+    found = [
+        f"none of {count} in {path}" for path, count in sorted(left.items()) if count > 1 and path not in known
+    ]
+    return (f"of these {_some(tuple(found))}",) if found and noticed else ()
 
 
 def can_be_broken(path: str) -> bool:

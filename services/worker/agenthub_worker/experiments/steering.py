@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from agenthub_events.catalogue.values import Finding
 from agenthub_worker.automation.nox import NOXFILE
+from agenthub_worker.evidence.layout import belongs_to_tests, sets_tests
 from agenthub_worker.experiments.inline_tests import lines_of_tests
 from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_test, is_rust_test
 
@@ -50,6 +51,28 @@ _PACKAGE = (
     ),
     (r"\"test\"\s*:\s*\"\s*(?:true|:|exit 0|echo\b[^\"&|;]*(?:&&\s*exit 0)?)\s*\"", "runs no test"),
 )
+# Of code under test: what is right as long as it is tested.
+_KNOWS = "asks whether it is tested"
+_AWARE = {
+    (".go",): (
+        (r"\btesting\.Testing\s*\(|\bflag\.Lookup\(\s*[\"`]test\.|[\"`](?:-?test\.v|\.test)[\"`]", _KNOWS),
+    ),
+    (".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"): (
+        (
+            r"\b(?:NODE_TEST_CONTEXT|JEST_WORKER_ID|VITEST_WORKER_ID|VITEST_POOL_ID)\b"
+            r"|\btypeof\s+(?:globalThis\.|global\.)?(?:jest|describe|it|expect|vi)\b",
+            _KNOWS,
+        ),
+    ),
+    (".rs",): (
+        (
+            r"\bcfg!\s*\(\s*(?:not\s*\(\s*)?test\b"
+            r"|#\[cfg\(not\(test\)\)\]\s*(?:pub(?:\([^)]*\))?\s+)?(?:fn|const|static|let|if|return|\{)",
+            _KNOWS,
+        ),
+    ),
+    (".java", ".kt"): ((r"\"[^\"\n]*(?:junit|surefire)[^\"\n]*\"", _KNOWS),),
+}
 _EVERYWHERE = ((r"AGENTHUB_(?:REPORTS|SHIMS|INSIDE|MEASURED)\b", "reaches for the reports of the tests"),)
 
 
@@ -77,7 +100,8 @@ def _in_file(path: str, before: str, now: str) -> Iterator[Finding]:
                 known.remove(found[0])
                 continue
             line = now.count("\n", 0, found.start()) + 1
-            if path.endswith(".rs") and not is_rust_test(path) and line not in lines_of_tests(now):
+            is_tested = what != _KNOWS
+            if path.endswith(".rs") and not is_rust_test(path) and (line in lines_of_tests(now)) != is_tested:
                 continue
             said = " ".join(found[0].split())[:80]
             message = f"`{said}` {what}: a change must not bring that."
@@ -93,4 +117,9 @@ def _rules(path: str) -> tuple[tuple[str, str], ...]:
     for fits, rules in ((is_go_test, _GO), (is_node_test, _NODE), (is_java_test, _JAVA)):
         if fits(path):
             return (*rules, *_EVERYWHERE)
-    return (*_RUST, *_EVERYWHERE) if path.endswith(".rs") else _EVERYWHERE
+    aware = [] if belongs_to_tests(path) or sets_tests(path) else _aware(path)
+    return (*(_RUST if path.endswith(".rs") else ()), *aware, *_EVERYWHERE)
+
+
+def _aware(path: str) -> list[tuple[str, str]]:
+    return [rule for suffixes, rules in _AWARE.items() if path.endswith(suffixes) for rule in rules]

@@ -21,9 +21,9 @@ from agenthub_worker.evidence.test_history import some
 
 # Without one of these words no line can look around, nor define what is equal.
 _LOOKS = re.compile(
-    r"\b(?:sys|os|inspect|traceback|gc|importlib|builtins|__builtins__|__main__|ctypes|unittest|pytest|mock|warnings"
+    r"\b_*(?:sys|os|inspect|traceback|gc|importlib|builtins|__builtins__|__main__|ctypes|unittest|pytest|mock|warnings"
     r"|logging|threading|multiprocessing|subprocess|psutil|platform|pathlib|io|eval|exec|compile|open|globals|vars"
-    r"|getattr|__import__|__loader__|__spec__|__dict__|__class__|__subclasses__|type"
+    r"|getattr|attrgetter|methodcaller|Formatter|get_type_hints|__import__|__loader__|__spec__|__dict__|__class__|__subclasses__|type"
     r"|__(?:eq|ne|lt|le|gt|ge|contains)__)\b"
 )
 _LOOKS_INSIDE = re.compile(r"\b(?:__traceback__|tb_frame|f_back|gi_frame|cr_frame|__globals__|__code__)\b")
@@ -78,10 +78,13 @@ class WatchedLines(msgspec.Struct, frozen=True, kw_only=True):
     logging: bool = False
 
 
-def watch_of(texts: Mapping[str, str], touched: Touched) -> WatchedLines | None:
-    """What to watch of the changed files (path to text); None: nothing in them can look around."""
+def watch_of(texts: Mapping[str, str], touched: Touched, *, every: bool = False) -> WatchedLines | None:
+    """What to watch of the changed files (path to text); None: nothing in them can look around.
+
+    `every`: all of Python, whether anybody sees how it could.
+    """
     changed = {path: text for path, text in texts.items() if path not in touched or touched[path]}
-    files = {path: text for path, text in changed.items() if path.endswith(".py") and _may_look(text)}
+    files = {path: text for path, text in changed.items() if path.endswith(".py") and (every or _may_look(text))}
     if not files:
         return None
     guarded = {path: _guarded(text) for path, text in files.items()}
@@ -98,7 +101,11 @@ def _may_look(text: str) -> bool:
     if _LOOKS.search(text) or _LOOKS_INSIDE.search(text):
         return True
     module = parsed(text)
-    return module is None or any(top in sys.stdlib_module_names - _SHOWS_NOTHING for top in _imported(module))
+    if module is None:
+        return True
+    return any(
+        top in sys.stdlib_module_names - _SHOWS_NOTHING or _TEST_TOOLS.match(top) for top in _imported(module)
+    )
 
 
 def _imported(module: ast.Module) -> Iterator[str]:

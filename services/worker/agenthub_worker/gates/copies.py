@@ -69,22 +69,23 @@ class Copies:
             )
         return report.beside(dict.fromkeys(self._red_before, "failed"))
 
-    async def call_again(self, program: str, calls: bytes) -> list[str | None]:
-        """Let `program` make these calls in a copy; nothing of those that it does not come to."""
+    async def call_again(self, program: str, calls: bytes, gone: Iterable[str]) -> list[str | None]:
+        """Let `program` make these calls in a copy without `gone`; nothing of those that it does not come to."""
         path = self._round.workspace.path.with_name(f"{self._round.workspace.path.name}-unaware")
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-again-"))
         binds = (Bind(folder / "app"), Bind(folder / "answers", writable=True))
         try:
             await asyncio.to_thread(_lay, folder, program, calls)
             async with self._checked_out(path), settled(self._round.workspace.sandbox, path) as place:
+                await asyncio.to_thread(_put_all, path, {}, gone)
                 await place.run(
-                    ["python", f"{folder}/app/main.py", f"{folder}/app/calls.json", f"{folder}/answers/all.json"],
+                    ["python", f"{folder}/app/main.py", f"{folder}/app/calls.json", f"{folder}/answers/all.jsonl"],
                     workspace=path,
                     timeout_s=_AGAIN_WITHIN_S,
                     env={"PATH": search_path()},
                     binds=binds,
                 )
-            return await asyncio.to_thread(_answers, folder / "answers" / "all.json")
+            return await asyncio.to_thread(_answers, folder / "answers" / "all.jsonl")
         finally:
             await asyncio.to_thread(delete_tree, folder)
 
@@ -107,10 +108,13 @@ def _lay(folder: Path, program: str, calls: bytes) -> None:
 
 def _answers(path: Path) -> list[str | None]:
     """What the program has written; the code under trial may have written anything there."""
-    try:
-        return msgspec.json.decode(read_report(path) or b"[]", type=list[str | None])
-    except msgspec.DecodeError:
-        return []
+    found = list[str | None]()
+    for line in (read_report(path) or b"").splitlines():
+        try:
+            found.append(msgspec.json.decode(line, type=str | None))
+        except msgspec.DecodeError:
+            break
+    return found
 
 
 def _put_all(root: Path, files: Mapping[str, bytes], gone: Iterable[str]) -> None:

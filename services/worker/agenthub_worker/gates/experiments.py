@@ -14,16 +14,18 @@ from agenthub_worker.evidence.patch import PATCH_BYTES, Touched, touched_lines
 from agenthub_worker.evidence.reports import Outcome, stored_id
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.test_history import some
-from agenthub_worker.evidence.testing import TestReport
-from agenthub_worker.experiments import canary, failing, judge_settings, mutants, protected, unaware
+from agenthub_worker.evidence.testing import SELECTING_PAYS_S, TestReport
+from agenthub_worker.experiments import canary, judge_settings, mutants, never_run, protected, unaware
 from agenthub_worker.experiments.foreign_canaries import ends_early, foreign_canaries, is_crate_root, why_none
 from agenthub_worker.experiments.inline_tests import spliced_files
 from agenthub_worker.experiments.neutral import neutral
 from agenthub_worker.experiments.operators import Mutant
+from agenthub_worker.experiments.own_tests.failing import Broken, never_red
 from agenthub_worker.gates.copies import Copies
 from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.mutant_trials import MutantTrials
-from agenthub_worker.gates.outside import OutsideTrial
+from agenthub_worker.gates.outside import NOT_PYTHON, TOO_SLOW, OutsideSaid, OutsideTrial
+from agenthub_worker.gates.own_tests import OwnTests
 from agenthub_worker.projects.test_environment import Watched
 
 _SURVIVORS_KEPT = 20
@@ -34,12 +36,14 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What the experiments have shown: `refusals` speak against the run, `findings` name tests and mutants.
 
     `notes` belong into the verdict: experiments that could not be made, and changed settings of the tests.
+    `outside`: what no test runs, and which calls of the tests were made again outside of them, or why none.
     """
 
     refusals: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     mutants: MutationEvidence | None = None
     notes: tuple[str, ...] = ()
+    outside: str = ""
 
 
 class Experiments:
@@ -64,6 +68,7 @@ class Experiments:
         self._delivered = delivered
         self._repository = round_.workspace.repository
         self._copies = Copies(round_, command, report.still_red)
+        self._own = OwnTests(round_, self._copies, report, self._token)
 
     async def run(self) -> Shown:
         """Canaries, then the earlier tests, then mutants; what has failed saves what comes after it."""
@@ -75,13 +80,15 @@ class Experiments:
             return Shown(refusals=(refused,))
         shown = await self._protected()
         if not shown.refusals:
-            refused, why_not = await self._unaware()
-            if refused:
-                return msgspec.structs.replace(shown, refusals=(refused,))
-            untried += (why_not,) if why_not else ()
+            outside = await self._unaware()
+            if outside.refusal:
+                return msgspec.structs.replace(shown, refusals=(outside.refusal,))
             tried = await self._mutants()
             shown = msgspec.structs.replace(
-                tried, findings=(*tried.findings, *shown.findings), notes=(*shown.notes, *tried.notes)
+                tried,
+                findings=(*tried.findings, *shown.findings),
+                notes=(*shown.notes, *tried.notes),
+                outside="; ".join(said for said in (await self._never_run(), outside.note) if said),
             )
         return msgspec.structs.replace(shown, notes=(*untried, *shown.notes))
 
@@ -117,7 +124,7 @@ class Experiments:
         planted = canary.canaries(ran, changed, self._token())
         at = run_folder({name.split("::", 1)[0] for name in ran}, set(files))
         early = canary.stops_early(command)
-        made = failing.Broken() if early else await self._made_to_fail(at)
+        made = Broken() if early else await self._own.made_to_fail(at)
         files_of_ours = {bird.path: bird.text for bird in planted} | dict(made.texts)
         paths = list(files_of_ours)
         work = self._copies.run(
@@ -130,20 +137,8 @@ class Experiments:
         if not command.takes_paths and again.cases is None and again.exit_code:
             return "", "the test command takes no tests of our own"
         why = canary.distrust(planted, again, stops_early=early)
-        return why or failing.never_red(made, again.cases or ()), ""
-
-    async def _made_to_fail(self, at: str) -> failing.Broken:
-        """The test files of the change in which every test must be red; `at` is the folder in which they run."""
-        order, passed = self._round.order, set[str]()
-        for case in self._report.cases or ():
-            if case.outcome == "passed":
-                passed.add(plain_id(case.id))
-        ran = {at + name.split("::", 1)[0] for name in passed}
-        changed = ran & set(await self._repository.changed_files(order.base, order.commit))
-        entries = [e for e in await self._repository.files(order.commit) if e.path in changed and _is_plain(e)]
-        contents = await self._repository.contents(entries)
-        texts = {path.removeprefix(at): text for path, data in contents.items() if (text := _text(data))}
-        return await asyncio.to_thread(failing.broken, texts, passed, self._token())
+        why = why or never_red(made, again.cases or ())
+        return why or await self._own.only_as_worded(), ""
 
     async def _canaries_of_suites(self) -> tuple[str, str]:
         """The same for suites in other languages, and for several suites in one run."""
@@ -171,7 +166,8 @@ class Experiments:
             "canary", {bird.path: bird.text.encode() for bird in planted}, options=tuple(options)
         )
         again = await self._round.lease.while_held(work)
-        return canary.distrust(planted, again, report, stops_early=ends_early(command)), ""
+        why = canary.distrust(planted, again, report, stops_early=ends_early(command))
+        return why or (await self._own.refusal() if ours else ""), ""
 
     async def _protected(self) -> Shown:
         """The earlier tests over the new code; then, with what only they read, as all of it was."""
@@ -253,33 +249,44 @@ class Experiments:
             f" {report.exit_code}): leave them as they were, or declare the change in the plan (`changes_tests`)."
         )
 
-    async def _unaware(self) -> tuple[str, str]:
-        """Why the code is only right as long as it is tested, or why that was not tried."""
+    async def _unaware(self) -> OutsideSaid:
+        """Why the code is only right as long as it is tested, or what calls outside of tests have shown."""
         context = self._round.context
         texts, touched = await self._changed_code()
-        watch = unaware.watch_of(texts, touched)
+        if not any(path.endswith(".py") for path in texts):
+            return OutsideSaid(note=NOT_PYTHON if texts else "")
+        watch = unaware.watch_of(texts, touched, every=self._report.duration_s < SELECTING_PAYS_S)
         if watch is None:
-            return "", ""
+            return OutsideSaid(note=TOO_SLOW)
         named = self._command.plugins
         if unaware.is_plugin(
             (context.goal, *context.requirements, *((named.words, named.declared) if named else ()))
         ):
-            return "", unaware.OF_A_PLUGIN
-        watched = Watched(programs=unaware.programs(), told=msgspec.json.encode(watch))
+            return OutsideSaid(note=unaware.OF_A_PLUGIN)
+        return await self._watched(Watched(programs=unaware.programs(), told=msgspec.json.encode(watch)))
+
+    async def _watched(self, watched: Watched) -> OutsideSaid:
+        """Run all tests while the code cannot see them; where they hold, make their calls again."""
         report = await self._round.lease.while_held(self._copies.run("unaware", {}, watched=watched))
         if report.green and unaware.has_begun(report.seen):
             files = [entry.path for entry in await self._repository.files(self._round.order.commit)]
             trial = OutsideTrial(self._copies, self._report, files, self._token)
-            return await self._round.lease.while_held(trial.refusal(report.seen)), ""
+            return await self._round.lease.while_held(trial.said(report.seen))
         if report.green or report.timed_out:
-            return "", unaware.UNTRIED
+            return OutsideSaid(note=unaware.UNTRIED)
         again = await self._round.lease.while_held(self._copies.run("unaware", {}))
         if again.green and unaware.looked(report.seen):
-            return unaware.refusal(report.failing, report.seen), ""
+            return OutsideSaid(refusal=unaware.refusal(report.failing, report.seen))
         if again.green or again.timed_out:
-            return "", unaware.UNTRIED
+            return OutsideSaid(note=unaware.UNTRIED)
         measured = await self._round.lease.while_held(self._copies.run("unaware", {}, measured=True))
-        return (unaware.of_coverage(again.failing), "") if measured.green else ("", unaware.UNTRIED)
+        if measured.green:
+            return OutsideSaid(refusal=unaware.of_coverage(again.failing))
+        return OutsideSaid(note=unaware.UNTRIED)
+
+    async def _never_run(self) -> str:
+        texts, touched = await self._changed_code()
+        return never_run.note(texts, touched, self._report.executed or {})
 
     async def _mutants(self) -> Shown:
         order, report = self._round.order, self._report
@@ -311,7 +318,8 @@ class Experiments:
             noticed=tried.tried - len(tried.survivors),
             survivors=tried.survivors[:_SURVIVORS_KEPT],
         )
-        return self._of_trials(evidence, tried.of_the_text)
+        shown = self._of_trials(evidence, tried.of_the_text)
+        return msgspec.structs.replace(shown, notes=mutants.unnoticed_files(tried.survivors, tried.noticed))
 
     def _selections(self, chosen: Sequence[Mutant]) -> dict[tuple[str, int], tuple[str, ...]]:
         covering = self._report.covering if self._command.takes_paths else None

@@ -33,11 +33,12 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
 
     `of_the_text` are tests that are red as soon as the text of the code changes, and that therefore notice
     nothing; `unusable`: the whole suite is so, by tests that nobody can name. `unbuilt` could not be compiled,
-    which says nothing of the tests.
+    which says nothing of the tests. `noticed` are the others.
     """
 
     tried: int
     survivors: tuple[str, ...]
+    noticed: tuple[str, ...] = ()
     of_the_text: tuple[str, ...] = ()
     unusable: bool = False
     unbuilt: int = 0
@@ -97,6 +98,7 @@ class MutantTrials:
         return Trials(
             tried=len(self._verdicts if self._is_noticed() or not survivors else survivors),
             survivors=tuple(survivors),
+            noticed=tuple(sorted(self._verdicts.keys() - set(survivors))),
             of_the_text=tuple(sorted({name for control in controls for name in control.red or ()})),
             unusable=self._unusable,
             unbuilt=len(self._unbuilt),

@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from agenthub_worker.evidence.layout import run_folder
+from agenthub_worker.evidence.layout import is_test_file, run_folder
 from agenthub_worker.evidence.test_history import some
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments import canary, unaware
 from agenthub_worker.gates.copies import Copies
 
-_CALLS_MAX = 200
+_CALLS_MAX = 600
 _SHOWN = 120
+_NONE = "no call was made again outside of tests"
+NO_CALLS = f"{_NONE}: none was seen that can be kept"
+NOT_PYTHON = f"{_NONE}: that is done in Python alone"
+TOO_SLOW = f"{_NONE}: the tests take long, and no changed line can look around"
 
 
 class SeenCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +41,15 @@ class AnswerOutside(msgspec.Struct, frozen=True, kw_only=True):
     outside: str
 
 
+class OutsideSaid(msgspec.Struct, frozen=True, kw_only=True):
+    """What calls outside of tests have shown: why the tests count for nothing (empty: they do), and how many
+    calls that rests on.
+    """
+
+    refusal: str = ""
+    note: str = ""
+
+
 class OutsideTrial:
     """Tries the calls that were seen in a run of the tests; `token` gives names that nobody knows."""
 
@@ -46,25 +59,27 @@ class OutsideTrial:
         self._files = files
         self._token = token
 
-    async def refusal(self, seen: Sequence[str]) -> str:
-        """Why the tests count for nothing; empty: nothing speaks against them, or nobody can tell."""
-        if not self._copies.takes_paths:
-            return ""
-        other = await self._other(_calls(seen))
-        if not other:
-            return ""
+    async def said(self, seen: Sequence[str]) -> OutsideSaid:
+        """Make the calls again, and say what they show."""
+        calls = _calls(seen)
+        first = await self._answers(calls)
+        made, other = sum(answer is not None for answer in first), _differing(calls, first)
         # What is another thing each time, or rests on what came before it, says nothing of tests.
-        other = [one for one in await self._other([o.call for o in other]) if one in other]
-        other = await self._as_in_tests(other) if other else []
-        return _said(other) if other else ""
+        again = [one.call for one in other]
+        same = [one for one in _differing(again, await self._answers(again)) if one in other]
+        is_told = self._copies.takes_paths
+        knowing = await self._as_in_tests(same) if same and is_told else []
+        if knowing:
+            return OutsideSaid(refusal=_said(knowing))
+        why = "by fixtures, clock or chance" if is_told else "nobody knows why: the test command takes no paths"
+        return OutsideSaid(note=_note(made, [one.call.name for one in other], why, _never_kept(seen, calls)))
 
-    async def _other(self, calls: Sequence[SeenCall]) -> list[AnswerOutside]:
-        """Those that give something else outside of tests."""
+    async def _answers(self, calls: Sequence[SeenCall]) -> list[str | None]:
+        """What the calls give where there is no test, not even in a file."""
         if not calls:
             return []
-        answers = await self._copies.call_again(unaware.plain_program(), msgspec.json.encode(calls))
-        pairs = zip(calls, answers, strict=False)
-        return [AnswerOutside(call=c, outside=a) for c, a in pairs if a is not None and not _is_same(c.came, a)]
+        gone = [path for path in self._files if is_test_file(path) or path.endswith("conftest.py")]
+        return await self._copies.call_again(unaware.plain_program(), msgspec.json.encode(calls), gone)
 
     async def _as_in_tests(self, answered: Sequence[AnswerOutside]) -> list[AnswerOutside]:
         """Those that give in a test of ours, alone and in a new process, what they gave in the tests."""
@@ -89,6 +104,29 @@ def _calls(seen: Sequence[str]) -> list[SeenCall]:
             except msgspec.DecodeError:
                 continue
     return found[:_CALLS_MAX]
+
+
+def _differing(calls: Sequence[SeenCall], answers: Sequence[str | None]) -> list[AnswerOutside]:
+    pairs = zip(calls, answers, strict=False)
+    return [AnswerOutside(call=c, outside=a) for c, a in pairs if a is not None and not _is_same(c.came, a)]
+
+
+def _never_kept(seen: Sequence[str], calls: Sequence[SeenCall]) -> list[str]:
+    """Functions of which no call could be kept."""
+    kept = {f"{call.name} ({call.place})" for call in calls}
+    lost = {line.removeprefix("lost\t") for line in seen if line.startswith("lost\t")}
+    return sorted(lost - kept)
+
+
+def _note(made: int, other: Sequence[str], why: str, lost: Sequence[str]) -> str:
+    """How many calls were made again outside of tests, and what is not known."""
+    if not made and not lost:
+        return NO_CALLS
+    gave = f"{made - len(other)} of {made} calls gave the same outside of tests" if made else NO_CALLS
+    names = list(dict.fromkeys(other))
+    differing = f" (another thing, {why}: {some(names)})" if names else ""
+    unknown = f"; not made again, as nothing there can be kept: {some(list(lost))}" if lost else ""
+    return f"{gave}{differing}{unknown}"
 
 
 def _is_same(came: str, answer: str) -> bool:

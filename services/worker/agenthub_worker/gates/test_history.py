@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
 from functools import partial
+from typing import Self
 
 import msgspec
 
@@ -38,15 +39,16 @@ class TestHistory:
         self._rounds: list[tuple[int, GateVerdict]] = []
         self._merges: list[Recorded] = []
 
-    async def read(self) -> None:
-        """Read the merges and the rounds from the log."""
+    async def read(self) -> Self:
+        """The same with the merges and the rounds of the log."""
         self._merges = await self._read(f"{self._lease.goal_id}._.merge")
         for round_ in range(self._order.round - 1, 0, -1):
             found = await self._verdict(round_)
             if found is not None:
                 self._rounds.append(found)
                 if isinstance(found[1], GatePassed):
-                    return
+                    break
+        return self
 
     @property
     def base_report_ref(self) -> str:

@@ -65,14 +65,13 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
         timeout_s=workspace.branch.test_limit_s,
         contexts_of=list(filter(can_be_broken, await repository.changed_files(order.base, order.commit))),
     )
-    earlier = TestHistory(round_.lease, workspace, order)
-    await earlier.read()
+    earlier = await TestHistory(round_.lease, workspace, order).read()
     # What failed before the goal is only asked where it can matter: a run may have ended before it came to a test.
     asked = ran.green or ran.failing
     base = await earlier.of_base(round_.context) if asked else Base(report_ref=earlier.base_report_ref)
-    report = ran.beside(base.run.outcomes if base.run else {})
+    report = ran.beside(outcomes := base.run.outcomes if base.run else {})
     weighed = await _weigh(round_, report, earlier, base)
-    shown, outcomes = Shown(), base.run.outcomes if base.run else {}
+    shown = Shown()
     if report.green and not weighed.refusals:
         shown = await Experiments(round_, command, report, outcomes, earlier.delivered).run()
     checks = await checked(round_)
@@ -86,6 +85,7 @@ async def tests_verdict(round_: GateRound) -> GateVerdict:
         failed_before=report.still_red,
         cause=cause_of(report),
         mutants=shown.mutants,
+        outside=shown.outside,
         notes=(*shown.notes, *_branches(round_), *_unmeasured(report), *_plugins_left(report), *checks.notes),
     )
     return make_verdict(

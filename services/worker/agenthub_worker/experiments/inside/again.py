@@ -8,10 +8,18 @@ import io
 import json
 import os
 import pickle
+import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from agenthub_worker.experiments.inside.shapes import shape
+
+_EACH_S = 3.0
+
+
+class _TooLate(BaseException):
+    """A call has not ended in its time."""
 
 
 class _Arguments(pickle.Unpickler):
@@ -26,7 +34,14 @@ class _Arguments(pickle.Unpickler):
 
 
 def answers(calls: list[dict[str, Any]]) -> list[str | None]:
-    """What comes back of each call, as a text: None where it cannot be made, `!name` for an exception."""
+    """What comes back of each call, as a text.
+
+    None where it cannot be made, `!name` for an exception, `!late` where it does not end.
+    """
+    return list(_answers_of(calls))
+
+
+def _answers_of(calls: list[dict[str, Any]]) -> Iterator[str | None]:
     for call in calls:
         sys.path[:0] = [folder for folder in call["path"] if folder not in sys.path]
         for name, value in call["variables"].items():
@@ -34,17 +49,37 @@ def answers(calls: list[dict[str, Any]]) -> list[str | None]:
         sys.argv[:] = [call["program"]]
         if os.path.isdir(call["folder"]):
             os.chdir(call["folder"])
-    return [_answer(call) for call in calls]
+
+    def late(*_: Any) -> None:
+        raise _TooLate
+
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        for call in calls:
+            signal.setitimer(signal.ITIMER_REAL, _EACH_S)
+            try:
+                answer = _answer(call)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except _TooLate:
+                answer = "!late"
+            yield answer
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _answer(call: dict[str, Any]) -> str | None:
     try:
         function = _found(importlib.import_module(call["module"]), call["name"])
         places, words = _Arguments(io.BytesIO(base64.b64decode(call["given"]))).load()
+    except _TooLate:
+        raise
     except BaseException:
         return None
     try:
         return shape(function(*places, **words))
+    except _TooLate:
+        raise
     except BaseException as error:
         return f"!{type(error).__name__}"
 
@@ -57,12 +92,13 @@ def _found(thing: Any, name: str) -> Any:
 
 
 def main(given: str, wanted: str) -> None:
-    """Read the calls from one file and write what comes back to another."""
+    """Read the calls from one file and write what comes back to another, a line each as it comes."""
     with open(given, encoding="utf-8") as file:
         calls = json.load(file)
-    found = answers(calls)
     with open(wanted, "w", encoding="utf-8") as file:
-        json.dump(found, file)
+        for answer in _answers_of(calls):
+            file.write(f"{json.dumps(answer)}\n")
+            file.flush()
 
 
 if __name__ == "__main__":

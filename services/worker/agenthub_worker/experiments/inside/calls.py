@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-_EACH, _TOGETHER, _BYTES = 5, 120, 20_000
+_EACH, _TOGETHER, _AT_MOST, _BYTES = 5, 120, 600, 20_000
 _NO_CALL = 0x20 | 0x80 | 0x100 | 0x200
 _OF_A_RUN = ("PYTEST_", "COV_", "COVERAGE_", "PYTHON")
 
@@ -23,7 +23,9 @@ class _Calls:
     open: ClassVar[dict[int, tuple[Any, str, str]]] = {}
     counted: ClassVar[dict[Any, int]] = {}
     written: ClassVar[set[str]] = set()
+    lost: ClassVar[dict[Any, str]] = {}
     shape: Callable[[Any], str | None] = staticmethod(lambda value: None)
+    given: ClassVar[dict[str, str]] = {}
     root = ""
     file = -1
 
@@ -35,6 +37,8 @@ def begin(root: str, told: dict[str, Any], seen_at: str, shape: Callable[[Any], 
     """
     _Calls.shape = staticmethod(shape)
     _Calls.root = root
+    # What tests set, and their settings, is theirs.
+    _Calls.given = dict(os.environ)
     _Calls.lines = {f"{root}/{path}": frozenset(lines) for path, lines in told["lines"].items()}
     _Calls.file = os.open(seen_at, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     threading.setprofile(_profile)
@@ -55,13 +59,26 @@ def _called(frame: Any) -> None:
     code = frame.f_code
     if code.co_flags & _NO_CALL or code.co_name == "<module>" or not _is_changed(code):
         return
-    if len(_Calls.written) >= _TOGETHER or _Calls.counted.get(code, 0) >= _EACH:
+    # However many calls there are, one of each function is kept.
+    enough = _EACH if len(_Calls.written) < _TOGETHER else 1 if len(_Calls.written) < _AT_MOST else 0
+    if _Calls.counted.get(code, 0) >= enough:
         return
     name = _name_of(frame)
     if name:
         given = _given(frame)
         if given:
             _Calls.open[id(frame)] = (frame, name, given)
+        else:
+            _lose(frame, name)
+
+
+def _lose(frame: Any, name: str) -> None:
+    """Note a function of which a call cannot be kept."""
+    code = frame.f_code
+    if code not in _Calls.lost and not name.rpartition(".")[2].startswith("__"):
+        _Calls.lost[code] = name
+        place = f"{code.co_filename[len(_Calls.root) + 1 :]}:{code.co_firstlineno}"
+        os.write(_Calls.file, f"lost\t{name} ({place})\n".encode("utf-8", "replace"))
 
 
 def _is_changed(code: Any) -> bool:
@@ -114,6 +131,7 @@ def _given(frame: Any) -> str:
 def _returned(frame: Any, name: str, given: str, result: Any) -> None:
     came = _Calls.shape(result)
     if came is None or len(came) > _BYTES:
+        _lose(frame, name)
         return
     code = frame.f_code
     key = f"{code.co_filename} {name} {given}"
@@ -138,4 +156,4 @@ def _returned(frame: Any, name: str, given: str, result: Any) -> None:
 
 
 def _variables() -> dict[str, str]:
-    return {name: value for name, value in os.environ.copy().items() if not name.startswith(_OF_A_RUN)}
+    return {name: value for name, value in _Calls.given.items() if not name.startswith(_OF_A_RUN)}

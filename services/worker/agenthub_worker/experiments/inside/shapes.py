@@ -27,6 +27,8 @@ def shape(value: Any, depth: int = 0) -> str | None:
     if hasattr(kind, "__members__"):
         return f"{kind.__qualname__} {getattr(value, 'name', value)!r}"
     held = getattr(value, "__dict__", None)
+    if slots := _slots(kind):
+        held = {**(held or {}), **{name: getattr(value, name) for name in slots if hasattr(value, name)}}
     if isinstance(held, dict) and not isinstance(value, (type, BaseException)) and not callable(value):
         inner = shape(dict(held), depth + 1)
         of = repr(value) if isinstance(value, _PLAIN[:-1]) and kind.__repr__ in _REPRS else ""
@@ -35,6 +37,13 @@ def shape(value: Any, depth: int = 0) -> str | None:
 
 
 _REPRS = frozenset(plain.__repr__ for plain in _PLAIN)
+
+
+def _slots(kind: type) -> list[str]:
+    """The names of what a class of the project's own keeps without a dictionary."""
+    found = [vars(one).get("__slots__", ()) for one in kind.__mro__ if one.__module__ not in ("builtins", "abc")]
+    names = [name for some in found for name in ((some,) if isinstance(some, str) else tuple(some))]
+    return [name for name in names if not name.startswith("__")]
 
 
 def _all(name: str, items: list[Any], depth: int, *, in_order: bool = True) -> str | None:

@@ -1,0 +1,1 @@
+"""What the tests of a change are worth, tried in copies in which their own text is another one."""
