@@ -53,8 +53,8 @@ async def run_projector(settings: ProjectorSettings) -> None:
         instance, words = SystemIds().token()[-12:], "Keeps the read models up to date"
         async with (
             Database(settings.database_url, name="agenthub-projector") as database,
-            spans_sent(telemetry.keeper, nats, spans_of("projector")),
             traces_kept(nats, database, backoff, days=settings.log.trace_days),
+            spans_sent(telemetry.keeper, nats, spans_of("projector")),
             registered(nats, "projector", instance=instance, description=words),
         ):
             await until_asked_to_stop(

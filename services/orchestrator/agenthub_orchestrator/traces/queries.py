@@ -21,3 +21,13 @@ WITH old AS (
 )
 SELECT count(*) FROM old
 """
+COUNT = "SELECT count(*) FROM agenthub_traces.spans"
+# Spans of one message were kept at one moment.
+KEPT_LAST_OF = """
+SELECT max(kept_at) FROM (SELECT kept_at FROM agenthub_traces.spans ORDER BY kept_at LIMIT $1) AS oldest
+"""
+DELETE_OF = "DELETE FROM agenthub_traces.spans WHERE goal_id = $1"
+DELETE_ABOUT = """
+WITH own AS (SELECT array_agg(DISTINCT trace_id) AS traces FROM agenthub_traces.spans WHERE goal_id = $1)
+DELETE FROM agenthub_traces.spans USING own WHERE linked && own.traces AND linked <@ own.traces
+"""

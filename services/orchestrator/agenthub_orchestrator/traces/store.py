@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -66,6 +66,22 @@ async def delete_spans(database: Database, before: datetime) -> int:
         deleted += part
         if part < _PART:
             return deleted
+
+
+async def delete_surplus(database: Database, most: int) -> None:
+    """Delete the oldest so that about `most` stay. Raises `DatabaseUnavailable`."""
+    async with database.connection() as connection:
+        surplus = await connection.fetchval(queries.COUNT) - most
+        last = await connection.fetchval(queries.KEPT_LAST_OF, surplus) if surplus > 0 else None
+    if last is not None:
+        await delete_spans(database, last + timedelta(microseconds=1))
+
+
+async def delete_spans_of(database: Database, goal_id: str) -> None:
+    """Delete the spans of a goal, and those that are about it alone. Raises `DatabaseUnavailable`."""
+    async with database.transaction() as connection:
+        await connection.execute(queries.DELETE_ABOUT, goal_id)
+        await connection.execute(queries.DELETE_OF, goal_id)
 
 
 def _row(service: str, span: SpanRecord, kept_at: datetime) -> tuple[Any, ...]:
