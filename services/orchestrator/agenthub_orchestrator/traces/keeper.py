@@ -22,8 +22,8 @@ from agenthub_orchestrator.traces.store import (
     delete_spans,
     delete_spans_of,
     delete_surplus,
-    forget_spans,
     prepare_spans,
+    schema,
 )
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
@@ -56,7 +56,7 @@ async def traces_kept(nats: Client, database: Database, backoff: Backoff, *, day
     """
     erased = ErasedGoals(nats, database, backoff)
     keeper = TraceKeeper(nats, database, backoff, days=days, erased=erased.known)
-    works = (keeper.run(), erased.follow()) if days else (_forget(database, backoff),)
+    works = (keeper.run(), erased.follow()) if days else (schema().forget(database, backoff),)
     keeping = [asyncio.create_task(work) for work in works]
     try:
         yield
@@ -167,14 +167,3 @@ class TraceKeeper:
             await delete_spans(self._database, now - timedelta(days=self._days))
             await delete_surplus(self._database, self._most)
             self._looked, self._added = now, 0
-
-
-async def _forget(database: Database, backoff: Backoff) -> None:
-    failures = 0
-    while True:
-        try:
-            await forget_spans(database)
-            return
-        except DatabaseUnavailable:
-            failures += 1
-            await backoff.pause(failures)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-VERSION = "SELECT obj_description(to_regnamespace('agenthub_traces'), 'pg_namespace')"
-DROP = "DROP SCHEMA IF EXISTS agenthub_traces CASCADE"
-IS_WHOLE = "SELECT to_regclass('agenthub_traces.spans') IS NOT NULL"
 INSERT = """
 INSERT INTO agenthub_traces.spans
     (trace_id, span_id, service, parent_id, goal_id, task_id, name, kind, began_ns, took_ns, failed, attributes,
