@@ -34,7 +34,7 @@ if os.geteuid() == 0:
 os.execv(sys.argv[1], sys.argv[1:])
 """
 UNITS = [
-    *("nats", "postgres", "rehearsal", "orchestrator", "projector", "gateway", "notifier"),
+    *("nats", "postgres", "rehearsal", "projector", "orchestrator", "gateway", "notifier"),
     *("Worker-1", "Worker-2", "Worker-3"),
 ]
 
@@ -218,7 +218,11 @@ async def test_a_hub_stops_within_ten_seconds_even_with_a_service_that_does_not_
     assert time.monotonic() - started < 10
     assert hub.living() == []
     assert hub.data.running_hub() is None
-    assert {unit.state for unit in hub.units().values()} == {"stopped"}
+    units = hub.units()
+    assert {unit.state for unit in units.values()} == {"stopped"}
+    # It keeps the spans that all others send at their end.
+    sent = [unit.since for name, unit in units.items() if name.startswith("Worker") or name in UNITS[4:7]]
+    assert max(sent) <= units["projector"].since <= units["nats"].since
 
 
 async def test_a_hub_that_is_stopped_while_it_starts_leaves_nothing(hub: HubProcess) -> None:

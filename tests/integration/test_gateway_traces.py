@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from agenthub_orchestrator.traces.store import add_spans, forget_spans, prepare_spans
+from agenthub_orchestrator.traces.store import add_spans, prepare_spans, schema
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.telemetry.conventions import GOAL_ID, TASK_ID, WORKER
 from agenthub_runtime.telemetry.span_records import SpanRecord
+from tests.support.following import BACKOFF
 from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
 
 TOKEN = "ghp_" + "Zk3v" * 9
@@ -115,6 +116,6 @@ async def test_what_there_is_not_is_not_found(gateway: Gateway, database: Databa
 
 async def test_a_hub_that_keeps_no_traces_says_so(gateway: Gateway, database: Database) -> None:
     goal_id = await begun(gateway)
-    await forget_spans(database)
+    await schema().forget(database, BACKOFF)
     page = await gateway.get(f"/api/v1/goals/{goal_id}/trace")
     assert (page["items"], page["are_kept"]) == ([], False)

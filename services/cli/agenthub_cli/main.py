@@ -45,6 +45,7 @@ _COMMANDS = (
     ("notify", "notify:app", "Try the ways to recipients, and see who was told what."),
     ("events", "events:app", "Read the event log."),
     ("analytics", "analytics:analytics", "Show how long goals take, what they cost, what passes at once."),
+    ("metrics", "operations.metrics:metrics", "Show queues, workers, events, models and cost of the last days."),
     ("dead-letters", "dead_letters:app", "List dead letters, send them back to work, or give them up."),
     ("queues", "operations.queues:queues", "Show what waits in the work queues, and pause or resume one."),
     (

@@ -80,13 +80,15 @@ async def run_worker(
             await ports.environments.clear()
         await _report_model(settings, agent_setup, nats, ports.worker)
         heartbeat = Heartbeat(settings.nats_url, runner.held, runner.status)
-        try:
-            # Whoever sees it in the fleet may tell it to stop.
-            async with clock.kept(), spans_sent(telemetry.keeper, nats, spans_of(types[0])):
-                await until_asked_to_stop(_serve(nats, ports, runner, heartbeat))
-        finally:
-            await runner.stop()
-            await heartbeat.stop()
+        # What is parked at the end has spans as well.
+        async with spans_sent(telemetry.keeper, nats, spans_of(types[0])):
+            try:
+                # Whoever sees it in the fleet may tell it to stop.
+                async with clock.kept():
+                    await until_asked_to_stop(_serve(nats, ports, runner, heartbeat))
+            finally:
+                await runner.stop()
+                await heartbeat.stop()
     finally:
         await agent_setup.aclose()
         await nats.drain()

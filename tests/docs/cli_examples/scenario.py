@@ -43,6 +43,7 @@ STEPS: tuple[Step, ...] = (
     Step("goal apply @last mine"),
     Step("analytics", shown="nothing"),
     Step("analytics --csv", shown="nothing"),
+    Step("metrics --since 1h", shown="nothing"),
     Step("events show @last --limit 4"),
     Step("events tail --from 0 --type goal.accepted", until="goal.accepted"),
     Step("notify recipients"),

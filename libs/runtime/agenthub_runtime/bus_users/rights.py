@@ -186,6 +186,8 @@ def _projector() -> tuple[tuple[str, ...], tuple[str, ...]]:
         *_events("_", _OF_HUB_BY_PROJECTOR, "hub"),
         *_reads("EVENTS"),
         *_follows("EVENTS"),
+        # What it measures: queues and workers.
+        *(f"{_API}.CONSUMER.LIST.EVENTS", f"{_API}.STREAM.INFO.FLEET", f"{_API}.DIRECT.GET.FLEET.>"),
         spans_of("projector"),
         f"{_API}.CONSUMER.INFO.SPANS.traces",
         f"{_API}.CONSUMER.MSG.NEXT.SPANS.traces",

@@ -132,6 +132,8 @@ class EmbeddedStack:
         await self._handover.start()
         model_env = await self._start_rehearsal()
         workers = [self._worker_spec(name, types, model_env) for name, types in names.items()]
+        # A group of its own stops after all that came later: it keeps the spans that they send at their end.
+        await self._supervisor.start(Service(self._projector_spec()))
         await self._supervisor.start(*(Service(spec) for spec in (*self._service_specs(), *workers)))
         await self._take_orders(self._bus, self._handover, names, model_env)
         self._failed_fresh = False
@@ -220,9 +222,12 @@ class EmbeddedStack:
         self.rehearsal_url = f"http://127.0.0.1:{port}"
         return {"AGENTHUB_PROVIDER": "rehearsal", "ANTHROPIC_BASE_URL": self.rehearsal_url}
 
+    def _projector_spec(self) -> ServiceSpec:
+        env = {"DATABASE_URL": self.postgres.authorised_url, **self._bus_of("projector")}
+        return self._spec("projector", self._plan.service_command("projector"), env)
+
     def _service_specs(self) -> list[ServiceSpec]:
-        command, writes = self._plan.service_command, {"DATABASE_URL": self.postgres.authorised_url}
-        reads = {"DATABASE_URL": self.postgres.reader_url}
+        command, reads = self._plan.service_command, {"DATABASE_URL": self.postgres.reader_url}
         gateway = {
             **reads,
             **self._bus_of("gateway"),
@@ -244,7 +249,6 @@ class EmbeddedStack:
         }
         return [
             self._spec("orchestrator", command("orchestrator"), orchestrator),
-            self._spec("projector", command("projector"), {**writes, **self._bus_of("projector")}),
             self._spec("gateway", command("gateway"), gateway),
             self._spec("notifier", command("notifier"), notifier, critical=False),
         ]

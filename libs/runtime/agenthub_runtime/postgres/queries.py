@@ -25,6 +25,8 @@ SELECT relname::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.re
 WHERE n.nspname = $1 AND c.relkind NOT IN ('i', 'I', 't')
 """
 IS_TAKEN = "SELECT to_regnamespace($1) IS NOT NULL OR to_regclass('public.' || $1) IS NOT NULL"
+COMMENT_OF_SCHEMA = "SELECT obj_description(to_regnamespace($1), 'pg_namespace')"
+HAS_TABLE = "SELECT to_regclass($1) IS NOT NULL"
 
 MAY_WRITE = """
 SELECT coalesce(bool_or(has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE')), false)

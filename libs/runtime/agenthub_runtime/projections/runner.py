@@ -96,9 +96,10 @@ class AsyncProjection(ABC):
 
 
 class AsyncProjectionRunner:
-    """Runs one projection on one generation, on a database connection of its own; calls `written` with each batch.
+    """Runs one projection on one generation, on a database connection of its own.
 
-    Any number may run for the same generation: one works, the others wait for its lock.
+    Each of `written` gets every batch that is committed. Any number may run for the same generation: one works,
+    the others wait for its lock.
     """
 
     def __init__(
@@ -110,7 +111,7 @@ class AsyncProjectionRunner:
         *,
         channel: str = "",
         telemetry: Telemetry | None = None,
-        written: Callable[[Sequence[Recorded]], None] | None = None,
+        written: Sequence[Callable[[Sequence[Recorded]], None]] = (),
     ) -> None:
         self._log = log
         self._database = database
@@ -246,8 +247,8 @@ class AsyncProjectionRunner:
             if self._channel:
                 await connection.execute(queries.NOTIFY, self._channel, str(reached))
         self.position = reached
-        if self._written is not None:
-            self._written(batch)
+        for told in self._written:
+            told(batch)
 
 
 def _in_a_line(error: Exception) -> str:

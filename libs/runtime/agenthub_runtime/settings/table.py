@@ -212,7 +212,7 @@ TRACE_DAYS = Setting(
     "number",
     whole_number(0, 90),
     "7",
-    "For how many days the hub keeps the traces of goals in Postgres; 0 keeps none.",
+    "For how many days the hub keeps the traces of goals and its metrics in Postgres; 0 keeps none.",
 )
 METRICS_EXPORTER = Setting(
     "OTEL_METRICS_EXPORTER",

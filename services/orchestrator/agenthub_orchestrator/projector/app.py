@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import asyncpg
@@ -11,8 +11,9 @@ import structlog
 from eventsourcing.persistence import IntegrityError
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_events.ports import EventLog
+from agenthub_events.ports import EventLog, Recorded
 from agenthub_orchestrator.errors import ReadModelsForeign, ReadModelsNewer
+from agenthub_orchestrator.metric_history.keeper import metrics_kept
 from agenthub_orchestrator.projector.counted import count_events
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild
@@ -53,8 +54,9 @@ async def run_projector(settings: ProjectorSettings) -> None:
         instance, words = SystemIds().token()[-12:], "Keeps the read models up to date"
         async with (
             Database(settings.database_url, name="agenthub-projector") as database,
-            spans_sent(telemetry.keeper, nats, spans_of("projector")),
             traces_kept(nats, database, backoff, days=settings.log.trace_days),
+            spans_sent(telemetry.keeper, nats, spans_of("projector")),
+            metrics_kept(nats, database, backoff, days=settings.log.trace_days) as kept,
             registered(nats, "projector", instance=instance, description=words),
         ):
             await until_asked_to_stop(
@@ -64,6 +66,7 @@ async def run_projector(settings: ProjectorSettings) -> None:
                     backoff,
                     reader_password=settings.reader_password,
                     telemetry=telemetry,
+                    written=(count_events, kept),
                 )
             )
     finally:
@@ -81,12 +84,13 @@ async def project(
     look_every_s: float = LOOK_EVERY_S,
     reader_password: str = "",
     telemetry: Telemetry | None = None,
+    written: Sequence[Callable[[Sequence[Recorded]], None]] = (),
 ) -> None:
     """Keep the live generation of `version` up to date for ever; waits while the log or Postgres is away.
 
     What is missing or was changed in the database is made again: everything in it comes out of the log. Every
     `look_every_s` seconds it is looked whether something is. With a `reader_password` the role that reads is made
-    as well.
+    as well. Each of `written` gets every batch whose rows are committed.
     """
     told = QuarantineLog(event_log, backoff.clock, BY)
     failures = 0
@@ -101,7 +105,7 @@ async def project(
             failures = 0
             models = ReadModels(event_log, generation.schema, told=told)
             runner = AsyncProjectionRunner(
-                event_log, database, models, generation, channel=CHANNEL, telemetry=telemetry, written=count_events
+                event_log, database, models, generation, channel=CHANNEL, telemetry=telemetry, written=written
             )
             await _while_whole(runner.run(), _until_ruined(database, sets, generation, look_every_s))
         except IntegrityError as error:

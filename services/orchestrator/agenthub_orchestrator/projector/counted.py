@@ -6,20 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.gate import GateFailed, GatePassed
-from agenthub_events.catalogue.goal import GoalCancelled, GoalCompleted, GoalFailed
-from agenthub_events.catalogue.task import (
-    MergeConflicted,
-    TaskCancelled,
-    TaskCompleted,
-    TaskFailed,
-    TaskParked,
-    TaskSkipped,
-    TaskTimedOut,
-)
 from agenthub_events.ports import Recorded
 from agenthub_events.task_ids import kind_of
+from agenthub_orchestrator.outcomes import outcome_of_goal, outcome_of_task
 from agenthub_runtime.telemetry.instruments import (
     EVENTS,
     GATE_OUTCOMES,
@@ -28,21 +18,6 @@ from agenthub_runtime.telemetry.instruments import (
     TASK_OUTCOMES,
 )
 
-_OF_TASKS: dict[type[Event], str] = {
-    TaskCompleted: "completed",
-    TaskFailed: "failed",
-    TaskTimedOut: "timed_out",
-    TaskParked: "parked",
-    TaskCancelled: "cancelled",
-    TaskSkipped: "skipped",
-    MergeConflicted: "conflicted",
-    AgentBlocked: "blocked",
-}
-_OF_GOALS: dict[type[Event], str] = {
-    GoalCompleted: "completed",
-    GoalFailed: "failed",
-    GoalCancelled: "cancelled",
-}
 _ROUNDS_APART = 6
 
 
@@ -66,9 +41,8 @@ def _count_outcome(event: Event) -> None:
             # A limit may be raised again and again: no series for each further round.
             shown = str(event.round) if event.round < _ROUNDS_APART else f"{_ROUNDS_APART}+"
             GATE_OUTCOMES.add(1, {"gate": event.gate, "outcome": outcome, "round": shown})
-        case _ if type(event) in _OF_GOALS:
-            GOAL_OUTCOMES.add(1, {"outcome": _OF_GOALS[type(event)]})
-        case _ if type(event) in _OF_TASKS:
-            task_id = str(getattr(event, "task_id", ""))
-            if task_id:
-                TASK_OUTCOMES.add(1, {"outcome": _OF_TASKS[type(event)], "kind": kind_of(task_id)})
+        case _:
+            if outcome := outcome_of_goal(event):
+                GOAL_OUTCOMES.add(1, {"outcome": outcome})
+            elif outcome := outcome_of_task(event):
+                TASK_OUTCOMES.add(1, {"outcome": outcome, "kind": kind_of(str(getattr(event, "task_id", "")))})

@@ -1,9 +1,9 @@
-"""Takes spans out of the stream into Postgres, and deletes those that have been kept for long enough."""
+"""Takes spans out of the stream into Postgres, and deletes what is old, too much, or of a goal that was erased."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Set
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -16,18 +16,33 @@ from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 
 from agenthub_events.errors import StoreUnavailable
-from agenthub_orchestrator.traces.store import add_spans, delete_spans, forget_spans, prepare_spans
+from agenthub_orchestrator.traces.erased import ErasedGoals
+from agenthub_orchestrator.traces.store import (
+    add_spans,
+    delete_spans,
+    delete_spans_of,
+    delete_surplus,
+    prepare_spans,
+    schema,
+)
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.telemetry.conventions import GOAL_ID
 from agenthub_runtime.telemetry.span_records import read_message
 from agenthub_runtime.telemetry.span_sending import STREAM
 
 log = structlog.get_logger(__name__)
 
 DURABLE = "traces"
+SPANS_KEPT = 2_000_000
+"""About 1.2 GB with their indexes."""
+
 _WAIT_S = 5.0
+_LAST_S = 3.0
+_ASK_AGAIN_S = 0.02
 _LOOK_EVERY = timedelta(minutes=10)
+_LOOK_AFTER_SPANS = 100_000
 _REASON_CHARS = 200
 # What is no message of ours, and values that a column does not take: no try makes them better.
 _BLAMES_THE_MESSAGE = (msgspec.MsgspecError, asyncpg.DataError, asyncpg.ProgramLimitExceededError)
@@ -35,25 +50,45 @@ _BLAMES_THE_MESSAGE = (msgspec.MsgspecError, asyncpg.DataError, asyncpg.ProgramL
 
 @asynccontextmanager
 async def traces_kept(nats: Client, database: Database, backoff: Backoff, *, days: int) -> AsyncIterator[None]:
-    """Keep spans for `days` days while the body runs. With 0 none is kept, and what was kept is removed."""
-    keeper = TraceKeeper(nats, database, backoff, days=days)
-    keeping = asyncio.create_task(keeper.run() if days else _forget(database, backoff))
+    """Keep spans for `days` days while the body runs, and at its end what is still in the stream.
+
+    With 0 none is kept, and what was kept is removed.
+    """
+    erased = ErasedGoals(nats, database, backoff)
+    keeper = TraceKeeper(nats, database, backoff, days=days, erased=erased.known)
+    works = (keeper.run(), erased.follow()) if days else (schema().forget(database, backoff),)
+    keeping = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        if days:
+            await keeper.until_taken()
+        for task in keeping:
+            task.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
 
 
 class TraceKeeper:
-    """Keeps spans for `days` days."""
+    """Keeps spans for `days` days, `most` of them at most, and none of the goals that are in `erased`."""
 
-    def __init__(self, nats: Client, database: Database, backoff: Backoff, *, days: int) -> None:
+    def __init__(
+        self,
+        nats: Client,
+        database: Database,
+        backoff: Backoff,
+        *,
+        days: int,
+        most: int = SPANS_KEPT,
+        erased: Set[str] = frozenset(),
+    ) -> None:
         self._nats = nats
         self._database = database
         self._backoff = backoff
         self._days = days
+        self._most = most
+        self._erased = erased
         self._looked: datetime | None = None
+        self._added = 0
 
     async def run(self) -> None:
         """Keep and delete for ever; whatever is away is waited for."""
@@ -65,6 +100,17 @@ class TraceKeeper:
             waits_for=(StoreUnavailable, DatabaseUnavailable),
             survives=True,
         )
+
+    async def until_taken(self) -> None:
+        """Wait until the stream holds nothing more, some seconds at most: it ends with the server."""
+        stream = self._nats.jetstream()
+        with suppress(NatsError, TimeoutError):
+            async with asyncio.timeout(_LAST_S):
+                while True:
+                    state = await stream.consumer_info(STREAM, DURABLE)
+                    if not state.num_pending and not state.num_ack_pending:
+                        return
+                    await asyncio.sleep(_ASK_AGAIN_S)
 
     async def _messages(self) -> AsyncGenerator[Msg | None, None]:
         """What is in the stream; None after some seconds without any. Raises `StoreUnavailable`."""
@@ -92,14 +138,17 @@ class TraceKeeper:
     async def _take(self, message: Msg | None) -> None:
         if message is not None:
             await self._keep(message)
-        await self._delete_old()
+        await self._delete()
 
     async def _keep(self, message: Msg) -> None:
         service = message.subject.removeprefix("span.")
         try:
-            batch = read_message(message.data)
+            spans = read_message(message.data).spans
             async with self._database.transaction() as connection:
-                await add_spans(connection, service, batch.spans, kept_at=self._backoff.clock.now())
+                await add_spans(connection, service, spans, kept_at=self._backoff.clock.now())
+            # Behind the commit: who learns of it later deletes it then.
+            for goal_id in self._erased & {span.attributes.get(GOAL_ID) for span in spans}:
+                await delete_spans_of(self._database, goal_id)
         except _BLAMES_THE_MESSAGE as error:
             log.warning("spans_refused", service=service, reason=str(error)[:_REASON_CHARS])
             await message.term()
@@ -109,20 +158,12 @@ class TraceKeeper:
             raise
         else:
             await message.ack()
+            self._added += len(spans)
 
-    async def _delete_old(self) -> None:
+    async def _delete(self) -> None:
         now = self._backoff.clock.now()
-        if self._looked is None or now - self._looked >= _LOOK_EVERY:
+        is_time = self._looked is None or now - self._looked >= _LOOK_EVERY
+        if is_time or self._added >= _LOOK_AFTER_SPANS:
             await delete_spans(self._database, now - timedelta(days=self._days))
-            self._looked = now
-
-
-async def _forget(database: Database, backoff: Backoff) -> None:
-    failures = 0
-    while True:
-        try:
-            await forget_spans(database)
-            return
-        except DatabaseUnavailable:
-            failures += 1
-            await backoff.pause(failures)
+            await delete_surplus(self._database, self._most)
+            self._looked, self._added = now, 0

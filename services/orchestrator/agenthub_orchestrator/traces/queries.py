@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-VERSION = "SELECT obj_description(to_regnamespace('agenthub_traces'), 'pg_namespace')"
-DROP = "DROP SCHEMA IF EXISTS agenthub_traces CASCADE"
-IS_WHOLE = "SELECT to_regclass('agenthub_traces.spans') IS NOT NULL"
 INSERT = """
 INSERT INTO agenthub_traces.spans
     (trace_id, span_id, service, parent_id, goal_id, task_id, name, kind, began_ns, took_ns, failed, attributes,
@@ -20,4 +17,14 @@ WITH old AS (
     RETURNING 1
 )
 SELECT count(*) FROM old
+"""
+COUNT = "SELECT count(*) FROM agenthub_traces.spans"
+# Spans of one message were kept at one moment.
+KEPT_LAST_OF = """
+SELECT max(kept_at) FROM (SELECT kept_at FROM agenthub_traces.spans ORDER BY kept_at LIMIT $1) AS oldest
+"""
+DELETE_OF = "DELETE FROM agenthub_traces.spans WHERE goal_id = $1"
+DELETE_ABOUT = """
+WITH own AS (SELECT array_agg(DISTINCT trace_id) AS traces FROM agenthub_traces.spans WHERE goal_id = $1)
+DELETE FROM agenthub_traces.spans USING own WHERE linked && own.traces AND linked <@ own.traces
 """

@@ -23,6 +23,7 @@ import {
   sum,
   waited,
 } from "./figures";
+import { HubHistory } from "./HubHistory";
 import { type Series, TimeChart } from "./TimeChart";
 import "../styles/analytics.css";
 
@@ -327,6 +328,7 @@ export function AnalyticsPage() {
           ) : (
             <p className="empty-line">No goal was submitted in this time.</p>
           ))}
+        <HubHistory />
       </main>
     </>
   );

@@ -56,7 +56,7 @@ function token(name: string): string {
 }
 
 /** The colour behind a token; canvases know no `light-dark()`. */
-function colour(name: string): string {
+export function colour(name: string): string {
   const probe = document.createElement("i");
   probe.style.color = `var(${name})`;
   document.body.append(probe);

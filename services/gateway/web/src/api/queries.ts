@@ -16,6 +16,7 @@ import type {
   Holds,
   Knowledge,
   Lately,
+  MetricHistories,
   Model,
   Output,
   PositionsDiff,
@@ -325,4 +326,15 @@ export const analytics = (days: number) =>
   queryOptions({
     queryKey: ["analytics", days],
     queryFn: ({ signal }) => read<Analytics>(`/analytics?days=${days}`, signal),
+  });
+
+export const metricHistory = (metrics: readonly string[], since: string, step: string) =>
+  queryOptions({
+    queryKey: ["metrics", metrics, since, step],
+    queryFn: ({ signal }) => {
+      const wanted = metrics.map((metric) => ["metric", metric]);
+      const query = new URLSearchParams([...wanted, ["since", since], ["step", step]]);
+      return read<MetricHistories>(`/metrics/history?${query}`, signal);
+    },
+    refetchInterval: 60_000,
   });

@@ -40,5 +40,6 @@ export type Causation = Schemas["Causation"];
 export type Fork = Schemas["ForkBody"];
 export type Span = Schemas["Span"];
 export type Trace = Omit<Schemas["TracePage"], "next_cursor">;
+export type MetricHistories = Schemas["MetricHistories"];
 export type Analytics = Schemas["Analytics"];
 export type GoalFigures = Schemas["GoalFigures"];
