@@ -40,7 +40,7 @@ from agenthub_gateway.api import (
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
-from agenthub_gateway.api.fleet import lately, workers
+from agenthub_gateway.api.fleet import lately, storage, workers
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.history import forks, replay, runs, traces
 from agenthub_gateway.api.hooks import issues, schedules
@@ -83,6 +83,7 @@ from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.operations.escalation import EscalationWatch
 from agenthub_runtime.operations.holding import NatsLanes
 from agenthub_runtime.operations.registry import ask_service, registered, services
+from agenthub_runtime.operations.storage import read_storage
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
@@ -132,6 +133,7 @@ def create_app(
             *system.HANDLERS,
             *workers.HANDLERS,
             *lately.HANDLERS,
+            *storage.HANDLERS,
             *operations.HANDLERS,
             *calls.HANDLERS,
             *issues.HANDLERS,
@@ -188,6 +190,13 @@ async def _clock(nc: Client, stack: contextlib.AsyncExitStack) -> ServerClock:
     return clock
 
 
+async def _read_models(
+    settings: GatewaySettings, backoff: Backoff, stack: contextlib.AsyncExitStack
+) -> tuple[Database, PositionWatch]:
+    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))
+    return database, await stack.enter_async_context(PositionWatch(database, backoff))
+
+
 async def _assembled(
     settings: GatewaySettings,
     nc: Client,
@@ -199,8 +208,7 @@ async def _assembled(
     log = JetStreamEventLog(nc, patience_s=_PATIENCE_S, secrets=settings.log.secrets)
     clock, ids, artifacts = await _clock(nc, stack), SystemIds(), JetStreamArtifacts(nc)
     texts, backoff = ExactTexts(artifacts, ids), Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
-    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))
-    position = await stack.enter_async_context(PositionWatch(database, backoff))
+    database, position = await _read_models(settings, backoff, stack)
     feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc), backoff))
     runs = FencedStream(nc, RUNS)
     outputs = await stack.enter_async_context(RunOutputs(runs, backoff, secrets=settings.log.secrets))
@@ -226,6 +234,7 @@ async def _assembled(
         services=partial(services, nc),
         tell=partial(ask_service, nc),
         escalation=EscalationWatch(nc, clock).known,
+        storage=lambda: read_storage(nc, settings.data_dir if settings.embedded else None),
         lanes=NatsLanes(nc),
         lag=(await stack.enter_async_context(ProgressWatch(log, position))).lag,
         erase=lambda goal_id: erase_goal(nc, goal_id),

@@ -249,7 +249,9 @@ class InterventionRow(msgspec.Struct, kw_only=True):
 
 
 class UsageRow(msgspec.Struct, kw_only=True):
-    """Model calls of a task, by model. `cost_usd` sums the priced calls; `unpriced_calls` have no known price."""
+    """Model calls of a task, by model. `cost_usd` sums the priced calls; `unpriced_calls` have no known price.
+
+    `latency_ms` sums their times; `latencies` counts them by step, as `latencies.py` has it."""
 
     table: ClassVar[str] = "usage"
     key: ClassVar[tuple[str, ...]] = ("goal_id", "task_id", "provider", "model")
@@ -266,6 +268,7 @@ class UsageRow(msgspec.Struct, kw_only=True):
     cost_usd: float = 0.0
     unpriced_calls: int = 0
     latency_ms: int = 0
+    latencies: dict[str, int] = {}
 
 
 class TimelineRow(msgspec.Struct, kw_only=True):

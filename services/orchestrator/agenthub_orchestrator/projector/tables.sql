@@ -208,6 +208,7 @@ CREATE TABLE usage (
     cost_usd double precision NOT NULL,
     unpriced_calls bigint NOT NULL,
     latency_ms bigint NOT NULL,
+    latencies jsonb NOT NULL,
     PRIMARY KEY (goal_id, task_id, provider, model)
 );
 

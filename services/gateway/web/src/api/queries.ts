@@ -24,6 +24,7 @@ import type {
   Ready,
   ReplayedGoal,
   Service,
+  Storage,
   Submit,
   TaskDetail,
   TimelineLine,
@@ -310,6 +311,14 @@ export const lately = () =>
   queryOptions({
     queryKey: ["lately"],
     queryFn: ({ signal }) => read<Lately>("/fleet/lately", signal),
+    refetchInterval: 15_000,
+  });
+
+/** Streams grow slowly. */
+export const storage = () =>
+  queryOptions({
+    queryKey: ["storage"],
+    queryFn: ({ signal }) => read<Storage>("/storage", signal),
     refetchInterval: 15_000,
   });
 
