@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEs
 from agenthub_events.catalogue.goal import GoalAccepted, GoalReadyForReview, GoalReplanned
 from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued, TaskNoted, TaskRequeued
 from agenthub_events.catalogue.values import TaskEdits, TaskResult
+from agenthub_events.notifications.escalation import Audience, Escalation
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.operations.escalation import said as told
+from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.repository.git import Git
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from agenthub_runtime.settings.records import GatewaySettings
@@ -394,6 +398,42 @@ async def test_a_question_is_answered_once_and_the_second_is_told_by_whom(
     page = await gateway.get(f"/api/v1/goals/{goal_id}/interventions", after=first[1]["sequence"])
     assert [(item["state"], item["answered_by"]) for item in page["items"]] == [("answered", "local")]
     assert page["notifications"] == []
+
+
+async def test_a_question_says_what_follows_from_an_answer_and_from_none(
+    gateway: Gateway, log: JetStreamEventLog, bus: Client, nats_server: NatsServer, database_url: str
+) -> None:
+    goal_id, _, seq = await asked(gateway, log)
+    later = Escalation(after_s=60, reminders=2, unanswered="skip")
+    people = Audience(always=("dana@example.org",), later=("oncall@example.org",))
+    async with (
+        registered(bus, "orchestrator", instance="o", description="-", status=lambda: told(later)),
+        registered(bus, "notifier", instance="n", description="-", status=lambda: told(people)),
+        running_gateway(settings(nats_server.authorised_url, database_url)) as another,
+    ):
+        [item] = (await another.get("/api/v1/interventions", after=seq))["items"]
+        asked_at = datetime.fromisoformat(item["asked_at"])
+        assert [what for what in item["consequences"] if "the agent" not in what.lower()] == []
+        assert len(item["consequences"]) == 2
+        steps = item["if_unanswered"]
+        assert [step["what"] for step in steps] == [
+            "First reminder to dana@example.org and oncall@example.org",
+            "Second reminder to the same",
+            "The task is skipped, and what depends on it goes on without its result",
+        ]
+        waits = [(datetime.fromisoformat(step["at"]) - asked_at).total_seconds() for step in steps]
+        assert waits == [60, 180, 420]
+        raised = await write(log, goal_id, "t-a", AgentEscalated(level=1, blocked_seq=seq, task_id="t-a"))
+        [item] = (await another.get(f"/api/v1/goals/{goal_id}/interventions", after=raised))["items"]
+        again = datetime.fromisoformat(item["raised_at"])
+        at = [datetime.fromisoformat(step["at"]) for step in item["if_unanswered"]]
+        assert [(moment - again).total_seconds() for moment in at] == [120, 360]
+
+
+async def test_without_an_orchestrator_nothing_is_promised(gateway: Gateway, log: JetStreamEventLog) -> None:
+    _, _, seq = await asked(gateway, log)
+    [item] = (await gateway.get("/api/v1/interventions", after=seq))["items"]
+    assert item["if_unanswered"] == []
 
 
 async def test_of_many_answers_at_once_one_counts(gateway: Gateway, log: JetStreamEventLog) -> None:

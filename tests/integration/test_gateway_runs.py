@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
+from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskParked, TaskStarted
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.runs import (
@@ -196,6 +197,51 @@ async def test_the_last_hour_of_a_queue_is_told_and_what_is_put_aside(
     assert (coding["agent_type"], coding["ended"], coding["redelivered"]) == ("coding", 1, 1)
     assert (coding["parked"], datetime.fromisoformat(coding["parked_until"])) == (1, later)
     assert (coding["reason"], found["models"]) == ("529", [])
+
+
+async def test_it_is_told_how_long_a_model_takes_on_average_and_for_95_of_100(
+    gateway: Gateway, log: JetStreamEventLog
+) -> None:
+    goal_id, _ = await _started(gateway, log)
+    for number in range(20):
+        took = 30_000 if number in (3, 9) else 1_000
+        called = LlmCalled(
+            **{"task_id": "t-a", "attempt": 1, "turn": number, "provider": "p", "model": "m"},
+            **{"stop_reason": "end_turn", "request_hash": "h", "latency_ms": took},
+        )
+        await write(log, goal_id, "t-a", called)
+    done = TaskCompleted(task_id="t-a", agent="coding", attempt=1, result=TaskResult(summary="done"))
+    seq = await write(log, goal_id, "t-a", done, at=datetime.now(UTC))
+    [lately] = (await gateway.get("/api/v1/fleet/lately", after=seq))["models"]
+    [figures] = (await gateway.get("/api/v1/analytics", days=3_650))["models"]
+    assert (lately["calls"], lately["mean_s"]) == (20, 3.9)
+    assert (figures["calls"], figures["latency_s"]) == (20, 3.9)
+    assert lately["p95_s"] == figures["latency_p95_s"] == pytest.approx(30, rel=0.05)
+
+
+async def test_the_room_that_streams_take_is_told_with_what_bounds_it(
+    gateway: Gateway, log: JetStreamEventLog
+) -> None:
+    before = {row["stream"]: row for row in (await gateway.get("/api/v1/storage"))["streams"]}
+    assert (before["EVENTS"]["max_bytes"], before["EVENTS"]["max_age_s"]) == (None, None)
+    assert before["SESSIONS"]["max_age_s"] == 7 * 86_400
+    await _started(gateway, log)
+    found = await gateway.get("/api/v1/storage")
+    after = {row["stream"]: row for row in found["streams"]}
+    assert after["EVENTS"]["bytes"] > before["EVENTS"]["bytes"]
+    assert after["EVENTS"]["messages"] > before["EVENTS"]["messages"]
+    assert found["disk_free"] is None, "a gateway elsewhere does not see the disk of the log"
+
+
+async def test_a_worker_says_what_its_commands_run_in(gateway: Gateway, bus: Client) -> None:
+    status = WorkerStatus(worker="W", instance="i", types=("coding",), slots=1, sandbox="none")
+    await NatsFleet(bus).publish(status)
+
+    async def told() -> list[str]:
+        return [worker["sandbox"] for worker in (await gateway.get("/api/v1/workers"))["items"]]
+
+    await until(told, 30, "the worker is known")
+    assert await told() == ["none"]
 
 
 async def test_figures_say_how_long_how_much_and_how_often_right_at_once(

@@ -164,7 +164,7 @@ async def test_the_six_characters_come_out_as_they_were_said(database: Database)
 async def refuse(database: Database, table: str, column: str, word: str) -> None:
     """A database that will not have a word in a column: it stands for any fault that one message alone meets."""
     await run(
-        f"ALTER TABLE readmodels_v4_g1.{table} ADD CONSTRAINT fault CHECK (position('{word}' in {column}) = 0)",
+        f"ALTER TABLE readmodels_v5_g1.{table} ADD CONSTRAINT fault CHECK (position('{word}' in {column}) = 0)",
         database,
     )
 
@@ -250,7 +250,7 @@ async def test_when_an_aggregate_is_not_enough_the_whole_goal_is_left_out(databa
     await begins(log, database)
     # Every message changes the goal's row: what is left out of one aggregate changes nothing.
     await run(
-        "ALTER TABLE readmodels_v4_g1.goals ADD CONSTRAINT fault CHECK (events < 2 OR goal <> 'Goal 1')", database
+        "ALTER TABLE readmodels_v5_g1.goals ADD CONSTRAINT fault CHECK (events < 2 OR goal <> 'Goal 1')", database
     )
     for number in (1, 2, 1, 2):
         put(log, number, "_", GoalPaused(by="ada", reason="tea"))

@@ -22,9 +22,9 @@ from tests.support.following import BACKOFF
 from tests.support.until import until
 
 RUINS = {
-    "a dropped table": "DROP TABLE readmodels_v4_g1.goals CASCADE",
-    "a dropped table without readers": "DROP TABLE readmodels_v4_g1.merges CASCADE",
-    "a dropped generation": "DROP SCHEMA readmodels_v4_g1 CASCADE",
+    "a dropped table": "DROP TABLE readmodels_v5_g1.goals CASCADE",
+    "a dropped table without readers": "DROP TABLE readmodels_v5_g1.merges CASCADE",
+    "a dropped generation": "DROP SCHEMA readmodels_v5_g1 CASCADE",
     "a dropped position": "DELETE FROM agenthub.projection_positions",
     "a dropped table of positions": "DROP TABLE agenthub.projection_positions",
     "a forgotten live generation": "DELETE FROM agenthub.projection_live",
@@ -32,7 +32,7 @@ RUINS = {
         "DELETE FROM agenthub.projection_live; DELETE FROM agenthub.projection_positions"
     ),
     "a dropped schema of ours": "DROP SCHEMA agenthub CASCADE",
-    "everything dropped": "DROP SCHEMA agenthub CASCADE; DROP SCHEMA readmodels_v4_g1 CASCADE",
+    "everything dropped": "DROP SCHEMA agenthub CASCADE; DROP SCHEMA readmodels_v5_g1 CASCADE",
     "everything, with the migrations": "DROP SCHEMA agenthub CASCADE; DROP SCHEMA public CASCADE",
     "emptied migrations": "TRUNCATE public.agenthub_migrations; DELETE FROM agenthub.projection_positions",
     "migrations dropped, their work left": (
@@ -48,17 +48,17 @@ RUINS = {
     ),
     "a table in the place of a view": "DROP VIEW agenthub.goals; CREATE TABLE agenthub.goals (mine text)",
     "a type in the place of a view": "DROP VIEW agenthub.goals; CREATE TYPE agenthub.goals AS (mine text)",
-    "a column less": "ALTER TABLE readmodels_v4_g1.goals DROP COLUMN goal CASCADE",
-    "a column more": "ALTER TABLE readmodels_v4_g1.goals ADD COLUMN mine text NOT NULL DEFAULT ''",
+    "a column less": "ALTER TABLE readmodels_v5_g1.goals DROP COLUMN goal CASCADE",
+    "a column more": "ALTER TABLE readmodels_v5_g1.goals ADD COLUMN mine text NOT NULL DEFAULT ''",
     "another type": (
-        "DROP VIEW agenthub.goals; ALTER TABLE readmodels_v4_g1.goals ALTER COLUMN needs_you TYPE text"
+        "DROP VIEW agenthub.goals; ALTER TABLE readmodels_v5_g1.goals ALTER COLUMN needs_you TYPE text"
     ),
-    "a key less": "ALTER TABLE readmodels_v4_g1.goals DROP CONSTRAINT goals_pkey",
+    "a key less": "ALTER TABLE readmodels_v5_g1.goals DROP CONSTRAINT goals_pkey",
     "positions with other columns": "ALTER TABLE agenthub.projection_positions RENAME COLUMN position TO place",
     "positions without a key": "ALTER TABLE agenthub.projection_live DROP CONSTRAINT projection_live_pkey",
     "half a generation in the way": (
-        "CREATE SCHEMA readmodels_v4_g2; CREATE TABLE readmodels_v4_g2.goals (mine text);"
-        "DROP TABLE readmodels_v4_g1.goals CASCADE"
+        "CREATE SCHEMA readmodels_v5_g2; CREATE TABLE readmodels_v5_g2.goals (mine text);"
+        "DROP TABLE readmodels_v5_g1.goals CASCADE"
     ),
     "a foreign table in our schema": (
         "CREATE TABLE agenthub.mine (mine text); DROP TABLE agenthub.projection_positions"
@@ -170,6 +170,6 @@ async def test_two_projectors_make_it_again_together(log: InMemoryEventLog, data
 async def test_verify_says_in_words_that_there_is_nothing_to_compare(
     log: InMemoryEventLog, database: Database
 ) -> None:
-    await run("DROP TABLE readmodels_v4_g1.goals CASCADE", database)
+    await run("DROP TABLE readmodels_v5_g1.goals CASCADE", database)
     with pytest.raises(ReadModelsMissing, match="missing or changed: the projector makes them again"):
         await verify(log, database)

@@ -109,7 +109,7 @@ async def test_a_dropped_table_makes_the_hub_not_ready(
             await gateway.get("/api/v1/goals", after=answer["sequence"])
         connection = await asyncpg.connect(database_url)
         try:
-            await connection.execute("DROP TABLE readmodels_v4_g1.goals CASCADE")
+            await connection.execute("DROP TABLE readmodels_v5_g1.goals CASCADE")
         finally:
             await connection.close()
         code, is_ok, detail = await check(gateway, "projection")

@@ -64,7 +64,7 @@ async def test_a_schema_of_replay_is_made_anew(log: InMemoryEventLog, database: 
 
 @pytest.mark.parametrize(
     "schema",
-    ["agenthub", "public", "live", "pg_temp", "readmodels_v4_g1", "verify_1", "Mine", "", 'x"; DROP', "a" * 41],
+    ["agenthub", "public", "live", "pg_temp", "readmodels_v5_g1", "verify_1", "Mine", "", 'x"; DROP', "a" * 41],
 )
 async def test_a_schema_of_the_hub_or_of_postgres_is_refused(
     log: InMemoryEventLog, database: Database, schema: str

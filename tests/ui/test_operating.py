@@ -59,7 +59,9 @@ async def _held_elsewhere(hub: RunningHub, run: RunId) -> None:
         began = ToolIntent(turn=1, tool_use_id="c", name="bash", input={"command": "make everything"})
         await JetStreamRunLog(nc).append(run, began, expected=0)
         held = f"{run.goal_id}.{run.task_id}.{run.attempt}"
-        elsewhere = WorkerStatus(worker="Far-1", instance="far", types=("coding",), slots=1, holding=(held,))
+        elsewhere = WorkerStatus(
+            worker="Far-1", instance="far", types=("coding",), slots=1, holding=(held,), sandbox="none"
+        )
         await NatsFleet(nc).publish(elsewhere)
     finally:
         await nc.close()
@@ -85,6 +87,9 @@ def test_the_fleet_says_what_each_worker_does_now_and_what_the_last_hour_has_bro
     expect(row).to_contain_text("Held elsewhere")
     expect(row).to_contain_text("bash make everything")
     expect(row).to_contain_text("Working")
+    expect(row.locator(".tag.tone-bad")).to_have_text("none")
+    expect(page.locator("[data-worker='Worker-1']")).to_contain_text("bubblewrap")
+    expect(page.locator("[data-stream='EVENTS']")).to_contain_text(re.compile(r"kept for ever\s*\d[\d.]* [kM]B"))
     planner = page.locator("[data-type='planner'] td")
     lately = next(one for one in hub.get("/fleet/lately")["queues"] if one["agent_type"] == "planner")
     assert lately["ended"] >= 1
@@ -92,7 +97,7 @@ def test_the_fleet_says_what_each_worker_does_now_and_what_the_last_hour_has_bro
     expect(planner.nth(9)).to_have_text(str(lately["ended"]))
     model = page.get_by_role("complementary", name="Model and hub")
     expect(model.get_by_text("rehearsal", exact=True)).to_be_visible()
-    expect(model.get_by_text("within the hour")).to_be_visible()
+    expect(model.get_by_text(re.compile("within the hour, .* each, 95 of 100 within"))).to_be_visible()
     visitor.picture("fleet-working")
     assert visitor.findings() == []
     hub.post(f"/goals/{goal_id}/cancel", {})

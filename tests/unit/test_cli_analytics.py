@@ -52,6 +52,7 @@ def test_figures_are_shown_for_people(capsysbinary: pytest.CaptureFixture[bytes]
             "cost_usd": 1.5,
             "unpriced_calls": 2,
             "latency_s": 1.0,
+            "latency_p95_s": 4.25,
         },
     }
     found = figures(
@@ -77,6 +78,7 @@ def test_figures_are_shown_for_people(capsysbinary: pytest.CaptureFixture[bytes]
     ):
         assert line in shown.splitlines()
     assert "75 %        $1.50 and more" in shown
+    assert "1.0 s  4.2 s" in shown
     assert "coding  3         1       1 m 05 s  $1.50" in shown
 
 

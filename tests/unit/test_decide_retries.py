@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
+from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
 from agenthub_events.catalogue.task import (
     TaskDeadLettered,
     TaskDiscarded,
@@ -16,6 +16,7 @@ from agenthub_events.catalogue.task import (
     TaskRetryScheduled,
 )
 from agenthub_events.catalogue.values import TaskEdits
+from agenthub_events.notifications.escalation import Escalation, EscalationStep, steps_of
 from agenthub_orchestrator.domain import Fired, is_settled_by, task_status, why_waiting
 from agenthub_orchestrator.domain.policy import Unanswered
 from tests.support.minihub import START
@@ -280,6 +281,7 @@ def test_a_question_that_nobody_answers_is_answered_by_the_policy_after_its_last
     goal = a_goal(step("a"))
     goal.policy = msgspec.structs.replace(goal.policy, unanswered=unanswered)
     goal.asks("t-a")
+    told = what_is_told_of(goal)
     for _ in range(goal.policy.max_escalations):
         goal.fire_next("escalate")
         assert not goal.events(AgentAnswered)
@@ -292,6 +294,20 @@ def test_a_question_that_nobody_answers_is_answered_by_the_policy_after_its_last
     late = goal.now - asked - timedelta(seconds=goal.policy.escalate_after_s * 8)
     assert timedelta() <= late < timedelta(seconds=1)
     assert not [request for request in goal.requests() if request.kind == "escalate"]
+    happened = [event.timestamp for event in (*goal.events(AgentEscalated), answer)]
+    assert len(happened) == len(told)
+    for due, at in zip(told, happened, strict=True):
+        assert due.at is not None
+        assert timedelta() <= at - due.at < timedelta(seconds=1)
+
+
+def what_is_told_of(goal: Scenario) -> tuple[EscalationStep, ...]:
+    """What people read about the only open question."""
+    asked, policy = goal.truth.questions[goal.question()], goal.policy
+    escalation = Escalation(
+        after_s=policy.escalate_after_s, reminders=policy.max_escalations, unanswered=policy.unanswered
+    )
+    return steps_of(escalation, None, since=asked.asked_at, level=asked.level, of_task=bool(asked.task_id))
 
 
 def test_a_question_about_the_whole_goal_waits_whatever_the_policy_says() -> None:

@@ -31,7 +31,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "verdict": "request_changes",
     },
     "more": {"id": "o-1", "page": 2},
-    "ask_human": {"question": "Which?", "options": ["a", "b"], "evidence": "e"},
+    "ask_human": {"question": "Which?", "options": ["a", "b"], "consequences": ["c", "d"], "evidence": "e"},
     "request_tasks": {"tasks": [{"key": "k", "title": "t", "agent": "coding"}], "reason": "r"},
     "record_knowledge": {"kind": "decision", "text": "HS256"},
     "submit_plan": {

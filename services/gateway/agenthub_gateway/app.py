@@ -80,8 +80,10 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.operations.escalation import EscalationWatch
 from agenthub_runtime.operations.holding import NatsLanes
 from agenthub_runtime.operations.registry import ask_service, registered, services
+from agenthub_runtime.operations.storage import read_storage
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
@@ -180,6 +182,19 @@ async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
         telemetry.shutdown()
 
 
+async def _clock(nc: Client, stack: contextlib.AsyncExitStack) -> ServerClock:
+    clock = ServerClock(lambda: server_time(nc))
+    await stack.enter_async_context(clock.kept())
+    return clock
+
+
+async def _read_models(
+    settings: GatewaySettings, backoff: Backoff, stack: contextlib.AsyncExitStack
+) -> tuple[Database, PositionWatch]:
+    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))
+    return database, await stack.enter_async_context(PositionWatch(database, backoff))
+
+
 async def _assembled(
     settings: GatewaySettings,
     nc: Client,
@@ -189,11 +204,9 @@ async def _assembled(
 ) -> GatewayPorts:
     telemetry, metrics = told
     log = JetStreamEventLog(nc, patience_s=_PATIENCE_S, secrets=settings.log.secrets)
-    clock, ids, artifacts = ServerClock(lambda: server_time(nc)), SystemIds(), JetStreamArtifacts(nc)
-    await stack.enter_async_context(clock.kept())
+    clock, ids, artifacts = await _clock(nc, stack), SystemIds(), JetStreamArtifacts(nc)
     texts, backoff = ExactTexts(artifacts, ids), Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
-    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))
-    position = await stack.enter_async_context(PositionWatch(database, backoff))
+    database, position = await _read_models(settings, backoff, stack)
     feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc), backoff))
     runs = FencedStream(nc, RUNS)
     outputs = await stack.enter_async_context(RunOutputs(runs, backoff, secrets=settings.log.secrets))
@@ -218,6 +231,8 @@ async def _assembled(
         followers=lambda: read_followers(nc),
         services=partial(services, nc),
         tell=partial(ask_service, nc),
+        escalation=EscalationWatch(nc, clock).known,
+        storage=lambda: read_storage(nc, settings.data_dir if settings.embedded else None),
         lanes=NatsLanes(nc),
         lag=(await stack.enter_async_context(ProgressWatch(log, position))).lag,
         erase=lambda goal_id: erase_goal(nc, goal_id),

@@ -22,8 +22,10 @@ from agenthub_gateway.queues import QueueView
 from agenthub_replay.history import HistorySource
 from agenthub_runtime.jetstream.fleet import FollowerStatus, ModelReport, WorkerStatus
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
+from agenthub_runtime.operations.escalation import EscalationKnown
 from agenthub_runtime.operations.holding import Lanes
 from agenthub_runtime.operations.registry import ServiceSeen
+from agenthub_runtime.operations.storage import Storage
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import PositionWatch
 from agenthub_runtime.remotes.credentials import GitAccess
@@ -51,7 +53,8 @@ class GatewayPorts:
 
     `histories` gives out what replay reads, `queues` tells what waits in the work queues, `workers` who lives,
     `model` (told whether to probe) which model workers ask, `followers` what orchestrators have lately said of
-    themselves, `services` (of one kind, or all) which processes answer; `lanes` can be held, and `tell` gives
+    themselves, `services` (of one kind, or all) which processes answer, `escalation` what they do about questions
+    that nobody answers, `storage` how much room the streams take; `lanes` can be held, and `tell` gives
     a process an order (service, instance, verb, body) or raises `LookupError`; `lag` says whether the read
     models keep up; `runs` has the recorded steps of attempts, `secrets` is masked in what is shown of them;
     `erase` takes away what a goal keeps beside the log, `metrics` gives out what is counted, `figures` looks
@@ -80,6 +83,8 @@ class GatewayPorts:
     followers: Callable[[], Awaitable[list[FollowerStatus]]]
     services: Callable[[str], Awaitable[list[ServiceSeen]]]
     tell: Callable[[str, str, str, object], Awaitable[dict[str, Any]]]
+    escalation: Callable[[], Awaitable[EscalationKnown]]
+    storage: Callable[[], Awaitable[Storage]]
     lanes: Lanes
     lag: Lag
     erase: Callable[[str], Awaitable[Erased]]

@@ -15,6 +15,7 @@ import uvloop
 from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError
+from agenthub_events.notifications.escalation import Audience
 from agenthub_events.ports import EventLog
 from agenthub_notifier.channels.apprise import check_addresses
 from agenthub_notifier.channels.senders import senders_of
@@ -29,6 +30,7 @@ from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.operations.escalation import said
 from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.settings.records import NotifierSettings, read_notifier_settings
@@ -64,7 +66,9 @@ async def run_notifier(
     metrics = configure_metrics(settings.log, service=SERVICE, nats=nats)
     try:
         words = "Tells people what waits for them"
-        async with registered(nats, SERVICE, instance=SystemIds().token()[-12:], description=words):
+        instance = SystemIds().token()[-12:]
+        audience = said(audience_of(settings))
+        async with registered(nats, SERVICE, instance=instance, description=words, status=lambda: audience):
             await until_asked_to_stop(notify(nats, settings, pace=pace, crash_point=crash_point))
     finally:
         await nats.close()
@@ -117,6 +121,15 @@ def policy_of(settings: NotifierSettings, window: timedelta = WINDOW) -> Notifie
         quiet=settings.quiet,
         digest=timedelta(seconds=settings.digest_s),
         window=window,
+    )
+
+
+def audience_of(settings: NotifierSettings) -> Audience:
+    """Whom the settings name, without a credential."""
+    return Audience(
+        always=tuple(recipient.name for recipient in settings.recipients if recipient.channel != "check"),
+        later=tuple(recipient.name for recipient in settings.escalation),
+        quiet=settings.quiet,
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from agenthub_events.notifications.escalation import Escalation
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.advisories import advisories
 from agenthub_orchestrator.domain import Policy
@@ -33,6 +34,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import HEARTBEAT_S, FollowerStatus, NatsFleet
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
+from agenthub_runtime.operations.escalation import said
 from agenthub_runtime.operations.holding import NatsLanes
 from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.postgres.database import Database
@@ -59,6 +61,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
     metrics = configure_metrics(settings.log, service="orchestrator", nats=nats)
     clock = ServerClock(lambda: server_time(nats))
     declared = declared_assets(replicas=settings.replicas)
+    policy = _policy(settings)
     try:
         await create_missing(nats, declared)
         async with (
@@ -74,14 +77,14 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 timers=NatsTimers(nats),
                 clock=clock,
                 ids=ids,
-                policy=_policy(settings),
+                policy=policy,
                 start=await start_of(event_log, database),
                 seal_key=settings.seal_key,
                 telemetry=telemetry,
             )
             async with (
                 spans_sent(telemetry.keeper, nats, spans_of("orchestrator")),
-                _registered(nats, follower, ids.token()[-12:]),
+                _registered(nats, follower, policy, ids.token()[-12:]),
             ):
                 await until_asked_to_stop(
                     _together(
@@ -101,13 +104,22 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
         metrics.shutdown()
 
 
-def _registered(nats: Client, follower: Follower, instance: str) -> AbstractAsyncContextManager[None]:
+def _registered(
+    nats: Client, follower: Follower, policy: Policy, instance: str
+) -> AbstractAsyncContextManager[None]:
+    escalation = said(
+        Escalation(after_s=policy.escalate_after_s, reminders=policy.max_escalations, unanswered=policy.unanswered)
+    )
     return registered(
         nats,
         "orchestrator",
         instance=instance,
         description="Decides what is to be done next",
-        status=lambda: {"position": follower.position, "deciding": follower.caught_up.is_set()},
+        status=lambda: {
+            "position": follower.position,
+            "deciding": follower.caught_up.is_set(),
+            **escalation,
+        },
     )
 
 

@@ -17,6 +17,7 @@ from agenthub_events.catalogue.values import Finding, LeftOut, TaskResult, Usage
 from agenthub_events.context import WorkContext, decode_context
 from agenthub_events.errors import AgenthubError
 from agenthub_events.redaction import encodable, mapped
+from agenthub_events.rules.answer_options import GIVE_UP, SKIP_IT, TRY_AGAIN
 from agenthub_events.runs import encode_setup
 from agenthub_events.task_ids import TaskKind, kind_of
 from agenthub_runtime.remotes.errors import RemoteRefused
@@ -291,8 +292,8 @@ class Attempt:
 def _ask_about(refused: RemoteRefused, kind: TaskKind) -> Blocked:
     """The options are those whose meaning the orchestrator knows."""
     if kind == "deliver":
-        return Blocked(question=str(refused), options=("Try again", "Go on without it"), reason="delivery")
-    return Blocked(question=str(refused), options=("Try again", "Give the goal up"), reason="repository")
+        return Blocked(question=str(refused), options=(TRY_AGAIN, SKIP_IT), reason="delivery")
+    return Blocked(question=str(refused), options=(TRY_AGAIN, GIVE_UP), reason="repository")
 
 
 def _message(order: TaskEnqueued, report: Reported) -> str:

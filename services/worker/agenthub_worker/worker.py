@@ -64,6 +64,7 @@ class Worker:
             slots=self._slots,
             holding=tuple(self.held()),
             draining=self._draining,
+            sandbox=self._ports.sandbox.name,
         )
 
     def drain(self) -> None:

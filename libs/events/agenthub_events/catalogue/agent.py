@@ -7,11 +7,15 @@ from agenthub_events.catalogue.values import AnswerAction, TaskEdits, Usage
 
 
 class AgentBlocked(Event, frozen=True, kw_only=True, tag="agent.blocked"):
-    """Work cannot go on without a person. `tool_use_id` is the call that the answer becomes the result of."""
+    """Work cannot go on without a person. `tool_use_id` is the call that the answer becomes the result of.
+
+    `consequences` are what an agent says of its `options`, one each; empty where it said nothing.
+    """
 
     question: str
     task_id: str = ""
     options: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
     evidence: str = ""
     error: str = ""
     retry_count: int = 0

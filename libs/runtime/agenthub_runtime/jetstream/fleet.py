@@ -27,7 +27,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     An attempt is named `<goal>.<task>.<attempt>`.
 
     With a `problem` it could not start, for that reason, and serves nothing. `draining`: it finishes what it holds
-    and takes nothing new.
+    and takes nothing new. `sandbox` is what its commands run in: `bwrap`, or `none`.
     """
 
     worker: str
@@ -37,6 +37,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     holding: tuple[str, ...] = ()
     problem: str = ""
     draining: bool = False
+    sandbox: str = ""
 
 
 class FollowerStatus(msgspec.Struct, frozen=True, kw_only=True):

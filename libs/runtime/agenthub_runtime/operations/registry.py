@@ -128,6 +128,15 @@ async def services(nc: Client, service: str = "", *, gather_s: float = _GATHER_S
     return sorted((one for one in seen if one), key=lambda one: (one.service, one.instance))
 
 
+async def any_service(nc: Client, service: str) -> ServiceSeen | None:
+    """The process of a kind that answers first; None when none does within `_GATHER_S` seconds."""
+    try:
+        answer = await nc.request(f"$SRV.STATS.{service}", timeout=_GATHER_S)
+    except (NatsError, TimeoutError):
+        return None
+    return _seen(answer.data)
+
+
 class _Endpoint(msgspec.Struct):
     data: dict[str, Any] | None = None
 

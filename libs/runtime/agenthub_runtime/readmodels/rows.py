@@ -214,8 +214,9 @@ class GateRow(msgspec.Struct, kw_only=True):
 
 class InterventionRow(msgspec.Struct, kw_only=True):
     """A question to a person. `state`: open, answered, or gone (nobody needs the answer any more). `level` counts
-    escalations. `task_id` is where the answer goes, `_` for a question about the goal as a whole; `about` is the
-    task that it is about, if any, and `title` that task's title, else the goal."""
+    escalations, the last of them at `raised_at`. `task_id` is where the answer goes, `_` for a question about the
+    goal as a whole; `about` is the task that it is about, if any, and `title` that task's title, else the goal.
+    `consequences` are what follows from each option, as far as the one who asks has said so."""
 
     table: ClassVar[str] = "interventions"
     key: ClassVar[tuple[str, ...]] = ("intervention_id",)
@@ -228,6 +229,7 @@ class InterventionRow(msgspec.Struct, kw_only=True):
     state: str = "open"
     question: str = ""
     options: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
     evidence: str = ""
     error: str = ""
     reason: str = ""
@@ -237,6 +239,7 @@ class InterventionRow(msgspec.Struct, kw_only=True):
     level: int = 0
     blocked_seq: int = 0
     asked_at: datetime | None = None
+    raised_at: datetime | None = None
     action: str = ""
     answer: str = ""
     option: str = ""
@@ -246,7 +249,9 @@ class InterventionRow(msgspec.Struct, kw_only=True):
 
 
 class UsageRow(msgspec.Struct, kw_only=True):
-    """Model calls of a task, by model. `cost_usd` sums the priced calls; `unpriced_calls` have no known price."""
+    """Model calls of a task, by model. `cost_usd` sums the priced calls; `unpriced_calls` have no known price.
+
+    `latency_ms` sums their times; `latencies` counts them by step, as `latencies.py` has it."""
 
     table: ClassVar[str] = "usage"
     key: ClassVar[tuple[str, ...]] = ("goal_id", "task_id", "provider", "model")
@@ -263,6 +268,7 @@ class UsageRow(msgspec.Struct, kw_only=True):
     cost_usd: float = 0.0
     unpriced_calls: int = 0
     latency_ms: int = 0
+    latencies: dict[str, int] = {}
 
 
 class TimelineRow(msgspec.Struct, kw_only=True):

@@ -61,8 +61,17 @@ def _show(found: Mapping[str, Any]) -> None:
     agents = [{**row, "working": duration(row["working_s"]), "cost": _money(row)} for row in found["agents"]]
     print_rows(agents, ("agent", "attempts", "failed", "working", "cost"), empty="No attempt has ended yet")
     say()
-    models = [{**row, "from cache": _cached(row), "cost": _money(row)} for row in found["models"]]
-    columns = ("provider", "model", "calls", "input_tokens", "output_tokens", "from cache", "cost")
+    models = [
+        {
+            **row,
+            "from cache": _cached(row),
+            "mean": _seconds(row["latency_s"]),
+            "p95": _seconds(row["latency_p95_s"]),
+            "cost": _money(row),
+        }
+        for row in found["models"]
+    ]
+    columns = ("provider", "model", "calls", "mean", "p95", "input_tokens", "output_tokens", "from cache", "cost")
     print_rows(models, columns, empty="No model was called yet")
 
 
@@ -96,6 +105,10 @@ def _share(part: int, whole: int) -> str:
 def _cached(model: Mapping[str, Any]) -> str:
     read = model["cache_read_tokens"]
     return _share(read, read + model["cache_write_tokens"] + model["input_tokens"])
+
+
+def _seconds(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:.1f} s"
 
 
 def _money(row: Mapping[str, Any]) -> str:

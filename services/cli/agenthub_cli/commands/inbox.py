@@ -10,7 +10,7 @@ from agenthub_cli.client.hub_client import HubClient
 from agenthub_cli.client.names import QuestionId
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.exit_codes import USAGE
-from agenthub_cli.goals.asking import told_question
+from agenthub_cli.goals.asking import told_escalation, told_question
 from agenthub_cli.goals.next_step import follow_command, waits_for_approval
 from agenthub_cli.options.common import Json, Key, Url
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
@@ -50,6 +50,7 @@ def inbox(*, url: Url = None, json: Json = False) -> None:
     for item in waiting:
         say(f"{item['id']}  {item['goal_id']}  {item.get('task_id') or 'the goal as a whole'}")
         told_question(item)
+        told_escalation(item)
         given = "--option 1" if item.get("options") else '--text "…"'
         command = hub.command(f"answer {item['id']} {given}")
         say(f"  answer with: {command}")

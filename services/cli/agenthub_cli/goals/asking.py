@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import Any
 
 from agenthub_cli.client.hub_client import HubClient
@@ -37,11 +38,37 @@ def answered_here(hub: HubClient, goal_id: str) -> int | None:
 
 
 def told_question(question: dict[str, Any]) -> None:
-    """A question with its options. Each line is marked: what an agent asks cannot look like a line of ours."""
+    """A question with its options, what follows from each, and what if nobody answers.
+
+    Each line of the question is marked: what an agent asks cannot look like a line of ours.
+    """
     for line in plain(question["question"]).splitlines() or [""]:
         say_beside(_ASKED, line, again=_ASKED)
-    for number, option in enumerate(question.get("options") or (), start=1):
+    options = question.get("options") or ()
+    follows = question.get("consequences") or [""] * len(options)
+    # Words that hold for all of them are said once.
+    alike = follows[0] if len(options) > 1 and len(set(follows)) == 1 else ""
+    for number, (option, consequence) in enumerate(zip(options, follows, strict=True), start=1):
         say_beside(f"    {number}. ", one_line(option))
+        if consequence and not alike:
+            say_beside("       ", one_line(consequence))
+    if alike:
+        say_beside("    ", f"Whichever you choose: {alike[0].lower()}{one_line(alike[1:])}")
+
+
+def told_escalation(question: dict[str, Any]) -> None:
+    """What happens, and when, while nobody answers the question."""
+    steps = question.get("if_unanswered") or ()
+    if steps:
+        say("  if nobody answers:")
+    for step in steps:
+        say_beside(f"    {_when(step['at'])}  ", one_line(step["what"]))
+
+
+def _when(at: str | None) -> str:
+    if at is None:
+        return f"{'from then on':16}"
+    return f"{datetime.fromisoformat(at).astimezone():%Y-%m-%d %H:%M}"
 
 
 def answer_body(question: dict[str, Any], given: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from agenthub_gateway.api.reading import ReadingParam, snapshot
 from agenthub_gateway.commands.questions import Answer, OpenQuestion, answer_question
 from agenthub_gateway.commands.tasks import DeadLetter, discard, requeue
 from agenthub_gateway.errors import NotFound
+from agenthub_runtime.operations.escalation import EscalationKnown
 from agenthub_runtime.readmodels import (
     DeadLetterRow,
     InterventionRow,
@@ -55,7 +56,8 @@ async def interventions(
     """The oldest first, of every goal."""
     async with reading.view() as (connection, at):
         page = await list_interventions(connection, None, None if which == "all" else which, cursor, limit)
-    return reading.answer(_with_notifications(page), at)
+    known = await reading.ports.escalation()
+    return reading.answer(_with_notifications(page, known), at)
 
 
 @get(
@@ -76,7 +78,8 @@ async def goal_interventions(
     async with reading.view() as (connection, at):
         await must_exist(connection, goal_id)
         page = await list_interventions(connection, goal_id, None if which == "all" else which, cursor, limit)
-    return reading.answer(_with_notifications(page), at)
+    known = await reading.ports.escalation()
+    return reading.answer(_with_notifications(page, known), at)
 
 
 @command("/api/v1/interventions/{intervention_id:str}/answer", AnswerBody, "Answer a question", tag=_TAG)
@@ -175,7 +178,7 @@ def _edits(body: EditsBody | None) -> TaskEdits:
     return TaskEdits(**msgspec.structs.asdict(body))
 
 
-def _with_notifications(page: Page[InterventionRow]) -> InterventionPage:
+def _with_notifications(page: Page[InterventionRow], known: EscalationKnown) -> InterventionPage:
     blocked: dict[str, list[BlockedTask]] = {}
     for row in page.items:
         if row.state == "open":
@@ -184,7 +187,7 @@ def _with_notifications(page: Page[InterventionRow]) -> InterventionPage:
     notifications = [
         InterventionRequired(workflow_id=goal_id, blocked_tasks=tuple(tasks)) for goal_id, tasks in blocked.items()
     ]
-    return InterventionPage([intervention_view(row) for row in page.items], page.next_cursor, notifications)
+    return InterventionPage([intervention_view(row, known) for row in page.items], page.next_cursor, notifications)
 
 
 HANDLERS: list[Any] = [

@@ -10,6 +10,7 @@ from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import KnowledgeRecorded, MergeDone
 from agenthub_events.catalogue.values import PlannedTask
 from agenthub_orchestrator.projector.rows import ID_MAX, GoalRows, Handlers, minutes_after
+from agenthub_runtime.readmodels.latencies import with_one_more
 from agenthub_runtime.readmodels.rows import KnowledgeRow, MergeRow, UsageRow
 
 
@@ -161,6 +162,7 @@ def called(view: GoalRows, seq: int, event: LlmCalled) -> None:
     usage.cache_read_tokens += event.cache_read_tokens
     usage.cache_write_tokens += event.cache_write_tokens
     usage.latency_ms += event.latency_ms
+    usage.latencies = with_one_more(usage.latencies, event.latency_ms)
     attempt = view.attempt(event.task_id, event.attempt)
     attempt.llm_calls += 1
     attempt.model = event.model

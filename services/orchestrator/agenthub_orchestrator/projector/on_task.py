@@ -248,6 +248,7 @@ def blocked(view: GoalRows, seq: int, event: a.AgentBlocked) -> None:
         title=about.title if about is not None else view.goal.goal,
         question=event.question,
         options=event.options,
+        consequences=event.consequences,
         evidence=event.evidence,
         error=event.error,
         reason=event.reason,
@@ -273,7 +274,7 @@ def escalated(view: GoalRows, seq: int, event: a.AgentEscalated) -> None:
     """A question was raised again."""
     question = view.questions.get(event.blocked_seq)
     if question is not None:
-        question.level = event.level
+        question.level, question.raised_at = event.level, event.timestamp
         view.touch(question)
 
 

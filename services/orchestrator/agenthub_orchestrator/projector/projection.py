@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 # Raise it with every change of the tables or of what stands in them: the projector then builds a new generation
 # and switches readers over when it is complete.
-VERSION = 4
+VERSION = 5
 
 MIGRATIONS = Path(agenthub_orchestrator.__file__).parent / "migrations"
 

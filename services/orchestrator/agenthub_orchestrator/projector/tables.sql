@@ -174,6 +174,7 @@ CREATE TABLE interventions (
     state text NOT NULL,
     question text NOT NULL,
     options jsonb NOT NULL,
+    consequences jsonb NOT NULL,
     evidence text NOT NULL,
     error text NOT NULL,
     reason text NOT NULL,
@@ -183,6 +184,7 @@ CREATE TABLE interventions (
     level bigint NOT NULL,
     blocked_seq bigint NOT NULL,
     asked_at timestamptz,
+    raised_at timestamptz,
     action text NOT NULL,
     answer text NOT NULL,
     option text NOT NULL,
@@ -206,6 +208,7 @@ CREATE TABLE usage (
     cost_usd double precision NOT NULL,
     unpriced_calls bigint NOT NULL,
     latency_ms bigint NOT NULL,
+    latencies jsonb NOT NULL,
     PRIMARY KEY (goal_id, task_id, provider, model)
 );
 

@@ -189,16 +189,8 @@ class ToolCalls:
                 return self._reported(given)
             case SubmitPlan():
                 return self._planned(given)
-            case AskHuman(question=question, options=options, evidence=evidence):
-                raise AttemptOver(
-                    Blocked(
-                        question=question,
-                        options=options,
-                        evidence=evidence,
-                        reason="question",
-                        tool_use_id=call.tool_use_id,
-                    )
-                )
+            case AskHuman():
+                raise AttemptOver(_asked(call, given))
         raise ToolRefused(f"`{call.name}` ends no run.")
 
     def _reported(self, given: ReportResult) -> Reported:
@@ -306,4 +298,20 @@ def _receipt(call: Call, result: ToolResult) -> ToolReceipt:
         is_error=result.is_error,
         shown=result.shown,
         kept=result.kept,
+    )
+
+
+def _asked(call: Call, asked: AskHuman) -> Blocked:
+    if asked.consequences and len(asked.consequences) != len(asked.options):
+        raise ToolRefused(
+            f"`consequences` has {len(asked.consequences)} entries for {len(asked.options)} options: give one for"
+            " each, or none."
+        )
+    return Blocked(
+        question=asked.question,
+        options=asked.options,
+        consequences=asked.consequences,
+        evidence=asked.evidence,
+        reason="question",
+        tool_use_id=call.tool_use_id,
     )

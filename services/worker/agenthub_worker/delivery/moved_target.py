@@ -11,6 +11,7 @@ from pathlib import Path
 from agenthub_events.catalogue.task import MergeDone
 from agenthub_events.context import DeliveryOrder, WorkContext
 from agenthub_events.redaction import as_shown, redact_text
+from agenthub_events.rules.answer_options import SKIP_IT, TRY_AGAIN
 from agenthub_runtime.remotes.address import is_remote
 from agenthub_runtime.repository.git import Git
 from agenthub_runtime.repository.goal import Conflicted, GoalRepository, Merged
@@ -33,7 +34,7 @@ from agenthub_worker.workspace.workspace import GoalBranch, read_branch
 
 MOVES_MAX = 3
 """How often a delivery waits for a merge with its target before people are asked."""
-_OPTIONS = ("Try again", "Go on without it")
+_OPTIONS = (TRY_AGAIN, SKIP_IT)
 
 
 class MovedTarget:

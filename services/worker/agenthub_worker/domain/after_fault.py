@@ -15,6 +15,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.agent import AgentAnswered
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskEnqueued, TaskParked, TaskRequeued
+from agenthub_events.rules.answer_options import TRY_AGAIN
 from agenthub_events.runs import Step, TurnFailed, TurnReply
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_worker.domain.model import ModelFault
@@ -32,7 +33,6 @@ LONGEST_WAIT_S = 5.0
 _FIRST_WAIT_S = 0.5
 # A server that is being started again needs some seconds.
 _UNREACHABLE_WAITS_S = (2.0, 5.0)
-TRY_AGAIN = "Try again"
 
 
 class AskAgain(msgspec.Struct, frozen=True):

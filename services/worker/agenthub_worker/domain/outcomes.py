@@ -46,10 +46,14 @@ class TimedOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Blocked(msgspec.Struct, frozen=True, kw_only=True):
-    """Only a person can say how it goes on. `tool_use_id`: the call that the answer becomes the result of."""
+    """Only a person can say how it goes on. `tool_use_id`: the call that the answer becomes the result of.
+
+    `consequences`: what follows from each option, as far as the agent has said so.
+    """
 
     question: str
     options: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
     evidence: str = ""
     reason: str = ""
     tool_use_id: str = ""
@@ -110,6 +114,7 @@ def closing_event(outcome: AttemptOutcome, order: TaskEnqueued, run_summary: Run
                 retry_count=order.retry_count,
                 question=outcome.question,
                 options=outcome.options,
+                consequences=outcome.consequences,
                 evidence=outcome.evidence,
                 reason=outcome.reason,
                 tool_use_id=outcome.tool_use_id,

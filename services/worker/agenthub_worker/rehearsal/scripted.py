@@ -57,6 +57,7 @@ class UnknownGoal:
             text=what,
             question=self._question,
             options=["I have configured a provider: try again"],
+            consequences=["A real model takes the task up. This script asks the same again."],
             evidence=what,
         )
 

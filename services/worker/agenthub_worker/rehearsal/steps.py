@@ -131,9 +131,17 @@ def report(text: str, summary: str, **fields: Any) -> Turn:
     return call("report_result", text=text, status="done", summary=summary, **fields)
 
 
-def ask(question: str, *, evidence: str, options: Sequence[str] = ()) -> Turn:
-    """The turn that asks a person."""
-    return call("ask_human", text=question, question=question, options=list(options), evidence=evidence[-2_000:])
+def ask(question: str, *, evidence: str, options: Mapping[str, str] | None = None) -> Turn:
+    """The turn that asks a person; `options` with what follows from each."""
+    offered = options or {}
+    return call(
+        "ask_human",
+        text=question,
+        question=question,
+        options=list(offered),
+        consequences=list(offered.values()),
+        evidence=evidence[-2_000:],
+    )
 
 
 def stuck(what: str, evidence: str) -> Performance:
@@ -141,7 +149,11 @@ def stuck(what: str, evidence: str) -> Performance:
     outcomes = yield ask(
         f"{what} My script does not go on from here. What should happen?",
         evidence=evidence,
-        options=["give this task up", "try it again with a configured provider"],
+        options={
+            "give this task up": "The task is handed in as failed, with this answer.",
+            "try it again with a configured provider": "The script ends all the same: start the hub with a real"
+            " model, then retry the task.",
+        },
     )
     yield call("report_result", status="failed", summary=f"{what} The answer was: {outcomes[0].text[:300]}")
 

@@ -51,10 +51,11 @@ class ReportResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AskHuman(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question that only a person can answer."""
+    """A question that only a person can answer; `consequences` has one entry for each option, or none."""
 
     question: Text
     options: Texts = ()
+    consequences: Texts = ()
     evidence: MaybeText = ""
 
 
@@ -130,7 +131,8 @@ ASK_HUMAN = Tool(
     name="ask_human",
     description=(
         "Ask a person, when the task cannot go on without a decision or a fact that you cannot find out. Offer "
-        "options where you can. Your run stops here and goes on with the answer."
+        "options where you can, and say in `consequences` what follows from each. Your run stops here and goes on"
+        " with the answer."
     ),
     input=AskHuman,
     function=None,

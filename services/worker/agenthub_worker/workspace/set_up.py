@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from agenthub_events.context import WorkContext
+from agenthub_events.rules.answer_options import GIVE_UP, SETUP, TRY_AGAIN
 from agenthub_runtime.repository.goal import GoalRepository
 from agenthub_worker.domain.outcomes import Blocked
 from agenthub_worker.environment.recipe import is_asked
@@ -13,7 +14,7 @@ from agenthub_worker.lease.lease import Lease
 from agenthub_worker.workspace.history import with_history
 from agenthub_worker.workspace.workspace import given_setup, workspace_path
 
-OPTIONS = ("Try again", "Give the goal up")
+OPTIONS = (TRY_AGAIN, GIVE_UP)
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,5 +64,5 @@ def _asked(lease: Lease, error: SetupFailed | SetupInvalid) -> Blocked:
         ),
         options=OPTIONS,
         evidence=lease.secrets.masked(log),
-        reason="setup",
+        reason=SETUP,
     )

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 
 import msgspec
 
 from agenthub_runtime.postgres.database import Connection
+from agenthub_runtime.readmodels.latencies import quantile_s
 from agenthub_runtime.readmodels.queries import fetch
 
 GOALS_MAX = 1_000
+
+_LATENCIES = """
+SELECT u.provider, u.model, l.key, sum(l.value::bigint)::bigint AS calls
+FROM agenthub.usage u JOIN agenthub.goals g USING (goal_id), jsonb_each_text(u.latencies) l
+WHERE g.accepted_at >= $1 GROUP BY u.provider, u.model, l.key
+"""
 
 
 class GoalFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +67,10 @@ class AgentFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """A model: calls, tokens and cost; `input_tokens` leaves out what came from the cache."""
+    """A model: calls, tokens and cost; `input_tokens` leaves out what came from the cache.
+
+    A call took `latency_s` seconds on average, and 95 of 100 at most `latency_p95_s`, to 5 %.
+    """
 
     provider: str
     model: str
@@ -71,6 +82,7 @@ class ModelFigures(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float
     unpriced_calls: int
     latency_s: float
+    latency_p95_s: float | None
 
 
 async def goal_figures(connection: Connection, since: datetime) -> list[GoalFigures]:
@@ -164,4 +176,10 @@ async def model_figures(connection: Connection, since: datetime) -> list[ModelFi
         """,
         since,
     )
-    return [msgspec.convert(dict(row), ModelFigures) for row in rows]
+    counted: defaultdict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
+    for row in await fetch(connection, _LATENCIES, since):
+        counted[row["provider"], row["model"]].append((row["key"], row["calls"]))
+    return [
+        ModelFigures(**dict(row), latency_p95_s=quantile_s(counted[row["provider"], row["model"]], 0.95))
+        for row in rows
+    ]

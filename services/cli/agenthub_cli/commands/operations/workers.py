@@ -36,10 +36,11 @@ def list_(*, url: Url = None, json: Json = False) -> None:
             "busy": f"{len(row['holding'])} of {row['slots']}",
             "holding": [f"{task['goal_id']}/{task['task_id']}" for task in row["holding"]],
             "state": "draining" if row.get("draining") else "works",
+            "sandbox": row.get("sandbox") or "unknown",
         }
         for row in rows
     ]
-    print_rows(shown, ("worker", "types", "state", "busy", "holding"), empty="No worker lives")
+    print_rows(shown, ("worker", "types", "state", "sandbox", "busy", "holding"), empty="No worker lives")
 
 
 @app.command

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from agenthub_gateway.api.fleet import lately, metric_history, workers
+from agenthub_gateway.api.fleet import lately, metric_history, storage, workers
 
-HANDLERS: list[Any] = [*workers.HANDLERS, *lately.HANDLERS, *metric_history.HANDLERS]
+HANDLERS: list[Any] = [*workers.HANDLERS, *lately.HANDLERS, *storage.HANDLERS, *metric_history.HANDLERS]

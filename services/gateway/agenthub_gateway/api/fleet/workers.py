@@ -37,7 +37,8 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     """A worker that has lately said that it lives.
 
     `types`: the queues that it serves; `slots`: how many tasks it takes at once; `holding`: those that it has.
-    While it is `draining` it takes nothing new.
+    While it is `draining` it takes nothing new. `sandbox` is what its commands run in: `bwrap`, or `none`; empty
+    while it does not say.
     """
 
     worker: str
@@ -46,6 +47,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     holding: tuple[HeldTask, ...]
     draining: bool = False
+    sandbox: str = ""
 
 
 class WorkerList(msgspec.Struct, frozen=True):
@@ -69,6 +71,7 @@ async def _worker(ports: GatewayPorts, status: WorkerStatus) -> WorkerView:
         slots=status.slots,
         holding=tuple(await asyncio.gather(*(_held(ports, run) for run in runs))),
         draining=status.draining,
+        sandbox=status.sandbox,
     )
 
 

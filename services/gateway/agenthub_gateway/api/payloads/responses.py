@@ -10,10 +10,14 @@ import humanize
 import msgspec
 
 from agenthub_events.catalogue.values import Delivery, FileChange
+from agenthub_events.notifications.escalation import EscalationStep, steps_of
 from agenthub_events.notifications.interventions import InterventionRequired
+from agenthub_events.rules.answer_options import consequences
 from agenthub_events.rules.requirements import gate_parameters
+from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_gateway.errors import FieldError
 from agenthub_replay.positions import GoalAt
+from agenthub_runtime.operations.escalation import NOTHING_KNOWN, EscalationKnown
 from agenthub_runtime.readmodels import (
     AttemptRow,
     DeadLetterRow,
@@ -213,9 +217,14 @@ class TimelinePage(msgspec.Struct, frozen=True):
 
 
 class InterventionView(InterventionRow, kw_only=True):
-    """A question to a person; `id` is what an answer names."""
+    """A question to a person; `id` is what an answer names. `consequences` has a sentence for each option.
+
+    `if_unanswered`: what is to come while it stays open, the next first; empty for what is not open, and while no
+    orchestrator says.
+    """
 
     id: str
+    if_unanswered: tuple[EscalationStep, ...] = ()
 
 
 class InterventionPage(msgspec.Struct, frozen=True):
@@ -321,9 +330,20 @@ def goal_view(
     )
 
 
-def intervention_view(row: InterventionRow) -> InterventionView:
-    """A row under the id that an answer names."""
-    return InterventionView(**msgspec.structs.asdict(row), id=row.intervention_id)
+def intervention_view(row: InterventionRow, known: EscalationKnown = NOTHING_KNOWN) -> InterventionView:
+    """A row under the id that an answer names, with what follows from each option and from no answer."""
+    view = InterventionView(**msgspec.structs.asdict(row), id=row.intervention_id)
+    view.consequences = consequences(row.options, reason=row.reason, worker=row.worker, said=row.consequences)
+    since = row.raised_at or row.asked_at
+    if known.escalation is not None and since is not None and row.state == "open":
+        view.if_unanswered = steps_of(
+            known.escalation,
+            known.audience,
+            since=since,
+            level=row.level,
+            of_task=row.task_id != GOAL_AS_A_WHOLE,
+        )
+    return view
 
 
 def dead_letter_view(row: DeadLetterRow) -> DeadLetterView:

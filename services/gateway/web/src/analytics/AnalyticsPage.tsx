@@ -4,7 +4,7 @@ import { useMemo } from "react";
 import { analytics } from "../api/queries";
 import type { Analytics } from "../api/types";
 import { dollars, some, tokens } from "../format/numbers";
-import { duration } from "../format/time";
+import { brief, duration } from "../format/time";
 import { gateTitle } from "../goal/model";
 import { TopBar } from "../shell/TopBar";
 import { Icon } from "../ui/icons";
@@ -219,7 +219,7 @@ function Charts({ found }: { found: Analytics }) {
                 { value: model.input_tokens + model.output_tokens, tone: "run" as const },
                 { value: model.cache_read_tokens, tone: "idle" as const },
               ],
-              words: `${some(model.calls, "call")}, ${tokens(input)} in, ${input ? Math.round((100 * model.cache_read_tokens) / input) : 0}% cached, ${tokens(model.output_tokens)} out, ${model.unpriced_calls ? "price unknown" : dollars(model.cost_usd)}`,
+              words: `${some(model.calls, "call")}, ${brief(model.latency_s * 1_000)} each${model.latency_p95_s === null ? "" : `, 95 of 100 within ${brief(model.latency_p95_s * 1_000)}`}, ${tokens(input)} in, ${input ? Math.round((100 * model.cache_read_tokens) / input) : 0}% cached, ${tokens(model.output_tokens)} out, ${model.unpriced_calls ? "price unknown" : dollars(model.cost_usd)}`,
             };
           })}
         />

@@ -25,6 +25,7 @@ import type {
   Ready,
   ReplayedGoal,
   Service,
+  Storage,
   Submit,
   TaskDetail,
   TimelineLine,
@@ -311,6 +312,14 @@ export const lately = () =>
   queryOptions({
     queryKey: ["lately"],
     queryFn: ({ signal }) => read<Lately>("/fleet/lately", signal),
+    refetchInterval: 15_000,
+  });
+
+/** Streams grow slowly. */
+export const storage = () =>
+  queryOptions({
+    queryKey: ["storage"],
+    queryFn: ({ signal }) => read<Storage>("/storage", signal),
     refetchInterval: 15_000,
   });
 

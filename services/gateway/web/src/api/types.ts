@@ -33,6 +33,7 @@ export type Transcript = Schemas["Transcript"];
 export type Line = Schemas["TranscriptLine"];
 export type Output = Schemas["RunOutput"];
 export type Service = Schemas["ServiceView"];
+export type Storage = Schemas["Storage"];
 export type Worker = Schemas["WorkerView"];
 export type ReplayedGoal = Schemas["ReplayedGoal"];
 export type PositionsDiff = Schemas["PositionsDiff"];

@@ -5,6 +5,7 @@ import { TopBar } from "../shell/TopBar";
 import { Mark } from "../states/StateMark";
 import { ModelAccess } from "./ModelAccess";
 import { Queues } from "./Queues";
+import { Streams } from "./Streams";
 import { Workers } from "./Workers";
 
 const CHECKS: Record<string, string> = {
@@ -46,6 +47,10 @@ function Hub() {
           </li>
         )}
       </ul>
+      <div className="pane-head">
+        <h2>Streams</h2>
+      </div>
+      <Streams />
     </aside>
   );
 }

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { lately, model } from "../api/queries";
 import type { Lately, Model } from "../api/types";
 import { count, some } from "../format/numbers";
-import { duration, shortMoment } from "../format/time";
+import { brief, shortMoment } from "../format/time";
 import { useNow } from "../format/useNow";
 import { Mark } from "../states/StateMark";
 
@@ -11,6 +11,7 @@ interface Access {
   types: string[];
   calls: number;
   mean: number;
+  p95: number | null;
   parked: number;
   until: string | null;
   reason: string;
@@ -28,6 +29,7 @@ function accessOf(asked: Model, recent: Lately | undefined): Access[] {
       types,
       calls: used?.calls ?? 0,
       mean: used?.mean_s ?? 0,
+      p95: used?.p95_s ?? null,
       parked: waiting.reduce((sum, queue) => sum + queue.parked, 0),
       until: waiting.flatMap((queue) => queue.parked_until ?? []).sort()[0] ?? null,
       reason: waiting[0]?.reason ?? "",
@@ -36,8 +38,8 @@ function accessOf(asked: Model, recent: Lately | undefined): Access[] {
 }
 
 function Row({ access, failed, now }: { access: Access; failed: boolean; now: number }) {
-  const { parked, until, reason, calls, mean } = access;
-  const seconds = mean < 10 ? `${mean.toFixed(1)} s` : duration(mean);
+  const { parked, until, reason, calls, mean, p95 } = access;
+  const slowest = p95 === null ? "" : `, 95 of 100 within ${brief(p95 * 1_000)}`;
   return (
     <li>
       {failed ? (
@@ -49,7 +51,9 @@ function Row({ access, failed, now }: { access: Access; failed: boolean; now: nu
         <span className="name">{access.name}</span>
         <br />
         <span className="ink-3 small">
-          {calls ? `${some(calls, "call")} within the hour, ${seconds} each` : "no call within the hour"}
+          {calls
+            ? `${some(calls, "call")} within the hour, ${brief(mean * 1_000)} each${slowest}`
+            : "no call within the hour"}
         </span>
         {parked > 0 && (
           <span className="small">

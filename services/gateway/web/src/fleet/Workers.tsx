@@ -37,6 +37,20 @@ function Doing({ held }: { held: Held }) {
   );
 }
 
+const SANDBOXES: Record<string, string> = { bwrap: "bubblewrap", scripted: "scripted", "": "not said" };
+
+function Sandbox({ name }: { name: string }) {
+  if (name !== "none") return <span className={name === "bwrap" ? "" : "ink-3"}>{SANDBOXES[name] ?? name}</span>;
+  return (
+    <span
+      className="tag tone-bad"
+      title="Commands of agents run with the rights of the worker: AGENTHUB_ALLOW_UNSANDBOXED is set"
+    >
+      none
+    </span>
+  );
+}
+
 function Row({ worker, now }: { worker: Worker; now: number }) {
   const each = (show: (held: Held) => React.ReactNode) =>
     worker.holding.map((held) => <div key={held.goal_id + held.task_id}>{show(held)}</div>);
@@ -63,6 +77,9 @@ function Row({ worker, now }: { worker: Worker; now: number }) {
         ))}
       </td>
       <td className="figures">{each((held) => (held.since ? duration(secondsSince(held.since, now)) : "–"))}</td>
+      <td>
+        <Sandbox name={worker.sandbox} />
+      </td>
     </tr>
   );
 }
@@ -98,6 +115,7 @@ export function Workers() {
             <th>Doing</th>
             <th>Now</th>
             <th>For</th>
+            <th title="What its commands run in">Sandbox</th>
           </tr>
         </thead>
         <tbody>

@@ -1,10 +1,11 @@
-import { useEffect, useId, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { Answer, Question } from "../api/types";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
 import { useCommand } from "../ui/useCommand";
 import { EditTask } from "./EditTask";
+import { Options } from "./Options";
 import { pendingAnswers, usePendingAnswer } from "./pendingAnswers";
 
 const NAMES: Record<Answer["action"], string> = {
@@ -19,7 +20,6 @@ const NAMES: Record<Answer["action"], string> = {
 /** Nothing is sent before the person presses, and for five seconds after it can be taken back. */
 export function AnswerForm({ question, done }: { question: Question; done: () => void }) {
   const command = useCommand("The answer");
-  const id = useId();
   const [option, setOption] = useState("");
   const [text, setText] = useState("");
   const pending = usePendingAnswer(question.id);
@@ -85,25 +85,7 @@ export function AnswerForm({ question, done }: { question: Question; done: () =>
         answer();
       }}
     >
-      {question.options.length > 0 && (
-        <fieldset className="options">
-          <legend className="unseen">Options</legend>
-          {question.options.map((words, at) => (
-            <label key={words} className={option === words ? "option chosen" : "option"}>
-              <input
-                type="radio"
-                name={`${id}-option`}
-                checked={option === words}
-                onChange={() => setOption(words)}
-              />
-              <span className="grow break name" dir="auto">
-                {words}
-              </span>
-              {at < 9 && <Key name={String(at + 1)} />}
-            </label>
-          ))}
-        </fieldset>
-      )}
+      <Options question={question} chosen={option} choose={setOption} />
       <textarea
         rows={3}
         value={text}

@@ -9,6 +9,7 @@ import { Key } from "../keyboard/Key";
 import { Mark } from "../states/StateMark";
 import { taskState } from "../states/state";
 import { CopyButton } from "../ui/CopyButton";
+import { IfUnanswered } from "./IfUnanswered";
 
 const SHOWN = 8;
 
@@ -90,11 +91,12 @@ function AgentSoFar({ goalId, taskId, question }: { goalId: string; taskId: stri
   );
 }
 
-export function Aside({ question, goal, task, openTask }: Props) {
+export function Aside({ question, goal, task, now, openTask }: Props) {
   const command = `agenthub answer ${question.id} ${question.options.length ? "--option 1" : '--text "…"'}`;
   return (
     <aside className="inbox-aside scrolls stack" aria-label="Around this question">
       {task && <WhatWaits goalId={question.goal_id} task={task} />}
+      <IfUnanswered question={question} now={now} />
       {task && <AgentSoFar goalId={question.goal_id} taskId={task} question={question} />}
       <div className="row wrap">
         {task && (

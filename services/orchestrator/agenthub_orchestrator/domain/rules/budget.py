@@ -8,12 +8,12 @@ import msgspec
 
 from agenthub_events.base import Draft
 from agenthub_events.catalogue.money import BudgetExceeded, BudgetSettled
+from agenthub_events.rules import answer_options
 from agenthub_events.rules.budget import Slice, SliceKey, settlements, spent_in
 from agenthub_events.runs import RunId, Step
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.due import Charge
 from agenthub_orchestrator.domain.rules.questions import ask
-from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState
 
 

@@ -8,6 +8,7 @@ from agenthub_events.catalogue.gate import GateFailed
 from agenthub_events.catalogue.task import TaskCancelled
 from agenthub_events.catalogue.values import Constraints
 from agenthub_events.gates import TESTS, GateName
+from agenthub_events.rules import answer_options
 from agenthub_events.rules.requirements import GateParameters, gate_parameters
 from agenthub_events.task_ids import gate_task_id
 from agenthub_orchestrator.domain.decision import Decision
@@ -15,7 +16,6 @@ from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.rules.left_out import left_out_lines, left_out_sentence
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.rules.repairs import repair
-from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import TaskState
 

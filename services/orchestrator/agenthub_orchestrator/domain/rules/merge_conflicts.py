@@ -5,10 +5,10 @@ from __future__ import annotations
 from agenthub_events.catalogue.agent import AgentBlocked
 from agenthub_events.catalogue.task import MergeConflicted, TaskCancelled, TaskCompleted, TaskSkipped
 from agenthub_events.catalogue.values import TaskResult
+from agenthub_events.rules import answer_options
 from agenthub_events.task_ids import merge_task_id
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.rules.repairs import replan, rule_task
-from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.task import TaskState
 
 

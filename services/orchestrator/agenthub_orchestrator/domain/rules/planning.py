@@ -9,6 +9,7 @@ from agenthub_events.catalogue.goal import GoalAccepted, GoalFailed, GoalPlanned
 from agenthub_events.catalogue.task import MergeDone, TaskCompleted, TaskSkipped
 from agenthub_events.catalogue.values import Plan, PlannedTask
 from agenthub_events.errors import InvalidPlan
+from agenthub_events.rules import answer_options
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan, validate_proposal
 from agenthub_events.task_ids import PREPARE, plan_task_id
 from agenthub_orchestrator.domain.decision import Decision
@@ -16,7 +17,6 @@ from agenthub_orchestrator.domain.orders.estimates import estimates
 from agenthub_orchestrator.domain.orders.orders import enqueue
 from agenthub_orchestrator.domain.rules.questions import ask
 from agenthub_orchestrator.domain.rules.repairs import replan
-from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import TaskState
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
+from agenthub_events.rules import answer_options
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.policy import Policy
-from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.goal import GoalState
 from agenthub_orchestrator.domain.state.task import WAITS, Question
 from agenthub_orchestrator.domain.state.timer_refs import escalation_ref

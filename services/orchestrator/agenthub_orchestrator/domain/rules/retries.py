@@ -18,6 +18,7 @@ from agenthub_events.catalogue.task import (
 )
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.context import Answered
+from agenthub_events.rules import answer_options
 from agenthub_events.task_ids import task_debug_id
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.orders.orders import enqueue
@@ -25,7 +26,6 @@ from agenthub_orchestrator.domain.rules.budget import ask_for_budget, has_room
 from agenthub_orchestrator.domain.rules.merge_conflicts import after_conflict
 from agenthub_orchestrator.domain.rules.questions import AGENTHUB, ask
 from agenthub_orchestrator.domain.rules.repairs import diagnose_task
-from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.task import TaskState
 from agenthub_orchestrator.domain.state.timer_refs import park_ref, retry_ref
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agenthub_events.catalogue.task import TaskParked
+from agenthub_events.notifications.escalation import raised_again_at
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_orchestrator.domain.due import Fired, TimerKind, TimerRequest
 from agenthub_orchestrator.domain.policy import DEFAULT, Policy
@@ -86,8 +87,7 @@ def _escalations(state: GoalState, policy: Policy) -> Iterator[TimerRequest]:
 
 
 def _escalates_at(question: Question, policy: Policy) -> datetime:
-    since = question.raised_at or question.asked_at
-    return since + timedelta(seconds=policy.escalate_after_s * 2.0**question.level)
+    return raised_again_at(question.raised_at or question.asked_at, question.level, policy.escalate_after_s)
 
 
 def _deadline(state: GoalState) -> Iterator[TimerRequest]:

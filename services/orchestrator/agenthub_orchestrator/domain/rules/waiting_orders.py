@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from agenthub_events.rules import answer_options
 from agenthub_orchestrator.domain.decision import Decision
 from agenthub_orchestrator.domain.due import Fired
 from agenthub_orchestrator.domain.rules.questions import ask
-from agenthub_orchestrator.domain.state import answer_options
 from agenthub_orchestrator.domain.state.task import WAITS, TaskState
 
 

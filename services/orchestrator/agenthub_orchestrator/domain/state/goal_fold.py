@@ -15,9 +15,9 @@ from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.fork import Fork
 from agenthub_events.context import Knowledge
 from agenthub_events.rules import budget, goal_aggregate
+from agenthub_events.rules.answer_options import action_of
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
-from agenthub_orchestrator.domain.state.answer_options import action_of
 from agenthub_orchestrator.domain.state.goal import GoalState, Seal
 from agenthub_orchestrator.domain.state.graph import drop, end_task, grow
 from agenthub_orchestrator.domain.state.task import WAITS, Question

@@ -17,9 +17,9 @@ from agenthub_events.catalogue import task as t
 from agenthub_events.catalogue.values import TaskEdits
 from agenthub_events.context import Checkpoint, Knowledge
 from agenthub_events.gates import TESTS
+from agenthub_events.rules.answer_options import action_of, new_setup
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.task_ids import gate_of
-from agenthub_orchestrator.domain.state.answer_options import action_of, new_setup
 from agenthub_orchestrator.domain.state.goal import GoalState, Proposal
 from agenthub_orchestrator.domain.state.graph import add_task, end_task
 from agenthub_orchestrator.domain.state.task import AttemptRecord, Question, TaskState, TaskWord

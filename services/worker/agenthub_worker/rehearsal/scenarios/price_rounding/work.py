@@ -25,6 +25,10 @@ _PACKAGE = "agenthub_worker.rehearsal.scenarios.price_rounding"
 _MODULE = "pricing/vat.py"
 _HALF_EVEN = "half-even (0.125 becomes 0.12, 0.135 becomes 0.14)"
 _HALF_UP = "half-up (0.125 becomes 0.13, 0.135 becomes 0.14)"
+_RULES: Mapping[str, str] = {
+    _HALF_EVEN: "Sums over many lines stay true. Some single lines differ by a cent from what people reckon.",
+    _HALF_UP: "Every line is what people reckon by hand. Sums over many lines drift upwards.",
+}
 # Which requirements a task answers, by a word in them.
 _ANSWERS: Mapping[str, tuple[str, ...]] = {
     "write-price-tests": ("test", "coverage"),
@@ -119,7 +123,7 @@ def _implementing(_: Conversation) -> Performance:
     )
     rule = ""
     while not rule:
-        answered = yield ask(question, evidence="0.125 and 0.135", options=[_HALF_EVEN, _HALF_UP])
+        answered = yield ask(question, evidence="0.125 and 0.135", options=_RULES)
         answer = answered[0].text
         rule = rule_in(answer)
         question = f"I do not see which of the two rules “{answer[:200]}” means. Half-even or half-up?"
