@@ -10,7 +10,7 @@ import msgspec
 
 from agenthub_worker.automation.nox import NOXFILE
 from agenthub_worker.automation.tox import TOX_FILES
-from agenthub_worker.suites.node import scripts_in, tests_nothing
+from agenthub_worker.suites.node.scripts import line_of_tests, scripts_in, tests_nothing
 from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_test, is_rust_test
 
 _NOT_OF_THE_PROJECT = frozenset({"node_modules", "vendor", "testdata", ".venv", "venv", "target", "fixtures"})
@@ -58,11 +58,12 @@ def _of_node(files: Collection[str], texts: Mapping[str, str]) -> Iterator[Suite
     for folder in _folders_with(files, "package.json"):
         if any(_is_in(folder, other) for other in taken):
             continue
-        script = scripts_in(texts.get(str(PurePosixPath(folder, "package.json")), "")).get("test", "")
+        scripts = scripts_in(texts.get(str(PurePosixPath(folder, "package.json")), ""))
+        script = scripts.get("test", "")
         own = [path for path in files if _is_in(path, folder) and is_node_test(path)]
         if script and not tests_nothing(script):
             taken.append(folder)
-            yield Suite(text="npm test", folder=folder, has_tests=True)
+            yield Suite(text=line_of_tests(scripts), folder=folder, has_tests=True)
         elif own and all(path.endswith((".js", ".mjs", ".cjs")) for path in own):
             taken.append(folder)
             yield Suite(text="node --test", folder=folder, has_tests=True)
