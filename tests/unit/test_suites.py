@@ -291,6 +291,18 @@ def test_runners_are_told_to_measure_only_where_that_is_wanted_and_can_be_done()
         ({"test": "eclint check $(git ls-files | grep -v '^dist') && tape 'a && b'"}, "npm test"),
         ({"test": "eclint check $(git ls-files | grep -v dist) && tape test.js"}, "npm exec -c 'tape test.js'"),
         ({"test": "npm run test"}, "npm test"),
+        (
+            {
+                "test": "npm-run-all --silent types test:* lint",
+                "types": "tsc --noEmit",
+                "test:unit": "mocha",
+                "lint": "xo",
+            },
+            "npm run test:unit",
+        ),
+        ({"test": "run-s lint a", "lint": "eslint .", "a": "ava", "prea": "tsc"}, "npm run a"),
+        ({"test": "npm-run-all -p lint a", "lint": "eslint .", "a": "ava"}, "npm test"),
+        ({"test": "run-s lint gone", "lint": "eslint ."}, "npm test"),
     ],
 )
 def test_commands_that_only_look_at_the_code_are_left_out_of_a_test_script(

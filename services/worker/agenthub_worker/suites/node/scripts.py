@@ -17,6 +17,9 @@ _MORE_THAN_A_CHAIN = re.compile(r"\|\||[;|<>\n`]|\$\(|(?<!&)&(?!&)")
 _RUN_BY_NPM = re.compile(
     r"^(?:npm|pnpm|yarn)\s+(?:run\s+|run-script\s+)?(?:(?:--silent|-s)\s+)?(?P<script>test|t|[\w:.-]+)$"
 )
+_OF_RUN_ALL = frozenset(
+    {"-s", "--silent", "--serial", "--sequential", "-l", "--print-label", "-n", "--print-name"}
+)
 _NOTHING = re.compile(r"^\s*(?:|:|true|exit 0|echo\b[^&|;]*(?:&&\s*exit 0)?)\s*$")
 _BEFORE = re.compile(r"^(?:[A-Za-z_]\w*=\S*|cross-env|npx|--yes|-y|--no-install|pnpm|yarn|exec)$")
 _LOOKS = frozenset(
@@ -96,12 +99,31 @@ def commands_of(name: str, scripts: Mapping[str, str], hops: int = _HOPS) -> Ite
     for hook in (f"pre{name}", name, f"post{name}"):
         script = scripts.get(hook, "").strip()
         for part in filter(None, _parts(script)):
-            inner = _RUN_BY_NPM.match(part)
-            called = "test" if inner and inner["script"] == "t" else inner["script"] if inner else ""
-            if called in scripts and hops:
-                yield from commands_of(called, scripts, hops - 1)
-            else:
+            called = _called(part, scripts) if hops else []
+            for other in called:
+                yield from commands_of(other, scripts, hops - 1)
+            if not called:
                 yield part
+
+
+def _called(command: str, scripts: Mapping[str, str]) -> list[str]:
+    """The scripts that a command runs one after the other and nothing else."""
+    if inner := _RUN_BY_NPM.match(command):
+        name = "test" if inner["script"] == "t" else inner["script"]
+        return [name] if name in scripts else []
+    name, *words = command.split()
+    in_turn = name == "run-s" or (name == "npm-run-all" and not {"-p", "--parallel"} & set(words))
+    if not in_turn or any(word.startswith("-") and word not in _OF_RUN_ALL for word in words):
+        return []
+    named = [word for word in words if not word.startswith("-")]
+    found = [[one for one in scripts if _meant(word).fullmatch(one)] for word in named]
+    return [one for ones in found for one in ones] if all(found) else []
+
+
+def _meant(word: str) -> re.Pattern[str]:
+    """The names that a word of npm-run-all's stands for: `*` is a part between colons, `**` several."""
+    parts = re.split(r"(\*\*|\*)", word.strip("'\""))
+    return re.compile("".join({"**": ".*", "*": "[^:]*"}.get(part, re.escape(part)) for part in parts))
 
 
 def _parts(script: str) -> list[str]:
