@@ -73,6 +73,9 @@ def found(files: dict[str, str]) -> list[tuple[str, str]]:
             [("", "python -m pytest"), ("ui", "npm test")],
         ),
         ({"build.py": "", **GO}, [("", "go test ./...")]),
+        ({**RUST, "Cargo.toml": "[workspace]\nmembers = ['a']\n"}, [("", "cargo test")]),
+        ({**RUST, "Cargo.toml": "[package]\n[workspace]\nmembers = ['a']\n"}, [("", "cargo test --workspace")]),
+        ({**RUST, "Cargo.toml": "[package]\n[workspace]\ndefault-members = ['a']\n"}, [("", "cargo test")]),
         ({"app.py": "", **{f"native/{p}": t for p, t in RUST.items()}}, [("native", "cargo test")]),
         ({"app.py": "", PY_TEST: "", "Cargo.toml": "", "src/lib.rs": "pub fn f() {}"}, [("", "python -m pytest")]),
         (
