@@ -20,6 +20,7 @@ from agenthub_worker.evidence.layout import (
 )
 from agenthub_worker.evidence.reports import Case, ReportRefused
 from agenthub_worker.evidence.scan import not_scanned
+from agenthub_worker.evidence.test_history import PastTestRun, lost_tests, outcomes_of
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments.foreign_canaries import ends_early, foreign_canaries, why_none
 from agenthub_worker.experiments.foreign_settings import foreign_settings
@@ -342,7 +343,11 @@ def test_mocha_and_what_tape_and_ava_print_are_read_under_their_files(tmp_path: 
     assert read.cases == (Case("spec/a.js::high > at", "failed"), Case("::later", "skipped"), *tape)
     for said in (points, f"{points}1..2\n", f"{points}ok 7 forged\n1..4\n"):
         printed.write_text(f"TAP version 13\n{said}")
-        assert Case("tap", "error") in read_node(reports, tmp_path, "/workspace", files).cases
+        broken = read_node(reports, tmp_path, "/workspace", files).cases
+        assert broken[-1].outcome == "error"
+        # It is no test, so no later run has to bring it back.
+        before = PastTestRun(when="in round 1", files={}, outcomes=outcomes_of(broken[-1:]))
+        assert not lost_tests(before, {}, tape)
     printed.write_text("no such output\n")
     (reports / "mocha" / "1.jsonl").unlink()
     assert not read_node(reports, tmp_path, "/workspace", files).told
