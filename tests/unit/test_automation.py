@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
+from agenthub_worker.automation.tox import tox_of
 from agenthub_worker.evidence.layout import TestCommand, detect_test_command
 from agenthub_worker.experiments.protected import changed_settings
 from agenthub_worker.experiments.steering import steering_of
 from agenthub_worker.suites.detect import says_how
 
+PYTHON = f"py{sys.version_info.major}{sys.version_info.minor}"
 TESTS = "tests/test_a.py"
 PLAIN = "python -m pytest"
 
@@ -104,3 +108,41 @@ def test_what_a_change_makes_of_these_settings_is_named() -> None:
     before, now = tox("commands = pytest\n")["tox.ini"].encode(), tox("commands = pytest -x\n")["tox.ini"].encode()
     assert changed_settings({"tox.ini": before}, {"tox.ini": now}) == ["tox.ini: commands"]
     assert changed_settings({"noxfile.py": b"a"}, {"noxfile.py": b"b"}) == ["noxfile.py: content"]
+
+
+LISTED = f"[tox]\nenvlist = docs, pypy3, py20-old, {{{PYTHON},py99}}-{{new,old}}\n  lint\n[testenv:docs]\n"
+
+
+@pytest.mark.parametrize(
+    ("deps", "needs"),
+    [
+        (f"{PYTHON}: a\n  py99: b\n  !{PYTHON}: c\n  d", ("a", "d")),
+        ("new: a\n  old: b\n  new,old: c\n  !old-new: d", ("a", "c", "d")),
+        (f"py{{20-29,99}}: a\n  {PYTHON[:3]}{{{PYTHON[3:]},99}}-{{new,x}}: b", ("b",)),
+        ("{[more]deps}\n  https://example.org/x.whl", ("e", "https://example.org/x.whl")),
+        ("x", ("x",)),
+    ],
+)
+def test_conditions_of_tox_hold_for_the_first_environment_that_is_for_this_python(
+    deps: str, needs: tuple[str, ...]
+) -> None:
+    text = f"{LISTED}[testenv]\ndeps =\n  {deps}\ncommands =\n  old: pytest -k old\n  new: pytest -k new\n"
+    for named in (text, text.replace("[tox]\nenvlist", "[tox]\nenv_list")):
+        found = tox_of({"tox.ini": f"{named}[more]\ndeps =\n  old: d\n  new: e\n"})
+        assert found is not None
+        assert (found.needs, found.tests) == (needs, "pytest -k new")
+
+
+@pytest.mark.parametrize("listed", ["", "envlist = py99-a", "envlist = {", "envlist = plain"])
+def test_without_an_environment_for_this_python_its_own_factor_and_plain_ones_hold(listed: str) -> None:
+    text = f"[tox]\n{listed}\n[testenv]\ndeps =\n  {PYTHON}: a\n  py99: b\n  plain: c\ncommands = pytest -x\n"
+    found = tox_of({"tox.ini": text})
+    assert found is not None
+    assert found.needs == (("a", "c") if "plain" in listed else ("a",))
+
+
+def test_an_environment_by_its_name_has_the_factors_of_that() -> None:
+    text = "[testenv]\ndeps =\n  cov: a\n  b: b\ncommands = make\n[testenv:test-cov]\ncommands = pytest --cov\n"
+    found = tox_of({"tox.ini": text})
+    assert found is not None
+    assert (found.needs, found.tests) == (("a",), "pytest --cov")

@@ -56,7 +56,7 @@ def from_files(files: dict[str, str]) -> Recipe:
         (
             {"pyproject.toml": '[project]\nname="a"\n[dependency-groups]\ndev=["x"]\ndocs=["y"]\n'},
             "python",
-            [f"{PIP} -e . --group dev"],
+            [f"{PIP} -e . x"],
         ),
         ({"setup.py": "setup(install_requires=['flask'])\n"}, "python", [f"{PIP} -e ."]),
         ({"setup.cfg": "[options]\ninstall_requires =\n  flask\n"}, "python", [f"{PIP} -e ."]),
@@ -273,6 +273,49 @@ def test_of_many_folders_the_upper_ones_are_taken_and_locks_of_a_shared_python_k
     assert folders[0] == "uv"
     assert "--all-groups --inexact" in everywhere(files).commands[1]
     assert everywhere({"web/yarn.lock": ""}).modules == ("", "web")
+
+
+def test_groups_are_spelled_out_with_those_that_they_include_for_a_pip_that_knows_none() -> None:
+    groups = "[dependency-groups]\n"
+    groups += (
+        'test-base=["a>=1; python_version<\'4\'", {include-group="more"}]\nmore=["b", {include-group="dev"}]\n'
+    )
+    groups += 'dev=[{include-group="Test_Base"}, "a>=1; python_version<\'4\'"]\nround=[{include-group="round"}]\n'
+    recipe = from_files({"pyproject.toml": groups})
+    assert recipe.commands == (f"{PIP} 'a>=1; python_version<'\"'\"'4'\"'\"'' b",)
+
+
+def test_of_groups_that_exclude_each_other_uv_is_told_to_install_one() -> None:
+    conflicts = (
+        "[tool.uv]\ndefault-groups=['new']\nconflicts=["
+        "[{group='old'},{group='older'}],[{extra='x'},{group='dev'}],[{group='old'},{extra='y'},{group='new'}]]\n"
+    )
+    sync = from_files({"uv.lock": "", "pyproject.toml": conflicts}).commands[1]
+    assert sync.endswith("--all-groups --no-group older --no-extra x --no-group old --no-extra y")
+    assert (
+        from_files({"uv.lock": "", "pyproject.toml": "[tool.uv]\nconflicts='x'\n"}).commands[1].endswith("groups")
+    )
+
+
+INSTALLED = {
+    "a version out of git": '[build-system]\nrequires=["setuptools-git-versioning>=2"]\n[project]\n',
+    "programs": '[project]\nname="a"\n[project.scripts]\na="a:main"\n',
+    "a plugin": '[project]\nname="a"\n[project.entry-points.pytest11]\na="a"\n',
+    "programs of poetry's": '[build-system]\n[tool.poetry.scripts]\na="a:main"\n',
+    "compiled code": '[build-system]\nrequires=["Cython>=3"]\n[project]\nname="a"\n',
+    "code compiled by another language": '[build-system]\nbuild-backend="maturin"\n[project]\nname="a"\n',
+}
+
+
+@pytest.mark.parametrize("text", INSTALLED.values(), ids=list(INSTALLED))
+def test_a_project_without_needs_is_installed_for_what_only_that_makes(text: str) -> None:
+    assert from_files({"pyproject.toml": text}).commands == (f"{PIP} -e .",)
+
+
+@pytest.mark.parametrize("text", ["setup(ext_modules=[x])", "setup(entry_points={})"])
+def test_so_is_one_whose_setup_py_says_so(text: str) -> None:
+    assert from_files({"setup.py": text}).commands == (f"{PIP} -e .",)
+    assert from_files({"setup.py": "setup()"}).empty
 
 
 @pytest.mark.parametrize("name", ["build.gradle", "settings.gradle.kts"])

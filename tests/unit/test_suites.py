@@ -20,6 +20,7 @@ from agenthub_worker.evidence.layout import (
 )
 from agenthub_worker.evidence.reports import Case, ReportRefused
 from agenthub_worker.evidence.scan import not_scanned
+from agenthub_worker.evidence.test_history import PastTestRun, lost_tests, outcomes_of
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.experiments.foreign_canaries import ends_early, foreign_canaries, why_none
 from agenthub_worker.experiments.foreign_settings import foreign_settings
@@ -30,7 +31,9 @@ from agenthub_worker.experiments.steering import steering_of
 from agenthub_worker.projects.checks import configured_checks
 from agenthub_worker.suites.go import read_go
 from agenthub_worker.suites.java import read_java
-from agenthub_worker.suites.node import read_node, reporting
+from agenthub_worker.suites.node.reading import read_node
+from agenthub_worker.suites.node.runners import reporting, told_runners
+from agenthub_worker.suites.node.scripts import line_of_tests
 from agenthub_worker.suites.running import together
 from agenthub_worker.suites.rust import read_rust
 from agenthub_worker.workspace.merge_tests import affected
@@ -71,6 +74,9 @@ def found(files: dict[str, str]) -> list[tuple[str, str]]:
             [("", "python -m pytest"), ("ui", "npm test")],
         ),
         ({"build.py": "", **GO}, [("", "go test ./...")]),
+        ({**RUST, "Cargo.toml": "[workspace]\nmembers = ['a']\n"}, [("", "cargo test")]),
+        ({**RUST, "Cargo.toml": "[package]\n[workspace]\nmembers = ['a']\n"}, [("", "cargo test --workspace")]),
+        ({**RUST, "Cargo.toml": "[package]\n[workspace]\ndefault-members = ['a']\n"}, [("", "cargo test")]),
         ({"app.py": "", **{f"native/{p}": t for p, t in RUST.items()}}, [("native", "cargo test")]),
         ({"app.py": "", PY_TEST: "", "Cargo.toml": "", "src/lib.rs": "pub fn f() {}"}, [("", "python -m pytest")]),
         (
@@ -229,25 +235,84 @@ def test_reports_of_node_jest_and_surefire_are_read(tmp_path: Path) -> None:
     )
 
 
-def test_vitest_and_jest_are_told_to_report_where_they_are_what_runs(tmp_path: Path) -> None:
-    def told(script: str, line: str = "npm test") -> str:
-        (tmp_path / "package.json").write_text(json.dumps({"scripts": {"test": script}}))
-        return reporting(line, tmp_path, "/r", "/s", measured=True)
+def test_what_tape_and_ava_print_is_kept_and_c8_measures_where_the_project_has_it(tmp_path: Path) -> None:
+    def told(needed: str, script: str, line: str = "npm test", *, measured: bool = True) -> str:
+        package = {"scripts": {"test": script}, "devDependencies": {name: "1" for name in needed.split()}}
+        (tmp_path / "package.json").write_text(json.dumps(package))
+        return reporting(line, tmp_path, "/r", measured=measured)
 
-    assert told("vitest").startswith("npm test -- --run --reporter=default --reporter=json")
-    assert "--run " not in told("tsc --noEmit && vitest run")
-    assert told("jest --ci").startswith("npm test -- --json --outputFile=/r/node-jest.json")
-    assert told("", "npx jest src").startswith("npx jest src --json")
-    assert told("jest && eslint .") == told("node --test") == "npm test"
-    assert told("tsc && mocha -r ts-node/register") == "npm test -- --reporter /s/mocha-reporter.cjs"
-    assert told("c8 ava") == "set -o pipefail; { npm test -- --tap; } | tee /r/node-tap.txt"
-    assert told("tape 'test/*.js'") == "set -o pipefail; { npm test; } | tee /r/node-tap.txt"
-    assert told("mocha", "yarn test") == "yarn test --reporter /s/mocha-reporter.cjs"
-    scripts = {"test": "npm run lint && npm run test:unit", "lint": "eslint .", "test:unit": "jest"}
-    (tmp_path / "package.json").write_text(json.dumps({"scripts": scripts}))
-    assert reporting("npm test", tmp_path, "/r", "/s", measured=False).startswith("npm test -- -- --json ")
-    (tmp_path / "package.json").write_text('{"devDependencies": {"tape": "5"}}')
-    assert reporting("node test.js", tmp_path, "/r", "/s", measured=False).endswith("| tee /r/node-tap.txt")
+    kept = "set -o pipefail; { npm test; } | tee /r/node-tap.txt"
+    assert told("ava xo", "xo && ava && tsd") == told("tape", "node test.js") == kept
+    assert told("c8 ava", "c8 ava") == told("c8 ava", "ava", measured=False) == kept
+    measured = "node_modules/.bin/c8 --check-coverage=false bash -c 'npm test'"
+    assert told("c8 mocha", "mocha") == measured
+    assert told("c8 ava", "ava") == f"set -o pipefail; {{ {measured}; }} | tee /r/node-tap.txt"
+    assert told("c8 jest", "jest") == told("mocha", "mocha") == told("", "vitest") == "npm test"
+    for package in ("[", '{"devDependencies": ["ava"]}'):
+        (tmp_path / "package.json").write_text(package)
+        assert reporting("npm test", tmp_path, "/r", measured=True) == "npm test"
+
+
+def test_runners_are_told_to_measure_only_where_that_is_wanted_and_can_be_done() -> None:
+    def told(name: str, *, measured: bool = True, vitest_measures: bool = True) -> list[str]:
+        found = told_runners("/r", "/s", measured=measured, vitest_measures=vitest_measures)
+        return list(found[name].options) if name in found else []
+
+    assert "--coverage.enabled" in told("vitest")
+    assert "--coverage.enabled" not in told("vitest", vitest_measures=False) + told("vitest", measured=False)
+    assert ("--coverage" in told("jest")) > ("--coverage" in told("jest", measured=False))
+    assert told("c8") != told("c8", measured=False) == []
+
+
+@pytest.mark.parametrize(
+    ("scripts", "line"),
+    [
+        ({"test": "ava"}, "npm test"),
+        ({"test": "eslint ."}, "npm test"),
+        ({"test": "npm run build && mocha dist"}, "npm test"),
+        ({"test": "eslint . || true; mocha"}, "npm test"),
+        ({"test": "tsc && mocha dist"}, "npm test"),
+        ({"test": "xo && ava && tsd"}, "npm exec -c ava"),
+        (
+            {"test": "FORCE_COLOR=1 npx xo && tsc --noEmit && c8 ava 'a b'"},
+            "npm exec -c 'c8 ava '\"'\"'a b'\"'\"''",
+        ),
+        (
+            {
+                "lint": "eslint .",
+                "prelint": "evalmd README.md",
+                "pretest": "npm run --silent lint",
+                "test": "npm run tests-only",
+                "tests-only": "nyc tape 'test/**/*.js'",
+                "posttest": "npx npm@'>=10.2' audit --production",
+            },
+            "npm run tests-only",
+        ),
+        (
+            {"test": "npm run lint && npm run build && jest", "lint": "biome ci", "build": "tsc"},
+            "npm exec -c 'tsc && jest'",
+        ),
+        ({"test": "eclint check $(git ls-files | grep -v '^dist') && tape 'a && b'"}, "npm test"),
+        ({"test": "eclint check $(git ls-files | grep -v dist) && tape test.js"}, "npm exec -c 'tape test.js'"),
+        ({"test": "npm run test"}, "npm test"),
+        (
+            {
+                "test": "npm-run-all --silent types test:* lint",
+                "types": "tsc --noEmit",
+                "test:unit": "mocha",
+                "lint": "xo",
+            },
+            "npm run test:unit",
+        ),
+        ({"test": "run-s lint a", "lint": "eslint .", "a": "ava", "prea": "tsc"}, "npm run a"),
+        ({"test": "npm-run-all -p lint a", "lint": "eslint .", "a": "ava"}, "npm test"),
+        ({"test": "run-s lint gone", "lint": "eslint ."}, "npm test"),
+    ],
+)
+def test_commands_that_only_look_at_the_code_are_left_out_of_a_test_script(
+    scripts: dict[str, str], line: str
+) -> None:
+    assert line_of_tests(scripts) == line
 
 
 def test_mocha_and_what_tape_and_ava_print_are_read_under_their_files(tmp_path: Path) -> None:
@@ -278,7 +343,11 @@ def test_mocha_and_what_tape_and_ava_print_are_read_under_their_files(tmp_path: 
     assert read.cases == (Case("spec/a.js::high > at", "failed"), Case("::later", "skipped"), *tape)
     for said in (points, f"{points}1..2\n", f"{points}ok 7 forged\n1..4\n"):
         printed.write_text(f"TAP version 13\n{said}")
-        assert Case("tap", "error") in read_node(reports, tmp_path, "/workspace", files).cases
+        broken = read_node(reports, tmp_path, "/workspace", files).cases
+        assert broken[-1].outcome == "error"
+        # It is no test, so no later run has to bring it back.
+        before = PastTestRun(when="in round 1", files={}, outcomes=outcomes_of(broken[-1:]))
+        assert not lost_tests(before, {}, tape)
     printed.write_text("no such output\n")
     (reports / "mocha" / "1.jsonl").unlink()
     assert not read_node(reports, tmp_path, "/workspace", files).told

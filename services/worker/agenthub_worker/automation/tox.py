@@ -11,11 +11,11 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from agenthub_worker.automation.automation import Automation, folder_below, split_needs
+from agenthub_worker.automation.tox_factors import condition_of, factors_for, holds
 
 TOX_FILES = ("tox.ini", "tox.toml", "setup.cfg", "pyproject.toml")
 _NAMES = ("test", "tests", "unit", "unittest", "unittests", "py", "py3")
 _INNERMOST = re.compile(r"\{([^{}]*)\}")
-_FACTOR = re.compile(r"^!?[\w.]+(?:[-,]!?[\w.]+)*\s*:(?!:)\s")
 _UNKNOWN = "\0"
 _KNOWN = {
     **dict.fromkeys(("toxinidir", "tox_root", "changedir", "change_dir"), "."),
@@ -52,12 +52,14 @@ def _chosen(settings: _Settings) -> Automation | None:
 class _Ini:
     def __init__(self, settings: configparser.ConfigParser) -> None:
         self._settings = settings
+        self._factors: frozenset[str] = frozenset()
 
     def environments(self) -> list[str]:
         return [name.removeprefix("testenv:") for name in self._settings.sections() if name.startswith("testenv:")]
 
     def of(self, name: str) -> Automation:
         section = f"testenv:{name}" if name else "testenv"
+        self._factors = frozenset(name.split("-")) if name else factors_for(self._listed(), self.environments())
         words = [word for line in self._lines(section, "deps") for word in _pip_words(line)]
         needs, extras = split_needs(words)
         variables = [line.partition("=") for line in self._lines(section, "setenv", "set_env")]
@@ -71,6 +73,10 @@ class _Ini:
             folder=folder or "",
         )
 
+    def _listed(self) -> str:
+        places = [(section, key) for section in ("tox", "tox:tox") for key in ("envlist", "env_list")]
+        return next((found for section, key in places if (found := self._get(section, key))), "")
+
     def _names(self, section: str, key: str) -> list[str]:
         return [name.strip() for line in self._lines(section, key) for name in line.split(",") if name.strip()]
 
@@ -78,10 +84,17 @@ class _Ini:
         text = next(
             (found for key in keys for place in (section, "testenv") if (found := self._get(place, key))), ""
         )
-        text = _filled(text, self._reference).replace("\\\n", " ")
-        lines = [re.sub(r"(?:^|\s)#.*", "", line).strip() for line in text.split("\n")]
-        # What holds for one version alone is asked for by name, and nobody has named it.
-        return [line for line in lines if line and _UNKNOWN not in line and not _FACTOR.match(line)]
+        # A reference may bring lines with conditions of their own.
+        text = "\n".join(self._meant(_filled("\n".join(self._meant(text)), self._reference)))
+        lines = [re.sub(r"(?:^|\s)#.*", "", line).strip() for line in text.replace("\\\n", " ").split("\n")]
+        return [line for line in lines if line and _UNKNOWN not in line]
+
+    def _meant(self, text: str) -> Iterator[str]:
+        """The lines that hold for the factors of the environment, without their conditions."""
+        for line in text.split("\n"):
+            condition, rest = condition_of(line)
+            if not condition or holds(condition, self._factors):
+                yield rest
 
     def _get(self, section: str, key: str) -> str:
         return self._settings.get(section, key, fallback="")

@@ -17,6 +17,7 @@ import structlog
 from agenthub_worker.environment.environment import Environment, EnvironmentSandbox
 from agenthub_worker.environment.harness import add_harness, harness_versions, tools_at_hand
 from agenthub_worker.environment.inputs import as_given, read_inputs
+from agenthub_worker.environment.network.cargo_registry import default_registry
 from agenthub_worker.environment.network.goal_network import GoalNetwork
 from agenthub_worker.environment.package_clients import PackageClients, ask_clients
 from agenthub_worker.environment.recipe import GivenSetup, Language, Recipe, key_of, recipe_of
@@ -79,6 +80,7 @@ class Environments:
         self._hosts = tuple(hosts)
         self._private = tuple(private)
         self._clients: PackageClients | None = None
+        self._registry: tuple[str, ...] = ()
         self._tools: dict[_Wanted, tuple[Toolchain, ...]] = {}
         self._asking = asyncio.Lock()
         self._failed: dict[str, tuple[float, SetupFailed]] = {}
@@ -185,7 +187,8 @@ class Environments:
         async def checkout(path: Path) -> None:
             await asyncio.to_thread(shutil.copytree, workspace, path, symlinks=True, ignore=_NOT_COPIED)
 
-        setup = Setup(sandbox, _NO_CLIENTS if recipe.empty else await self._asked(), self._hosts)
+        clients = _NO_CLIENTS if recipe.empty else await self._asked()
+        setup = Setup(sandbox, clients, (*self._hosts, *await self._registry_for(recipe, clients)))
         log.info("environment_setup", key=environment.key, commands=recipe.commands, source=recipe.source)
         await setup.run(recipe, environment, checkout, on_output=on_output)
         await asyncio.to_thread(add_harness, environment.folder)
@@ -196,6 +199,16 @@ class Environments:
         if wanted not in self._tools:
             self._tools[wanted] = await toolchains(recipe, self._variables)
         return self._tools[wanted]
+
+    async def _registry_for(self, recipe: Recipe, clients: PackageClients) -> tuple[str, ...]:
+        """What cargo fetches from where its settings name nothing in its place; asked for Rust alone."""
+        if "rust" not in recipe.languages or "replace-with" in clients.files.get("cargo/config.toml", ""):
+            return ()
+        async with self._asking:
+            # One that was not reached may be so the next time.
+            if len(self._registry) < 2:
+                self._registry = await default_registry(self._variables)
+            return self._registry
 
     async def _asked(self) -> PackageClients:
         async with self._asking:

@@ -40,7 +40,7 @@ GO_BUILD = f"GOCACHE={PLACE}/go/build go test -exec /bin/true -cover -count=1 ./
 _OF_CARGO = r"""sed -E 's/"name":"([^"]+)","version"/\n-p \1\n/g' | grep '^-p '"""
 CARGO_BUILD = (
     f"! grep -q '^source = ' Cargo.lock || (export CARGO_TARGET_DIR={PLACE}/cargo/built;"
-    " cargo test --no-run > /dev/null 2>&1;"
+    " cargo test --workspace --no-run > /dev/null 2>&1;"
     f" cargo clean $(cargo metadata --no-deps --offline --format-version 1 | {_OF_CARGO}) 2>&1"
     " || rm -rf $CARGO_TARGET_DIR)"
 )

@@ -16,6 +16,7 @@ from agenthub_worker.environment.network.way_out import WayOut
 from agenthub_worker.environment.package_clients import PackageClients
 from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.private.found import plain
+from agenthub_worker.environment.python.compiled import before_building, keep_compiled
 from agenthub_worker.environment.recipe import NODE_LOCKS, Recipe
 from agenthub_worker.environment.toolchains import Toolchain
 from agenthub_worker.errors import SetupFailed
@@ -70,6 +71,7 @@ class Setup:
             await asyncio.to_thread(way.lay)
             workspace = scratch / "workspace"
             await checkout(workspace)
+            before = await asyncio.to_thread(before_building, workspace)
             for folder in environment.modules:
                 await asyncio.to_thread(_call_plainly, workspace / folder, self._clients.guarded)
             async with proxy.serving(way.socket):
@@ -80,6 +82,8 @@ class Setup:
                         raise _failed(command, ran, proxy.refused)
             for folder in environment.modules:
                 await asyncio.to_thread(_keep_modules, workspace, folder, environment.folder)
+            root = self._sandbox.root or str(workspace)
+            await asyncio.to_thread(keep_compiled, workspace, before, environment.folder, root)
         finally:
             await asyncio.to_thread(delete_tree, scratch)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from agenthub_worker.suites.node.scripts import commands_of
+
 _OF_PACKAGE = ("jest", "vitest", "mocha", "ava", "tape", "c8", "nyc", "tap")
 _SCRIPTS = ("test", "pretest", "posttest")
 _OF_POM = re.compile(
@@ -39,7 +41,10 @@ def _of_package(package: dict[str, Any]) -> dict[str, Any]:
     scripts = package.get("scripts")
     found = {key: package[key] for key in _OF_PACKAGE if key in package}
     named = scripts if isinstance(scripts, dict) else {}
-    return found | {f"scripts.{key}": named[key] for key in _SCRIPTS if key in named}
+    found |= {f"scripts.{key}": named[key] for key in _SCRIPTS if key in named}
+    # What they call decides as much as they do.
+    commands = list(commands_of("test", {str(key): text for key, text in named.items() if isinstance(text, str)}))
+    return found | ({"commands": commands} if commands else {})
 
 
 def _of_cargo(table: dict[str, Any]) -> dict[str, Any]:

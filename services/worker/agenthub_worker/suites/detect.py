@@ -10,12 +10,14 @@ import msgspec
 
 from agenthub_worker.automation.nox import NOXFILE
 from agenthub_worker.automation.tox import TOX_FILES
-from agenthub_worker.suites.node import scripts_in, tests_nothing
+from agenthub_worker.suites.node.scripts import line_of_tests, scripts_in, tests_nothing
 from agenthub_worker.suites.test_files import is_go_test, is_java_test, is_node_test, is_rust_test
 
 _NOT_OF_THE_PROJECT = frozenset({"node_modules", "vendor", "testdata", ".venv", "venv", "target", "fixtures"})
-_SAYING = frozenset({"package.json"})
+_SAYING = frozenset({"package.json", "Cargo.toml"})
 _RUST_TEST = re.compile(r"^\s*#\[(?:\w+::)*test\b", re.M)
+_TABLE = re.compile(r"^\s*\[(package|workspace)\]", re.M)
+_OWN_CHOICE = re.compile(r"^\s*default-members\s*=", re.M)
 _OF_GRADLE = ("settings.gradle", "settings.gradle.kts", "build.gradle", "build.gradle.kts")
 _SUITES_MAX = 10
 
@@ -58,11 +60,12 @@ def _of_node(files: Collection[str], texts: Mapping[str, str]) -> Iterator[Suite
     for folder in _folders_with(files, "package.json"):
         if any(_is_in(folder, other) for other in taken):
             continue
-        script = scripts_in(texts.get(str(PurePosixPath(folder, "package.json")), "")).get("test", "")
+        scripts = scripts_in(texts.get(str(PurePosixPath(folder, "package.json")), ""))
+        script = scripts.get("test", "")
         own = [path for path in files if _is_in(path, folder) and is_node_test(path)]
         if script and not tests_nothing(script):
             taken.append(folder)
-            yield Suite(text="npm test", folder=folder, has_tests=True)
+            yield Suite(text=line_of_tests(scripts), folder=folder, has_tests=True)
         elif own and all(path.endswith((".js", ".mjs", ".cjs")) for path in own):
             taken.append(folder)
             yield Suite(text="node --test", folder=folder, has_tests=True)
@@ -72,7 +75,15 @@ def _of_rust(files: Collection[str], texts: Mapping[str, str]) -> Iterator[Suite
     for folder in _topmost(_folders_with(files, "Cargo.toml")):
         own = [path for path in files if path.endswith(".rs") and _is_in(path, folder)]
         has_tests = any(is_rust_test(path) or _RUST_TEST.search(texts.get(path, "")) for path in own)
-        yield Suite(text="cargo test", folder=folder, has_tests=has_tests)
+        manifest = texts.get(str(PurePosixPath(folder, "Cargo.toml")), "")
+        yield Suite(text=_cargo_line(manifest), folder=folder, has_tests=has_tests)
+
+
+def _cargo_line(manifest: str) -> str:
+    """By itself cargo tests the package at the top, and of its workspace no other unless that is said."""
+    tables = set(_TABLE.findall(manifest))
+    is_both = {"package", "workspace"} <= tables and not _OWN_CHOICE.search(manifest)
+    return "cargo test --workspace" if is_both else "cargo test"
 
 
 def _of_java(files: Collection[str]) -> Iterator[Suite]:

@@ -10,7 +10,9 @@ import msgspec
 
 from agenthub_runtime.repository.trees import walk
 from agenthub_worker.projects.test_environment import RunFolders
-from agenthub_worker.suites import go, java, mocha, node, rust
+from agenthub_worker.suites import go, java, rust
+from agenthub_worker.suites.node import mocha, reading, runners
+from agenthub_worker.suites.node.scripts import scripts_in
 from agenthub_worker.suites.read import Read, text_of
 
 _SHIMS: Mapping[str, str] = {
@@ -18,7 +20,7 @@ _SHIMS: Mapping[str, str] = {
     "cargo": rust.SHIM,
     "mvn": java.SHIM,
     "gradle": java.GRADLE_SHIM,
-    "node": node.SHIM,
+    "node": reading.SHIM,
 }
 _SKIPPED = frozenset({".git", "node_modules", ".venv", "target", "__pycache__"})
 _FILES_MAX = 50_000
@@ -41,9 +43,7 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
     def line(self, text: str) -> str:
         """The line with the system's own reporting, where tools take it from nowhere else."""
         place = self.workspace / self.folder
-        told = node.reporting(
-            text, place, *map(str, (self.folders.reports, self.folders.support)), measured=self.measured
-        )
+        told = runners.reporting(text, place, str(self.folders.reports), measured=self.measured)
         there = f"cd {shlex.quote(self.folder)} || exit 1\n" if self.folder else ""
         return f'export PATH="{self._shims}:$PATH"\n{there}{told}'
 
@@ -51,13 +51,14 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
         """What the tools find in their environment."""
         reporter = f"--test-reporter={self.folders.support}/reporter.mjs --test-reporter-destination=/dev/null"
         plain = "--test-reporter=spec --test-reporter-destination=stdout"
+        preload = f"--require={self.folders.support}/{runners.PRELOAD}"
         own = _OWN_REPORTER in text or _OWN_REPORTER in self._script
         return {
             "AGENTHUB_SHIMS": str(self._shims),
             "AGENTHUB_REPORTS": str(self.folders.reports),
             "AGENTHUB_MEASURED": "1" if self.measured else "",
             # Who brings a reporter keeps it: node would want a destination for each.
-            **({} if own else {"NODE_OPTIONS": f"{plain} {reporter}"}),
+            "NODE_OPTIONS": preload if own else f"{preload} {plain} {reporter}",
         }
 
     def begin(self) -> None:
@@ -66,17 +67,27 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
         for name, text in _SHIMS.items():
             (self._shims / name).write_text(text)
             (self._shims / name).chmod(0o755)
-        (self.folders.support / "reporter.mjs").write_text(node.REPORTER)
-        (self.folders.support / node.MOCHA_REPORTER).write_text(mocha.REPORTER)
+        (self.folders.support / "reporter.mjs").write_text(reading.REPORTER)
+        (self.folders.support / runners.MOCHA_REPORTER).write_text(mocha.REPORTER)
+        (self.folders.support / runners.PRELOAD).write_text(runners.PRELOADED)
+        (self.folders.support / runners.OPTIONS).write_bytes(msgspec.json.encode(self._told_runners()))
 
     def read(self, output: bytes) -> Read:
         """What the tools have reported. Raises `ReportRefused`."""
         reports = self.folders.reports
         own = [path for path in self.files if not self.folder or path.startswith(f"{self.folder}/")]
         found = go.read_go(reports, self.workspace, own)
-        found = found.joined(node.read_node(reports, self.workspace, self.root, own))
+        found = found.joined(reading.read_node(reports, self.workspace, self.root, own))
         found = found.joined(rust.read_rust(reports, self.workspace, own))
         return found.joined(java.read_java(self.workspace, own, output))
+
+    def _told_runners(self) -> Mapping[str, runners.RunnerOptions]:
+        return runners.told_runners(
+            str(self.folders.reports),
+            str(self.folders.support),
+            measured=self.measured,
+            vitest_measures=runners.vitest_measures(self.workspace / self.folder),
+        )
 
     @property
     def _shims(self) -> Path:
@@ -84,7 +95,7 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _script(self) -> str:
-        return "\n".join(node.scripts_in(text_of(self.workspace / self.folder / "package.json")).values())
+        return "\n".join(scripts_in(text_of(self.workspace / self.folder / "package.json")).values())
 
 
 def files_in(workspace: Path) -> tuple[str, ...]:

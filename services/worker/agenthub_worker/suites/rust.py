@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from agenthub_worker.evidence.reports import Case, Outcome, report_in
+from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome, report_in
 from agenthub_worker.suites.read import Read, text_of
 
 SHIM = """\
@@ -134,7 +134,7 @@ def _cases(section: _Section, crates: Crates) -> Iterator[Case]:
     counted = tuple(outcomes.count(word) for word in ("passed", "failed", "skipped"))
     if section.result != counted or section.begun != len(outcomes):
         # It ended in the middle, or something else has printed lines of tests into it.
-        yield Case(f"{section.folder}{section.file or 'doc-tests'}", "error")
+        yield Case(f"{section.folder}{section.file}" if section.file else NO_TESTS[1], "error")
     for name, (outcome, reason) in section.told.items():
         yield Case(_id(section, crates, name), outcome, reason[:200])
 

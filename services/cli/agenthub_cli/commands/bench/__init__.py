@@ -82,6 +82,7 @@ def replay(
 @app.command
 def corpus(
     *projects: Annotated[str, Parameter(help="Names of projects; none: all of them", show_default=False)],
+    at_once: Annotated[Count, Parameter(help="Goals side by side; what each has stored is then not told")] = 1,
     json: Json = False,
 ) -> int:
     """Whole goals on real projects, which are fetched by this machine's package clients: setup, overhead, events.
@@ -90,4 +91,4 @@ def corpus(
     """
     from agenthub_cli.commands.bench.corpus.run import run_corpus
 
-    return run_corpus(projects, json=json)
+    return run_corpus(projects, at_once=at_once, json=json)

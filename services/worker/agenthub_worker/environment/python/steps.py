@@ -13,7 +13,9 @@ from agenthub_worker.automation.automation import Automation
 from agenthub_worker.automation.nox import NOXFILE, nox_of
 from agenthub_worker.automation.tox import TOX_FILES, tox_of
 from agenthub_worker.environment.place import PLACE
+from agenthub_worker.environment.python.groups import left_by_conflict, needs_of_groups
 from agenthub_worker.environment.python.hatch import hatch_of
+from agenthub_worker.environment.python.itself import asks_for_itself
 from agenthub_worker.environment.python.locked import LOCKS, Locked, locked_in
 from agenthub_worker.environment.python.poetry import needs_in, poetry_needs
 from agenthub_worker.environment.python.tables import table, texts, toml_of
@@ -47,7 +49,7 @@ def python_steps(files: Mapping[str, bytes], at_hand: Mapping[str, str], folder:
     """
     project = toml_of(files.get("pyproject.toml", b""))
     if "uv.lock" in files:
-        return PythonSteps(commands=tuple(_of_uv()))
+        return PythonSteps(commands=tuple(_of_uv(project)))
     locked = locked_in(files, project, _TEST_GROUPS)
     if locked is not None:
         return _of_lock(locked, files, project, folder)
@@ -56,22 +58,24 @@ def python_steps(files: Mapping[str, bytes], at_hand: Mapping[str, str], folder:
     groups = (*_TEST_GROUPS, *(name.lower() for name in (*asked.extras, *asked.groups)))
     needs = [*needs_of({path: files[path] for path in requirements}, project, groups), *asked.needs]
     scripts = b"\n".join(files.get(path, b"") for path in ("setup.py", "setup.cfg"))
-    if all_at_hand(needs, at_hand) and not _REQUIRES.search(scripts):
+    if all_at_hand(needs, at_hand) and not _REQUIRES.search(scripts) and not asks_for_itself(project, scripts):
         return PythonSteps()
     commands = [f"{_PIP} -r {path}" for path in requirements]
+    grouped = shlex.join(_grouped(project, asked))
     if _is_installable(files, project):
-        commands.append(f"{_PIP} -e {_with_extras(project, asked)}")
-    elif named := _groups(project, asked):
-        commands.append(f"{_PIP}{named}")
+        commands.append(" ".join(part for part in (_PIP, "-e", _with_extras(project, asked), grouped) if part))
+    elif grouped:
+        commands.append(f"{_PIP} {grouped}")
     if asked.needs:
         commands.append(f"{_PIP} {shlex.join(asked.needs)}")
     return PythonSteps(commands=tuple(commands))
 
 
-def _of_uv() -> Iterator[str]:
+def _of_uv(project: Mapping[str, Any]) -> Iterator[str]:
     python = f"{PLACE}/python/bin/python"
     yield f"command -v uv || ({python} -m venv {PLACE}/uv && {PLACE}/uv/bin/pip install uv)"
-    yield f"PATH=$PATH:{PLACE}/uv/bin UV_PROJECT_ENVIRONMENT={PLACE}/python {UV_SYNC}"
+    sync = " ".join((UV_SYNC, *left_by_conflict(project, _TEST_GROUPS)))
+    yield f"PATH=$PATH:{PLACE}/uv/bin UV_PROJECT_ENVIRONMENT={PLACE}/python {sync}"
 
 
 def _of_lock(locked: Locked, files: Mapping[str, bytes], project: Mapping[str, Any], folder: str) -> PythonSteps:
@@ -150,9 +154,11 @@ def _with_extras(project: Mapping[str, Any], asked: Automation) -> str:
     extras, poetry = table(project, "project", "optional-dependencies"), table(project, "tool", "poetry", "extras")
     wanted = [name for name in (*extras, *poetry) if name.lower() in _TEST_GROUPS or name in asked.extras]
     wanted = list(dict.fromkeys(wanted))
-    return (f"'.[{','.join(wanted)}]'" if wanted else ".") + _groups(project, asked)
+    return f"'.[{','.join(wanted)}]'" if wanted else "."
 
 
-def _groups(project: Mapping[str, Any], asked: Automation) -> str:
+def _grouped(project: Mapping[str, Any], asked: Automation) -> list[str]:
     groups = table(project, "dependency-groups")
-    return "".join(f" --group {name}" for name in groups if name.lower() in _TEST_GROUPS or name in asked.groups)
+    return needs_of_groups(
+        project, [name for name in groups if name.lower() in _TEST_GROUPS or name in asked.groups]
+    )

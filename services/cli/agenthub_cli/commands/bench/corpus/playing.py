@@ -33,7 +33,8 @@ class PlayedProject(msgspec.Struct, frozen=True, kw_only=True):
 
     `setup_cold_s` and `setup_warm_s` are an import with its setup, without the tests of the base; `setup_mib` is
     what the environment holds on disk. `overhead_s` is the median of the tasks that wrote or looked at code,
-    without their tests. `stored_kib` is all that the goal left in JetStream: events, steps and objects.
+    without their tests. `stored_kib` is all that the goal left in JetStream: events, steps and objects. None:
+    other goals were played beside it.
     """
 
     project: str
@@ -42,10 +43,10 @@ class PlayedProject(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     setup_cold_s: float
     setup_warm_s: float
-    setup_mib: float
+    setup_mib: float | None
     overhead_s: float
     events: int
-    stored_kib: float
+    stored_kib: float | None
 
 
 class KeptStory:
@@ -75,16 +76,21 @@ class KeptStory:
         """Nothing was shown."""
 
 
-def play(own: ChildHub, project: CorpusProject, prepared: BuggyRepository, results: Path) -> PlayedProject:
-    """Play the project's goal, then prepare another one on the same commit. Raises `CommandFailed`."""
+def play(
+    own: ChildHub, project: CorpusProject, prepared: BuggyRepository, results: Path, *, alone: bool
+) -> PlayedProject:
+    """Play the project's goal, then prepare another one on the same commit. Raises `CommandFailed`.
+
+    `alone`: no other goal is played on the hub meanwhile.
+    """
     hub, heard = HubClient(own.url), KeptStory()
-    disk, stored = _bytes_in(own.data_dir, "environments"), asyncio.run(_stored_bytes(own.nats_url))
+    before = _held(own) if alone else None
     began = time.monotonic()
     workflow = [{name: MENDING[name] for name in ("key", "title", "agent")}]
     accepted = hub.post("/goals", _submission(project, prepared, workflow=workflow))
     goal = follow_to_rest(hub, accepted["goal_id"], heard, timeout_s=_DEADLINE_S)
     seconds = time.monotonic() - began
-    stored_now, disk_now = asyncio.run(_stored_bytes(own.nats_url)), _bytes_in(own.data_dir, "environments")
+    after = _held(own) if before is not None else None
     wrong = _what_is_wrong(hub, goal, prepared, results)
     return PlayedProject(
         project=project.name,
@@ -93,11 +99,16 @@ def play(own: ChildHub, project: CorpusProject, prepared: BuggyRepository, resul
         seconds=seconds,
         setup_cold_s=prepared_in(heard.events),
         setup_warm_s=_warm(hub, project, prepared),
-        setup_mib=(disk_now - disk) / _MIB,
+        setup_mib=None if before is None or after is None else (after[0] - before[0]) / _MIB,
         overhead_s=overhead(heard.events),
         events=len(heard.events),
-        stored_kib=(stored_now - stored) / 1024,
+        stored_kib=None if before is None or after is None else (after[1] - before[1]) / 1024,
     )
+
+
+def _held(own: ChildHub) -> tuple[int, int]:
+    """Bytes of the environments on disk, and of all that is in JetStream."""
+    return _bytes_in(own.data_dir, "environments"), asyncio.run(_stored_bytes(own.nats_url))
 
 
 def _submission(project: CorpusProject, prepared: BuggyRepository, **more: Any) -> dict[str, Any]:

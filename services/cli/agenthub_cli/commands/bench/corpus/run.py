@@ -1,9 +1,10 @@
-"""The bench: fetch, play one goal after the other on a hub of its own, report."""
+"""The bench: fetch, play the goals on a hub of its own, report."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import msgspec
@@ -18,15 +19,18 @@ from agenthub_cli.commands.bench.corpus.table import PROJECTS
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.terminal.output import print_json, print_rows, say
 
-_WORKERS = "planner+architect+coding+testing+debug+security+review=1"
+_WORKERS = "planner+architect+coding+testing+debug+security+review"
 _COLUMNS = (
     *("project", "language", "ended", "seconds", "setup_cold_s", "setup_warm_s", "setup_mib", "overhead_s"),
     *("events", "stored_kib"),
 )
 
 
-def run_corpus(names: Sequence[str], *, json: bool) -> int:
-    """Play the projects of these names (none: all). Raises `CommandFailed` for a name that is in no table."""
+def run_corpus(names: Sequence[str], *, at_once: int = 1, json: bool) -> int:
+    """Play the projects of these names (none: all), `at_once` side by side.
+
+    Raises `CommandFailed` for a name that is in no table.
+    """
     known = {project.name: project for project in PROJECTS}
     if unknown := [name for name in names if name not in known]:
         raise CommandFailed(
@@ -34,14 +38,14 @@ def run_corpus(names: Sequence[str], *, json: bool) -> int:
             hint=f"it has {', '.join(known)}",
             code=exit_codes.USAGE,
         )
-    return report([known[name] for name in names] or PROJECTS, json=json)
+    return report([known[name] for name in names] or PROJECTS, at_once=at_once, json=json)
 
 
-def report(projects: Sequence[CorpusProject], *, json: bool) -> int:
+def report(projects: Sequence[CorpusProject], *, at_once: int = 1, json: bool) -> int:
     """Play and print; exit code 1 when a goal did not end right."""
     played, rows = [], []
     with tempfile.TemporaryDirectory(prefix="agenthub-corpus-") as folder:
-        for one in play_all(projects, Path(folder)):
+        for one in play_all(projects, Path(folder), at_once=at_once):
             played.append(one)
             rows.append({**msgspec.to_builtins(one), "ended": "wrong" if one.wrong else "right"})
             if json:
@@ -54,17 +58,25 @@ def report(projects: Sequence[CorpusProject], *, json: bool) -> int:
     return exit_codes.FAILED if failed else exit_codes.OK
 
 
-def play_all(projects: Sequence[CorpusProject], folder: Path) -> Iterator[PlayedProject]:
-    """Play each on one hub, with everything below `folder`; none begins before the one in front has ended.
+def play_all(projects: Sequence[CorpusProject], folder: Path, *, at_once: int = 1) -> Iterator[PlayedProject]:
+    """Play each on one hub, with everything below `folder`, and give them as they end.
 
-    Raises `CommandFailed` when a project cannot be fetched or the hub does not start.
+    One after the other unless several are `at_once`: then nobody can tell apart what each has stored. Raises
+    `CommandFailed` when a project cannot be fetched or the hub does not start.
     """
     prepared = []
     for project in projects:
         say(f"Fetching {project.name} …", aside=True)
         prepared.append(prepare(project, folder / "sources" / project.name))
-    with corpus_model(projects) as settings, child_hub(folder / "hub", workers=_WORKERS, env=settings) as own:
-        for project, source in zip(projects, prepared, strict=True):
-            one = play(own, project, source, folder / "results")
-            say(f"{project.name}: {one.wrong or 'right'} after {one.seconds:.0f} s", aside=True)
+    workers, is_alone = f"{_WORKERS}={at_once}", at_once == 1
+    with (
+        corpus_model(projects) as settings,
+        child_hub(folder / "hub", workers=workers, env=settings) as own,
+        ThreadPoolExecutor(at_once, thread_name_prefix="corpus") as players,
+    ):
+        pairs = zip(projects, prepared, strict=True)
+        playing = [players.submit(play, own, *pair, folder / "results", alone=is_alone) for pair in pairs]
+        for done in as_completed(playing):
+            one = done.result()
+            say(f"{one.project}: {one.wrong or 'right'} after {one.seconds:.0f} s", aside=True)
             yield one

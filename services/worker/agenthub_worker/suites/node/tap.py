@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from agenthub_worker.evidence.reports import ELEMENTS_READ, Case, Outcome, ReportRefused, report_in
+from agenthub_worker.evidence.reports import ELEMENTS_READ, NO_TESTS, Case, Outcome, ReportRefused, report_in
 from agenthub_worker.suites.read import node_id, text_of
 
 OUTPUT = "node-tap.txt"
@@ -46,7 +46,7 @@ def read_tap(reports: Path, workspace: Path, files: Iterable[str]) -> tuple[Case
     cases = {case.id: case for case in told}
     if numbers != list(range(1, len(numbers) + 1)) or plan != len(numbers):
         # It ended in the middle, or something else has printed such lines into it.
-        cases["tap"] = Case("tap", "error")
+        cases[NO_TESTS[1]] = Case(NO_TESTS[1], "error")
     return tuple(cases.values())
 
 

@@ -1,4 +1,4 @@
-"""Node: its own runner and mocha by reporters of ours, vitest and jest by theirs, tape and ava by their output."""
+"""What node's own runner, vitest, jest, mocha, tape and ava have reported."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from agenthub_worker.evidence.reports import Case, Outcome, ReportRefused, report_in
-from agenthub_worker.suites.mocha import read_mocha
+from agenthub_worker.suites.node.mocha import read_mocha
+from agenthub_worker.suites.node.tap import read_tap
 from agenthub_worker.suites.read import Lines, Read, json_lines, node_id, text_of
-from agenthub_worker.suites.tap import OUTPUT, read_tap
 from agenthub_worker.suites.test_files import belongs_to_foreign_tests, sets_foreign_tests
 
 REPORTER = """\
@@ -46,20 +46,10 @@ fi
 exec "$node" "$@"
 """
 
-MOCHA_REPORTER = "mocha-reporter.cjs"
-"""Its file beside the command."""
-
 # The words of a report in the form that jest has made usual; all others mean that it did not run.
 _OUTCOMES: Mapping[str, Outcome] = {"passed": "passed", "failed": "failed"}
-_COMMAND_END = re.compile(r"&&|\|\||[;|&\n<>]")
-_KNOWN = re.compile(r"(?:^|[\s/])(vitest|jest|mocha|ava|tape)(?=\s|$)")
 _SCRIPT = re.compile(r"\.[cm]?[jt]sx?$")
-_OF_TAPE = re.compile(r"\"tape\"\s*:")
-_HOPS = 3
-_RUN_BY_NPM = re.compile(
-    r"^\s*(?P<client>npm|pnpm|yarn)\s+(?:run\s+|run-script\s+)?(?P<script>test|t|[\w:.-]+)\s*$"
-)
-_NOTHING = re.compile(r"^\s*(?:|:|true|exit 0|echo\b[^&|;]*(?:&&\s*exit 0)?)\s*$")
+_ISTANBUL = "node-coverage*/coverage-final.json"
 _REASON_MAX = 200
 
 
@@ -104,70 +94,6 @@ class _Statements(msgspec.Struct, rename="camel"):
     s: dict[str, int] = {}
 
 
-def scripts_in(package: str) -> Mapping[str, str]:
-    """The scripts of a `package.json`; none when it cannot be read."""
-    try:
-        found = msgspec.json.decode(package.encode(), type=dict[str, Any]).get("scripts")
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        return {}
-    scripts = found if isinstance(found, dict) else {}
-    return {str(name): text for name, text in scripts.items() if isinstance(text, str)}
-
-
-def tests_nothing(script: str) -> bool:
-    """Whether a script says that there are no tests, or is one that cannot fail."""
-    return "no test specified" in script or _NOTHING.match(script) is not None
-
-
-def reporting(line: str, folder: Path, reports: str, support: str, *, measured: bool) -> str:
-    """The line with what lets a runner write a report, where one that is known is what it runs last."""
-    package = text_of(folder / "package.json")
-    script, dashes = _last_script(line, scripts_in(package))
-    last = _COMMAND_END.split(script)[-1]
-    found = _KNOWN.search(last)
-    options: Iterable[str] = ()
-    if found and found[1] == "vitest":
-        options = _vitest(package, reports, last, measured)
-    elif found and found[1] == "jest":
-        options = _jest(reports, measured)
-    elif found and found[1] == "mocha":
-        options = ("--reporter", f"{support}/{MOCHA_REPORTER}")
-    elif found and found[1] == "ava":
-        options = ("--tap",)
-    told = " ".join((line, *(dashes if options else ()), *options))
-    if (found and found[1] in ("ava", "tape")) or (not found and _OF_TAPE.search(package)):
-        # What is printed is the report.
-        return f"set -o pipefail; {{ {told}; }} | tee {reports}/{OUTPUT}"
-    return told
-
-
-def _last_script(line: str, scripts: Mapping[str, str]) -> tuple[str, list[str]]:
-    """What a line comes to run last by scripts that call each other, and what lets options through to it."""
-    script, dashes = line, list[str]()
-    for _ in range(_HOPS):
-        by_npm = _RUN_BY_NPM.match(_COMMAND_END.split(script)[-1])
-        if by_npm is None:
-            break
-        script = scripts.get("test" if by_npm["script"] == "t" else by_npm["script"], "")
-        dashes += ["--"] if by_npm["client"] != "yarn" else []
-    return script, dashes
-
-
-def _vitest(package: str, reports: str, last: str, measured: bool) -> Iterator[str]:
-    if not re.search(r"\bvitest\s+(?:run|related|watch)\b", last):
-        yield "--run"
-    yield from ("--reporter=default", "--reporter=json", f"--outputFile.json={reports}/node-vitest.json")
-    if measured and "@vitest/coverage-" in package:
-        yield from ("--coverage.enabled", "--coverage.all", "--coverage.reporter=json")
-        yield f"--coverage.reportsDirectory={reports}/node-coverage"
-
-
-def _jest(reports: str, measured: bool) -> Iterator[str]:
-    yield from ("--json", f"--outputFile={reports}/node-jest.json", "--ci", "--no-cache")
-    if measured:
-        yield from ("--coverage", "--coverageReporters=json", f"--coverageDirectory={reports}/node-coverage")
-
-
 def read_node(reports: Path, workspace: Path, root: str, files: Iterable[str]) -> Read:
     """What the runners have written. `root` is the workspace as they saw it. Raises `ReportRefused`."""
     cases, lines, own = dict[str, Case](), list[Lines](), list(files)
@@ -177,13 +103,13 @@ def read_node(reports: Path, workspace: Path, root: str, files: Iterable[str]) -
     for path in sorted(reports.glob("node/*.jsonl")):
         for case in _own(path, workspace, root, lines, sources):
             cases[case.id] = case
-    for name in ("node-vitest.json", "node-jest.json"):
-        for case in _of_report(reports / name, root):
-            cases[case.id] = case
+    for pattern in ("node-vitest*.json", "node-jest*.json"):
+        for written in sorted(reports.glob(pattern)):
+            cases |= {case.id: case for case in _of_report(written, root)}
     for case in (*read_mocha(reports, root), *(told or ())):
         cases[case.id] = case
-    covered = _istanbul(reports / "node-coverage" / "coverage-final.json", root, sources)
-    found = [*lines, *([covered] if covered else [])]
+    told_apart = (_istanbul(path, root, sources) for path in sorted(reports.glob(_ISTANBUL)))
+    found = [*lines, *(covered for covered in told_apart if covered)]
     joined = found[0] if found else None
     for other in found[1:]:
         joined = other.joined(joined)

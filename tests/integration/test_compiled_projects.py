@@ -1,0 +1,60 @@
+"""A project with a part in C is built by its setup, and every checkout of the same sources finds that."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from agenthub_worker.environment.provision import Environments
+from agenthub_worker.environment.recipe import GivenSetup
+from agenthub_worker.evidence.layout import given_test_command
+from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.suites.running import run_suites
+
+BUILD = (
+    """cc -shared -fPIC -I"$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')" src/level.c"""
+    """ -o "src/tide/_level$(python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')\""""
+)
+GIVEN = GivenSetup(commands=(BUILD,))
+LEVEL = """\
+#include <Python.h>
+static PyObject *high(PyObject *self, PyObject *args) { return PyBool_FromLong(1); }
+static PyMethodDef methods[] = {{"high", high, METH_NOARGS, ""}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_level", 0, -1, methods};
+PyMODINIT_FUNC PyInit__level(void) { return PyModule_Create(&module); }
+"""
+FILES = {
+    "src/level.c": LEVEL,
+    "src/tide/__init__.py": "from tide._level import high\n",
+    "tests/test_tide.py": "import tide\n\n\ndef test_high():\n    assert tide.high() is True\n",
+}
+
+
+def checkout(folder: Path) -> Path:
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+async def ran(machine: Environments, project: Path, line: str = "python -m pytest") -> TestReport:
+    return await run_suites(machine.sandbox(GIVEN), project, given_test_command(line), timeout_s=120)
+
+
+async def test_what_the_setup_has_compiled_is_there_until_its_sources_change(tmp_path: Path) -> None:
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path)
+    project = await asyncio.to_thread(checkout, tmp_path / "project")
+    report = await ran(machine, project)
+    assert report.green, report.log.decode()
+    assert not list(project.rglob("*.so"))
+
+    (project / "src" / "level.c").write_text(LEVEL.replace("FromLong(1)", "FromLong(0)"))
+    report = await ran(machine, project)
+    assert not report.green
+    assert "tide._level was compiled from other sources: src/level.c changed since" in report.log.decode()
+
+    report = await ran(machine, project, f"{BUILD} && python -m pytest")
+    assert report.counts is not None
+    assert (report.counts.failed, report.counts.errors) == (1, 0), report.log.decode()
