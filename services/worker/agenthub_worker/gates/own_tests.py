@@ -14,6 +14,9 @@ from agenthub_worker.experiments.own_tests.failing import Broken, broken, never_
 from agenthub_worker.gates.copies import Copies
 from agenthub_worker.gates.gate_round import GateRound
 
+_WHOLE_WITHIN_S = 60.0
+"""A suite whose tests cannot be named is run whole; one that takes longer is not run for them alone."""
+
 
 class OwnTests:
     """The tests of the change behind one green run; `token` gives names that nobody knows."""
@@ -24,6 +27,10 @@ class OwnTests:
         self._report = report
         self._token = token
 
+    @property
+    def _is_affordable(self) -> bool:
+        return self._copies.takes_paths or self._report.duration_s < _WHOLE_WITHIN_S
+
     async def made_to_fail(self, at: str) -> Broken:
         """The test files of the change in which every test must be red; `at` is the folder in which they run."""
         passed = {plain_id(case.id) for case in self._report.cases or () if case.outcome == "passed"}
@@ -32,6 +39,8 @@ class OwnTests:
 
     async def refusal(self) -> str:
         """Why these tests count for nothing, by runs of their own; empty: nothing speaks against them."""
+        if not self._is_affordable:
+            return ""
         made = await self.made_to_fail("")
         if not made.texts:
             return ""
@@ -41,6 +50,8 @@ class OwnTests:
 
     async def only_as_worded(self) -> str:
         """Why tests count for nothing that fail in other words; empty: none does, or nobody can tell."""
+        if not self._is_affordable:
+            return ""
         files = {entry.path for entry in await self._round.workspace.repository.files(self._round.order.commit)}
         at = run_folder({case.id.split("::", 1)[0] for case in self._report.cases or ()}, files)
         texts = await asyncio.to_thread(rewording.reworded, await self._texts(at), self._token())
