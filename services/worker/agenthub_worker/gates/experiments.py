@@ -86,7 +86,7 @@ class Experiments:
             tried = await self._mutants()
             shown = msgspec.structs.replace(
                 tried,
-                findings=(*tried.findings, *shown.findings),
+                findings=(*tried.findings, *shown.findings, *outside.findings),
                 notes=(*shown.notes, *tried.notes),
                 outside="; ".join(said for said in (await self._never_run(), outside.note) if said),
             )

@@ -78,7 +78,7 @@ def _lose(frame: Any, name: str) -> None:
     if code not in _Calls.lost and not name.rpartition(".")[2].startswith("__"):
         _Calls.lost[code] = name
         place = f"{code.co_filename[len(_Calls.root) + 1 :]}:{code.co_firstlineno}"
-        os.write(_Calls.file, f"lost\t{name} ({place})\n".encode("utf-8", "replace"))
+        os.write(_Calls.file, f"lost\t{place}\t{name}\n".encode("utf-8", "replace"))
 
 
 def _is_changed(code: Any) -> bool:
