@@ -169,7 +169,9 @@ TELLING_UNHEARD = {
 FURTHER_UNHEARD = {**UNHEARD, **WORDED, **ROUND_ABOUT}
 
 NOT_KEPT = {
-    "add.py": "import sys\n\n\ndef add(a, b, key=None):\n    return a + b if len(sys.modules) > 150 else a - b\n",
-    "test_add.py": TEST.replace("add(2, 3)", "add(2, 3, key=lambda n: n)"),
+    "add.py": "import sys\n\n\ndef add(a, b, key=None):\n    return a + b if len(sys.modules) > 150 else a - b\n"
+    "\n\nasync def later(n):\n    return n + 1\n",
+    "test_add.py": "import asyncio\n\nfrom add import add, later\n\n\ndef test_add():\n"
+    "    assert add(2, 3, key=lambda n: n) == 5\n\n\ndef test_later():\n    assert asyncio.run(later(2)) == 3\n",
 }
 """Code whose calls nobody can make again: the verdict names it."""
