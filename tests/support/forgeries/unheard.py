@@ -6,6 +6,7 @@ from tests.support.forgeries.kinds import AS_WORDED, CASE, MEASURED, NEG, TEST, 
 from tests.support.forgeries.outside import SAID
 from tests.support.forgeries.watched import LOOKS
 
+NOT_IT = "Tests call add (add.py:1), and no line of it was run"
 _HOOK = "globals()['pytest_runtest_' + 'call'] = pytest.hookimpl(wrapper=True)(quiet)\n"
 _QUIET = (
     "import pytest\n\n\ndef quiet(item):\n    try:\n        return (yield)\n    except AssertionError as error:\n"
@@ -166,7 +167,19 @@ TELLING_UNHEARD = {
         LOOKS, _seeing("random._os.environ.get('PYTEST_' + 'VERSION')", "import random")
     ),
 }
-FURTHER_UNHEARD = {**UNHEARD, **WORDED, **ROUND_ABOUT}
+REPLACED = {
+    "a right one from the settings": _with(
+        NOT_IT, **{"conftest.py": "import add\n\nadd.add = lambda a, b: a + b\n"}
+    ),
+    "a right one from a fixture": _with(
+        NOT_IT,
+        **{
+            "conftest.py": "import pytest\n\n\n@pytest.fixture(autouse=True)\ndef right(monkeypatch):\n"
+            "    import test_add\n\n    monkeypatch.setattr(test_add, 'add', lambda a, b: a + b)\n"
+        },
+    ),
+}
+FURTHER_UNHEARD = {**UNHEARD, **WORDED, **ROUND_ABOUT, **REPLACED}
 
 NOT_KEPT = {
     "add.py": "import sys\n\n\ndef add(a, b, key=None):\n    return a + b if len(sys.modules) > 150 else a - b\n"

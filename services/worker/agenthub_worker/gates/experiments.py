@@ -255,6 +255,8 @@ class Experiments:
         texts, touched = await self._changed_code()
         if not any(path.endswith(".py") for path in texts):
             return OutsideSaid(note=NOT_PYTHON if texts else "")
+        if replaced := await self._own.replaced(texts, touched):
+            return OutsideSaid(refusal=replaced)
         watch = unaware.watch_of(texts, touched, every=self._report.duration_s < SELECTING_PAYS_S)
         if watch is None:
             return OutsideSaid(note=TOO_SLOW)

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from agenthub_worker.evidence.layout import run_folder
+from agenthub_worker.evidence.patch import Touched
 from agenthub_worker.evidence.reports import Case
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.experiments import never_run
 from agenthub_worker.experiments.own_tests import rewording
 from agenthub_worker.experiments.own_tests.failing import Broken, broken, never_red
 from agenthub_worker.gates.copies import Copies
@@ -47,6 +49,11 @@ class OwnTests:
         texts = {path: text.encode() for path, text in made.texts.items()}
         report = await self._round.lease.while_held(self._copies.run("canary", texts))
         return never_red(made, report.cases or ()) or await self.only_as_worded()
+
+    async def replaced(self, code: Mapping[str, str], touched: Touched) -> str:
+        """Why these tests count for nothing that call a changed function which does not run; empty: none does."""
+        texts = await self._texts("")
+        return await asyncio.to_thread(never_run.replaced, code, touched, self._report.executed or {}, texts)
 
     async def only_as_worded(self) -> str:
         """Why tests count for nothing that fail in other words; empty: none does, or nobody can tell."""
