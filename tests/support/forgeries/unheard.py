@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tests.support.forgeries.kinds import AS_WORDED, CASE, MEASURED, NEG, TEST, WHATEVER, WRONG, Forgery
+from tests.support.forgeries.kinds import AS_WORDED, CASE, MEASURED, NEG, NOT_IT, TEST, WHATEVER, WRONG, Forgery
 from tests.support.forgeries.outside import SAID
 from tests.support.forgeries.watched import LOOKS
 
-NOT_IT = "Tests call add (add.py:1), and no line of it was run"
 _HOOK = "globals()['pytest_runtest_' + 'call'] = pytest.hookimpl(wrapper=True)(quiet)\n"
 _QUIET = (
     "import pytest\n\n\ndef quiet(item):\n    try:\n        return (yield)\n    except AssertionError as error:\n"
