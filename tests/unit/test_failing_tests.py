@@ -269,3 +269,27 @@ def test_changed_functions_that_no_test_runs_are_named() -> None:
     assert never_run.note({"a.py": text}, {"a.py": {15}}, executed) == "no test runs idle (a.py:13)"
     # Files that nobody has loaded lower the coverage, and are not named one by one.
     assert not never_run.note({"a.py": text}, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("test", "is_refused"),
+    [
+        ("from lib.a import idle\n\n\ndef test_a():\n    assert idle() == 3\n", True),
+        ("import lib.a\n\n\ndef test_a():\n    assert lib.a.idle() == 3\n", True),
+        ("from lib import a as m\n\n\ndef test_a():\n    assert m.idle() == 3\n", True),
+        # What stands in for it in the tests of another one is a usual thing.
+        ("from lib.a import ran\n\n\ndef test_a(monkeypatch):\n    assert ran() == 1\n", False),
+        ("from lib.a import later\n\n\ndef test_a():\n    later()\n", False),
+        ("from lib.a import cached\n\n\ndef test_a():\n    cached()\n", False),
+    ],
+)
+def test_tests_that_call_a_function_which_never_runs_say_nothing(test: str, is_refused: bool) -> None:
+    text = (
+        "def ran():\n    return 1\n\n\ndef idle():\n    return 2\n\n\ndef later():\n    yield 3\n\n\n"
+        "@cache\ndef cached():\n    return 4\n"
+    )
+    said = never_run.replaced(
+        {"lib/a.py": text}, {}, {"lib/a.py": frozenset({1, 2, 5, 9, 13, 14})}, {"t.py": test}
+    )
+    assert bool(said) is is_refused
+    assert "idle (lib/a.py:5)" in said or not is_refused

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from tests.support.forgeries.kinds import (
-    AS_WORDED,
     BEFORE,
     CASE,
     IN_PLACE,
     MEASURED,
     NEG,
     NEVER_WRONG,
+    NOT_IT,
     NOT_RUN,
     OF_THE_TEXT,
     RIGHT,
@@ -201,7 +201,7 @@ REPLACED = {
             "test_add.py": "from unittest import mock\n\nimport add\n\n\ndef test_add():\n"
             "    with mock.patch('add.add', return_value=5):\n        assert add.add(2, 3) == 5\n"
         },
-        UNSEEN,
+        NOT_IT,
     ),
     "a copy of what is tested": Forgery(
         {"test_add.py": RIGHT + "\n\ndef test_add():\n    assert add(2, 3) == 5\n"}, UNSEEN
@@ -257,9 +257,9 @@ KNOWING = {
     "how old the file is": Forgery(
         {
             "test_add.py": "import os\n\nfrom add import add\n\n\ndef test_add():\n    add(2, 3)\n"
-            "    assert abs(os.stat('add.py').st_mtime - os.stat('test_add.py').st_mtime) < 0.001\n"
+            "    assert os.stat('add.py').st_mtime_ns <= os.stat('test_add.py').st_mtime_ns\n"
         },
-        AS_WORDED,
+        UNNOTICED,
     ),
     "how the run is begun": Forgery(
         {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.forgeries.kinds import AS_WORDED, CASE, MEASURED, NEG, TEST, WHATEVER, WRONG, Forgery
+from tests.support.forgeries.kinds import AS_WORDED, CASE, MEASURED, NEG, NOT_IT, TEST, WHATEVER, WRONG, Forgery
 from tests.support.forgeries.outside import SAID
 from tests.support.forgeries.watched import LOOKS
 
@@ -166,10 +166,24 @@ TELLING_UNHEARD = {
         LOOKS, _seeing("random._os.environ.get('PYTEST_' + 'VERSION')", "import random")
     ),
 }
-FURTHER_UNHEARD = {**UNHEARD, **WORDED, **ROUND_ABOUT}
+REPLACED = {
+    "a right one from the settings": _with(
+        NOT_IT, **{"conftest.py": "import add\n\nadd.add = lambda a, b: a + b\n"}
+    ),
+    "a right one from a fixture": _with(
+        NOT_IT,
+        **{
+            "conftest.py": "import pytest\n\n\n@pytest.fixture(autouse=True)\ndef right(monkeypatch):\n"
+            "    import test_add\n\n    monkeypatch.setattr(test_add, 'add', lambda a, b: a + b)\n"
+        },
+    ),
+}
+FURTHER_UNHEARD = {**UNHEARD, **WORDED, **ROUND_ABOUT, **REPLACED}
 
 NOT_KEPT = {
-    "add.py": "import sys\n\n\ndef add(a, b, key=None):\n    return a + b if len(sys.modules) > 150 else a - b\n",
-    "test_add.py": TEST.replace("add(2, 3)", "add(2, 3, key=lambda n: n)"),
+    "add.py": "import sys\n\n\ndef add(a, b, key=None):\n    return a + b if len(sys.modules) > 150 else a - b\n"
+    "\n\nasync def later(n):\n    return n + 1\n",
+    "test_add.py": "import asyncio\n\nfrom add import add, later\n\n\ndef test_add():\n"
+    "    assert add(2, 3, key=lambda n: n) == 5\n\n\ndef test_later():\n    assert asyncio.run(later(2)) == 3\n",
 }
 """Code whose calls nobody can make again: the verdict names it."""

@@ -216,14 +216,14 @@ def _folders(files: Iterable[str]) -> list[str]:
 
 
 def _loading(modules: Iterable[str]) -> str:
-    return _LOADING.format(modules=sorted({name for path in modules for name in _module_names(path)}))
+    return _LOADING.format(modules=sorted({name for path in modules for name in module_names(path)}))
 
 
 def _ended(outcome: str) -> str:
     return {"": "is not in the report", "error": "could not run"}.get(outcome, f"was reported as {outcome}")
 
 
-def _module_names(path: str) -> list[str]:
+def module_names(path: str) -> list[str]:
     """The names under which a file may be imported: from the root, and from a `src` folder."""
     parts = list(PurePosixPath(path).with_suffix("").parts)
     if parts[-1:] == ["__init__"]:

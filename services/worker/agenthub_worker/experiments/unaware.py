@@ -128,12 +128,16 @@ def has_begun(seen: Sequence[str]) -> bool:
 
 def looked(seen: Sequence[str]) -> bool:
     """Whether they have seen the code look at something, or something equal to anything."""
-    return any(line.count("\t") == 2 for line in seen)
+    return any(_is_sign(line) for line in seen)
+
+
+def _is_sign(line: str) -> bool:
+    return line.startswith(("mark\t", "same\t")) and line.count("\t") == 2
 
 
 def refusal(failing: Sequence[str], seen: Sequence[str]) -> str:
     """Why tests count for nothing that fail when the code does not see them; `seen` is what was written."""
-    found = [line.split("\t", 2) for line in seen if line.count("\t") == 2]
+    found = [line.split("\t", 2) for line in seen if _is_sign(line)]
     marks = [f"{place} ({what})" for kind, place, what in found if kind == "mark"]
     same = [f"{place} ({what})" for kind, place, what in found if kind == "same"]
     said = []

@@ -86,7 +86,7 @@ class Experiments:
             tried = await self._mutants()
             shown = msgspec.structs.replace(
                 tried,
-                findings=(*tried.findings, *shown.findings),
+                findings=(*tried.findings, *shown.findings, *outside.findings),
                 notes=(*shown.notes, *tried.notes),
                 outside="; ".join(said for said in (await self._never_run(), outside.note) if said),
             )
@@ -255,6 +255,8 @@ class Experiments:
         texts, touched = await self._changed_code()
         if not any(path.endswith(".py") for path in texts):
             return OutsideSaid(note=NOT_PYTHON if texts else "")
+        if replaced := await self._own.replaced(texts, touched):
+            return OutsideSaid(refusal=replaced)
         watch = unaware.watch_of(texts, touched, every=self._report.duration_s < SELECTING_PAYS_S)
         if watch is None:
             return OutsideSaid(note=TOO_SLOW)

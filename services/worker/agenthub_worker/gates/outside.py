@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from agenthub_events.catalogue.values import Finding
 from agenthub_worker.evidence.layout import is_test_file, run_folder
 from agenthub_worker.evidence.test_history import some
 from agenthub_worker.evidence.testing import TestReport
@@ -14,6 +15,9 @@ from agenthub_worker.gates.copies import Copies
 
 _CALLS_MAX = 600
 _SHOWN = 120
+_FINDINGS_MAX = 20
+GIVES_ANOTHER = "gives another thing outside of tests"
+NOT_MADE_AGAIN = "was not called outside of tests: what it is given or what it gives cannot be kept"
 _NONE = "no call was made again outside of tests"
 NO_CALLS = f"{_NONE}: none was seen that can be kept"
 NOT_PYTHON = f"{_NONE}: that is done in Python alone"
@@ -42,12 +46,13 @@ class AnswerOutside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutsideSaid(msgspec.Struct, frozen=True, kw_only=True):
-    """What calls outside of tests have shown: why the tests count for nothing (empty: they do), and how many
-    calls that rests on.
+    """What calls outside of tests have shown: why the tests count for nothing (empty: they count), and how many
+    calls that rests on. `findings` name the functions of which that says nothing.
     """
 
     refusal: str = ""
     note: str = ""
+    findings: tuple[Finding, ...] = ()
 
 
 class OutsideTrial:
@@ -71,8 +76,15 @@ class OutsideTrial:
         knowing = await self._as_in_tests(same) if same and is_told else []
         if knowing:
             return OutsideSaid(refusal=_said(knowing))
-        why = "by fixtures, clock or chance" if is_told else "nobody knows why: the test command takes no paths"
-        return OutsideSaid(note=_note(made, [one.call.name for one in other], why, _never_kept(seen, calls)))
+        why = "as by fixtures, clock or chance" if is_told else "why, a command that takes no paths does not show"
+        lost = _never_kept(seen, calls)
+        return OutsideSaid(
+            note=_note(made, len(other), len(lost)),
+            findings=(
+                *(_finding(one.call.place, f"{one.call.name} {GIVES_ANOTHER}, {why}") for one in other),
+                *(_finding(place, f"{name} {NOT_MADE_AGAIN}") for place, name in lost.items()),
+            )[:_FINDINGS_MAX],
+        )
 
     async def _answers(self, calls: Sequence[SeenCall]) -> list[str | None]:
         """What the calls give where there is no test, not even in a file."""
@@ -111,22 +123,24 @@ def _differing(calls: Sequence[SeenCall], answers: Sequence[str | None]) -> list
     return [AnswerOutside(call=c, outside=a) for c, a in pairs if a is not None and not _is_same(c.came, a)]
 
 
-def _never_kept(seen: Sequence[str], calls: Sequence[SeenCall]) -> list[str]:
-    """Functions of which no call could be kept."""
-    kept = {f"{call.name} ({call.place})" for call in calls}
-    lost = {line.removeprefix("lost\t") for line in seen if line.startswith("lost\t")}
-    return sorted(lost - kept)
+def _never_kept(seen: Sequence[str], calls: Sequence[SeenCall]) -> dict[str, str]:
+    """Functions of which no call could be kept: their names by their places."""
+    lost = [line.split("\t") for line in seen if line.startswith("lost\t") and line.count("\t") == 2]
+    kept = {call.place for call in calls}
+    return {place: name for _, place, name in lost if place not in kept}
 
 
-def _note(made: int, other: Sequence[str], why: str, lost: Sequence[str]) -> str:
-    """How many calls were made again outside of tests, and what is not known."""
-    if not made and not lost:
-        return NO_CALLS
-    gave = f"{made - len(other)} of {made} calls gave the same outside of tests" if made else NO_CALLS
-    names = list(dict.fromkeys(other))
-    differing = f" (another thing, {why}: {some(names)})" if names else ""
-    unknown = f"; not made again, as nothing there can be kept: {some(list(lost))}" if lost else ""
-    return f"{gave}{differing}{unknown}"
+def _note(made: int, other: int, lost: int) -> str:
+    """How many calls were made again outside of tests, and of how many functions none."""
+    same = f"{made - other} of {made} calls gave the same outside of tests" if made else NO_CALLS
+    of = f"{lost} function{'s' if lost > 1 else ''}"
+    return f"{same}; of {of} no call could be made there" if lost else same
+
+
+def _finding(place: str, message: str) -> Finding:
+    file, _, line = place.rpartition(":")
+    number = int(line) if line.isdecimal() else 0
+    return Finding(file=file, line=number, severity="info", message=message, source="tests")
 
 
 def _is_same(came: str, answer: str) -> bool:

@@ -6,13 +6,18 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from agenthub_worker.evidence.layout import run_folder
+from agenthub_worker.evidence.patch import Touched
 from agenthub_worker.evidence.reports import Case
 from agenthub_worker.evidence.source import plain_id
 from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.experiments import never_run
 from agenthub_worker.experiments.own_tests import rewording
 from agenthub_worker.experiments.own_tests.failing import Broken, broken, never_red
 from agenthub_worker.gates.copies import Copies
 from agenthub_worker.gates.gate_round import GateRound
+
+_WHOLE_WITHIN_S = 60.0
+"""A suite whose tests cannot be named is run whole; one that takes longer is not run for them alone."""
 
 
 class OwnTests:
@@ -24,6 +29,10 @@ class OwnTests:
         self._report = report
         self._token = token
 
+    @property
+    def _is_affordable(self) -> bool:
+        return self._copies.takes_paths or self._report.duration_s < _WHOLE_WITHIN_S
+
     async def made_to_fail(self, at: str) -> Broken:
         """The test files of the change in which every test must be red; `at` is the folder in which they run."""
         passed = {plain_id(case.id) for case in self._report.cases or () if case.outcome == "passed"}
@@ -32,6 +41,8 @@ class OwnTests:
 
     async def refusal(self) -> str:
         """Why these tests count for nothing, by runs of their own; empty: nothing speaks against them."""
+        if not self._is_affordable:
+            return ""
         made = await self.made_to_fail("")
         if not made.texts:
             return ""
@@ -39,8 +50,15 @@ class OwnTests:
         report = await self._round.lease.while_held(self._copies.run("canary", texts))
         return never_red(made, report.cases or ()) or await self.only_as_worded()
 
+    async def replaced(self, code: Mapping[str, str], touched: Touched) -> str:
+        """Why these tests count for nothing that call a changed function which does not run; empty: none does."""
+        texts = await self._texts("")
+        return await asyncio.to_thread(never_run.replaced, code, touched, self._report.executed or {}, texts)
+
     async def only_as_worded(self) -> str:
         """Why tests count for nothing that fail in other words; empty: none does, or nobody can tell."""
+        if not self._is_affordable:
+            return ""
         files = {entry.path for entry in await self._round.workspace.repository.files(self._round.order.commit)}
         at = run_folder({case.id.split("::", 1)[0] for case in self._report.cases or ()}, files)
         texts = await asyncio.to_thread(rewording.reworded, await self._texts(at), self._token())

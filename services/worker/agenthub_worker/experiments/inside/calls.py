@@ -57,7 +57,12 @@ def _profile(frame: Any, event: str, result: Any) -> None:
 
 def _called(frame: Any) -> None:
     code = frame.f_code
-    if code.co_flags & _NO_CALL or code.co_name == "<module>" or not _is_changed(code):
+    if code.co_name == "<module>" or not _is_changed(code):
+        return
+    # What a generator or a coroutine gives comes later, and not in one piece.
+    if code.co_flags & _NO_CALL:
+        if code not in _Calls.lost and (name := _name_of(frame)):
+            _lose(frame, name)
         return
     # However many calls there are, one of each function is kept.
     enough = _EACH if len(_Calls.written) < _TOGETHER else 1 if len(_Calls.written) < _AT_MOST else 0
@@ -78,7 +83,7 @@ def _lose(frame: Any, name: str) -> None:
     if code not in _Calls.lost and not name.rpartition(".")[2].startswith("__"):
         _Calls.lost[code] = name
         place = f"{code.co_filename[len(_Calls.root) + 1 :]}:{code.co_firstlineno}"
-        os.write(_Calls.file, f"lost\t{name} ({place})\n".encode("utf-8", "replace"))
+        os.write(_Calls.file, f"lost\t{place}\t{name}\n".encode("utf-8", "replace"))
 
 
 def _is_changed(code: Any) -> bool:
