@@ -30,6 +30,7 @@ from agenthub_events.subjects import STREAM
 from agenthub_gateway.api import (
     branch,
     checking,
+    fleet,
     goal_commands,
     goal_reads,
     interventions,
@@ -40,7 +41,6 @@ from agenthub_gateway.api import (
 from agenthub_gateway.api.access import public_names
 from agenthub_gateway.api.browser import pages, session
 from agenthub_gateway.api.command import caller_of
-from agenthub_gateway.api.fleet import lately, storage, workers
 from agenthub_gateway.api.goals import submit
 from agenthub_gateway.api.history import forks, replay, runs, traces
 from agenthub_gateway.api.hooks import issues, schedules
@@ -131,9 +131,7 @@ def create_app(
             *replay.HANDLERS,
             *forks.HANDLERS,
             *system.HANDLERS,
-            *workers.HANDLERS,
-            *lately.HANDLERS,
-            *storage.HANDLERS,
+            *fleet.HANDLERS,
             *operations.HANDLERS,
             *calls.HANDLERS,
             *issues.HANDLERS,
