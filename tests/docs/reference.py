@@ -71,7 +71,8 @@ def settings_page() -> str:
                 _MADE,
                 "Settings come from the environment, and from the file `agenthub.toml` in the data folder. They"
                 " are read once, when a service starts. An option of a command wins over a variable, and a"
-                " variable over the file. Values that do not fit, and keys that nobody knows, are told together.",
+                " variable over the file. Values that do not fit, and keys that nobody knows, are told together;"
+                " `agenthub up` and `agenthub doctor` name variables meant for agenthub that nobody reads.",
                 "With `_FILE` behind its name a variable says which file holds the value, as Docker and Kubernetes"
                 " mount secrets (`ANTHROPIC_API_KEY_FILE=/run/secrets/key`); an empty file leaves it unset.",
                 "```toml\n# ~/.local/share/agenthub/agenthub.toml; chmod 600 as soon as a secret stands in it\n"

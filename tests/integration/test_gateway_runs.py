@@ -206,8 +206,14 @@ async def test_it_is_told_how_long_a_model_takes_on_average_and_for_95_of_100(
     for number in range(20):
         took = 30_000 if number in (3, 9) else 1_000
         called = LlmCalled(
-            **{"task_id": "t-a", "attempt": 1, "turn": number, "provider": "p", "model": "m"},
-            **{"stop_reason": "end_turn", "request_hash": "h", "latency_ms": took},
+            task_id="t-a",
+            attempt=1,
+            turn=number,
+            provider="p",
+            model="m",
+            stop_reason="end_turn",
+            request_hash="h",
+            latency_ms=took,
         )
         await write(log, goal_id, "t-a", called)
     done = TaskCompleted(task_id="t-a", agent="coding", attempt=1, result=TaskResult(summary="done"))

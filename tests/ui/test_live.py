@@ -90,6 +90,28 @@ def test_an_event_that_comes_while_the_list_is_read_is_in_it(hub: RunningHub, vi
     hub.post(f"/goals/{goal_id}/cancel", {})
 
 
+def test_a_list_of_very_many_pages_has_no_gap_before_what_comes_live(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit(SAMPLE)
+    rested(hub, goal_id, "ready_for_review")
+    pages: list[str] = []
+
+    def in_small_pages(route: Route) -> None:
+        pages.append(route.request.url)
+        route.continue_(url=route.request.url.replace("limit=500", "limit=2"))
+
+    # As many pages as a goal of tens of thousands of events has.
+    visitor.page.route(f"**/goals/{goal_id}/events?**", in_small_pages)
+    page = visitor.open(f"/goals/{goal_id}?tab=events")
+    last = _logged(hub, goal_id)[-1]
+    expect(page.locator(f"[data-sequence='{last}']")).to_be_visible()
+    hub.post(f"/goals/{goal_id}/priority", {"priority": "high"})
+    newest = _logged(hub, goal_id)[-1]
+    expect(page.locator(f"[data-sequence='{newest}']")).to_be_visible()
+    assert len(pages) > 60
+    assert _shown(page) == _logged(hub, goal_id)
+    hub.post(f"/goals/{goal_id}/cancel", {})
+
+
 def test_a_transcript_that_was_opened_before_its_first_line_is_whole_at_the_end(
     hub: RunningHub, visitor: Visitor
 ) -> None:

@@ -18,6 +18,7 @@ _RULES = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)?"), "2026-11-28T20:45:03Z"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?= )"), "2026-11-28"),
     (re.compile(r"\b\d\d:\d\d:\d\d\b"), "20:45:03"),
+    (re.compile(r"(?<=2026-11-28 )\d\d:\d\d(?=  )"), "20:45"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:8000"),
     (re.compile(r"\bq-\d+\b"), "q-42"),
     (re.compile(r"--from \d+"), "--from 43"),

@@ -129,6 +129,14 @@ def texts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def host_names(text: str) -> tuple[str, ...]:
+    """Names of hosts, without scheme, port and path: as a request's `Host` is compared with them."""
+    for name in texts(text):
+        if "/" in name or " " in name or (":" in name and not name.startswith("[")):
+            raise ValueError(f"`{name[:60]}` is more than the name of a host: write hub.example.org")
+    return texts(text)
+
+
 def network_hosts(text: str) -> tuple[str, ...]:
     """Hosts as `host:port`, separated by commas."""
     return tuple(dict.fromkeys(network_host(entry) for entry in texts(text)))

@@ -29,13 +29,13 @@ from agenthub_runtime.settings.setting import (
     folder,
     header_values,
     host_and_port,
+    host_names,
     mailbox,
     one_of,
     recipients,
     seal_key,
     seal_keys,
     share,
-    texts,
     webhook_secrets,
     whole_number,
     yes_or_no,
@@ -142,7 +142,7 @@ HUB_KEY = Setting(
 ALLOWED_HOSTS = Setting(
     "AGENTHUB_ALLOWED_HOSTS",
     "list",
-    texts,
+    host_names,
     "",
     "Further host names under which browsers and clients may address the gateway, separated by commas.",
 )

@@ -165,6 +165,7 @@ def with_options(
 
 
 def _settings(env: Mapping[str, str]) -> HubSettings:
+    from agenthub_cli.client.settings_check import doubtful, unknown_names
     from agenthub_runtime.errors import SettingsInvalid
     from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
 
@@ -179,6 +180,8 @@ def _settings(env: Mapping[str, str]) -> HubSettings:
         from agenthub_notifier.channels.apprise import check_addresses
 
         check_addresses(named)
+    for sentence in (*unknown_names(), *doubtful(env, settings, told)):
+        say(f"warning: {sentence}", aside=True)
     return settings
 
 

@@ -72,6 +72,7 @@ async def _run(url: str | None, data_dir: Path | None, *, probe: bool) -> list[D
     root = data_folder(data_dir)
     probes: tuple[tuple[str, Callable[[], Awaitable[DoctorCheck]]], ...] = (
         ("python", _python),
+        ("settings", lambda: _settings(data_dir)),
         ("git", _git),
         ("nats-server", _nats_server),
         ("postgres", lambda: _postgres(data_dir)),
@@ -96,6 +97,18 @@ async def _guarded(name: str, probe: Probe) -> DoctorCheck:
 
 async def _python() -> DoctorCheck:
     return DoctorCheck("python", "ok", sys.version.split()[0])
+
+
+async def _settings(data_dir: Path | None) -> DoctorCheck:
+    from agenthub_cli.client.settings_check import doubtful, unknown_names
+    from agenthub_runtime.settings.records import read_hub_settings, read_notifier_settings
+
+    env = environment(data_dir)
+    settings = read_hub_settings(env)
+    told = read_notifier_settings({**env, "NATS_URL": "nats://127.0.0.1:4222"})
+    if found := [*unknown_names(), *doubtful(env, settings, told)]:
+        return DoctorCheck("settings", "warning", "; ".join(found))
+    return DoctorCheck("settings", "ok", "every name is known, and every value fits")
 
 
 async def _git() -> DoctorCheck:
@@ -147,6 +160,8 @@ async def _disk(root: Path) -> DoctorCheck:
 
 async def _model(url: str | None, data_dir: Path | None, *, probe: bool) -> DoctorCheck:
     told = await _model_of_hub(url, data_dir, probe=probe)
+    if told is None and url is not None:
+        return DoctorCheck("model", "warning", f"not asked: no hub answers at {url}")
     if told is None:
         told = await _model_of_shell(data_dir, probe=probe)
         where = "no hub runs; this shell would use "
@@ -192,7 +207,9 @@ async def _hub(url: str | None, data_dir: Path | None) -> DoctorCheck:
         async with httpx2.AsyncClient(timeout=5, trust_env=not on_loopback(address)) as client:
             answer = await client.get(f"{address}/health/ready")
     except httpx2.RequestError:
-        return DoctorCheck("hub", "warning", f"none answers at {address}: start one with `{program()} up`")
+        # Whoever names a hub expects one there; without a name it is no fault that none runs yet.
+        state, other = ("warning", "") if url is None else ("failed", ", or name another with --url")
+        return DoctorCheck("hub", state, f"none answers at {address}: start one with `{program()} up`{other}")
     if not answer.is_success:
         return DoctorCheck("hub", "failed", f"{address} is not ready: {answer.text[:300]}")
     return DoctorCheck("hub", "ok", f"ready at {address}")

@@ -41,17 +41,17 @@ interface Page<T> {
 }
 
 const PAGE = 500;
-const AT_MOST_PAGES = 40;
 
 /** A read that is not older than the newest event that this page has seen. */
 function now<T>(path: string, signal: AbortSignal): Promise<T> {
   return read<T>(path, signal, feed.snapshot().position);
 }
 
+/** Every page, however many there are: what comes later is appended, so one that is left out would be a gap. */
 async function everything<T>(path: string, signal: AbortSignal, after: number): Promise<T[]> {
   const items: T[] = [];
   let cursor = "";
-  for (let pages = 0; pages < AT_MOST_PAGES; pages += 1) {
+  for (;;) {
     const next = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
     const page: Page<T> = await read<Page<T>>(
       `${path}${path.includes("?") ? "&" : "?"}limit=${PAGE}${next}`,
@@ -59,10 +59,9 @@ async function everything<T>(path: string, signal: AbortSignal, after: number): 
       after,
     );
     items.push(...page.items);
-    if (!page.next_cursor) break;
+    if (!page.next_cursor) return items;
     cursor = page.next_cursor;
   }
-  return items;
 }
 
 const all = <T>(path: string, signal: AbortSignal) => everything<T>(path, signal, feed.snapshot().position);

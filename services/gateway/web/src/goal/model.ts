@@ -142,13 +142,13 @@ function whyGate(node: Node, model: Model, task: Task | undefined): string {
   return waitsFor(open.map((edge) => model.nodes.find((other) => other.id === edge.from)?.title ?? edge.from));
 }
 
-/** `51 of 51, 91.4 %`, `2 of 48 failed`, or the verdict's own words. */
+/** `51 of 51, 91.4 %` (which a line does not break), `2 of 48 failed`, or the verdict's own words. */
 export function verdictWords(round: Gate): string {
   const all = round.passed + round.failed + round.errors;
   if (round.counted && all) {
     const bad = round.failed + round.errors;
     if (bad) return `${bad} of ${all} failed`;
-    return `${round.passed} of ${all}${round.coverage_percent === null ? "" : `, ${round.coverage_percent} %`}`;
+    return `${round.passed} of ${all}${round.coverage_percent === null ? "" : `, ${round.coverage_percent}\u00a0%`}`;
   }
   if (round.gate === "security" && round.verdict !== "open") {
     return some(round.findings.filter((finding) => !finding.dismissed).length, "finding");

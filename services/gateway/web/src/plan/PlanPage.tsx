@@ -20,6 +20,7 @@ import { Problem } from "../ui/Problem";
 import { useCommand } from "../ui/useCommand";
 import { added, changed, type Draft, draftsOf, without } from "./edits";
 import { PlanAside } from "./PlanAside";
+import { PlanHead } from "./PlanHead";
 import { PlanRow } from "./PlanRow";
 
 const route = getRouteApi("/plan/$goalId");
@@ -122,20 +123,7 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
       <div className="plan-body">
         <div className="scrolls plan-table-pane" role="group" tabIndex={0} aria-label="Planned tasks">
           <table className="plan-table">
-            <thead>
-              <tr>
-                <th>#</th>
-                <th>Task</th>
-                <th>Agent</th>
-                <th>After</th>
-                <th>Size</th>
-                <th>Estimate</th>
-                <th>Requirements</th>
-                <th>
-                  <span className="unseen">Remove</span>
-                </th>
-              </tr>
-            </thead>
+            <PlanHead />
             <tbody>
               {drafts.map((draft, at) => (
                 <PlanRow

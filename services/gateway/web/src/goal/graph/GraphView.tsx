@@ -1,6 +1,13 @@
 import "@xyflow/react/dist/base.css";
-import { MarkerType, MiniMap, ReactFlow, type ReactFlowInstance } from "@xyflow/react";
-import { type KeyboardEvent, useEffect, useMemo, useRef } from "react";
+import {
+  getViewportForBounds,
+  MarkerType,
+  MiniMap,
+  ReactFlow,
+  type ReactFlowInstance,
+  type Rect,
+} from "@xyflow/react";
+import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef } from "react";
 import { Icon } from "../../ui/icons";
 import { Loading } from "../../ui/Loading";
 import { type Model, why } from "../model";
@@ -11,7 +18,15 @@ import { neighbour, related } from "./walk";
 
 const MANY = 100;
 const FIT = { maxZoom: 1, minZoom: 0.7, padding: 0.04 };
+const SMALLEST = 0.2;
 const TYPES = { box: NodeBox };
+
+function boundsOf(places: Record<string, { x: number; y: number }>): Rect {
+  const all = Object.values(places);
+  const [left, top] = [Math.min(...all.map(({ x }) => x)), Math.min(...all.map(({ y }) => y))];
+  const [right, bottom] = [Math.max(...all.map(({ x }) => x)), Math.max(...all.map(({ y }) => y))];
+  return { x: left, y: top, width: right - left + NODE.width, height: bottom - top + NODE.height };
+}
 
 interface Props {
   model: Model;
@@ -36,13 +51,24 @@ export function GraphView({ model, selected, now, select, open, measured, ringed
     measured(Math.ceil(laid.height * scale));
   }, [laid, measured]);
   const flow = useRef<ReactFlowInstance | null>(null);
+  const fit = useCallback(
+    (smallest: number) => {
+      const box = pane.current;
+      if (!box || !places || !Object.keys(places).length) return;
+      // By what the pane measures now: the drawing learns of a new size only later.
+      const { clientWidth: width, clientHeight: height } = box;
+      void flow.current?.setViewport(
+        getViewportForBounds(boundsOf(places), width, height, smallest, FIT.maxZoom, FIT.padding),
+      );
+    },
+    [places],
+  );
   useEffect(() => {
-    if (!laid || !pane.current) return;
-    // The drawing measures its pane in the same frame, so it is fitted in the next one.
-    const sized = new ResizeObserver(() => requestAnimationFrame(() => void flow.current?.fitView(FIT)));
+    if (!pane.current) return;
+    const sized = new ResizeObserver(() => fit(FIT.minZoom));
     sized.observe(pane.current);
     return () => sized.disconnect();
-  }, [laid]);
+  }, [fit]);
   const near = useMemo(() => related(model, selected), [model, selected]);
   const nodes = useMemo(
     () =>
@@ -104,6 +130,7 @@ export function GraphView({ model, selected, now, select, open, measured, ringed
           nodeTypes={TYPES}
           onInit={(instance) => {
             flow.current = instance as unknown as ReactFlowInstance;
+            fit(FIT.minZoom);
           }}
           onNodeClick={(_, node) => open(node.id)}
           onPaneClick={() => select("")}
@@ -116,7 +143,7 @@ export function GraphView({ model, selected, now, select, open, measured, ringed
           disableKeyboardA11y
           fitView
           fitViewOptions={FIT}
-          minZoom={0.2}
+          minZoom={SMALLEST}
           maxZoom={1.5}
           zoomOnDoubleClick={false}
           preventScrolling={false}
@@ -140,7 +167,7 @@ export function GraphView({ model, selected, now, select, open, measured, ringed
         type="button"
         className="button icon-only fit"
         aria-label="Fit the graph"
-        onClick={() => void flow.current?.fitView({ ...FIT, minZoom: 0.2 })}
+        onClick={() => fit(SMALLEST)}
       >
         <Icon name="fit" />
       </button>

@@ -4,6 +4,7 @@ import { replayed } from "../../api/queries";
 import type { ReplayedGoal } from "../../api/types";
 import { some } from "../../format/numbers";
 import { added, type Draft, draftsOf, without } from "../../plan/edits";
+import { PlanHead } from "../../plan/PlanHead";
 import { PlanRow } from "../../plan/PlanRow";
 import { Icon } from "../../ui/icons";
 import { Loading } from "../../ui/Loading";
@@ -45,20 +46,7 @@ export function ForkPlan({ goalId, seq, drafts, put }: Props) {
   return (
     <div className="fork-plan scrolls" role="group" tabIndex={0} aria-label="What is left to do">
       <table className="plan-table">
-        <thead>
-          <tr>
-            <th>#</th>
-            <th>Task</th>
-            <th>Agent</th>
-            <th>After</th>
-            <th>Size</th>
-            <th>Estimate</th>
-            <th>Requirements</th>
-            <th>
-              <span className="unseen">Remove</span>
-            </th>
-          </tr>
-        </thead>
+        <PlanHead />
         <tbody>
           {drafts.map((draft, at) => (
             <PlanRow
