@@ -396,7 +396,6 @@ def test_mocha_and_what_tape_and_ava_print_are_read_under_their_files(tmp_path: 
     tape = (
         Case("test/a.js::adds", "passed"),
         Case("test/a.js::high", "failed"),
-        Case("test/a.js::later", "skipped"),
         Case("test/b.js::gone (1)", "skipped"),
     )
     read = read_node(reports, tmp_path, "/workspace", files)
