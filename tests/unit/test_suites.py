@@ -334,6 +334,10 @@ def test_runners_are_told_to_measure_only_where_that_is_wanted_and_can_be_done()
         ({"test": "tsc && mocha dist"}, "npm test"),
         ({"test": "xo && ava && tsd"}, "npm exec -c ava"),
         (
+            {"test": "oxfmt --check src && code-style --check . && newlint && vitest run"},
+            "npm exec -c 'vitest run'",
+        ),
+        (
             {"test": "FORCE_COLOR=1 npx xo && tsc --noEmit && c8 ava 'a b'"},
             "npm exec -c 'c8 ava '\"'\"'a b'\"'\"''",
         ),

@@ -61,6 +61,8 @@ _LOOKS = frozenset(
     }
 )
 """Programs that look at code, at packages or at text, and run none of it."""
+_LINTER = re.compile(r"lint|fmt$|-check(?:er)?$")
+"""Names of programs of the same kind that nobody has listed."""
 _COMPILERS = frozenset({"tsc", "vue-tsc", "tsgo", "flow"})
 
 
@@ -152,7 +154,8 @@ def _only_looks(command: str) -> bool:
     name = words[0].removeprefix("./").removeprefix("node_modules/.bin/").rpartition("/")[2]
     return (
         name.partition("@")[0] in _LOOKS
-        or name.startswith("eslint")
+        or _LINTER.search(name) is not None
+        or "--check" in words
         or (name in _COMPILERS and "--noEmit" in words)
         or _audits(name, words)
     )
