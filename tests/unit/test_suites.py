@@ -332,7 +332,7 @@ def test_runners_are_told_to_measure_only_where_that_is_wanted_and_can_be_done()
         ({"test": "npm run build && mocha dist"}, "npm test"),
         ({"test": "eslint . || true; mocha"}, "npm test"),
         ({"test": "tsc && mocha dist"}, "npm test"),
-        ({"test": "xo && ava && tsd"}, "npm exec -c ava"),
+        ({"test": "xo && ava && tsd", "watch": "ava"}, "npm exec -c ava"),
         (
             {"test": "oxfmt --check src && code-style --check . && newlint && vitest run"},
             "npm exec -c 'vitest run'",

@@ -90,7 +90,7 @@ def line_of_tests(scripts: Mapping[str, str]) -> str:
     kept = [command for command in commands if not _only_looks(command)]
     if len(kept) == len(commands) or not kept:
         return "npm test"
-    for name in scripts:
+    for name in _reached("test", scripts, _HOPS):
         if list(commands_of(name, scripts)) == kept:
             return f"npm run {shlex.quote(name)}"
     return f"npm exec -c {shlex.quote(' && '.join(kept))}"
@@ -126,6 +126,15 @@ def _meant(word: str) -> re.Pattern[str]:
     """The names that a word of npm-run-all's stands for: `*` is a part between colons, `**` several."""
     parts = re.split(r"(\*\*|\*)", word.strip("'\""))
     return re.compile("".join({"**": ".*", "*": "[^:]*"}.get(part, re.escape(part)) for part in parts))
+
+
+def _reached(name: str, scripts: Mapping[str, str], hops: int) -> Iterator[str]:
+    """The scripts that a script calls, and those that they call."""
+    for hook in (f"pre{name}", name, f"post{name}"):
+        for part in filter(None, _parts(scripts.get(hook, "").strip())):
+            for other in _called(part, scripts) if hops else []:
+                yield other
+                yield from _reached(other, scripts, hops - 1)
 
 
 def _parts(script: str) -> list[str]:
