@@ -12,8 +12,8 @@ from agenthub_worker.environment.python.poetry import bounds
 from agenthub_worker.environment.recipe import (
     CARGO_BUILD,
     GO_BUILD,
+    MAVEN,
     MAVEN_BUILD,
-    MAVEN_SETTINGS,
     NOTHING_GIVEN,
     GivenSetup,
     Recipe,
@@ -83,7 +83,7 @@ def from_files(files: dict[str, str]) -> Recipe:
             {"pom.xml": "<dependencies/>"},
             "java",
             [
-                f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository dependency:go-offline",
+                f"{MAVEN} dependency:go-offline || {MAVEN} test-compile",
                 MAVEN_BUILD,
             ],
         ),

@@ -242,7 +242,7 @@ def test_what_tape_and_ava_print_is_kept_and_c8_measures_where_the_project_has_i
         return reporting(line, tmp_path, "/r", measured=measured)
 
     kept = "set -o pipefail; { npm test; } | tee /r/node-tap.txt"
-    assert told("ava xo", "xo && ava && tsd") == told("tape", "node test.js") == kept
+    assert told("ava xo", "xo && ava && tsd") == told("tape", "node test.js") == told("tap", "tap") == kept
     assert told("c8 ava", "c8 ava") == told("c8 ava", "ava", measured=False) == kept
     measured = "node_modules/.bin/c8 --check-coverage=false bash -c 'npm test'"
     assert told("c8 mocha", "mocha") == measured
@@ -251,6 +251,66 @@ def test_what_tape_and_ava_print_is_kept_and_c8_measures_where_the_project_has_i
     for package in ("[", '{"devDependencies": ["ava"]}'):
         (tmp_path / "package.json").write_text(package)
         assert reporting("npm test", tmp_path, "/r", measured=True) == "npm test"
+
+
+SUBTESTS = """\
+> tap
+TAP version 13
+# Subtest: test/a.js
+    # Subtest: adds
+        ok 1 - should be equal
+        ok 2 - should be equal
+        1..2
+    ok 1 - adds # time=1.2ms
+    # Subtest: high
+        # Subtest: at
+            not ok 1 - should be false
+              ---
+              at: {}
+              ...
+            1..1
+        not ok 1 - at # time=1ms
+        1..1
+        # failed 1 of 1 tests
+    not ok 2 - high # time=2ms
+    ok 3 - later # SKIP no sea
+    1..3
+not ok 1 - test/a.js # time=9ms
+ok 2 - test/b.js # time=3ms {
+    ok 1 - adds # time=1ms {
+        ok 1 - should be equal
+        1..1
+    }
+    1..1
+}
+# Subtest: test/c.js
+    ok 1 - just so
+    1..1
+ok 3 - test/c.js # time=1ms
+# Subtest: test/d.js
+    # Subtest: low
+        ok 1 - x
+        1..1
+    ok 1 - low
+    not ok 2 - timeout!
+    1..2
+not ok 4 - test/d.js # time=30000ms
+1..4
+"""
+
+
+def test_subtests_of_node_tap_are_tests_under_their_files(tmp_path: Path) -> None:
+    (tmp_path / "node-tap.txt").write_text(SUBTESTS)
+    assert read_node(tmp_path, tmp_path, "/workspace", []).cases == (
+        Case("test/a.js::adds", "passed"),
+        Case("test/a.js::high > at", "failed"),
+        Case("test/a.js::high", "failed"),
+        Case("test/a.js::later", "skipped"),
+        Case("test/b.js::adds", "passed"),
+        Case("test/c.js::test/c.js", "passed"),
+        Case("test/d.js::low", "passed"),
+        Case("test/d.js", "error"),
+    )
 
 
 def test_runners_are_told_to_measure_only_where_that_is_wanted_and_can_be_done() -> None:
@@ -272,7 +332,11 @@ def test_runners_are_told_to_measure_only_where_that_is_wanted_and_can_be_done()
         ({"test": "npm run build && mocha dist"}, "npm test"),
         ({"test": "eslint . || true; mocha"}, "npm test"),
         ({"test": "tsc && mocha dist"}, "npm test"),
-        ({"test": "xo && ava && tsd"}, "npm exec -c ava"),
+        ({"test": "xo && ava && tsd", "watch": "ava"}, "npm exec -c ava"),
+        (
+            {"test": "oxfmt --check src && code-style --check . && newlint && vitest run"},
+            "npm exec -c 'vitest run'",
+        ),
         (
             {"test": "FORCE_COLOR=1 npx xo && tsc --noEmit && c8 ava 'a b'"},
             "npm exec -c 'c8 ava '\"'\"'a b'\"'\"''",

@@ -44,7 +44,8 @@ CARGO_BUILD = (
     f" cargo clean $(cargo metadata --no-deps --offline --format-version 1 | {_OF_CARGO}) 2>&1"
     " || rm -rf $CARGO_TARGET_DIR)"
 )
-# What runs the tests is fetched by Maven when it runs them, and not before.
+# What runs the tests is fetched by Maven when it runs them, and not before. Where modules need each other nothing
+# is found until they are built, for which Maven fetches what they need.
 MAVEN = f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository"
 MAVEN_BUILD = f"{MAVEN} -fn -Dmaven.test.failure.ignore=true test"
 _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
@@ -57,7 +58,7 @@ _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     "go.mod": ("go", ("go mod download all", GO_BUILD)),
     "Cargo.lock": ("rust", ("cargo fetch --locked", CARGO_BUILD)),
     "Cargo.toml": ("rust", ("cargo fetch",)),
-    "pom.xml": ("java", (f"{MAVEN} dependency:go-offline", MAVEN_BUILD)),
+    "pom.xml": ("java", (f"{MAVEN} dependency:go-offline || {MAVEN} test-compile", MAVEN_BUILD)),
     **{name: ("java", (RESOLVE,)) for name in GRADLE_FILES},
 }
 NODE_LOCKS = frozenset(name for name, (language, _) in _LOCKS.items() if language == "node") - {"package.json"}

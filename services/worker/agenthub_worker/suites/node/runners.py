@@ -53,7 +53,7 @@ try {
 }
 """
 
-_PRINTING = re.compile(r"\b(?:ava|tape)\b")
+_PRINTING = re.compile(r"\b(?:ava|tape|tap)\b(?!-)")
 _DEPENDENCIES = ("dependencies", "devDependencies")
 _BY_C8 = re.compile(r"\b(?:mocha|ava|tape)\b")
 _MEASURING = re.compile(r"\b(?:c8|nyc)\b")
@@ -108,7 +108,7 @@ def reporting(line: str, folder: Path, reports: str, *, measured: bool) -> str:
     told, run = line, _run(line, scripts_in(package))
     if measured and "c8" in needed and _BY_C8.search(run) and not _MEASURING.search(run):
         told = f"node_modules/.bin/c8 --check-coverage=false bash -c {shlex.quote(line)}"
-    if {"ava", "tape"} & needed.keys() or _PRINTING.search(line):
+    if {"ava", "tape", "tap"} & needed.keys() or _PRINTING.search(line):
         # What is printed is the report.
         return f"set -o pipefail; {{ {told}; }} | tee {reports}/{OUTPUT}"
     return told

@@ -61,6 +61,8 @@ _LOOKS = frozenset(
     }
 )
 """Programs that look at code, at packages or at text, and run none of it."""
+_LINTER = re.compile(r"lint|fmt$|-check(?:er)?$")
+"""Names of programs of the same kind that nobody has listed."""
 _COMPILERS = frozenset({"tsc", "vue-tsc", "tsgo", "flow"})
 
 
@@ -88,7 +90,7 @@ def line_of_tests(scripts: Mapping[str, str]) -> str:
     kept = [command for command in commands if not _only_looks(command)]
     if len(kept) == len(commands) or not kept:
         return "npm test"
-    for name in scripts:
+    for name in _reached("test", scripts, _HOPS):
         if list(commands_of(name, scripts)) == kept:
             return f"npm run {shlex.quote(name)}"
     return f"npm exec -c {shlex.quote(' && '.join(kept))}"
@@ -126,6 +128,15 @@ def _meant(word: str) -> re.Pattern[str]:
     return re.compile("".join({"**": ".*", "*": "[^:]*"}.get(part, re.escape(part)) for part in parts))
 
 
+def _reached(name: str, scripts: Mapping[str, str], hops: int) -> Iterator[str]:
+    """The scripts that a script calls, and those that they call."""
+    for hook in (f"pre{name}", name, f"post{name}"):
+        for part in filter(None, _parts(scripts.get(hook, "").strip())):
+            for other in _called(part, scripts) if hops else []:
+                yield other
+                yield from _reached(other, scripts, hops - 1)
+
+
 def _parts(script: str) -> list[str]:
     """The commands of a chain; what is more than a chain is one."""
     plain = _plain(script)
@@ -152,7 +163,8 @@ def _only_looks(command: str) -> bool:
     name = words[0].removeprefix("./").removeprefix("node_modules/.bin/").rpartition("/")[2]
     return (
         name.partition("@")[0] in _LOOKS
-        or name.startswith("eslint")
+        or _LINTER.search(name) is not None
+        or "--check" in words
         or (name in _COMPILERS and "--noEmit" in words)
         or _audits(name, words)
     )

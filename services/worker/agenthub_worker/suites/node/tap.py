@@ -1,4 +1,4 @@
-"""The Test Anything Protocol, as tape and ava print it: held against its own plan, each test under its file."""
+"""The Test Anything Protocol, as tape, ava and node-tap print it, each test under its file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from agenthub_worker.evidence.reports import ELEMENTS_READ, NO_TESTS, Case, Outcome, ReportRefused, report_in
+from agenthub_worker.suites.node.subtests import SUBTEST, cases_of_subtests
 from agenthub_worker.suites.read import node_id, text_of
 
 OUTPUT = "node-tap.txt"
@@ -42,7 +43,10 @@ def read_tap(reports: Path, workspace: Path, files: Iterable[str]) -> tuple[Case
     points, skipped, numbers, plan = _points(text[begin.end() :])
     texts = {path: text_of(workspace / path) for path in files}
     of_ava = [path for path, content in texts.items() if re.search(r"['\"]ava['\"]", content)]
-    told = _of_ava(points, of_ava) if of_ava else _of_tape(points, skipped, texts)
+    if SUBTEST in text:
+        told: Iterable[Case] = cases_of_subtests(text[begin.end() :])
+    else:
+        told = _of_ava(points, of_ava) if of_ava else _of_tape(points, skipped, texts)
     cases = {case.id: case for case in told}
     if numbers != list(range(1, len(numbers) + 1)) or plan != len(numbers):
         # It ended in the middle, or something else has printed such lines into it.
