@@ -130,6 +130,28 @@ async def test_gitlab_has_one_running_status_and_its_end(bus: Client, host: GitH
     assert "has failed.\n\nReason: `The tests stay red after 6 rounds`" in comment["body"]
 
 
+async def test_a_goal_that_follows_a_branch_has_a_check_at_the_commit_that_was_brought_in(
+    bus: Client, host: GitHost
+) -> None:
+    told = Chronicle(bus)
+    async with telling(bus, host, notify="check"):
+        await told.accept(repository=host.url(), ref="refs/heads/main")
+        await told.write(brought("../../tags/" + "c" * 29), task_id="prepare")
+        await told.write(brought(BASE), task_id="prepare")
+        await says(host, "pending", "Work is being planned")
+        await told.write(planned("one"))
+        await says(host, "pending", "0 of 1 tasks are done")
+        await told.write(brought(RESULT), task_id="prepare")
+        await told.write(GoalCompleted(completion_summary="x"))
+        await says(host, "success", "The goal is reached and accepted")
+    assert {made["commit"] for made in host.statuses} == {BASE}
+
+
+def brought(commit: str) -> TaskCompleted:
+    result = TaskResult(summary="imported", commit=commit)
+    return TaskCompleted(task_id="prepare", agent="import", attempt=1, result=result)
+
+
 async def test_what_a_host_does_not_take_is_tried_again_unless_it_is_no_longer_so(
     bus: Client, host: GitHost
 ) -> None:

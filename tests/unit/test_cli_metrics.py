@@ -44,7 +44,7 @@ FOUND: dict[str, Any] = {
 
 def test_a_mean_is_that_of_all_that_was_measured_and_a_sum_is_a_total() -> None:
     age, cost = metric_rows(FOUND, 4)
-    assert (age["mean"], age["total"], age["highest"], age["course"]) == ("4.25 s", "", "3 m 20 s", "▄ █ ")
+    assert (age["mean"], age["total"], age["highest"], age["course"]) == ("4.25 s", "", "3 m 20 s", "▄·█·")
     assert (cost["of"], cost["mean"], cost["total"], cost["highest"]) == ("large", "", "$1.50", "$1.50")
     assert cost["course"] == "▁█▁▁"
 
@@ -81,8 +81,8 @@ def test_a_hub_that_keeps_none_is_said_to(capsysbinary: pytest.CaptureFixture[by
         ([1.0], 0, ""),
         ([0.0, 0.0], 5, "▁▁"),
         ([0.0, 4.0, 8.0], 5, "▁▅█"),
-        ([None, 8.0, None], 3, " █ "),
-        ([1.0, 8.0, None, None, 4.0, 2.0], 3, "█ ▅"),
+        ([None, 8.0, None], 3, "·█·"),
+        ([1.0, 8.0, None, None, 4.0, 2.0], 3, "█·▅"),
     ],
 )
 def test_a_line_shows_the_highest_of_what_does_not_fit(

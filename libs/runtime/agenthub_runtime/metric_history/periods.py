@@ -57,7 +57,8 @@ def period_of(since: str, step: str, now: datetime) -> Period:
 
 def _moment(text: str, now: datetime) -> datetime:
     if _LENGTH.fullmatch(text.strip()):
-        return now - length_of(text, "since")
+        # Nobody can go back so far; what is too long is refused as a whole.
+        return now - min(length_of(text, "since"), _LONGEST * 2)
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:

@@ -9,12 +9,12 @@ _HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float | None], columns: int) -> str:
-    """The values in at most `columns`, each the highest of those it stands for; a blank where there is none."""
+    """The values in at most `columns`, each the highest of those it stands for; a dot where there is none."""
     if not values or columns <= 0:
         return ""
     shown = values if len(values) <= columns else [_highest(part) for part in _parts(values, columns)]
     top = max((value for value in shown if value is not None), default=0.0)
-    return "".join(" " if value is None else _height(value, top) for value in shown)
+    return "".join("·" if value is None else _height(value, top) for value in shown)
 
 
 def _parts(values: Sequence[float | None], columns: int) -> list[Sequence[float | None]]:

@@ -18,7 +18,7 @@ from agenthub_events.ports import Recorded
 from agenthub_events.rules.authors import Authors
 from agenthub_events.serialization.codec import Unreadable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB, parse_subject
-from agenthub_notifier.domain.standing import changes_check
+from agenthub_notifier.domain.standing import changes_check, commit_brought, follows_ref
 
 SUBJECTS = (
     "evt.*._.goal.>",
@@ -64,13 +64,15 @@ class Matter:
 class FollowedGoal:
     """What is known of a goal: its own recipients, how urgent it is, and its `matters` by sequence.
 
-    `authors` knows of the orders of its tasks. `has_commit`: it began with a commit that a check can be about.
+    `authors` knows of the orders of its tasks. `has_commit`: it began with a commit that a check can be about;
+    `follows`: it will be known which, once its repository has been brought in.
     """
 
     recipients: tuple[Recipient, ...] = ()
     urgent: bool = False
     approves_plan: bool = False
     has_commit: bool = False
+    follows: bool = False
     matters: dict[int, Matter] = field(default_factory=dict)
     authors: Authors = field(default_factory=Authors)
 
@@ -134,6 +136,7 @@ def _followed(event: g.GoalAccepted) -> FollowedGoal:
         urgent=event.priority == "urgent",
         approves_plan=event.autonomy == "approve_plan",
         has_commit=bool(event.base_commit),
+        follows=follows_ref(event),
     )
 
 
@@ -179,7 +182,9 @@ def _about_goal(goal: FollowedGoal, place: _Place, event: Event) -> None:  # noq
             _end(goal, place, event)
         case _:
             pass
-    if goal.has_commit and changes_check(place.task_id, event):
+    begins = goal.follows and not goal.has_commit and bool(commit_brought(place.task_id, event))
+    goal.has_commit = goal.has_commit or begins
+    if begins or (goal.has_commit and changes_check(place.task_id, event)):
         goal.forget(goal.of("progress"))
         if place.seq not in goal.matters:
             _add(goal, "progress", place, event)

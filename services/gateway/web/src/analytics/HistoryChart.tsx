@@ -4,6 +4,8 @@ import "uplot/dist/uPlot.min.css";
 import { colour } from "./TimeChart";
 
 const HEIGHT = 140;
+// No line leads to a value that stands alone.
+const FEW = 24;
 
 interface Props {
   name: string;
@@ -27,6 +29,8 @@ export function HistoryChart({ name, at, values, format }: Props) {
       ticks: { show: false },
       font: "11px system-ui, sans-serif",
     };
+    const paint = colour("--run-solid");
+    const few = values.filter((value) => value !== null).length < FEW;
     const chart = new uPlot(
       {
         width: element.clientWidth,
@@ -38,7 +42,7 @@ export function HistoryChart({ name, at, values, format }: Props) {
           { ...axis, grid: { show: false }, values: (_, marks) => marks.map((mark) => day.format(mark * 1000)) },
           { ...axis, size: 64, values: (_, marks) => marks.map(format) },
         ],
-        series: [{}, { label: name, stroke: colour("--run-solid"), width: 1.5, points: { size: 3 } }],
+        series: [{}, { label: name, stroke: paint, width: 1.5, points: { show: few, size: 5, fill: paint } }],
       },
       [[...at], [...values]],
       element,

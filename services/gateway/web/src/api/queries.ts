@@ -344,5 +344,5 @@ export const metricHistory = (metrics: readonly string[], since: string, step: s
       const query = new URLSearchParams([...wanted, ["since", since], ["step", step]]);
       return read<MetricHistories>(`/metrics/history?${query}`, signal);
     },
-    refetchInterval: 60_000,
+    refetchInterval: 300_000,
   });
