@@ -78,6 +78,10 @@ def test_an_answer_is_sent_although_its_page_is_left_and_brings_nobody_back(
         rested(hub, goal_id, "awaiting_human")
     left, closed = (hub.questions(goal_id)[0] for goal_id in goals)
     page = visitor.open(f"/inbox?item={left['id']}")
+    for option, follows in zip(left["options"], left["consequences"], strict=True):
+        expect(page.get_by_role("radio", name=option)).to_have_accessible_description(follows)
+    waits = page.locator("section", has=page.get_by_role("heading", name="If nobody answers"))
+    assert waits.get_by_role("definition").all_text_contents() == [step["what"] for step in left["if_unanswered"]]
     page.get_by_label("Add a note, or answer in your own words").fill("Half up")
     page.clock.install()
     page.clock.pause_at(page.evaluate("Date.now()") / 1_000 + 10)
