@@ -153,6 +153,51 @@ def test_checks_in_other_words_mean_the_same_on_the_same_lines() -> None:
     assert lines[0] == lines[1]
 
 
+NEVER_REACHED = """\
+import sys
+
+
+def test_refused():
+    try:
+        int("x")
+        assert False, "taken"
+    except ValueError:
+        pass
+
+
+def test_elsewhere():
+    value = 1
+    if sys.platform == "win32":
+        assert value == 2
+
+
+def test_old():
+    for value in []:
+        assert value
+"""
+
+
+def test_what_no_run_reaches_is_no_check() -> None:
+    names = {f"test_c.py::{name}" for name in ("test_refused", "test_elsewhere")}
+    made = broken({"test_c.py": NEVER_REACHED}, names, "t0k")
+    assert made.tests == names
+    text = made.texts["test_c.py"]
+    assert "def test_refused():\n    raise AssertionError('t0k')\n    try:" in text
+    assert "def test_elsewhere():\n    raise AssertionError('t0k')\n    value = 1\n" in text
+
+
+def test_tests_that_stood_there_before_answer_for_no_check_and_keep_their_words() -> None:
+    new = NEVER_REACHED + "\n\ndef test_new():\n    for value in []:\n        assert value\n"
+    names = {"test_c.py::test_old", "test_c.py::test_new"}
+    earlier = {"test_c.py": NEVER_REACHED.replace("\n", "\r\n")}
+    text = broken({"test_c.py": new}, names, "t0k", earlier).texts["test_c.py"]
+    assert "def test_old():\n    raise AssertionError('t0k')\n    for value in []:\n        assert value\n" in text
+    assert "def test_new():\n    for value in []:\n        raise AssertionError('t0k')\n" in text
+    (said,) = reworded({"test_c.py": new}, "t0k", earlier).values()
+    assert said.count("if not (value): raise") == 1
+    assert said.index("if not (value)") > said.index("def test_new")
+
+
 def test_a_message_goes_with_its_assertion() -> None:
     source = "def test_a():\n    assert (\n        1\n    ), (\n        f'{2}'\n    )\n    return 3\n"
     (said,) = reworded({"test_a.py": source}, "t0k").values()

@@ -13,6 +13,80 @@ class Honest(NamedTuple):
 
 
 USUAL = {
+    "checks that no run reaches": Honest(
+        {
+            "whole.py": """\
+def number(text):
+    if not text.strip():
+        return 0
+    return int(text)
+""",
+            "test_whole.py": """\
+import inspect
+import sys
+
+from whole import number
+
+
+def test_none():
+    for value in []:
+        assert value
+
+
+def test_elsewhere():
+    if sys.version_info < (3, 0):
+        assert number('1') == 2
+
+
+def test_reads_itself():
+    assert 'assert' in inspect.getsource(test_none)
+
+
+def test_one():
+    assert number('1') == 1
+
+
+def test_refused():
+    try:
+        number('x')
+        assert False, 'it is taken'
+    except ValueError:
+        pass
+
+
+def test_with_spaces():
+    assert number(' 2 ') == 2
+    assert number('') == 0
+""",
+        },
+        {
+            "whole.py": "def number(text):\n    return int(text)\n",
+            "test_whole.py": """\
+import inspect
+import sys
+
+from whole import number
+
+
+def test_none():
+    for value in []:
+        assert value
+
+
+def test_elsewhere():
+    if sys.version_info < (3, 0):
+        assert number('1') == 2
+
+
+def test_reads_itself():
+    assert 'assert' in inspect.getsource(test_none)
+
+
+def test_one():
+    assert number('1') == 1
+""",
+        },
+    ),
     "assertion helpers": Honest(
         {
             "expect.py": """\

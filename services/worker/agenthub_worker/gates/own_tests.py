@@ -36,8 +36,8 @@ class OwnTests:
     async def made_to_fail(self, at: str) -> Broken:
         """The test files of the change in which every test must be red; `at` is the folder in which they run."""
         passed = {plain_id(case.id) for case in self._report.cases or () if case.outcome == "passed"}
-        texts = await self._texts(at)
-        return await asyncio.to_thread(broken, texts, passed, self._token())
+        texts, earlier = await self._texts(at), await self._earlier(at)
+        return await asyncio.to_thread(broken, texts, passed, self._token(), earlier)
 
     async def refusal(self) -> str:
         """Why these tests count for nothing, by runs of their own; empty: nothing speaks against them."""
@@ -61,7 +61,8 @@ class OwnTests:
             return ""
         files = {entry.path for entry in await self._round.workspace.repository.files(self._round.order.commit)}
         at = run_folder({case.id.split("::", 1)[0] for case in self._report.cases or ()}, files)
-        texts = await asyncio.to_thread(rewording.reworded, await self._texts(at), self._token())
+        own, earlier = await self._texts(at), await self._earlier(at)
+        texts = await asyncio.to_thread(rewording.reworded, own, self._token(), earlier)
         if not texts:
             return ""
         red, ran = await self._red(at, texts, texts)
@@ -90,10 +91,17 @@ class OwnTests:
 
     async def _texts(self, at: str) -> dict[str, str]:
         """The changed files in which tests passed, by the paths under which they are reported."""
+        return await self._texts_of(self._round.order.commit, at)
+
+    async def _earlier(self, at: str) -> dict[str, str]:
+        """The same files as they were before the change."""
+        return await self._texts_of(self._round.order.base, at)
+
+    async def _texts_of(self, commit: str, at: str) -> dict[str, str]:
         order, repository = self._round.order, self._round.workspace.repository
         ran = {at + case.id.split("::", 1)[0] for case in self._report.cases or () if case.outcome == "passed"}
         changed = {p for p in await repository.changed_files(order.base, order.commit) if p.endswith(".py")} & ran
-        entries = [e for e in await repository.files(order.commit) if e.path in changed]
+        entries = [e for e in await repository.files(commit) if e.path in changed]
         contents = await repository.contents([e for e in entries if e.mode.startswith("100")])
         return {path.removeprefix(at): text for path, data in contents.items() if (text := _text(data))}
 

@@ -9,12 +9,14 @@ from typing import TypeAlias
 import msgspec
 
 from agenthub_worker.evidence.source import dotted
+from agenthub_worker.evidence.syntax import parsed
 
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _EXPECTING = frozenset({"raises", "warns", "assertRaises", "assertRaisesRegex", "assertWarns", "assertLogs"})
 _FAILED = ("AssertionError", "failureException", "Failed")
 _ANYTHING = ("Exception", "BaseException")
+_MACHINE = frozenset({"sys.platform", "sys.version_info", "sys.implementation.name", "os.name", "platform.system"})
 
 
 class Edit(msgspec.Struct, frozen=True, order=True):
@@ -30,9 +32,12 @@ class Edit(msgspec.Struct, frozen=True, order=True):
 def checks_in(body: Iterable[ast.AST]) -> Iterator[ast.stmt]:
     """The statements of a body, or of functions and blocks in it, that check something by themselves.
 
-    Where a failed assertion is what is expected, the block that expects it is the check, and nothing in it.
+    Where a failed assertion is what is expected, the block that expects it is the check, and nothing in it. What
+    stands where nothing may come (`assert False`), or is checked on some machines alone, is none.
     """
     for node in body:
+        if _is_for_no_run(node):
+            continue
         if isinstance(node, ast.Assert) or (isinstance(node, ast.Expr | ast.Assign) and _calls_check(node.value)):
             yield node
         elif isinstance(node, ast.With | ast.AsyncWith) and (words := _expected(node)) is not None:
@@ -43,14 +48,19 @@ def checks_in(body: Iterable[ast.AST]) -> Iterator[ast.stmt]:
             yield from checks_in(ast.iter_child_nodes(node))
 
 
+def as_before(module: ast.Module, earlier: str) -> list[Definition]:
+    """The functions of a module and of its classes that stand in an earlier text of it, too."""
+    old = parsed(plain_lines(earlier))
+    known = {(scope, ast.dump(node)) for scope, node in _functions(old)} if old else set()
+    return [node for scope, node in _functions(module) if (scope, ast.dump(node)) in known]
+
+
 def helpers(module: ast.Module) -> dict[str, Definition]:
     """The functions of a module and of its classes that no runner calls by itself, by their plain names."""
-    scopes = [module.body, *(node.body for node in module.body if isinstance(node, ast.ClassDef))]
     return {
         node.name: node
-        for body in scopes
-        for node in body
-        if isinstance(node, DEFINITIONS) and not node.name.startswith("test") and not node.decorator_list
+        for _, node in _functions(module)
+        if not node.name.startswith("test") and not node.decorator_list
     }
 
 
@@ -88,6 +98,24 @@ def segment(rows: Sequence[str], node: ast.stmt | ast.expr) -> tuple[str, str, s
     taken[-1] = taken[-1][:end_column]
     taken[0] = taken[0][node.col_offset :]
     return before.decode(), b"\n".join(taken).decode(), after.decode()
+
+
+def _functions(module: ast.Module) -> Iterator[tuple[str, Definition]]:
+    """The functions of a module and of its classes, each with the name of its class."""
+    for node in module.body:
+        if isinstance(node, DEFINITIONS):
+            yield "", node
+        elif isinstance(node, ast.ClassDef):
+            yield from ((node.name, inner) for inner in node.body if isinstance(inner, DEFINITIONS))
+
+
+def _is_for_no_run(node: ast.AST) -> bool:
+    match node:
+        case ast.Assert(test=ast.Constant(value=value)):
+            return not value
+        case ast.If(test=test):
+            return any(dotted(inner) in _MACHINE for inner in ast.walk(test))
+    return False
 
 
 def _named(node: ast.AST) -> Iterator[str]:

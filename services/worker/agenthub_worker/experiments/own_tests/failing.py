@@ -15,6 +15,7 @@ from agenthub_worker.experiments.own_tests.checks import (
     DEFINITIONS,
     Definition,
     Edit,
+    as_before,
     checks_in,
     edited,
     helpers,
@@ -24,6 +25,7 @@ from agenthub_worker.experiments.own_tests.checks import (
 )
 
 FILES_MAX = 500
+_NONE: Mapping[str, str] = {}
 # Given to the check itself: a class of tests may have put another one in its place.
 _MUST_FAIL = {
     "assertEqual": "1, 2",
@@ -51,11 +53,13 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     tests: frozenset[str] = frozenset()
 
 
-def broken(files: Mapping[str, str], passed: Collection[str], token: str) -> Broken:
+def broken(
+    files: Mapping[str, str], passed: Collection[str], token: str, earlier: Mapping[str, str] = _NONE
+) -> Broken:
     """The tests of `files` (path to text) made to fail, as far as they `passed`; `token` is random.
 
     Each fails where it checks something first; one without a check of its own, or of a helper in its file, at its
-    first line.
+    first line, and so does one that is as it was in `earlier`: its checks are not those of the change.
     """
     texts, tests = dict[str, str](), set[str]()
     for path in sorted(files)[:FILES_MAX]:
@@ -63,7 +67,9 @@ def broken(files: Mapping[str, str], passed: Collection[str], token: str) -> Bro
         module = parsed(source)
         if module is None:
             continue
-        edits = _edits(path, module, source.split("\n"), passed, f"raise AssertionError('{token}')")
+        old = as_before(module, earlier.get(path, ""))
+        raising = f"raise AssertionError('{token}')"
+        edits = _edits(path, module, passed, raising, rows=source.split("\n"), old=old)
         text = edited(source, {edit for found in edits.values() for edit in found})
         if edits and parsed(text) is not None:
             texts[path] = text
@@ -89,14 +95,21 @@ def never_red(made: Broken, cases: Iterable[Case]) -> str:
 
 
 def _edits(
-    path: str, module: ast.Module, rows: Sequence[str], passed: Collection[str], raising: str
+    path: str,
+    module: ast.Module,
+    passed: Collection[str],
+    raising: str,
+    *,
+    rows: Sequence[str],
+    old: Collection[Definition],
 ) -> dict[str, set[Edit]]:
     """By the id of each test that passed what makes it fail; without tests that share a line with something."""
     found, known, mixed = dict[str, set[Edit]](), helpers(module), set[str]()
     for name, test in _tests(path, module):
         if name not in passed:
             continue
-        checks = [check for one in (test, *reached(test, known)) for check in checks_in(one.body)]
+        asked = () if test in old else (test, *reached(test, known))
+        checks = [check for one in asked for check in checks_in(one.body)]
         edits = {edit for check in checks if (edit := _in_place(rows, check, raising))}
         edits = edits or {edit for edit in (_in_front(rows, test, raising),) if edit}
         if edits:

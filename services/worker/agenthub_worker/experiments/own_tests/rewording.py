@@ -8,9 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from agenthub_worker.evidence.source import dotted
 from agenthub_worker.evidence.syntax import parsed
 from agenthub_worker.evidence.test_history import some
-from agenthub_worker.experiments.own_tests.checks import DEFINITIONS, Edit, checks_in, edited, plain_lines, segment
+from agenthub_worker.experiments.own_tests.checks import (
+    DEFINITIONS,
+    Edit,
+    as_before,
+    checks_in,
+    edited,
+    plain_lines,
+    segment,
+)
 from agenthub_worker.experiments.own_tests.failing import FILES_MAX
 
+_NONE: Mapping[str, str] = {}
 _NO_LAMBDA = (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)
 _SAYING = """
 
@@ -22,15 +31,18 @@ def _said_{token}(check):
 """
 
 
-def reworded(files: Mapping[str, str], token: str) -> dict[str, str]:
-    """Test files (path to text) whose checks are worded otherwise, each line where it was; `token` is random."""
+def reworded(files: Mapping[str, str], token: str, earlier: Mapping[str, str] = _NONE) -> dict[str, str]:
+    """Test files (path to text) whose checks are worded otherwise, each line where it was; `token` is random.
+
+    Functions that are as they were in `earlier` keep their words: a project may have tests that read their own.
+    """
     found = {}
     for path in sorted(files)[:FILES_MAX]:
         source = plain_lines(files[path])
         module = parsed(source)
         if module is None:
             continue
-        edits = list(_edits(module, source.split("\n"), token))
+        edits = list(_edits(module, source.split("\n"), token, earlier.get(path, "")))
         text = f"{edited(source, edits)}\n# {token}\n{_SAYING.format(token=token)}"
         if parsed(text) is not None:
             found[path] = text
@@ -47,8 +59,9 @@ def refusal(names: Iterable[str]) -> str:
     )
 
 
-def _edits(module: ast.Module, rows: Sequence[str], token: str) -> Iterator[Edit]:
-    outer = [node for node in ast.walk(module) if isinstance(node, DEFINITIONS)]
+def _edits(module: ast.Module, rows: Sequence[str], token: str, earlier: str) -> Iterator[Edit]:
+    old = {inner for node in as_before(module, earlier) for inner in ast.walk(node)}
+    outer = [node for node in ast.walk(module) if isinstance(node, DEFINITIONS) and node not in old]
     checks = {id(check): check for node in outer for check in checks_in(node.body)}
     for check in checks.values():
         text = _in_other_words(rows, check, token)
