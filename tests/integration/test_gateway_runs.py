@@ -159,7 +159,9 @@ async def test_workers_say_what_they_serve_and_hold_and_what_that_does_now(gatew
     assert began is not None
     assert (began.seq, bool(began.at), asked.at < began.at) == (getattr(stored, "seq", 0), True, True)
     holding = ("g-1.t-a.1", "g-1.t-b.1", "g-1.t-c.2")
-    status = WorkerStatus(worker="Worker-1", instance="i1", types=("coding",), slots=3, holding=holding)
+    status = WorkerStatus(
+        worker="Worker-1", instance="i1", types=("coding",), slots=3, holding=holding, sandbox="bubblewrap"
+    )
     await NatsFleet(bus).publish(status)
 
     async def told() -> dict[str, Any] | None:
@@ -178,6 +180,7 @@ async def test_workers_say_what_they_serve_and_hold_and_what_that_does_now(gatew
             {"goal_id": "g-1", "task_id": "t-c", "attempt": 2, "now": "", "since": ""},
         ],
         "draining": False,
+        "sandbox": "bubblewrap",
     }
 
 

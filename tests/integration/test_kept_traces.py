@@ -22,7 +22,6 @@ from agenthub_runtime.embedded.servers.postgres import PostgresServer
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.postgres.database import Database
-from agenthub_runtime.postgres.roles import make_reader
 from agenthub_runtime.telemetry.conventions import GOAL_ID, TASK_ID, WORKER
 from agenthub_runtime.telemetry.goal_trace import in_words, root_of
 from agenthub_runtime.telemetry.span_keeping import SpanKeeper
@@ -89,8 +88,6 @@ async def worked(server: NatsServer, user: str, agent_type: str, names: list[str
 async def test_a_span_of_a_worker_ends_in_postgres_where_the_reader_sees_it(
     nats_server: NatsServer, bus: Client, database: Database
 ) -> None:
-    async with database.connection() as connection:
-        await make_reader(connection, "reads")
     async with as_user(nats_server, "projector") as nc, traces_kept(nc, database, BACKOFF, days=7):
         await worked(nats_server, "worker-coding", "coding", ["process coding"])
         await worked(nats_server, "gateway", "gateway", ["command goal.accepted"])
