@@ -37,7 +37,10 @@ def test_goals_in_four_languages_end_with_the_right_fix_behind_a_wrong_one(
 @pytest.mark.timeout(400)
 def test_a_goal_that_is_played_alone_is_told_with_what_it_has_stored(tmp_path: Path) -> None:
     (played,) = play_all([NODE_LIBRARY], tmp_path)
-    assert (played.wrong, played.setup_mib) == ("", 0)
+    assert played.wrong == ""
+    # The library asks for no package: what is kept is said in a few lines.
+    assert played.setup_mib is not None
+    assert played.setup_mib < 1
     assert played.stored_kib is not None
     assert played.stored_kib > 0
 
