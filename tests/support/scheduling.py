@@ -17,10 +17,12 @@ _SHARED = (
     ("tests/e2e/test_trace", "the hub of the demo"),
     ("tests/e2e/", "the hub with the rehearsal model"),
 )
+# Many long tests that share nothing: one process would be at them when all others are idle.
+_EACH = "tests/integration/test_gate_forgeries.py"
 
 
 class BySharedHub(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives out whole files, in the order of collection, and all files that share a hub together."""
+    """Gives out whole files, in the order of collection; all that share a hub together, and some tests alone."""
 
     def __init__(self, config: pytest.Config, log: Producer) -> None:
         config.option.loadscopereorder = False
@@ -28,4 +30,6 @@ class BySharedHub(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
+        if path == _EACH:
+            return nodeid
         return next((hub for start, hub in _SHARED if path.startswith(start)), path)
