@@ -17,7 +17,8 @@ _LOOKS: list[tuple[Scheme, int]] = [("light", 1440), ("dark", 1440), ("light", 3
 
 
 def _pages(hub: RunningHub) -> dict[str, str]:
-    goals = hub.get("/goals", limit=50)["items"]
+    # A fork knows no position before its own.
+    goals = [goal for goal in hub.get("/goals", limit=50)["items"] if not goal["forked_from"]]
     by_state = {goal["status"]: goal["goal_id"] for goal in goals}
     ready, plan = by_state["ready_for_review"], by_state["workflow_generated"]
     stuck = next(goal["goal_id"] for goal in goals if goal["goal"].startswith("<img"))
