@@ -55,6 +55,12 @@ async def test_what_the_setup_has_compiled_is_there_until_its_sources_change(tmp
     assert not report.green
     assert "tide._level was compiled from other sources: src/level.c changed since" in report.log.decode()
 
+    other = await asyncio.to_thread(checkout, tmp_path / "other")
+    (other / "src" / "level.c").unlink()
+    report = await ran(machine, other)
+    assert not report.green
+    assert "src/level.c changed since" in report.log.decode()
+
     report = await ran(machine, project, f"{BUILD} && python -m pytest")
     assert report.counts is not None
     assert (report.counts.failed, report.counts.errors) == (1, 0), report.log.decode()

@@ -6,10 +6,10 @@ checkout is thrown away with the setup.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,23 +25,22 @@ _SOURCES = "sources.json"
 
 # Behind everything else: what a command has built in the workspace itself is found first.
 _FINDER = """\
-import importlib.machinery, importlib.util, json, os, sys, zlib
+import hashlib, importlib.machinery, importlib.util, json, os, sys
 
 _HERE, _ROOT = {here!r}, {root!r}
 
 
-def _is_same(path, size, checksum):
+def _is_same(path, digest):
     try:
         with open(os.path.join(_ROOT, path), 'rb') as file:
-            data = file.read()
+            return hashlib.sha256(file.read()).hexdigest() == digest
     except OSError:
-        return True
-    return len(data) == size and zlib.crc32(data) == checksum
+        return False
 
 
 def _changed():
     with open(os.path.join(_HERE, {sources!r})) as file:
-        return [path for path, told in json.load(file).items() if not _is_same(path, *told)]
+        return [path for path, told in json.load(file).items() if not _is_same(path, told)]
 
 
 class _Compiled:
@@ -66,16 +65,18 @@ sys.meta_path.append(_Compiled)
 
 
 class Before(msgspec.Struct, frozen=True):
-    """What a checkout held before anything was built: its extension modules, and size and checksum of sources."""
+    """What a checkout held before anything was built: its extension modules, and the SHA-256 of its sources."""
 
     modules: frozenset[str]
-    sources: dict[str, tuple[int, int]]
+    sources: dict[str, str]
 
 
 def before_building(workspace: Path) -> Before:
     """Look at a checkout."""
     paths = list(_files(workspace))
-    sources = {path: _told((workspace / path).read_bytes()) for path in paths if _SOURCE.search(path)}
+    sources = {
+        path: hashlib.sha256((workspace / path).read_bytes()).hexdigest() for path in paths if _SOURCE.search(path)
+    }
     return Before(frozenset(path for path in paths if _MODULE.search(path)), sources)
 
 
@@ -103,7 +104,3 @@ def _files(workspace: Path) -> Iterator[str]:
             path = Path(folder, name)
             if (_MODULE.search(name) or _SOURCE.search(name)) and path.is_file() and not path.is_symlink():
                 yield path.relative_to(workspace).as_posix()
-
-
-def _told(data: bytes) -> tuple[int, int]:
-    return len(data), zlib.crc32(data)
