@@ -63,6 +63,11 @@ def furnished(hub: RunningHub) -> RunningHub:
     return hub
 
 
+def ready_goal(hub: RunningHub) -> str:
+    """The finished goal of `furnished`, whatever other tests have played on this hub: a key names one goal."""
+    return hub.submit(SAMPLE, key="ready")
+
+
 @pytest.fixture
 def visitor(browser: Browser, hub: RunningHub, tmp_path: Path) -> Iterator[Visitor]:
     """A person at a desktop, in the light scheme; says at the end what the browser complained about."""

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.running_hub import RunningHub, running_hub
+from tests.ui.conftest import ready_goal
 from tests.ui.visitor import Scheme, Visitor
 
 FIRST_LOAD_MAX = 250_000
@@ -17,10 +18,11 @@ _LOOKS: list[tuple[Scheme, int]] = [("light", 1440), ("dark", 1440), ("light", 3
 
 
 def _pages(hub: RunningHub) -> dict[str, str]:
-    # A fork knows no position before its own.
-    goals = [goal for goal in hub.get("/goals", limit=50)["items"] if not goal["forked_from"]]
+    goals = hub.get("/goals", limit=50)["items"]
     by_state = {goal["status"]: goal["goal_id"] for goal in goals}
-    ready, plan = by_state["ready_for_review"], by_state["workflow_generated"]
+    ready, plan = ready_goal(hub), by_state["workflow_generated"]
+    # Events are numbered over all goals: which one is this goal's second depends on what ran before.
+    second = hub.get(f"/goals/{ready}/events", limit=2)["items"][1]["sequence"]
     stuck = next(goal["goal_id"] for goal in goals if goal["goal"].startswith("<img"))
     asks = next(item for item in hub.get("/interventions")["items"] if item["goal_id"] != stuck)
     return {
@@ -35,9 +37,9 @@ def _pages(hub: RunningHub) -> dict[str, str]:
         "goal-knowledge": f"/goals/{ready}?tab=knowledge",
         "goal-usage": f"/goals/{ready}?tab=usage",
         "goal-time": f"/goals/{ready}?tab=time",
-        "goal-event": f"/goals/{ready}?tab=events&event=2",
+        "goal-event": f"/goals/{ready}?tab=events&event={second}",
         "goal-replay": f"/goals/{ready}?tab=replay",
-        "goal-replay-compare": f"/goals/{ready}?tab=replay&against=2",
+        "goal-replay-compare": f"/goals/{ready}?tab=replay&against={second}",
         "goal-hostile": f"/goals/{stuck}",
         "goal-cancelled": f"/goals/{by_state['cancelled']}",
         "inbox": f"/inbox?item={asks['id']}",

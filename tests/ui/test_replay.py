@@ -5,13 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from tests.support.running_hub import RunningHub
+from tests.ui.conftest import ready_goal
 from tests.ui.visitor import Visitor, once, rested
-
-
-def ready_goal(hub: RunningHub) -> str:
-    goals = hub.get("/goals", limit=50)["items"]
-    found = [g["goal_id"] for g in goals if g["status"] == "ready_for_review" and not g["forked_from"]]
-    return str(found[-1])
 
 
 def sequence_of(hub: RunningHub, goal_id: str, kind: str, place: int) -> int:

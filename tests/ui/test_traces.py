@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Locator, expect
 
 from tests.support.running_hub import RunningHub
-from tests.ui.test_replay import ready_goal
+from tests.ui.conftest import ready_goal
 from tests.ui.visitor import Visitor
 
 LONG_MS = 90_000

@@ -84,7 +84,7 @@ class Visitor:
 
     def _told(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not any(part in message.text for part in _PROVOKED):
-            self.complaints.append(f"{message.type}: {message.text}")
+            self.complaints.append(f"{message.type}: {message.text} ({message.location['url']})")
 
     def open(self, path: str) -> Page:
         """Go to a page of the hub and wait until it is live."""
