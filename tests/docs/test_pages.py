@@ -126,6 +126,14 @@ def test_every_page_is_listed_on_the_overview() -> None:
     assert unlisted == []
 
 
+def test_each_decision_has_a_number_of_its_own_and_fits_a_page() -> None:
+    decisions = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    texts = {page.name: page.read_text(encoding="utf-8") for page in decisions}
+    assert [int(name[:4]) for name in texts] == list(range(1, len(texts) + 1))
+    assert [name for name, text in texts.items() if not text.startswith(f"# {int(name[:4])}. ")] == []
+    assert [name for name, text in texts.items() if len(text.splitlines()) > 60] == []
+
+
 def test_the_first_page_shows_what_a_hub_really_starts() -> None:
     from agenthub_runtime.settings.worker_counts import DEFAULT_WORKERS
 
