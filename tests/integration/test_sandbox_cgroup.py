@@ -13,7 +13,7 @@ import pytest
 
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
-from agenthub_worker.sandbox.cgroup import ControlGroup, ControlGroups, given_groups
+from agenthub_worker.sandbox.host.cgroup import ControlGroup, ControlGroups, given_groups
 from agenthub_worker.sandbox.port import ResourceLimits
 from agenthub_worker.sandbox.probe import probe
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agenthub_worker.sandbox.account import outside_account
+from agenthub_worker.sandbox.host.account import outside_account
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 from agenthub_worker.sandbox.port import ExecResult, ResourceLimits, Shell
 from agenthub_worker.sandbox.probe import probe

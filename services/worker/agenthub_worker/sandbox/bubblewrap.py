@@ -15,8 +15,8 @@ import msgspec
 
 from agenthub_runtime.processes.spawn import Process
 from agenthub_worker.errors import SandboxUnavailable
-from agenthub_worker.sandbox.account import outside_account
-from agenthub_worker.sandbox.cgroup import ControlGroups, given_groups
+from agenthub_worker.sandbox.host.account import outside_account
+from agenthub_worker.sandbox.host.cgroup import ControlGroups, given_groups
 from agenthub_worker.sandbox.lasting.shell import LastingShell, first_process
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimits, Shell
 from agenthub_worker.sandbox.process import run_group, start_group

@@ -11,7 +11,7 @@ import msgspec
 
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap, base_environment
-from agenthub_worker.sandbox.cgroup import WANTED, ControlGroups
+from agenthub_worker.sandbox.host.cgroup import WANTED, ControlGroups
 from agenthub_worker.sandbox.port import Sandbox
 
 # What a wall is called, and a line of bash that ends with 0 where it is open.

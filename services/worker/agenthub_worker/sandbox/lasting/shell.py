@@ -14,7 +14,7 @@ from pathlib import Path
 from agenthub_runtime.processes.spawn import PipeReader, Process
 from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.sandbox.capture import HeadTail
-from agenthub_worker.sandbox.cgroup import ControlGroup, ControlGroups
+from agenthub_worker.sandbox.host.cgroup import ControlGroup, ControlGroups
 from agenthub_worker.sandbox.lasting import inside
 from agenthub_worker.sandbox.port import ExecResult, Output, ResourceLimits
 from agenthub_worker.sandbox.process import UNSAYABLE, can_be_said
