@@ -33,6 +33,26 @@ def seen_inside(clients: PackageClients) -> str:
     return f"{dict(clients.variables)} {clients.folders} {dict(clients.files)}"
 
 
+async def test_what_npm_is_told_for_everybody_counts_beside_what_a_person_has_set(
+    home: Path, tmp_path: Path
+) -> None:
+    everybody = tmp_path / "npmrc"
+    everybody.write_text(
+        f"@ada:registry=https://ada.test/\n@all:registry=https://all.test/\n//all.test/:_authToken={SECRET}\n"
+    )
+    (home / ".npmrc").write_text("@ada:registry=https://own.test/\n")
+    authority = tmp_path / "authority.pem"
+    authority.write_text("-----BEGIN CERTIFICATE-----\n")
+    said = f"registry=https://npm.test/?a=b\ncafile={authority}\nglobalconfig={everybody}"
+    clients = await ask_clients({"PATH": programs(tmp_path, npm=said)}, home)
+    assert clients.variables["npm_config_registry"] == "https://npm.test/?a=b"
+    assert clients.variables["npm_config_cafile"] == str(authority)
+    assert authority in clients.folders
+    assert clients.files["npm/npmrc"] == "@ada:registry=https://own.test/\n@all:registry=http://all.test/\n"
+    assert [source.authorization for source in clients.guarded] == [f"Bearer {SECRET}"]
+    assert SECRET not in seen_inside(clients)
+
+
 async def test_each_client_is_asked_and_no_password_goes_inside(home: Path, tmp_path: Path) -> None:
     path = programs(
         tmp_path,

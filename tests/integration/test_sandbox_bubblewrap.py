@@ -14,6 +14,7 @@ import pytest
 
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.sandbox.host.files import hidden_of_the_system, shown_settings
 from agenthub_worker.sandbox.port import Bind, ExecResult
 from agenthub_worker.sandbox.probe import probe
 from agenthub_worker.sandbox.scripted import ScriptedSandbox
@@ -67,6 +68,49 @@ async def test_files_outside_the_workspace_are_invisible(box: Bubblewrap, tmp_pa
     result = await box.run(f"cat {tmp_path}/secret; cat link; ls /home /root", workspace=workspace, timeout_s=20)
     assert "hidden" not in result.text
     assert result.text.count("No such file") >= 2
+
+
+async def test_what_a_tool_keeps_for_its_package_client_is_seen_as_empty(box: Bubblewrap, tmp_path: Path) -> None:
+    tool, workspace = tmp_path / "tool", tmp_path / "w"
+    secrets = ("etc/npmrc", "pip.conf", "conf/settings.xml")
+    for name in (*secrets, "bin/run"):
+        (tool / name).parent.mkdir(parents=True, exist_ok=True)
+        (tool / name).write_text("hunter2\n")
+    (workspace / "etc").mkdir(parents=True)
+    (workspace / "etc" / "npmrc").write_text("of the project\n")
+    for target in ("", "/opt/tool"):
+        place = target or str(tool)
+        command = f"cd {place} && wc -c {' '.join(secrets)} bin/run && cat /workspace/etc/npmrc"
+        given = Bind(tool, target=target, shared=True)
+        told = await box.run(command, workspace=workspace, timeout_s=20, binds=[given])
+        assert told.exit_code == 0, told.text
+        assert told.text.split() == [
+            *(word for name in secrets for word in ("0", name)),
+            *("8", "bin/run", "8", "total", "of", "the", "project"),
+        ]
+
+
+def test_what_the_system_keeps_for_package_clients_is_known(tmp_path: Path) -> None:
+    secrets = (
+        "etc/npmrc",
+        "local/etc/npmrc",
+        "share/maven/conf/settings.xml",
+        "local/maven-3.9/conf/settings.xml",
+    )
+    for name in (*secrets, "share/maven/conf/logging"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "share" / "linked").mkdir()
+    (tmp_path / "share" / "linked" / "conf").symlink_to("/etc")
+    assert sorted(hidden_of_the_system(tmp_path)) == sorted(tmp_path / name for name in secrets)
+
+
+def test_of_the_hosts_settings_only_those_of_programs_are_shown(tmp_path: Path) -> None:
+    shown = ("java-17-openjdk", "maven/m2.conf", "os-release", "ssl/certs", "ssl/openssl.cnf")
+    for name in (*shown, "maven/settings.xml", "npmrc", "pip.conf", "shadow", "ssl/private", "ssh/ssh_config"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert shown_settings(tmp_path) == tuple(tmp_path / name for name in shown)
 
 
 async def test_the_system_and_the_interpreter_are_read_only(box: Bubblewrap, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_worker.sandbox.host.account import OUTSIDE_IDS, outside_account
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.sandbox.host.account import OUTSIDE_IDS, outside_account
 from agenthub_worker.sandbox.port import ExecResult, ResourceLimits
 from agenthub_worker.sandbox.unsandboxed import Unsandboxed
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agenthub_worker.sandbox.host.account import outside_account
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.sandbox.host.account import outside_account
 from agenthub_worker.sandbox.port import ExecResult, ResourceLimits, Shell
 from agenthub_worker.sandbox.probe import probe
 from tests.contract.test_sandbox_contract import processes_with

@@ -156,3 +156,100 @@ async def test_memory_that_is_used_is_bounded(tmp_path: Path) -> None:
     report = await run(tmp_path, files, "pytest")
     assert not report.green
     assert "MemoryError" in report.tail(5000)
+
+
+FETCHES = """\
+const { test } = require("node:test")
+const assert = require("node:assert")
+const http = require("node:http")
+
+test("fetch", async () => {
+  const server = http.createServer((request, answer) => answer.end(request.url))
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening))
+  for (const host of ["127.0.0.1", "localhost"]) {
+    const answer = await fetch(`http://${host}:${server.address().port}/levels?of=tide`)
+    assert.strictEqual(await answer.text(), "/levels?of=tide")
+  }
+  server.close()
+})
+"""
+COMPILES = """\
+import subprocess
+
+
+def test_it_compiles_and_runs(tmp_path):
+    subprocess.run(["javac", "-d", tmp_path, "Tide.java"], check=True)
+    told = subprocess.run(["java", "-cp", tmp_path, "Tide", "3"], capture_output=True, check=True, text=True)
+    assert told.stdout == "4\\n"
+"""
+TIDE = """\
+public class Tide {
+    public static void main(String[] words) {
+        System.out.println(Integer.parseInt(words[0]) + 1);
+    }
+}
+"""
+ASKS_GIT = """\
+import subprocess
+from pathlib import Path
+
+
+def git(folder, *words):
+    told = subprocess.run(["git", *words], cwd=folder, capture_output=True, check=True, text=True)
+    return told.stdout.strip()
+
+
+def test_a_repository_of_its_own(tmp_path):
+    git(tmp_path, "init", "--quiet", "--initial-branch", "main")
+    git(tmp_path, "config", "user.name", "A")
+    git(tmp_path, "config", "user.email", "a@example.org")
+    (tmp_path / "a").write_text("a")
+    git(tmp_path, "add", "--all")
+    git(tmp_path, "commit", "--quiet", "--message", "One")
+    git(tmp_path, "tag", "v1")
+    git(tmp_path, "clone", "--quiet", tmp_path, tmp_path / "clone")
+    git(tmp_path, "worktree", "add", "--quiet", "--detach", tmp_path / "tree")
+    assert git(tmp_path / "clone", "describe", "--tags") == git(tmp_path / "tree", "describe", "--tags") == "v1"
+"""
+SERVES = """\
+import sqlite3
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.request import urlopen
+
+
+class Says(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"high")
+
+
+def test_a_server_a_database_and_processes(tmp_path):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Says)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with urlopen(f"http://localhost:{server.server_port}/") as answer:
+        assert answer.read() == b"high"
+    server.shutdown()
+    with sqlite3.connect(tmp_path / "levels.db") as database:
+        assert database.execute("select 1").fetchone() == (1,)
+    with ProcessPoolExecutor(2) as processes:
+        assert list(processes.map(abs, [-1, -2])) == [1, 2]
+"""
+NEEDS: dict[str, tuple[dict[str, str], str]] = {
+    "fetch in node": ({"tide.test.js": FETCHES}, "node --test"),
+    "javac": ({"Tide.java": TIDE, "test_tide.py": COMPILES}, "pytest"),
+    "git": ({"test_git.py": ASKS_GIT}, "pytest"),
+    "a server": ({"test_server.py": SERVES}, "pytest"),
+}
+
+
+@pytest.mark.parametrize(("files", "command"), NEEDS.values(), ids=list(NEEDS))
+async def test_what_suites_start_themselves_works_as_at_home(
+    tmp_path: Path, files: dict[str, str], command: str
+) -> None:
+    report = await run(tmp_path, files, command)
+    assert report.green, report.tail(3000)
+    assert report.counts is not None
+    assert (report.counts.passed, report.counts.failed) == (1, 0)

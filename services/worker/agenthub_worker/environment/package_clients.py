@@ -94,12 +94,11 @@ async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClie
             found.trust(name, path)
     found.bind(_TRUST_FOLDER)
     await _ask_pip(found, environment)
-    for line in await _asked(["npm", "config", "get", "registry"], environment):
-        found.set("npm_config_registry", line)
+    npm = await _ask_npm(found, environment)
     answers = await _asked(["go", "env", "GOPROXY", "GOSUMDB"], environment)
     for name, line in zip(("GOPROXY", "GOSUMDB"), answers, strict=False):
         found.set(name, line)
-    await asyncio.to_thread(_read_files, found, environment, home)
+    await asyncio.to_thread(_read_files, found, environment, home, npm)
     await asyncio.to_thread(_default_of_maven, found, environment)
     sources = tuple(found.guarded)
     return PackageClients(
@@ -109,6 +108,19 @@ async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClie
         files={place: plain(text, sources) for place, text in found.files.items()},
         guarded=sources,
     )
+
+
+async def _ask_npm(found: _Found, environment: Mapping[str, str]) -> Path | None:
+    """Where the settings lie that npm reads for everybody."""
+    told = {"registry": "", "cafile": "null", "globalconfig": ""}
+    for line in filter(None, await _asked(["npm", "config", "get", *told], environment)):
+        name, separator, value = line.partition("=")
+        # Before version 7 it answers the first question alone, without its name.
+        told |= {name: value} if separator and name in told else {"registry": line}
+    found.set("npm_config_registry", told["registry"])
+    if told["cafile"] != "null":
+        found.trust("npm_config_cafile", told["cafile"])
+    return Path(told["globalconfig"]) if told["globalconfig"] else None
 
 
 async def _ask_pip(found: _Found, environment: Mapping[str, str]) -> None:
@@ -144,9 +156,11 @@ def _plain_host(address: str) -> str:
     return parts.netloc.rpartition("@")[2] if parts.username else ""
 
 
-def _read_files(found: _Found, environment: Mapping[str, str], home: Path) -> None:
+def _read_files(found: _Found, environment: Mapping[str, str], home: Path, npm: Path | None) -> None:
     npmrc = environment.get("npm_config_userconfig") or environment.get("NPM_CONFIG_USERCONFIG")
-    found.take(of_npm(_text(Path(npmrc) if npmrc else home / ".npmrc"), environment))
+    own = _text(Path(npmrc) if npmrc else home / ".npmrc")
+    # What a person has set comes last and wins.
+    found.take(of_npm(f"{_text(npm) if npm else ''}\n{own}", environment))
     cargo = dict(_cargo_sources(home))
     found.addresses += [value for fields in cargo.values() for value in fields.values() if "://" in value]
     if cargo:

@@ -71,18 +71,10 @@ async def _toolchain(
         program=str(program),
         missed="" if _will_do(language, wanted, version) else wanted,
     )
-    if language == "java":
-        found = msgspec.structs.replace(found, folders=await asyncio.to_thread(_settings_of_java))
     if not program.is_relative_to("/usr"):
-        folders = (program.parent.parent, *found.folders)
-        return msgspec.structs.replace(found, path=(str(program.parent),), folders=folders)
+        return msgspec.structs.replace(found, path=(str(program.parent),), folders=(program.parent.parent,))
     at_hand = str(program.parent) in ("/usr/bin", "/usr/local/bin")
     return found if at_hand else msgspec.structs.replace(found, path=(str(program.parent),))
-
-
-def _settings_of_java() -> tuple[Path, ...]:
-    """Where Debian keeps what the JDK and Maven read of their own, without which neither starts a build."""
-    return tuple(sorted(path for pattern in ("java-*-openjdk", "maven") for path in Path("/etc").glob(pattern)))
 
 
 def _will_do(language: Language, wanted: str, version: str) -> bool:

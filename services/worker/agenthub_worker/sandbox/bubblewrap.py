@@ -17,6 +17,7 @@ from agenthub_runtime.processes.spawn import Process
 from agenthub_worker.errors import SandboxUnavailable
 from agenthub_worker.sandbox.host.account import outside_account
 from agenthub_worker.sandbox.host.cgroup import ControlGroups, given_groups
+from agenthub_worker.sandbox.host.files import hidden_among, hidden_of_the_system, shown_settings
 from agenthub_worker.sandbox.lasting.shell import LastingShell, first_process
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimits, Shell
 from agenthub_worker.sandbox.process import run_group, start_group
@@ -35,14 +36,6 @@ MODULES_CACHE = "/tmp/modules-cache"  # noqa: S108 - inside
 """Where packages may keep what they would keep beside themselves, in a folder that nobody writes to."""
 _MOUNTED_BEFORE = frozenset({"/tmp", "/dev", "/dev/shm", "/usr", "/proc"})  # noqa: S108 - inside
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64")
-_SYSTEM_FILES = (
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-    "/etc/mime.types",
-    "/etc/services",
-    "/etc/protocols",
-)
 # Of the kernel's own settings a process of the host's root could write those that belong to root.
 _KERNEL_FILES = (
     "/proc/sys",
@@ -112,6 +105,8 @@ class Bubblewrap:
         self.groups = groups or given_groups()
         self._binary = Path(binary or bwrap_binary())
         self._interpreter = tuple(_Mount(Path(folder), folder, False) for folder in _interpreter_folders())
+        self._settings = shown_settings()
+        self._hidden = hidden_of_the_system()
         self._filter = syscall_filter()
 
     async def run(
@@ -192,6 +187,7 @@ class Bubblewrap:
             *self._system(),
             *(part for path, text in _OWN_FILES.items() for part in _data(files, text.encode(), path)),
             *(part for mount in shown for part in _mounted(mount, places)),
+            *(part for path in self._credentials(binds) for part in _data(files, b"", path)),
             *("--remount-ro", "/dev", "--remount-ro", "/"),
             *(("--seccomp", str(files.readable(self._filter))) if self._filter else ()),
             *("--chdir", self.root),
@@ -225,8 +221,9 @@ class Bubblewrap:
             elif path.is_dir():
                 yield from ("--ro-bind", str(path), str(path))
         yield from ("--perms", "0755", "--dir", "/etc")
-        for name in _SYSTEM_FILES:
-            yield from ("--ro-bind-try", name, name)
+        for path in self._settings:
+            yield from _folders_above(str(path))
+            yield from ("--ro-bind-try", str(path), str(path))
         yield from ("--proc", "/proc", "--dev", "/dev")
         for name in _KERNEL_FILES:
             yield from ("--ro-bind-try", name, name)
@@ -236,6 +233,14 @@ class Bubblewrap:
         ):
             yield from ("--perms", "1777", "--size", str(size), "--tmpfs", place)
         yield from ("--perms", "1777", "--dir", MODULES_CACHE)
+
+    def _credentials(self, binds: Sequence[Bind]) -> Iterator[str]:
+        """Where files of tools are that nobody inside may read; each is seen as an empty one."""
+        yield from map(str, self._hidden)
+        tools = {mount.source: mount.target for mount in self._interpreter}
+        tools |= {bind.path: bind.target or str(bind.path) for bind in binds if bind.shared}
+        for folder, path in hidden_among(tools):
+            yield str(PurePosixPath(tools[folder], path.relative_to(folder)))
 
     def _environment(self, extra: Mapping[str, str]) -> Iterator[str]:
         for name, value in {**base_environment("/tmp"), **extra}.items():  # noqa: S108 - inside

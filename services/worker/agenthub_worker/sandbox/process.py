@@ -20,8 +20,8 @@ from agenthub_runtime.processes.spawn import PipeReader, Process, off_loop
 from agenthub_runtime.telemetry.conventions import PROCESS_EXIT
 from agenthub_runtime.telemetry.tracing import step
 from agenthub_worker.errors import SandboxUnavailable
-from agenthub_worker.sandbox.host.account import leave_keyring
 from agenthub_worker.sandbox.capture import HeadTail
+from agenthub_worker.sandbox.host.account import leave_keyring
 from agenthub_worker.sandbox.port import ExecResult, Output, ResourceLimits
 from agenthub_worker.sandbox.watch import until_exceeded
 
