@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub
@@ -47,6 +49,11 @@ def test_a_goal_is_submitted_watched_answered_and_approved(hub: RunningHub, visi
     page.wait_for_url("**/inbox?item=*")
     question = hub.questions(goal_id)[0]
     expect(page.get_by_role("heading", name=question["question"])).to_be_visible()
+    # What the agent did last before it asked.
+    steps = page.get_by_role("region", name=re.compile(r"^(Last 4 of \d+ steps|Steps so far)$"))
+    expect(steps.get_by_role("listitem").last).to_contain_text("How is an amount rounded")
+    assert steps.get_by_role("listitem").count() <= 4
+    visitor.picture("inbox-steps")
     page.keyboard.press("1")
     expect(page.get_by_role("radio", name=question["options"][0])).to_be_checked()
     # The five seconds are the page's: they stand still while this is pressed.

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { Answer, Question } from "../api/types";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
@@ -17,8 +17,17 @@ const NAMES: Record<Answer["action"], string> = {
   cancel: "Cancelled",
 };
 
-/** Nothing is sent before the person presses, and for five seconds after it can be taken back. */
-export function AnswerForm({ question, done }: { question: Question; done: () => void }) {
+interface Props {
+  question: Question;
+  done: () => void;
+  children?: ReactNode;
+}
+
+/**
+ * Nothing is sent before the person presses, and for five seconds after it can be taken back. `children` stand below the
+ * evidence.
+ */
+export function AnswerForm({ question, done, children }: Props) {
   const command = useCommand("The answer");
   const [option, setOption] = useState("");
   const [text, setText] = useState("");
@@ -106,6 +115,7 @@ export function AnswerForm({ question, done }: { question: Question; done: () =>
           </div>
         </section>
       )}
+      {children}
       {editing && (
         <EditTask
           cancel={() => setEditing(false)}

@@ -6,6 +6,7 @@ import { StateChip } from "../states/StateMark";
 import { Icon } from "../ui/icons";
 import { AnswerForm } from "./AnswerForm";
 import { Aside } from "./Aside";
+import { LastSteps } from "./LastSteps";
 
 interface Props {
   question: Question;
@@ -29,6 +30,36 @@ function Answered({ question, now }: { question: Question; now: number }) {
         </p>
       )}
     </div>
+  );
+}
+
+function Reply({
+  question,
+  task,
+  now,
+  done,
+}: {
+  question: Question;
+  task: string;
+  now: number;
+  done: () => void;
+}) {
+  const before = <LastSteps question={question} task={task} />;
+  if (question.state === "open")
+    return (
+      <AnswerForm question={question} done={done}>
+        {before}
+      </AnswerForm>
+    );
+  return (
+    <>
+      {question.state === "answered" ? (
+        <Answered question={question} now={now} />
+      ) : (
+        <p className="ink-2">Nobody needs the answer any more.</p>
+      )}
+      {before}
+    </>
   );
 }
 
@@ -84,13 +115,7 @@ export function QuestionPane({ question, goal, now, done, back }: Props) {
               {question.error}
             </p>
           )}
-          {open ? (
-            <AnswerForm question={question} done={done} />
-          ) : question.state === "answered" ? (
-            <Answered question={question} now={now} />
-          ) : (
-            <p className="ink-2">Nobody needs the answer any more.</p>
-          )}
+          <Reply question={question} task={task} now={now} done={done} />
         </div>
       </div>
       <Aside question={question} goal={goal} task={task} now={now} openTask={toGoal} />

@@ -11,7 +11,8 @@ import { ToolCall } from "./ToolCall";
 
 const AT_END_PX = 24;
 
-function Step({ line }: { line: Line }) {
+/** One step of a run, as a line of a list. */
+export function Step({ line }: { line: Line }) {
   const at = clockOf(Date.parse(line.at));
   if (line.kind === "tool")
     return (
