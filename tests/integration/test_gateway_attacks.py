@@ -130,7 +130,7 @@ async def test_a_pattern_in_the_place_of_an_id_names_nothing(with_keys: Gateway,
     goal_id = (await with_keys.client.post("/api/v1/goals", headers=by("admin"), json={"goal": "x"})).json()[
         "goal_id"
     ]
-    occasion = Occasion(kind="ready_for_review", goal_id=goal_id, seq=1)
+    occasion = Occasion(kind="review", goal_id=goal_id, seq=1)
     planned = NotificationPlanned(channel="email", recipient="ann@example.org", occasions=(occasion,))
     await write(log, goal_id, KEY, planned)
     before = await log.last_seq()
