@@ -284,3 +284,54 @@ def test_what_the_hubs_account_may_not_read_is_said(tmp_path: Path) -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "cannot be read by the account that runs agenthub (Permission denied at" in told.stderr
+
+
+def lacking(folder: Path, ran: Path) -> tuple[Path, str]:
+    """A repository whose branch `part` lacks a file, and which names programs that would fetch it."""
+    source = made(folder / "lacking")
+    git(source, "switch", "--quiet", "--create", "part")
+    (source / "b.txt").write_text("b\n")
+    git(source, "add", "--all")
+    git(source, "commit", "--quiet", "-m", "part")
+    commit, blob = git(source, "rev-parse", "HEAD"), git(source, "rev-parse", "HEAD:b.txt")
+    git(source, "switch", "--quiet", "main")
+    (source / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    program = folder / "program"
+    program.write_text(f'#!/bin/sh\ntouch {ran}\nexec git-upload-pack "$@"\n')
+    program.chmod(0o755)
+    settings = {
+        **{
+            "core.repositoryformatversion": "1",
+            "extensions.partialClone": "origin",
+            "remote.origin.promisor": "true",
+        },
+        **{"remote.origin.url": source.as_uri(), "remote.origin.uploadpack": str(program)},
+        **dict.fromkeys(("core.alternateRefsCommand", "core.fsmonitor", "core.sshCommand"), f"touch {ran};"),
+        **{"uploadpack.packObjectsHook": f"touch {ran};", "core.hooksPath": str(folder)},
+    }
+    for name, value in settings.items():
+        git(source, "config", name, value)
+    return source, commit
+
+
+@pytest.mark.parametrize("ref", ["part", "commit", "short", "head"])
+async def test_no_program_that_a_repository_names_is_run_to_fetch_what_it_lacks(tmp_path: Path, ref: str) -> None:
+    ran = tmp_path / "ran"
+    source, commit = lacking(tmp_path, ran)
+    if ref == "head":
+        git(source, "symbolic-ref", "HEAD", "refs/heads/part")
+    wanted = {"part": "part", "commit": commit, "short": commit[:9], "head": ""}[ref]
+    body = SubmitBody(goal="x", repository=str(source), ref=wanted)
+    with pytest.raises(InvalidInput):
+        await accepted_from(body, Sources(GitAccess(), local=True))
+    with pytest.raises(SourceRefused, match="partial clone that lacks objects"):
+        await examine(source, commit)
+    assert not ran.exists()
+
+
+async def test_a_repository_without_an_object_that_it_names_is_refused(tmp_path: Path) -> None:
+    source = made(tmp_path / "broken")
+    blob = git(source, "rev-parse", "HEAD:a.txt")
+    (source / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(SourceRefused, match=r"lacks objects|cannot be read"):
+        await examine(source)

@@ -152,5 +152,5 @@ def test_a_forge_is_known_by_its_host_or_told() -> None:
 @pytest.mark.parametrize("form", ["https://example.org/{}", "ssh://git@example.org/{}", "git@example.org:{}"])
 def test_a_path_that_may_be_another_one_is_refused(form: str, path: str) -> None:
     """By its path the secret of a webhook covers a repository, and the token of a host reaches an API."""
-    with pytest.raises(RemoteRefused, match="may mean another one|space or a line break"):
+    with pytest.raises(RemoteRefused, match=r"may mean another one|space or a line break"):
         parse_remote(form.format(path))

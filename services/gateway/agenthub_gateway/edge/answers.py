@@ -1,4 +1,4 @@
-"""What every answer says of itself: nobody keeps it for others, and no browser takes it for another kind of file."""
+"""What every answer says of itself: nobody keeps it for others, no browser takes it for another kind of file."""
 
 from __future__ import annotations
 
