@@ -335,3 +335,29 @@ async def test_a_repository_without_an_object_that_it_names_is_refused(tmp_path:
     (source / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
     with pytest.raises(SourceRefused, match=r"lacks objects|cannot be read"):
         await examine(source)
+
+
+PLACES = ("127.0.0.1", "localhost", "[::1]", "2130706433", "127.1", "0x7f000001", "0.0.0.0")
+
+
+@pytest.mark.parametrize("host", PLACES)
+async def test_a_hub_elsewhere_asks_no_private_place_in_the_name_of_whoever_submits(host: str) -> None:
+    body = SubmitBody(goal="x", repository=f"https://{host}:9/ada/service.git")
+    with pytest.raises(InvalidInput, match="a place of a private network or of this machine") as refused:
+        await accepted_from(body, Sources(GitAccess(), local=False))
+    assert refused.value.field == "repository"
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        Sources(GitAccess(), local=True),
+        Sources(GitAccess(), local=False, private=("127.0.0.1:9",)),
+        Sources(GitAccess(tokens={"127.0.0.1:9": "token-of-the-hub"}), local=False),
+    ],
+    ids=["embedded", "named", "with a credential"],
+)
+async def test_a_private_place_that_the_hubs_people_want_is_asked(sources: Sources) -> None:
+    body = SubmitBody(goal="x", repository="https://127.0.0.1:9/ada/service.git")
+    with pytest.raises(InvalidInput, match="could not be reached"):
+        await accepted_from(body, sources)
