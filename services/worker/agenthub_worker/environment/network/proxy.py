@@ -18,7 +18,7 @@ import structlog
 
 from agenthub_events.rules.network import is_public
 from agenthub_worker.environment.network.package_sources import PackageSource
-from agenthub_worker.environment.network.request import Target, read_request
+from agenthub_worker.environment.network.request import ProxyTarget, read_request
 
 log = structlog.get_logger()
 
@@ -121,7 +121,7 @@ class AllowlistProxy:
             there[1].write(request.head_for(source))
         await _joined((reader, writer), there, None if target.tunnel else request.length)
 
-    def _source(self, target: Target) -> PackageSource | None:
+    def _source(self, target: ProxyTarget) -> PackageSource | None:
         known = self._sources.get(target.named, [])
         if not known and not target.tunnel and target.port == 80:
             # The address of a source with credentials, as it is called inside.
@@ -134,7 +134,7 @@ class AllowlistProxy:
             return msgspec.structs.replace(known[0], authorization="")
         return max(below, key=lambda source: (len(source.path), bool(source.authorization)))
 
-    async def _place_of(self, target: Target, source: PackageSource) -> str:
+    async def _place_of(self, target: ProxyTarget, source: PackageSource) -> str:
         """The host itself, or the address that was looked at: a name may mean another one a moment later."""
         if self._private is None or source.named in self._private:
             return target.host
@@ -145,7 +145,7 @@ class AllowlistProxy:
                 raise _Private(place)
         return places[0]
 
-    def _refuse(self, target: Target) -> None:
+    def _refuse(self, target: ProxyTarget) -> None:
         named = target.named[:_NAMED_MAX]
         if named not in self.refused and len(self.refused) < _REFUSED_MAX:
             self.refused.append(named)
@@ -153,7 +153,7 @@ class AllowlistProxy:
 
 
 async def _opened(
-    place: str, target: Target, source: PackageSource
+    place: str, target: ProxyTarget, source: PackageSource
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if source.secure and not target.tunnel:
         context = ssl.create_default_context()

@@ -23,7 +23,7 @@ _OUTSIDE_AN_ADDRESS = re.compile(r"[\x00-\x20\x7f]")
 _HTTP = 80
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class ProxyTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a request is for. `tunnel`: it asks for a connection, and says nothing of what goes over it."""
 
     host: str
@@ -43,11 +43,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return any(part in (".", "..") for part in plain.split("/"))
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class ProxyRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it came. `length`: bytes of its body; None where it does not say so before it ends."""
 
     method: str
-    target: Target
+    target: ProxyTarget
     headers: tuple[tuple[bytes, bytes], ...]
     length: int | None
 
@@ -62,7 +62,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return b"\r\n".join([first, host, *kept, b"Connection: close", b"", b""])
 
 
-def read_request(head: bytes) -> Request | None:
+def read_request(head: bytes) -> ProxyRequest | None:
     """The request whose head this is, up to its blank line; None where it is none for a proxy."""
     first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     method, _, rest = first.decode("latin-1").partition(" ")
@@ -77,10 +77,10 @@ def read_request(head: bytes) -> Request | None:
     if version not in ("HTTP/1.1", "HTTP/1.0") or not is_clear:
         return None
     length = None if is_coded else int(lengths.pop()[:18]) if lengths else 0
-    return Request(method=method, target=target, headers=headers, length=length)
+    return ProxyRequest(method=method, target=target, headers=headers, length=length)
 
 
-def _target(address: str, *, tunnel: bool) -> Target | None:
+def _target(address: str, *, tunnel: bool) -> ProxyTarget | None:
     if _OUTSIDE_AN_ADDRESS.search(address):
         return None
     try:
@@ -90,7 +90,7 @@ def _target(address: str, *, tunnel: bool) -> Target | None:
         return None
     if not parts.hostname or not (tunnel or parts.scheme == "http"):
         return None
-    return Target(
+    return ProxyTarget(
         host=parts.hostname.lower(),
         port=port or (443 if tunnel else _HTTP),
         tunnel=tunnel,
@@ -103,6 +103,6 @@ def _headers(lines: list[bytes]) -> tuple[tuple[bytes, bytes], ...] | None:
     return None if None in found else tuple((one[1], one[2]) for one in found if one)
 
 
-def _authority(target: Target) -> str:
+def _authority(target: ProxyTarget) -> str:
     host = f"[{target.host}]" if ":" in target.host else target.host
     return host if target.port == _HTTP else f"{host}:{target.port}"
