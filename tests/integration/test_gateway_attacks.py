@@ -15,7 +15,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.settings.api_keys import SCOPES
 from tests.support.gateway import Gateway, running_gateway, running_projector, settings, write
 
-HELD = {scope: f"{scope}-0123456789abc" for scope in SCOPES}
+HELD: dict[str, str] = {scope: f"{scope}-0123456789abc" for scope in SCOPES}
 KEYS = tuple(f"of-{scope}:{scope}:{secret}" for scope, secret in HELD.items())
 KEY = "n-00000000000000000000000000000000"
 
