@@ -233,7 +233,8 @@ async def test_without_a_token_counts_what_the_delivery_says_of_people(
     bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
 ) -> None:
     host.private = False
-    async with gateway_of(nats_server, database_url, host, tokens={}) as gateway:
+    private = {"private_hosts": (host.name,)}
+    async with gateway_of(nats_server, database_url, host, tokens={}, **private) as gateway:
         told = gitlab_issue(host.url())
         unsaid = await answered(
             await gateway.client.post("/api/v1/hooks/gitlab", json=told, headers={"X-Gitlab-Token": SECRET})

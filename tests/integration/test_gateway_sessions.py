@@ -188,6 +188,16 @@ async def test_signing_out_ends_the_session_wherever_its_cookie_is(browser: Brow
     assert (await browser.client.get(SESSION)).json()["way"] == "none"
 
 
+async def test_a_session_makes_no_other_one_that_would_outlive_it(browser: Browser, gateway: Gateway) -> None:
+    await browser.sign_in(key=ANNA)
+    stolen = {"Cookie": f"{COOKIE}={browser.client.cookies[COOKIE]}", "Origin": gateway.url}
+    refused = await gateway.client.post(f"{SESSION}/links", headers=stolen)
+    assert (refused.status_code, refused.json()["type"]) == (401, "/problems/unauthorized")
+    assert "with a key" in refused.json()["detail"]
+    assert (await gateway.client.post(SESSION, json={}, headers=stolen)).status_code == 422
+    assert len(await link_of(gateway)) == 43
+
+
 async def test_a_session_ends_with_its_key_and_outlives_the_gateway(
     bus: Client, nats_server: NatsServer, database_url: str
 ) -> None:

@@ -203,5 +203,36 @@ async def test_while_postgres_is_away_what_was_counted_waits(
         await postgres.stop()
 
 
+@pytest.mark.parametrize(
+    "ruin",
+    [
+        "DROP SCHEMA agenthub CASCADE; DROP SCHEMA readmodels_v5_g1 CASCADE",
+        "DROP TABLE agenthub_metrics.counted",
+    ],
+)
+async def test_read_models_that_are_made_anew_count_nothing_twice(
+    gateway: Gateway, nats_server: NatsServer, database_url: str, ruin: str
+) -> None:
+    async def counted(number: float) -> bool:
+        return (await totals(gateway, "agenthub.events")).get("") == number
+
+    async with keeping(nats_server, database_url):
+        for _ in range(3):
+            await gateway.submit()
+        await until(lambda: counted(3), 60, "three are counted")
+        async with Database(database_url, name="test") as database, database.connection() as connection:
+            await connection.execute(ruin)
+        answer = await gateway.submit()
+        await until(lambda: counted(4), 60, "the one after it is counted")
+        await until(lambda: _is_read(gateway), 60, "the read models are back")
+        seen = await gateway.client.get(f"/api/v1/goals/{answer['goal_id']}")
+        assert seen.status_code == 200
+    # What was counted last is written at the end.
+    assert await totals(gateway, "agenthub.events") == {"": 4}
+    async with keeping(nats_server, database_url):
+        await gateway.submit()
+        await until(lambda: counted(5), 60, "it goes on after a start")
+
+
 async def _is_read(gateway: Gateway) -> bool:
     return bool((await gateway.client.get("/api/v1/goals")).json().get("items"))

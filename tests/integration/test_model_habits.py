@@ -381,6 +381,23 @@ async def test_a_connection_that_is_reset_in_the_middle_is_tried_again() -> None
     assert (fault.kind, fault.may_be_billed) == ("transient", True)
 
 
+@pytest.mark.parametrize("ending", ["closed", "reset", "half a head", "no HTTP"])
+async def test_a_call_that_was_sent_and_not_answered_is_not_sent_again_unseen(ending: str) -> None:
+    """Its model may have been at work: whoever asks once more has to record it first."""
+
+    async def leave(writer: asyncio.StreamWriter) -> None:
+        if ending in ("half a head", "no HTTP"):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-" if ending == "half a head" else b"what?\r\n\r\n")
+            await writer.drain()
+        if ending == "reset":
+            writer.transport.abort()
+        else:
+            writer.close()
+
+    fault, calls = await fault_of(leave, leave, leave)
+    assert (fault.kind, fault.may_be_billed, calls) == ("transient", True, 1)
+
+
 async def test_a_server_without_tls_is_unreachable_by_https() -> None:
     async def in_the_clear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)

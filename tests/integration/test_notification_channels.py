@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
@@ -104,6 +105,7 @@ OF_APPRISE = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 PRIVATE = [
     "127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::]", "10.1.2.3", "169.254.169.254", "192.168.0.9",
     "172.16.0.1", "100.64.0.1", "[::ffff:127.0.0.1]", "[fe80::1]", "[fd00::1]", "2130706433", "0x7f000001",
+    "[::127.0.0.1]", "[64:ff9b::a00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fec0::1]", "[5f00::1]", "127.1",
 ]  # fmt: skip
 
 
@@ -115,6 +117,39 @@ async def test_a_private_address_is_refused_before_anything_is_sent(host: str) -
     assert result.hopeless
     assert "private network or of this machine" in result.reason
     assert web.requests == []
+
+
+ENDLESS = b"HTTP/1.1 %d x\r\nContent-Encoding: gzip\r\nContent-Length: 99999999999\r\n\r\n"
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_of_an_answer_without_end_its_beginning_is_read(status: int) -> None:
+    """What is packed is not unpacked: a kilobyte may be a gigabyte."""
+    ended = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        try:
+            writer.write(ENDLESS % status)
+            while True:
+                writer.write(b"no " * 20_000)
+                await writer.drain()
+        except ConnectionError:
+            ended.set()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    result = await webhooks().send(parcel(f"http://127.0.0.1:{port}/"))
+    await ended.wait()
+    server.close()
+    if status == 200:
+        assert result == Accepted("HTTP 200")
+    else:
+        assert isinstance(result, Refused)
+        assert result.reason.startswith("HTTP 500 no no ")
+        assert len(result.reason) < 300
 
 
 async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

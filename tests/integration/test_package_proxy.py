@@ -159,6 +159,13 @@ async def test_a_host_that_is_refused_twice_is_named_once(tmp_path: Path) -> Non
         "CONNECT :443 HTTP/1.1",
         "SSH-2.0-x",
         "",
+        "GET http://index.test/\tx HTTP/1.1",
+        "GET http://index.test/\nX-A: b HTTP/1.1",
+        "GET\nX http://index.test/ HTTP/1.1",
+        "GET http://index.test/ HTTP/1.1\nX-A: b",
+        "GET http://index.test/ HTTP/1.12",
+        "GET http://index.test/ HTTP/2",
+        "get http://index.test/ HTTP/1.1",
     ],
 )
 async def test_what_is_no_request_for_a_proxy_is_said_so(line: str, tmp_path: Path) -> None:
@@ -184,3 +191,73 @@ async def test_one_request_goes_through_a_connection(source: Source, tmp_path: P
     await asked(proxy, tmp_path / "proxy", allowed + head("GET http://elsewhere.test/b HTTP/1.1"))
     assert len(source.heads) == 1
     assert "keep-alive" not in source.heads[0]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("X: a\n\nGET /other HTTP/1.1", "X: a\nAuthorization: Basic eA==", "X: a\rY: b", "X: a\0b", " folded: x"),
+        *("no colon", "X : a", ": a", "Content-Length: 1\r\nContent-Length: 2", "Content-Length: +1"),
+        *("Content-Length: 1\r\nTransfer-Encoding: chunked", "Content-Length: -1", "Content-Length: 0x1"),
+    ],
+)
+async def test_a_head_that_another_reader_may_read_otherwise_goes_nowhere(
+    source: Source, header: str, tmp_path: Path
+) -> None:
+    proxy = AllowlistProxy(package_sources([f"http://127.0.0.1:{source.port}/"]))
+    answer = await asked(proxy, tmp_path / "proxy", head(f"GET http://127.0.0.1:{source.port}/ HTTP/1.1", header))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert source.heads == []
+
+
+async def test_the_source_hears_its_own_name_and_no_second_request(source: Source, tmp_path: Path) -> None:
+    """Where one address serves many names, another `Host` would carry the credential to somebody else."""
+    proxy = AllowlistProxy(package_sources([f"http://ada:s3cret@127.0.0.1:{source.port}/"]))
+    first = head(f"POST http://127.0.0.1:{source.port}/a HTTP/1.1", "Host: elsewhere.test", "Content-Length: 2")
+    answer = await asked(
+        proxy, tmp_path / "proxy", first + b"ok" + head("GET /b HTTP/1.1", "Host: elsewhere.test")
+    )
+    assert answer == ANSWER
+    assert "elsewhere" not in source.heads[0]
+    assert f"Host: 127.0.0.1:{source.port}\r\n" in source.heads[0]
+    assert len(source.heads) == 1
+
+
+@pytest.mark.parametrize("path", ["a/../b", "a/%2e%2e/b", "a/%252e%252e/b", "a/..%2fb", "a\\..\\b", "./a", "a/.."])
+async def test_no_credential_goes_along_a_path_that_climbs(source: Source, path: str, tmp_path: Path) -> None:
+    place = f"http://127.0.0.1:{source.port}/{path}"
+    closed = AllowlistProxy(package_sources([f"http://ada:s3cret@127.0.0.1:{source.port}/"]))
+    answer = await asked(closed, tmp_path / "closed", head(f"GET {place} HTTP/1.1"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert source.heads == []
+    plain = AllowlistProxy(package_sources([f"http://127.0.0.1:{source.port}/"]))
+    assert await asked(plain, tmp_path / "plain", head(f"GET {place} HTTP/1.1")) == ANSWER
+
+
+async def test_who_asks_for_hosts_without_end_fills_neither_memory_nor_log(tmp_path: Path) -> None:
+    proxy = AllowlistProxy(())
+    async with proxy.serving(tmp_path / "proxy"):
+        for number in range(40):
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "proxy")
+            writer.write(head(f"CONNECT {'a' * 2_000}{number}.test:1 HTTP/1.1"))
+            assert (await reader.read()).startswith(b"HTTP/1.1 403 ")
+            writer.close()
+        for number in range(40):
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "proxy")
+            writer.write(head(f"CONNECT {number}.test:1 HTTP/1.1"))
+            await reader.read()
+            writer.close()
+    assert len(proxy.refused) == 20
+    assert max(map(len, proxy.refused)) < 300
+
+
+async def test_no_more_connections_are_open_than_a_worker_can_bear(source: Source, tmp_path: Path) -> None:
+    proxy = AllowlistProxy(package_sources([f"http://127.0.0.1:{source.port}/"]))
+    async with proxy.serving(tmp_path / "proxy"):
+        held = [await asyncio.open_unix_connection(tmp_path / "proxy") for _ in range(200)]
+        refused = [reader for reader, _ in held[128:]]
+        assert all([(await reader.read()).startswith(b"HTTP/1.1 503 ") for reader in refused])
+        held[0][1].write(head(f"GET http://127.0.0.1:{source.port}/ HTTP/1.1"))
+        assert await held[0][0].read() == ANSWER
+        for _, writer in held:
+            writer.close()

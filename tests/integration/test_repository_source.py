@@ -284,3 +284,80 @@ def test_what_the_hubs_account_may_not_read_is_said(tmp_path: Path) -> None:
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "cannot be read by the account that runs agenthub (Permission denied at" in told.stderr
+
+
+def lacking(folder: Path, ran: Path) -> tuple[Path, str]:
+    """A repository whose branch `part` lacks a file, and which names programs that would fetch it."""
+    source = made(folder / "lacking")
+    git(source, "switch", "--quiet", "--create", "part")
+    (source / "b.txt").write_text("b\n")
+    git(source, "add", "--all")
+    git(source, "commit", "--quiet", "-m", "part")
+    commit, blob = git(source, "rev-parse", "HEAD"), git(source, "rev-parse", "HEAD:b.txt")
+    git(source, "switch", "--quiet", "main")
+    (source / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    program = folder / "program"
+    program.write_text(f'#!/bin/sh\ntouch {ran}\nexec git-upload-pack "$@"\n')
+    program.chmod(0o755)
+    settings = {
+        **{
+            "core.repositoryformatversion": "1",
+            "extensions.partialClone": "origin",
+            "remote.origin.promisor": "true",
+        },
+        **{"remote.origin.url": source.as_uri(), "remote.origin.uploadpack": str(program)},
+        **dict.fromkeys(("core.alternateRefsCommand", "core.fsmonitor", "core.sshCommand"), f"touch {ran};"),
+        **{"uploadpack.packObjectsHook": f"touch {ran};", "core.hooksPath": str(folder)},
+    }
+    for name, value in settings.items():
+        git(source, "config", name, value)
+    return source, commit
+
+
+@pytest.mark.parametrize("ref", ["part", "commit", "short", "head"])
+async def test_no_program_that_a_repository_names_is_run_to_fetch_what_it_lacks(tmp_path: Path, ref: str) -> None:
+    ran = tmp_path / "ran"
+    source, commit = lacking(tmp_path, ran)
+    if ref == "head":
+        git(source, "symbolic-ref", "HEAD", "refs/heads/part")
+    wanted = {"part": "part", "commit": commit, "short": commit[:9], "head": ""}[ref]
+    body = SubmitBody(goal="x", repository=str(source), ref=wanted)
+    with pytest.raises(InvalidInput):
+        await accepted_from(body, Sources(GitAccess(), local=True))
+    with pytest.raises(SourceRefused, match="partial clone that lacks objects"):
+        await examine(source, commit)
+    assert not ran.exists()
+
+
+async def test_a_repository_without_an_object_that_it_names_is_refused(tmp_path: Path) -> None:
+    source = made(tmp_path / "broken")
+    blob = git(source, "rev-parse", "HEAD:a.txt")
+    (source / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(SourceRefused, match=r"lacks objects|cannot be read"):
+        await examine(source)
+
+
+PLACES = ("127.0.0.1", "localhost", "[::1]", "2130706433", "127.1", "0x7f000001", "0.0.0.0")
+
+
+@pytest.mark.parametrize("host", PLACES)
+async def test_a_hub_elsewhere_asks_no_private_place_in_the_name_of_whoever_submits(host: str) -> None:
+    body = SubmitBody(goal="x", repository=f"https://{host}:9/ada/service.git")
+    with pytest.raises(InvalidInput, match="a place of a private network or of this machine") as refused:
+        await accepted_from(body, Sources(GitAccess(), local=False))
+    assert refused.value.field == "repository"
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        Sources(GitAccess(), local=True),
+        Sources(GitAccess(), local=False, private=("127.0.0.1:9",)),
+        Sources(GitAccess(tokens={"127.0.0.1:9": "token-of-the-hub"}), local=False),
+    ],
+    ids=["embedded", "named", "with a credential"],
+)
+async def test_a_private_place_that_the_hubs_people_want_is_asked(sources: Sources) -> None:
+    body = SubmitBody(goal="x", repository="https://127.0.0.1:9/ada/service.git")
+    with pytest.raises(InvalidInput, match="could not be reached"):
+        await accepted_from(body, sources)

@@ -18,7 +18,7 @@ from agenthub_gateway.api.payloads.responses import GOAL_STATES, in_words
 from agenthub_gateway.api.payloads.submission import accepted_from
 from agenthub_gateway.commands.append import request_id_for
 from agenthub_gateway.commands.sessions import Sessions
-from agenthub_gateway.edge.guard import Guard
+from agenthub_gateway.edge.guard import Guard, place_of
 from agenthub_gateway.edge.keys import FAILURES_MAX, PAUSE_S, Failures, Holder, Keys, scope_needed
 from agenthub_gateway.edge.sign_in import SignIn
 from agenthub_gateway.errors import InvalidBody, MalformedBody
@@ -144,6 +144,11 @@ def test_a_key_that_could_be_guessed_or_not_be_sent_is_refused(entry: str) -> No
         ("POST", "/api/v1/goals/g-1/approve", "operate"),
         ("POST", "/api/v1/interventions/q-1/answer", "operate"),
         ("POST", "/api/v1/goals/g-1/erase", "admin"),
+        ("POST", "//api/v1/goals//g-1/erase//", "admin"),
+        ("POST", "//api//v1/goals/", "submit"),
+        ("POST", "/api/v1/session/links/", "read"),
+        ("POST", "/api/v1/sessions", "operate"),
+        ("POST", "/mcp//", "read"),
         ("PUT", "/api/v1/anything", "operate"),
     ],
 )
@@ -151,6 +156,21 @@ def test_every_request_needs_a_scope(method: str, path: str, scope: Scope) -> No
     assert scope_needed(method, path) == scope
     held = [have for have in SCOPES if Holder("anna", have).may(scope)]
     assert held == list(SCOPES[SCOPES.index(scope) :])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("fe80::1%eth0", "fe80::2%eth1", True),
+    ],
+)
+def test_a_place_is_what_one_stranger_has(one: str, other: str, same: bool) -> None:
+    places = [place_of(cast(Any, {"client": (address, 1)})) for address in (one, other)]
+    assert (places[0] == places[1]) is same
 
 
 def test_wrong_keys_are_looked_at_ever_less_often() -> None:

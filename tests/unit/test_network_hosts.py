@@ -93,3 +93,29 @@ def test_any_text_is_one_host_or_refused(text: str) -> None:
 @given(st.ip_addresses())
 def test_every_address_is_public_or_not(address: object) -> None:
     assert is_public(str(address)) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        *((address, True) for address in ("8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808")),
+        *(
+            (address, False)
+            for address in ("::ffff:10.0.0.1", "64:ff9b::a00:1", "64:ff9b::7f00:1", "64:ff9b:1::1")
+        ),
+        *(
+            (address, False)
+            for address in ("2002:7f00:1::", "2002:808:808::", "::127.0.0.1", "::8.8.8.8", "fec0::1")
+        ),
+        *(
+            (address, False)
+            for address in ("5f00::1", "3fff::1", "100::1", "::ffff:0:7f00:1", "fe80::1%eth0", "ff0e::1")
+        ),
+        *(
+            (address, False)
+            for address in ("192.0.0.192", "192.88.99.1", "100.64.0.1", "0.0.0.0", "255.255.255.255")
+        ),
+    ],
+)
+def test_an_address_in_another_one_is_what_that_one_is(address: str, public: bool) -> None:
+    assert is_public(address) is public

@@ -132,3 +132,25 @@ def test_a_forge_is_known_by_its_host_or_told() -> None:
         forge_of(parse_remote("https://unknown.example/a/b"), access)
     with pytest.raises(RemoteRefused, match="AGENTHUB_GIT_TOKENS"):
         forge_of(parse_remote("https://github.com/a/b"), GitAccess())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("mine/x/../../theirs/y.git", "mine/%2e%2e/theirs/y", "mine/%2E./theirs/y", "./mine/y", "mine/x.git/.."),
+        *(
+            "mine%2fx",
+            "mine%2Fx/y",
+            "mine\\..\\theirs",
+            "mine%5c..%5ctheirs",
+            "mine/%252e%252e/theirs",
+            "a/\u202eb",
+        ),
+        *("mine/x%00y", "mine/x%0ay", "mine/\u200bx"),
+    ],
+)
+@pytest.mark.parametrize("form", ["https://example.org/{}", "ssh://git@example.org/{}", "git@example.org:{}"])
+def test_a_path_that_may_be_another_one_is_refused(form: str, path: str) -> None:
+    """By its path the secret of a webhook covers a repository, and the token of a host reaches an API."""
+    with pytest.raises(RemoteRefused, match=r"may mean another one|space or a line break"):
+        parse_remote(form.format(path))

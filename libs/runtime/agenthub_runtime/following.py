@@ -1,4 +1,4 @@
-"""Following what never ends: begun again after a failure, and closed when its reader leaves."""
+"""What never ends: following, begun again after a failure and closed when its reader leaves; looking again."""
 
 from __future__ import annotations
 
@@ -72,3 +72,16 @@ async def follow_forever(
             told = repr(error)
         failures += 1
         await backoff.pause(failures)
+
+
+async def look_forever(look: Callable[[], Awaitable[None]], *, every_s: float, clock: Clock, what: str) -> None:
+    """Look, and look again `every_s` seconds after each look; a store that is away is met at the next one.
+
+    `what` names it in logs.
+    """
+    while True:
+        try:
+            await look()
+        except StoreUnavailable as error:
+            log.info("look_waits", what=what, reason=str(error))
+        await clock.sleep(every_s)

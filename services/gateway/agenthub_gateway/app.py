@@ -67,7 +67,7 @@ from agenthub_gateway.openapi import openapi_config
 from agenthub_gateway.ports import GatewayPorts, Sources
 from agenthub_gateway.problems import MEDIA_TYPE, problem_of
 from agenthub_gateway.progress import ProgressWatch
-from agenthub_gateway.queues import log_generation, read_followers, read_model, read_queues, read_workers
+from agenthub_gateway.queues import read_followers, read_model, read_queues, read_workers
 from agenthub_replay.streams import StreamsSource
 from agenthub_runtime.bus_users.rights import spans_of
 from agenthub_runtime.clock import ServerClock, SystemIds
@@ -75,7 +75,7 @@ from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
-from agenthub_runtime.jetstream.connection import connect, server_time
+from agenthub_runtime.jetstream.connection import connect, log_generation, server_time
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS

@@ -170,15 +170,3 @@ async def read_followers(nc: Client) -> list[FollowerStatus]:
         return await NatsFleet(nc).followers()
     except (NatsError, TimeoutError) as error:
         raise StoreUnavailable(f"The fleet cannot be read: {error}") from error
-
-
-async def log_generation(nc: Client) -> str:
-    """Which log this is: when its stream was made, as a word. Raises `StoreUnavailable`."""
-    try:
-        info = await nc.jetstream().stream_info(STREAM)
-    except (NatsError, TimeoutError) as error:
-        raise StoreUnavailable(f"The event log does not answer: {error}") from error
-    created = info.created
-    if created is None:
-        raise StoreUnavailable("The server does not say when the event log was made")
-    return f"{int(created.timestamp() * 1_000):x}"

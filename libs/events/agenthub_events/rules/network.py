@@ -11,6 +11,12 @@ HTTPS = 443
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _PLACE = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:/@\s]+)(:(?P<port>\d{1,5}))?")
 _PORT_MAX = 65_535
+_LAST_32 = 0xFFFF_FFFF
+# By these IPv6-only networks reach servers of IPv4.
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+# Ways into other networks, and what is for documents; not every Python knows them.
+_NEVER = tuple(map(ipaddress.ip_network, ("2002::/16", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24")))
 
 
 def network_host(text: str, field: str = "network") -> str:
@@ -31,10 +37,17 @@ def network_host(text: str, field: str = "network") -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the internet, and not of a private network or of a machine itself."""
+    """Whether an IP address is one of the internet, and not of a private network or of a machine itself.
+
+    One that carries an older address in it is what that one is.
+    """
     found = ipaddress.ip_address(address.strip("[]").partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    return bool((mapped or found).is_global) and not found.is_multicast
+    if isinstance(found, ipaddress.IPv6Address):
+        carried = found.ipv4_mapped or (ipaddress.IPv4Address(int(found) & _LAST_32) if found in _NAT64 else None)
+        if carried is None:
+            return found.is_global and found in _UNICAST and not any(found in net for net in _NEVER)
+        found = carried
+    return found.is_global and not found.is_multicast and not any(found in net for net in _NEVER)
 
 
 def names_private(place: str) -> bool:

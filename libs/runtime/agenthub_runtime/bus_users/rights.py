@@ -38,7 +38,7 @@ _BY_ORCHESTRATOR = (
 _OF_GOALS_BY_ORCHESTRATOR = (
     *map(type_of, goal.BY_ORCHESTRATOR),
     # What a forked goal has from its parent, the orchestrator says.
-    *("budget.settled", "budget.granted", "budget.exceeded", "log.quarantined", "log.released", "merge.done"),
+    *("budget.settled", "budget.exceeded", "log.quarantined", "log.released", "merge.done"),
     # Goals that a schedule begins say so in their subject: no other can come from here.
     f"goal.accepted.{BY_SCHEDULE}",
 )

@@ -126,3 +126,15 @@ async def _connect(client: Client, nats_url: str, name: str, watch: _Watch) -> N
 
 def _shown(nats_url: str) -> str:
     return ", ".join(re.sub(r"(?<=://)[^@/]*@", "", address) for address in nats_url.split(","))
+
+
+async def log_generation(nc: Client) -> str:
+    """Which log this is: when its stream was made, as a word. Raises `StoreUnavailable`."""
+    try:
+        info = await nc.jetstream().stream_info(STREAM)
+    except (NatsError, TimeoutError) as error:
+        raise StoreUnavailable(f"The event log does not answer: {error}") from error
+    created = info.created
+    if created is None:
+        raise StoreUnavailable("The server does not say when the event log was made")
+    return f"{int(created.timestamp() * 1_000):x}"

@@ -43,6 +43,7 @@ def parse_remote(text: str) -> Remote:
         raise RemoteRefused("The address of the repository has a space or a line break in it: take it out.")
     scp = _SCP_LIKE.fullmatch(text)
     if scp:
+        _refuse_other_paths(scp["path"])
         return Remote(text, "ssh", scp["host"].lower(), scp["path"])
     try:
         parts = urlsplit(text)
@@ -63,6 +64,7 @@ def parse_remote(text: str) -> Remote:
         raise RemoteRefused(
             f"http:// to {host} is not encrypted, so code and token could be read on the way: use https://."
         )
+    _refuse_other_paths(parts.path)
     named = f"[{host}]" if ":" in host else host
     return Remote(text, parts.scheme, f"{named}:{port}" if port else named, unquote(parts.path))
 
@@ -81,6 +83,17 @@ def _refuse_credential(scheme: str, netloc: str, query: str, fragment: str) -> N
         )
     if query or fragment:
         raise RemoteRefused("The address of the repository goes on after its path: take out `?…` and `#…`.")
+
+
+def _refuse_other_paths(path: str) -> None:
+    """Refuse a path that its host may take for another one: the secret of a webhook, or an API, is told by it."""
+    meant = unquote(path)
+    is_plain = meant.count("/") == path.count("/") and "%" not in meant and "\\" not in meant
+    if not is_plain or not meant.isprintable() or any(part in (".", "..") for part in meant.split("/")):
+        raise RemoteRefused(
+            "The path of the repository has `..`, `.`, a backslash or an encoded slash in it, so that it may mean"
+            " another one: give it as its host shows it."
+        )
 
 
 def _is_this_machine(host: str) -> bool:

@@ -1,7 +1,8 @@
 """Runs the system's git so that nothing in a repository or on the machine can change what it does.
 
 No system or user configuration is read, no hook, filter, text conversion, external diff, monitor or editor runs,
-no network protocol is open, and the objects that people replaced or grafted are ignored. A tree may carry any
+no protocol is open, nothing that a repository lacks is fetched, and the objects that people replaced or grafted
+are ignored. A tree may carry any
 `.gitattributes`: `info/attributes` of the bare repository outranks it.
 """
 
@@ -177,7 +178,9 @@ class Git:
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_NO_REPLACE_OBJECTS": "1",
             "GIT_TERMINAL_PROMPT": "0",
-            "GIT_ALLOW_PROTOCOL": "file",
+            # Whoever fetches says by which one. A repository may name a program that fetches what it lacks.
+            "GIT_ALLOW_PROTOCOL": "",
+            "GIT_NO_LAZY_FETCH": "1",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_AUTHOR_NAME": _IDENTITY,
             "GIT_AUTHOR_EMAIL": _ADDRESS,

@@ -197,7 +197,7 @@ class GoalRepository(History):
         await examine(source)
 
         async def fetch(options: Sequence[str], limit: int) -> bool:
-            output = await self._git.run(
+            output = await self._git.with_environment(GIT_ALLOW_PROTOCOL="file").run(
                 *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", *options),
                 *(f"--upload-pack={upload_pack(source)}", "--", str(source), "+HEAD:refs/import/head"),
                 codes=_ANY_CODE,

@@ -44,7 +44,8 @@ PRIVATE_HOSTS = Setting(
     network_hosts,
     "",
     "Hosts of private networks or of this machine, as `host` or `host:port`, that goals may name in their "
-    "`network`; separated by commas. Hosts of the internet need no entry.",
+    "`network`, and as the host of a repository where the hub is not embedded and has no token for it; separated "
+    "by commas. Hosts of the internet need no entry.",
 )
 HOOKS = Setting(
     "AGENTHUB_HOOKS",

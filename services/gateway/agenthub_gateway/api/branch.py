@@ -119,7 +119,9 @@ def _asked(reading: Reading, path: Path) -> str:
     raw: bytes = reading.request.scope.get("raw_path", b"")
     if "\N{REPLACEMENT CHARACTER}" not in str(path) or not raw:
         return str(path)
-    return os.fsdecode(unquote_to_bytes(raw.split(b"?", 1)[0].split(b"/files/", 1)[1]))
+    # Decoded first, as the router does: any letter of the address may have come encoded.
+    parts = [part for part in unquote_to_bytes(raw.split(b"?", 1)[0]).split(b"/") if part]
+    return os.fsdecode(b"/".join(parts[parts.index(b"files") + 1 :]))
 
 
 async def _branch(reading: Reading, goal_id: str, at_seq: int | None = None) -> Branch:

@@ -61,7 +61,7 @@ class Reading:
     def headers(self, at: Position | None, more: Mapping[str, str]) -> dict[str, str]:
         """Headers of an answer that says where its projection stands."""
         position = {} if at is None else {POSITION_HEADER: str(at.seq)}
-        return {"Cache-Control": "no-cache", **more, **position}
+        return {"Cache-Control": "private, no-cache", **more, **position}
 
     def tagged(
         self, body: bytes, at: Position | None, media_type: str, more: Mapping[str, str] | None = None

@@ -12,9 +12,9 @@ from agenthub_events.catalogue.notification import (
     NotificationPlanned,
 )
 from agenthub_events.channels import ChannelName
-from agenthub_events.errors import CommandRefused
+from agenthub_events.errors import CommandRefused, InvalidSubject
 from agenthub_events.ports import EventLog, Recorded
-from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB
+from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB, check_task_id
 from agenthub_gateway.commands.aggregate import Target, append_after
 from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
 from agenthub_gateway.errors import NotFound
@@ -26,10 +26,15 @@ ChannelEvent = NotificationChannelOpened | NotificationChannelClosed
 
 async def send_again(writer: Writer, goal_id: str, key: str, intent: Intent) -> CommandOutcome:
     """Plan a notification anew: it leaves with an id of its own. Raises `NotFound`, `StoreUnavailable`."""
+    unknown = NotFound(f"Goal `{goal_id[:60]}` has no notification `{key[:60]}`")
+    try:
+        check_task_id(key)
+    except InvalidSubject:
+        raise unknown from None
     records = await writer.log.read(f"{goal_id}.{key}")
     planned = [r.event for r in records if isinstance(r.event, NotificationPlanned)]
     if not planned:
-        raise NotFound(f"Goal `{goal_id[:60]}` has no notification `{key[:60]}`")
+        raise unknown
     last = planned[-1]
     event = NotificationPlanned(
         channel=last.channel,

@@ -9,6 +9,7 @@ on another port of the same machine: a session opens nothing but to a page of th
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_gateway.edge.accounts import ACCOUNT
+from agenthub_gateway.edge.answers import guarded
 from agenthub_gateway.edge.keys import SESSION, Holder, scope_needed
 from agenthub_gateway.edge.sign_in import SignIn
 from agenthub_gateway.problems import MEDIA_TYPE, Problem, problem, problem_of
@@ -67,6 +69,8 @@ class Guard:
         if kind not in _GUARDED:
             await self._app(scope, receive, send)
             return
+        if kind == ScopeType.HTTP:
+            send = guarded(send)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if self._sign_in.keys:
             refusal = await self._identify(scope, headers)
@@ -102,9 +106,11 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and not self._is_own_page(origin, host):
             return problem("foreign-origin", f"`{origin[:100]}` is not a page of this hub")
-        # Some requests come without an origin; what kind of page asks, a browser says all the same.
-        if origin is None and headers.get("sec-fetch-site") in _ELSEWHERE and not _reads(scope):
-            return problem("foreign-origin", "A page of another site asks")
+        # Some requests come without an origin; what kind of page asks, a browser says all the same. A read may
+        # cost something, too, and how long it takes tells its sender something.
+        if origin is None and headers.get("sec-fetch-site") in _ELSEWHERE:
+            is_let_in = _is_open(scope) and _reads(scope)
+            return None if is_let_in else problem("foreign-origin", "A page of another site asks")
         return None
 
     async def _identify(self, scope: Scope, headers: dict[str, str]) -> Problem | None:
@@ -196,7 +202,18 @@ def place_of(scope: Scope) -> str:
     """Where a request comes from: an account of this machine, or a network address without its port."""
     account = scope.get("state", {}).get(ACCOUNT)
     client = scope.get("client")
-    return f"account {account}" if account is not None else str(client[0] if client else "")
+    return f"account {account}" if account is not None else _network_of(str(client[0] if client else ""))
+
+
+def _network_of(address: str) -> str:
+    """An address, of IPv6 the network: whoever has one address there has 2^64."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((found, 64), strict=False))
 
 
 def _name_in(netloc: str) -> str:

@@ -92,11 +92,13 @@ def scope_needed(method: str, path: str) -> Scope:
     """How far a key has to reach for a request."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return "read"
-    if path.startswith(SESSION) or path.rstrip("/") == MCP:
+    # As the router takes it: slashes at the end and double ones lead to the same handler.
+    called = f"/{'/'.join(filter(None, path.split('/')))}"
+    if called in (SESSION, MCP) or called.startswith(f"{SESSION}/"):
         return "read"
-    if path.rstrip("/") in ("/goals", "/api/v1/goals"):
+    if called in ("/goals", "/api/v1/goals"):
         return "submit"
-    return "admin" if path.endswith("/erase") else "operate"
+    return "admin" if called.endswith("/erase") else "operate"
 
 
 def _digest(secret: str) -> bytes:

@@ -28,6 +28,7 @@ from agenthub_runtime.settings.records import NotifierSettings
 _REFUSED_FOR_GOOD = range(550, 555)
 _GONE = 410
 _SHOWN = 200
+_READ_BYTES = 4 * _SHOWN
 
 
 class EmailSender:
@@ -123,13 +124,15 @@ class WebhookSender:
         async with httpx2.AsyncClient(
             timeout=SEND_WITHIN_S, trust_env=False, follow_redirects=False, verify=self._tls
         ) as client:
-            answer = await client.post(
+            asked = client.stream(
+                "POST",
                 pinned,
                 content=body,
-                headers={**headers, "Host": shown},
+                headers={**headers, "Host": shown, "Accept-Encoding": "identity"},
                 extensions={"sni_hostname": host},
             )
-        return _result(answer)
+            async with asked as answer:
+                return _result(answer, "" if answer.is_success else await _beginning(answer))
 
     async def _place_of(self, host: str, port: int) -> str | Refused:
         loop = asyncio.get_running_loop()
@@ -149,12 +152,19 @@ def _named(host: str, place: str) -> str:
     return "an address" if host == place else f"{place}, an address"
 
 
-def _result(answer: httpx2.Response) -> SendResult:
+async def _beginning(answer: httpx2.Response) -> str:
+    """The first words of a body, which may have no end and be packed however small it looks."""
+    async for piece in answer.aiter_raw(_READ_BYTES):
+        return piece[:_READ_BYTES].decode("utf-8", "replace")[:_SHOWN]
+    return ""
+
+
+def _result(answer: httpx2.Response, said: str) -> SendResult:
     if answer.is_success:
         return Accepted(f"HTTP {answer.status_code}")
     if answer.status_code == _GONE:
         return Refused(reason="HTTP 410: the recipient is gone", hopeless=True, gone=True)
-    return Refused(reason=f"HTTP {answer.status_code} {answer.text[:_SHOWN]}".strip())
+    return Refused(reason=f"HTTP {answer.status_code} {said}".strip())
 
 
 def senders_of(settings: NotifierSettings, clock: Clock) -> dict[ChannelName, ChannelSender]:

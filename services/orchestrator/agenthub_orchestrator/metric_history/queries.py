@@ -7,4 +7,11 @@ INSERT INTO agenthub_metrics.points AS known (metric, label, at, count, sum, max
 ON CONFLICT (metric, label, at) DO UPDATE
 SET count = known.count + excluded.count, sum = known.sum + excluded.sum, max = greatest(known.max, excluded.max)
 """
+# Beside the table and not among those of its version: what was kept until then stays.
+MAKE_COUNTED = "CREATE TABLE IF NOT EXISTS agenthub_metrics.counted (log text PRIMARY KEY, seq bigint NOT NULL)"
+COUNTED = "SELECT seq FROM agenthub_metrics.counted WHERE log = $1"
+SET_COUNTED = """
+INSERT INTO agenthub_metrics.counted AS known (log, seq) VALUES ($1, $2)
+ON CONFLICT (log) DO UPDATE SET seq = greatest(known.seq, excluded.seq) RETURNING seq
+"""
 DELETE_OLD = "DELETE FROM agenthub_metrics.points WHERE at < $1"

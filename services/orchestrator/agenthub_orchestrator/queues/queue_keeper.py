@@ -10,11 +10,11 @@ from typing import Protocol
 import structlog
 
 from agenthub_events.base import UNWRITTEN
-from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock
 from agenthub_orchestrator.domain import Fired, LaneView, QueueWatch, Workers
 from agenthub_orchestrator.domain.queued import Lane
 from agenthub_orchestrator.follower import Follower
+from agenthub_runtime.following import look_forever
 
 log = structlog.get_logger(__name__)
 
@@ -50,17 +50,17 @@ class QueueFinding:
 async def keep_queues(follower: Follower, queues: Queues, clock: Clock) -> None:
     """Look every few seconds, for ever; a hub without open orders costs nothing."""
     watch = QueueWatch()
-    while True:
-        await clock.sleep(LOOK_S)
+
+    async def look() -> None:
         if not (orders := follower.queued()):
-            continue
-        try:
-            lanes, workers = await asyncio.gather(queues.lanes(), queues.workers())
-            found = watch.look(
-                orders, lanes, workers, now=clock.now(), monotonic=clock.monotonic(), policy=follower.policy
-            )
-            for goal_id, fired in found:
-                log.warning("order_waits", goal=goal_id, task=fired.task_id, seq=fired.ref, why=fired.kind)
-                await follower.receive(QueueFinding(goal_id, fired), fired.detail)
-        except StoreUnavailable as error:
-            log.info("queues_not_read", reason=str(error))
+            return
+        lanes, workers = await asyncio.gather(queues.lanes(), queues.workers())
+        found = watch.look(
+            orders, lanes, workers, now=clock.now(), monotonic=clock.monotonic(), policy=follower.policy
+        )
+        for goal_id, fired in found:
+            log.warning("order_waits", goal=goal_id, task=fired.task_id, seq=fired.ref, why=fired.kind)
+            await follower.receive(QueueFinding(goal_id, fired), fired.detail)
+
+    await clock.sleep(LOOK_S)
+    await look_forever(look, every_s=LOOK_S, clock=clock, what="queues")

@@ -14,7 +14,7 @@ from datetime import datetime
 import structlog
 
 from agenthub_events.base import Draft
-from agenthub_events.errors import InvalidInput, StoreUnavailable
+from agenthub_events.errors import InvalidInput
 from agenthub_events.ports import AppendResult, Clock, EventLog, Stamp, Stored
 from agenthub_events.rules.schedules import (
     Schedule,
@@ -27,6 +27,7 @@ from agenthub_events.rules.schedules import (
     run_of,
 )
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
+from agenthub_runtime.following import look_forever
 from agenthub_runtime.schedules.cron import check_cron, check_time_zone, newest_due, newest_time
 from agenthub_runtime.schedules.reading import read_outcome, read_schedules
 from agenthub_runtime.telemetry.goal_trace import in_words
@@ -40,12 +41,7 @@ LOOK_S = 5.0
 async def keep_schedules(event_log: EventLog, clock: Clock, telemetry: Telemetry | None = None) -> None:
     """Begin what is due, and look again every few seconds, for ever."""
     keeper = ScheduleKeeper(event_log, clock, telemetry)
-    while True:
-        try:
-            await keeper.look()
-        except StoreUnavailable as error:
-            log.info("schedules_wait", reason=str(error))
-        await clock.sleep(LOOK_S)
+    await look_forever(keeper.look, every_s=LOOK_S, clock=clock, what="schedules")
 
 
 class ScheduleKeeper:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,8 +11,9 @@ import msgspec
 from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.recipe import Language
 from agenthub_worker.environment.toolchains import Toolchain
+from agenthub_worker.sandbox.bound import BoundSandbox
 from agenthub_worker.sandbox.bubblewrap import SYSTEM_PATH, search_path
-from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox, Shell
+from agenthub_worker.sandbox.port import Bind, Sandbox
 
 # `uv run` in the environment as it is, instead of in one that it would make.
 _OF_UV = {"UV_OFFLINE": "1", "UV_NO_SYNC": "1", "UV_FROZEN": "1", "UV_PROJECT_ENVIRONMENT": f"{PLACE}/python"}
@@ -72,55 +73,17 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         return {"PATH": ":".join((*own, f"{PLACE}/bin", *tools, SYSTEM_PATH if is_python else search_path()))}
 
 
-class EnvironmentSandbox:
-    """A sandbox in which every command finds the environment."""
+class EnvironmentSandbox(BoundSandbox):
+    """A sandbox in which every command finds the environment, beside the workspace and in its variables."""
 
     def __init__(self, sandbox: Sandbox, environment: Environment) -> None:
-        self._sandbox = sandbox
+        super().__init__(
+            sandbox, lambda workspace: (*environment.binds(), *self._modules(workspace)), self._variables
+        )
         self.environment = environment
-        self.name = sandbox.name
-        self.root = sandbox.root
 
-    async def run(
-        self,
-        command: Sequence[str] | str,
-        *,
-        workspace: Path,
-        timeout_s: float,
-        env: Mapping[str, str] | None = None,
-        binds: Sequence[Bind] = (),
-        writable: bool = True,
-        on_output: Output | None = None,
-    ) -> ExecResult:
-        """Run `command` as the sandbox does it, with the environment beside the workspace; see `Sandbox.run`."""
-        return await self._sandbox.run(
-            command,
-            workspace=workspace,
-            timeout_s=timeout_s,
-            env=self._variables(env or {}),
-            binds=(*self.environment.binds(), *self._modules(workspace), *binds),
-            writable=writable,
-            on_output=on_output,
-        )
-
-    def shell(
-        self,
-        *,
-        workspace: Path,
-        env: Mapping[str, str] | None = None,
-        binds: Sequence[Bind] = (),
-        writable: bool = True,
-    ) -> Shell:
-        """The same for many commands; see `Sandbox.shell`."""
-        return self._sandbox.shell(
-            workspace=workspace,
-            env=self._variables(env or {}),
-            binds=(*self.environment.binds(), *self._modules(workspace), *binds),
-            writable=writable,
-        )
-
-    def _variables(self, given: Mapping[str, str]) -> dict[str, str]:
-        own = self.environment.variables()
+    def _variables(self, env: Mapping[str, str] | None) -> Mapping[str, str]:
+        own, given = self.environment.variables(), env or {}
         # What is given comes behind, so that `python` stays the project's.
         hubs = {f"{sys.prefix}/bin", *own["PATH"].split(":")}
         behind = [folder for folder in given.get("PATH", "").split(":") if folder and folder not in hubs]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from agenthub_worker.domain.model import ModelReply, ModelRequest
 from agenthub_worker.llm.answer import SIGNS_OF_LIFE, ModelAnswer, Patience
-from agenthub_worker.llm.faults import fault_of, hung
+from agenthub_worker.llm.faults import connection_fault, fault_of, hung
 from agenthub_worker.llm.reply import ReplyReader
 from agenthub_worker.llm.retry_after import retry_after_seconds
 
@@ -28,9 +28,12 @@ IDLE_TIMEOUT_S = 120.0
 # A server without much of a graphics card reads a long prompt for minutes before it can say a word.
 LOCAL_IDLE_TIMEOUT_S = 300.0
 CONNECT_TIMEOUT_S = 10.0
-# The SDK tries once more by itself when that is quick; a longer wait belongs to the queue, not to a worker's slot.
+# The SDK tries once more by itself when that is quick and nothing was sent, or the server has turned it down; a
+# longer wait belongs to the queue, not to a worker's slot.
 QUICK_RETRIES = 1
 QUICK_RETRY_MAX_WAIT_S = 2.0
+
+CallNext: TypeAlias = Callable[[Any], Awaitable[Any]]
 
 
 class MessagesClient:
@@ -113,7 +116,7 @@ def _sdk_client(provider: Provider, idle_timeout_s: float) -> AsyncAnthropic:
         max_retries=QUICK_RETRIES,
         # Our own idle timeout acts first; this one only frees the socket should that ever fail.
         timeout=httpx2.Timeout(idle_timeout_s * SIGNS_OF_LIFE, connect=CONNECT_TIMEOUT_S),
-        middleware=[_no_long_waits],
+        middleware=[_quick_retries(provider.place)],
         http_client=_transport(direct=is_loopback(provider.base_url)),
     )
 
@@ -137,9 +140,24 @@ def is_loopback(url: str) -> bool:
     return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-async def _no_long_waits(request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
-    response = await call_next(request)
-    wait = retry_after_seconds(response.headers)
-    if wait is not None and wait > QUICK_RETRY_MAX_WAIT_S:
-        response.headers["x-should-retry"] = "false"
-    return response
+def _quick_retries(place: str) -> Callable[[Any, CallNext], Awaitable[Any]]:
+    """Leaves to the SDK what is tried again soon and has cost nothing; `place` is the server's name in faults."""
+
+    async def once(request: Any, call_next: CallNext) -> Any:
+        import anthropic
+        import httpx2
+
+        try:
+            response = await call_next(request)
+        except anthropic.APIConnectionError as error:
+            unsent = httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError
+            if error.__cause__ is None or isinstance(error.__cause__, unsent | httpx2.UnsupportedProtocol):
+                raise
+            # The model may be at work on it already, and what nobody has recorded nobody counts.
+            raise connection_fault(error.__cause__, place) from None
+        wait = retry_after_seconds(response.headers)
+        if wait is not None and wait > QUICK_RETRY_MAX_WAIT_S:
+            response.headers["x-should-retry"] = "false"
+        return response
+
+    return once

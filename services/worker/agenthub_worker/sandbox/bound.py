@@ -1,19 +1,31 @@
-"""A sandbox that always shows more of the machine than each of its commands asks for."""
+"""A sandbox that always shows more of the machine, and says more in variables, than its commands ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox, Shell
 
+Variables: TypeAlias = Mapping[str, str] | None
+
 
 class BoundSandbox:
-    """Another sandbox, in which every command beside a workspace finds what `shown` says of it as well."""
+    """Another sandbox, in which every command beside a workspace finds what `shown` says of it as well.
 
-    def __init__(self, sandbox: Sandbox, shown: Callable[[Path], Sequence[Bind]]) -> None:
+    `variables` makes of those that are given for a command those that it gets.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        shown: Callable[[Path], Sequence[Bind]],
+        variables: Callable[[Variables], Variables] = lambda given: given,
+    ) -> None:
         self._sandbox = sandbox
         self._shown = shown
+        self._given = variables
         self.name = sandbox.name
         self.root = sandbox.root
 
@@ -33,7 +45,7 @@ class BoundSandbox:
             command,
             workspace=workspace,
             timeout_s=timeout_s,
-            env=env,
+            env=self._given(env),
             binds=(*self._shown(workspace), *binds),
             writable=writable,
             on_output=on_output,
@@ -49,4 +61,4 @@ class BoundSandbox:
     ) -> Shell:
         """The same for many commands; see `Sandbox.shell`."""
         shown = (*self._shown(workspace), *binds)
-        return self._sandbox.shell(workspace=workspace, env=env, binds=shown, writable=writable)
+        return self._sandbox.shell(workspace=workspace, env=self._given(env), binds=shown, writable=writable)

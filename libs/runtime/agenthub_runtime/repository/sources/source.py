@@ -44,7 +44,7 @@ async def examine(source: Path, commit: str = "") -> None:
     # A linked worktree has a git folder of its own, which leads to that of the repository.
     git = Git(git_dir)
     try:
-        await _refuse_parts(git, source)
+        await _refuse_parts(git, source, commit or "HEAD")
         await History(git_dir).files(commit or await _head_of(git, source))
     except SourceRefused:
         raise
@@ -129,7 +129,7 @@ async def _head_of(git: Git, source: Path) -> str:
     )
 
 
-async def _refuse_parts(git: Git, source: Path) -> None:
+async def _refuse_parts(git: Git, source: Path, commit: str) -> None:
     """Refuse what holds only a part of its history, or names its objects in another way."""
     if (await git.run("rev-parse", "--show-object-format")).word != "sha1":
         raise SourceRefused(
@@ -140,7 +140,7 @@ async def _refuse_parts(git: Git, source: Path) -> None:
         "config", "--get-regexp", r"^(extensions\.partialclone|remote\..*\.promisor)$", codes=(0, 1)
     )
     if partial.word:
-        missing = await git.run("rev-list", "--objects", "--missing=print", "HEAD", limit=64 << 20)
+        missing = await git.run("rev-list", "--objects", "--missing=print", commit, limit=64 << 20)
         if any(line.startswith("?") for line in missing.text.splitlines()):
             raise SourceRefused(
                 f"The repository {source} is a partial clone that lacks objects of its history: run"

@@ -17,7 +17,7 @@ from agenthub_gateway.commands.sessions import COOKIE, COOKIE_OVER_TLS, LINK_LAS
 from agenthub_gateway.edge.guard import HOLDER, place_of
 from agenthub_gateway.edge.keys import SESSION, Holder
 from agenthub_gateway.edge.sign_in import SignIn
-from agenthub_gateway.errors import FieldError, InvalidBody
+from agenthub_gateway.errors import FieldError, InvalidBody, KeyRefused
 from agenthub_gateway.web import SIGN_IN
 
 SignInParam = SkipValidation[NamedDependency[SignIn]]
@@ -107,10 +107,16 @@ async def sign_out(*, request: AnyRequest, sign_in: SignInParam) -> Response[Ses
     summary="Make a one-time link that signs a browser in",
 )
 async def make_link(*, request: AnyRequest, sign_in: SignInParam) -> Response[SignInLink]:
-    """What `agenthub open` opens. Its token stands behind `#`, which browsers send to nobody; it works once."""
+    """What `agenthub open` opens. Its token stands behind `#`, which browsers send to nobody; it works once.
+
+    A session makes none.
+    """
     holder: Holder | None = request.scope["state"].get(HOLDER)
     if holder is None:
         return Response(SignInLink(path="/", expires_in_s=0), status_code=200, headers=_NOT_KEPT)
+    if "authorization" not in request.headers:
+        # Who has copied its cookie would go on with another session after its owner has signed out.
+        raise KeyRefused("A session opens no other one: ask for the link with a key, as `agenthub open` does")
     token = await sign_in.sessions.give("link", holder.proof)
     made = SignInLink(path=f"{SIGN_IN}#{token}", expires_in_s=int(LINK_LASTS.total_seconds()))
     return Response(made, status_code=200, headers=_NOT_KEPT)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Awaitable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
 from agenthub_events.catalogue.values import Delivery
 from agenthub_events.errors import InvalidInput
+from agenthub_events.rules.network import is_public
 from agenthub_gateway.api.payloads.requests import SubmitBody
+from agenthub_gateway.ports import Sources
 from agenthub_runtime.remotes.address import Remote, check_ref, local_source, parse_remote
 from agenthub_runtime.remotes.credentials import GitAccess
 from agenthub_runtime.remotes.errors import RemoteRefused, RemoteUnavailable
@@ -24,6 +28,7 @@ from agenthub_runtime.repository.sources.source import examine, origin_of
 from agenthub_runtime.repository.sources.submodules import Whereabouts
 
 HEADS = "refs/heads/"
+_PORTS = {"https": 443, "http": 80}
 _CHECK_WITHIN_S = 45.0
 
 
@@ -37,12 +42,14 @@ class GoalSource(msgspec.Struct, frozen=True, kw_only=True):
     delivery_branch: str = ""
 
 
-async def remote_source(body: SubmitBody, access: GitAccess) -> GoalSource:
+async def remote_source(body: SubmitBody, sources: Sources) -> GoalSource:
     """The source at an address. Raises `InvalidInput` with the remedy."""
+    access = sources.access
     try:
         remote = parse_remote(body.repository.strip())
     except RemoteRefused as refused:
         raise InvalidInput(str(refused), field="repository") from None
+    await _refuse_private(remote, sources)
     found = await _resolved(remote, body.ref.strip(), access)
     await _checked(check_address(found.commit, Whereabouts(url=remote.url), access))
     delivery = body.deliver or ("branch" if access.has_credential(remote) else "none")
@@ -58,6 +65,30 @@ async def remote_source(body: SubmitBody, access: GitAccess) -> GoalSource:
         delivery=delivery,
         delivery_branch=branch,
     )
+
+
+async def _refuse_private(remote: Remote, sources: Sources) -> None:
+    """Who submits a goal does not ask the network of the hub's machine in its name, unless its people want it.
+
+    A credential says that they do; and where folders of that machine are taken, whoever submits is one of them.
+    """
+    if sources.local or sources.access.has_credential(remote):
+        return
+    parts = urlsplit(remote.url)
+    host, port = parts.hostname or "", parts.port or _PORTS.get(remote.scheme, 0)
+    shown = f"[{host}]" if ":" in host else host
+    if not port or f"{shown}:{port}" in sources.private:
+        return
+    try:
+        infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return  # git says so, in words
+    if not all(is_public(str(info[4][0])) for info in infos):
+        raise InvalidInput(
+            f"{shown}:{port} is a place of a private network or of this machine: AGENTHUB_PRIVATE_HOSTS of the hub"
+            f" has to name it first, or AGENTHUB_GIT_TOKENS with a token for {remote.host}",
+            field="repository",
+        )
 
 
 async def folder_source(path: str, body: SubmitBody, access: GitAccess) -> GoalSource:

@@ -155,7 +155,7 @@ def _network(texts: Sequence[str], private: Sequence[str] | None) -> tuple[str, 
 async def _source(body: SubmitBody, sources: Sources) -> GoalSource:
     text = body.repository.strip()
     if is_remote(text):
-        return await remote_source(body, sources.access)
+        return await remote_source(body, sources)
     return await folder_source(await _repository(text, sources.local), body, sources.access)
 
 

@@ -12,13 +12,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Collection, Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
 from agenthub_events.rules.network import is_public
 from agenthub_worker.environment.network.package_sources import PackageSource
+from agenthub_worker.environment.network.request import ProxyTarget, read_request
 
 log = structlog.get_logger()
 
@@ -26,29 +26,19 @@ _HEAD_BYTES = 64 << 10
 _HEAD_WITHIN_S = 30
 _CONNECT_WITHIN_S = 30
 _PIECE = 64 << 10
-_HOP_BY_HOP = frozenset(
-    {b"proxy-connection", b"proxy-authorization", b"connection", b"keep-alive", b"te", b"upgrade"}
-)
-_CREDENTIALS = b"authorization"
+_REFUSED_MAX = 20
+_NAMED_MAX = 261
+# Each holds two of the worker's own file descriptors.
+_CONNECTIONS_MAX = 128
 
 
 class _Private(Exception):
     """A name leads to an address that is not one of the internet."""
 
 
-class _Target(msgspec.Struct, frozen=True, kw_only=True):
-    host: str
-    port: int
-    tunnel: bool
-    path: bytes = b""
-
-    @property
-    def named(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
 class AllowlistProxy:
-    """Reaches `sources`. `refused` are the hosts that it was asked for and does not reach, in order.
+    """Reaches `sources`. `refused` are the hosts that it was asked for and does not reach, in order, up to
+    twenty.
 
     With `private` each must be a host of the internet, or among these (`host:port`).
     """
@@ -76,9 +66,13 @@ class AllowlistProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        is_full = len(self._open) >= _CONNECTIONS_MAX
         self._open.add(task)
         try:
-            await self._answer(reader, writer)
+            if is_full:
+                await _say(writer, 503, f"Too many connections at once: {_CONNECTIONS_MAX} are open.")
+            else:
+                await self._answer(reader, writer)
         except (
             OSError,
             TimeoutError,
@@ -94,15 +88,19 @@ class AllowlistProxy:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with asyncio.timeout(_HEAD_WITHIN_S):
             head = await reader.readuntil(b"\r\n\r\n")
-        lines = head[:-4].split(b"\r\n")
-        target = _target(lines[0])
-        if target is None:
+        request = read_request(head)
+        if request is None:
             await _say(writer, 400, "This is an HTTP proxy: send CONNECT or a whole http:// address.")
             return
+        target = request.target
         source = self._source(target)
         if source is None:
             self._refuse(target)
             await _say(writer, 403, f"Nothing here may reach {target.named}.")
+            return
+        if source.authorization and not target.tunnel and (target.climbs or request.length is None):
+            words = "has a credential: send a plain path, and `Content-Length` with a body"
+            await _say(writer, 400, f"{target.named} {words}.")
             return
         try:
             async with asyncio.timeout(_CONNECT_WITHIN_S):
@@ -120,10 +118,10 @@ class AllowlistProxy:
         if target.tunnel:
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
-            there[1].write(_head(lines, target, source))
-        await _joined((reader, writer), there)
+            there[1].write(request.head_for(source))
+        await _joined((reader, writer), there, None if target.tunnel else request.length)
 
-    def _source(self, target: _Target) -> PackageSource | None:
+    def _source(self, target: ProxyTarget) -> PackageSource | None:
         known = self._sources.get(target.named, [])
         if not known and not target.tunnel and target.port == 80:
             # The address of a source with credentials, as it is called inside.
@@ -131,12 +129,12 @@ class AllowlistProxy:
             known = secured if any(source.authorization for source in secured) else []
         if not known:
             return None
-        below = [source for source in known if target.path.startswith(source.path.encode())]
+        below = [source for source in known if target.path.startswith(source.path)]
         if not below:
             return msgspec.structs.replace(known[0], authorization="")
         return max(below, key=lambda source: (len(source.path), bool(source.authorization)))
 
-    async def _place_of(self, target: _Target, source: PackageSource) -> str:
+    async def _place_of(self, target: ProxyTarget, source: PackageSource) -> str:
         """The host itself, or the address that was looked at: a name may mean another one a moment later."""
         if self._private is None or source.named in self._private:
             return target.host
@@ -147,55 +145,20 @@ class AllowlistProxy:
                 raise _Private(place)
         return places[0]
 
-    def _refuse(self, target: _Target) -> None:
-        if target.named not in self.refused:
-            self.refused.append(target.named)
-            log.warning("host_refused", host=target.named)
-
-
-def _target(line: bytes) -> _Target | None:
-    method, _, rest = line.decode("latin-1").partition(" ")
-    address, _, version = rest.rpartition(" ")
-    if not version.startswith("HTTP/1."):
-        return None
-    tunnel = method == "CONNECT"
-    try:
-        parts = urlsplit(f"//{address}" if tunnel else address)
-        port = parts.port
-    except ValueError:
-        return None
-    if not parts.hostname or not (tunnel or parts.scheme == "http"):
-        return None
-    path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-    return _Target(
-        host=parts.hostname.lower(),
-        port=port or (443 if tunnel else 80),
-        tunnel=tunnel,
-        path=path.encode("latin-1"),
-    )
+    def _refuse(self, target: ProxyTarget) -> None:
+        named = target.named[:_NAMED_MAX]
+        if named not in self.refused and len(self.refused) < _REFUSED_MAX:
+            self.refused.append(named)
+            log.warning("host_refused", host=named)
 
 
 async def _opened(
-    place: str, target: _Target, source: PackageSource
+    place: str, target: ProxyTarget, source: PackageSource
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if source.secure and not target.tunnel:
         context = ssl.create_default_context()
         return await asyncio.open_connection(place, source.port, ssl=context, server_hostname=target.host)
     return await asyncio.open_connection(place, source.port)
-
-
-def _head(lines: list[bytes], target: _Target, source: PackageSource) -> bytes:
-    method, _, version = lines[0].split(b" ", 2)[0], b"", b"HTTP/1.1"
-    kept = [line for line in lines[1:] if _name(line) not in _HOP_BY_HOP]
-    if source.authorization:
-        kept = [line for line in kept if _name(line) != _CREDENTIALS]
-        kept.append(b"Authorization: " + source.authorization.encode())
-    # One request a connection: the next one may be for another host.
-    return b"\r\n".join([b" ".join((method, target.path, version)), *kept, b"Connection: close", b"", b""])
-
-
-def _name(line: bytes) -> bytes:
-    return line.partition(b":")[0].strip().lower()
 
 
 async def _say(writer: asyncio.StreamWriter, status: int, words: str) -> None:
@@ -208,10 +171,12 @@ async def _say(writer: asyncio.StreamWriter, status: int, words: str) -> None:
 async def _joined(
     here: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     there: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    length: int | None,
 ) -> None:
+    """Carry bytes both ways. With a `length` only so many go there: what follows is no part of the request."""
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_copied(here[0], there[1]))
+            group.create_task(_copied(here[0], there[1]) if length is None else _body(here[0], there[1], length))
             group.create_task(_copied(there[0], here[1]))
     except* OSError as errors:
         log.debug("proxy_tunnel_ended", error=repr(errors.exceptions[0]))
@@ -225,3 +190,10 @@ async def _copied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         await writer.drain()
     with contextlib.suppress(OSError):
         writer.write_eof() if writer.can_write_eof() else None
+
+
+async def _body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, length: int) -> None:
+    while length and (piece := await reader.read(min(_PIECE, length))):
+        length -= len(piece)
+        writer.write(piece)
+        await writer.drain()
