@@ -23,6 +23,7 @@ from agenthub_runtime.repository.bundles import (
     KEPT,
     SHALLOW,
     SUBMODULES,
+    TAGS,
     cut_history,
     name_all,
     named,
@@ -160,7 +161,7 @@ class GoalRepository(History):
         await self._keep(head)
         async with self._scratch() as folder:
             beside = await names_beside(self._git, base, head)
-            beside += await names_below(self._git, SHALLOW, SUBMODULES) if base and fetched else []
+            beside += await names_below(self._git, SHALLOW, SUBMODULES, TAGS) if base and fetched else []
             await write_bundle(self._git, folder / "bundle", base, head, beside)
             return await self._artifacts.put_file(folder / "bundle")
 
@@ -190,15 +191,16 @@ class GoalRepository(History):
             yield file
 
     async def import_local(self, source: Path, *, history_bytes: int = HISTORY_BYTES) -> str:
-        """Bring in the HEAD of a repository on this machine and return its commit. Raises `RepositoryError`.
+        """Bring in the HEAD of a repository on this machine, with its tags, and return its commit.
 
-        `SourceRefused` when its state does not allow it. A history of more than `history_bytes` is cut.
+        Raises `RepositoryError`; `SourceRefused` when its state does not allow it. A history of more than
+        `history_bytes` is cut.
         """
         await examine(source)
 
         async def fetch(options: Sequence[str], limit: int) -> bool:
             output = await self._git.run(
-                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", *options),
+                *("fetch", "--quiet", "--no-write-fetch-head", "--update-shallow", *options),
                 *(f"--upload-pack={upload_pack(source)}", "--", str(source), "+HEAD:refs/import/head"),
                 codes=_ANY_CODE,
                 file_bytes=limit,

@@ -19,6 +19,7 @@ import structlog
 
 from agenthub_events.catalogue.values import LeftOut
 from agenthub_runtime.repository.build_folders import bulk, exclude_rules
+from agenthub_runtime.repository.bundles import TAGS, named, names_below
 from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.git import Git, checked, literal
 from agenthub_runtime.repository.history import EMPTY_TREE
@@ -69,7 +70,8 @@ async def make_workspace(git: Git, commit: str, path: Path, head: str = "") -> N
         await tree.run("read-tree", "-m", "-u", await worked_tree(git, checked(commit), await contents_of(git)))
         pinned = await _put_submodules(git, tree, partial)
         await asyncio.to_thread(_note_pinned, partial, pinned)
-        await asyncio.to_thread(put_history, partial, git.git_dir, head or commit, index)
+        tags = await named(git, await names_below(git, TAGS))
+        await asyncio.to_thread(put_history, partial, git.git_dir, head or commit, index, tags)
         await asyncio.to_thread(_put_in_place, partial, index, path)
     finally:
         await asyncio.shield(asyncio.to_thread(_discard, partial, index))
