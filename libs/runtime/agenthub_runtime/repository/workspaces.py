@@ -25,6 +25,7 @@ from agenthub_runtime.repository.git import Git, checked, literal
 from agenthub_runtime.repository.history import EMPTY_TREE
 from agenthub_runtime.repository.left_out import (
     LITTER,
+    OF_NESTED,
     changed_links,
     escaping_links,
     ignored,
@@ -94,7 +95,9 @@ async def take_snapshot(git: Git, path: Path, parent: str, parent_tree: str) -> 
         await asyncio.to_thread(_keep_time, index_of(path))
         if not is_settled(seen) and seen.entries <= _LOOKED_TWICE:
             # Now it is a moment later, and what was written just before the first look has an older time.
+            removed = [left for left in seen.unstored if left.reason == OF_NESTED]
             seen = await made_safe(whole, path, pinned)
+            seen.unstored[:0] = removed
         tree, too_large = await _leaving_out(whole, path, seen)
         links = await _stage(tree, path, before, pinned)
         rules = await ignored(tree, path, seen.made)
