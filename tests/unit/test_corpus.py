@@ -134,7 +134,8 @@ def test_a_name_that_is_in_no_table_is_answered_with_those_that_are() -> None:
 
 
 def gate(name: str, verdict: str, *, code: int | None = 0, passed: int = 0, failed: int = 0) -> dict[str, Any]:
-    return {"gate": name, "verdict": verdict, "exit_code": code, "passed": passed, "failed": failed}
+    counted = {"passed": passed, "failed": failed, "errors": 0, "failed_before": []}
+    return {"gate": name, "verdict": verdict, "exit_code": code, **counted}
 
 
 RED = gate("tests", "failed", code=1, passed=3, failed=1)
@@ -144,6 +145,13 @@ REVIEW = gate("review", "passed", code=None)
 
 def test_red_then_green_with_every_other_gate_passed_is_right() -> None:
     assert judged_wrongly([RED, GREEN, REVIEW]) == ""
+
+
+def test_a_test_that_failed_before_the_goal_may_fail_still_and_no_other() -> None:
+    still_red = {**GREEN, "exit_code": 1, "failed": 1, "failed_before": ["tests/test_a.py::test_old"]}
+    assert judged_wrongly([RED, still_red, REVIEW]) == ""
+    assert judged_wrongly([RED, {**still_red, "errors": 1}, REVIEW]).startswith("the green run")
+    assert judged_wrongly([RED, {**still_red, "failed_before": []}, REVIEW]).startswith("the green run")
 
 
 @pytest.mark.parametrize(
