@@ -61,7 +61,7 @@ async def test_what_was_tagged_after_the_commit_of_the_goal_stays_away(machines:
     source = tagged(tmp_path / "r")
     old = git(source, "rev-parse", "HEAD~2")
     repository = await machines.repository()
-    remote = RemoteGit(local_source(source), GitAccess())
+    remote = RemoteGit(local_source(str(source)), GitAccess())
     await repository.exclusively(lambda g: _fetched(remote, g, old))
     assert await tags_in(repository, old) == {"v1.0"}
 
@@ -108,7 +108,7 @@ async def test_a_base_that_moves_brings_its_new_tags_along(machines: Machines, t
     (source / "a.txt").write_text("moved\n")
     git(source, "commit", "--quiet", "--all", "-m", "moved")
     git(source, "tag", "-a", "-m", "Release", "v2.0")
-    remote = RemoteGit(local_source(source), GitAccess())
+    remote = RemoteGit(local_source(str(source)), GitAccess())
     moved = await repository.exclusively(lambda g: remote.fetch_ref(g, "refs/heads/main"))
     other = await machines.elsewhere(repository, (None, base))
     await other.absorb(await repository.bundle(base, moved, fetched=True))
