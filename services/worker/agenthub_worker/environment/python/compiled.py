@@ -113,7 +113,8 @@ def keep_compiled(
 ) -> None:
     """Keep what `commands` have built in `environment`.
 
-    Its Python finds it there below `root`, which is the workspace inside. Where the build takes whatever lies in a folder, a source that is new there counts as a change.
+    Its Python finds it there below `root`, which is the workspace inside. Where the build takes whatever lies in a
+    folder, a source that is new there counts as a change.
     """
     made = [path for path in _files(workspace) if _MODULE.search(path) and path not in before.modules]
     site = next(iter(sorted((environment / "python").glob("lib/python*/site-packages"))), None)
