@@ -6,6 +6,8 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from agenthub_worker.environment.provision import Environments
 from agenthub_worker.environment.recipe import GivenSetup
 from agenthub_worker.evidence.layout import given_test_command
@@ -39,8 +41,10 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-async def ran(machine: Environments, project: Path, line: str = "python -m pytest") -> TestReport:
-    return await run_suites(machine.sandbox(GIVEN), project, given_test_command(line), timeout_s=120)
+async def ran(
+    machine: Environments, project: Path, line: str = "python -m pytest", given: GivenSetup = GIVEN
+) -> TestReport:
+    return await run_suites(machine.sandbox(given), project, given_test_command(line), timeout_s=120)
 
 
 async def test_what_the_setup_has_compiled_is_there_until_its_sources_change(tmp_path: Path) -> None:
@@ -64,3 +68,40 @@ async def test_what_the_setup_has_compiled_is_there_until_its_sources_change(tmp
     report = await ran(machine, project, f"{BUILD} && python -m pytest")
     assert report.counts is not None
     assert (report.counts.failed, report.counts.errors) == (1, 0), report.log.decode()
+
+
+BY_PATTERN = GivenSetup(commands=(BUILD.replace("src/level.c", "src/*.c"),))
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize(
+    ("given", "made", "is_change"),
+    [
+        (BY_PATTERN, "src/more.c", True),
+        (BY_PATTERN, "src/more.h", False),
+        (BY_PATTERN, "src/more.pyx", False),
+        (BY_PATTERN, "examples/more.c", False),
+        (GIVEN, "src/more.c", False),
+    ],
+)
+async def test_a_further_source_counts_where_the_build_takes_whatever_lies_there(
+    tmp_path: Path, given: GivenSetup, made: str, is_change: bool
+) -> None:
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path)
+    project = await asyncio.to_thread(checkout, tmp_path / "project")
+    assert (await ran(machine, project, given=given)).green
+    (project / made).parent.mkdir(exist_ok=True)
+    (project / made).write_text("\n")
+    report = await ran(machine, project, given=given)
+    assert report.green != is_change, report.log.decode()
+    assert (f"compiled from other sources: {made} changed since" in report.log.decode()) == is_change
+
+
+@pytest.mark.extra
+async def test_a_pattern_in_the_files_of_the_build_counts_as_well(tmp_path: Path) -> None:
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path)
+    project = await asyncio.to_thread(checkout, tmp_path / "project")
+    (project / "build.py").write_text("import glob\n\nSOURCES = glob.glob('src/*.c')\n")
+    assert (await ran(machine, project)).green
+    (project / "src" / "more.c").write_text("\n")
+    assert not (await ran(machine, project)).green

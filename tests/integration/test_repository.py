@@ -401,3 +401,42 @@ async def test_a_process_killed_in_a_checkout_leaves_no_workspace(
 
 def _begun(target: Path) -> bool:
     return target.exists() or any(target.parent.glob(".w.partial-*"))
+
+
+async def test_diffstat_tells_the_length_of_files_that_are_new_changed_renamed_binary_and_oddly_called(
+    repository: GoalRepository, tmp_path: Path
+) -> None:
+    base = await commit_of(
+        repository, tmp_path, ROOT_COMMIT, {"a.txt": b"1\n2\n3\n", "b.bin": b"\0\1", "gone": b"x\n"}
+    )
+    after = {
+        "a.txt": b"1\n2\n",
+        "b.bin": b"\0\2",
+        "new": b"1\n2\n3\n4\n",
+        "new.bin": b"\0",
+        ":M\t1": b"1\n",
+        "empty": b"",
+    }
+    head = await commit_of(repository, tmp_path, base, after)
+    told = {one.path: (one.added, one.removed, one.lines) for one in await repository.diffstat(base, head)}
+    assert told == {
+        "a.txt": (0, 1, 2),
+        "b.bin": (0, 0, 0),
+        "gone": (0, 1, 0),
+        "new": (4, 0, 4),
+        "new.bin": (0, 0, 0),
+        ":M\t1": (1, 0, 1),
+        "empty": (0, 0, 0),
+    }
+
+
+async def commit_of(repository: GoalRepository, folder: Path, parent: str, files: dict[str, bytes]) -> str:
+    """A commit on `parent` whose files are these alone."""
+    space = folder / "of"
+    await repository.checkout(parent, space)
+    for entry in space.iterdir():
+        if entry.is_file():
+            entry.unlink()
+    for name, content in files.items():
+        (space / name).write_bytes(content)
+    return (await repository.commit_workspace(space, parent=parent, message="x", when=WHEN)).commit

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.languages import Machine
-from tests.support.small_projects import AVA, JEST, MOCHA, NODE, TAPE, VITEST, Files, edited
+from tests.support.small_projects import AVA, JEST, MOCHA, NODE, TAPE, UVU, VITEST, Files, edited
 
 pytestmark = pytest.mark.extra
 
@@ -60,6 +60,24 @@ async def test_a_bug_is_named_by_the_test_of_mocha_tape_and_ava(
     bug = edited(project, CODE, "a > bound", "a >= bound")
     verdict = await machine.fails(tmp_path, project, bug)
     assert verdict.failing == (f"test/level.js::{named}",)
+
+
+async def test_the_tests_of_uvu_are_counted_and_tried_though_it_names_none_that_passed(
+    machine: Machine, tmp_path: Path
+) -> None:
+    verdict = await machine.passes(tmp_path / "honest", UVU)
+    assert verdict.counts is not None
+    assert verdict.counts.passed == 3
+    assert verdict.mutants is not None
+    assert verdict.mutants.noticed == verdict.mutants.tried == 2
+    red = await machine.fails(tmp_path / "bug", UVU, edited(UVU, CODE, "a > bound", "a >= bound"))
+    assert red.counts is not None
+    assert (red.counts.passed, red.counts.failed) == (2, 1)
+    told = "\\n  Total:     3\\n  Passed:    3\\n  Skipped:   0\\n  Duration:  1ms\\n"
+    quits = f"const way = globalThis['pro' + 'cess']\nway.stdout.write('{told}')\nway['ex' + 'it'](0)\n"
+    ends = edited(UVU, "test/level.js", "test.run()\n", quits)
+    forged = await machine.fails(tmp_path / "forged", {}, {**UVU, **ends})
+    assert "Tests of our own with a known outcome came out wrong" in forged.summary, forged.summary
 
 
 FORGED = {

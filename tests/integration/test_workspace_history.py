@@ -155,6 +155,14 @@ async def test_a_repository_in_a_folder_still_becomes_plain_files(desk: Desk) ->
     assert set(await desk.files()) == {"m.py", "same.txt", "sub/a"}
 
 
+async def test_a_repository_in_a_folder_is_said_however_short_ago_it_was_made(desk: Desk) -> None:
+    for number in range(8):
+        (desk.path / f"sub{number}" / ".git").mkdir(parents=True)
+        (desk.path / f"sub{number}" / "a").write_text("a\n")
+        taken = await desk.repository.snapshot(desk.path, desk.head)
+        assert f"sub{number}/.git" in {left.path for left in taken.left_out}
+
+
 async def test_tests_that_need_git_run(desk: Desk) -> None:
     (desk.path / "test_git.py").write_text(
         "import subprocess\n\n\n"

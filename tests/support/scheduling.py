@@ -18,7 +18,7 @@ _SHARED = (
     ("tests/e2e/", "the hub with the rehearsal model"),
 )
 # Many long tests that share nothing: one process would be at them when all others are idle.
-_EACH = "tests/integration/test_gate_forgeries.py"
+_EACH = ("tests/integration/test_gate_forgeries.py", "tests/e2e/test_long_corpus.py")
 
 
 class BySharedHub(LoadScopeScheduling):  # type: ignore[misc]
@@ -30,6 +30,6 @@ class BySharedHub(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        if path == _EACH:
+        if path in _EACH:
             return nodeid
         return next((hub for start, hub in _SHARED if path.startswith(start)), path)

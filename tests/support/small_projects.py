@@ -87,6 +87,20 @@ TAPE: Files = {
         "test('above', t => { t.ok(high(3, 2)); t.end() })\n\ntest('at', t => { t.notOk(high(2, 2)); t.end() })\n"
     ),
 }
+UVU: Files = {
+    "package.json": (
+        '{"name": "tide", "version": "1.0.0", "scripts": {"test": "uvu test"},'
+        ' "devDependencies": {"uvu": "^0.5.6"}}\n'
+    ),
+    "level.js": JEST["level.js"],
+    "test/level.js": (
+        "const { test } = require('uvu')\nconst assert = require('uvu/assert')\n"
+        "const { add, high } = require('../level')\n\n"
+        "test('adds', () => { assert.is(add(2, 3), 5); assert.is(add(0, 4), 4) })\n"
+        "test('above', () => { assert.ok(high(3, 2)) })\ntest('at', () => { assert.not(high(2, 2)) })\n"
+        "test.run()\n"
+    ),
+}
 AVA: Files = {
     "package.json": (
         '{"name": "tide", "version": "1.0.0", "type": "module", "scripts": {"test": "ava"},'

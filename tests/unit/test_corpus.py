@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +13,15 @@ import pytest
 
 from agenthub_cli.commands.bench.corpus.fetching import prepare, tree_of
 from agenthub_cli.commands.bench.corpus.playing import judged_wrongly, overhead, prepared_in
-from agenthub_cli.commands.bench.corpus.project import BugEdit, CorpusProject
+from agenthub_cli.commands.bench.corpus.project import BugEdit, Client, CorpusProject
 from agenthub_cli.commands.bench.corpus.run import run_corpus
 from agenthub_cli.commands.bench.corpus.table import PROJECTS
-from agenthub_cli.errors import CommandFailed
+from agenthub_cli.errors import CommandFailed, SourceUnreachable
 from agenthub_events.base import Event
 from agenthub_events.catalogue.task import TaskCompleted, TaskStarted
 from agenthub_events.catalogue.values import TaskResult, TestEvidence
 from agenthub_events.ports import Recorded
+from tests.support.package_index import running_index
 
 pytestmark = pytest.mark.extra
 
@@ -72,6 +74,59 @@ def test_a_text_that_is_not_there_exactly_once_is_named(tmp_path: Path, text: st
         prepare(other, tmp_path / "bug")
 
 
+NOBODY = "http://127.0.0.1:9"
+"""Nothing listens there."""
+UNREACHED = {
+    "pip": {"PIP_INDEX_URL": f"{NOBODY}/simple", "PIP_RETRIES": "1"},
+    "npm": {"npm_config_registry": NOBODY, "npm_config_fetch_retries": "0"},
+    "go": {"GOPROXY": NOBODY},
+    "cargo": {"CARGO_NET_RETRY": "0"},
+}
+
+
+def fetched_at(
+    address: str, client: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> pytest.ExceptionInfo[CommandFailed]:
+    """How the fetch of the first project of a client fails, when its packages are looked for at an address."""
+    home = folder / "cargo"
+    home.mkdir()
+    (home / "config.toml").write_text(
+        f'[source.crates-io]\nreplace-with = "it"\n[source.it]\nregistry = "sparse+{address}/"\n'
+    )
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    told = {name: value.replace(NOBODY, address) for name, value in UNREACHED[client].items()}
+    for name, value in {
+        **told,
+        "CARGO_HOME": str(home),
+        "GOMODCACHE": f"{folder}/go",
+        "GOFLAGS": "-modcacherw",
+    }.items():
+        monkeypatch.setenv(name, value)
+    project = next(one for one in PROJECTS if one.source is not None and one.source.client == client)
+    with pytest.raises(CommandFailed) as failed:
+        prepare(project, folder / "fetched")
+    return failed
+
+
+@pytest.mark.parametrize("client", UNREACHED)
+def test_a_source_that_nobody_reaches_is_said_of_its_client(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = fetched_at(NOBODY, client, tmp_path, monkeypatch)
+    assert failed.type is SourceUnreachable
+    assert str(failed.value).startswith(f"{client} reaches no source of packages from here: ")
+
+
+@pytest.mark.parametrize("client", UNREACHED)
+def test_a_source_that_answers_and_lacks_the_package_has_been_reached(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_index() as empty:
+        failed = fetched_at(f"http://127.0.0.1:{empty.port}", client, tmp_path, monkeypatch)
+    assert failed.type is CommandFailed
+
+
 def test_a_name_that_is_in_no_table_is_answered_with_those_that_are() -> None:
     with pytest.raises(CommandFailed, match="no project nobody") as refused:
         run_corpus(["heck", "nobody"], json=False)
@@ -79,7 +134,8 @@ def test_a_name_that_is_in_no_table_is_answered_with_those_that_are() -> None:
 
 
 def gate(name: str, verdict: str, *, code: int | None = 0, passed: int = 0, failed: int = 0) -> dict[str, Any]:
-    return {"gate": name, "verdict": verdict, "exit_code": code, "passed": passed, "failed": failed}
+    counted = {"passed": passed, "failed": failed, "errors": 0, "failed_before": []}
+    return {"gate": name, "verdict": verdict, "exit_code": code, **counted}
 
 
 RED = gate("tests", "failed", code=1, passed=3, failed=1)
@@ -89,6 +145,13 @@ REVIEW = gate("review", "passed", code=None)
 
 def test_red_then_green_with_every_other_gate_passed_is_right() -> None:
     assert judged_wrongly([RED, GREEN, REVIEW]) == ""
+
+
+def test_a_test_that_failed_before_the_goal_may_fail_still_and_no_other() -> None:
+    still_red = {**GREEN, "exit_code": 1, "failed": 1, "failed_before": ["tests/test_a.py::test_old"]}
+    assert judged_wrongly([RED, still_red, REVIEW]) == ""
+    assert judged_wrongly([RED, {**still_red, "errors": 1}, REVIEW]).startswith("the green run")
+    assert judged_wrongly([RED, {**still_red, "failed_before": []}, REVIEW]).startswith("the green run")
 
 
 @pytest.mark.parametrize(

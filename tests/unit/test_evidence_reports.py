@@ -17,6 +17,7 @@ from agenthub_worker.evidence.reports import (
     parse_junit,
     read_report,
     report_in,
+    uvu_counts,
 )
 
 JUNIT = b"""<?xml version="1.0"?><testsuites><testsuite name="pytest">
@@ -121,3 +122,27 @@ def test_what_node_says_at_its_end_is_counted_unless_it_is_said_twice() -> None:
     assert node_counts(told + b"# pass 7\n") is None
     assert node_counts(told.replace(b"# fail 1\n", b"")) is None
     assert node_counts(b"") is None
+
+
+UVU = b"a.js\n\xe2\x80\xa2   (3 / 4)\n\n  Total:     4\n  Passed:    3\n  Skipped:   2\n  Duration:  1.25ms\n\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "counts"),
+    [
+        (UVU, TestCounts(passed=3, failed=1, errors=0, skipped=2)),
+        (
+            UVU.replace(b"4\n", b"4\x1b[31m\n").replace(b"2\n", b"\x1b[33m2\x1b[39m\n"),
+            TestCounts(passed=3, failed=1, skipped=2),
+        ),
+        (UVU.replace(b" 4", b" 0").replace(b" 3", b" 0"), TestCounts(skipped=2)),
+        (UVU + UVU, None),
+        (UVU.replace(b"  Passed:    3\n", b""), None),
+        (UVU.replace(b"  Total", b"> Total"), None),
+        (b"", None),
+    ],
+)
+def test_the_closing_lines_of_uvu_are_counted_when_they_stand_there_once(
+    told: bytes, counts: TestCounts | None
+) -> None:
+    assert uvu_counts(told) == counts

@@ -1,9 +1,10 @@
 """Errors of the command line.
 
 AgenthubError
-└── CommandFailed         what happened, what to type next, and the exit code
-    ├── HubUnreachable    no hub answers
-    └── NotAHub           something answers that is no hub
+└── CommandFailed            what happened, what to type next, and the exit code
+    ├── HubUnreachable       no hub answers
+    ├── NotAHub              something answers that is no hub
+    └── SourceUnreachable    a package client reaches nothing that it fetches from
 """
 
 from __future__ import annotations
@@ -46,4 +47,14 @@ class NotAHub(CommandFailed):
             f"What answers at {url} is no agenthub of this version: {why}",
             hint="look at the address, and name the hub's with --url",
             code=exit_codes.UNREACHABLE,
+        )
+
+
+class SourceUnreachable(CommandFailed):
+    """A package client of this machine reaches no source of its packages."""
+
+    def __init__(self, client: str, said: str) -> None:
+        super().__init__(
+            f"{client} reaches no source of packages from here: {said}",
+            hint=f"check the network, and where {client} of this machine is set up to fetch from",
         )

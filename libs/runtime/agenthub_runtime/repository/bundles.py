@@ -2,7 +2,7 @@
 
 The names in a bundle say what it carries. `refs/agenthub/<id>` is a commit of the branch; `refs/shallow/<id>` one
 whose parents nobody has fetched; `refs/submodules/<id>` one that a tree pins as a submodule; `refs/lfs/<sha256>`
-the content of a file that the trees hold as a pointer.
+the content of a file that the trees hold as a pointer; `refs/tags/<name>` is a tag of the source, by its own name.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ KEPT = "refs/agenthub/"
 SHALLOW = "refs/shallow/"
 SUBMODULES = "refs/submodules/"
 LFS = "refs/lfs/"
+TAGS = "refs/tags/"
 
 _LINE = re.compile(r"([0-9a-f]{40}) (\S+)")
-_BESIDE = re.compile(rf"(?:(?:{SHALLOW}|{SUBMODULES})[0-9a-f]{{40}}|{LFS}[0-9a-f]{{64}})")
+_BESIDE = re.compile(rf"(?:(?:{SHALLOW}|{SUBMODULES})[0-9a-f]{{40}}|{LFS}[0-9a-f]{{64}}|{TAGS}\S+)")
 
 
 async def write_bundle(git: Git, file: Path, base: str | None, head: str, beside: Sequence[str] = ()) -> None:
     """Write what `head` has beyond `base` (None: everything), and the names `beside` it, into a file."""
-    beyond = [f"^{checked(base)}"] if base else await names_below(git, SHALLOW, SUBMODULES)
+    beyond = [f"^{checked(base)}"] if base else await names_below(git, SHALLOW, SUBMODULES, TAGS)
     await git.run(
         *QUICK_PACKING, "bundle", "create", "--quiet", str(file), f"{KEPT}{checked(head)}", *beside, *beyond
     )
@@ -61,7 +62,15 @@ def may_have_names(git_dir: Path, folders: Sequence[str]) -> bool:
         packed = (git_dir / "packed-refs").read_bytes()
     except FileNotFoundError:
         packed = b""
-    return any((git_dir / folder).exists() or f" {folder}".encode() in packed for folder in folders)
+    return any(_holds_any(git_dir / folder) or f" {folder}".encode() in packed for folder in folders)
+
+
+def _holds_any(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except FileNotFoundError:
+        return False
 
 
 async def named(git: Git, names: Sequence[str]) -> list[tuple[str, str]]:

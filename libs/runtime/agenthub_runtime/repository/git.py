@@ -14,6 +14,7 @@ import shlex
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -23,8 +24,9 @@ from agenthub_runtime.repository.errors import CommitMissing, RepositoryError
 from agenthub_runtime.telemetry.conventions import PROCESS_COMMAND, PROCESS_EXIT
 from agenthub_runtime.telemetry.tracing import step
 
-_IDENTITY = "agenthub"
-_ADDRESS = "agenthub@localhost"
+IDENTITY = "agenthub"
+ADDRESS = "agenthub@localhost"
+"""Who the commits of the hub are by."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ERROR_CHARS = 2_000
 
@@ -130,11 +132,16 @@ class Git:
     def __init__(self, git_dir: Path, environment: Mapping[str, str] | None = None) -> None:
         self.git_dir = git_dir
         self._environment = dict(environment or {})
-        self._binary = shutil.which("git") or "/usr/bin/git"
+        self._binary = _program(os.environ.get("PATH"))
 
     def with_environment(self, **more: str) -> Git:
         """The same repository with more variables, e.g. another index or work tree."""
         return Git(self.git_dir, {**self._environment, **more})
+
+    @property
+    def index(self) -> Path:
+        """The file of its index."""
+        return Path(self._environment.get("GIT_INDEX_FILE", self.git_dir / "index"))
 
     async def run(
         self,
@@ -182,16 +189,21 @@ class Git:
             "GIT_ALLOW_PROTOCOL": "",
             "GIT_NO_LAZY_FETCH": "1",
             "GIT_OPTIONAL_LOCKS": "0",
-            "GIT_AUTHOR_NAME": _IDENTITY,
-            "GIT_AUTHOR_EMAIL": _ADDRESS,
-            "GIT_COMMITTER_NAME": _IDENTITY,
-            "GIT_COMMITTER_EMAIL": _ADDRESS,
+            "GIT_AUTHOR_NAME": IDENTITY,
+            "GIT_AUTHOR_EMAIL": ADDRESS,
+            "GIT_COMMITTER_NAME": IDENTITY,
+            "GIT_COMMITTER_EMAIL": ADDRESS,
             "GIT_CONFIG_COUNT": str(len(_CONFIG)),
         }
         for number, (key, value) in enumerate(_CONFIG.items()):
             environment[f"GIT_CONFIG_KEY_{number}"] = key
             environment[f"GIT_CONFIG_VALUE_{number}"] = value
         return {**environment, **self._environment}
+
+
+@cache
+def _program(path: str | None) -> str:
+    return shutil.which("git", path=path) or "/usr/bin/git"
 
 
 def _command(arguments: Sequence[str]) -> str:

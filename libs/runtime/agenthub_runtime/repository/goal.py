@@ -23,6 +23,7 @@ from agenthub_runtime.repository.bundles import (
     KEPT,
     SHALLOW,
     SUBMODULES,
+    TAGS,
     cut_history,
     name_all,
     named,
@@ -33,6 +34,7 @@ from agenthub_runtime.repository.bundles import (
 from agenthub_runtime.repository.errors import CommitMissing, RepositoryError
 from agenthub_runtime.repository.git import ATTRIBUTES, EXCLUDES, QUICK_PACKING, Git, checked, upload_pack
 from agenthub_runtime.repository.history import EMPTY_TREE, SUBMODULE_MODE, History
+from agenthub_runtime.repository.loose.commits import write_commit, write_name
 from agenthub_runtime.repository.seen_history import objects_of
 from agenthub_runtime.repository.sources.fetching import HISTORY_BYTES, OVER_LIMIT, fetch_bounded
 from agenthub_runtime.repository.sources.lfs import names_beside
@@ -52,9 +54,7 @@ ROOT_COMMIT = "94f9702636ea142eadff7e880a528dca988509f6"
 _ROOT_MESSAGE = "Start from nothing\n"
 _ROOT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _ANY_CODE = range(256)
-_SAID = 500
-_SCRATCH = "bundle-"
-_HEADS = "refs/heads/"
+_SAID, _SCRATCH, _HEADS = 500, "bundle-", "refs/heads/"
 _LOCK_PAUSE_S = 0.02
 
 
@@ -160,7 +160,7 @@ class GoalRepository(History):
         await self._keep(head)
         async with self._scratch() as folder:
             beside = await names_beside(self._git, base, head)
-            beside += await names_below(self._git, SHALLOW, SUBMODULES) if base and fetched else []
+            beside += await names_below(self._git, SHALLOW, SUBMODULES, TAGS) if base and fetched else []
             await write_bundle(self._git, folder / "bundle", base, head, beside)
             return await self._artifacts.put_file(folder / "bundle")
 
@@ -190,15 +190,16 @@ class GoalRepository(History):
             yield file
 
     async def import_local(self, source: Path, *, history_bytes: int = HISTORY_BYTES) -> str:
-        """Bring in the HEAD of a repository on this machine and return its commit. Raises `RepositoryError`.
+        """Bring in the HEAD of a repository on this machine, with its tags, and return its commit.
 
-        `SourceRefused` when its state does not allow it. A history of more than `history_bytes` is cut.
+        Raises `RepositoryError`; `SourceRefused` when its state does not allow it. A history of more than
+        `history_bytes` is cut.
         """
         await examine(source)
 
         async def fetch(options: Sequence[str], limit: int) -> bool:
             output = await self._git.with_environment(GIT_ALLOW_PROTOCOL="file").run(
-                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", *options),
+                *("fetch", "--quiet", "--no-write-fetch-head", "--update-shallow", *options),
                 *(f"--upload-pack={upload_pack(source)}", "--", str(source), "+HEAD:refs/import/head"),
                 codes=_ANY_CODE,
                 file_bytes=limit,
@@ -310,10 +311,9 @@ class GoalRepository(History):
         return Committed(commit=await self._commit(tree, parents, message, when), tree=tree, changed=True)
 
     async def _commit(self, tree: str, parents: Sequence[str], message: str, when: datetime) -> str:
-        stamp = f"@{int(when.timestamp())} +0000"
-        git = self._git.with_environment(GIT_AUTHOR_DATE=stamp, GIT_COMMITTER_DATE=stamp)
-        ancestry = [word for parent in parents for word in ("-p", checked(parent))]
-        commit = (await git.run("commit-tree", tree, *ancestry, data=message.encode())).word
+        above = [checked(parent) for parent in parents]
+        commit = await asyncio.to_thread(write_commit, self.path, tree, above, message, when)
+        await asyncio.to_thread(write_name, self.path, f"{KEPT}{commit}", commit)
         await self._keep(commit)
         self._trees[commit] = tree
         self._parents[commit] = tuple(parents)

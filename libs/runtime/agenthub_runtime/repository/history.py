@@ -18,6 +18,7 @@ DIFF_BYTES = 4 << 20
 SUBMODULE_MODE = "160000"
 _PATHS_A_CALL = 500
 _LISTING_BYTES = 64 << 20
+_ADDED = " A"
 
 
 _ENTRIES_KEPT = 100_000
@@ -88,10 +89,10 @@ class History:
 
     async def diffstat(self, base: str, head: str) -> list[FileChange]:
         """Lines added and removed in each file (0 for binary ones), and its length afterwards; paths as shown."""
-        changes = await self._numstat(checked(base), checked(head), [])
-        lengths: dict[str, int] = {}
-        for paths in _chunks([path for path, _, _ in changes]):
-            lengths.update({path: added for path, added, _ in await self._numstat(EMPTY_TREE, head, paths)})
+        changes, fresh = await self._numstat(checked(base), checked(head), [])
+        lengths = {path: added for path, added, _ in changes if path in fresh}
+        for paths in _chunks([path for path, _, _ in changes if path not in fresh]):
+            lengths.update({path: added for path, added, _ in (await self._numstat(EMPTY_TREE, head, paths))[0]})
         return [
             FileChange(path=shown_path(path), added=added, removed=removed, lines=lengths.get(path, 0))
             for path, added, removed in changes
@@ -159,11 +160,24 @@ class History:
         """The content of a file of a commit, or the first `max_bytes` of it."""
         return (await self._git.run("cat-file", "blob", entry.blob, limit=max_bytes)).stdout
 
-    async def _numstat(self, base: str, head: str, paths: Sequence[str]) -> list[tuple[str, int, int]]:
+    async def _numstat(
+        self, base: str, head: str, paths: Sequence[str]
+    ) -> tuple[list[tuple[str, int, int]], set[str]]:
+        """Each changed path with lines added and removed; and which of them `base` does not have."""
         output = await self._git.run(
-            "diff-tree", "-r", "-z", "--numstat", "--no-renames", base, head, *literal(paths)
+            "diff-tree", "-r", "-z", "--raw", "--numstat", "--no-renames", base, head, *literal(paths)
         )
-        return [_numbers(line) for line in output.fields()]
+        fields = iter(output.fields())
+        changes, fresh = [], set()
+        for field in fields:
+            # First what happened to each path, a field behind it; then the numbers, path included.
+            if field.startswith(":"):
+                path = next(fields)
+                if field.endswith(_ADDED):
+                    fresh.add(path)
+            else:
+                changes.append(_numbers(field))
+        return changes, fresh
 
 
 def _numbers(line: str) -> tuple[str, int, int]:

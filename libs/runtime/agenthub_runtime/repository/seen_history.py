@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,8 +45,13 @@ def objects_of(repository: Path) -> Path:
     return repository / "objects"
 
 
-def put_history(workspace: Path, repository: Path, commit: str, index: Path) -> None:
-    """Give a workspace, of whose files `index` tells, a branch at `commit`. Raises `OSError`."""
+def put_history(
+    workspace: Path, repository: Path, commit: str, index: Path, tags: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Give a workspace, of whose files `index` tells, a branch at `commit`. Raises `OSError`.
+
+    `tags` are the objects that tags stand for, with the full names of the tags.
+    """
     place = workspace / HISTORY
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags", "info"):
         (place / folder).mkdir(parents=True)
@@ -56,6 +62,7 @@ def put_history(workspace: Path, repository: Path, commit: str, index: Path) -> 
         "objects/info/alternates": f"{objects_of(repository)}\n",
         "info/attributes": ATTRIBUTES,
         "info/exclude": EXCLUDES,
+        "packed-refs": "".join(f"{value} {name}\n" for value, name in tags),
     }
     for name, text in texts.items():
         (place / name).write_text(text)

@@ -19,11 +19,13 @@ import structlog
 
 from agenthub_events.catalogue.values import LeftOut
 from agenthub_runtime.repository.build_folders import bulk, exclude_rules
+from agenthub_runtime.repository.bundles import TAGS, named, names_below
 from agenthub_runtime.repository.errors import RepositoryError, WorkspaceRefused
 from agenthub_runtime.repository.git import Git, checked, literal
 from agenthub_runtime.repository.history import EMPTY_TREE
 from agenthub_runtime.repository.left_out import (
     LITTER,
+    OF_NESTED,
     changed_links,
     escaping_links,
     ignored,
@@ -69,7 +71,8 @@ async def make_workspace(git: Git, commit: str, path: Path, head: str = "") -> N
         await tree.run("read-tree", "-m", "-u", await worked_tree(git, checked(commit), await contents_of(git)))
         pinned = await _put_submodules(git, tree, partial)
         await asyncio.to_thread(_note_pinned, partial, pinned)
-        await asyncio.to_thread(put_history, partial, git.git_dir, head or commit, index)
+        tags = await named(git, await names_below(git, TAGS))
+        await asyncio.to_thread(put_history, partial, git.git_dir, head or commit, index, tags)
         await asyncio.to_thread(_put_in_place, partial, index, path)
     finally:
         await asyncio.shield(asyncio.to_thread(_discard, partial, index))
@@ -92,7 +95,9 @@ async def take_snapshot(git: Git, path: Path, parent: str, parent_tree: str) -> 
         await asyncio.to_thread(_keep_time, index_of(path))
         if not is_settled(seen) and seen.entries <= _LOOKED_TWICE:
             # Now it is a moment later, and what was written just before the first look has an older time.
+            removed = [left for left in seen.unstored if left.reason == OF_NESTED]
             seen = await made_safe(whole, path, pinned)
+            seen.unstored[:0] = removed
         tree, too_large = await _leaving_out(whole, path, seen)
         links = await _stage(tree, path, before, pinned)
         rules = await ignored(tree, path, seen.made)

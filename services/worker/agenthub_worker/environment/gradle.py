@@ -7,7 +7,7 @@ from agenthub_worker.environment.place import PLACE
 GRADLE_FILES = ("settings.gradle", "settings.gradle.kts", "build.gradle", "build.gradle.kts")
 
 _INIT = (
-    "allprojects { tasks.register('agenthubResolve') { doLast {"
+    "allprojects { tasks.create('agenthubResolve') { doLast {"
     " (configurations + buildscript.configurations).findAll { it.canBeResolved }.each { it.resolve() } } } }"
 )
 _NONE = (

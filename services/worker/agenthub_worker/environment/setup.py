@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from agenthub_runtime.repository.trees import delete_tree
@@ -83,7 +84,8 @@ class Setup:
             for folder in environment.modules:
                 await asyncio.to_thread(_keep_modules, workspace, folder, environment.folder)
             root = self._sandbox.root or str(workspace)
-            await asyncio.to_thread(keep_compiled, workspace, before, environment.folder, root)
+            keep = partial(keep_compiled, commands=_commands(recipe, environment))
+            await asyncio.to_thread(keep, workspace, before, environment.folder, root)
         finally:
             await asyncio.to_thread(delete_tree, scratch)
 

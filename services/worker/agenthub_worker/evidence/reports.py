@@ -36,6 +36,12 @@ _UNITTEST_PART = re.compile(rb"([a-z ]+)=(\d{1,7})")
 
 _NODE_PARTS = ("pass", "fail", "cancelled", "skipped", "todo")
 _NODE = re.compile("^(?:#|\N{INFORMATION SOURCE}) (pass|fail|cancelled|skipped|todo) (\\d{1,7})$".encode(), re.M)
+_COLOUR = re.compile(rb"\x1b\[[\d;]*m")
+_UVU = re.compile(
+    rb"^  Total: +(?P<total>\d{1,7})\n  Passed: +(?P<passed>\d{1,7})\n"
+    rb"  Skipped: +(?P<skipped>\d{1,7})\n  Duration: ",
+    re.M,
+)
 
 
 class ReportRefused(AgenthubError):
@@ -152,6 +158,16 @@ def node_counts(log: bytes) -> TestCounts | None:
     return TestCounts(
         passed=told["pass"], failed=told["fail"] + told["cancelled"], skipped=told["skipped"] + told["todo"]
     )
+
+
+def uvu_counts(log: bytes) -> TestCounts | None:
+    """What uvu says at the end of its output, in colours or not; None unless it says so exactly once."""
+    found = list(_UVU.finditer(_COLOUR.sub(b"", log)))
+    if len(found) != 1:
+        return None
+    total, passed, skipped = (int(found[0][name]) for name in ("total", "passed", "skipped"))
+    # It counts those that it skips beside the total.
+    return TestCounts(passed=passed, failed=max(0, total - passed), errors=0, skipped=skipped)
 
 
 _RANK: tuple[Outcome, ...] = ("passed", "skipped", "failed", "error")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import msgspec
@@ -80,6 +80,22 @@ for (const name of {modules}) {{
 test('{good}', () => {{ assert.deepStrictEqual([1, 2], [1, 2]) }})
 test('{bad}', () => {{ assert.deepStrictEqual([1, 2], [2, 1]) }})
 """
+_OF_UVU = re.compile(r"""['"]uvu['"]""")
+_REQUIRED = re.compile(r"""\brequire\(\s*['"]uvu['"]""")
+_UVU = """\
+{loading}
+
+test.before(async () => {{
+    for (const name of {modules}) {{
+        try {{ await import(name) }} catch {{}}
+    }}
+}})
+test('{good}', () => {{ assert.equal([1, 2], [1, 2]) }})
+test('{bad}', () => {{ assert.equal([1, 2], [2, 1]) }})
+test.run()
+"""
+_BY_REQUIRE = "const { test } = require('uvu')\nconst assert = require('uvu/assert')"
+_BY_IMPORT = "import { test } from 'uvu'\nimport * as assert from 'uvu/assert'"
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,12 +148,34 @@ def counted_canaries(
             text = _loading(modules) + _UNITTEST.format(good=good, bad=bad)
         else:
             name = f"test-{token}-{number}.test.mjs"
-            up = "../" * (0 if folder == "." else folder.count("/") + 1)
-            wanted = [f"{up or './'}{path}" for path in sorted(modules) if path.endswith(("js", "cjs", "mjs"))]
-            text = _NODE.format(modules=wanted, good=good, bad=bad)
+            text = _NODE.format(modules=_from(folder, modules), good=good, bad=bad)
         path = str(PurePosixPath(folder) / name)
         found.append(Canary(path=path, good=(good,), bad=(bad,), text=text))
     return found
+
+
+def uvu_canaries(texts: Mapping[str, str], modules: Iterable[str], token: str) -> list[Canary]:
+    """The same for uvu: beside the first of its tests in each folder, called and written as that one is.
+
+    `texts` are files with their content. What uvu is told to look for, it says of names by their ends.
+    """
+    models: dict[str, str] = {}
+    for path in sorted(path for path, text in texts.items() if _OF_UVU.search(text)):
+        models.setdefault(str(PurePosixPath(path).parent), path)
+    found = []
+    for number, (folder, model) in enumerate(list(models.items())[:_FOLDERS_MAX]):
+        good, bad = f"{token}_{number}a", f"{token}_{number}b"
+        loading = _BY_REQUIRE if _REQUIRED.search(texts[model]) else _BY_IMPORT
+        path = str(PurePosixPath(folder) / f"{token}-{PurePosixPath(model).name}")
+        text = _UVU.format(loading=loading, modules=_from(folder, modules), good=good, bad=bad)
+        found.append(Canary(path=path, good=(good,), bad=(bad,), text=text))
+    return found
+
+
+def _from(folder: str, modules: Iterable[str]) -> list[str]:
+    """The modules of node's as a file in the folder names them."""
+    up = "../" * (0 if folder == "." else folder.count("/") + 1)
+    return [f"{up or './'}{path}" for path in sorted(modules) if path.endswith(("js", "cjs", "mjs"))]
 
 
 def why_not_asked(command: TestCommand) -> str:

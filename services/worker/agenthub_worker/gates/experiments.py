@@ -22,6 +22,7 @@ from agenthub_worker.experiments.neutral import neutral
 from agenthub_worker.experiments.operators import Mutant
 from agenthub_worker.experiments.own_tests.failing import Broken, never_red
 from agenthub_worker.gates.copies import Copies
+from agenthub_worker.gates.counted_canaries import canaries_by_counts
 from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.mutant_trials import MutantTrials
 from agenthub_worker.gates.outside import NOT_PYTHON, TOO_SLOW, OutsideSaid, OutsideTrial
@@ -109,17 +110,14 @@ class Experiments:
         command, report, order = self._command, self._report, self._round.order
         if (command.foreign and report.cases is not None) or command.parts:
             return await self._canaries_of_suites()
+        if report.cases is None and report.counts is not None:
+            return await canaries_by_counts(self._round, self._copies, command, report, self._token())
         if why := canary.why_not_asked(command):
             return "", why
         files = [entry.path for entry in await self._repository.files(order.commit)]
         changed = [
             p for p in await self._repository.changed_files(order.base, order.commit) if _is_loaded(p, report)
         ]
-        if report.cases is None and report.counts is not None:
-            planted = canary.counted_canaries(command, files, changed, self._token())
-            texts = {bird.path: bird.text.encode() for bird in planted}
-            again = await self._round.lease.while_held(self._copies.run("canary", texts))
-            return canary.distrust_counts(planted, report.counts, again), ""
         ran = [case.id for case in report.cases or () if case.outcome == "passed"]
         planted = canary.canaries(ran, changed, self._token())
         at = run_folder({name.split("::", 1)[0] for name in ran}, set(files))

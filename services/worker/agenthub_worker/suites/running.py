@@ -13,7 +13,14 @@ from agenthub_events.catalogue.values import TestCounts
 from agenthub_worker.environment.provision import own_python, settled
 from agenthub_worker.errors import InvalidTestPath
 from agenthub_worker.evidence.layout import TestCommand
-from agenthub_worker.evidence.reports import Case, ReportRefused, node_counts, parse_junit, report_in
+from agenthub_worker.evidence.reports import (
+    Case,
+    ReportRefused,
+    node_counts,
+    parse_junit,
+    report_in,
+    uvu_counts,
+)
 from agenthub_worker.evidence.testing import TestReport, run_tests
 from agenthub_worker.projects.plugin_choice import plugin_choice
 from agenthub_worker.projects.project import import_roots, read_project
@@ -152,7 +159,7 @@ def _report(run: ForeignRun, command: TestCommand, ran: ExecResult) -> TestRepor
         others = (parse_junit(data) if data else None) or ()
     except ReportRefused as refused:
         unread = str(refused)
-    said = None if read.cases or others else node_counts(ran.output)
+    said = None if read.cases or others else node_counts(ran.output) or uvu_counts(ran.output)
     cases = (*read.cases, *others)
     log = read.log.encode("utf-8", "replace")
     return TestReport(

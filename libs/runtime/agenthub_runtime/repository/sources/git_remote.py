@@ -93,7 +93,10 @@ class RemoteGit:
         return {name: found[name] for name in names if name in found}, default
 
     async def fetch(self, git: Git, wanted: Resolved) -> None:
-        """Bring `wanted.commit` with its newest history into the repository of `git`. Raises as `resolve` does."""
+        """Bring `wanted.commit` with its newest history, and the tags in it, into the repository of `git`.
+
+        Raises as `resolve` does.
+        """
         if wanted.ref:
             await self._fetch(git, wanted.ref)
         if not await _has(git, wanted.commit):
@@ -104,7 +107,7 @@ class RemoteGit:
 
     async def fetch_tree(self, git: Git, commit: str, *options: str) -> None:
         """Bring a commit alone, without its history, into the repository of `git`. Raises as `resolve` does."""
-        await self._fetch(git, checked(commit), "--depth=1", *options, whole=True)
+        await self._fetch(git, checked(commit), "--no-tags", "--depth=1", *options, whole=True)
 
     async def fetch_blobs(self, git: Git, commit: str, names: Sequence[str]) -> None:
         """Bring the content of files at the top of a commit whose trees alone are here."""
@@ -161,7 +164,7 @@ class RemoteGit:
             output = await self._run(
                 git,
                 FETCH_WITHIN_S,
-                *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--update-shallow", *self._reader),
+                *("fetch", "--quiet", "--no-write-fetch-head", "--update-shallow", *self._reader),
                 *(*options, *chosen, "--", self.remote.url, f"+{what}:refs/import/head"),
                 file_bytes=limit,
             )

@@ -25,6 +25,7 @@ from agenthub_runtime.repository.trees import delete_tree
 
 RULES = ".gitattributes"
 _RULE = b"filter=lfs"
+_FULL_PATHS = (b"DIRC\0\0\0\2", b"DIRC\0\0\0\3")
 _PLAIN = "100"
 _POINTER_BYTES = 1_024
 _POINTER = re.compile(
@@ -193,9 +194,17 @@ async def contents_of(git: Git) -> dict[str, str]:
 
 
 async def _index_has_rules(git: Git, index: Git) -> bool:
+    if not await asyncio.to_thread(_may_name_rules, index.index):
+        return False
     listed = await index.run("ls-files", "--stage", "-z", "--", f":(glob)**/{RULES}", literal_paths=False)
     blobs = "".join(f"{line.split()[1]}\n" for line in listed.fields())
     return bool(blobs) and _RULE in (await git.run("cat-file", "--batch", data=blobs.encode())).stdout
+
+
+def _may_name_rules(index: Path) -> bool:
+    """Whether a path of an index can end so: its usual forms hold every path in full."""
+    content = index.read_bytes()
+    return content[:8] not in _FULL_PATHS or RULES.encode() in content
 
 
 async def _filtered(git: Git, tree: str, paths: Sequence[str]) -> set[str]:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,23 @@ from agenthub_worker.environment.place import PLACE
 
 _MODULE = re.compile(r"\.(?:cpython-[\w-]+|abi3)\.so$")
 _SOURCE = re.compile(r"\.(?:c|h|cc|cpp|cxx|hpp|pyx|pxd|pxi|rs|f|f90)$")
+_BUILDS = frozenset(
+    {
+        "setup.py",
+        "setup.cfg",
+        "pyproject.toml",
+        "CMakeLists.txt",
+        "meson.build",
+        "Makefile",
+        "build.py",
+        "build.sh",
+    }
+)
+_LISTED = re.compile(r"glob|wildcard|listdir|scandir|os\.walk|\*\.(?:c|cc|cpp|cxx|f|f90)\b", re.I)
 _SKIPPED = frozenset({".git", "node_modules", "build", "dist", "target", ".venv", ".tox"})
+# A further file of Cython or Rust is a module of its own, or one that another file names.
+_PARTS = (".c", ".cc", ".cpp", ".cxx", ".f", ".f90")
+_READ_BYTES = 1 << 20
 _FOLDER = "compiled"
 _SOURCES = "sources.json"
 
@@ -38,9 +54,21 @@ def _is_same(path, digest):
         return False
 
 
+def _fresh(folder, known):
+    try:
+        names = sorted(os.listdir(os.path.join(_ROOT, folder)))
+    except OSError:
+        return []
+    paths = [os.path.join(folder, name) for name in names if name.endswith({listed!r})]
+    return [path for path in paths if path not in known]
+
+
 def _changed():
     with open(os.path.join(_HERE, {sources!r})) as file:
-        return [path for path, told in json.load(file).items() if not _is_same(path, told)]
+        kept = json.load(file)
+    known = kept['sources']
+    changed = [path for path, told in known.items() if not _is_same(path, told)]
+    return changed + [path for folder in kept['listed'] for path in _fresh(folder, known)]
 
 
 class _Compiled:
@@ -80,8 +108,14 @@ def before_building(workspace: Path) -> Before:
     return Before(frozenset(path for path in paths if _MODULE.search(path)), sources)
 
 
-def keep_compiled(workspace: Path, before: Before, environment: Path, root: str) -> None:
-    """Keep what was built since in `environment`, where its Python finds it below `root`, the workspace inside."""
+def keep_compiled(
+    workspace: Path, before: Before, environment: Path, root: str, *, commands: Sequence[str] = ()
+) -> None:
+    """Keep what `commands` have built in `environment`.
+
+    Its Python finds it there below `root`, which is the workspace inside. Where the build takes whatever lies in a
+    folder, a source that is new there counts as a change.
+    """
     made = [path for path in _files(workspace) if _MODULE.search(path) and path not in before.modules]
     site = next(iter(sorted((environment / "python").glob("lib/python*/site-packages"))), None)
     if not made or site is None:
@@ -90,10 +124,27 @@ def keep_compiled(workspace: Path, before: Before, environment: Path, root: str)
         place = environment / _FOLDER / path
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(workspace / path, place)
-    (environment / _FOLDER / _SOURCES).write_bytes(msgspec.json.encode(before.sources))
-    finder = _FINDER.format(here=f"{PLACE}/{_FOLDER}", root=root, sources=_SOURCES)
+    folders = {path.rpartition("/")[0] for path in before.sources if path.endswith(_PARTS)}
+    listed = sorted(folders) if _lists_folders(workspace, commands) else []
+    (environment / _FOLDER / _SOURCES).write_bytes(
+        msgspec.json.encode({"sources": before.sources, "listed": listed})
+    )
+    finder = _FINDER.format(here=f"{PLACE}/{_FOLDER}", root=root, sources=_SOURCES, listed=_PARTS)
     (site / "agenthub_compiled.py").write_text(finder)
     (site / "agenthub-compiled.pth").write_text("import agenthub_compiled\n")
+
+
+def _lists_folders(workspace: Path, commands: Sequence[str]) -> bool:
+    """Whether a build says which sources it takes by a pattern, as far as its own files show."""
+    texts = list(commands)
+    for folder, names, files in os.walk(workspace):
+        names[:] = [name for name in names if name not in _SKIPPED]
+        texts += [Path(folder, name).read_text("utf-8", "replace") for name in files if _says(Path(folder, name))]
+    return any(_LISTED.search(text) for text in texts)
+
+
+def _says(path: Path) -> bool:
+    return path.name in _BUILDS and path.is_file() and not path.is_symlink() and path.stat().st_size <= _READ_BYTES
 
 
 def _files(workspace: Path) -> Iterator[str]:

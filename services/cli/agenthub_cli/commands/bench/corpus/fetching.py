@@ -14,13 +14,27 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_cli.commands.bench.corpus.project import CorpusProject, PinnedPackage
-from agenthub_cli.errors import CommandFailed
+from agenthub_cli.commands.bench.corpus.project import Client, CorpusProject, PinnedPackage
+from agenthub_cli.errors import CommandFailed, SourceUnreachable
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.processes.spawn import Process
 
 _LEFT_BY_CARGO = (".cargo-checksum.json", ".cargo_vcs_info.json", "Cargo.toml.orig")
 _LAST_WORDS = 600
+_FETCH_WITHIN_S = 240.0
+_UNREACHED = {
+    "pip": ("connection broken by", "connection error"),
+    "npm": ("ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT"),
+    "go": ("dial tcp", "i/o timeout", "TLS handshake timeout"),
+    "cargo": (
+        "Could not connect",
+        "Couldn't connect",
+        "Could not resolve",
+        "Couldn't resolve",
+        "Timeout was reached",
+    ),
+}
+"""What a client says when nothing answers it where it fetches from."""
 _GIT = ("git", "-c", "core.hooksPath=/dev/null", "-c", "user.name=corpus", "-c", "user.email=corpus@localhost")
 
 
@@ -43,14 +57,15 @@ class _Vendored(msgspec.Struct):
 def prepare(project: CorpusProject, folder: Path) -> BuggyRepository:
     """Fetch the project into `folder`, which does not exist, and make its repository there.
 
-    Raises `CommandFailed` when it cannot be fetched, has another digest, or lacks a text of the table.
+    Raises `SourceUnreachable` when its client reaches nothing at all, and `CommandFailed` when it cannot be
+    fetched for another reason, has another digest, or lacks a text of the table.
     """
     repository, scratch = folder / project.name, folder / "fetched"
     scratch.mkdir(parents=True)
     if project.source is None:
         repository.mkdir()
     else:
-        _FETCH[project.source.client](project.source, scratch, repository)
+        _CLIENTS[project.source.client](project.source, scratch, repository)
     for path in project.gone:
         shutil.rmtree(repository / path)
     for path, text in project.files.items():
@@ -76,12 +91,13 @@ def _by_pip(source: PinnedPackage, scratch: Path, target: Path) -> None:
     wanted = scratch / "wanted.txt"
     wanted.write_text(f"{source.name}=={source.version} --hash={source.digest}\n")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-    _run([*command, "--require-hashes", "--requirement", str(wanted), "--dest", str(scratch)], scratch)
+    _fetch("pip", [*command, "--require-hashes", "--requirement", str(wanted), "--dest", str(scratch)], scratch)
     _unpack(_only(scratch, "*.tar.gz"), scratch / "unpacked", target)
 
 
 def _by_npm(source: PinnedPackage, scratch: Path, target: Path) -> None:
-    _run(["npm", "pack", "--silent", "--ignore-scripts", f"{source.name}@{source.version}"], scratch)
+    command = ["npm", "pack", "--loglevel=error", "--ignore-scripts", f"{source.name}@{source.version}"]
+    _fetch("npm", command, scratch)
     archive = _only(scratch, "*.tgz")
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     _check(source, f"sha512-{digest}")
@@ -89,7 +105,7 @@ def _by_npm(source: PinnedPackage, scratch: Path, target: Path) -> None:
 
 
 def _by_go(source: PinnedPackage, scratch: Path, target: Path) -> None:
-    told = _run(["go", "mod", "download", "-json", f"{source.name}@{source.version}"], scratch)
+    told = _fetch("go", ["go", "mod", "download", "-json", f"{source.name}@{source.version}"], scratch)
     module = msgspec.json.decode(told, type=_Module)
     _check(source, module.sum)
     shutil.copytree(module.dir, target)
@@ -105,7 +121,8 @@ def _by_cargo(source: PinnedPackage, scratch: Path, target: Path) -> None:
         '[package]\nname = "corpus-fetch"\nversion = "0.1.0"\nedition = "2021"\n'
         f'[dependencies]\n{source.name} = "={source.version}"\n'
     )
-    _run(["cargo", "vendor", "--quiet", "vendored"], scratch)
+    # Without the option cargo passes over a mirror that its settings name.
+    _fetch("cargo", ["cargo", "vendor", "--quiet", "--respect-source-config", "vendored"], scratch)
     vendored = scratch / "vendored" / source.name
     _check(source, msgspec.json.decode((vendored / _LEFT_BY_CARGO[0]).read_bytes(), type=_Vendored).package)
     for name in _LEFT_BY_CARGO:
@@ -113,7 +130,7 @@ def _by_cargo(source: PinnedPackage, scratch: Path, target: Path) -> None:
     shutil.copytree(vendored, target)
 
 
-_FETCH = {"pip": _by_pip, "npm": _by_npm, "go": _by_go, "cargo": _by_cargo}
+_CLIENTS = {"pip": _by_pip, "npm": _by_npm, "go": _by_go, "cargo": _by_cargo}
 
 
 def _check(source: PinnedPackage, digest: str) -> None:
@@ -149,15 +166,46 @@ def _git(folder: Path, *words: str) -> str:
     return _run([*_GIT, "-C", str(folder), *words], folder).strip()
 
 
+def _fetch(client: Client, command: list[str], folder: Path) -> str:
+    try:
+        code, output, errors = _ended(command, folder, within_s=_FETCH_WITHIN_S)
+    except FileNotFoundError:
+        raise CommandFailed(f"There is no {client} here", hint="install it, or name other projects") from None
+    except subprocess.TimeoutExpired:
+        raise SourceUnreachable(client, f"no answer within {_FETCH_WITHIN_S:g} s") from None
+    said = [line.strip() for line in f"{output}\n{errors}".splitlines()] if code else []
+    if words := [line for line in said if any(sign in line for sign in _UNREACHED[client])]:
+        raise SourceUnreachable(client, words[0][-_LAST_WORDS:])
+    return _output_of(command, code, output, errors or output)
+
+
 def _run(command: list[str], folder: Path) -> str:
+    return _output_of(command, *_ended(command, folder))
+
+
+def _output_of(command: list[str], code: int, output: str, errors: str) -> str:
+    if code:
+        last = errors[-_LAST_WORDS:].strip()
+        raise CommandFailed(f"`{' '.join(command[:4])} …` ended with exit code {code}: {last}")
+    return output
+
+
+def _ended(command: list[str], folder: Path, *, within_s: float | None = None) -> tuple[int, str, str]:
+    """Exit code, output and errors. Raises `subprocess.TimeoutExpired` when it takes longer, and ends it."""
     with Process(
-        command, cwd=folder, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=folder,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        new_session=True,
     ) as process:
-        output, errors = process.communicate()
-    if process.returncode:
-        last = errors.decode(errors="replace")[-_LAST_WORDS:].strip()
-        raise CommandFailed(f"`{' '.join(command[:4])} …` ended with exit code {process.returncode}: {last}")
-    return output.decode()
+        try:
+            output, errors = process.communicate(timeout=within_s)
+        except subprocess.TimeoutExpired:
+            process.destroy()
+            raise
+    return process.returncode, output.decode(errors="replace"), errors.decode(errors="replace")
 
 
 def _environment() -> Mapping[str, str]:

@@ -132,15 +132,26 @@ def _what_is_wrong(hub: HubClient, goal: Mapping[str, Any], prepared: BuggyRepos
 
 
 def judged_wrongly(gates: Sequence[Mapping[str, Any]]) -> str:
-    """What the gates' rounds should not have been: the tests are to fail, then to pass; the others to pass."""
+    """What the gates' rounds should not have been: the tests are to fail, then to pass; the others to pass.
+
+    Of tests that failed before the goal nobody asks that they become green.
+    """
     tests = [gate for gate in gates if gate["gate"] == "tests"]
     if [gate["verdict"] for gate in tests] != ["failed", "passed"]:
         return "the tests gate said " + ", ".join(gate["verdict"] for gate in tests)
     red, green = tests
     if not red["exit_code"] or not red["failed"]:
         return f"the red run ended with exit code {red['exit_code']} and {red['failed']} failed tests"
-    if green["exit_code"] or green["failed"] or not green["passed"]:
-        return f"the green run ended with exit code {green['exit_code']} and {green['passed']} passed tests"
+    still_red = len(green["failed_before"])
+    if (
+        green["failed"] + green["errors"] > still_red
+        or (green["exit_code"] and not still_red)
+        or not green["passed"]
+    ):
+        return (
+            f"the green run ended with exit code {green['exit_code']}, {green['passed']} passed tests and"
+            f" {green['failed'] + green['errors']} that failed, of which {still_red} had failed before the goal"
+        )
     others = {gate["gate"]: gate["verdict"] for gate in gates if gate["gate"] != "tests"}
     if set(others.values()) != {"passed"}:
         return f"the other gates said {others}"

@@ -12,7 +12,7 @@ _PYTHON = (
         source=PinnedPackage(
             "pip", "cssselect", "1.2.0", "sha256:666b19839cfaddb9ce9d36bfe4c969132c647b92fc9088c4e23f786b30f1b3dc"
         ),
-        setup=("pip install -e . lxml==5.3.0 pytest==8.3.3",),
+        setup=("pip install -e . lxml==5.3.0 pytest==8.3.3 pytest-cov==6.0.0 sybil==8.0.0",),
         goal="The series `odd` selects the wrong elements",
         edits=(
             BugEdit(
