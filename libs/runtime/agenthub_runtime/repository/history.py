@@ -174,6 +174,8 @@ def _numbers(line: str) -> tuple[str, int, int]:
 def _file_entry(line: str) -> FileEntry:
     described, path = line.split("\t", 1)
     mode, _, blob, size = described.split()
+    if size == "BAD":
+        raise CommitMissing(f"the content of {shown_path(path)}, {blob}, is not there")
     return FileEntry(path=path, mode=mode, blob=blob, size=0 if size == "-" else int(size))
 
 
