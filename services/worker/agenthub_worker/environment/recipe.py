@@ -27,6 +27,7 @@ from agenthub_worker.environment.python.steps import (
     python_steps,
 )
 from agenthub_worker.environment.python.tables import json_of, toml_of
+from agenthub_worker.environment.python.versions import python_bounds
 from agenthub_worker.errors import SetupInvalid
 
 Language: TypeAlias = Literal["python", "node", "go", "rust", "java"]
@@ -113,7 +114,7 @@ class _Everywhere(msgspec.Struct, frozen=True, kw_only=True):
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Commands for bash, run in order in a checkout; none: the standard library is all that is asked for.
 
-    `versions`: what the repository names, by language. `source` says where the commands come from, for people.
+    `versions`: what the repository names, by language; `bounds`: between which its code in Python runs. `source` says where the commands come from, for people.
     `texts` are written into the environment first, by their places there.
     `modules` are the folders in which `node_modules` comes to lie, empty for the top.
     """
@@ -121,6 +122,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[str, ...] = ()
     languages: frozenset[Language] = frozenset()
     versions: Mapping[Language, str] = {}
+    bounds: tuple[str, ...] = ()
     source: str = ""
     texts: Mapping[str, str] = {}
     modules: tuple[str, ...] = ("",)
@@ -187,6 +189,7 @@ def recipe_of(
             commands=setup,
             languages=languages or frozenset({"python"}),
             versions=versions,
+            bounds=python_bounds(files),
             source=source,
             modules=modules,
         )
@@ -195,6 +198,7 @@ def recipe_of(
         commands=commands,
         languages=languages,
         versions=versions,
+        bounds=python_bounds(files),
         source=", ".join(sorted(every.used)),
         texts=every.texts,
         modules=modules,
