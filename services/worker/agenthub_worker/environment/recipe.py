@@ -114,7 +114,8 @@ class _Everywhere(msgspec.Struct, frozen=True, kw_only=True):
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Commands for bash, run in order in a checkout; none: the standard library is all that is asked for.
 
-    `versions`: what the repository names, by language; `bounds`: between which its code in Python runs. `source` says where the commands come from, for people.
+    `versions`: what the repository names, by language; `bounds`: the versions of Python that it runs with.
+    `source` says where the commands come from, for people.
     `texts` are written into the environment first, by their places there.
     `modules` are the folders in which `node_modules` comes to lie, empty for the top.
     """
@@ -155,7 +156,7 @@ def _of_folder(path: str) -> tuple[str, str] | None:
     parts = path.split("/")
     for count in range(min(3, len(parts)), 0, -1):
         above, rest = parts[:-count], "/".join(parts[-count:])
-        if _tells(rest) and len(above) <= _DEEP and not any(p.startswith(".") or p in _NOT_ITS_OWN for p in above):
+        if _tells(rest) and len(above) <= _DEEP and not any(p[0] in "._" or p in _NOT_ITS_OWN for p in above):
             return "/".join(above), rest
     return None
 

@@ -100,7 +100,7 @@ def _will_do(language: Language, wanted: str, version: str) -> bool:
 
 
 async def _python(wanted: str, bounds: Sequence[str], environment: Mapping[str, str]) -> Toolchain:
-    """The named one; else the hub's own where the bounds admit it, else the nearest later, else the nearest earlier."""
+    """The named one; else the hub's own where the bounds admit it, else the nearest later or earlier one."""
     own = sys.version_info[:2]
     named = _release(wanted) or own
     admitted = [release for release in _releases_around(own) if all(admits(text, release) for text in bounds)]
