@@ -563,6 +563,14 @@ def test_bounds_of_poetry_are_written_as_those_of_pip(version: str, bound: str) 
     ("files", "name", "package", "command"),
     [
         ({"pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, "pnpm", "pnpm@8", "pnpm install --frozen-lockfile"),
+        ({"bun.lock": "{}"}, "bun", "bun@1", "bun install --frozen-lockfile"),
+        ({"bun.lockb": "\x00"}, "bun", "bun@1", "bun install --frozen-lockfile"),
+        (
+            {"bun.lock": "{}", "package.json": '{"packageManager": "bun@1.2.20"}'},
+            "bun",
+            "bun@1.2.20",
+            "bun install --frozen-lockfile",
+        ),
         (
             {"pnpm-lock.yaml": "", "package.json": '{"packageManager": "pnpm@9.1.0+sha512.abc"}'},
             "pnpm",

@@ -33,6 +33,7 @@ from agenthub_worker.experiments.steering import steering_of
 from agenthub_worker.projects.checks import configured_checks
 from agenthub_worker.suites.go import read_go
 from agenthub_worker.suites.java import read_java
+from agenthub_worker.suites.node.bun import read_bun
 from agenthub_worker.suites.node.reading import read_node
 from agenthub_worker.suites.node.runners import reporting, told_runners
 from agenthub_worker.suites.node.scripts import line_of_tests
@@ -99,6 +100,34 @@ def found(files: dict[str, str]) -> list[tuple[str, str]]:
 )
 def test_every_suite_of_a_repository_is_found(files: dict[str, str], suites: list[tuple[str, str]]) -> None:
     assert found(files) == suites
+
+
+OF_BUN = """<?xml version="1.0"?>
+<testsuites name="bun test"><testsuite name="src/a.test.ts" file="src/a.test.ts">
+<testsuite name="outer" file="src/a.test.ts"><testsuite name="v1.2" file="src/a.test.ts">
+<testcase name="adds [x]" classname="v1.2 &gt; outer" file="src/a.test.ts"/>
+<testcase name="fails" classname="v1.2 &gt; outer" file="src/a.test.ts"><failure/></testcase>
+</testsuite></testsuite>
+<testcase name="later" classname="" file="src/a.test.ts"><skipped message="TODO"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_tests_of_bun_are_read_under_the_folder_in_which_it_ran(tmp_path: Path) -> None:
+    (tmp_path / "bun").mkdir()
+    (tmp_path / "bun/7.folder").write_text("/workspace/web\n")
+    (tmp_path / "bun/7.xml").write_text(OF_BUN)
+    (tmp_path / "bun/8.folder").write_text("/workspace\n")
+    read = read_bun(tmp_path, "/workspace")
+    assert read.told
+    assert read.cases == (
+        Case("web/src/a.test.ts::outer > v1.2 > adds (x)", "passed"),
+        Case("web/src/a.test.ts::outer > v1.2 > fails", "failed"),
+        Case("web/src/a.test.ts::later", "skipped", "TODO"),
+    )
+
+
+def test_bun_that_was_not_called_has_told_nothing(tmp_path: Path) -> None:
+    assert not read_bun(tmp_path, "/workspace").told
 
 
 def test_what_cannot_be_run_by_itself_is_said() -> None:

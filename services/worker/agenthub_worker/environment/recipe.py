@@ -55,6 +55,8 @@ _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     # Which version installs them is told by the files.
     "pnpm-lock.yaml": ("node", ()),
     "yarn.lock": ("node", ()),
+    "bun.lock": ("node", ()),
+    "bun.lockb": ("node", ()),
     "package.json": ("node", ("npm install --no-audit --no-fund --no-package-lock",)),
     "go.mod": ("go", ("go mod download all", GO_BUILD)),
     "Cargo.lock": ("rust", ("cargo fetch --locked", CARGO_BUILD)),
