@@ -96,6 +96,15 @@ def found(files: dict[str, str]) -> list[tuple[str, str]]:
         ),
         ({"app.py": "", "node_modules/x/package.json": NODE["package.json"]}, [("", "python -m pytest")]),
         ({"app.py": "", "testdata/go.mod": "", "testdata/a_test.go": ""}, [("", "python -m pytest")]),
+        (
+            {"app.py": "", "tests/tests_app.py": "", "package.json": NODE["package.json"]},
+            [("", "python -m pytest"), ("", "npm test")],
+        ),
+        (
+            {"app.py": "", "test.py": "", "go.mod": "", "a_test.go": ""},
+            [("", "python -m pytest"), ("", "go test ./...")],
+        ),
+        ({"x/latest.py": "", "go.mod": "", "a_test.go": ""}, [("", "go test ./...")]),
     ],
 )
 def test_every_suite_of_a_repository_is_found(files: dict[str, str], suites: list[tuple[str, str]]) -> None:

@@ -53,6 +53,8 @@ _NO_COMMAND = (
     " and no test command is set: give the goal a `test_command`."
 )
 _PYTHON_PROJECT = frozenset({"pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "requirements.txt"})
+# What settings such as `python_files` and `testpaths` make files of tests.
+_USUAL_NAME = re.compile(r"^(?:tests?(?:[_-].*)?|.*_tests)\.py$")
 _TEST_FOLDERS = frozenset({"tests", "test"})
 
 
@@ -101,15 +103,18 @@ def detect_test_command(
     others = foreign_suites(known, texts or {})
     parts = [_of_suite(suite.text, suite.folder) for suite in others]
     is_python = any(name.endswith(".py") for name in known)
-    has_tests = any(map(is_test_file, known)) or any(suite.has_tests for suite in others)
-    is_known = has_tests or _PYTHON_PROJECT & set(known) or any(not suite.folder for suite in others)
+    has_python_tests = any(name.endswith(".py") and holds_tests(name) for name in known)
+    has_tests = any(suite.has_tests for suite in others)
+    is_known = (
+        has_python_tests or has_tests or _PYTHON_PROJECT & set(known) or any(not suite.folder for suite in others)
+    )
     # Scripts in Python, or one package of many, do not make it what it is.
     if not is_known and (told := other_kind(known)):
         return NoTestCommand(told)
-    if is_python and (any(map(is_test_file, known)) or not any(suite.has_tests for suite in others)):
+    if is_python and (has_python_tests or not has_tests):
         parts = [_of_python(known, texts or {})]
         parts += [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
-    elif any(suite.has_tests for suite in others):
+    elif has_tests:
         parts = [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
     if not parts:
         return NoTestCommand(_NO_COMMAND)
@@ -177,8 +182,8 @@ def belongs_to_tests(path: str) -> bool:
 
 
 def holds_tests(path: str) -> bool:
-    """Whether a runner of any language looks for tests in this file by its own rules."""
-    return is_test_file(path) or is_foreign_test(path)
+    """Whether a runner of any language looks for tests in this file, by its own rules or by usual settings."""
+    return is_test_file(path) or is_foreign_test(path) or _USUAL_NAME.match(PurePosixPath(path).name) is not None
 
 
 def may_hold_tests(path: str) -> bool:
