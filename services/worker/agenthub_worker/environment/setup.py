@@ -43,7 +43,7 @@ _ONLINE = {
     "GOTOOLCHAIN": "local",
     "CARGO_HOME": f"{PLACE}/cargo",
     # Java reads no variables for a proxy.
-    "MAVEN_OPTS": _OF_JAVA,
+    "MAVEN_OPTS": f"{_OF_JAVA} -Dmaven.repo.local={PLACE}/m2/repository",
     "GRADLE_OPTS": _OF_JAVA,
     "GRADLE_USER_HOME": f"{PLACE}/gradle",
 }
@@ -95,10 +95,16 @@ class Setup:
             way.before(command),
             workspace=workspace,
             timeout_s=SETUP_TIMEOUT_S,
-            env={**way.variables, **_ONLINE, **environment.paths(), **self._clients.variables},
+            env={**way.variables, **_ONLINE, **_own(environment), **self._clients.variables},
             binds=[*environment.binds(writable=True), *way.binds, *trusted],
             on_output=on_output,
         )
+
+
+def _own(environment: Environment) -> dict[str, str]:
+    """What leads the commands of people into the environment, instead of a folder that is thrown away."""
+    python = {"VIRTUAL_ENV": f"{PLACE}/python", "UV_PROJECT_ENVIRONMENT": f"{PLACE}/python"}
+    return {**environment.paths(), **(python if "python" in environment.languages else {})}
 
 
 def _commands(recipe: Recipe, environment: Environment) -> tuple[str, ...]:
