@@ -35,6 +35,12 @@ async def test_an_honest_change_passes_with_its_tests_counted_and_its_mutants_no
 
 PACKAGES = {"jest": (JEST, 100), "vitest": (VITEST, None), "mocha": (MOCHA, None), "tape": (TAPE, None)}
 PACKAGES |= {"ava": (AVA, None), "bun": (BUN, None)}
+# As react-scripts, nx and kcd-scripts do it; the first would wait for changes.
+JEST_WITHIN = {
+    **edited(JEST, PACKAGE, '"test": "jest"', '"test": "node scripts/run.js"'),
+    "scripts/run.js": "require('jest').run(['--watchAll', ...process.argv.slice(2)])\n",
+}
+PACKAGES["jest within another program"] = ({**JEST, **JEST_WITHIN}, 100)
 
 
 @pytest.mark.parametrize(("project", "coverage"), PACKAGES.values(), ids=list(PACKAGES))
