@@ -105,9 +105,7 @@ async def test_a_changed_requirement_makes_a_new_environment_and_the_old_one_sta
     assert len(index.asked) == before
 
 
-async def test_what_people_install_by_their_own_commands_is_kept(
-    machine: Environments, project: Path
-) -> None:
+async def test_what_people_install_by_their_own_commands_is_kept(machine: Environments, project: Path) -> None:
     looks = (
         'test "$VIRTUAL_ENV $UV_PROJECT_ENVIRONMENT" = "/environment/python /environment/python"',
         "echo $MAVEN_OPTS | grep -q -- -Dmaven.repo.local=/environment/m2/repository",

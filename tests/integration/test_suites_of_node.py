@@ -41,6 +41,8 @@ JEST_WITHIN = {
     "scripts/run.js": "require('jest').run(['--watchAll', ...process.argv.slice(2)])\n",
 }
 PACKAGES["jest within another program"] = ({**JEST, **JEST_WITHIN}, 100)
+PLAIN_JEST = edited(JEST, PACKAGE, '"test": "jest"', '"test": "jest --no-coverage"')
+PACKAGES["jest that is not to be measured"] = ({**JEST, **PLAIN_JEST}, None)
 
 
 @pytest.mark.parametrize(("project", "coverage"), PACKAGES.values(), ids=list(PACKAGES))

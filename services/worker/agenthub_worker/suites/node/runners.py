@@ -67,7 +67,10 @@ try {
       else if (!given[n].includes('=')) n++
     }
     const runs = own.some(word => /^(?:run|related|watch|--run)$/.test(word))
-    const wanted = told.options.filter(word => word !== '--run' || !runs)
+    // Where a project has nothing measured, measured code may not run: counting lines makes functions of texts.
+    const plain = own.some(word => /^--(?:no-coverage|coverage(?:\\.enabled)?=false)$/.test(word))
+    const left = word => (word === '--run' && runs) || (plain && word.startsWith('--coverage'))
+    const wanted = told.options.filter(word => !left(word))
     const ours = wanted.map(word => word.replace('PID', process.pid))
     process.argv.push(...(told.front ? [...ours, ...own] : [...own, ...ours]))
     if (!told.front) process.env.AGENTHUB_RUNNER = name
