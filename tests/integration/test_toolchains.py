@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_worker.environment.recipe import Language, Recipe
+from agenthub_worker.environment.provision import Environments
+from agenthub_worker.environment.recipe import NOTHING_GIVEN, Language, Recipe
 from agenthub_worker.environment.setup import missed_versions
 from agenthub_worker.environment.toolchains import Toolchain, toolchains
 from agenthub_worker.errors import SetupFailed
+from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 
 
 async def found(
@@ -86,6 +88,16 @@ async def test_a_python_is_used_within_the_bounds_of_the_project(
     tool = await found(tmp_path, "python", wanted, bounds, **programs)
     own = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     assert (tool.program, tool.missed) == (f"{tmp_path}/bin/python{used}" if used else own, missed)
+
+
+async def test_each_repository_on_a_machine_gets_a_python_within_its_own_bounds(tmp_path: Path) -> None:
+    machine = Environments(tmp_path / "environments", Bubblewrap(), {"PATH": f"{tmp_path}/bin"}, tmp_path)
+    told = []
+    for bound in (">=3.8", ">=3.98", ">=3.9", ">=3.99"):
+        project = f'[project]\nname = "a"\ndependencies = ["x"]\nrequires-python = "{bound}"\n'
+        foreseen = await machine.foreseen({"pyproject.toml": project.encode()}, NOTHING_GIVEN)
+        told.append([warning.split(" is not on")[0] for warning in foreseen.warnings])
+    assert told == [[], ["python >=3.98"], [], ["python >=3.99"]]
 
 
 async def test_a_python_behind_a_switch_of_pyenv_is_found(tmp_path: Path) -> None:
