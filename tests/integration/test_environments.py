@@ -105,6 +105,16 @@ async def test_a_changed_requirement_makes_a_new_environment_and_the_old_one_sta
     assert len(index.asked) == before
 
 
+async def test_what_a_setup_downloads_lies_on_disk_and_is_gone_afterwards(
+    machine: Environments, project: Path
+) -> None:
+    fetch = 'for n in 1 2 3 4; do head -c 160M /dev/zero > "$TMPDIR/$n" || exit 1; done; touch $PIP_CACHE_DIR.here'
+    sandbox = machine.sandbox(GivenSetup(commands=(fetch,)))
+    ran = await sandbox.run("ls -d /downloads 2>&1; echo $TMPDIR", workspace=project, timeout_s=NOW_S)
+    assert "No such file" in ran.text
+    assert "/downloads/" not in ran.text
+
+
 async def test_what_people_install_by_their_own_commands_is_kept(machine: Environments, project: Path) -> None:
     looks = (
         'test "$VIRTUAL_ENV $UV_PROJECT_ENVIRONMENT" = "/environment/python /environment/python"',

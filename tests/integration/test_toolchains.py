@@ -16,7 +16,7 @@ from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 
 
 async def found(
-    folder: Path, language: Language, wanted: str, bounds: tuple[str, ...] = (), **programs: str
+    folder: Path, language: Language, wanted: str, bounds: tuple[str, ...] = (), /, **programs: str
 ) -> Toolchain:
     """What a machine with these programs, each of which says its version, has for a language."""
     (folder / "bin").mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from agenthub_worker.environment.place import PLACE
+from agenthub_worker.environment.place import DOWNLOADS, PLACE
 from agenthub_worker.environment.python.tables import json_of, table, text
 
 _NAMED = re.compile(r"(pnpm|yarn|bun)@(\d+)(?:\.(\d+)\.(\d+)[\w.-]*)?")
@@ -18,8 +18,8 @@ _REGISTRY = "${npm_config_registry:+YARN_NPM_REGISTRY_SERVER=$npm_config_registr
 _FIRST_YARN = "yarn install --frozen-lockfile ${npm_config_registry:+--registry $npm_config_registry}"
 # Modules where node looks for them; the other way of linking leaves a file beside the code.
 _LATER_YARN = (
-    f"env YARN_NODE_LINKER=node-modules YARN_GLOBAL_FOLDER=/tmp/yarn YARN_ENABLE_TELEMETRY=0 {_PROXY} {_REGISTRY}"
-    " yarn install --immutable"
+    f"env YARN_NODE_LINKER=node-modules YARN_GLOBAL_FOLDER={DOWNLOADS}/yarn YARN_ENABLE_TELEMETRY=0"
+    f" {_PROXY} {_REGISTRY} yarn install --immutable"
 )
 
 
