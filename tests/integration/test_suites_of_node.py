@@ -42,6 +42,8 @@ JEST_WITHIN = {
 }
 PACKAGES["jest within another program"] = ({**JEST, **JEST_WITHIN}, 100)
 PLAIN_JEST = edited(JEST, PACKAGE, '"test": "jest"', '"test": "jest --no-coverage"')
+BY_ITS_FILE = edited(VITEST, PACKAGE, '"vitest"}', '"node --expose-gc node_modules/vitest/dist/cli.js"}')
+PACKAGES["vitest by its file"] = ({**VITEST, **BY_ITS_FILE}, None)
 PACKAGES["jest that is not to be measured"] = ({**JEST, **PLAIN_JEST}, None)
 
 

@@ -52,6 +52,9 @@ _ONLINE = {
     "GRADLE_USER_HOME": f"{PLACE}/gradle",
 }
 
+# Where tools keep what they make beside packages: those themselves are not to be changed.
+_WRITTEN_LATER = (".cache", ".vite", ".vite-temp")
+
 Checkout = Callable[[Path], Awaitable[None]]
 """Puts the files of the repository into a folder."""
 
@@ -167,6 +170,6 @@ def _keep_modules(workspace: Path, folder: str, environment: Path) -> None:
     if modules.is_dir() and modules.resolve() == workspace.resolve() / folder / "node_modules":
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(modules, place)
-        cache = place / ".cache"
-        if not cache.is_symlink() and not cache.exists():
-            cache.symlink_to(MODULES_CACHE)
+        for cache in (place / name for name in _WRITTEN_LATER):
+            if not cache.is_symlink() and not cache.exists():
+                cache.symlink_to(MODULES_CACHE)

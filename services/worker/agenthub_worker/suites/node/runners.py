@@ -31,7 +31,9 @@ const program = () => {
   if (!found) return ''
   const { bin } = JSON.parse(readFileSync(`${found[1]}/package.json`))
   const bins = typeof bin === 'string' ? [bin] : Object.values(bin ?? {})
-  return bins.some(one => resolve(found[1], one) === path) ? found[2] : ''
+  // Options of node's own are given to the file behind the command.
+  const isBehind = /[/]cli(?:-wrapper)?[.][cm]?js$/.test(path)
+  return isBehind || bins.some(one => resolve(found[1], one) === path) ? found[2] : ''
 }
 // Tools that bring their own command for tests (react-scripts, nx, kcd-scripts) call jest as a library.
 const withinOthers = options => {
