@@ -20,8 +20,8 @@ from tests.docs.pages import (
 )
 
 _SETTING = re.compile(r"\b(?:AGENTHUB|ANTHROPIC|OTEL)_[A-Z_]+[A-Z]\b")
-_FROM_ELSEWHERE = {"AGENTHUB_VERSION", "AGENTHUB_SKIP_UI"}
-"""Read by compose.yaml, and by the build of the web UI."""
+_FROM_ELSEWHERE = {"AGENTHUB_VERSION", "AGENTHUB_SKIP_UI", "AGENTHUB_REPORTS"}
+"""Read by compose.yaml, by the build of the web UI, and by test commands."""
 
 _NAMES = [str(page.relative_to(ROOT)) for page in pages()]
 

@@ -105,6 +105,27 @@ async def test_a_changed_requirement_makes_a_new_environment_and_the_old_one_sta
     assert len(index.asked) == before
 
 
+async def test_what_a_setup_downloads_lies_on_disk_and_is_gone_afterwards(
+    machine: Environments, project: Path
+) -> None:
+    fetch = 'for n in 1 2 3 4; do head -c 160M /dev/zero > "$TMPDIR/$n" || exit 1; done; touch $PIP_CACHE_DIR.here'
+    sandbox = machine.sandbox(GivenSetup(commands=(fetch,)))
+    ran = await sandbox.run("ls -d /downloads 2>&1; echo $TMPDIR", workspace=project, timeout_s=NOW_S)
+    assert "No such file" in ran.text
+    assert "/downloads/" not in ran.text
+
+
+async def test_what_people_install_by_their_own_commands_is_kept(machine: Environments, project: Path) -> None:
+    looks = (
+        'test "$VIRTUAL_ENV $UV_PROJECT_ENVIRONMENT" = "/environment/python /environment/python"',
+        "echo $MAVEN_OPTS | grep -q -- -Dmaven.repo.local=/environment/m2/repository",
+        '"$VIRTUAL_ENV/bin/python" -m pip install tidelib==2.0',
+    )
+    sandbox = machine.sandbox(GivenSetup(commands=looks))
+    ran = await sandbox.run(LEVEL, workspace=project, timeout_s=NOW_S)
+    assert ran.text == "2\n"
+
+
 async def test_afterwards_there_is_no_network_and_nothing_of_the_environment_can_be_changed(
     machine: Environments, project: Path, index: PackageIndex
 ) -> None:

@@ -17,6 +17,7 @@ from agenthub_runtime.repository.errors import (
     BundleInvalid,
     CommitMissing,
     RepositoryError,
+    SourceRefused,
     WorkspaceRefused,
 )
 from agenthub_runtime.repository.goal import ROOT_COMMIT, Conflicted, GoalRepository, Link, Merged
@@ -344,6 +345,20 @@ async def test_a_local_repository_can_be_imported(repository: GoalRepository, tm
         await repository.import_local(tmp_path / "nothing")
     with pytest.raises(RepositoryError, match="not an absolute path"):
         await repository.import_local(Path("source"))
+
+
+async def test_a_local_repository_that_has_lost_an_old_file_is_refused_with_the_remedy(
+    repository: GoalRepository, tmp_path: Path
+) -> None:
+    script = (
+        "git init -q source && cd source && git config user.email a@b && git config user.name n && "
+        "echo 1 >a.txt && git add . && git commit -qm one && echo 2 >a.txt && git commit -qam two && "
+        "git rev-parse HEAD~1:a.txt"
+    )
+    lost = (await asyncio.to_thread(subprocess.check_output, script, shell=True, cwd=tmp_path, text=True)).strip()
+    (tmp_path / "source/.git/objects" / lost[:2] / lost[2:]).unlink()
+    with pytest.raises(SourceRefused, match=f"lacks objects .{lost} of its history.: see what `git fsck`"):
+        await repository.import_local(tmp_path / "source")
 
 
 async def test_only_full_ids_reach_git(repository: GoalRepository) -> None:

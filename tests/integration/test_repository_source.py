@@ -141,6 +141,20 @@ def damaged(folder: Path) -> Path:
     return folder / "r"
 
 
+def without_a_file(folder: Path) -> Path:
+    made(folder / "r", {"docs/long.txt": "long\n"})
+    blob = git(folder / "r", "rev-parse", "HEAD:docs/long.txt")
+    (folder / "r/.git/objects" / blob[:2] / blob[2:]).unlink()
+    return folder / "r"
+
+
+def without_an_old_file(folder: Path) -> Path:
+    made(folder / "r", commits=2)
+    blob = git(folder / "r", "rev-parse", "HEAD~1:a.txt")
+    (folder / "r/.git/objects" / blob[:2] / blob[2:]).unlink()
+    return folder / "r"
+
+
 def tree_that_unfolds(folder: Path) -> Path:
     """Ten trees of ten times the next one: 10 billion paths in a few kilobytes."""
     made(folder / "r")
@@ -174,6 +188,7 @@ def tree_that_unfolds(folder: Path) -> Path:
         (sha256, "by SHA-256.*object-format=sha1"),
         (lost_worktree, "worktree whose repository is gone.*git worktree repair"),
         (damaged, "cannot be read: see what `git fsck` says"),
+        (without_a_file, "lacks objects .the content of docs/long.txt, .*git fsck"),
     ],
 )
 async def test_what_cannot_be_imported_is_refused_at_submission_with_the_remedy(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.languages import Machine
-from tests.support.small_projects import AVA, JEST, MOCHA, NODE, TAPE, UVU, VITEST, Files, edited
+from tests.support.small_projects import AVA, BUN, JEST, MOCHA, NODE, TAPE, UVU, VITEST, Files, edited
 
 pytestmark = pytest.mark.extra
 
@@ -34,7 +34,17 @@ async def test_an_honest_change_passes_with_its_tests_counted_and_its_mutants_no
 
 
 PACKAGES = {"jest": (JEST, 100), "vitest": (VITEST, None), "mocha": (MOCHA, None), "tape": (TAPE, None)}
-PACKAGES["ava"] = (AVA, None)
+PACKAGES |= {"ava": (AVA, None), "bun": (BUN, None)}
+# As react-scripts, nx and kcd-scripts do it; the first would wait for changes.
+JEST_WITHIN = {
+    **edited(JEST, PACKAGE, '"test": "jest"', '"test": "node scripts/run.js"'),
+    "scripts/run.js": "require('jest').run(['--watchAll', ...process.argv.slice(2)])\n",
+}
+PACKAGES["jest within another program"] = ({**JEST, **JEST_WITHIN}, 100)
+PLAIN_JEST = edited(JEST, PACKAGE, '"test": "jest"', '"test": "jest --no-coverage"')
+BY_ITS_FILE = edited(VITEST, PACKAGE, '"vitest"}', '"node --expose-gc node_modules/vitest/dist/cli.js"}')
+PACKAGES["vitest by its file"] = ({**VITEST, **BY_ITS_FILE}, None)
+PACKAGES["jest that is not to be measured"] = ({**JEST, **PLAIN_JEST}, None)
 
 
 @pytest.mark.parametrize(("project", "coverage"), PACKAGES.values(), ids=list(PACKAGES))
@@ -51,6 +61,12 @@ async def test_runners_that_are_packages_are_installed_by_the_setup_and_tried_al
 async def test_an_injected_bug_is_named_by_the_test_that_fails(machine: Machine, tmp_path: Path) -> None:
     verdict = await machine.fails(tmp_path, NODE, BUG)
     assert verdict.failing == ("test/level.test.js::high > at",)
+
+
+async def test_a_bug_is_named_by_the_test_of_bun(machine: Machine, tmp_path: Path) -> None:
+    bug = edited(BUN, "src/level.ts", "a > bound", "a >= bound")
+    verdict = await machine.fails(tmp_path, BUN, bug)
+    assert verdict.failing == ("src/level.test.ts::high > at",)
 
 
 @pytest.mark.parametrize(("project", "named"), [(MOCHA, "high > at"), (TAPE, "at"), (AVA, "at")])

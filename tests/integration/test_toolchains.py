@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_worker.environment.recipe import Language, Recipe
+from agenthub_worker.environment.provision import Environments
+from agenthub_worker.environment.recipe import NOTHING_GIVEN, Language, Recipe
 from agenthub_worker.environment.setup import missed_versions
 from agenthub_worker.environment.toolchains import Toolchain, toolchains
 from agenthub_worker.errors import SetupFailed
+from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 
 
-async def found(folder: Path, language: Language, wanted: str, **programs: str) -> Toolchain:
+async def found(
+    folder: Path, language: Language, wanted: str, bounds: tuple[str, ...] = (), /, **programs: str
+) -> Toolchain:
     """What a machine with these programs, each of which says its version, has for a language."""
     (folder / "bin").mkdir()
     for name, said in programs.items():
@@ -21,7 +25,10 @@ async def found(folder: Path, language: Language, wanted: str, **programs: str) 
         program.write_text(f"#!/bin/sh\necho '{said}'\n")
         program.chmod(0o755)
     recipe = Recipe(
-        commands=("x",), languages=frozenset({language}), versions={language: wanted} if wanted else {}
+        commands=("x",),
+        languages=frozenset({language}),
+        versions={language: wanted} if wanted else {},
+        bounds=bounds,
     )
     (tool,) = await toolchains(recipe, {"PATH": f"{folder}/bin"})
     return tool
@@ -58,6 +65,57 @@ async def test_any_later_go_will_do(tmp_path: Path, wanted: str, missed: str) ->
 async def test_a_python_that_the_machine_has_is_used(tmp_path: Path) -> None:
     tool = await found(tmp_path, "python", "3.99.1", python3_99="Python 3.99.4")
     assert (tool.program, tool.missed) == (f"{tmp_path}/bin/python3.99", "")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bounds", "used", "missed"),
+    [
+        ("", (">=3.98",), "3.98", ""),
+        ("", (">=3.9", ">=3.99"), "3.99", ""),
+        ("", ("<3.5,>=3.4",), "3.4", ""),
+        ("", ("^3.99 || ~3.4",), "3.99", ""),
+        ("3.97", (">=3.98",), "3.98", "3.97"),
+        ("3.98.1", (">=3.99",), "3.98", ""),
+        ("", (">=3.9",), None, ""),
+        ("3.97", (">=3.9",), None, "3.97"),
+        ("", ("==3.97.*",), None, "==3.97.*"),
+    ],
+)
+async def test_a_python_is_used_within_the_bounds_of_the_project(
+    tmp_path: Path, wanted: str, bounds: tuple[str, ...], used: str | None, missed: str
+) -> None:
+    programs = {f"python{number.replace('.', '_')}": f"Python {number}.2" for number in ("3.99", "3.98", "3.4")}
+    tool = await found(tmp_path, "python", wanted, bounds, **programs)
+    own = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
+    assert (tool.program, tool.missed) == (f"{tmp_path}/bin/python{used}" if used else own, missed)
+
+
+async def test_each_repository_on_a_machine_gets_a_python_within_its_own_bounds(tmp_path: Path) -> None:
+    machine = Environments(tmp_path / "environments", Bubblewrap(), {"PATH": f"{tmp_path}/bin"}, tmp_path)
+    told = []
+    for bound in (">=3.8", ">=3.98", ">=3.9", ">=3.99"):
+        project = f'[project]\nname = "a"\ndependencies = ["x"]\nrequires-python = "{bound}"\n'
+        foreseen = await machine.foreseen({"pyproject.toml": project.encode()}, NOTHING_GIVEN)
+        told.append([warning.split(" is not on")[0] for warning in foreseen.warnings])
+    assert told == [[], ["python >=3.98"], [], ["python >=3.99"]]
+
+
+async def test_a_python_behind_a_switch_of_pyenv_is_found(tmp_path: Path) -> None:
+    for number in ("3.99.2", "3.99.10"):
+        program = tmp_path / f"versions/{number}/bin/python3.99"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\necho 'Python {number}'\n")
+        program.chmod(0o755)
+    shim = tmp_path / "shims/python3.99"
+    shim.parent.mkdir()
+    shim.write_text("#!/bin/sh\necho 'pyenv: python3.99: command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    (tool,) = await toolchains(
+        Recipe(commands=("x",), languages=frozenset({"python"}), versions={"python": "3.99"}),
+        {"PATH": str(shim.parent)},
+    )
+    assert tool.program == f"{tmp_path}/versions/3.99.10/bin/python3.99"
+    assert (tool.version, tool.folders) == ("Python 3.99.10", (tmp_path / "versions/3.99.10",))
 
 
 async def test_a_python_that_it_lacks_is_named_and_the_hubs_own_is_used(tmp_path: Path) -> None:

@@ -113,6 +113,19 @@ AVA: Files = {
         "test('above', t => { t.true(high(3, 2)) })\ntest('at', t => { t.false(high(2, 2)) })\n"
     ),
 }
+BUN: Files = {
+    "package.json": (
+        '{"name": "tide", "version": "1.0.0", "scripts": {"test": "bun test"},'
+        ' "devDependencies": {"ms": "2.1.3"}}\n'
+    ),
+    "bun.lock": (
+        '{"lockfileVersion": 1, "workspaces": {"": {"name": "tide", "devDependencies": {"ms": "2.1.3"}}},\n'
+        ' "packages": {"ms": ["ms@2.1.3", "", {}, "sha512-6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/'
+        's5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA=="]}}\n'
+    ),
+    "src/level.ts": VITEST["src/level.ts"],
+    "src/level.test.ts": VITEST["src/level.test.ts"].replace("from 'vitest'", "from 'bun:test'"),
+}
 RUST: Files = {
     "Cargo.toml": '[package]\nname = "tide"\nversion = "0.1.0"\nedition = "2021"\n',
     "Cargo.lock": '# This file is generated.\nversion = 3\n\n[[package]]\nname = "tide"\nversion = "0.1.0"\n',

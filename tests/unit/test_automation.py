@@ -51,6 +51,18 @@ def nox(text: str) -> dict[str, str]:
             "pytest -x",
         ),
         (tox("commands = pytest $(rm x)\n"), "pytest '$(rm' 'x)'"),
+        (
+            tox("commands = pytest --basetemp={envtmpdir} {posargs}\n"),
+            "mkdir -p /tmp/tox && pytest --basetemp=/tmp/tox",
+        ),
+        (
+            tox("setenv = D={envtmpdir}/d\n  HOME={envtmpdir}\nchangedir = t\ncommands = pytest -q\n"),
+            "mkdir -p /tmp/tox && cd t && D=/tmp/tox/d pytest -q",
+        ),
+        (
+            {"tox.toml": '[env_run_base]\ncommands=[["pytest", "--basetemp={env_tmp_dir}/x", "-v"]]\n'},
+            "mkdir -p /tmp/tox && pytest --basetemp=/tmp/tox/x -v",
+        ),
         ({"setup.cfg": "[testenv]\ncommands = pytest -ra\n"}, "pytest -ra"),
         ({"tox.toml": '[env.py]\ncommands=[["pytest", {replace="posargs", default=["a b"]}]]\n'}, "pytest 'a b'"),
         ({"pyproject.toml": '[tool.tox.env.test]\ncommands=[["python","-m","unittest"]]\n'}, "python -m unittest"),

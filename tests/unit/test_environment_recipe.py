@@ -251,8 +251,18 @@ def everywhere(files: dict[str, str]) -> Recipe:
         ({"pyproject.toml": '[project]\nname="a"\n', "plugins/x/pyproject.toml": '[project]\nname="x"\n'}, []),
         ({"docs/requirements.txt": "x\n", "a/node_modules/b/package-lock.json": "{}", ".x/go.mod": ""}, []),
         ({"a/b/c/d/requirements.txt": "x\n"}, []),
+        ({"_examples/rest/go.mod": "", "_tools/requirements.txt": "x\n"}, []),
     ],
-    ids=["two services", "a quote", "one speaks for all", "a workspace", "a project", "not its own", "too deep"],
+    ids=[
+        "two services",
+        "a quote",
+        "one speaks for all",
+        "a workspace",
+        "a project",
+        "not its own",
+        "too deep",
+        "put aside",
+    ],
 )
 def test_folders_below_the_top_say_what_they_need(files: dict[str, str], commands: list[str] | None) -> None:
     recipe = everywhere(files)
@@ -283,6 +293,23 @@ def test_groups_are_spelled_out_with_those_that_they_include_for_a_pip_that_know
     groups += 'dev=[{include-group="Test_Base"}, "a>=1; python_version<\'4\'"]\nround=[{include-group="round"}]\n'
     recipe = from_files({"pyproject.toml": groups})
     assert recipe.commands == (f"{PIP} 'a>=1; python_version<'\"'\"'4'\"'\"'' b",)
+
+
+@pytest.mark.parametrize(
+    ("groups", "commands"),
+    [
+        ('test=["My.Lib[socks, http2]", "x"]', (f"{PIP} -e '.[socks,http2]' x",)),
+        ('test=["my-lib", "x"]', (f"{PIP} -e . x",)),
+        ('dev=[{include-group="more"}]\nmore=["my_lib[socks]"]', (f"{PIP} -e '.[socks]'",)),
+        ('test=["my-lib-extra[socks]"]', (f"{PIP} -e . 'my-lib-extra[socks]'",)),
+        ('test=["my-lib[socks]>=2", "x"]', (f"{PIP} -e '.[socks]' x",)),
+    ],
+)
+def test_a_group_that_names_the_project_itself_means_what_is_checked_out(
+    groups: str, commands: tuple[str, ...]
+) -> None:
+    project = '[project]\nname="my-lib"\n[project.optional-dependencies]\nsocks=["s"]\nhttp2=["h"]\n'
+    assert from_files({"pyproject.toml": f"{project}[dependency-groups]\n{groups}\n"}).commands == commands
 
 
 def test_of_groups_that_exclude_each_other_uv_is_told_to_install_one() -> None:
@@ -536,6 +563,14 @@ def test_bounds_of_poetry_are_written_as_those_of_pip(version: str, bound: str) 
     ("files", "name", "package", "command"),
     [
         ({"pnpm-lock.yaml": "lockfileVersion: '6.0'\n"}, "pnpm", "pnpm@8", "pnpm install --frozen-lockfile"),
+        ({"bun.lock": "{}"}, "bun", "bun@1", "bun install --frozen-lockfile"),
+        ({"bun.lockb": "\x00"}, "bun", "bun@1", "bun install --frozen-lockfile"),
+        (
+            {"bun.lock": "{}", "package.json": '{"packageManager": "bun@1.2.20"}'},
+            "bun",
+            "bun@1.2.20",
+            "bun install --frozen-lockfile",
+        ),
         (
             {"pnpm-lock.yaml": "", "package.json": '{"packageManager": "pnpm@9.1.0+sha512.abc"}'},
             "pnpm",

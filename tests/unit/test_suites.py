@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from agenthub_worker.evidence.reports import Case, ReportRefused
 from agenthub_worker.evidence.scan import not_scanned
 from agenthub_worker.evidence.test_history import PastTestRun, lost_tests, outcomes_of
 from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.experiments.canary import why_not_asked
 from agenthub_worker.experiments.foreign_canaries import ends_early, foreign_canaries, why_none
 from agenthub_worker.experiments.foreign_settings import foreign_settings
 from agenthub_worker.experiments.inline_tests import lines_of_tests, spliced
@@ -31,6 +33,7 @@ from agenthub_worker.experiments.steering import steering_of
 from agenthub_worker.projects.checks import configured_checks
 from agenthub_worker.suites.go import read_go
 from agenthub_worker.suites.java import read_java
+from agenthub_worker.suites.node.bun import read_bun
 from agenthub_worker.suites.node.reading import read_node
 from agenthub_worker.suites.node.runners import reporting, told_runners
 from agenthub_worker.suites.node.scripts import line_of_tests
@@ -93,16 +96,137 @@ def found(files: dict[str, str]) -> list[tuple[str, str]]:
         ),
         ({"app.py": "", "node_modules/x/package.json": NODE["package.json"]}, [("", "python -m pytest")]),
         ({"app.py": "", "testdata/go.mod": "", "testdata/a_test.go": ""}, [("", "python -m pytest")]),
+        (
+            {"app.py": "", "tests/tests_app.py": "", "package.json": NODE["package.json"]},
+            [("", "python -m pytest"), ("", "npm test")],
+        ),
+        (
+            {"app.py": "", "test.py": "", "go.mod": "", "a_test.go": ""},
+            [("", "python -m pytest"), ("", "go test ./...")],
+        ),
+        ({"x/latest.py": "", "go.mod": "", "a_test.go": ""}, [("", "go test ./...")]),
     ],
 )
 def test_every_suite_of_a_repository_is_found(files: dict[str, str], suites: list[tuple[str, str]]) -> None:
     assert found(files) == suites
 
 
+OF_BUN = """<?xml version="1.0"?>
+<testsuites name="bun test"><testsuite name="src/a.test.ts" file="src/a.test.ts">
+<testsuite name="outer" file="src/a.test.ts"><testsuite name="v1.2" file="src/a.test.ts">
+<testcase name="adds [x]" classname="v1.2 &gt; outer" file="src/a.test.ts"/>
+<testcase name="fails" classname="v1.2 &gt; outer" file="src/a.test.ts"><failure/></testcase>
+</testsuite></testsuite>
+<testcase name="later" classname="" file="src/a.test.ts"><skipped message="TODO"/></testcase>
+</testsuite></testsuites>"""
+
+
+def test_tests_of_bun_are_read_under_the_folder_in_which_it_ran(tmp_path: Path) -> None:
+    (tmp_path / "bun").mkdir()
+    (tmp_path / "bun/7.folder").write_text("/workspace/web\n")
+    (tmp_path / "bun/7.xml").write_text(OF_BUN)
+    (tmp_path / "bun/8.folder").write_text("/workspace\n")
+    read = read_bun(tmp_path, "/workspace")
+    assert read.told
+    assert read.cases == (
+        Case("web/src/a.test.ts::outer > v1.2 > adds (x)", "passed"),
+        Case("web/src/a.test.ts::outer > v1.2 > fails", "failed"),
+        Case("web/src/a.test.ts::later", "skipped", "TODO"),
+    )
+
+
+def test_bun_that_was_not_called_has_told_nothing(tmp_path: Path) -> None:
+    assert not read_bun(tmp_path, "/workspace").told
+
+
 def test_what_cannot_be_run_by_itself_is_said() -> None:
     nothing = detect_test_command(["Makefile", "main.c"])
     assert isinstance(nothing, NoTestCommand)
     assert "give the goal a `test_command`" in nothing.reason
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["CMakeLists.txt", "a.c", "scripts/gen.py"], "C or C++, built by CMake (CMakeLists.txt).*--output-junit"),
+        (["Gemfile", "Rakefile", "lib/a.rb", "test/a_test.rb"], "Ruby (Gemfile).*`bundle exec rake test`"),
+        (["composer.json", "src/A.php", "Makefile"], "PHP (composer.json).*--log-junit"),
+        (["deno.json", "mod.ts", "_tools/package.json", "x/a_test.js"], "Deno (deno.json).*`deno test"),
+        (["App.sln", "App/App.csproj"], ".NET (App.sln).*`dotnet test`"),
+        (["configure.ac", "main.c"], "a project built by make (configure.ac).*`make test`"),
+        (["mix.exs", "lib/a.ex", "rust/x/Cargo.toml"], "Elixir (mix.exs).*`mix test`"),
+    ],
+)
+def test_a_kind_of_project_that_has_to_be_told_its_tests_is_named_with_a_command(
+    files: list[str], words: str
+) -> None:
+    nothing = detect_test_command(files)
+    assert isinstance(nothing, NoTestCommand)
+    assert re.search(words.replace("(", r"\(").replace(")", r"\)").replace("++", r"\+\+"), nothing.reason)
+    assert "give the goal a `test_command`" in nothing.reason
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["CMakeLists.txt", "pyproject.toml", "a.py"],
+        ["CMakeLists.txt", "a.py", "tests/test_a.py"],
+        ["Makefile", "go.mod", "a.go"],
+        ["Gemfile", "package.json", "test/a.test.js"],
+        ["a.py", "b.py"],
+    ],
+)
+def test_what_is_found_by_itself_is_not_taken_for_another_kind(files: list[str]) -> None:
+    assert isinstance(detect_test_command(files), TestCommand)
+
+
+DJANGO = "#!/usr/bin/env python\nfrom django.core.management import execute_from_command_line\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "line"),
+    [
+        ({"manage.py": DJANGO, "shop/tests.py": ""}, "python manage.py test"),
+        ({"manage.py": DJANGO, "shop/tests/test_a.py": ""}, "python manage.py test"),
+        ({"my app/manage.py": DJANGO, "my app/shop/tests.py": ""}, "cd 'my app' && python manage.py test"),
+        ({"manage.py": DJANGO, "tests/manage.py": DJANGO, "a/tests.py": ""}, "python manage.py test"),
+        ({"manage.py": DJANGO, "shop/tests.py": "", "conftest.py": ""}, "python -m pytest"),
+        ({"manage.py": DJANGO, "shop/tests.py": "", "pytest.ini": "[pytest]\n"}, "python -m pytest"),
+        ({"manage.py": DJANGO, "a/tests.py": "", "setup.cfg": "[tool:pytest]\nx=y\n"}, "python -m pytest"),
+        (
+            {"manage.py": DJANGO, "a/tests.py": "", "pyproject.toml": "[tool.pytest.ini_options]\n"},
+            "python -m pytest",
+        ),
+        ({"manage.py": DJANGO, "a/tests.py": "", "tox.ini": "[testenv]\ncommands = pytest -q\n"}, "pytest -q"),
+        ({"manage.py": "import flask\n", "test_a.py": ""}, "python -m pytest"),
+        ({"docs/manage.py": DJANGO, "test_a.py": ""}, "python -m pytest"),
+    ],
+)
+def test_a_django_project_is_tested_by_its_own_program_unless_it_has_pytest(
+    files: dict[str, str], line: str
+) -> None:
+    command = detect_test_command(list(files), files)
+    assert isinstance(command, TestCommand)
+    assert (command.text, command.unittest) == (line, "manage.py" in line)
+    assert why_not_asked(command) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "unittest", "coverage", "named"),
+    [
+        ("python manage.py test", True, False, False),
+        ("python manage.py test --parallel", True, False, False),
+        ("coverage run manage.py test", True, True, False),
+        ("python -m coverage run manage.py test", True, True, False),
+        ("cd api && ./manage.py test shop", True, False, True),
+        ("uv run manage.py test", True, False, False),
+        ("python manage.py migrate", False, False, False),
+    ],
+)
+def test_lines_that_run_djangos_tests_are_known(line: str, unittest: bool, coverage: bool, named: bool) -> None:
+    command = given_test_command(line)
+    assert (command.unittest, command.measures_coverage) == (unittest, coverage)
+    assert not unittest or bool(why_not_asked(command)) == named
 
 
 def test_files_of_tests_are_known_by_their_names() -> None:

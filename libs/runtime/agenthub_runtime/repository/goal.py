@@ -38,7 +38,7 @@ from agenthub_runtime.repository.loose.commits import write_commit, write_name
 from agenthub_runtime.repository.seen_history import objects_of
 from agenthub_runtime.repository.sources.fetching import HISTORY_BYTES, OVER_LIMIT, fetch_bounded
 from agenthub_runtime.repository.sources.lfs import names_beside
-from agenthub_runtime.repository.sources.source import examine
+from agenthub_runtime.repository.sources.source import examine, not_fetched
 from agenthub_runtime.repository.trees import GONE, delete_tree
 from agenthub_runtime.repository.workspaces import (
     Snapshot,
@@ -54,7 +54,8 @@ ROOT_COMMIT = "94f9702636ea142eadff7e880a528dca988509f6"
 _ROOT_MESSAGE = "Start from nothing\n"
 _ROOT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _ANY_CODE = range(256)
-_SAID, _SCRATCH, _HEADS = 500, "bundle-", "refs/heads/"
+_SCRATCH = "bundle-"
+_HEADS = "refs/heads/"
 _LOCK_PAUSE_S = 0.02
 
 
@@ -205,7 +206,7 @@ class GoalRepository(History):
                 file_bytes=limit,
             )
             if output.code and OVER_LIMIT not in output.stderr:
-                raise RepositoryError(f"git could not fetch {source}: {output.stderr.strip()[-_SAID:]}")
+                raise not_fetched(source, output.stderr)
             return not output.code
 
         async with self._alone():

@@ -189,7 +189,7 @@ def _file_entry(line: str) -> FileEntry:
     described, path = line.split("\t", 1)
     mode, _, blob, size = described.split()
     if size == "BAD":
-        raise CommitMissing(f"Object {blob} is not in the repository.")
+        raise CommitMissing(f"the content of {shown_path(path)}, {blob}, is not there")
     return FileEntry(path=path, mode=mode, blob=blob, size=0 if size == "-" else int(size))
 
 

@@ -14,6 +14,8 @@ from agenthub_worker.automation.command_line import use_of
 _OURS = frozenset(
     {"PYTEST_ADDOPTS", "PYTHONPATH", "COVERAGE_FILE", "PATH", "HOME", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"}
 )
+TEMPORARY = "/tmp/tox"  # noqa: S108 - inside
+"""The folder for what a run leaves; it is made before one that names it."""
 _PLAIN = (["pytest"], ["python", "-m", "pytest"])
 
 
@@ -41,7 +43,8 @@ class Automation(msgspec.Struct, frozen=True, kw_only=True):
         if not line or (shlex.split(line) in _PLAIN and not set_here and not self.folder):
             return ""
         there = f"cd {shlex.quote(self.folder)} && " if self.folder else ""
-        return there + " ".join((*set_here, line))
+        run = there + " ".join((*set_here, line))
+        return f"mkdir -p {TEMPORARY} && {run}" if TEMPORARY in run else run
 
     @property
     def runs_tests(self) -> bool:

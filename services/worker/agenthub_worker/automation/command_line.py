@@ -59,6 +59,11 @@ def use_of(line: str) -> CommandUse:
     )
 
 
+def is_django(program: str, argument: str) -> bool:
+    """Whether `manage.py test` is called, which runs unittest."""
+    return PurePosixPath(program).name == "manage.py" and argument == "test"
+
+
 def _words(line: str) -> list[str]:
     joined = line.replace("\\\n", " ").strip().replace("\n", " ; ")
     reader = shlex.shlex(joined, posix=True, punctuation_chars=True)
@@ -88,6 +93,8 @@ def _programs(words: Sequence[str]) -> list[str]:
         return ["pytest"]
     if _PYTHON.fullmatch(name):
         return _of_python(rest)
+    if rest and is_django(name, rest[0]):
+        return ["unittest"]
     if name == "node":
         return ["node"] if "--test" in rest else []
     if name in _SHELLS:
@@ -102,14 +109,17 @@ def _programs(words: Sequence[str]) -> list[str]:
 
 def _starts(words: Sequence[str]) -> list[str]:
     name = PurePosixPath(words[0]).name
-    known = name in _PYTEST or name in _SHELLS or name == "coverage" or _PYTHON.fullmatch(name)
+    known = name in _PYTEST or name in _SHELLS or name in ("coverage", "manage.py") or _PYTHON.fullmatch(name)
     return _programs(words) if known else []
 
 
 def _of_python(arguments: Sequence[str]) -> list[str]:
     """The modules that `python …` runs."""
     for number, word in enumerate(arguments):
-        module = arguments[number + 1] if word == "-m" and number + 1 < len(arguments) else ""
+        following = arguments[number + 1] if number + 1 < len(arguments) else ""
+        if is_django(word, following):
+            return ["unittest"]
+        module = following if word == "-m" else ""
         module = module or (word[2:] if word.startswith("-m") and len(word) > 2 else "")
         if module in ("coverage", "coverage.__main__"):
             return ["coverage", *_of_python(arguments[number + 2 :])]

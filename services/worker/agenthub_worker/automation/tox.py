@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
-from agenthub_worker.automation.automation import Automation, folder_below, split_needs
+from agenthub_worker.automation.automation import TEMPORARY, Automation, folder_below, split_needs
 from agenthub_worker.automation.tox_factors import condition_of, factors_for, holds
 
 TOX_FILES = ("tox.ini", "tox.toml", "setup.cfg", "pyproject.toml")
@@ -20,7 +20,9 @@ _UNKNOWN = "\0"
 _KNOWN = {
     **dict.fromkeys(("toxinidir", "tox_root", "changedir", "change_dir"), "."),
     **dict.fromkeys(("envpython", "env_python"), "python"),
-    **dict.fromkeys(("envtmpdir", "env_tmp_dir", "toxworkdir", "work_dir", "temp_dir"), "/tmp"),  # noqa: S108 - inside
+    **dict.fromkeys(("toxworkdir", "work_dir"), "/tmp"),  # noqa: S108 - inside
+    # A folder of its own: pytest empties what it is given for its own files.
+    **dict.fromkeys(("envtmpdir", "env_tmp_dir", "temp_dir", "envlogdir", "env_log_dir"), TEMPORARY),
     **dict.fromkeys(("envname", "env_name"), "tests"),
     "/": "/",
     ":": ":",

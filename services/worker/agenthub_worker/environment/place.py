@@ -5,3 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 PLACE: Final = "/environment"
+
+DOWNLOADS: Final = "/downloads"
+"""What package clients fetch and unpack on the way; gone when the setup has ended."""

@@ -29,7 +29,7 @@ from agenthub_worker.sandbox.port import Bind, ExecResult, OneByOne, Output, San
 
 log = structlog.get_logger()
 
-_Wanted: TypeAlias = tuple[frozenset[Language], tuple[tuple[Language, str], ...]]
+_Wanted: TypeAlias = tuple[frozenset[Language], tuple[tuple[Language, str], ...], tuple[str, ...]]
 
 _PYTHON: frozenset[Language] = frozenset({"python"})
 _NO_CLIENTS = PackageClients(addresses=(), variables={})
@@ -195,7 +195,7 @@ class Environments:
 
     async def _tools_of(self, recipe: Recipe) -> tuple[Toolchain, ...]:
         """Asked once for each combination: some tools take seconds to say which version they are."""
-        wanted = (recipe.languages, tuple(sorted(recipe.versions.items())))
+        wanted = (recipe.languages, tuple(sorted(recipe.versions.items())), recipe.bounds)
         if wanted not in self._tools:
             self._tools[wanted] = await toolchains(recipe, self._variables)
         return self._tools[wanted]

@@ -27,6 +27,7 @@ from agenthub_worker.environment.python.steps import (
     python_steps,
 )
 from agenthub_worker.environment.python.tables import json_of, toml_of
+from agenthub_worker.environment.python.versions import python_bounds
 from agenthub_worker.errors import SetupInvalid
 
 Language: TypeAlias = Literal["python", "node", "go", "rust", "java"]
@@ -54,6 +55,8 @@ _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     # Which version installs them is told by the files.
     "pnpm-lock.yaml": ("node", ()),
     "yarn.lock": ("node", ()),
+    "bun.lock": ("node", ()),
+    "bun.lockb": ("node", ()),
     "package.json": ("node", ("npm install --no-audit --no-fund --no-package-lock",)),
     "go.mod": ("go", ("go mod download all", GO_BUILD)),
     "Cargo.lock": ("rust", ("cargo fetch --locked", CARGO_BUILD)),
@@ -113,7 +116,8 @@ class _Everywhere(msgspec.Struct, frozen=True, kw_only=True):
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Commands for bash, run in order in a checkout; none: the standard library is all that is asked for.
 
-    `versions`: what the repository names, by language. `source` says where the commands come from, for people.
+    `versions`: what the repository names, by language; `bounds`: the versions of Python that it runs with.
+    `source` says where the commands come from, for people.
     `texts` are written into the environment first, by their places there.
     `modules` are the folders in which `node_modules` comes to lie, empty for the top.
     """
@@ -121,6 +125,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[str, ...] = ()
     languages: frozenset[Language] = frozenset()
     versions: Mapping[Language, str] = {}
+    bounds: tuple[str, ...] = ()
     source: str = ""
     texts: Mapping[str, str] = {}
     modules: tuple[str, ...] = ("",)
@@ -153,7 +158,7 @@ def _of_folder(path: str) -> tuple[str, str] | None:
     parts = path.split("/")
     for count in range(min(3, len(parts)), 0, -1):
         above, rest = parts[:-count], "/".join(parts[-count:])
-        if _tells(rest) and len(above) <= _DEEP and not any(p.startswith(".") or p in _NOT_ITS_OWN for p in above):
+        if _tells(rest) and len(above) <= _DEEP and not any(p[0] in "._" or p in _NOT_ITS_OWN for p in above):
             return "/".join(above), rest
     return None
 
@@ -187,6 +192,7 @@ def recipe_of(
             commands=setup,
             languages=languages or frozenset({"python"}),
             versions=versions,
+            bounds=python_bounds(files),
             source=source,
             modules=modules,
         )
@@ -195,6 +201,7 @@ def recipe_of(
         commands=commands,
         languages=languages,
         versions=versions,
+        bounds=python_bounds(files),
         source=", ".join(sorted(every.used)),
         texts=every.texts,
         modules=modules,

@@ -15,7 +15,7 @@ from agenthub_worker.environment.network.package_sources import PackageSource, p
 from agenthub_worker.environment.network.proxy import AllowlistProxy
 from agenthub_worker.environment.network.way_out import WayOut
 from agenthub_worker.environment.package_clients import PackageClients
-from agenthub_worker.environment.place import PLACE
+from agenthub_worker.environment.place import DOWNLOADS, PLACE
 from agenthub_worker.environment.private.found import plain
 from agenthub_worker.environment.python.compiled import before_building, keep_compiled
 from agenthub_worker.environment.recipe import NODE_LOCKS, Recipe
@@ -32,22 +32,29 @@ _TAIL_LINES = 40
 _OF_JAVA = " ".join(f"-D{kind}.proxyHost=127.0.0.1 -D{kind}.proxyPort={_PORT}" for kind in ("http", "https"))
 _ONLINE = {
     "UV_PYTHON_DOWNLOADS": "never",
-    "UV_CACHE_DIR": "/tmp/uv",  # noqa: S108 - inside
+    "UV_CACHE_DIR": f"{DOWNLOADS}/uv",
     "UV_LINK_MODE": "copy",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
-    "PIP_CACHE_DIR": "/tmp/pip",  # noqa: S108 - inside
-    "npm_config_cache": "/tmp/npm",  # noqa: S108 - inside
+    "PIP_CACHE_DIR": f"{DOWNLOADS}/pip",
+    "npm_config_cache": f"{DOWNLOADS}/npm",
+    "npm_config_store_dir": f"{DOWNLOADS}/pnpm",
+    "YARN_CACHE_FOLDER": f"{DOWNLOADS}/yarn",
+    "BUN_INSTALL_CACHE_DIR": f"{DOWNLOADS}/bun",
+    "TMPDIR": f"{DOWNLOADS}/unpacked",
     "npm_config_update_notifier": "false",
     "GOMODCACHE": f"{PLACE}/go/mod",
     "GOFLAGS": "-modcacherw",
     "GOTOOLCHAIN": "local",
     "CARGO_HOME": f"{PLACE}/cargo",
     # Java reads no variables for a proxy.
-    "MAVEN_OPTS": _OF_JAVA,
+    "MAVEN_OPTS": f"{_OF_JAVA} -Dmaven.repo.local={PLACE}/m2/repository",
     "GRADLE_OPTS": _OF_JAVA,
     "GRADLE_USER_HOME": f"{PLACE}/gradle",
 }
+
+# Where tools keep what they make beside packages: those themselves are not to be changed.
+_WRITTEN_LATER = (".cache", ".vite", ".vite-temp")
 
 Checkout = Callable[[Path], Awaitable[None]]
 """Puts the files of the repository into a folder."""
@@ -70,6 +77,7 @@ class Setup:
         try:
             await asyncio.to_thread(_begin, environment, {**recipe.texts, **self._clients.files})
             await asyncio.to_thread(way.lay)
+            await asyncio.to_thread((scratch / "downloads" / "unpacked").mkdir, parents=True)
             workspace = scratch / "workspace"
             await checkout(workspace)
             before = await asyncio.to_thread(before_building, workspace)
@@ -93,14 +101,22 @@ class Setup:
         self, command: str, environment: Environment, workspace: Path, way: WayOut, on_output: Output | None
     ) -> ExecResult:
         trusted = [Bind(folder, shared=True) for folder in self._clients.folders]
+        # More than a sandbox has room for among its temporary files, which lie in memory.
+        downloads = Bind(workspace.with_name("downloads"), writable=True, target=DOWNLOADS)
         return await self._sandbox.run(
             way.before(command),
             workspace=workspace,
             timeout_s=SETUP_TIMEOUT_S,
-            env={**way.variables, **_ONLINE, **environment.paths(), **self._clients.variables},
-            binds=[*environment.binds(writable=True), *way.binds, *trusted],
+            env={**way.variables, **_ONLINE, **_own(environment), **self._clients.variables},
+            binds=[*environment.binds(writable=True), *way.binds, *trusted, downloads],
             on_output=on_output,
         )
+
+
+def _own(environment: Environment) -> dict[str, str]:
+    """What leads the commands of people into the environment, instead of a folder that is thrown away."""
+    python = {"VIRTUAL_ENV": f"{PLACE}/python", "UV_PROJECT_ENVIRONMENT": f"{PLACE}/python"}
+    return {**environment.paths(), **(python if "python" in environment.languages else {})}
 
 
 def _commands(recipe: Recipe, environment: Environment) -> tuple[str, ...]:
@@ -156,6 +172,6 @@ def _keep_modules(workspace: Path, folder: str, environment: Path) -> None:
     if modules.is_dir() and modules.resolve() == workspace.resolve() / folder / "node_modules":
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(modules, place)
-        cache = place / ".cache"
-        if not cache.is_symlink() and not cache.exists():
-            cache.symlink_to(MODULES_CACHE)
+        for cache in (place / name for name in _WRITTEN_LATER):
+            if not cache.is_symlink() and not cache.exists():
+                cache.symlink_to(MODULES_CACHE)

@@ -6,13 +6,14 @@ import asyncio
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from agenthub_runtime.processes.spawn import run
 from agenthub_worker.environment.node.ranges import in_range
+from agenthub_worker.environment.python.versions import admits
 from agenthub_worker.environment.recipe import Language, Recipe
 from agenthub_worker.errors import SetupFailed
 
@@ -23,6 +24,8 @@ _VERSION_OF: dict[Language, tuple[str, ...]] = {
     "java": ("java", "--version"),
 }
 _ASK_WITHIN_S = 20
+_RELEASES = 100
+_ITSELF = "import os, sys; print(os.path.realpath(sys.executable))"
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 
 
@@ -48,15 +51,13 @@ class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
 
 async def toolchains(recipe: Recipe, environment: Mapping[str, str]) -> tuple[Toolchain, ...]:
     """The tools of a recipe's languages as this machine has them. Raises `SetupFailed` for one that it lacks."""
-    return tuple([await _toolchain(name, recipe.versions, environment) for name in sorted(recipe.languages)])
+    return tuple([await _toolchain(name, recipe, environment) for name in sorted(recipe.languages)])
 
 
-async def _toolchain(
-    language: Language, versions: Mapping[Language, str], environment: Mapping[str, str]
-) -> Toolchain:
-    wanted = versions.get(language, "")
+async def _toolchain(language: Language, recipe: Recipe, environment: Mapping[str, str]) -> Toolchain:
+    wanted = recipe.versions.get(language, "")
     if language == "python":
-        return await _python(wanted, environment)
+        return await _python(wanted, recipe.bounds, environment)
     name, *rest = _VERSION_OF[language]
     program = await _program(name, environment)
     if program is None:
@@ -90,19 +91,57 @@ def _will_do(language: Language, wanted: str, version: str) -> bool:
     return has >= asked if language == "go" else has[: len(asked)] == asked
 
 
-async def _python(wanted: str, environment: Mapping[str, str]) -> Toolchain:
+async def _python(wanted: str, bounds: Sequence[str], environment: Mapping[str, str]) -> Toolchain:
+    """The named one; else the hub's own where the bounds admit it, else the nearest later or earlier one."""
+    own = sys.version_info[:2]
+    named = _release(wanted) or own
+    admitted = [release for release in _releases_around(own) if all(admits(text, release) for text in bounds)]
+    for release in dict.fromkeys([named, *admitted]):
+        if release == own:
+            found: Toolchain | None = _own_python()
+        else:
+            found = await _python_of(release, environment)
+        if found is not None and (release in admitted or release == _release(wanted)):
+            return found if release == named else msgspec.structs.replace(found, missed=wanted)
+    return msgspec.structs.replace(_own_python(), missed=wanted or ", ".join(bounds))
+
+
+def _release(wanted: str) -> tuple[int, int] | None:
+    found = re.search(r"(\d+)\.(\d+)", wanted)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def _releases_around(own: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    major, minor = own
+    yield own
+    yield from ((major, later) for later in range(minor + 1, minor + _RELEASES))
+    yield from ((major, earlier) for earlier in range(minor - 1, max(-1, minor - _RELEASES), -1))
+
+
+def _own_python() -> Toolchain:
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
-    mine = Toolchain(language="python", version=sys.version, program=f"{sys.base_prefix}/bin/python{own}")
-    number = _NUMBER.search(wanted)
-    short = ".".join(number[0].split(".")[:2]) if number else own
-    if short == own or "." not in short:
-        return mine
-    program = await _program(f"python{short}", environment)
+    return Toolchain(language="python", version=sys.version, program=f"{sys.base_prefix}/bin/python{own}")
+
+
+async def _python_of(release: tuple[int, int], environment: Mapping[str, str]) -> Toolchain | None:
+    program = await _program(f"python{release[0]}.{release[1]}", environment)
+    if program is not None and program.parent.name == "shims":
+        program = await asyncio.to_thread(_behind_shim, program) or program
     version = "" if program is None else await _said([str(program), "--version"], environment)
     if program is None or not version:
-        return msgspec.structs.replace(mine, missed=wanted)
+        return None
+    # What stands in PATH may be a switch that a sandbox could not follow.
+    itself = await _said([str(program), "-c", _ITSELF], environment)
+    if itself.startswith("/") and await asyncio.to_thread(Path(itself).is_file):
+        program = Path(itself)
     folders = () if program.is_relative_to("/usr") else (program.parent.parent,)
     return Toolchain(language="python", version=version, program=str(program), folders=folders)
+
+
+def _behind_shim(shim: Path) -> Path | None:
+    """Of pyenv: what stands in PATH starts a version only where a setting of its own names it."""
+    found = shim.parent.parent.glob(f"versions/{shim.name.removeprefix('python')}*/bin/{shim.name}")
+    return max(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parts[-3])], default=None)
 
 
 async def _program(name: str, environment: Mapping[str, str]) -> Path | None:

@@ -86,6 +86,44 @@ _CAUSES = (
         "The command `{name}` is not installed where the tests run.",
     ),
 )
+# What tests want of the machine; {name} is what one of the groups has found.
+_BROWSERS = (
+    r"(?i)No binary for (\w+) browser",
+    r"Could not find (Chrome|Chromium|Firefox)\b",
+    r"Executable doesn't exist at \S*?(chrom\w+|firefox|webkit)",
+    r"(?i)(Cypress) (?:binary|executable)[^\n]*(?:missing|not found)",
+    r"Unable to (?:obtain|locate)[^\n]*?(chromedriver|geckodriver|driver for \w+)",
+    r"(?i)cannot find ((?:chrome|firefox) binary)",
+)
+_SERVICES = (
+    r"ECONNREFUSED (?:127\.0\.0\.1|::1|localhost|\[::1\]):(\d+)",
+    r"(?i)(?:localhost|127\.0\.0\.1|::1)[^\n]{0,40}?(?:port |:)(\d+)[^\n]{0,40}connection refused",
+)
+_WANTED = (
+    (
+        _BROWSERS,
+        "Tests want a browser ({name}), which is not where they run: install it there, or give the goal a"
+        " `test_command` without these tests.",
+    ),
+    (
+        _SERVICES,
+        "Tests want a service at port {name} of this machine, and nothing answers there: let the `test_command`"
+        " start it, or leave these tests out.",
+    ),
+    (
+        (r"(@prisma/client) did not initialize yet",),
+        "The client of Prisma is not generated: `npx prisma generate` belongs into the goal's `setup`.",
+    ),
+    (
+        (r"Missing staticfiles manifest entry for '([^'\n]+)'",),
+        "`{name}` is not collected: let the `test_command` begin with `python manage.py collectstatic --noinput`.",
+    ),
+    (
+        (r"in offline mode and the artifact (\S+) has not been downloaded",),
+        "Maven lacks `{name}`, and nothing is fetched any more: let the goal's `setup` run what of Maven the"
+        " `test_command` runs.",
+    ),
+)
 _BY_EXIT = {
     137: "The test run was killed from outside; most often memory ran out.",
     139: "The test run crashed with a segmentation fault.",
@@ -101,8 +139,24 @@ def cause_of(report: TestReport) -> str:
     if report.still_red:
         # The rest of the output speaks of what failed before the goal, too.
         log = "\n".join(line for name in report.failing if (line := _summary_line(name, log)))
-    found = _told(log) or _missing_fixture(log) or _BY_EXIT.get(report.exit_code, "") or _first(report, log)
+    found = (
+        _told(log)
+        or _missing_fixture(log)
+        or _wanted(report, log)
+        or _BY_EXIT.get(report.exit_code, "")
+        or _first(report, log)
+    )
     return " ".join(found.split())[:_CAUSE_MAX]
+
+
+def _wanted(report: TestReport, log: str) -> str:
+    # Where a runner says of each test why it failed, the rest may speak of anything.
+    said = "\n".join(line for name in report.failing if (line := _summary_line(name, log))) or log
+    for patterns, sentence in _WANTED:
+        for pattern in patterns:
+            if match := re.search(pattern, said):
+                return sentence.format(name=match[1])
+    return ""
 
 
 def _told(log: str) -> str:

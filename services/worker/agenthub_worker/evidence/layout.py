@@ -11,10 +11,12 @@ from pathlib import PurePosixPath
 import msgspec
 
 from agenthub_worker.automation.command_line import use_of
+from agenthub_worker.automation.django import django_tests
 from agenthub_worker.automation.nox import NOXFILE, nox_of
 from agenthub_worker.automation.tox import tox_of
 from agenthub_worker.projects.named import PluginTexts
 from agenthub_worker.suites.detect import foreign_suites
+from agenthub_worker.suites.other_kinds import other_kind
 from agenthub_worker.suites.test_files import (
     FOREIGN_SETTINGS,
     belongs_to_foreign_tests,
@@ -50,6 +52,9 @@ _NO_COMMAND = (
     "The repository holds no Python files and nothing that names tests in Go, Node, Rust or Java (Maven, Gradle),"
     " and no test command is set: give the goal a `test_command`."
 )
+_PYTHON_PROJECT = frozenset({"pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "requirements.txt"})
+# What settings such as `python_files` and `testpaths` make files of tests.
+_USUAL_NAME = re.compile(r"^(?:tests?(?:[_-].*)?|.*_tests)\.py$")
 _TEST_FOLDERS = frozenset({"tests", "test"})
 
 
@@ -98,10 +103,18 @@ def detect_test_command(
     others = foreign_suites(known, texts or {})
     parts = [_of_suite(suite.text, suite.folder) for suite in others]
     is_python = any(name.endswith(".py") for name in known)
-    if is_python and (any(map(is_test_file, known)) or not any(suite.has_tests for suite in others)):
-        parts = [_of_python(texts or {})]
+    has_python_tests = any(name.endswith(".py") and holds_tests(name) for name in known)
+    has_tests = any(suite.has_tests for suite in others)
+    is_known = (
+        has_python_tests or has_tests or _PYTHON_PROJECT & set(known) or any(not suite.folder for suite in others)
+    )
+    # Scripts in Python, or one package of many, do not make it what it is.
+    if not is_known and (told := other_kind(known)):
+        return NoTestCommand(told)
+    if is_python and (has_python_tests or not has_tests):
+        parts = [_of_python(known, texts or {})]
         parts += [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
-    elif any(suite.has_tests for suite in others):
+    elif has_tests:
         parts = [_of_suite(suite.text, suite.folder) for suite in others if suite.has_tests]
     if not parts:
         return NoTestCommand(_NO_COMMAND)
@@ -111,11 +124,13 @@ def detect_test_command(
     return TestCommand(text=" && ".join(shown), pytest=False, parts=tuple(parts))
 
 
-def _of_python(texts: Mapping[str, str]) -> TestCommand:
-    """The command of tox's or nox's tests where the project has one, with its options; else pytest by itself."""
+def _of_python(files: Collection[str], texts: Mapping[str, str]) -> TestCommand:
+    """The command of tox's, nox's or Django's tests where the project has one, with its options; else pytest."""
     automated = tox_of(texts) or nox_of(texts.get(NOXFILE, ""))
     if automated is not None and automated.tests:
         return given_test_command(automated.tests)
+    if line := django_tests(files, texts):
+        return given_test_command(line)
     return TestCommand(text="python -m pytest", pytest=True, takes_paths=True)
 
 
@@ -154,9 +169,9 @@ def is_document(path: str) -> bool:
 
 
 def is_test_file(path: str) -> bool:
-    """Whether pytest looks for tests in this file by its own rules."""
+    """Whether pytest, or Django by `tests.py`, looks for tests in this file by its own rules."""
     name = PurePosixPath(path).name
-    return name.endswith("_test.py") or (name.startswith("test_") and name.endswith(".py"))
+    return name == "tests.py" or name.endswith("_test.py") or (name.startswith("test_") and name.endswith(".py"))
 
 
 def belongs_to_tests(path: str) -> bool:
@@ -167,8 +182,8 @@ def belongs_to_tests(path: str) -> bool:
 
 
 def holds_tests(path: str) -> bool:
-    """Whether a runner of any language looks for tests in this file by its own rules."""
-    return is_test_file(path) or is_foreign_test(path)
+    """Whether a runner of any language looks for tests in this file, by its own rules or by usual settings."""
+    return is_test_file(path) or is_foreign_test(path) or _USUAL_NAME.match(PurePosixPath(path).name) is not None
 
 
 def may_hold_tests(path: str) -> bool:

@@ -183,7 +183,8 @@ def why_not_asked(command: TestCommand) -> str:
 
     Not where the goal itself picks tests: by an expression, or by their names.
     """
-    words = command.text.rpartition("--test" if command.node else "unittest" if command.unittest else "pytest")[2]
+    by = "manage.py test" if "manage.py test" in command.text else "unittest"
+    words = command.text.rpartition("--test" if command.node else by if command.unittest else "pytest")[2]
     first, *others = words.split() or [""]
     if command.unittest or command.node:
         named = [word for word in (first, *others) if word and not word.startswith("-")]

@@ -33,7 +33,7 @@ func TestX{bad}(t *testing.T) {{ t.Fatal("must fail") }}
 
 func TestX{bad}Errors(t *testing.T) {{ t.Errorf("must fail") }}
 """
-_LIBRARIES = ("vitest", "node:test", "ava", "tape")
+_LIBRARIES = ("vitest", "node:test", "bun:test", "ava", "tape")
 _ASSERT_OF_MODULE = """\
 import assert{token} from 'node:assert'
 """
@@ -192,9 +192,11 @@ def _canary_of_node(text: str, file: str, token: str) -> Iterator[str]:
     is_module = file.endswith((".mjs", ".mts")) or (
         not file.endswith(".cjs") and _IMPORTS.search(text) is not None
     )
-    name = f"{{{{ test as t{token} }}}}" if library in ("vitest", "node:test") else f"t{token}"
+    name = f"{{{{ test as t{token} }}}}" if library in ("vitest", "node:test", "bun:test") else f"t{token}"
     # What vitest is called by is imported as by the file itself.
-    called = f"require('{library}')" if library in ("tape", "ava", "node:test") else "require('node:test')"
+    called = (
+        f"require('{library}')" if library in ("tape", "ava", "node:test", "bun:test") else "require('node:test')"
+    )
     if library:
         yield f"import {name} from '{library}'" if is_module else f"const t{token} = {called}"
     if library == "ava":

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from agenthub_worker.automation.django import MANAGE
 from agenthub_worker.automation.nox import NOXFILE
 from agenthub_worker.automation.tox import TOX_FILES
 from agenthub_worker.suites.node.scripts import line_of_tests, scripts_in, tests_nothing
@@ -35,6 +36,8 @@ def says_how(path: str) -> bool:
     pure = PurePosixPath(path)
     if path == NOXFILE or path in TOX_FILES:
         return True
+    if pure.name == MANAGE:
+        return _is_of_the_project(pure)
     # Rust's unit tests stand in the code itself.
     return (pure.name in _SAYING or pure.suffix == ".rs") and _is_of_the_project(pure)
 
@@ -66,9 +69,16 @@ def _of_node(files: Collection[str], texts: Mapping[str, str]) -> Iterator[Suite
         if script and not tests_nothing(script):
             taken.append(folder)
             yield Suite(text=line_of_tests(scripts), folder=folder, has_tests=True)
-        elif own and all(path.endswith((".js", ".mjs", ".cjs")) for path in own):
+        elif (
+            own and not _is_of_deno(folder, files) and all(path.endswith((".js", ".mjs", ".cjs")) for path in own)
+        ):
             taken.append(folder)
             yield Suite(text="node --test", folder=folder, has_tests=True)
+
+
+def _is_of_deno(folder: str, files: Collection[str]) -> bool:
+    own = PurePosixPath(folder)
+    return any(str(above / name) in files for above in (own, *own.parents) for name in ("deno.json", "deno.jsonc"))
 
 
 def _of_rust(files: Collection[str], texts: Mapping[str, str]) -> Iterator[Suite]:

@@ -11,7 +11,7 @@ import msgspec
 from agenthub_runtime.repository.trees import walk
 from agenthub_worker.projects.test_environment import RunFolders
 from agenthub_worker.suites import go, java, rust
-from agenthub_worker.suites.node import mocha, reading, runners
+from agenthub_worker.suites.node import bun, mocha, reading, runners
 from agenthub_worker.suites.node.scripts import scripts_in
 from agenthub_worker.suites.read import Read, text_of
 
@@ -21,6 +21,7 @@ _SHIMS: Mapping[str, str] = {
     "mvn": java.SHIM,
     "gradle": java.GRADLE_SHIM,
     "node": reading.SHIM,
+    "bun": bun.SHIM,
 }
 _SKIPPED = frozenset({".git", "node_modules", ".venv", "target", "__pycache__"})
 _FILES_MAX = 50_000
@@ -78,6 +79,7 @@ class ForeignRun(msgspec.Struct, frozen=True, kw_only=True):
         own = [path for path in self.files if not self.folder or path.startswith(f"{self.folder}/")]
         found = go.read_go(reports, self.workspace, own)
         found = found.joined(reading.read_node(reports, self.workspace, self.root, own))
+        found = found.joined(bun.read_bun(reports, self.root))
         found = found.joined(rust.read_rust(reports, self.workspace, own))
         return found.joined(java.read_java(self.workspace, own, output))
 

@@ -265,8 +265,10 @@ async def append_with_merge(lease: Lease, branch: GoalBranch, moved: MergeDone, 
 
 def _before_the_goal(evidence: TestEvidence | None) -> str:
     """What a reader must know of the tests as they were: those that fail block nobody."""
-    if evidence is None or not evidence.failing:
+    if evidence is None or not (evidence.failing or evidence.exit_code):
         return ""
+    if not evidence.failing:
+        return f"; before your goal the tests ended with exit code {evidence.exit_code} ({_tests_run(evidence)})"
     return f"; {len(evidence.failing)} failed before your goal: {_few(evidence.failing)}"
 
 

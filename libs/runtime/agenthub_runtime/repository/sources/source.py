@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,21 @@ from agenthub_runtime.repository.git import Git
 from agenthub_runtime.repository.history import History
 from agenthub_runtime.repository.sources.submodules import Whereabouts
 
+_SAID = 500
+_UNREADABLE = re.compile(r"(?:unable to read|missing blob object|bad object) '?([0-9a-f]{40})")
+_DAMAGED = ("possible repository corruption", "unable to read tree", "missing blob object", "object corrupt")
 _CHECK = "see what `git fsck` says in it, or give a fresh clone"
 
 T = TypeVar("T")
+
+
+def not_fetched(source: Path, said: str) -> RepositoryError:
+    """Why git could fetch nothing, by what it has said: `SourceRefused` where no further try would help."""
+    lost = _UNREADABLE.search(said)
+    if lost or any(words in said for words in _DAMAGED):
+        what = f"{lost[1]} of its history" if lost else said.strip()[-_SAID:]
+        return SourceRefused(f"The repository {source} lacks objects ({what}): {_CHECK}.")
+    return RepositoryError(f"git could not fetch {source}: {said.strip()[-_SAID:]}")
 
 
 async def readable(source: Path) -> None:

@@ -1,14 +1,14 @@
-"""Package managers of node's: which version a project wants, and how it comes where the machine lacks it."""
+"""Package managers of JavaScript's: which version a project wants, and how it comes where the machine lacks it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from agenthub_worker.environment.place import PLACE
+from agenthub_worker.environment.place import DOWNLOADS, PLACE
 from agenthub_worker.environment.python.tables import json_of, table, text
 
-_NAMED = re.compile(r"(pnpm|yarn)@(\d+)(?:\.(\d+)\.(\d+)[\w.-]*)?")
+_NAMED = re.compile(r"(pnpm|yarn|bun)@(\d+)(?:\.(\d+)\.(\d+)[\w.-]*)?")
 _LOCK_VERSION = re.compile(rb"^lockfileVersion:\s*['\"]?(\d+)", re.M)
 _PNPM_OF_LOCK = {"5": "7", "6": "8"}
 _BERRY = re.compile(rb"^__metadata:", re.M)
@@ -18,8 +18,8 @@ _REGISTRY = "${npm_config_registry:+YARN_NPM_REGISTRY_SERVER=$npm_config_registr
 _FIRST_YARN = "yarn install --frozen-lockfile ${npm_config_registry:+--registry $npm_config_registry}"
 # Modules where node looks for them; the other way of linking leaves a file beside the code.
 _LATER_YARN = (
-    f"env YARN_NODE_LINKER=node-modules YARN_GLOBAL_FOLDER=/tmp/yarn YARN_ENABLE_TELEMETRY=0 {_PROXY} {_REGISTRY}"
-    " yarn install --immutable"
+    f"env YARN_NODE_LINKER=node-modules YARN_GLOBAL_FOLDER={DOWNLOADS}/yarn YARN_ENABLE_TELEMETRY=0"
+    f" {_PROXY} {_REGISTRY} yarn install --immutable"
 )
 
 
@@ -30,7 +30,9 @@ def needs_packages(data: bytes) -> bool:
 
 
 def node_commands(lock: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """How what this lock file names is installed by pnpm or yarn, whichever it is of."""
+    """How what this lock file names is installed by pnpm, yarn or bun, whichever it is of."""
+    if lock.startswith("bun."):
+        return (_brought("bun", f"bun@{_wanted('bun', files) or '1'}"), "bun install --frozen-lockfile")
     return tuple(_of_pnpm(files) if lock == "pnpm-lock.yaml" else _of_yarn(files))
 
 

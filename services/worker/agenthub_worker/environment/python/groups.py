@@ -8,11 +8,25 @@ from typing import Any
 
 from agenthub_worker.environment.python.tables import rows, table, text, texts
 
+_WITH_EXTRAS = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*(?:[<>=!~;(].*)?")
+
 
 def needs_of_groups(project: Mapping[str, Any], names: Collection[str]) -> list[str]:
     """The requirements in the groups of these names, with those of the groups that they include."""
     groups = {_plain(name): entries for name, entries in table(project, "dependency-groups").items()}
     return list(dict.fromkeys(need for name in names for need in _needs(groups, _plain(name), ())))
+
+
+def without_itself(project: Mapping[str, Any], needs: Collection[str]) -> tuple[list[str], list[str]]:
+    """The needs that are other packages, and the extras with which a project asks for itself (`name[tests]`)."""
+    name, others, extras = _plain(text(table(project, "project").get("name"))), list[str](), list[str]()
+    for need in needs:
+        found = _WITH_EXTRAS.fullmatch(need.strip())
+        if found is None or _plain(found[1]) != name:
+            others.append(need)
+        else:
+            extras += [part.strip() for part in (found[2] or "").split(",") if part.strip()]
+    return others, extras
 
 
 def _needs(groups: Mapping[str, Any], name: str, above: tuple[str, ...]) -> Iterator[str]:

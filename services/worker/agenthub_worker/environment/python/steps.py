@@ -13,7 +13,7 @@ from agenthub_worker.automation.automation import Automation
 from agenthub_worker.automation.nox import NOXFILE, nox_of
 from agenthub_worker.automation.tox import TOX_FILES, tox_of
 from agenthub_worker.environment.place import PLACE
-from agenthub_worker.environment.python.groups import left_by_conflict, needs_of_groups
+from agenthub_worker.environment.python.groups import left_by_conflict, needs_of_groups, without_itself
 from agenthub_worker.environment.python.hatch import hatch_of
 from agenthub_worker.environment.python.itself import asks_for_itself
 from agenthub_worker.environment.python.locked import LOCKS, Locked, locked_in
@@ -61,7 +61,8 @@ def python_steps(files: Mapping[str, bytes], at_hand: Mapping[str, str], folder:
     if all_at_hand(needs, at_hand) and not _REQUIRES.search(scripts) and not asks_for_itself(project, scripts):
         return PythonSteps()
     commands = [f"{_PIP} -r {path}" for path in requirements]
-    grouped = shlex.join(_grouped(project, asked))
+    others, own_extras = without_itself(project, _grouped(project, asked))
+    asked, grouped = msgspec.structs.replace(asked, extras=(*asked.extras, *own_extras)), shlex.join(others)
     if _is_installable(files, project):
         commands.append(" ".join(part for part in (_PIP, "-e", _with_extras(project, asked), grouped) if part))
     elif grouped:

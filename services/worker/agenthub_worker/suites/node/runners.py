@@ -23,6 +23,7 @@ OPTIONS = "runners.json"
 PRELOADED = """\
 // Gives each runner of tests its options as it starts; of runners that tests start themselves, none.
 const { existsSync, readFileSync, realpathSync } = require('node:fs')
+const Module = require('node:module')
 const { resolve } = require('node:path')
 const program = () => {
   const path = process.argv[1] && existsSync(process.argv[1]) ? realpathSync(process.argv[1]) : ''
@@ -30,11 +31,36 @@ const program = () => {
   if (!found) return ''
   const { bin } = JSON.parse(readFileSync(`${found[1]}/package.json`))
   const bins = typeof bin === 'string' ? [bin] : Object.values(bin ?? {})
-  return bins.some(one => resolve(found[1], one) === path) ? found[2] : ''
+  // Options of node's own are given to the file behind the command.
+  const isBehind = /[/]cli(?:-wrapper)?[.][cm]?js$/.test(path)
+  return isBehind || bins.some(one => resolve(found[1], one) === path) ? found[2] : ''
+}
+// Tools that bring their own command for tests (react-scripts, nx, kcd-scripts) call jest as a library.
+const withinOthers = options => {
+  const load = Module._load
+  let runs = 0
+  const given = () => {
+    runs++
+    const found = options.map(word => /^--(no-)?(\\w+)(?:=(.*))?$/.exec(word))
+    return Object.fromEntries(found.map(([, no, key, value]) => {
+      if (value === undefined) return [key, !no]
+      return [key, key.endsWith('s') ? [value] : value.replace('PID', `${process.pid}-${runs}`)]
+    }))
+  }
+  Module._load = function (request, ...rest) {
+    const core = load.call(this, request, ...rest)
+    if (request !== '@jest/core' || typeof core?.runCLI !== 'function') return core
+    const runCLI = (argv, ...more) => {
+      process.env.AGENTHUB_RUNNER = 'jest'
+      return core.runCLI({ ...argv, ...given(), watch: false, watchAll: false }, ...more)
+    }
+    return new Proxy(core, { get: (all, key) => (key === 'runCLI' ? runCLI : all[key]) })
+  }
 }
 try {
+  const runners = JSON.parse(readFileSync(`${__dirname}/runners.json`))
   const name = process.env.AGENTHUB_RUNNER ? '' : program()
-  const told = name && JSON.parse(readFileSync(`${__dirname}/runners.json`))[name]
+  const told = name && runners[name]
   if (told) {
     const given = process.argv.splice(2)
     const own = []
@@ -43,11 +69,15 @@ try {
       else if (!given[n].includes('=')) n++
     }
     const runs = own.some(word => /^(?:run|related|watch|--run)$/.test(word))
-    const wanted = told.options.filter(word => word !== '--run' || !runs)
+    // Where a project has nothing measured, measured code may not run: counting lines makes functions of texts.
+    const plain = own.some(word => /^--(?:no-coverage|coverage(?:\\.enabled)?=false)$/.test(word))
+    const left = word => (word === '--run' && runs) || (plain && word.startsWith('--coverage'))
+    const wanted = told.options.filter(word => !left(word))
     const ours = wanted.map(word => word.replace('PID', process.pid))
     process.argv.push(...(told.front ? [...ours, ...own] : [...own, ...ours]))
     if (!told.front) process.env.AGENTHUB_RUNNER = name
   }
+  if (!process.env.AGENTHUB_RUNNER) withinOthers(runners.jest.options)
 } catch (error) {
   process.stderr.write(`agenthub: a runner of tests was not told to report: ${error.message}\\n`)
 }
