@@ -106,7 +106,7 @@ class Visitor:
     def settle(self) -> None:
         """Wait until every read of the page was answered."""
         expect(self.page.locator(".shell")).to_have_attribute("data-reading", "false")
-        expect(self.page.locator(".outlines")).to_have_count(0)
+        expect(self.page.locator("[data-loading]")).to_have_count(0)
         expect(self.page.locator("[data-layout='waits']")).to_have_count(0)
         self.page.wait_for_function("document.fonts.status === 'loaded'")
 

@@ -112,42 +112,46 @@ export function AnswerForm({ question, done }: { question: Question; done: () =>
           save={(edits) => plan({ action: "edit", text, option: "", edits }, "the edited task")}
         />
       )}
-      <div className="foot answer-foot">
-        <button type="submit" className="button primary" disabled={command.busy || !(option || text.trim())}>
-          Answer and continue <Key name={`${MOD}↵`} />
-        </button>
-        {!whole && (
-          <button type="button" className="button" onClick={() => simple("retry", "retry the task")}>
-            Retry task
+      <div className="answer-feet">
+        <div className="foot answer-foot">
+          <button type="submit" className="button primary" disabled={command.busy || !(option || text.trim())}>
+            Answer and continue <Key name={`${MOD}↵`} />
           </button>
-        )}
-        {!whole && (
-          <button type="button" className="button" onClick={() => simple("skip", "skip the task")}>
-            Skip task
-          </button>
-        )}
-        {!whole && (
-          <button type="button" className="button" aria-expanded={editing} onClick={() => setEditing(!editing)}>
-            Edit task
-          </button>
-        )}
-        <span className="grow" />
-        {!whole && (
-          <button type="button" className="button plain" onClick={() => simple("take_over", "take over")}>
-            Take over
-          </button>
-        )}
-        <Confirm
-          verb={`Cancel ${name}`}
-          className="plain danger"
-          reason={false}
-          consequence={
-            whole
-              ? "The goal ends for good; what has been merged stays on its branch."
-              : "The task ends without a result. What depends on it cannot run."
-          }
-          onConfirm={() => simple("cancel", `cancel the ${name}`)}
-        />
+        </div>
+        <div className="foot other-answers">
+          {!whole && (
+            <button type="button" className="button" onClick={() => simple("retry", "retry the task")}>
+              Retry task
+            </button>
+          )}
+          {!whole && (
+            <button type="button" className="button" onClick={() => simple("skip", "skip the task")}>
+              Skip task
+            </button>
+          )}
+          {!whole && (
+            <button type="button" className="button" aria-expanded={editing} onClick={() => setEditing(!editing)}>
+              Edit task
+            </button>
+          )}
+          <span className="grow" />
+          {!whole && (
+            <button type="button" className="button plain" onClick={() => simple("take_over", "take over")}>
+              Take over
+            </button>
+          )}
+          <Confirm
+            verb={`Cancel ${name}`}
+            className="plain danger"
+            reason={false}
+            consequence={
+              whole
+                ? "The goal ends for good; what has been merged stays on its branch."
+                : "The task ends without a result. What depends on it cannot run."
+            }
+            onConfirm={() => simple("cancel", `cancel the ${name}`)}
+          />
+        </div>
       </div>
     </form>
   );

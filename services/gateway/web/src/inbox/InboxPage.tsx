@@ -28,7 +28,7 @@ interface RowProps {
   name: string;
   time: string;
   timeTone: string;
-  below: string;
+  below: ReactNode;
   chosen?: boolean;
   question?: string;
 }
@@ -46,9 +46,7 @@ function Row({ link, mark, name, time, timeTone, below, chosen, question }: RowP
           </span>
           <span className={`${timeTone} figures`}>{time}</span>
         </span>
-        <span className="one-line small ink-3" dir="auto">
-          {below}
-        </span>
+        <span className="one-line small ink-3">{below}</span>
       </span>
     </li>
   );
@@ -93,9 +91,15 @@ function Item({ question, goal, chosen, now }: ItemProps) {
       time={open ? waited(question.asked_at, now) : shortMoment(question.answered_at, now)}
       timeTone={open ? "tone-ask tone-text" : "ink-3"}
       below={
-        open
-          ? `${goal?.goal ?? question.goal_id}, ${question.title || "the goal"}`
-          : `${by}: ${question.option || question.answer || question.action}`
+        open ? (
+          <>
+            <bdi>{goal?.goal ?? question.goal_id}</bdi>, <bdi>{question.title || "the goal"}</bdi>
+          </>
+        ) : (
+          <>
+            <bdi>{by}</bdi>: <bdi>{question.option || question.answer || question.action}</bdi>
+          </>
+        )
       }
     />
   );
@@ -254,9 +258,14 @@ export function InboxPage() {
             back={() => void navigate({ search: { item: undefined } })}
           />
         ) : (
-          <p className="empty-line inbox-none">
-            {item ? "This question is not open any more." : "Choose what to look at."}
-          </p>
+          <div className="empty-line inbox-none stack">
+            <p>{item ? "This question is not open any more." : "Choose what to look at."}</p>
+            {item && (
+              <Link to="/inbox" className="link">
+                All that waits for you
+              </Link>
+            )}
+          </div>
         )}
       </main>
     </>

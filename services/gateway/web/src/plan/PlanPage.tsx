@@ -86,19 +86,21 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
             <Icon name="plus" />
             Add task
           </button>
-          {edits > 0 && (
-            <button type="button" className="button" disabled={command.busy} onClick={() => void save()}>
-              Save edits
+          <div className="plan-decision">
+            {edits > 0 && (
+              <button type="button" className="button" disabled={command.busy} onClick={() => void save()}>
+                Save edits
+              </button>
+            )}
+            <button
+              type="button"
+              className="button primary"
+              disabled={command.busy || !waitsForApproval(goal)}
+              onClick={() => void approve()}
+            >
+              Approve plan <Key name={`${MOD}↵`} />
             </button>
-          )}
-          <button
-            type="button"
-            className="button primary"
-            disabled={command.busy || !waitsForApproval(goal)}
-            onClick={() => void approve()}
-          >
-            Approve plan <Key name={`${MOD}↵`} />
-          </button>
+          </div>
         </div>
         <div className="facts figures">
           <span>
