@@ -21,7 +21,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr
 _ROOT = Path(__file__).resolve().parents[2]
 _AXE = _ROOT / "services" / "gateway" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = Path(os.environ.get("AGENTHUB_PICTURES", _ROOT / "var" / "pictures"))
-_HEIGHTS = {1440: 900, 390: 844}
+_HEIGHTS = {1440: 900, 390: 844, 320: 640}
 _WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # What a browser prints for an answer that the test itself has provoked.
 _PROVOKED = (

@@ -4,6 +4,7 @@ import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
 import { useCommand } from "../ui/useCommand";
+import { useDraft } from "../ui/useDraft";
 import { EditTask } from "./EditTask";
 import { Options } from "./Options";
 import { pendingAnswers, usePendingAnswer } from "./pendingAnswers";
@@ -20,8 +21,9 @@ const NAMES: Record<Answer["action"], string> = {
 /** Nothing is sent before the person presses, and for five seconds after it can be taken back. */
 export function AnswerForm({ question, done }: { question: Question; done: () => void }) {
   const command = useCommand("The answer");
-  const [option, setOption] = useState("");
-  const [text, setText] = useState("");
+  const [{ option, text }, put, forget] = useDraft(`agenthub-answer-${question.id}`, { option: "", text: "" });
+  const setOption = (words: string) => put({ option: words, text });
+  const setText = (words: string) => put({ option, text: words });
   const pending = usePendingAnswer(question.id);
   const [editing, setEditing] = useState(false);
   // Who has gone elsewhere meanwhile is not brought back.
@@ -37,12 +39,13 @@ export function AnswerForm({ question, done }: { question: Question; done: () =>
   const plan = (answer: Answer, words: string) => {
     const title = `${NAMES[answer.action]}: ${words}`.slice(0, 120);
     pendingAnswers.give(question.id, answer, words, async () => {
-      if (await command.send(path, answer, { title })) finish.current?.();
+      if (!(await command.send(path, answer, { title }))) return;
+      forget();
+      finish.current?.();
     });
   };
   const takeBack = (given: Answer) => {
-    setOption(given.option);
-    setText(given.text);
+    put({ option: given.option, text: given.text });
     pendingAnswers.takeBack(question.id);
   };
   const answer = () => {
@@ -108,6 +111,7 @@ export function AnswerForm({ question, done }: { question: Question; done: () =>
       )}
       {editing && (
         <EditTask
+          of={question.id}
           cancel={() => setEditing(false)}
           save={(edits) => plan({ action: "edit", text, option: "", edits }, "the edited task")}
         />

@@ -1,5 +1,4 @@
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
 import type { Gate, Goal } from "../api/types";
 import { count, dollars, some } from "../format/numbers";
 import { withEvidence } from "../goal/tabs/Requirements";
@@ -7,6 +6,7 @@ import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
 import { useCommand } from "../ui/useCommand";
+import { useDraft } from "../ui/useDraft";
 import { type Comment, feedbackOf } from "./comments";
 
 interface Props {
@@ -18,7 +18,7 @@ interface Props {
 
 /** The primary button follows the facts; the other one asks once, naming what is missing. */
 export function Verdict({ goal, rounds, comments, clear }: Props) {
-  const [words, setWords] = useState("");
+  const [words, setWords, forget] = useDraft(`agenthub-verdict-${goal.goal_id}`, "");
   const command = useCommand("The verdict");
   const navigate = useNavigate();
   const ready = goal.status === "ready_for_review";
@@ -47,6 +47,7 @@ export function Verdict({ goal, rounds, comments, clear }: Props) {
       )
     ) {
       clear();
+      forget();
       home();
     }
   }

@@ -13,8 +13,12 @@ export function useStored<T>(key: string, initial: T): [T, (value: T) => void] {
   return [
     value,
     (next: T) => {
-      localStorage.setItem(key, JSON.stringify(next));
       setValue(next);
+      try {
+        localStorage.setItem(key, JSON.stringify(next));
+      } catch {
+        // Full, or kept from this page: the choice holds as long as the page is open.
+      }
     },
   ];
 }

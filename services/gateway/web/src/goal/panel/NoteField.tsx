@@ -1,10 +1,10 @@
-import { useState } from "react";
 import { useCommand } from "../../ui/useCommand";
+import { useDraft } from "../../ui/useDraft";
 
 /** A word to the agent at work. */
 export function NoteField({ goalId, taskId }: { goalId: string; taskId: string }) {
   const command = useCommand("The note");
-  const [words, setWords] = useState("");
+  const [words, setWords] = useDraft(`agenthub-note-${goalId}-${taskId}`, "");
   return (
     <form
       className="foot"
