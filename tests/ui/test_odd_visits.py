@@ -64,6 +64,7 @@ def test_who_answers_second_is_told_and_keeps_the_words(
         second.page.get_by_label("Add a note, or answer in your own words").fill("mine")
         hub.post(f"/goals/{goal_id}/cancel", {"reason": "somebody else was quicker"})
         expect(second.page.get_by_text("Nobody needs the answer any more.")).to_be_visible()
+        expect(second.page.get_by_text("Not sent: “mine”")).to_be_visible()
         expect(first.page.get_by_text("Nobody needs the answer any more.")).to_be_visible()
         assert first.complaints == second.complaints == []
 

@@ -18,10 +18,18 @@ const NAMES: Record<Answer["action"], string> = {
   cancel: "Cancelled",
 };
 
+/** What was chosen and typed, as it is kept by `answerKey` until it is sent. */
+export interface AnswerWords {
+  option: string;
+  text: string;
+}
+
+export const answerKey = (question: string): string => `agenthub-answer-${question}`;
+
 /** Nothing is sent before the person presses, and for five seconds after it can be taken back. */
 export function AnswerForm({ question, done }: { question: Question; done: () => void }) {
   const command = useCommand("The answer");
-  const [{ option, text }, put, forget] = useDraft(`agenthub-answer-${question.id}`, { option: "", text: "" });
+  const [{ option, text }, put, forget] = useDraft<AnswerWords>(answerKey(question.id), { option: "", text: "" });
   const setOption = (words: string) => put({ option: words, text });
   const setText = (words: string) => put({ option, text: words });
   const pending = usePendingAnswer(question.id);

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { answered, goals, inbox } from "../api/queries";
 import type { Goal, Question } from "../api/types";
 import { some } from "../format/numbers";
@@ -151,6 +151,16 @@ function Group({
   );
 }
 
+/** Whoever was about to answer a question when it was withdrawn goes on seeing it. */
+function useStillShown(found: Question | undefined, item: string | undefined): Question | undefined {
+  const shown = useRef<Question>(undefined);
+  useEffect(() => {
+    if (found) shown.current = found;
+  }, [found]);
+  if (found || !item || shown.current?.id !== item) return found;
+  return { ...shown.current, state: "withdrawn", if_unanswered: [] };
+}
+
 export function InboxPage() {
   const { item } = route.useSearch();
   const navigate = route.useNavigate();
@@ -166,8 +176,9 @@ export function InboxPage() {
     .filter((goal) => goal.status === "ready_for_review" || waitsForApproval(goal))
     .toSorted((a, b) => (a.updated_at ?? "").localeCompare(b.updated_at ?? ""));
   const phone = matchMedia("(max-width: 760px)").matches;
-  const chosen =
+  const found =
     [...questions, ...done].find((question) => question.id === item) ?? (phone || item ? undefined : questions[0]);
+  const chosen = useStillShown(found, item);
   const goalOf = (question: Question) => all.find((goal) => goal.goal_id === question.goal_id);
   const itemOf = (question: Question) => (
     <Item

@@ -4,7 +4,8 @@ import { duration, secondsSince, shortMoment } from "../format/time";
 import { useKeys } from "../keyboard/keys";
 import { StateChip } from "../states/StateMark";
 import { Icon } from "../ui/icons";
-import { AnswerForm } from "./AnswerForm";
+import { kept } from "../ui/useDraft";
+import { AnswerForm, type AnswerWords, answerKey } from "./AnswerForm";
 import { Aside } from "./Aside";
 
 interface Props {
@@ -29,6 +30,25 @@ function Answered({ question, now }: { question: Question; now: number }) {
         </p>
       )}
     </div>
+  );
+}
+
+/** How it ended, and what this tab was about to say. */
+function Closed({ question, now }: { question: Question; now: number }) {
+  const unsent = kept<AnswerWords>(answerKey(question.id))?.text;
+  return (
+    <>
+      {question.state === "answered" ? (
+        <Answered question={question} now={now} />
+      ) : (
+        <p className="ink-2">Nobody needs the answer any more.</p>
+      )}
+      {unsent && (
+        <p className="ink-2 break" dir="auto">
+          Not sent: “{unsent}”
+        </p>
+      )}
+    </>
   );
 }
 
@@ -84,13 +104,7 @@ export function QuestionPane({ question, goal, now, done, back }: Props) {
               {question.error}
             </p>
           )}
-          {open ? (
-            <AnswerForm question={question} done={done} />
-          ) : question.state === "answered" ? (
-            <Answered question={question} now={now} />
-          ) : (
-            <p className="ink-2">Nobody needs the answer any more.</p>
-          )}
+          {open ? <AnswerForm question={question} done={done} /> : <Closed question={question} now={now} />}
         </div>
       </div>
       <Aside question={question} goal={goal} task={task} now={now} openTask={toGoal} />
