@@ -75,7 +75,7 @@ def test_a_wrong_clock_makes_nobody_wait_longer_or_shorter(
 ) -> None:
     visitor.page.clock.set_system_time(visitor.page.evaluate("Date.now()") + hours * _HOUR_MS)
     page = visitor.open(f"/inbox?item={_question(furnished)}")
-    waiting = page.locator(".question-body").get_by_text(re.compile(r"^Waiting (\d+ m )?[1-9]\d* s$"))
+    waiting = page.locator(".question-body").get_by_text(re.compile(r"^Waiting (\d+ m \d\d s|[1-9]\d* s)$"))
     expect(waiting).to_be_visible()
 
 
@@ -83,7 +83,9 @@ def test_a_browser_without_room_takes_what_is_typed(furnished: RunningHub, visit
     visitor.page.add_init_script(_NO_ROOM)
     page = visitor.open("/new")
     page.get_by_label("Goal", exact=True).fill("W" * 20_000 + "\x00\x1b[31m\u202e")
+    # What is too long is said and not cut.
     expect(page.get_by_label("Goal", exact=True)).to_have_value(re.compile("^W{20000}"))
+    expect(page.locator(".submit-column .error").first).to_be_visible()
     page = visitor.open(f"/inbox?item={_question(furnished)}")
     field = page.get_by_label("Add a note, or answer in your own words")
     field.fill("still typed")
@@ -113,6 +115,6 @@ def test_on_paper_nothing_is_cut_and_nothing_can_be_pressed(furnished: RunningHu
         page.emulate_media(media="print")
         cut = page.evaluate("(main => main.scrollHeight - main.clientHeight)(document.querySelector('main'))")
         assert cut <= 1, f"{name} is cut by {cut} px"
-        assert page.locator("nav:visible, .button:visible").count() == 0, name
+        assert page.locator(".side:visible, .top:visible, .tabs:visible, .button:visible").count() == 0, name
         page.screenshot(path=visitor.folder / f"{name}-print.png", full_page=True)
         page.emulate_media(media="screen")

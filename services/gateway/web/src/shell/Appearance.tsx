@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { Icon } from "../ui/icons";
+import { store } from "../ui/useStored";
 
 const KEY = "agenthub-scheme";
 const NEXT: Record<string, string> = { system: "light", light: "dark", dark: "system" };
@@ -9,7 +10,7 @@ export function Appearance({ wide }: { wide: boolean }) {
   const [scheme, setScheme] = useState(() => localStorage.getItem(KEY) ?? "system");
   function turn() {
     const next = NEXT[scheme] ?? "system";
-    localStorage.setItem(KEY, next);
+    store(KEY, next);
     if (next === "system") delete document.documentElement.dataset.scheme;
     else document.documentElement.dataset.scheme = next;
     setScheme(next);

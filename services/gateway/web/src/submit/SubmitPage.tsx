@@ -142,7 +142,6 @@ export function SubmitPage() {
                     className="goal-words"
                     rows={2}
                     required
-                    maxLength={8000}
                     value={draft.goal}
                     placeholder="What should be built?"
                     onChange={(event) => put({ goal: event.target.value })}
