@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from "react";
 import type { Answer, Question } from "../api/types";
+import { useDraft } from "../kept/useDraft";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
 import { useCommand } from "../ui/useCommand";
-import { useDraft } from "../ui/useDraft";
 import { EditTask } from "./EditTask";
 import { Options } from "./Options";
 import { pendingAnswers, usePendingAnswer } from "./pendingAnswers";

@@ -1,6 +1,6 @@
 import { useId } from "react";
 import type { Answer } from "../api/types";
-import { useDraft } from "../ui/useDraft";
+import { useDraft } from "../kept/useDraft";
 
 type Edits = NonNullable<Answer["edits"]>;
 

@@ -1,10 +1,10 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { Goal, Question } from "../api/types";
 import { duration, secondsSince, shortMoment } from "../format/time";
+import { kept } from "../kept/useDraft";
 import { useKeys } from "../keyboard/keys";
 import { StateChip } from "../states/StateMark";
 import { Icon } from "../ui/icons";
-import { kept } from "../ui/useDraft";
 import { AnswerForm, type AnswerWords, answerKey } from "./AnswerForm";
 import { Aside } from "./Aside";
 

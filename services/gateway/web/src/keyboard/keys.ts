@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef } from "react";
-import { store } from "../ui/useStored";
+import { store } from "../kept/useStored";
 
 const KEY = "agenthub-single-keys";
 

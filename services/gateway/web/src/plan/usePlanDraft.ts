@@ -1,6 +1,6 @@
 import { useState } from "react";
 import type { Goal } from "../api/types";
-import { kept, useDraft } from "../ui/useDraft";
+import { kept, useDraft } from "../kept/useDraft";
 import { changed, type Draft } from "./edits";
 
 interface Kept {

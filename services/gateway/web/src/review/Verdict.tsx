@@ -2,11 +2,11 @@ import { useNavigate } from "@tanstack/react-router";
 import type { Gate, Goal } from "../api/types";
 import { count, dollars, some } from "../format/numbers";
 import { withEvidence } from "../goal/tabs/Requirements";
+import { useDraft } from "../kept/useDraft";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
 import { useCommand } from "../ui/useCommand";
-import { useDraft } from "../ui/useDraft";
 import { type Comment, feedbackOf } from "./comments";
 
 interface Props {

@@ -1,6 +1,6 @@
 import { useState } from "react";
+import { store } from "../kept/useStored";
 import { Icon } from "../ui/icons";
-import { store } from "../ui/useStored";
 
 const KEY = "agenthub-scheme";
 const NEXT: Record<string, string> = { system: "light", light: "dark", dark: "system" };

@@ -1,5 +1,5 @@
+import { useDraft } from "../../kept/useDraft";
 import { useCommand } from "../../ui/useCommand";
-import { useDraft } from "../../ui/useDraft";
 
 /** A word to the agent at work. */
 export function NoteField({ goalId, taskId }: { goalId: string; taskId: string }) {
