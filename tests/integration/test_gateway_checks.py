@@ -87,6 +87,33 @@ async def test_the_words_and_the_files_of_a_folder_are_told(gateway: Gateway, bu
     assert found["warnings"] == []
 
 
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("http://hooks.example.org/x", "hooks.example.org"),
+        ("HTTP://Hooks.Example.org:8080/x", "hooks.example.org"),
+        ("http://192.168.1.7/x", "192.168.1.7"),
+        ("http://localhost.example.org/x", "localhost.example.org"),
+        ("https://hooks.example.org/x", ""),
+        ("http://127.0.0.1:9/x", ""),
+        ("http://[::1]:9/x", ""),
+        ("http://hub.localhost/x", ""),
+        ("ann@example.org", ""),
+    ],
+)
+async def test_a_webhook_that_can_be_read_on_the_way_is_told_before_and_at_submission(
+    gateway: Gateway, bus: Client, tmp_path: Path, address: str, host: str
+) -> None:
+    async with a_worker(bus, tmp_path):
+        found = await checked(gateway, notify=[address])
+    answer = await gateway.client.post("/api/v1/goals", json={"goal": "Build a thing", "notify": [address]})
+    assert answer.status_code == 202, answer.text
+    words = (
+        f"`notify` names a webhook at http://{host}: what it is told of goals can be read on the way; use https://"
+    )
+    assert found["warnings"] == answer.json()["warnings"] == ([words] if host else [])
+
+
 async def test_what_a_goal_says_itself_comes_before_the_files(
     gateway: Gateway, bus: Client, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from html import unescape
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 from nats.aio.client import Client
 
@@ -21,9 +22,12 @@ from agenthub_events.catalogue.notification import (
     NotificationSent,
     Occasion,
 )
+from agenthub_events.notifications.escalation import Audience, Escalation
 from agenthub_events.ports import Recorded
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.operations.escalation import said
+from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.signed_links import PATH, VALID_FOR, LinkClaim, LinkPurpose, LinkSigner
 from tests.support.gateway import Gateway, planned, running_gateway, settings
 from tests.support.notifying import Chronicle, notifying
@@ -96,6 +100,25 @@ async def test_to_open_a_link_changes_nothing_and_needs_no_key(gateway: Gateway,
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-store"
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+async def test_the_page_says_what_follows_from_each_answer_and_from_none(gateway: Gateway, bus: Client) -> None:
+    told = Chronicle(bus)
+    goal_id = await goal_of(told)
+    asked = msgspec.structs.replace(ASKED, worker="Worker-1", consequences=("<i>A pair</i> of keys.", "One key."))
+    seq = await told.write(asked, goal_id=goal_id, task_id="t-a")
+    escalation = said(Escalation(after_s=3600, reminders=2, unanswered="cancel"))
+    audience = said(Audience(always=("bob@example.org",)))
+    async with (
+        registered(bus, "orchestrator", instance="1", description="", status=lambda: escalation),
+        registered(bus, "notifier", instance="1", description="", status=lambda: audience),
+    ):
+        page = (await gateway.client.get(link(goal_id, "answer", seq, task_id="t-a"))).text
+    for part in ("&lt;i&gt;A pair&lt;/i&gt; of keys.", "One key.", "If nobody answers", "First reminder to you"):
+        assert part in page
+    assert "The task is cancelled" in page
+    assert "The task ends without a result" in page, "what follows from leaving it out"
+    assert "bob@example.org" not in page
 
 
 async def test_the_page_answers_once_in_the_name_of_its_recipient(gateway: Gateway, bus: Client) -> None:

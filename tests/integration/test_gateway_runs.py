@@ -53,6 +53,8 @@ STEPS: tuple[Step, ...] = (
     TurnIntent(turn=2, tries=1, request_hash="h2", model="m"),
 )
 
+DECLARED = {path.stem for path in Path("nats/streams").glob("*.json")}
+
 
 @pytest.fixture
 def log(bus: Client) -> JetStreamEventLog:
@@ -232,6 +234,7 @@ async def test_the_room_that_streams_take_is_told_with_what_bounds_it(
     gateway: Gateway, log: JetStreamEventLog
 ) -> None:
     before = {row["stream"]: row for row in (await gateway.get("/api/v1/storage"))["streams"]}
+    assert set(before) == DECLARED, "each stream of the hub"
     assert (before["EVENTS"]["max_bytes"], before["EVENTS"]["max_age_s"]) == (None, None)
     assert before["SESSIONS"]["max_age_s"] == 7 * 86_400
     await _started(gateway, log)

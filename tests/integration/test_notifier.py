@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from nats.aio.client import Client
 from standardwebhooks import Webhook
@@ -27,7 +28,10 @@ from agenthub_events.catalogue.notification import (
     NotificationSent,
 )
 from agenthub_events.catalogue.task import TaskEnqueued
+from agenthub_events.notifications.escalation import Escalation
 from agenthub_notifier.app import Pace
+from agenthub_runtime.operations.escalation import said
+from agenthub_runtime.operations.registry import registered
 from tests.support.notifying import GOAL, OTHER, SOON, Chronicle, notifying
 from tests.support.receivers import mail_server, web_server
 from tests.support.until import until
@@ -75,6 +79,28 @@ async def test_a_finished_goal_is_told_in_text_and_html(bus: Client) -> None:
         assert "12 tasks done, all gates passed." in body
         assert GOAL in body
         assert "https://hub.example.org/l/" in body
+
+
+async def test_a_question_says_what_follows_from_each_answer_and_from_none(bus: Client) -> None:
+    told = Chronicle(bus)
+    does = said(Escalation(after_s=3600, reminders=1, unanswered="skip"))
+    asked = msgspec.structs.replace(ASKED, worker="Worker-1", consequences=("A pair of keys.", "One key."))
+    async with (
+        mail_server() as box,
+        registered(bus, "orchestrator", instance="o1", description="", status=lambda: does),
+        notifying(bus, **mailing(box.port, "bob@example.org")),
+    ):
+        await told.accept()
+        await told.write(asked, task_id="t-a")
+        await until(lambda: len(box.mails) > 1, 60, "two mails")
+    for mail in box.mails:
+        for kind in ("plain", "html"):
+            body = mail.get_body((kind,))
+            assert body is not None
+            words = " ".join(body.get_content().split())
+            for part in ("A pair of keys.", "One key.", "First reminder to you", "The task is skipped"):
+                assert part in words
+            assert "@example.org" not in words, "who else is told stays unsaid"
 
 
 async def test_a_question_is_asked_with_its_task_its_options_and_a_link(bus: Client) -> None:

@@ -17,7 +17,8 @@ FIRST_LOAD_MAX = 250_000
 _LOOKS: list[tuple[Scheme, int]] = [("light", 1440), ("dark", 1440), ("light", 390), ("dark", 390)]
 
 
-def _pages(hub: RunningHub) -> dict[str, str]:
+def pages_of(hub: RunningHub) -> dict[str, str]:
+    """Every page of a furnished hub, by the name of its picture."""
     goals = hub.get("/goals", limit=50)["items"]
     by_state = {goal["status"]: goal["goal_id"] for goal in goals}
     ready, plan = ready_goal(hub), by_state["workflow_generated"]
@@ -61,7 +62,7 @@ def test_every_page_can_be_used_by_everybody_and_says_nothing_in_the_console(
 ) -> None:
     found: dict[str, list[str]] = {}
     with Visitor(browser, furnished.url, tmp_path, scheme=scheme, width=width) as visitor:
-        for name, path in _pages(furnished).items():
+        for name, path in pages_of(furnished).items():
             visitor.open(path)
             visitor.settle()
             visitor.picture(name)

@@ -21,7 +21,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "/usr
 _ROOT = Path(__file__).resolve().parents[2]
 _AXE = _ROOT / "services" / "gateway" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = Path(os.environ.get("AGENTHUB_PICTURES", _ROOT / "var" / "pictures"))
-_HEIGHTS = {1440: 900, 390: 844}
+_HEIGHTS = {1440: 900, 390: 844, 320: 640}
 _WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 # What a browser prints for an answer that the test itself has provoked.
 _PROVOKED = (
@@ -106,7 +106,7 @@ class Visitor:
     def settle(self) -> None:
         """Wait until every read of the page was answered."""
         expect(self.page.locator(".shell")).to_have_attribute("data-reading", "false")
-        expect(self.page.locator(".outlines")).to_have_count(0)
+        expect(self.page.locator("[data-loading]")).to_have_count(0)
         expect(self.page.locator("[data-layout='waits']")).to_have_count(0)
         self.page.wait_for_function("document.fonts.status === 'loaded'")
 

@@ -23,6 +23,7 @@ from agenthub_gateway.queues import read_followers, read_workers
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.fleet import FollowerStatus, WorkerStatus
 from agenthub_runtime.jetstream.work_queue import LaneState, lane_states
+from agenthub_runtime.operations.storage import stream_infos
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import Position, position
 from agenthub_runtime.readmodels.overview import Overview, overview
@@ -36,7 +37,6 @@ Lane: TypeAlias = "tuple[str, str]"
 
 _ANSWER_S = 1.0
 _AGAIN_S = 10.0
-_STREAMS = ("EVENTS", "RUNS", "OBJ_ARTIFACTS", "FLEET", "SESSIONS")
 
 
 class StreamFigures(msgspec.Struct, frozen=True):
@@ -227,8 +227,7 @@ async def _in_time(ask: Callable[[], Awaitable[T]]) -> T | None:
 
 
 async def _streams(nc: Client) -> list[StreamFigures]:
-    infos = await asyncio.gather(*(nc.jetstream().stream_info(name) for name in _STREAMS))
     return [
-        StreamFigures(name, info.state.bytes, info.state.messages, info.state.consumer_count)
-        for name, info in zip(_STREAMS, infos, strict=True)
+        StreamFigures(info.config.name or "", info.state.bytes, info.state.messages, info.state.consumer_count)
+        for info in await stream_infos(nc)
     ]

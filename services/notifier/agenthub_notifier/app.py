@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ import uvloop
 from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError
-from agenthub_events.notifications.escalation import Audience
+from agenthub_events.notifications.escalation import Audience, Escalation, as_you
 from agenthub_events.ports import EventLog
 from agenthub_notifier.channels.apprise import check_addresses
 from agenthub_notifier.channels.senders import senders_of
@@ -30,7 +30,7 @@ from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
-from agenthub_runtime.operations.escalation import said
+from agenthub_runtime.operations.escalation import escalation_now, said
 from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.settings.records import NotifierSettings, read_notifier_settings
@@ -87,7 +87,7 @@ async def notify(
     event_log = JetStreamEventLog(nats, secrets=settings.log.secrets)
     sender = Sender(
         event_log,
-        stories_of(settings, event_log),
+        stories_of(settings, event_log, lambda: escalation_now(nats)),
         Recipients(event_log, (*settings.recipients, *settings.escalation)),
         senders_of(settings, clock),
         clock=clock,
@@ -133,12 +133,15 @@ def audience_of(settings: NotifierSettings) -> Audience:
     )
 
 
-def stories_of(settings: NotifierSettings, event_log: EventLog) -> Stories:
+def stories_of(
+    settings: NotifierSettings, event_log: EventLog, escalation: Callable[[], Awaitable[Escalation | None]]
+) -> Stories:
     """What tells messages; with links where the settings allow them."""
     links = None
     if settings.link_key and settings.public_url:
         links = LinkSigner(settings.link_key, settings.public_url)
-    return Stories(event_log, links, public_url=settings.public_url)
+    audience = as_you(audience_of(settings))
+    return Stories(event_log, links, public_url=settings.public_url, escalation=escalation, audience=audience)
 
 
 def main(env: Mapping[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import msgspec
@@ -13,8 +14,10 @@ from agenthub_events.catalogue import money as m
 from agenthub_events.catalogue.notification import NotificationPlanned, Occasion
 from agenthub_events.channels import CHANNELS
 from agenthub_events.errors import AgenthubError
+from agenthub_events.notifications.escalation import Audience, Escalation, EscalationStep, reached_by, steps_of
 from agenthub_events.notifications.interventions import blocker_reason
 from agenthub_events.ports import EventLog, Recorded
+from agenthub_events.rules.answer_options import consequences
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_notifier.content.story import Occurrence, Story
 from agenthub_notifier.domain.standing import Standing, standing_at
@@ -33,13 +36,30 @@ class OccasionMissing(AgenthubError):
     """The log has no readable message where a notification says that one stands."""
 
 
-class Stories:
-    """Tells what notifications are about. Without `links` nothing can be opened from a message."""
+async def _unknown() -> Escalation | None:
+    return None
 
-    def __init__(self, log: EventLog, links: LinkSigner | None = None, *, public_url: str = "") -> None:
+
+class Stories:
+    """Tells what notifications are about. Without `links` nothing can be opened from a message.
+
+    `escalation` asks what becomes of questions that nobody answers, `audience` is whom its reminders reach.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        links: LinkSigner | None = None,
+        *,
+        public_url: str = "",
+        escalation: Callable[[], Awaitable[Escalation | None]] = _unknown,
+        audience: Audience | None = None,
+    ) -> None:
         self._log = log
         self._links = links
         self._public_url = public_url
+        self._escalation = escalation
+        self._audience = audience
 
     async def of(self, planned: NotificationPlanned) -> Occurrence:
         """Everything that it tells. Raises `StoreUnavailable`, `OccasionMissing`."""
@@ -64,7 +84,7 @@ class Stories:
     async def _story(self, occasion: Occasion, planned: NotificationPlanned) -> Story:
         event = await self._event_at(occasion.goal_id, occasion.seq)
         asked = occasion.seq
-        level = 0
+        level, since = 0, event.timestamp
         if isinstance(event, a.AgentEscalated):
             asked, level = event.blocked_seq, event.level
             event = await self._event_at(occasion.goal_id, asked)
@@ -81,7 +101,18 @@ class Stories:
         if occasion.task_id != GOAL_AS_A_WHOLE:
             title = await title_of(self._log, occasion.goal_id, occasion.task_id)
             story = msgspec.structs.replace(story, task_title=title)
+        if story.question_seq:
+            steps = await self._if_unanswered(story, since, planned.timestamp)
+            story = msgspec.structs.replace(story, if_unanswered=steps)
         return msgspec.structs.replace(told(story, event), link=self._story_link(story, planned))
+
+    async def _if_unanswered(self, story: Story, since: datetime, now: datetime) -> tuple[EscalationStep, ...]:
+        escalation = await self._escalation()
+        if escalation is None:
+            return ()
+        since, level = reached_by(now, escalation, since=since, level=story.level)
+        of_task = story.task_id != GOAL_AS_A_WHOLE
+        return steps_of(escalation, self._audience, since=since, level=level, of_task=of_task)
 
     async def _standing(self, occasion: Occasion) -> Standing:
         records: list[Recorded] = []
@@ -169,7 +200,12 @@ def told(story: Story, event: Event) -> Story:
         case a.AgentBlocked():
             reason = blocker_reason(event.question, event.error)
             detail = tuple(filter(None, (event.evidence,)))
-            return msgspec.structs.replace(story, cause=reason, options=event.options, detail=detail)
+            follows = consequences(
+                event.options, reason=event.reason, worker=event.worker, said=event.consequences
+            )
+            return msgspec.structs.replace(
+                story, cause=reason, options=event.options, consequences=follows, detail=detail
+            )
         case g.GoalPlanned(tasks=tasks):
             titles = tuple(f"- {task.title}" for task in tasks)
             return msgspec.structs.replace(story, cause=f"{len(tasks)} tasks are planned.", detail=titles)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -37,6 +37,14 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
     quiet: QuietHours | None = None
 
 
+YOU = "you"
+
+
+def as_you(audience: Audience | None) -> Audience | None:
+    """The same as one of those who are told may see it: of the others they learn nothing."""
+    return None if audience is None else Audience(always=(YOU,), quiet=audience.quiet)
+
+
 class EscalationStep(msgspec.Struct, frozen=True, kw_only=True):
     """What happens `at` a time if nobody has answered by then; null: from then on it stays so."""
 
@@ -44,9 +52,21 @@ class EscalationStep(msgspec.Struct, frozen=True, kw_only=True):
     what: str
 
 
+def moment_of(step: EscalationStep) -> str:
+    """When it happens, for who reads it anywhere."""
+    return f"{step.at.astimezone(UTC):%-d %b %H:%M} UTC" if step.at else "then"
+
+
 def raised_again_at(since: datetime, level: int, after_s: float) -> datetime:
     """When a question is raised again that has stood at `level` (0: just asked) since a time."""
     return since + timedelta(seconds=after_s * 2.0**level)
+
+
+def reached_by(now: datetime, escalation: Escalation, *, since: datetime, level: int) -> tuple[datetime, int]:
+    """Where a question stands `now` that stood at `level` since a time, if nobody has answered it."""
+    while level < escalation.reminders and (at := raised_again_at(since, level, escalation.after_s)) <= now:
+        since, level = at, level + 1
+    return since, level
 
 
 def steps_of(
@@ -85,6 +105,8 @@ def _reminder(audience: Audience | None, number: int, at: datetime, known: Seque
     if audience is None:
         return f"{name}, but no notifier runs that could tell anybody" if known is None else name
     told = _told(audience, number)
+    if told == (YOU,):
+        known = None
     new = [person for person in told if person not in (known or ())]
     held = ", after quiet hours" if audience.quiet and audience.quiet.end_after(at) else ""
     if not told:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -42,6 +44,24 @@ def parse_recipient(text: str) -> Recipient:
     name = channel.name_of(given)
     # Without a scheme nothing is hidden: there the name is the address.
     return Recipient(channel=channel.name, name=name, address=given if is_url else name)
+
+
+def readable_on_the_way(recipient: Recipient) -> str:
+    """Why what a recipient is told can be read by others on its way, with the remedy; empty where it cannot.
+
+    What stays on this machine has no way.
+    """
+    parts = urlsplit(recipient.address)
+    if recipient.channel != "webhook" or parts.scheme.lower() != "http" or _is_this_machine(parts.hostname or ""):
+        return ""
+    return f"a webhook at http://{parts.hostname}: what it is told of goals can be read on the way; use https://"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def notification_key(recipient: str, occasion_seq: int, kind: str) -> str:

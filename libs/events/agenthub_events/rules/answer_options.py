@@ -95,6 +95,10 @@ def consequences(options: Sequence[str], *, reason: str, worker: str, said: Sequ
     return tuple(words or _follows(option, reason, by_agent) for option, words in zip(options, told, strict=True))
 
 
+RETRIED, SKIPPED = _FOLLOWS[TRY_AGAIN], _FOLLOWS[SKIP_IT]
+"""What follows when a person has a task tried again, or left out, whatever was asked."""
+
+
 def _follows(option: str, reason: str, by_agent: bool) -> str:
     if by_agent and reason != _PROVIDER:
         return _BACK_TO_THE_AGENT

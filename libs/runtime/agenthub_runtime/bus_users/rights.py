@@ -207,6 +207,8 @@ def _gateway() -> tuple[tuple[str, ...], tuple[str, ...]]:
         *people.HOLDS,
         *people.TELLS,
         *_reads("EVENTS", "RUNS", "OBJ_ARTIFACTS", "FLEET", "SESSIONS"),
+        # How much room each stream takes.
+        *(f"{_API}.STREAM.INFO.{stream}" for stream in ("TIMERS", "DEAD_LETTERS", "SPANS")),
         *_follows("EVENTS", "RUNS"),
         f"{_API}.DIRECT.GET.FLEET.>",
         f"{_API}.CONSUMER.LIST.EVENTS",
@@ -225,6 +227,8 @@ def _notifier() -> tuple[tuple[str, ...], tuple[str, ...]]:
         f"{_API}.CONSUMER.INFO.EVENTS.notifier",
         f"{_API}.CONSUMER.MSG.NEXT.EVENTS.notifier",
         "$JS.ACK.EVENTS.notifier.>",
+        # What becomes of a question that nobody answers.
+        "$SRV.STATS.orchestrator",
     )
     return publish, _queues()
 

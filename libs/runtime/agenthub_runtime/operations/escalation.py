@@ -34,6 +34,11 @@ def said(of: Escalation | Audience) -> dict[str, Any]:
     return {name: msgspec.to_builtins(of)}
 
 
+async def escalation_now(nc: Client) -> Escalation | None:
+    """What one running orchestrator does about unanswered questions; None when none answers."""
+    return await _ask(nc, "orchestrator", ESCALATION, Escalation)
+
+
 class EscalationWatch:
     """Asks the bus when somebody wants to know, at most every few seconds."""
 
@@ -48,15 +53,16 @@ class EscalationWatch:
         now = self._clock.now().timestamp()
         if now >= self._until:
             escalation, audience = await asyncio.gather(
-                self._ask("orchestrator", ESCALATION, Escalation), self._ask("notifier", AUDIENCE, Audience)
+                escalation_now(self._nc), _ask(self._nc, "notifier", AUDIENCE, Audience)
             )
             self._known = EscalationKnown(escalation=escalation, audience=audience)
             self._until = now + _FRESH_S
         return self._known
 
-    async def _ask(self, service: str, what: str, kind: type[T]) -> T | None:
-        found = await any_service(self._nc, service)
-        try:
-            return msgspec.convert(found.status[what], kind) if found else None
-        except (KeyError, msgspec.ValidationError):
-            return None  # one of another version
+
+async def _ask(nc: Client, service: str, what: str, kind: type[T]) -> T | None:
+    found = await any_service(nc, service)
+    try:
+        return msgspec.convert(found.status[what], kind) if found else None
+    except (KeyError, msgspec.ValidationError):
+        return None  # one of another version

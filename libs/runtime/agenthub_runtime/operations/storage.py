@@ -10,10 +10,10 @@ import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import StreamInfo
+from nats.js.errors import NotFoundError
 
 from agenthub_events.errors import StoreUnavailable
-
-STREAMS = ("EVENTS", "RUNS", "OBJ_ARTIFACTS", "FLEET", "SESSIONS")
+from agenthub_runtime.bus_users.people import STREAMS
 
 
 class StreamSize(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
 async def read_storage(nc: Client, folder: Path | None) -> Storage:
     """Ask the server, and the disk of `folder`. Raises `StoreUnavailable`."""
     try:
-        infos = await asyncio.gather(*(nc.jetstream().stream_info(name) for name in STREAMS))
+        infos = await stream_infos(nc)
     except (NatsError, TimeoutError) as error:
         raise StoreUnavailable(f"The server does not say what its streams hold: {error}") from error
     found = tuple(map(_size, infos))
@@ -47,6 +47,19 @@ async def read_storage(nc: Client, folder: Path | None) -> Storage:
     except OSError:
         disk = None
     return Storage(streams=found, disk_free=disk.free if disk else None, disk_size=disk.total if disk else None)
+
+
+async def stream_infos(nc: Client) -> list[StreamInfo]:
+    """What the server says of each stream that it has: an older hub may lack some. Raises what `nats` raises."""
+    found = await asyncio.gather(*(_info(nc, name) for name in STREAMS))
+    return [info for info in found if info is not None]
+
+
+async def _info(nc: Client, name: str) -> StreamInfo | None:
+    try:
+        return await nc.jetstream().stream_info(name)
+    except NotFoundError:
+        return None
 
 
 def _size(info: StreamInfo) -> StreamSize:

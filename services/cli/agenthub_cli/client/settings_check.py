@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from agenthub_cli.client.address import on_loopback
 from agenthub_cli.client.model_access import rehearses
-from agenthub_events.notifications.recipients import Recipient
+from agenthub_events.notifications.recipients import readable_on_the_way
 from agenthub_runtime.settings.records import HubSettings, NotifierSettings
 from agenthub_runtime.settings.table import (
     ALLOWED_HOSTS,
@@ -80,17 +80,8 @@ def _readable_webhooks(told: NotifierSettings) -> Iterator[str]:
     named = ((NOTIFY, told.recipients), (NOTIFY_ESCALATION, told.escalation))
     for setting, recipients in named:
         for recipient in recipients:
-            if _is_readable(recipient):
-                host = urlsplit(recipient.address).hostname
-                yield (
-                    f"{setting.name} names a webhook at http://{host}: what it is told of goals can"
-                    " be read on the way; use https://"
-                )
-
-
-def _is_readable(recipient: Recipient) -> bool:
-    address = recipient.address
-    return recipient.channel == "webhook" and urlsplit(address).scheme == "http" and not on_loopback(address)
+            if words := readable_on_the_way(recipient):
+                yield f"{setting.name} names {words}"
 
 
 def _for_nobody(env: Mapping[str, str], told: NotifierSettings) -> Iterator[str]:

@@ -15,6 +15,7 @@ from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.errors import CommandRefused, InvalidInput, StoreUnavailable
 from agenthub_events.gates import TESTS
+from agenthub_events.notifications.recipients import parse_recipient, readable_on_the_way
 from agenthub_events.rules.requirements import gate_parameters
 from agenthub_gateway.api.access import PortsParam
 from agenthub_gateway.api.payloads.decoding import strict_body
@@ -42,6 +43,12 @@ def understood(wanted: GoalAccepted) -> Understood:
         gates=parameters.required,
         network=wanted.constraints.network,
     )
+
+
+def warnings_of(wanted: GoalAccepted) -> tuple[str, ...]:
+    """What is taken as it was given and will hardly be meant so, each with its field and the remedy."""
+    readable = (readable_on_the_way(parse_recipient(text)) for text in wanted.notify)
+    return tuple(f"`notify` names {words}" for words in readable if words)
 
 
 @post(
@@ -80,7 +87,8 @@ async def check(*, data: JSONBody[SubmitBody], ports: PortsParam) -> GoalCheck:
             setup_source=seen.setup_source,
             checks=seen.checks,
         )
-    return GoalCheck(understood=understood(wanted), repository=found, warnings=(*warnings, *waits))
+    told = (*warnings_of(wanted), *warnings, *waits)
+    return GoalCheck(understood=understood(wanted), repository=found, warnings=told)
 
 
 async def _repository(ports: GatewayPorts, wanted: GoalAccepted) -> tuple[Survey | None, tuple[str, ...]]:

@@ -11,7 +11,7 @@ from litestar.params import JSONBody, QueryParameter
 
 from agenthub_events.catalogue.goal import GoalPlanned
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, goal_id_for_key, goal_id_from_token
-from agenthub_gateway.api.checking import understood
+from agenthub_gateway.api.checking import understood, warnings_of
 from agenthub_gateway.api.command import CallerParam, accepted, command
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GoalSubmitted, Understood, duration_of, in_words
@@ -54,7 +54,8 @@ async def submit(
     if wait == "plan":
         await _until_planned(caller.ports, outcome)
     family = await load_goal_events(caller.ports.log, goal_id) if wait or outcome.replayed else None
-    return accepted(outcome, _submitted(outcome, family, understood(wanted)))
+    answer = _submitted(outcome, family, understood(wanted))
+    return accepted(outcome, msgspec.structs.replace(answer, warnings=warnings_of(wanted)))
 
 
 def _submitted(outcome: CommandOutcome, family: GoalEvents | None, demanded: Understood) -> GoalSubmitted:

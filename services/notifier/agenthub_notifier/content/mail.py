@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -11,13 +12,17 @@ from html import escape
 
 from agenthub_notifier.content.story import Occurrence, Story
 from agenthub_notifier.content.wording import (
+    IF_UNANSWERED,
     REHEARSAL,
+    WHICHEVER,
     action_of,
     essential,
     facts_of,
     heading,
+    same_consequence,
     subject_of,
     text_of,
+    unanswered_of,
 )
 
 # A header that is folded may be encoded, and no program finds an address in it then.
@@ -31,7 +36,7 @@ _PAGE = """\
 <style>{dark}</style></head>
 <body class="page" style="margin:0;padding:24px 16px;background:#f4f5f7;color:#1d2330;\
 font:15px/1.55 system-ui,-apple-system,Segoe UI,sans-serif;overflow-wrap:anywhere">
-<div style="max-width:600px;margin:0 auto">
+<div role="main" style="max-width:600px;margin:0 auto">
 {notice}{stories}
 <p class="faint" style="margin:20px 4px;font-size:13px;color:#5b6472">{foot}</p>
 </div></body></html>
@@ -52,7 +57,7 @@ _CARD = """\
 <div class="card" style="background:#fff;border:1px solid #dfe3e8;border-radius:10px;padding:20px 24px;\
 margin:0 0 16px">
 <h1 dir="auto" style="font-size:18px;line-height:1.35;margin:0 0 12px">{headline}</h1>
-{cause}{options}{action}{detail}
+{cause}{options}{action}{detail}{unanswered}
 <table class="faint" style="font-size:13px;color:#5b6472;border-collapse:collapse;margin:12px 0 0">{facts}</table>
 </div>
 """
@@ -114,12 +119,6 @@ def _link(address: str, words: str) -> str:
 
 
 def _card(story: Story) -> str:
-    options = "".join(f'<li dir="auto" style="margin:2px 0">{escape(option)}</li>' for option in story.options)
-    facts = "".join(
-        f'<tr><td style="padding:1px 14px 1px 0;vertical-align:top;white-space:nowrap">{name}</td>'
-        f"<td><bdi>{escape(value)}</bdi></td></tr>"
-        for name, value in facts_of(story)
-    )
     action = _BUTTON.format(link=escape(story.link), words=action_of(story)) if story.link else ""
     detail = "".join(f'<p dir="auto" style="margin:0 0 6px">{_broken(line)}</p>\n' for line in story.detail)
     return _CARD.format(
@@ -128,9 +127,51 @@ def _card(story: Story) -> str:
         if story.cause
         else "",
         detail=detail,
-        options=f'<ol style="margin:0 0 12px;padding-left:22px">{options}</ol>\n' if options else "",
-        facts=facts,
+        options=_options(story),
+        unanswered=_unanswered(story),
+        facts=_rows(facts_of(story)),
         action=action,
+    )
+
+
+def _options(story: Story) -> str:
+    if not story.options:
+        return ""
+    same = same_consequence(story)
+    told = [""] * len(story.options) if same else story.consequences or [""] * len(story.options)
+    items = "".join(
+        f'<li style="margin:0 0 6px"><bdi>{escape(option)}</bdi>{_follows(words)}</li>'
+        for option, words in zip(story.options, told, strict=True)
+    )
+    below = (
+        f'<p class="faint" style="margin:0 0 12px;color:#5b6472">{WHICHEVER}: <bdi>{escape(same)}</bdi></p>\n'
+        if same
+        else ""
+    )
+    return f'<ol style="margin:0 0 12px;padding-left:22px">{items}</ol>\n{below}'
+
+
+def _follows(words: str) -> str:
+    if not words:
+        return ""
+    return f'<br><span class="faint" style="font-size:13px;color:#5b6472"><bdi>{escape(words)}</bdi></span>'
+
+
+def _unanswered(story: Story) -> str:
+    if not story.if_unanswered:
+        return ""
+    return (
+        f'<h2 style="font-size:13px;margin:16px 0 4px">{IF_UNANSWERED}</h2>\n'
+        '<table class="faint" style="font-size:13px;color:#5b6472;border-collapse:collapse">'
+        f"{_rows(unanswered_of(story))}</table>\n"
+    )
+
+
+def _rows(rows: Iterable[tuple[str, str]]) -> str:
+    return "".join(
+        f'<tr><td style="padding:1px 14px 1px 0;vertical-align:top;white-space:nowrap">{escape(name)}</td>'
+        f"<td><bdi>{escape(value)}</bdi></td></tr>"
+        for name, value in rows
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from agenthub_events.catalogue.notification import NotificationKind
+from agenthub_events.notifications.escalation import EscalationStep
 from agenthub_notifier.domain.standing import Standing
 
 StoryKind: TypeAlias = NotificationKind | Literal["test"]
@@ -21,7 +22,10 @@ _MADE = re.compile(
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """One occasion, or a `test`. `detail` is what is known beyond `cause`, a line each; `link` opens it."""
+    """One occasion, or a `test`. `detail` is what is known beyond `cause`, a line each; `link` opens it.
+
+    Of a question: `consequences` has a sentence for each of `options`, `if_unanswered` what is to come.
+    """
 
     kind: StoryKind
     seq: int
@@ -32,6 +36,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
     detail: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    consequences: tuple[str, ...] = ()
+    if_unanswered: tuple[EscalationStep, ...] = ()
     level: int = 0
     question_seq: int = 0
     link: str = ""

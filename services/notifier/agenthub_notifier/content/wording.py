@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from agenthub_events.notifications.escalation import moment_of
 from agenthub_notifier.content.story import Occurrence, Story, product_of, short
 
 _FIRST: tuple[str, ...] = (
@@ -30,6 +31,9 @@ _OF_GOALS = {
     "cancelled": "is cancelled",
 }
 _WIDTH = 76
+_WHEN = len("29 Nov 16:10 UTC")
+IF_UNANSWERED = "If nobody answers"
+WHICHEVER = "Whichever you choose"
 _ASKS = ("question", "reminder")
 
 
@@ -108,19 +112,44 @@ def _story_lines(story: Story) -> Iterator[str]:
     yield from ("", f"{action_of(story)}: {story.link}") if story.link else ()
     if story.cause:
         yield from ("", *_printable(story.cause))
-    if story.options:
-        yield ""
-    for number, option in enumerate(story.options, 1):
-        yield from _wrapped(f"  {number}. {short(option, 500)}", hanging=5)
+    yield from _option_lines(story)
     if story.detail:
         yield ""
     for line in story.detail:
         yield from _printable(line)
+    if story.if_unanswered:
+        yield from ("", f"{IF_UNANSWERED}:")
+    for when, what in unanswered_of(story):
+        yield from _wrapped(f"  {when:<{_WHEN}}  {what}", hanging=_WHEN + 4)
     facts = facts_of(story)
     if facts:
         yield ""
     for name, value in facts:
         yield from _wrapped(f"{name + ':':<6} {value}", hanging=7)
+
+
+def _option_lines(story: Story) -> Iterator[str]:
+    same = same_consequence(story)
+    if story.options:
+        yield ""
+    for number, option in enumerate(story.options, 1):
+        yield from _wrapped(f"  {number}. {short(option, 500)}", hanging=5)
+        if story.consequences and not same:
+            yield from _wrapped(f"     {short(story.consequences[number - 1], 500)}", hanging=5)
+    if same:
+        yield from ("", *_wrapped(f"{WHICHEVER}: {short(same, 500)}"))
+
+
+def same_consequence(story: Story) -> str:
+    """What follows whichever of several options is chosen; empty where it differs."""
+    found = set(story.consequences)
+    words = found.pop() if len(story.options) > 1 and len(found) == 1 else ""
+    return words[:1].lower() + words[1:]
+
+
+def unanswered_of(story: Story) -> list[tuple[str, str]]:
+    """What is to come while nobody answers: when, and what."""
+    return [(moment_of(step), step.what) for step in story.if_unanswered]
 
 
 def facts_of(story: Story) -> list[tuple[str, str]]:

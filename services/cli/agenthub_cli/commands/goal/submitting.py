@@ -15,6 +15,7 @@ from agenthub_cli.options.common import Json, Key, Url
 from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, SubmitOptions
 from agenthub_cli.program import program
 from agenthub_cli.terminal.output import print_json, say
+from agenthub_runtime.plain_text import one_line
 
 
 def submit(
@@ -49,6 +50,8 @@ def submit(
         print_json(answer)
     elif not json:
         say(f"Goal {answer['goal_id']} is {answer['status']}; {understood(answer['understood'])}")
+        for warning in answer.get("warnings", ()):
+            say(f"  warning     {one_line(warning)}")
     if watch:
         from agenthub_cli.goals.watch import watch_goal
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,7 +12,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked
+from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEscalated
 from agenthub_events.catalogue.goal import (
     GoalAccepted,
     GoalApproved,
@@ -23,8 +23,10 @@ from agenthub_events.catalogue.goal import (
 )
 from agenthub_events.catalogue.values import AnswerAction
 from agenthub_events.errors import AgenthubError, CommandRefused, InvalidInput
+from agenthub_events.notifications.escalation import as_you, moment_of, steps_of
 from agenthub_events.notifications.interventions import blocker_reason
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.answer_options import RETRIED, SKIPPED, consequences
 from agenthub_events.rules.authors import own
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.rules.goal_commands import Approve, Rework
@@ -125,7 +127,11 @@ async def _question_page(ports: GatewayPorts, claim: LinkClaim, family: GoalEven
         return page(f"Answered by {answered[0].by}", [*lines, f"The answer: {words}"], soft=soft)
     if family.aggregate.phase in TERMINAL:
         return page(f"The goal is {family.aggregate.phase}", lines, soft=soft)
-    options = tuple(Choice(name="option", value=option, words=option) for option in asked.options)
+    follows = consequences(asked.options, reason=asked.reason, worker=asked.worker, said=asked.consequences)
+    options = tuple(
+        Choice(name="option", value=option, words=option, follows=words)
+        for option, words in zip(asked.options, follows, strict=True)
+    )
     own = Form(
         choices=(Choice(name="do", value="answer", words="Send this answer"),),
         field="text",
@@ -134,12 +140,38 @@ async def _question_page(ports: GatewayPorts, claim: LinkClaim, family: GoalEven
     )
     others = Form(
         choices=tuple(
-            Choice(name="do", value=value, words=words, is_second=True)
-            for value, words in (("retry", "Try again"), ("skip", "Go on without this task"))
+            Choice(name="do", value=value, words=words, is_second=True, follows=what)
+            for value, words, what in (
+                ("retry", "Try again", RETRIED),
+                ("skip", "Go on without this task", SKIPPED),
+            )
         )
     )
     forms = [*([Form(choices=options)] if options else []), own]
-    return page(title, lines, soft=soft, forms=[*forms, others] if claim.task_id != GOAL_AS_A_WHOLE else forms)
+    if claim.task_id != GOAL_AS_A_WHOLE:
+        forms.append(others)
+    return page(title, lines, soft=soft, below=await _if_unanswered(ports, claim, asked, records), forms=forms)
+
+
+async def _if_unanswered(
+    ports: GatewayPorts, claim: LinkClaim, asked: AgentBlocked, records: Sequence[Recorded]
+) -> dict[str, Sequence[str]]:
+    """What is to come while nobody answers, under its heading; others are not named to its bearer."""
+    known = await ports.escalation()
+    if known.escalation is None:
+        return {}
+    since, level = asked.timestamp, 0
+    for recorded in records:
+        if isinstance(recorded.event, AgentEscalated) and recorded.event.blocked_seq == claim.seq:
+            since, level = recorded.event.timestamp, recorded.event.level
+    steps = steps_of(
+        known.escalation,
+        as_you(known.audience),
+        since=since,
+        level=level,
+        of_task=claim.task_id != GOAL_AS_A_WHOLE,
+    )
+    return {"If nobody answers": [f"{moment_of(step)}: {step.what}" for step in steps]}
 
 
 def _review_page(claim: LinkClaim, family: GoalEvents, goal: str) -> Response[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import msgspec
@@ -19,7 +19,8 @@ font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:640px;margin:0 auto;background:var(--card);border:1px solid var(--line);border-radius:12px;
 padding:24px 28px;overflow-wrap:anywhere}
 h1{font-size:1.25rem;line-height:1.35;margin:0 0 12px}p{margin:0 0 12px;white-space:pre-wrap}
-.soft{color:var(--soft);font-size:.9rem;margin:0 0 4px}form+.soft{margin-top:18px}
+h2{font-size:1rem;margin:22px 0 4px}.soft{color:var(--soft);font-size:.9rem;margin:0 0 4px}
+form+.soft{margin-top:18px}.follows{margin:3px 0 14px}
 form{margin:14px 0 0}label{display:block;font-weight:600;margin:0 0 4px}
 textarea{width:100%;min-height:6em;font:inherit;color:inherit;background:var(--bg);border:1px solid var(--line);
 border-radius:8px;padding:8px 10px}
@@ -41,11 +42,12 @@ _HEADERS = {
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """A button. What it sends is `name=value`."""
+    """A button. What it sends is `name=value`; `follows` says what comes of it."""
 
     name: str
     value: str
     words: str
+    follows: str = ""
     is_second: bool = False
 
 
@@ -63,12 +65,15 @@ def page(
     lines: Sequence[str] = (),
     *,
     soft: Sequence[str] = (),
+    below: Mapping[str, Sequence[str]] = {},
     forms: Sequence[Form] = (),
     status: int = 200,
 ) -> Response[bytes]:
-    """The page; whatever others have written is shown as they wrote it."""
+    """The page; whatever others have written is shown as they wrote it. `below` has lines under a heading each."""
     body = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
     body += "".join(_form(form) for form in forms)
+    for heading, told in below.items():
+        body += f"<h2>{escape(heading)}</h2>" + "".join(f'<p class="soft">{escape(line)}</p>' for line in told)
     body += "".join(f'<p class="soft">{escape(line)}</p>' for line in soft if line)
     html = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -93,4 +98,5 @@ def _form(form: Form) -> str:
 
 def _button(choice: Choice) -> str:
     look = ' class="second"' if choice.is_second else ""
-    return f'<button name="{choice.name}" value="{escape(choice.value)}"{look}>{escape(choice.words)}</button>'
+    button = f'<button name="{choice.name}" value="{escape(choice.value)}"{look}>{escape(choice.words)}</button>'
+    return f'{button}<p class="soft follows">{escape(choice.follows)}</p>' if choice.follows else button

@@ -66,7 +66,10 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GoalSubmitted(msgspec.Struct, frozen=True, kw_only=True):
-    """A goal is in the log. The estimates are null until there is a plan."""
+    """A goal is in the log. The estimates are null until there is a plan.
+
+    `warnings`: what was taken as it was given and will hardly be meant so.
+    """
 
     goal_id: str
     status: str
@@ -77,6 +80,7 @@ class GoalSubmitted(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str
     sequence: int
     understood: Understood
+    warnings: tuple[str, ...] = ()
 
 
 class RepositoryFound(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ export function BarChart({ rows, none }: { rows: readonly Row[]; none: string })
   if (!rows.length) return <p className="ink-2 padded">{none}</p>;
   return (
     <ul className="bar-chart">
-      {rows.map((row) => (
-        <li key={row.name}>
+      {rows.map((row, at) => (
+        <li key={`${String(at)} ${row.name}`}>
           <span className="one-line" title={row.name} dir="auto">
             {row.name}
           </span>

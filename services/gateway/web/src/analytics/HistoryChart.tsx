@@ -1,11 +1,10 @@
-import { useEffect, useRef } from "react";
-import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
-import { colour } from "./TimeChart";
+import { useCallback } from "react";
+import { colour, type Plot, usePlot } from "./usePlot";
 
 const HEIGHT = 140;
 // No line leads to a value that stands alone.
 const FEW = 24;
+const ROOM_ABOVE = 1.05;
 
 interface Props {
   name: string;
@@ -15,45 +14,21 @@ interface Props {
   format: (value: number) => string;
 }
 
-const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
-
 /** What was measured by the hour; its accessible name says the highest and the last value. */
 export function HistoryChart({ name, at, values, format }: Props) {
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const element = place.current;
-    if (!element) return;
-    const axis = {
-      stroke: colour("--ink-3"),
-      grid: { stroke: colour("--line"), width: 1 },
-      ticks: { show: false },
-      font: "11px system-ui, sans-serif",
-    };
-    const paint = colour("--run-solid");
+  const plot = useCallback((): Plot => {
     const few = values.filter((value) => value !== null).length < FEW;
-    const chart = new uPlot(
-      {
-        width: element.clientWidth,
-        height: HEIGHT,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: { y: { range: (_, __, to) => [0, to > 0 ? to * 1.05 : 1] } },
-        axes: [
-          { ...axis, grid: { show: false }, values: (_, marks) => marks.map((mark) => day.format(mark * 1000)) },
-          { ...axis, size: 64, values: (_, marks) => marks.map(format) },
-        ],
-        series: [{}, { label: name, stroke: paint, width: 1.5, points: { show: few, size: 5, fill: paint } }],
-      },
-      [[...at], [...values]],
-      element,
-    );
-    const watch = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
-    watch.observe(element);
-    return () => {
-      watch.disconnect();
-      chart.destroy();
+    const paint = colour("--run-solid");
+    const points = { show: few, size: 5, fill: paint };
+    return {
+      height: HEIGHT,
+      at,
+      lines: [{ values, look: { label: name, stroke: paint, width: 1.5, points } }],
+      top: (highest) => (highest > 0 ? highest * ROOM_ABOVE : 1),
+      format,
     };
   }, [name, at, values, format]);
+  const place = usePlot(plot);
   const known = values.filter((value) => value !== null);
   const words = known.length
     ? `highest ${format(Math.max(...known))}, last ${format(known.at(-1) ?? 0)}`

@@ -1,9 +1,10 @@
-import { useEffect, useRef } from "react";
+import { useCallback } from "react";
 import uPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
+import { colour, type Plot, usePlot } from "./usePlot";
 
 const HEIGHT = 180;
 const MARKS = 8;
+const HALF_A_DAY_S = 43_200;
 
 type Tone = "run" | "ask" | "ok" | "idle" | "ink";
 
@@ -51,67 +52,23 @@ function styleOf(one: Series, at: number, kind: Props["kind"], few: boolean): uP
   return bars ? { ...look, paths: bars } : look;
 }
 
-function token(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name);
-}
-
-/** The colour behind a token; canvases know no `light-dark()`. */
-export function colour(name: string): string {
-  const probe = document.createElement("i");
-  probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const found = getComputedStyle(probe).color;
-  probe.remove();
-  return found || token(name);
-}
-
 /** What was measured by day; the same numbers are its accessible name. */
 export function TimeChart({ kind, days, series, format }: Props) {
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const element = place.current;
-    if (!element || !days.length) return;
-    const axis = {
-      stroke: colour("--ink-3"),
-      grid: { stroke: colour("--line"), width: 1 },
-      ticks: { show: false },
-      font: "11px system-ui, sans-serif",
-    };
+  const plot = useCallback((): Plot | null => {
+    const [first, last] = [days[0], days.at(-1)];
+    if (first === undefined || last === undefined) return null;
     const drawn = kind === "bars" ? stacked(series) : series;
-    const chart = new uPlot(
-      {
-        width: element.clientWidth,
-        height: HEIGHT,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: {
-          x: { range: () => [(days[0] ?? 0) - 43_200, (days.at(-1) ?? 0) + 43_200] },
-          y: { range: (_, __, to) => [0, Math.max(1, to)] },
-        },
-        axes: [
-          {
-            ...axis,
-            grid: { show: false },
-            splits: () => days.filter((_, at) => at % Math.ceil(days.length / MARKS) === 0),
-            values: (_, marks) =>
-              marks.map((at) =>
-                new Date(at * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short" }),
-              ),
-          },
-          { ...axis, size: 64, values: (_, marks) => marks.map(format) },
-        ],
-        series: [{}, ...drawn.map((one, at) => styleOf(one, at, kind, days.length < FEW))],
-      },
-      [[...days], ...drawn.map((one) => [...one.values])],
-      element,
-    );
-    const watch = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: HEIGHT }));
-    watch.observe(element);
-    return () => {
-      watch.disconnect();
-      chart.destroy();
+    return {
+      height: HEIGHT,
+      at: days,
+      lines: drawn.map((one, at) => ({ values: one.values, look: styleOf(one, at, kind, days.length < FEW) })),
+      top: (highest) => Math.max(1, highest),
+      format,
+      named: days.filter((_, at) => at % Math.ceil(days.length / MARKS) === 0),
+      span: [first - HALF_A_DAY_S, last + HALF_A_DAY_S],
     };
   }, [kind, days, series, format]);
+  const place = usePlot(plot);
   const told = series.map(
     (one) => `${one.label}: ${one.values.map((value) => (value === null ? "none" : format(value))).join(", ")}`,
   );

@@ -10,9 +10,12 @@ type Stream = Storage["streams"][number];
 const HOLDS: Record<string, string> = {
   EVENTS: "every change",
   RUNS: "steps of agents",
+  TIMERS: "what is due later",
   OBJ_ARTIFACTS: "files and logs",
-  FLEET: "signs of life",
+  DEAD_LETTERS: "orders given up by the server",
   SESSIONS: "browsers",
+  FLEET: "signs of life",
+  SPANS: "traces on their way",
 };
 const LITTLE_LEFT = 0.1;
 

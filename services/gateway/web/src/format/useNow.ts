@@ -1,14 +1,15 @@
 import { useSyncExternalStore } from "react";
+import { hubNow } from "./hubTime";
 
 const EVERY_MS = 1_000;
-let now = Date.now();
+let now = hubNow();
 let timer: ReturnType<typeof setInterval> | null = null;
 const watchers = new Set<() => void>();
 
 function watch(watcher: () => void): () => void {
   watchers.add(watcher);
   timer ??= setInterval(() => {
-    now = Date.now();
+    now = hubNow();
     for (const tell of watchers) tell();
   }, EVERY_MS);
   return () => {

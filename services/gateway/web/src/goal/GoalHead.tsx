@@ -170,8 +170,8 @@ export function GoalHead({ goal, now, added }: { goal: Goal; now: number; added:
       )}
       {[goal.status === "paused" ? goal.pause_reason : "", ...goal.stalled, ...goal.left_out, ...goal.why]
         .filter(Boolean)
-        .map((words) => (
-          <p key={words} className="ink-2 break">
+        .map((words, at) => (
+          <p key={`${String(at)} ${words}`} className="ink-2 break">
             {words}
           </p>
         ))}

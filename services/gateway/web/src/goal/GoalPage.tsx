@@ -80,7 +80,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
       replace: true,
     });
   const selected = search.task ? (model.byTask.get(search.task)?.id ?? search.task) : "";
-  const node = model.nodes.find((other) => other.id === selected);
+  const node = model.byTask.get(selected) ?? model.nodes.find((other) => other.id === selected);
   const list = (
     <EventList
       goalId={goal.goal_id}
@@ -129,7 +129,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
             {tab === "Diff" && <TaskDiff goalId={goal.goal_id} />}
             {tab === "Knowledge" && <KnowledgeTab goalId={goal.goal_id} model={model} now={now} />}
             <Past goal={goal} tab={tab} change={change} />
-            {tab === "Usage" && <UsageTab goalId={goal.goal_id} model={model} />}
+            {tab === "Usage" && <UsageTab goalId={goal.goal_id} model={model} open={open} />}
           </div>
           {node && (
             <TaskPanel key={node.id} goal={goal} node={node} now={now} close={() => change({ task: "" })} />

@@ -1,8 +1,8 @@
 import { type ReactNode, useState } from "react";
 import type { Attempt, Goal } from "../api/types";
+import { useStored } from "../kept/useStored";
 import { Grip } from "../ui/Grip";
 import { Icon } from "../ui/icons";
-import { useStored } from "../ui/useStored";
 import { GraphView } from "./graph/GraphView";
 import { TaskTable } from "./graph/TaskTable";
 import type { Model } from "./model";

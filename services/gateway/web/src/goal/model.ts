@@ -24,6 +24,7 @@ export interface Edge {
 export interface Model {
   nodes: readonly Node[];
   edges: readonly Edge[];
+  /** Also what the graph does not show any more: the planning. */
   byTask: ReadonlyMap<string, Node>;
 }
 
@@ -40,8 +41,12 @@ const gateId = (gate: string): string => `gate:${gate}`;
 export function modelOf(goal: Goal, tasks: readonly Task[], rounds: readonly Gate[]): Model {
   const work = tasks.filter((task) => task.kind !== "gate" && (task.kind !== "plan" || tasks.length === 1));
   const nodes = [...work.map(workNode), ...gateNodes(goal, tasks, rounds, work)];
-  const byTask = new Map(nodes.flatMap((node) => node.tasks.map((task) => [task.task_id, node] as const)));
-  return { nodes, edges: edgesOf(nodes, byTask), byTask };
+  const planning = tasks.filter((task) => task.kind === "plan" && !work.includes(task)).map(workNode);
+  return { nodes, edges: edgesOf(nodes, mapOf(nodes)), byTask: mapOf([...nodes, ...planning]) };
+}
+
+function mapOf(nodes: readonly Node[]): Map<string, Node> {
+  return new Map(nodes.flatMap((node) => node.tasks.map((task) => [task.task_id, node] as const)));
 }
 
 function workNode(task: Task): Node {

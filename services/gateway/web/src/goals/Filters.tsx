@@ -1,9 +1,9 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { RefObject } from "react";
 import type { Goal } from "../api/types";
+import { useStored } from "../kept/useStored";
 import { Key } from "../keyboard/Key";
 import { Icon } from "../ui/icons";
-import { useStored } from "../ui/useStored";
 import { VIEWS } from "./groups";
 
 interface Props {

@@ -3,14 +3,15 @@ import { getRouteApi, Link } from "@tanstack/react-router";
 import { useRef } from "react";
 import { goals, inbox } from "../api/queries";
 import type { Goal, Question } from "../api/types";
+import { hubNow } from "../format/hubTime";
 import { useNow } from "../format/useNow";
+import { useStored } from "../kept/useStored";
 import { useKeys } from "../keyboard/keys";
 import { moveFocus } from "../keyboard/moveFocus";
 import { TopBar } from "../shell/TopBar";
 import { Icon } from "../ui/icons";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
-import { useStored } from "../ui/useStored";
 import { Digest } from "./Digest";
 import { Filters } from "./Filters";
 import { FirstRun } from "./FirstRun";
@@ -61,11 +62,11 @@ export function GoalsPage() {
   const all = useQuery(goals());
   const questions = useQuery(inbox()).data ?? NOBODY;
   const now = useNow();
-  const [since, setSince] = useStored("agenthub-seen", Date.now());
+  const [since, setSince] = useStored("agenthub-seen", hubNow());
   const field = useRef<HTMLInputElement>(null);
   useKeys({
     "/": () => field.current?.focus(),
-    e: () => setSince(Date.now()),
+    e: () => setSince(hubNow()),
     j: () => moveFocus(".row-link", 1),
     k: () => moveFocus(".row-link", -1),
     arrowdown: () => moveFocus(".row-link", 1),
@@ -114,7 +115,7 @@ export function GoalsPage() {
         }
       />
       <main id="main" tabIndex={-1}>
-        <Digest goals={all.data} since={since} now={now} markSeen={() => setSince(Date.now())} />
+        <Digest goals={all.data} since={since} now={now} markSeen={() => setSince(hubNow())} />
         <Filters goals={all.data} view={view} words={q} field={field} />
         {shown.length ? (
           <Rows shown={shown} questions={questions} now={now} />

@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import type { Answer, Question } from "../api/types";
+import { useDraft } from "../kept/useDraft";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
@@ -17,6 +18,14 @@ const NAMES: Record<Answer["action"], string> = {
   cancel: "Cancelled",
 };
 
+/** What was chosen and typed, as it is kept by `answerKey` until it is sent. */
+export interface AnswerWords {
+  option: string;
+  text: string;
+}
+
+export const answerKey = (question: string): string => `agenthub-answer-${question}`;
+
 interface Props {
   question: Question;
   done: () => void;
@@ -29,8 +38,9 @@ interface Props {
  */
 export function AnswerForm({ question, done, children }: Props) {
   const command = useCommand("The answer");
-  const [option, setOption] = useState("");
-  const [text, setText] = useState("");
+  const [{ option, text }, put, forget] = useDraft<AnswerWords>(answerKey(question.id), { option: "", text: "" });
+  const setOption = (words: string) => put({ option: words, text });
+  const setText = (words: string) => put({ option, text: words });
   const pending = usePendingAnswer(question.id);
   const [editing, setEditing] = useState(false);
   // Who has gone elsewhere meanwhile is not brought back.
@@ -46,12 +56,13 @@ export function AnswerForm({ question, done, children }: Props) {
   const plan = (answer: Answer, words: string) => {
     const title = `${NAMES[answer.action]}: ${words}`.slice(0, 120);
     pendingAnswers.give(question.id, answer, words, async () => {
-      if (await command.send(path, answer, { title })) finish.current?.();
+      if (!(await command.send(path, answer, { title }))) return;
+      forget();
+      finish.current?.();
     });
   };
   const takeBack = (given: Answer) => {
-    setOption(given.option);
-    setText(given.text);
+    put({ option: given.option, text: given.text });
     pendingAnswers.takeBack(question.id);
   };
   const answer = () => {
@@ -118,46 +129,51 @@ export function AnswerForm({ question, done, children }: Props) {
       {children}
       {editing && (
         <EditTask
+          of={question.id}
           cancel={() => setEditing(false)}
           save={(edits) => plan({ action: "edit", text, option: "", edits }, "the edited task")}
         />
       )}
-      <div className="foot answer-foot">
-        <button type="submit" className="button primary" disabled={command.busy || !(option || text.trim())}>
-          Answer and continue <Key name={`${MOD}↵`} />
-        </button>
-        {!whole && (
-          <button type="button" className="button" onClick={() => simple("retry", "retry the task")}>
-            Retry task
+      <div className="answer-feet">
+        <div className="foot answer-foot">
+          <button type="submit" className="button primary" disabled={command.busy || !(option || text.trim())}>
+            Answer and continue <Key name={`${MOD}↵`} />
           </button>
-        )}
-        {!whole && (
-          <button type="button" className="button" onClick={() => simple("skip", "skip the task")}>
-            Skip task
-          </button>
-        )}
-        {!whole && (
-          <button type="button" className="button" aria-expanded={editing} onClick={() => setEditing(!editing)}>
-            Edit task
-          </button>
-        )}
-        <span className="grow" />
-        {!whole && (
-          <button type="button" className="button plain" onClick={() => simple("take_over", "take over")}>
-            Take over
-          </button>
-        )}
-        <Confirm
-          verb={`Cancel ${name}`}
-          className="plain danger"
-          reason={false}
-          consequence={
-            whole
-              ? "The goal ends for good; what has been merged stays on its branch."
-              : "The task ends without a result. What depends on it cannot run."
-          }
-          onConfirm={() => simple("cancel", `cancel the ${name}`)}
-        />
+        </div>
+        <div className="foot other-answers">
+          {!whole && (
+            <button type="button" className="button" onClick={() => simple("retry", "retry the task")}>
+              Retry task
+            </button>
+          )}
+          {!whole && (
+            <button type="button" className="button" onClick={() => simple("skip", "skip the task")}>
+              Skip task
+            </button>
+          )}
+          {!whole && (
+            <button type="button" className="button" aria-expanded={editing} onClick={() => setEditing(!editing)}>
+              Edit task
+            </button>
+          )}
+          <span className="grow" />
+          {!whole && (
+            <button type="button" className="button plain" onClick={() => simple("take_over", "take over")}>
+              Take over
+            </button>
+          )}
+          <Confirm
+            verb={`Cancel ${name}`}
+            className="plain danger"
+            reason={false}
+            consequence={
+              whole
+                ? "The goal ends for good; what has been merged stays on its branch."
+                : "The task ends without a result. What depends on it cannot run."
+            }
+            onConfirm={() => simple("cancel", `cancel the ${name}`)}
+          />
+        </div>
       </div>
     </form>
   );

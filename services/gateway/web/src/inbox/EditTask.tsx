@@ -1,22 +1,25 @@
-import { useId, useState } from "react";
+import { useId } from "react";
 import type { Answer } from "../api/types";
+import { useDraft } from "../kept/useDraft";
 
 type Edits = NonNullable<Answer["edits"]>;
 
 /** What changes in a task before it runs again; what is left empty stays. */
 export function EditTask({
+  of,
   save,
   cancel,
   verb = "Save and try again",
 }: {
+  /** What it is about: what is typed is kept by it. */
+  of: string;
   save: (edits: Edits) => void;
   cancel: () => void;
   verb?: string;
 }) {
   const id = useId();
-  const [title, setTitle] = useState("");
-  const [details, setDetails] = useState("");
-  const [minutes, setMinutes] = useState("");
+  const [draft, put] = useDraft(`agenthub-edit-${of}`, { title: "", details: "", minutes: "" });
+  const { title, details, minutes } = draft;
   const empty = !title && !details && !minutes;
   return (
     <div className="panel-box edit-task stack">
@@ -27,7 +30,7 @@ export function EditTask({
           value={title}
           maxLength={300}
           placeholder="stays as it is"
-          onChange={(event) => setTitle(event.target.value)}
+          onChange={(event) => put({ ...draft, title: event.target.value })}
         />
       </div>
       <div className="field">
@@ -37,7 +40,7 @@ export function EditTask({
           rows={3}
           value={details}
           placeholder="stay as they are"
-          onChange={(event) => setDetails(event.target.value)}
+          onChange={(event) => put({ ...draft, details: event.target.value })}
         />
       </div>
       <div className="field">
@@ -49,7 +52,7 @@ export function EditTask({
           max={1440}
           value={minutes}
           placeholder="stay as they are"
-          onChange={(event) => setMinutes(event.target.value)}
+          onChange={(event) => put({ ...draft, minutes: event.target.value })}
         />
       </div>
       <div className="row">

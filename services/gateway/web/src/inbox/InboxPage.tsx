@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useRef } from "react";
 import { answered, goals, inbox } from "../api/queries";
 import type { Goal, Question } from "../api/types";
 import { some } from "../format/numbers";
@@ -28,7 +28,7 @@ interface RowProps {
   name: string;
   time: string;
   timeTone: string;
-  below: string;
+  below: ReactNode;
   chosen?: boolean;
   question?: string;
 }
@@ -46,9 +46,7 @@ function Row({ link, mark, name, time, timeTone, below, chosen, question }: RowP
           </span>
           <span className={`${timeTone} figures`}>{time}</span>
         </span>
-        <span className="one-line small ink-3" dir="auto">
-          {below}
-        </span>
+        <span className="one-line small ink-3">{below}</span>
       </span>
     </li>
   );
@@ -93,9 +91,15 @@ function Item({ question, goal, chosen, now }: ItemProps) {
       time={open ? waited(question.asked_at, now) : shortMoment(question.answered_at, now)}
       timeTone={open ? "tone-ask tone-text" : "ink-3"}
       below={
-        open
-          ? `${goal?.goal ?? question.goal_id}, ${question.title || "the goal"}`
-          : `${by}: ${question.option || question.answer || question.action}`
+        open ? (
+          <>
+            <bdi>{goal?.goal ?? question.goal_id}</bdi>, <bdi>{question.title || "the goal"}</bdi>
+          </>
+        ) : (
+          <>
+            <bdi>{by}</bdi>: <bdi>{question.option || question.answer || question.action}</bdi>
+          </>
+        )
       }
     />
   );
@@ -147,6 +151,16 @@ function Group({
   );
 }
 
+/** Whoever was about to answer a question when it was withdrawn goes on seeing it. */
+function useStillShown(found: Question | undefined, item: string | undefined): Question | undefined {
+  const shown = useRef<Question>(undefined);
+  useEffect(() => {
+    if (found) shown.current = found;
+  }, [found]);
+  if (found || !item || shown.current?.id !== item) return found;
+  return { ...shown.current, state: "withdrawn", if_unanswered: [] };
+}
+
 export function InboxPage() {
   const { item } = route.useSearch();
   const navigate = route.useNavigate();
@@ -162,8 +176,9 @@ export function InboxPage() {
     .filter((goal) => goal.status === "ready_for_review" || waitsForApproval(goal))
     .toSorted((a, b) => (a.updated_at ?? "").localeCompare(b.updated_at ?? ""));
   const phone = matchMedia("(max-width: 760px)").matches;
-  const chosen =
+  const found =
     [...questions, ...done].find((question) => question.id === item) ?? (phone || item ? undefined : questions[0]);
+  const chosen = useStillShown(found, item);
   const goalOf = (question: Question) => all.find((goal) => goal.goal_id === question.goal_id);
   const itemOf = (question: Question) => (
     <Item
@@ -254,9 +269,14 @@ export function InboxPage() {
             back={() => void navigate({ search: { item: undefined } })}
           />
         ) : (
-          <p className="empty-line inbox-none">
-            {item ? "This question is not open any more." : "Choose what to look at."}
-          </p>
+          <div className="empty-line inbox-none stack">
+            <p>{item ? "This question is not open any more." : "Choose what to look at."}</p>
+            {item && (
+              <Link to="/inbox" className="link">
+                All that waits for you
+              </Link>
+            )}
+          </div>
         )}
       </main>
     </>

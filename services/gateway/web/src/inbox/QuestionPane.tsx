@@ -1,10 +1,11 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { Goal, Question } from "../api/types";
 import { duration, secondsSince, shortMoment } from "../format/time";
+import { kept } from "../kept/useDraft";
 import { useKeys } from "../keyboard/keys";
 import { StateChip } from "../states/StateMark";
 import { Icon } from "../ui/icons";
-import { AnswerForm } from "./AnswerForm";
+import { AnswerForm, type AnswerWords, answerKey } from "./AnswerForm";
 import { Aside } from "./Aside";
 import { LastSteps } from "./LastSteps";
 
@@ -33,6 +34,25 @@ function Answered({ question, now }: { question: Question; now: number }) {
   );
 }
 
+/** How it ended, and what this tab was about to say. */
+function Closed({ question, now }: { question: Question; now: number }) {
+  const unsent = kept<AnswerWords>(answerKey(question.id))?.text;
+  return (
+    <>
+      {question.state === "answered" ? (
+        <Answered question={question} now={now} />
+      ) : (
+        <p className="ink-2">Nobody needs the answer any more.</p>
+      )}
+      {unsent && (
+        <p className="ink-2 break" dir="auto">
+          Not sent: “{unsent}”
+        </p>
+      )}
+    </>
+  );
+}
+
 function Reply({
   question,
   task,
@@ -53,11 +73,7 @@ function Reply({
     );
   return (
     <>
-      {question.state === "answered" ? (
-        <Answered question={question} now={now} />
-      ) : (
-        <p className="ink-2">Nobody needs the answer any more.</p>
-      )}
+      <Closed question={question} now={now} />
       {before}
     </>
   );

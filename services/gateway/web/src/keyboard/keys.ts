@@ -1,11 +1,12 @@
 import { useLayoutEffect, useRef } from "react";
+import { store } from "../kept/useStored";
 
 const KEY = "agenthub-single-keys";
 
 /** Single keys can be switched off (WCAG 2.1.4). */
 export const singleKeys = {
   on: (): boolean => localStorage.getItem(KEY) !== "off",
-  set: (on: boolean): void => localStorage.setItem(KEY, on ? "on" : "off"),
+  set: (on: boolean): void => store(KEY, on ? "on" : "off"),
 };
 
 /** `mod` is ⌘ on a Mac and Ctrl elsewhere. */

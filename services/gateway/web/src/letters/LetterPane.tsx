@@ -83,8 +83,8 @@ export function LetterPane({ letter, goalName, now, busy, retry, discard, edit }
           <section>
             <h2>Cause chain</h2>
             <ol className="causes">
-              {letter.causes.map((cause) => (
-                <li key={cause} className="break">
+              {letter.causes.map((cause, at) => (
+                <li key={`${String(at)} ${cause}`} className="break">
                   {cause}
                 </li>
               ))}
@@ -99,6 +99,7 @@ export function LetterPane({ letter, goalName, now, busy, retry, discard, edit }
         </section>
         {editing && (
           <EditTask
+            of={letter.id}
             verb="Retry with changes"
             save={(edits) => {
               setEditing(false);

@@ -1,4 +1,5 @@
 import { API, ask, Refused } from "../api/client";
+import { hubNow, noteDate } from "../format/hubTime";
 import { type Frame, MessageParser } from "./events";
 
 const SILENCE_MS = 20_000;
@@ -21,7 +22,7 @@ export class Feed {
   private state: FeedState = {
     status: "connecting",
     position: 0,
-    since: Date.now(),
+    since: hubNow(),
     nextTry: 0,
     caughtUp: 0,
     refused: false,
@@ -57,6 +58,7 @@ export class Feed {
   start(): void {
     if (this.running) return;
     this.running = true;
+    window.addEventListener("online", this.retry);
     void this.run();
   }
 
@@ -81,7 +83,7 @@ export class Feed {
       this.connection?.abort();
       const pause = (PAUSES_S[Math.min(this.failures, PAUSES_S.length - 1)] ?? 1) * 1000;
       this.failures += 1;
-      this.change({ status: "stale", nextTry: Date.now() + pause, caughtUp: 0 });
+      this.change({ status: "stale", nextTry: hubNow() + pause, caughtUp: 0 });
       await this.sleep(pause);
     }
   }
@@ -102,7 +104,9 @@ export class Feed {
     const headers: Record<string, string> = this.lastId ? { "Last-Event-ID": this.lastId } : {};
     let watchdog = setTimeout(() => connection.abort(), SILENCE_MS);
     try {
+      const asked = Date.now();
       const response = await ask(`${API}/stream`, { headers, signal: connection.signal });
+      noteDate(response.headers.get("Date"), asked);
       this.opened(Number(response.headers.get("Agenthub-Position") ?? 0));
       const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
       const parser = new MessageParser();
@@ -121,7 +125,7 @@ export class Feed {
     this.failures = 0;
     this.change({
       status: "live",
-      since: Date.now(),
+      since: hubNow(),
       position: Math.max(this.state.position, position),
       caughtUp: 0,
       refused: false,
@@ -147,7 +151,7 @@ export class Feed {
       taken += 1;
       for (const take of this.takers) take(frame);
     }
-    this.change({ since: Date.now(), position, caughtUp: this.state.caughtUp + taken });
+    this.change({ since: hubNow(), position, caughtUp: this.state.caughtUp + taken });
   }
 
   private change(part: Partial<FeedState>): void {

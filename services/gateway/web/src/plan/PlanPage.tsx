@@ -22,12 +22,13 @@ import { added, changed, type Draft, draftsOf, without } from "./edits";
 import { PlanAside } from "./PlanAside";
 import { PlanHead } from "./PlanHead";
 import { PlanRow } from "./PlanRow";
+import { usePlanDraft } from "./usePlanDraft";
 
 const route = getRouteApi("/plan/$goalId");
 
 function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
   const [original] = useState(() => draftsOf(tasks));
-  const [drafts, setDrafts] = useState<Draft[]>(original);
+  const { drafts, setDrafts, forget, outdated } = usePlanDraft(goal, original);
   const [chosen, setChosen] = useState(original[0]?.task.key ?? "");
   const command = useCommand("The plan");
   const navigate = useNavigate();
@@ -38,14 +39,13 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
   const minutes = drafts.reduce((sum, draft) => sum + (draft.task.estimate_minutes ?? 0), 0);
   async function save(): Promise<number> {
     if (!edits) return goal.revision;
-    if (
-      !(await command.send(path, {
-        action: "edit",
-        revision: goal.revision,
-        tasks: drafts.map((draft) => draft.task),
-      }))
-    )
+    // The plan that comes of it is shown as soon as it is there, and its edits are none any more.
+    forget();
+    const wanted = { action: "edit", revision: goal.revision, tasks: drafts.map((draft) => draft.task) };
+    if (!(await command.send(path, wanted))) {
+      setDrafts(drafts);
       return 0;
+    }
     return (await read<Goal>(`/goals/${goal.goal_id}`, undefined, feed.snapshot().position)).revision;
   }
   async function approve() {
@@ -86,19 +86,21 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
             <Icon name="plus" />
             Add task
           </button>
-          {edits > 0 && (
-            <button type="button" className="button" disabled={command.busy} onClick={() => void save()}>
-              Save edits
+          <div className="plan-decision">
+            {edits > 0 && (
+              <button type="button" className="button" disabled={command.busy} onClick={() => void save()}>
+                Save edits
+              </button>
+            )}
+            <button
+              type="button"
+              className="button primary"
+              disabled={command.busy || !waitsForApproval(goal)}
+              onClick={() => void approve()}
+            >
+              Approve plan <Key name={`${MOD}↵`} />
             </button>
-          )}
-          <button
-            type="button"
-            className="button primary"
-            disabled={command.busy || !waitsForApproval(goal)}
-            onClick={() => void approve()}
-          >
-            Approve plan <Key name={`${MOD}↵`} />
-          </button>
+          </div>
         </div>
         <div className="facts figures">
           <span>
@@ -117,6 +119,12 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
         {command.error && (
           <p className="error" role="alert">
             {command.error.message}
+          </p>
+        )}
+        {outdated > 0 && (
+          <p className="ink-2" role="status">
+            The plan has changed since you edited it: your {some(outdated, "edit")} of the earlier one{" "}
+            {outdated === 1 ? "is" : "are"} not in it.
           </p>
         )}
       </div>

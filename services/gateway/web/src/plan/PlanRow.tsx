@@ -28,11 +28,15 @@ export function PlanRow({ draft, number, drafts, chosen, choose, put, remove }: 
       <td className="ink-3 figures">{number}</td>
       <td>
         <span className="row">
-          <input
-            className="quiet"
+          <textarea
+            className="quiet plan-title"
+            rows={1}
             aria-label={`Title of task ${number}`}
             value={task.title}
-            onChange={(event) => change({ title: event.target.value })}
+            onKeyDown={(event) => {
+              if (event.key === "Enter") event.preventDefault();
+            }}
+            onChange={(event) => change({ title: event.target.value.replaceAll(/\s*\n\s*/g, " ") })}
           />
           {(isEdited(draft) || !was) && <span className="tag">{was ? "edited" : "added"}</span>}
         </span>

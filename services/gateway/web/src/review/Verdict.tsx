@@ -1,8 +1,8 @@
 import { useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
 import type { Gate, Goal } from "../api/types";
 import { count, dollars, some } from "../format/numbers";
 import { withEvidence } from "../goal/tabs/Requirements";
+import { useDraft } from "../kept/useDraft";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
@@ -18,7 +18,7 @@ interface Props {
 
 /** The primary button follows the facts; the other one asks once, naming what is missing. */
 export function Verdict({ goal, rounds, comments, clear }: Props) {
-  const [words, setWords] = useState("");
+  const [words, setWords, forget] = useDraft(`agenthub-verdict-${goal.goal_id}`, "");
   const command = useCommand("The verdict");
   const navigate = useNavigate();
   const ready = goal.status === "ready_for_review";
@@ -47,6 +47,7 @@ export function Verdict({ goal, rounds, comments, clear }: Props) {
       )
     ) {
       clear();
+      forget();
       home();
     }
   }

@@ -1,4 +1,4 @@
-import { useStored } from "../ui/useStored";
+import { useStored } from "../kept/useStored";
 import type { Place } from "./DiffView";
 
 export interface Comment extends Place {

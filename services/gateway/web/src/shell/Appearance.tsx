@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { store } from "../kept/useStored";
 import { Icon } from "../ui/icons";
 
 const KEY = "agenthub-scheme";
@@ -9,7 +10,7 @@ export function Appearance({ wide }: { wide: boolean }) {
   const [scheme, setScheme] = useState(() => localStorage.getItem(KEY) ?? "system");
   function turn() {
     const next = NEXT[scheme] ?? "system";
-    localStorage.setItem(KEY, next);
+    store(KEY, next);
     if (next === "system") delete document.documentElement.dataset.scheme;
     else document.documentElement.dataset.scheme = next;
     setScheme(next);

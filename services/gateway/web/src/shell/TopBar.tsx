@@ -25,7 +25,7 @@ export function TopBar({ path, aside, action }: Props) {
     <div className="top">
       <nav aria-label="Path" className="crumbs">
         {path.map((crumb, index) => (
-          <Fragment key={crumb.name}>
+          <Fragment key={`${String(index)} ${crumb.name}`}>
             {index > 0 && (
               <span className="ink-3" aria-hidden="true">
                 /

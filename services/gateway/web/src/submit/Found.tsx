@@ -56,8 +56,8 @@ export function Understood({ found }: { found: GoalCheck | null }) {
       )}
       {found.warnings.length > 0 && (
         <ul className="stack waits">
-          {found.warnings.map((words) => (
-            <li key={words} className="row">
+          {found.warnings.map((words, at) => (
+            <li key={`${String(at)} ${words}`} className="row">
               <Mark shape="diamond" tone="ask" />
               <span className="break">{words}</span>
             </li>

@@ -3,12 +3,12 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { once, Refused, tell } from "../api/client";
 import type { Submitted } from "../api/types";
+import { useStored } from "../kept/useStored";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { feed } from "../live/feed";
 import { TopBar } from "../shell/TopBar";
 import { notices } from "../ui/notices";
-import { useStored } from "../ui/useStored";
 import { bodyOf, type Draft, EMPTY } from "./draft";
 import { repositoryHint, setupHint, testHint } from "./Found";
 import { RequirementList } from "./RequirementList";
@@ -142,7 +142,6 @@ export function SubmitPage() {
                     className="goal-words"
                     rows={2}
                     required
-                    maxLength={8000}
                     value={draft.goal}
                     placeholder="What should be built?"
                     onChange={(event) => put({ goal: event.target.value })}

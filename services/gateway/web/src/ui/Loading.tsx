@@ -9,9 +9,9 @@ export function Loading({ what, rows = 6 }: { what: string; rows?: number }) {
     const timer = setTimeout(() => setShown(true), SILENT_MS);
     return () => clearTimeout(timer);
   }, []);
-  if (!shown) return null;
+  if (!shown) return <div data-loading hidden />;
   return (
-    <div className="outlines" role="status">
+    <div className="outlines" role="status" data-loading>
       <span className="unseen">Reading {what}</span>
       {Array.from({ length: rows }, (_, row) => (
         <i key={`row-${String(row)}`} />

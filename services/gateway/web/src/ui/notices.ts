@@ -1,3 +1,4 @@
+import { hubNow } from "../format/hubTime";
 import type { Tone } from "../states/state";
 
 /** Something that a person is told of beside the page; failures stay until they are closed. */
@@ -31,7 +32,7 @@ class Notices {
   };
 
   add(part: Partial<Notice> & Pick<Notice, "title" | "tone">): void {
-    const plain = { text: "", to: "", action: "", at: Date.now(), failure: false, toast: true, retry: null };
+    const plain = { text: "", to: "", action: "", at: hubNow(), failure: false, toast: true, retry: null };
     this.change([...this.items, { ...plain, ...part, id: this.next++ }].slice(-KEPT));
   }
 

@@ -7,11 +7,8 @@ import type { Node } from "../model";
 export function Findings({ findings }: { findings: readonly Finding[] }) {
   return (
     <ul className="findings">
-      {findings.map((finding) => (
-        <li
-          key={`${finding.file}:${finding.line}:${finding.message}`}
-          className={finding.dismissed ? "ink-3" : ""}
-        >
+      {findings.map((finding, at) => (
+        <li key={`${String(at)} ${finding.file}:${finding.line}`} className={finding.dismissed ? "ink-3" : ""}>
           <span
             className={`tag ${["high", "critical"].includes(finding.severity) && !finding.dismissed ? "tone-bad" : ""}`}
           >
@@ -37,8 +34,8 @@ function Part({ name, items }: { name: string; items: readonly string[] }) {
     <section>
       <h3>{name}</h3>
       <ul className="bullets">
-        {items.map((item) => (
-          <li key={item} className="break" dir="auto">
+        {items.map((item, at) => (
+          <li key={`${String(at)} ${item}`} className="break" dir="auto">
             {item}
           </li>
         ))}

@@ -1,10 +1,10 @@
-import { useState } from "react";
+import { useDraft } from "../../kept/useDraft";
 import { useCommand } from "../../ui/useCommand";
 
 /** A word to the agent at work. */
 export function NoteField({ goalId, taskId }: { goalId: string; taskId: string }) {
   const command = useCommand("The note");
-  const [words, setWords] = useState("");
+  const [words, setWords] = useDraft(`agenthub-note-${goalId}-${taskId}`, "");
   return (
     <form
       className="foot"

@@ -96,7 +96,8 @@ function Facts({ goal, node, now, all, attempt, task, picked, setPicked }: Tried
 
 export function TaskPanel({ goal, node, now, close }: Props) {
   const { all, attempt, task, picked, setPicked } = useChosen(node, goal);
-  const [tab, setTab] = useState<Tab>("Transcript");
+  // No agent speaks in a run of the tests: what it printed is what there is to read.
+  const [tab, setTab] = useState<Tab>(node.gate === "tests" ? "Log" : "Transcript");
   const head = useRef<HTMLHeadingElement>(null);
   const detail = useQuery({ ...taskQuery(goal.goal_id, task?.task_id ?? ""), enabled: Boolean(task) });
   useKeys({ escape: close, ...Object.fromEntries(TABS.map((name, at) => [String(at + 1), () => setTab(name)])) });

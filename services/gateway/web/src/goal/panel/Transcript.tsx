@@ -104,7 +104,11 @@ export function Transcript({ attempt }: { attempt: Attempt }) {
           ))}
         </ol>
         {running && live && <pre className="block live-output">{live.slice(-4_000)}</pre>}
-        {!lines.length && <p className="empty-line">Nothing is recorded of this attempt yet.</p>}
+        {!lines.length && (
+          <p className="empty-line">
+            {running ? "Nothing is recorded of this attempt yet." : "No agent was asked in this attempt."}
+          </p>
+        )}
       </div>
       {!following && lines.length > seen && seen > 0 && (
         <button type="button" className="button small new-steps" onClick={() => setFollowing(true)}>

@@ -55,8 +55,8 @@ export function Why({ goalId, seq, open }: { goalId: string; seq: number; open: 
           );
         })}
       </ol>
-      {found.data.words.map((words) => (
-        <p key={words} className="ink-2 break" dir="auto">
+      {found.data.words.map((words, at) => (
+        <p key={`${String(at)} ${words}`} className="ink-2 break" dir="auto">
           “{words}”
         </p>
       ))}

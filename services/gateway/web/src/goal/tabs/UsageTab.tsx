@@ -6,7 +6,7 @@ import { Problem } from "../../ui/Problem";
 import type { Model } from "../model";
 
 /** Model calls by task and model. */
-export function UsageTab({ goalId, model }: { goalId: string; model: Model }) {
+export function UsageTab({ goalId, model, open }: { goalId: string; model: Model; open: (id: string) => void }) {
   const found = useQuery(usage(goalId));
   if (found.isPending) return <Loading what="the usage" />;
   if (found.isError)
@@ -35,7 +35,11 @@ export function UsageTab({ goalId, model }: { goalId: string; model: Model }) {
       <tbody>
         {all.items.map((row) => (
           <tr key={`${row.task_id} ${row.model}`}>
-            <td className="break">{model.byTask.get(row.task_id)?.title ?? row.task_id}</td>
+            <td className="break">
+              <button type="button" className="evidence" onClick={() => open(row.task_id)}>
+                <span>{model.byTask.get(row.task_id)?.title ?? row.task_id}</span>
+              </button>
+            </td>
             <td>{row.model}</td>
             <td>{count(row.calls)}</td>
             <td>{tokens(row.input_tokens)}</td>

@@ -16,7 +16,8 @@ interface Props {
 
 const ms = (at: string | null | undefined): number => (at ? Date.parse(at) : 0);
 const MARGIN = 0.02;
-const NEAR = 4;
+// So near to the time that it is now, in per cent, no other is readable.
+const NEAR = matchMedia("(max-width: 760px)").matches ? 20 : 5;
 // A reason keeps at least this much of the row, in percent, however young the goal is.
 const LEAST_WHY = 60;
 // So much of the width, in per cent, a reason needs beside a bar.
@@ -166,8 +167,15 @@ export function Timeline({ model, attempts, selected, now, over, open }: Props) 
           )}
         </span>
         <span className="time-tools">
-          <button type="button" aria-pressed={fit} disabled={!selected} onClick={() => setFit(!fit)}>
-            Fit to selected
+          <button
+            type="button"
+            aria-pressed={fit}
+            aria-label="Fit to selected"
+            title="Fit to the selected task"
+            disabled={!selected}
+            onClick={() => setFit(!fit)}
+          >
+            Fit
           </button>
           <button type="button" aria-pressed={hide} onClick={() => setHide(!hide)}>
             Hide finished

@@ -1,0 +1,120 @@
+"""What people do that no page was made for: to leave in the middle, two at once, wrong clocks, no room, paper."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.running_hub import RunningHub
+from tests.ui.test_pages import pages_of
+from tests.ui.visitor import Visitor
+
+_NO_ROOM = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }"
+_HOUR_MS = 3_600_000
+
+
+def _question(hub: RunningHub) -> str:
+    """One that has options."""
+    return str(next(item["id"] for item in hub.get("/interventions")["items"] if len(item["options"]) > 1))
+
+
+def test_words_that_were_not_sent_are_there_after_a_look_elsewhere_and_a_reload(
+    furnished: RunningHub, visitor: Visitor
+) -> None:
+    page = visitor.open(f"/inbox?item={_question(furnished)}")
+    field = page.get_by_label("Add a note, or answer in your own words")
+    field.fill("Ask the bookkeeper first")
+    page.get_by_role("radio").first.check()
+    page.get_by_role("link", name="Fleet").first.click()
+    page.wait_for_url("**/fleet")
+    page.go_back()
+    expect(field).to_have_value("Ask the bookkeeper first")
+    page.reload()
+    expect(field).to_have_value("Ask the bookkeeper first")
+    expect(page.get_by_role("radio").first).to_be_checked()
+
+
+def test_edits_of_a_plan_are_there_after_the_back_button_and_a_reload(
+    furnished: RunningHub, visitor: Visitor
+) -> None:
+    page = visitor.open(pages_of(furnished)["plan"])
+    title = page.get_by_label("Title of task 2", exact=True)
+    title.fill("Design it twice\nand take the better one")
+    expect(title).to_have_value("Design it twice and take the better one")
+    page.get_by_role("link", name="Goals").first.click()
+    page.go_back()
+    expect(title).to_have_value("Design it twice and take the better one")
+    page.reload()
+    expect(title).to_have_value("Design it twice and take the better one")
+    expect(page.get_by_text("Your 1 edit becomes an event of its own.")).to_be_visible()
+
+
+def test_who_answers_second_is_told_and_keeps_the_words(
+    browser: Browser, hub: RunningHub, furnished: RunningHub, tmp_path: Path
+) -> None:
+    goal_id = hub.submit({"goal": "Answered twice"}, key="answered-twice")
+    with Visitor(browser, hub.url, tmp_path) as first, Visitor(browser, hub.url, tmp_path) as second:
+        first.open(f"/goals/{goal_id}")
+        first.page.get_by_role("link", name="1 question waits for you").click()
+        first.page.wait_for_url("**/inbox?item=*")
+        second.open(first.page.url.removeprefix(hub.url))
+        second.page.get_by_label("Add a note, or answer in your own words").fill("mine")
+        hub.post(f"/goals/{goal_id}/cancel", {"reason": "somebody else was quicker"})
+        expect(second.page.get_by_text("Nobody needs the answer any more.")).to_be_visible()
+        expect(second.page.get_by_text("Not sent: “mine”")).to_be_visible()
+        expect(first.page.get_by_text("Nobody needs the answer any more.")).to_be_visible()
+        assert first.complaints == second.complaints == []
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_wrong_clock_makes_nobody_wait_longer_or_shorter(
+    furnished: RunningHub, visitor: Visitor, hours: int
+) -> None:
+    visitor.page.clock.set_system_time(visitor.page.evaluate("Date.now()") + hours * _HOUR_MS)
+    page = visitor.open(f"/inbox?item={_question(furnished)}")
+    waiting = page.locator(".question-body").get_by_text(re.compile(r"^Waiting (\d+ m \d\d s|[1-9]\d* s)$"))
+    expect(waiting).to_be_visible()
+
+
+def test_a_browser_without_room_takes_what_is_typed(furnished: RunningHub, visitor: Visitor) -> None:
+    visitor.page.add_init_script(_NO_ROOM)
+    page = visitor.open("/new")
+    page.get_by_label("Goal", exact=True).fill("W" * 20_000 + "\x00\x1b[31m\u202e")
+    # What is too long is said and not cut.
+    expect(page.get_by_label("Goal", exact=True)).to_have_value(re.compile("^W{20000}"))
+    expect(page.locator(".submit-column .error").first).to_be_visible()
+    page = visitor.open(f"/inbox?item={_question(furnished)}")
+    field = page.get_by_label("Add a note, or answer in your own words")
+    field.fill("still typed")
+    expect(field).to_have_value("still typed")
+
+
+def test_the_narrowest_phone_with_colours_of_its_own(
+    browser: Browser, furnished: RunningHub, tmp_path: Path
+) -> None:
+    with Visitor(browser, furnished.url, tmp_path, scheme="dark", width=320) as visitor:
+        visitor.page.emulate_media(forced_colors="active")
+        too_wide = []
+        for name, path in pages_of(furnished).items():
+            visitor.open(path)
+            visitor.settle()
+            visitor.picture(name)
+            if visitor.page.evaluate("document.querySelector('main').scrollWidth > innerWidth"):
+                too_wide.append(name)
+    assert too_wide == []
+
+
+def test_on_paper_nothing_is_cut_and_nothing_can_be_pressed(furnished: RunningHub, visitor: Visitor) -> None:
+    page = visitor.page
+    for name in ("goals", "goal-requirements", "inbox", "review", "plan", "analytics"):
+        visitor.open(pages_of(furnished)[name])
+        visitor.settle()
+        page.emulate_media(media="print")
+        cut = page.evaluate("(main => main.scrollHeight - main.clientHeight)(document.querySelector('main'))")
+        assert cut <= 1, f"{name} is cut by {cut} px"
+        assert page.locator(".side:visible, .top:visible, .tabs:visible, .button:visible").count() == 0, name
+        page.screenshot(path=visitor.folder / f"{name}-print.png", full_page=True)
+        page.emulate_media(media="screen")
