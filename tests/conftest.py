@@ -22,7 +22,7 @@ from tests.support.scheduling import BySharedHub
 from tests.support.servers import fresh_database, quick_folder, running_nats, running_postgres
 
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
-_ALL_EXTRA = re.compile(r"^pytestmark = pytest\.mark\.extra$", re.MULTILINE)
+ALL_EXTRA = re.compile(r"^pytestmark = pytest\.mark\.extra$", re.MULTILINE)
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
 
@@ -44,7 +44,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Files whose every test is an extra are not even loaded by a run that leaves the extras out."""
     if config.option.markexpr != "not extra" or collection_path.suffix != ".py":
         return None
-    return _ALL_EXTRA.search(collection_path.read_text(encoding="utf-8")) is not None or None
+    return ALL_EXTRA.search(collection_path.read_text(encoding="utf-8")) is not None or None
 
 
 @pytest.hookimpl(wrapper=True)
