@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from tests.support.scheduling import BySharedHub
 from tests.support.servers import fresh_database, quick_folder, running_nats, running_postgres
 
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
+ALL_EXTRA = re.compile(r"^pytestmark = pytest\.mark\.extra$", re.MULTILINE)
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
 
@@ -35,6 +38,24 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> BySharedHub:
     """Tests that share a hub run in one process, so that a parallel run starts it once."""
     return BySharedHub(config, log)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files whose every test is an extra are not even loaded by a run that leaves the extras out."""
+    if config.option.markexpr != "not extra" or collection_path.suffix != ".py":
+        return None
+    return ALL_EXTRA.search(collection_path.read_text(encoding="utf-8")) is not None or None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is collected stays to the end: nobody looks for rubbish meanwhile, and never again among that."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

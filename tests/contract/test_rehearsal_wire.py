@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import pytest
-from anthropic.types import Message, ModelInfo, RawMessageStreamEvent
-from pydantic import TypeAdapter
 
 from agenthub_events.context import PlanOrder, WorkContext
 from agenthub_events.task_ids import kind_of
@@ -22,6 +19,10 @@ from agenthub_worker.rehearsal.conversation import read_conversation
 from agenthub_worker.rehearsal.scripted import ScriptedModelClient, UnknownGoal, next_turn
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 from agenthub_worker.rehearsal.turns import Turn, call
+
+# A second of CPU time to load: not for every process that collects this file, but for the one that runs it.
+if TYPE_CHECKING:
+    import anthropic
 
 TASKS = (
     "plan-1",
@@ -39,7 +40,6 @@ TASKS = (
     "gate-review-1",
     "merge-t-x-1",
 )
-EVENTS: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
 def bodies() -> Iterator[dict[str, Any]]:
@@ -75,10 +75,14 @@ def replies() -> Iterator[dict[str, Any]]:
 
 
 def test_every_reply_is_a_message_of_the_sdk_and_streams_as_its_events() -> None:
+    from anthropic.types import Message, RawMessageStreamEvent
+    from pydantic import TypeAdapter
+
+    events: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
     for reply in replies():
         Message.model_validate(reply)
         for _, event in wire.events(reply):
-            EVENTS.validate_python(event)
+            events.validate_python(event)
 
 
 def test_the_same_conversation_gets_the_same_reply_and_another_one_other_ids() -> None:
@@ -96,11 +100,15 @@ async def server() -> AsyncIterator[ScriptedModelServer]:
 
 @pytest.fixture
 async def sdk(server: ScriptedModelServer) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    import anthropic
+
     async with anthropic.AsyncAnthropic(api_key="rehearsal", base_url=server.url, max_retries=0) as client:
         yield client
 
 
 async def test_models_and_token_counts_are_answered(sdk: anthropic.AsyncAnthropic) -> None:
+    from anthropic.types import ModelInfo
+
     models = [model async for model in sdk.models.list()]
     assert [model.id for model in models] == ["rehearsal"]
     assert isinstance(await sdk.models.retrieve("rehearsal"), ModelInfo)
@@ -120,9 +128,11 @@ async def test_a_call_without_streaming_is_answered_too(sdk: anthropic.AsyncAnth
 
 
 async def test_an_address_that_does_not_exist_is_not_found(sdk: anthropic.AsyncAnthropic) -> None:
-    with pytest.raises(anthropic.NotFoundError):
+    from anthropic import NotFoundError
+
+    with pytest.raises(NotFoundError):
         await sdk.models.retrieve("claude-opus-5-5")
-    with pytest.raises(anthropic.NotFoundError):
+    with pytest.raises(NotFoundError):
         await sdk.get("/control/requests", cast_to=object)
 
 

@@ -2,6 +2,9 @@
 
 import os
 
-from agenthub_notifier.app import main
+from agenthub_runtime.processes.loading import loading
+
+with loading():
+    from agenthub_notifier.app import main
 
 main(os.environ)

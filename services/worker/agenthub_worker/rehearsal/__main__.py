@@ -8,7 +8,10 @@ import json
 import signal
 import sys
 
-from agenthub_worker.rehearsal.catalog import rehearsal_server
+from agenthub_runtime.processes.loading import loading
+
+with loading():
+    from agenthub_worker.rehearsal.catalog import rehearsal_server
 
 
 def main() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -126,6 +125,8 @@ def open_(*, url: Url = None) -> int:
 
     Where the hub asks for a key, the address signs one browser in, once and within two minutes.
     """
+    import webbrowser
+
     hub = HubClient(url)
     link = hub.post("/session/links", {})
     address = f"{hub.url}{link.get('path') or '/'}"
