@@ -54,8 +54,7 @@ ROOT_COMMIT = "94f9702636ea142eadff7e880a528dca988509f6"
 _ROOT_MESSAGE = "Start from nothing\n"
 _ROOT_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 _ANY_CODE = range(256)
-_SCRATCH = "bundle-"
-_HEADS = "refs/heads/"
+_SCRATCH, _HEADS = "bundle-", "refs/heads/"
 _LOCK_PAUSE_S = 0.02
 
 
