@@ -79,17 +79,25 @@ def test_a_wrong_clock_makes_nobody_wait_longer_or_shorter(
     expect(waiting).to_be_visible()
 
 
-def test_a_browser_without_room_takes_what_is_typed(furnished: RunningHub, visitor: Visitor) -> None:
+def test_a_goal_that_is_too_long_is_said_and_not_cut(hub: RunningHub, browser: Browser, tmp_path: Path) -> None:
+    with Visitor(browser, hub.url, tmp_path) as visitor:
+        page = visitor.open("/new")
+        goal = page.get_by_label("Goal", exact=True)
+        goal.fill("W" * 20_000 + "\x00\x1b[31m\u202e")
+        expect(goal).to_have_value(re.compile("^W{20000}"))
+        expect(page.locator(".submit-column .error").first).to_be_visible()
+        # The browser itself prints that a check was refused.
+        assert all("422" in text for text in visitor.complaints), visitor.complaints
+
+
+def test_a_browser_without_room_takes_what_is_typed(hub: RunningHub, visitor: Visitor) -> None:
     visitor.page.add_init_script(_NO_ROOM)
     page = visitor.open("/new")
-    page.get_by_label("Goal", exact=True).fill("W" * 20_000 + "\x00\x1b[31m\u202e")
-    # What is too long is said and not cut.
-    expect(page.get_by_label("Goal", exact=True)).to_have_value(re.compile("^W{20000}"))
-    expect(page.locator(".submit-column .error").first).to_be_visible()
-    page = visitor.open(f"/inbox?item={_question(furnished)}")
-    field = page.get_by_label("Add a note, or answer in your own words")
-    field.fill("still typed")
-    expect(field).to_have_value("still typed")
+    goal = page.get_by_label("Goal", exact=True)
+    goal.fill("Typed without room")
+    expect(goal).to_have_value("Typed without room")
+    page.get_by_role("button", name="Appearance").click()
+    expect(page.locator("html")).to_have_attribute("data-scheme", "light")
 
 
 def test_the_narrowest_phone_with_colours_of_its_own(

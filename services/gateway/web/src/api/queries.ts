@@ -1,7 +1,7 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import { withArrivals } from "../live/arrivals";
 import { feed } from "../live/feed";
-import { API, ask, read } from "./client";
+import { API, ask, Refused, read } from "./client";
 import type {
   Analytics,
   Attempt,
@@ -292,7 +292,13 @@ export const goalCheck = (body: Partial<Submit>) =>
     queryFn: async ({ signal }) => {
       const headers = { "Content-Type": "application/json" };
       const asked = { method: "POST", headers, body: JSON.stringify(body), signal };
-      return (await (await ask(`${API}/goals/check`, asked)).json()) as GoalCheck;
+      try {
+        return (await (await ask(`${API}/goals/check`, asked)).json()) as GoalCheck;
+      } catch (error) {
+        // What cannot even be read, such as words that are too long, is a refusal like the others.
+        if (!(error instanceof Refused) || error.status !== 422 || !error.problem.errors.length) throw error;
+        return { understood: null, repository: null, warnings: [], refusals: error.problem.errors };
+      }
     },
     staleTime: 30_000,
     gcTime: 60_000,
