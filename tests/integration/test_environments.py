@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from agenthub_worker.errors import SetupFailed
 from agenthub_worker.evidence.causes import cause_of
 from agenthub_worker.evidence.layout import TestCommand, detect_test_command, given_test_command
 from agenthub_worker.evidence.testing import run_tests
-from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+from agenthub_worker.sandbox.bound import BoundSandbox
+from agenthub_worker.sandbox.bubblewrap import SYSTEM_PATH, Bubblewrap
+from agenthub_worker.sandbox.port import Bind
 from agenthub_worker.suites.running import run_suites
 from tests.support.package_index import PASSWORD, PackageIndex, running_index
 
@@ -310,10 +313,20 @@ async def test_a_gradle_that_is_not_there_is_named(tmp_path: Path, files: dict[s
     for name, text in {"build.gradle": "plugins { id 'java' }\n", **files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path / "home")
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    # What this machine has of it no command finds.
+    here = [Bind(nothing, target=str(folder), shared=True) for folder in _folders_of("gradle")]
+    sandbox = BoundSandbox(Bubblewrap(), lambda _: here)
+    machine = Environments(tmp_path / "environments", sandbox, os.environ, tmp_path / "home")
     with pytest.raises(SetupFailed) as failed:
         await machine.prepare(folder, NOTHING_GIVEN)
     assert said in failed.value.log
+
+
+def _folders_of(name: str) -> list[Path]:
+    found = shutil.which(name, path=SYSTEM_PATH)
+    return [Path(found).resolve().parent] if found else []
 
 
 def hash_of(index: PackageIndex) -> str:
