@@ -14,6 +14,7 @@ import pytest
 
 from agenthub_worker.environment.provision import Environments
 from agenthub_worker.environment.recipe import NOTHING_GIVEN, GivenSetup
+from agenthub_worker.environment.setup import SETUP_LIMITS
 from agenthub_worker.errors import SetupFailed
 from agenthub_worker.evidence.causes import cause_of
 from agenthub_worker.evidence.layout import TestCommand, detect_test_command, given_test_command
@@ -250,6 +251,18 @@ async def test_a_module_of_go_finds_the_tools_and_no_way_out(tmp_path: Path, ind
     made = await machine.prepare(folder, NOTHING_GIVEN)
     assert made.missed == ()
     assert (await printed(machine, folder, "go list -m; go env GOPROXY")).split() == ["tide.test/app", "off"]
+
+
+async def test_packages_may_hold_files_that_commands_may_not_write(tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    box, setups = Bubblewrap(), Bubblewrap(SETUP_LIMITS)
+    machine = Environments(tmp_path / "environments", box, os.environ, tmp_path / "home", setups=setups)
+    given = GivenSetup(commands=("truncate -s 5G /environment/weights.bin",))
+    write = "stat -c %s /environment/weights.bin; truncate -s 5G weights.bin || echo refused"
+    told = await machine.sandbox(given).run(write, workspace=folder, timeout_s=NOW_S)
+    assert told.text.splitlines()[0] == str(5 << 30), told.text
+    assert "refused" in told.text
 
 
 WRAPPER = """\

@@ -38,6 +38,7 @@ from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
 from agenthub_worker.agent.setup import AgentSetup, open_agent_setup
 from agenthub_worker.environment.provision import Environments
+from agenthub_worker.environment.setup import SETUP_LIMITS
 from agenthub_worker.errors import ProviderMissing, SandboxUnavailable
 from agenthub_worker.heartbeat import Heartbeat
 from agenthub_worker.ports import CrashPoint, WorkerPorts, no_crash
@@ -164,7 +165,9 @@ def _ports(
 
 def _environments(settings: WorkerSettings, sandbox: Sandbox) -> Environments | None:
     """Where a command could reach the network anyway, projects are set up by their people."""
-    if sandbox.name != "bwrap":
+    from agenthub_worker.sandbox.bubblewrap import Bubblewrap
+
+    if not isinstance(sandbox, Bubblewrap):
         return None
     folder = _folder(settings) / "environments"
     return Environments(
@@ -172,6 +175,7 @@ def _environments(settings: WorkerSettings, sandbox: Sandbox) -> Environments | 
         sandbox,
         os.environ,
         Path.home(),
+        setups=Bubblewrap(SETUP_LIMITS, groups=sandbox.groups),
         hosts=settings.setup_hosts,
         private=settings.private_hosts,
     )

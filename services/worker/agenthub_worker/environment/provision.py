@@ -57,7 +57,7 @@ class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Environments:
-    """The environments of this machine, made in `folder` inside of `sandbox`.
+    """The environments of this machine, made in `folder` inside of `setups`, or of `sandbox`, where they are used.
 
     `variables` are this process's own: they say where the package clients are and how they are set up. `hosts` may
     be reached by a setup besides the clients' own; `private` are those of private networks that a goal may name.
@@ -70,11 +70,13 @@ class Environments:
         variables: Mapping[str, str],
         home: Path,
         *,
+        setups: Sandbox | None = None,
         hosts: Sequence[str] = (),
         private: Sequence[str] = (),
     ) -> None:
         self._store = EnvironmentStore(folder)
         self._sandbox = sandbox
+        self._setups = setups
         self._variables = variables
         self._home = home
         self._hosts = tuple(hosts)
@@ -121,7 +123,7 @@ class Environments:
         async def build(folder: Path) -> None:
             self._raise_again(key)
             try:
-                await self._build(sandbox, recipe, environment(folder), workspace, on_output)
+                await self._build(self._setups or sandbox, recipe, environment(folder), workspace, on_output)
             except SetupFailed as error:
                 self._failed[key] = (time.monotonic(), error)
                 raise

@@ -22,9 +22,11 @@ from agenthub_worker.environment.recipe import NODE_LOCKS, Recipe
 from agenthub_worker.environment.toolchains import Toolchain
 from agenthub_worker.errors import SetupFailed
 from agenthub_worker.sandbox.bubblewrap import MODULES_CACHE
-from agenthub_worker.sandbox.port import Bind, ExecResult, Output, Sandbox
+from agenthub_worker.sandbox.port import Bind, ExecResult, Output, ResourceLimits, Sandbox
 
 SETUP_TIMEOUT_S = 840.0
+SETUP_LIMITS = ResourceLimits(file_size=8 << 30, disk=16 << 30, disk_entries=2_000_000)
+"""Room for packages whose libraries hold gigabytes, as those for machine learning do; no other command has it."""
 LOG = "setup.log"
 
 _PORT = 3128
