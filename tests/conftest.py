@@ -22,7 +22,7 @@ from tests.support.scheduling import BySharedHub
 from tests.support.servers import fresh_database, quick_folder, running_nats, running_postgres
 
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
-ALL_EXTRA = re.compile(r"^pytestmark = pytest\.mark\.extra$", re.MULTILINE)
+ALL_EXTRA = re.compile(r"^pytestmark = \[?pytest\.mark\.extra\b", re.MULTILINE)
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
 

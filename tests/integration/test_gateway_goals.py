@@ -71,6 +71,7 @@ async def test_a_goal_of_one_field_is_accepted_and_safely_in_the_log(
         "gates": ["tests", "security", "review"],
         "network": [],
     }
+    assert answer.pop("warnings") == []
     assert answer | {"goal_id": "", "event_id": "", "sequence": 0} == {
         "goal_id": "",
         "status": "accepted",

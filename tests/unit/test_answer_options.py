@@ -16,9 +16,9 @@ BACK = consequences(["Redis"], reason="question", worker="w-1")[0]
 
 
 def offered() -> dict[str, str]:
-    """Every option of the module, by its name there."""
-    found = vars(answer_options).items()
-    return {name: value for name, value in found if name.isupper() and name != "SETUP" and name[0] != "_"}
+    """Every option of the module, by its name there. What follows from one is a sentence, and none itself."""
+    found = {name: value for name, value in vars(answer_options).items() if name.isupper() and name[0] != "_"}
+    return {name: value for name, value in found.items() if name != "SETUP" and not value.endswith(".")}
 
 
 @pytest.mark.parametrize("name", sorted(offered()))
