@@ -7,7 +7,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_events.catalogue.agent import AgentBlocked
-from agenthub_events.catalogue.goal import GoalAccepted, GoalPaused, GoalPlanned
+from agenthub_events.catalogue.goal import GoalAccepted, GoalPaused, GoalPlanned, GoalResumed
 from agenthub_events.catalogue.task import TaskEnqueued
 from agenthub_events.catalogue.values import Estimates, PlanTask
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
@@ -47,9 +47,11 @@ async def cli(gateway: Gateway, *words: str) -> subprocess.CompletedProcess[str]
 
 
 @asynccontextmanager
-async def watching(gateway: Gateway, goal_id: str) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
+async def watching(
+    gateway: Gateway, goal_id: str, *options: str
+) -> AsyncIterator[Callable[[str], Awaitable[None]]]:
     """`agenthub goal watch`; gives a function that waits until it has printed some words."""
-    words = ("-m", "agenthub_cli.main", "goal", "watch", goal_id, "--url", gateway.url)
+    words = ("-m", "agenthub_cli.main", "goal", "watch", goal_id, *options, "--url", gateway.url)
     process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=PIPE, env=clean_environment())
     assert process.stdout is not None
     printed = process.stdout
@@ -110,6 +112,26 @@ async def test_who_watches_hears_soon_of_orders_and_that_nobody_takes_them(
     assert behind.returncode == BLOCKED
     assert ["Enqueued tasks: only" in line for line in behind.stdout.splitlines()] == [True, False, False]
     assert (await cli(gateway, "goal", "watch", goal_id, "--from", "yesterday")).returncode == 2
+
+
+async def test_what_a_command_has_changed_is_followed_although_the_read_models_do_not_know_it_yet(
+    log: JetStreamEventLog, nats_server: NatsServer, database_url: str
+) -> None:
+    async with AsyncExitStack() as projecting:
+        await projecting.enter_async_context(running_projector(log, database_url))
+        async with running_gateway(settings(nats_server.authorised_url, database_url)) as gateway:
+            goal_id = await planned_goal(gateway, log)
+            paused = await write(log, goal_id, GOAL_AS_A_WHOLE, GoalPaused(by="anna", reason="Lunch"))
+            rests = await cli(gateway, "goal", "watch", goal_id, "--from", str(paused))
+            assert rests.returncode == BLOCKED
+            await projecting.aclose()
+            resumed = await write(log, goal_id, GOAL_AS_A_WHOLE, GoalResumed(by="anna"))
+            async with watching(gateway, goal_id, "--from", str(resumed - 1)) as heard:
+                await heard("Resumed")
+                await write(log, goal_id, GOAL_AS_A_WHOLE, GoalPaused(by="anna", reason="Tea"))
+                await heard("Tea")
+                async with running_projector(log, database_url):
+                    await heard(f"goal resume {goal_id}")
 
 
 async def test_a_plan_that_waits_for_approval_ends_the_watch_and_stands_in_the_inbox(

@@ -4,6 +4,7 @@ AgenthubError
 └── CommandFailed            what happened, what to type next, and the exit code
     ├── HubUnreachable       no hub answers
     ├── NotAHub              something answers that is no hub
+    ├── ReadModelsBehind     the hub does not know an event yet that it was asked about
     └── SourceUnreachable    a package client reaches nothing that it fetches from
 """
 
@@ -48,6 +49,10 @@ class NotAHub(CommandFailed):
             hint="look at the address, and name the hub's with --url",
             code=exit_codes.UNREACHABLE,
         )
+
+
+class ReadModelsBehind(CommandFailed):
+    """The read models have not reached an event: they will, or it does not exist."""
 
 
 class SourceUnreachable(CommandFailed):

@@ -7,10 +7,11 @@ from typing import Any, NoReturn
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.transport import Response
-from agenthub_cli.errors import CommandFailed, NotAHub
+from agenthub_cli.errors import CommandFailed, NotAHub, ReadModelsBehind
 
 _SHOWN = 300
 _MISTAKEN = 422
+_BEHIND = "/problems/projection-behind"
 
 
 class HubAnswer(dict[str, Any]):
@@ -69,7 +70,8 @@ def failure(url: str, response: Response) -> CommandFailed:
 
         detail = str(problem.get("detail") or problem.get("title"))[: 10 * _SHOWN]
         errors = problem.get("errors")
-        return CommandFailed(told(detail, _places(errors)), hint=hint, code=code)
+        kind = ReadModelsBehind if problem.get("type") == _BEHIND else CommandFailed
+        return kind(told(detail, _places(errors)), hint=hint, code=code)
     # Nothing that a hub would say: the status is all there is.
     return CommandFailed(f"{response.phrase} (HTTP {response.status})", hint=hint)
 

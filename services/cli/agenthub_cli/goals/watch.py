@@ -8,7 +8,7 @@ from typing import Any
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.hub_client import IDLE, PING, HubClient, ServerSentEvent
-from agenthub_cli.errors import CommandFailed, HubUnreachable
+from agenthub_cli.errors import CommandFailed, HubUnreachable, ReadModelsBehind
 from agenthub_cli.goals.asking import answered_here
 from agenthub_cli.goals.live_story import LiveStory
 from agenthub_cli.goals.next_step import RESTS, next_command, waits_for_approval
@@ -36,9 +36,13 @@ class _Rest:
         self._goal_id = goal_id
         self._goal: dict[str, Any] | None = None
         self._seq: int | None = None
+        self._unknown = 0
 
     def at(self, start: int) -> dict[str, Any] | None:
         """The goal, when it rests and nothing has happened behind `start`."""
+        # The log is asked: what a command has just written there the read models may not know yet.
+        if self._hub.get(f"/goals/{self._goal_id}/events", cursor=str(start), limit=1)["items"]:
+            return None
         goal = self._look(start)
         return goal if self._seq is not None and goal["last_seq"] <= start else None
 
@@ -46,8 +50,21 @@ class _Rest:
         """The goal, when it rests and the event is the one that brought it there, or a later one."""
         kind = recorded.subject.split(".", 3)[3]
         if kind.startswith(_TURNING) and (self._goal is None or self._goal["last_seq"] < recorded.seq):
-            self._look(recorded.seq)
+            return self._rest_by(recorded.seq)
         return self._goal if self._seq is not None and self._seq <= recorded.seq else None
+
+    def again(self) -> dict[str, Any] | None:
+        """The same for the last event that the read models did not know yet when it came."""
+        return self._rest_by(self._unknown) if self._unknown else None
+
+    def _rest_by(self, seq: int) -> dict[str, Any] | None:
+        try:
+            self._look(seq)
+        except ReadModelsBehind:
+            self._goal, self._seq, self._unknown = None, None, seq
+            return None
+        self._unknown = 0
+        return self._goal if self._seq is not None and self._seq <= seq else None
 
     def _look(self, seq: int) -> dict[str, Any]:
         goal: dict[str, Any] = self._hub.get(f"/goals/{self._goal_id}", after=seq)
@@ -178,25 +195,33 @@ def _followed(
                 goal=goal_id, last_id=last_id, start=None if last_id else start, idle_s=_BATCH_S, runs=tools
             ) as frames:
                 for frame in _until(frames, deadline, hub, goal_id):
-                    if frame in (IDLE, PING):
-                        story.flush()
-                        silence.lasts()
-                        continue
-                    missing_since = None
+                    if frame not in (IDLE, PING):
+                        missing_since = None
                     last_id = frame.id or last_id
-                    silence.ends()
-                    if not frame.id:
-                        story.glimpse(frame)
-                        continue
-                    goal = rest.after(story.take(frame))
+                    goal = _told(frame, story, rest, silence)
                     if goal is not None:
-                        story.flush()
                         return goal
         except HubUnreachable:
             missing_since = missing_since or time.monotonic()
             if time.monotonic() - missing_since > _PATIENCE_S:
                 raise
         time.sleep(_PAUSE_S)
+
+
+def _told(frame: ServerSentEvent, story: Narration, rest: _Rest, silence: _Silence) -> dict[str, Any] | None:
+    """Tell what a frame of the stream says; the goal, when it rests with that."""
+    if frame in (IDLE, PING):
+        story.flush()
+        silence.lasts()
+        return rest.again()
+    silence.ends()
+    if not frame.id:
+        story.glimpse(frame)
+        return None
+    goal = rest.after(story.take(frame))
+    if goal is not None:
+        story.flush()
+    return goal
 
 
 def _until(
