@@ -116,12 +116,15 @@ def test_a_transcript_that_was_opened_before_its_first_line_is_whole_at_the_end(
     hub: RunningHub, visitor: Visitor
 ) -> None:
     hub.post("/queues/architect/pause")
-    goal_id = hub.submit(SAMPLE)
-    first = once(lambda: _enqueued(hub, goal_id, "architect"), "the first task is enqueued")
-    page = visitor.open(f"/goals/{goal_id}?task={first}")
-    panel = page.locator("aside.task-panel")
-    expect(panel.get_by_text("Nothing is recorded of this attempt yet.")).to_be_visible()
-    hub.post("/queues/architect/resume")
+    try:
+        goal_id = hub.submit(SAMPLE)
+        first = once(lambda: _enqueued(hub, goal_id, "architect"), "the first task is enqueued")
+        page = visitor.open(f"/goals/{goal_id}?task={first}")
+        panel = page.locator("aside.task-panel")
+        expect(panel.get_by_text("Nothing is recorded of this attempt yet.")).to_be_visible()
+    finally:
+        # Other tests have their goals on the same hub.
+        hub.post("/queues/architect/resume")
     rested(hub, goal_id, "ready_for_review")
     expect(panel.locator(".chip").first).to_have_text("Done")
     lines = hub.get(f"/goals/{goal_id}/tasks/{first}/attempts/1/transcript")["items"]

@@ -106,7 +106,7 @@ export function Transcript({ attempt }: { attempt: Attempt }) {
         {running && live && <pre className="block live-output">{live.slice(-4_000)}</pre>}
         {!lines.length && (
           <p className="empty-line">
-            {running ? "Nothing is recorded of this attempt yet." : "No agent was asked in this attempt."}
+            {attempt.ended_at ? "No agent was asked in this attempt." : "Nothing is recorded of this attempt yet."}
           </p>
         )}
       </div>
