@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import signal
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from tests.support.servers import fresh_database, quick_folder, running_nats, ru
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
 ALL_EXTRA = re.compile(r"^pytestmark = \[?pytest\.mark\.extra\b", re.MULTILINE)
 _NAMES = ("NATS_URL", "DATABASE_URL", "AGENT_TYPE")
+_UNTIL = "TESTS_UNTIL"
+_TIME_IS_UP = "NOT RUN: the time that TESTS_UNTIL gives to this run was up"
 
 
 # No example is judged by how long it took, and every run tries the same ones.
@@ -63,8 +66,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith("tests/simulation/"))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin no test after the second of the epoch that whoever runs them names, if anybody does."""
+    if time.time() > float(os.environ.get(_UNTIL, "inf")):
+        pytest.skip(_TIME_IS_UP)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests have measured, however many processes ran them."""
+    """What tests have measured, however many processes ran them; and which had no time."""
+    late = [
+        report.nodeid for report in terminalreporter.getreports("skipped") if _TIME_IS_UP in str(report.longrepr)
+    ]
+    if late:
+        terminalreporter.section(f"{_TIME_IS_UP}; not begun: {len(late)}")
+        for name in late:
+            terminalreporter.write_line(name)
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
     if said := [text for report in reports for name, text in report.user_properties if name == "figures"]:
         terminalreporter.section("figures")
