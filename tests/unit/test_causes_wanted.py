@@ -17,7 +17,7 @@ from agenthub_worker.evidence.testing import TestReport
         ),
         ("Error: Could not find Chrome (ver. 119.0.6045.105).", "want a browser (Chrome)"),
         (
-            "Executable doesn't exist at /root/.cache/ms-playwright/chromium-1140/chrome",
+            "Executable doesn't exist at /home/ada/.cache/ms-playwright/chromium-1140/chrome",
             "want a browser (chromium",
         ),
         ("No version of Cypress is installed\nCypress executable not found at: /x", "want a browser (Cypress)"),
