@@ -34,7 +34,7 @@ class ClusterHub:
     async def request(self, method: str, path: str, body: Body | None = None) -> httpx2.Response:
         """Ask one gateway after the other, as the address before them does, until one answers."""
         last: Exception = AssertionError("there is no gateway")
-        async with httpx2.AsyncClient(headers=self._headers, timeout=30, trust_env=False) as client:
+        async with httpx2.AsyncClient(headers=self._headers, timeout=180, trust_env=False) as client:
             for name in self.engine.names("gateway"):
                 url = f"http://{self.engine.containers[name].address}:8000{path}"
                 try:
@@ -76,7 +76,7 @@ class ClusterHub:
         async with self.bus() as nc:
             return await JetStreamEventLog(nc).read(goal_id)
 
-    async def see(self, goal_id: str, wanted: Callable[[Event], bool], *, within_s: float = 300.0) -> Event:
+    async def see(self, goal_id: str, wanted: Callable[[Event], bool], *, within_s: float = 900.0) -> Event:
         """Wait for an event of the goal, by the log alone; returns the first that is wanted."""
         async with self.bus() as nc:
             log = JetStreamEventLog(nc)

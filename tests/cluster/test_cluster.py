@@ -16,7 +16,7 @@ from tests.cluster.hub import ClusterHub
 from tests.support.running_hub import SAMPLE
 from tests.support.until import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1_800)]
 
 EXPECTED = {
     **{"nats-1": 1, "nats-2": 1, "nats-3": 1, "orchestrator": 2, "projector": 1, "gateway": 2, "notifier": 1},
@@ -113,12 +113,12 @@ async def test_it_ends_so_when_one_of_everything_is_killed(hub: ClusterHub) -> N
         replicas = [replica for stream in await streams(hub) for replica in stream["cluster"]["replicas"]]
         return all(replica["current"] and not replica.get("offline") for replica in replicas)
 
-    await until(caught_up, 180, "every server has everything again")
+    await until(caught_up, 300, "every server has everything again")
 
     async def shown() -> bool:
         return (await hub.goal(goal_id)).get("status") == "ready_for_review"
 
-    await until(shown, 180, "the read models say so too")
+    await until(shown, 300, "the read models say so too")
     logs = {name: engine.log(name) for name in engine.containers}
     assert [name for name, text in logs.items() if "Traceback" in text] == []
     assert [name for name, text in logs.items() if "permissions violation" in text.lower()] == []

@@ -197,7 +197,7 @@ async def test_a_killed_server_loses_nothing_and_followers_miss_and_double_nothi
             during = asyncio.create_task(fill(store, round_ * 40 + 20, 20))
             await nats_server.start()
             await during
-        await until(lambda: watcher.has(120), deadline_s=60)
+        await until(lambda: watcher.has(120), deadline_s=300)
         assert watcher.seen == list(range(1, 121))
         assert len(await store.read(GOAL)) == 120
         await watcher.stop()
@@ -212,7 +212,7 @@ async def test_a_follower_whose_consumer_was_deleted_makes_another(events: Clien
     (name,) = (await ask(events, "CONSUMER.NAMES.EVENTS", {}))["consumers"]
     assert (await ask(events, f"CONSUMER.DELETE.EVENTS.{name}", {}))["success"]
     await fill(store, 10, 10)
-    await until(lambda: watcher.has(20), deadline_s=60)
+    await until(lambda: watcher.has(20), deadline_s=300)
     assert watcher.seen == list(range(1, 21))
     await watcher.stop()
 

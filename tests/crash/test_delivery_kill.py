@@ -39,7 +39,7 @@ async def test_a_delivery_that_was_killed_is_ended_by_the_next_worker_and_nothin
             assert await asyncio.wait_for(one.wait(), 120) == -signal.SIGKILL
         await hand_back(bus, goal.desk, "deliver-1")
         async with goal.worker():
-            ended = await goal.desk.ended("deliver-1", deadline_s=120)
+            ended = await goal.desk.ended("deliver-1", deadline_s=300)
         assert isinstance(ended, TaskCompleted), ended
         assert goal.there(f"goal/{goal.desk.goal_id}") == await goal.desk.head()
         assert host.pushes == 1
@@ -60,7 +60,7 @@ async def test_a_delivery_that_was_killed_while_it_merged_its_target_has_merged_
             assert await asyncio.wait_for(one.wait(), 120) == -signal.SIGKILL
         await hand_back(bus, goal.desk, "deliver-1")
         async with goal.worker():
-            assert isinstance(await goal.desk.ended("deliver-1", deadline_s=120), TaskParked)
+            assert isinstance(await goal.desk.ended("deliver-1", deadline_s=300), TaskParked)
         assert [merge.base for merge in await goal.desk.merges() if merge.origin == "base"] == [before]
         assert isinstance(await goal.delivered(attempt=2, base=theirs), TaskCompleted)
         assert host.pushes == 1
@@ -84,7 +84,7 @@ async def test_an_agent_that_was_killed_while_it_settled_a_conflict_is_followed_
             assert await asyncio.wait_for(one.wait(), 120) == -signal.SIGKILL
         await hand_back(bus, goal.desk, "merge-deliver-1-1")
         async with goal.worker(merge_deliver_1_1=[write("x.py", "x = 5\n"), DONE]):
-            ended = await goal.desk.ended("merge-deliver-1-1", deadline_s=120)
+            ended = await goal.desk.ended("merge-deliver-1-1", deadline_s=300)
         assert isinstance(ended, TaskCompleted), ended
         assert [merge.base for merge in await goal.desk.merges() if merge.origin == "base"] == [before]
         assert isinstance(await goal.delivered(2, base=theirs), TaskCompleted)

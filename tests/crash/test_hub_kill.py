@@ -112,13 +112,13 @@ class Play(msgspec.Struct):
 
 async def played(struck: RunningHub, goal_id: str) -> Play:
     """The goal at rest: what was spent is counted a moment after the result is ready."""
-    await struck.see(goal_id, lambda event: isinstance(event, GoalReadyForReview), deadline_s=240)
+    await struck.see(goal_id, lambda event: isinstance(event, GoalReadyForReview), deadline_s=300)
 
     async def all_counted() -> bool:
         kinds = Counter(type(recorded.event) for recorded in await struck.events(goal_id))
         return kinds[BudgetReserved] == kinds[BudgetSettled]
 
-    await until(all_counted, 30, "every slice of the budget is settled")
+    await until(all_counted, 300, "every slice of the budget is settled")
     return Play(goal_id, await struck.events(goal_id))
 
 
@@ -188,8 +188,8 @@ async def test_i12_two_orchestrators_and_two_projectors_have_one_effect(
         return await projectors(struck) > alone
 
     with beside(struck, "orchestrator") as orchestrator, beside(struck, "projector") as projector:
-        await until(lambda: "follower_caught_up" in orchestrator.said(), 60, "the second orchestrator follows")
-        await until(more_projectors, 60, "the second projector is at the database")
+        await until(lambda: "follower_caught_up" in orchestrator.said(), 300, "the second orchestrator follows")
+        await until(more_projectors, 300, "the second projector is at the database")
         ended = await played(struck, struck.submit(BODY, key="twins"))
     assert ended.endings() == quiet.endings()
     assert ended.last_tree() == quiet.last_tree()
@@ -218,7 +218,7 @@ async def test_i1_every_acknowledged_command_is_in_the_log(struck: RunningHub) -
     async def killer() -> None:
         for service in ("gateway", "nats", "gateway", "nats"):
             count = len(acknowledged) + 8
-            await until(partial(enough, count), 30, f"{count} commands")
+            await until(partial(enough, count), 300, f"{count} commands")
             await struck.back(service, struck.kill(service))
         killed.set()
 
@@ -250,7 +250,7 @@ async def test_every_stream_is_there_again_after_all_the_kills(struck: RunningHu
     async def as_declared() -> bool:
         return struck.cli("nats", "diff").returncode == 0
 
-    await until(as_declared, 60, "the server is as declared")
+    await until(as_declared, 300, "the server is as declared")
 
 
 async def insist(http: httpx2.AsyncClient, path: str, body: Body, key: str) -> dict[str, Any]:
@@ -265,7 +265,7 @@ async def insist(http: httpx2.AsyncClient, path: str, body: Body, key: str) -> d
         taken: dict[str, Any] | None = response.json() if response.status_code == 202 else None
         return taken
 
-    answer: dict[str, Any] | None = await until(accepted, 30, f"the hub takes {key}")
+    answer: dict[str, Any] | None = await until(accepted, 300, f"the hub takes {key}")
     assert answer is not None
     return answer
 

@@ -82,10 +82,10 @@ async def test_a_kill_at_any_step_loses_no_message_and_doubles_none_but_with_its
                 planned = {event.event_id for event in await told.of(NotificationPlanned)}
                 return len(planned) == 4 == len(await told.of(NotificationSent))
 
-            await until(all_told, 30, "four notifications are sent")
+            await until(all_told, 300, "four notifications are sent")
             # Whoever is told of this is through with everything before.
             await told.write(GoalCompleted(completion_summary="done"), goal_id=GOAL)
-            await until(lambda: len(box.mails) >= 3 and _ended(box, web), 60, "the end is told")
+            await until(lambda: len(box.mails) >= 3 and _ended(box, web), 300, "the end is told")
     ids = Counter(mail_id.strip("<>").partition("@")[0] for mail_id in box.ids())
     ids.update(request.headers["webhook-id"] for request in web.requests)
     assert len(ids) == 6
@@ -118,6 +118,6 @@ async def test_a_kill_at_any_step_doubles_no_status_and_no_comment(
         async with notifier(nats_server, box, web, step, "1", **tokens) as process:
             assert await process.wait() == -9
         async with notifier(nats_server, box, web, **tokens):
-            await until(lambda: told.of(NotificationSent), 30, "the end is told")
+            await until(lambda: told.of(NotificationSent), 300, "the end is told")
     assert [made["state"] for made in host.statuses] == ["success"]
     assert len(host.comments) == 1

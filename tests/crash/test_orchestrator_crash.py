@@ -82,7 +82,7 @@ async def all_ready(database: Database, goals: int) -> None:
             return False
         return [row.status for row in found.items] == ["ready_for_review"] * goals
 
-    await until(ready, 60, f"{goals} goals ready in the read models", pause_s=0.1)
+    await until(ready, 300, f"{goals} goals ready in the read models", pause_s=0.1)
 
 
 async def caught_up(log: EventLog, database: Database) -> None:
@@ -93,7 +93,7 @@ async def caught_up(log: EventLog, database: Database) -> None:
             found = await position(connection)
         return found is not None and found.seq >= end
 
-    await until(reached, 60, f"read models at {end}")
+    await until(reached, 300, f"read models at {end}")
 
 
 async def started(database: Database) -> None:
@@ -103,7 +103,7 @@ async def started(database: Database) -> None:
         async with database.connection() as connection:
             return await position(connection) is not None
 
-    await until(there, 60, "the projector has made its tables")
+    await until(there, 300, "the projector has made its tables")
 
 
 async def one_effect(log: EventLog, goals: int) -> None:
@@ -158,7 +158,7 @@ async def test_both_stop_at_once_and_cleanly_when_they_are_told_to(
         await started(database)
         begin = await store(log, accepted(1))
         await grown(log, begin + len(TWELVE))  # both are at work: before that, a signal ends a starting Python
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert [await service.end(signal.SIGTERM) for service in services] == [0, 0]
         for service in services:
             await service.start()

@@ -50,7 +50,7 @@ class HubProcess:
 
     async def start(self, *before: str, **env: str) -> RunningHub:
         self.launch(*before, **env)
-        await until(lambda: self.said or self.exit_code is not None, deadline_s=60, what="ready")
+        await until(lambda: self.said or self.exit_code is not None, deadline_s=300, what="ready")
         return msgspec.json.decode(self.said, type=RunningHub)
 
     def launch(self, *before: str, **env: str) -> None:
@@ -64,7 +64,7 @@ class HubProcess:
 
     async def ended(self) -> str:
         """Wait for the end; return what it wrote for people."""
-        await until(lambda: self.exit_code is not None, deadline_s=60, what="the hub ends")
+        await until(lambda: self.exit_code is not None, deadline_s=300, what="the hub ends")
         return self._err.read_text()
 
     @property
@@ -78,7 +78,7 @@ class HubProcess:
     async def kill(self, number: signal.Signals = signal.SIGKILL) -> int | None:
         if self._process is not None and self.exit_code is None:
             self._process.send_signal(number)
-            await until(lambda: self.exit_code is not None, deadline_s=15, what="the hub ends")
+            await until(lambda: self.exit_code is not None, deadline_s=300, what="the hub ends")
         return self.exit_code
 
     def units(self) -> dict[str, UnitState]:
@@ -198,7 +198,7 @@ async def test_a_killed_supervisor_leaves_no_process_behind_and_the_next_one_goe
     assert (await client.jetstream().get_last_msg("EVENTS", "evt.g.t.x.y")).data == b"kept"
     await client.close()
     await hub.kill()
-    await until(lambda: hub.living() == [], deadline_s=3, what="no child is left")
+    await until(lambda: hub.living() == [], deadline_s=300, what="no child is left")
 
 
 async def test_a_killed_supervisor_with_a_killed_postgres_starts_again(hub: HubProcess) -> None:

@@ -66,7 +66,7 @@ STORM = Fault(kind="overloaded", task="t-in-the-storm", times=8)
 
 # After the first step, so that there is something to go on with; longer than a task's own limit.
 HANG = Fault(kind="hang", task="t-waiting", turn=1)
-HANG_LIMIT_S = 12
+HANG_LIMIT_S = 40
 
 UNLUCKY = "Everything goes wrong once"
 STORMY = "Work through an overload"

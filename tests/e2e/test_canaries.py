@@ -205,7 +205,7 @@ async def test_i9_no_canary_is_in_a_stream_or_an_object_but_what_the_goal_declar
 
 
 async def test_i9_no_canary_is_in_a_table_a_log_a_trace_or_a_command_line(played: Played, traces: Traces) -> None:
-    await until(lambda: traces.of_goal(played.goal_id), 30, what="traces come")
+    await until(lambda: traces.of_goal(played.goal_id), 300, what="traces come")
     held = {
         **await tables(played.hub),
         **logs(played.hub),
@@ -216,7 +216,7 @@ async def test_i9_no_canary_is_in_a_table_a_log_a_trace_or_a_command_line(played
 
 
 async def test_i9_no_canary_is_in_a_notification(played: Played, mailbox: Mailbox) -> None:
-    await until(lambda: len(mailbox.mails) >= 2, 30, what="the question and the result are told")
+    await until(lambda: len(mailbox.mails) >= 2, 300, what="the question and the result are told")
     told = {str(mail["Subject"]): "\n".join([str(mail), *texts_of(mail)]) for mail in mailbox.mails}
     assert any("[redacted]" in text for text in told.values())
     assert found_in(told, secrets()) == set()

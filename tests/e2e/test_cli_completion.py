@@ -43,7 +43,7 @@ def test_fish_completes_the_same_with_what_each_is(hub: RunningHub, tmp_path: Pa
     def fish(line: str) -> list[str]:
         words = ["fish", "--no-config", "-c", f"source {script}; complete -C {shlex.quote(line)}"]
         done = subprocess.run(
-            words, env=environment(hub, tmp_path), capture_output=True, text=True, timeout=60, check=False
+            words, env=environment(hub, tmp_path), capture_output=True, text=True, timeout=300, check=False
         )
         assert done.stderr == ""
         return done.stdout.splitlines()
@@ -95,7 +95,7 @@ def bash(line: str, env: Mapping[str, str], folder: Path) -> list[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.stderr == ""

@@ -143,7 +143,7 @@ async def test_a_worker_that_is_told_no_bus_serves_the_hub_of_this_machine(hub: 
     before = serving()
     worker = await create_subprocess_exec(sys.executable, "-m", "agenthub_cli.main", "worker", "noop", env=env)
     try:
-        await until(lambda: serving() > before, 60, "the hub counts one more")
+        await until(lambda: serving() > before, 300, "the hub counts one more")
     finally:
         worker.terminate()
         await worker.wait()

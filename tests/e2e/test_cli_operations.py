@@ -53,7 +53,7 @@ async def given_up(hub: RunningHub) -> tuple[str, str]:
     nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
     try:
         queue = await nc.jetstream().pull_subscribe_bind("work-coding-p2", "EVENTS")
-        order = next(m for m in await queue.fetch(10, timeout=10) if goal_id in m.subject)
+        order = next(m for m in await queue.fetch(10, timeout=30) if goal_id in m.subject)
         await order.term()
     finally:
         await nc.close()
@@ -63,7 +63,7 @@ async def given_up(hub: RunningHub) -> tuple[str, str]:
         letters = objects(hub.cli("dead-letters", "--json"))
         return [letter["id"] for letter in letters if letter["goal_id"] == goal_id]
 
-    (letter,) = await until(listed, 60, "the dead letter is listed")
+    (letter,) = await until(listed, 300, "the dead letter is listed")
     return goal_id, letter
 
 
@@ -115,7 +115,7 @@ async def test_the_log_can_be_followed_from_a_place_in_it(hub: RunningHub) -> No
         told = [msgspec.json.decode(line) for line, _ in zip(following.stdout, range(3), strict=False)]
     finally:
         following.send_signal(signal.SIGINT)
-        _, complaint = following.communicate(timeout=30)
+        _, complaint = following.communicate(timeout=300)
 
     assert [frame["type"] for frame in told] == ["goal.accepted", "goal.planned", "task.enqueued"]
     assert b"Traceback" not in complaint
@@ -173,11 +173,11 @@ async def test_a_worker_serves_the_types_that_it_is_called_with(hub: RunningHub)
                 return msgspec.json.decode(found.data or b"", type=WorkerStatus)
             return None
 
-        said = await until(status, 60, "the worker reports to the fleet")
+        said = await until(status, 300, "the worker reports to the fleet")
     finally:
         await nc.close()
         worker.send_signal(signal.SIGTERM)
-        _, complaint = worker.communicate(timeout=15)
+        _, complaint = worker.communicate(timeout=300)
     assert said is not None
     assert (said.types, said.slots) == (("testing", "review"), 3)
     assert worker.returncode == 0, complaint.decode()

@@ -59,7 +59,7 @@ def test_a_goal_is_watched_as_a_tree_left_and_answered_where_it_asks(hub: Runnin
     with on_terminal(agenthub("goal", "watch", goal_id, "--verbose"), dumb) as terminal:
         place = len(terminal.until("  > "))
         terminal.type("1\r")
-        terminal.until("Ready for review", after=place, deadline_s=150)
+        terminal.until("Ready for review", after=place, deadline_s=300)
         assert terminal.rest() == DONE
     assert "\x1b" not in terminal.shown
     assert "Orchestrator: " in terminal.shown

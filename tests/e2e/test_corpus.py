@@ -13,7 +13,7 @@ from tests.support.package_index import running_index
 from tests.support.small_corpus import INDEXED, NODE_LIBRARY, SMALL_CORPUS
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 def test_goals_in_four_languages_end_with_the_right_fix_behind_a_wrong_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -34,7 +34,6 @@ def test_goals_in_four_languages_end_with_the_right_fix_behind_a_wrong_one(
 
 
 @pytest.mark.extra
-@pytest.mark.timeout(400)
 def test_a_goal_that_is_played_alone_is_told_with_what_it_has_stored(tmp_path: Path) -> None:
     (played,) = play_all([NODE_LIBRARY], tmp_path)
     assert played.wrong == ""
@@ -46,7 +45,6 @@ def test_a_goal_that_is_played_alone_is_told_with_what_it_has_stored(tmp_path: P
 
 
 @pytest.mark.extra
-@pytest.mark.timeout(400)
 def test_the_tour_of_projects_shows_what_its_commands_print(tmp_path: Path) -> None:
     wrong = []
     for (command, lines), ran in zip(shown(), run_page(tmp_path), strict=True):

@@ -12,7 +12,7 @@ from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub
 
 pytestmark = pytest.mark.extra
 
-WATCH_S = 200
+WATCH_S = 600
 
 
 async def call(client: Client, tool: str, lines: list[str] | None = None, **arguments: Any) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class Shell(NamedTuple):
             start_new_session=True,
         ) as process:
             try:
-                out, _ = process.communicate(timeout=60)
+                out, _ = process.communicate(timeout=300)
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)

@@ -133,7 +133,7 @@ async def test_a_rework_reopens_the_goal_on_its_branch_and_the_gates_judge_anew(
     assert answer.status_code == 202, answer.text
     assert answer.json()["status"] == "rework_accepted"
     again = await hub.see(
-        goal_id, lambda e: isinstance(e, GoalReadyForReview), after=played.log[-1].seq, deadline_s=240
+        goal_id, lambda e: isinstance(e, GoalReadyForReview), after=played.log[-1].seq, deadline_s=300
     )
     log = [r for r in await hub.events(goal_id) if r.seq > played.log[-1].seq]
     replanned = [r.event for r in log if isinstance(r.event, GoalReplanned)]

@@ -11,7 +11,7 @@ from tests.support.running_hub import RunningHub
 from tests.support.until import until
 
 SERVICES = {"agenthub-gateway", "agenthub-orchestrator", "agenthub-worker"}
-EXPORTED_S = 60.0
+EXPORTED_S = 300.0
 
 
 async def whole_trace(demo: Demo, demo_hub: RunningHub, traces: Traces) -> list[ReceivedSpan]:

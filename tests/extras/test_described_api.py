@@ -29,7 +29,7 @@ pytestmark = pytest.mark.extra
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = "8"
-MAX_S = 240
+MAX_S = 900
 STATUS_EVERY_S = 5
 # The feed never ends; its answers are looked at in test_gateway_sse.py.
 FEED = "/api/v1/stream"

@@ -43,7 +43,7 @@ async def written_with_the_old_user(data: DataDir, folder: Path) -> None:
         js = nc.jetstream()
         for subject in (NOTED, ORDER, ORDER):
             await js.publish(subject, b"{}", stream="EVENTS")
-        [order] = await (await js.pull_subscribe_bind("work-coding-p0", "EVENTS")).fetch(1, timeout=10)
+        [order] = await (await js.pull_subscribe_bind("work-coding-p0", "EVENTS")).fetch(1, timeout=60)
         await order.ack_sync(timeout=10)
         await nc.close()
     finally:
@@ -126,7 +126,7 @@ async def test_the_server_listens_for_clients_alone(tmp_path: Path) -> None:
     try:
         assert server.process is not None
         told = data.run / f"nats-server_{server.process.pid}.ports"
-        await until(told.exists, 60, "the server tells its ports")
+        await until(told.exists, 300, "the server tells its ports")
         assert not json.loads(told.read_text()).get("monitoring")
         assert b"monitor" not in data.log_file("nats").read_bytes().lower()
     finally:

@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-m", "agenthub_cli.main"]
 def run(*words: str | bytes, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
     command = [*COMMAND, *words]
     environment = {**clean_environment(), **(env or {})}
-    return subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, timeout=300, check=False)
 
 
 def refused(*words: str | bytes, env: dict[str, str] | None = None, code: int = 2) -> str:
@@ -279,7 +279,7 @@ def test_outputs_that_are_closed_change_no_exit_code_and_say_nothing_elsewhere(c
         for address, code in ((url, 0), ("nonsense", 2)):
             line = f"set -o pipefail; {words} {address} {closed}"
             told = subprocess.run(
-                ["bash", "-c", line], env=clean_environment(), capture_output=True, timeout=60, check=False
+                ["bash", "-c", line], env=clean_environment(), capture_output=True, timeout=300, check=False
             )
             assert told.returncode == code, line
             assert b"Traceback" not in told.stderr + told.stdout
@@ -344,7 +344,7 @@ def test_a_folder_that_is_gone_or_cannot_be_named_is_no_traceback(tmp_path: Path
     line = f"mkdir {gone} && cd {gone} && rmdir {gone} && {sys.executable} -m agenthub_cli.main goal list"
     with answering(b'{"items": [], "next_cursor": null}') as url:
         env = {**clean_environment(), "AGENTHUB_URL": url}
-        told = subprocess.run(["bash", "-c", line], env=env, capture_output=True, timeout=60, check=False)
+        told = subprocess.run(["bash", "-c", line], env=env, capture_output=True, timeout=300, check=False)
     assert (told.returncode, told.stderr) == (0, b"")
     for folder in ("~nobody-of-this-name/hub", os.fsdecode(bytes(tmp_path / "h") + b"\xff")):
         for words in (["up"], ["goal", "list"]):

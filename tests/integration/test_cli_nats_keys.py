@@ -22,7 +22,7 @@ SEED = re.compile(r"SU[A-Z2-7]{56}")
 def keys(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agenthub_cli.main", "nats", "keys", *arguments]
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "COLUMNS": "200"}
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_an_address_says_who_one_is_and_a_seed_is_taken_out_of_it() -> None:
 def context(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "agenthub_cli.main", "nats", "context", *arguments]
     env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "XDG_CONFIG_HOME": str(config), "COLUMNS": "200"}
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_context_names_the_file_of_the_key_and_holds_no_secret(folder: Path, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from tests.support.gateway import Gateway, running_gateway, running_projector, s
 from tests.support.running_hub import clean_environment, run_cli
 
 BLOCKED = 3
-HEARD_S = 12
+HEARD_S = 120
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ async def gateway(log: JetStreamEventLog, nats_server: NatsServer, database_url:
 
 
 async def cli(gateway: Gateway, *words: str) -> subprocess.CompletedProcess[str]:
-    return await asyncio.to_thread(run_cli, *words, env={"AGENTHUB_URL": gateway.url}, timeout=60)
+    return await asyncio.to_thread(run_cli, *words, env={"AGENTHUB_URL": gateway.url}, timeout=300)
 
 
 @asynccontextmanager

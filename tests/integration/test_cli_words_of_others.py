@@ -46,7 +46,7 @@ async def gateway(bus: Client, nats_server: NatsServer, database_url: str) -> As
 def run(gateway: Gateway, *words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-m", "agenthub_cli.main", *words]
     environment = {**clean_environment(), "AGENTHUB_URL": gateway.url, **(env or {})}
-    return subprocess.run(command, env=environment, capture_output=True, timeout=30, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, timeout=300, check=False)
 
 
 async def test_every_listing_shows_text_as_text_in_every_locale(gateway: Gateway) -> None:
@@ -81,7 +81,7 @@ async def test_an_output_that_takes_no_more_is_no_traceback(gateway: Gateway) ->
 
     def shell(line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-c", line], env=env, capture_output=True, text=True, timeout=30, check=False
+            ["bash", "-c", line], env=env, capture_output=True, text=True, timeout=300, check=False
         )
 
     for line in (f"{words} | head -c 1 >/dev/null", f"{words} >/dev/full", f"{words} >&-"):
@@ -130,7 +130,7 @@ async def test_allow_and_options_name_every_method_of_an_address(gateway: Gatewa
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     words = [sys.executable, "-m", "agenthub_cli.main", "up", "--port", "0", "--data-dir", str(tmp_path)]
-    told = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, timeout=30, check=False)
+    told = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, timeout=300, check=False)
     assert told.returncode != 0
     assert "is not empty and no data folder of agenthub (it holds 'thesis.tex')" in told.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -140,7 +140,7 @@ def test_a_start_that_fails_on_a_new_folder_leaves_nothing(tmp_path: Path) -> No
     folder = tmp_path / "hub"
     words = [sys.executable, "-m", "agenthub_cli.main", "up", "--port", "0", "--data-dir", str(folder)]
     env = {**clean_environment(), "AGENTHUB_PG_BIN": str(tmp_path)}
-    told = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=False)
+    told = subprocess.run(words, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert told.returncode != 0
     assert "Traceback" not in told.stderr
     assert not folder.exists()

@@ -347,7 +347,9 @@ def test_what_is_bound_from_the_repository_is_there(services: dict[str, Any]) ->
 
 
 def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
-    done = subprocess.run([HADOLINT, ROOT / "Dockerfile"], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [HADOLINT, ROOT / "Dockerfile"], capture_output=True, text=True, timeout=300, check=False
+    )
 
     assert (done.returncode, done.stdout) == (0, "")
 
@@ -359,7 +361,7 @@ def test_haproxy_takes_the_configuration_of_the_edge() -> None:
         env={"PATH": "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=300,
         check=False,
     )
 

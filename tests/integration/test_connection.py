@@ -33,7 +33,7 @@ async def test_a_service_that_starts_before_its_server_connects_when_it_comes(se
         await until(lambda: any(line["event"] == "nats_error" for line in lines), what="a try has failed")
     assert not connecting.done()
     await server.start()
-    client = await asyncio.wait_for(connecting, 60)
+    client = await asyncio.wait_for(connecting, 120)
     assert client.is_connected
     await client.close()
 
@@ -52,7 +52,7 @@ async def test_a_connection_outlives_a_killed_server(server: NatsServer) -> None
 async def test_wrong_credentials_are_refused_at_once_without_showing_them(server: NatsServer) -> None:
     wrong = server.url.replace("://", "://agenthub:hush@")
     with pytest.raises(StoreUnavailable, match="credentials") as caught:
-        await asyncio.wait_for(connect(wrong, "stranger"), 60)
+        await asyncio.wait_for(connect(wrong, "stranger"), 120)
     assert "hush" not in str(caught.value)
 
 

@@ -64,14 +64,14 @@ async def test_a_server_of_the_named_authority_is_trusted(server: int, tmp_path:
 async def test_a_server_of_another_authority_is_not_and_the_reason_is_said(
     server: int, tmp_path: Path, address: str
 ) -> None:
-    await until(lambda: listening(server), 60, "the server listens")
+    await until(lambda: listening(server), 300, "the server listens")
     with capture_logs() as said, pytest.raises(StoreUnavailable, match="no answer"):
         await connect(address.format(port=server, folder=tmp_path), "test", give_up_after_s=1.0)
     assert any("certificate verify failed" in str(line.get("error")) for line in said)
 
 
 async def test_a_name_that_is_not_in_the_certificate_is_refused(server: int, tmp_path: Path) -> None:
-    await until(lambda: listening(server), 60, "the server listens")
+    await until(lambda: listening(server), 300, "the server listens")
     with capture_logs() as said, pytest.raises(StoreUnavailable):
         await connect(f"tls://localhost:{server}?ca={tmp_path / 'ca.pem'}", "test", give_up_after_s=1.0)
     assert any("mismatch" in str(line.get("error")) for line in said)

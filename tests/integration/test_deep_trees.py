@@ -136,7 +136,7 @@ def test_an_account_without_privileges_deletes_folders_that_it_has_locked(tmp_pa
         "print(delete_tree(top), os.listdir(sys.argv[1]))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False, timeout=300
     )
     assert done.stdout == "True []\n", done.stderr
 

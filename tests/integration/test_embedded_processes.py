@@ -55,7 +55,7 @@ async def test_a_child_that_does_not_stop_in_time_is_killed(tmp_path: Path) -> N
     await _up(child)
     started = time.monotonic()
     assert await child.stop(signal.SIGTERM, within_s=0.2) == -signal.SIGKILL
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
     assert not child.running
     assert await child.stop(signal.SIGTERM, within_s=0.2) == -signal.SIGKILL
 

@@ -97,7 +97,7 @@ async def test_nats_lets_nobody_in_without_the_password(nats_server: NatsServer)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(nats_server.url.rpartition(":")[2]))
     await reader.readline()
     writer.write(b"CONNECT {}\r\nPING\r\n")
-    assert b"Authorization Violation" in await asyncio.wait_for(reader.readline(), 60)
+    assert b"Authorization Violation" in await asyncio.wait_for(reader.readline(), 120)
     writer.close()
     await writer.wait_closed()
 

@@ -85,7 +85,7 @@ async def test_foreign_messages_are_marked_and_nothing_waits_for_them(bus: Clien
                 for name, (subject, body, headers) in FOREIGN.items():
                     stored[name] = (await bus.jetstream().publish(subject, body, headers=headers or None)).seq
                 await store(log, accepted(2))
-                await until(ready(log, 2), 120, "a goal that nobody has hit is worked on")
+                await until(ready(log, 2), 300, "a goal that nobody has hit is worked on")
                 await caught_up(log, database)
         async with database.connection() as connection:
             letters = {letter.seq: letter for letter in (await list_dead_letters(connection)).items}

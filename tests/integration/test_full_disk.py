@@ -67,7 +67,7 @@ async def test_a_hub_says_that_its_log_takes_nothing_and_takes_a_goal_again_when
 ) -> None:
     first = await gateway.submit()
     await gateway.get(f"/api/v1/goals/{first['goal_id']}", after=first["sequence"])
-    assert await until(lambda: is_ready(gateway, bus), 30)
+    assert await until(lambda: is_ready(gateway, bus), 300)
 
     fill(nats_server)
     answer = await gateway.client.post("/api/v1/goals", json={"goal": "Build more"})

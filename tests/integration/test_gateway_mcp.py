@@ -39,7 +39,7 @@ async def readable(gateway: Gateway) -> bool:
 async def tools(gateway: Gateway, scope: str) -> AsyncIterator[Client]:
     headers = {"Authorization": f"Bearer {SECRETS[scope]}"}
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        httpx2.AsyncClient(headers=headers, timeout=180) as http,
         Client(streamable_http_client(f"{gateway.url}/mcp", http_client=http)) as client,
     ):
         yield client

@@ -91,7 +91,7 @@ async def test_an_answer_that_has_not_changed_is_not_sent_again(gateway: Gateway
 
 
 async def test_a_reader_ahead_of_the_read_models_is_told_so(gateway: Gateway) -> None:
-    async with httpx2.AsyncClient(base_url=gateway.url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=300) as client:
         response = await client.get("/api/v1/goals", params={"after": 999})
     assert (response.status_code, response.json()["type"]) == (503, "/problems/projection-behind")
     assert response.headers["retry-after"] == "1"

@@ -252,7 +252,7 @@ async def test_a_worker_says_what_its_commands_run_in(gateway: Gateway, bus: Cli
     async def told() -> list[str]:
         return [worker["sandbox"] for worker in (await gateway.get("/api/v1/workers"))["items"]]
 
-    await until(told, 30, "the worker is known")
+    await until(told, 300, "the worker is known")
     assert await told() == ["none"]
 
 

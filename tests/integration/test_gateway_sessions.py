@@ -39,7 +39,7 @@ class Browser:
     """A client that keeps cookies and says which page asks, as browsers do."""
 
     def __init__(self, gateway: Gateway, page: str | None = None) -> None:
-        self.client = httpx2.AsyncClient(base_url=gateway.url, timeout=60, trust_env=False)
+        self.client = httpx2.AsyncClient(base_url=gateway.url, timeout=180, trust_env=False)
         self.headers = {"Origin": page or gateway.url, "Sec-Fetch-Site": "same-origin"}
 
     async def __aenter__(self) -> Browser:

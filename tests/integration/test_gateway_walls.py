@@ -57,7 +57,7 @@ def as_another(port: int) -> bytes:
     """What `nobody` is told when it submits a goal."""
     script = f"exec 3<>/dev/tcp/127.0.0.1/{port}; cat >&3; cat <&3"
     told = subprocess.run(
-        ["bash", "-c", script], input=SUBMIT, capture_output=True, timeout=30, check=False, user=NOBODY
+        ["bash", "-c", script], input=SUBMIT, capture_output=True, timeout=300, check=False, user=NOBODY
     )
     return told.stdout
 
@@ -159,7 +159,7 @@ async def said(port: int, *parts: bytes) -> bytes:
         for part in parts:
             writer.write(part)
             await writer.drain()
-        return await asyncio.wait_for(reader.read(), 60)
+        return await asyncio.wait_for(reader.read(), 120)
     except ConnectionError:
         return b""
     finally:
@@ -278,7 +278,7 @@ async def test_a_plan_of_megabytes_does_not_stop_the_gateway(gateway: Gateway, k
 @pytest.mark.extra
 @pytest.mark.parametrize("kind", list(TASKS))
 async def test_a_plan_of_megabytes_is_taken_or_refused(gateway: Gateway, kind: str) -> None:
-    answer = await gateway.client.post("/api/v1/goals", json=of_size(kind, 9_500), timeout=120)
+    answer = await gateway.client.post("/api/v1/goals", json=of_size(kind, 9_500), timeout=300)
     assert answer.status_code in (202, 413, 422), answer.text[:300]
 
 
@@ -294,7 +294,7 @@ async def dripped(port: int, head: bytes, drop: bytes) -> bytes:
     hearing = asyncio.ensure_future(hear())
     try:
         writer.write(head)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while not (await asyncio.wait([hearing], timeout=0.02))[0]:
                 writer.write(drop)
         await hearing

@@ -70,7 +70,7 @@ async def until_kept(database: Database, number: int) -> list[KeptSpan]:
         found = await kept(database)
         return found if len(found) >= number else []
 
-    return await until(there, 60, f"{number} spans are in Postgres")
+    return await until(there, 300, f"{number} spans are in Postgres")
 
 
 async def worked(server: NatsServer, user: str, agent_type: str, names: list[str]) -> None:
@@ -146,7 +146,7 @@ async def test_while_postgres_is_stopped_no_span_is_lost(
                 state = await bus.jetstream().consumer_info("SPANS", "traces")
                 return (state.num_pending, state.num_ack_pending) == (0, 0)
 
-            await until(all_acknowledged, 60, "nothing is given out again")
+            await until(all_acknowledged, 300, "nothing is given out again")
     finally:
         await postgres.stop()
 
@@ -166,7 +166,7 @@ async def test_old_spans_are_deleted_and_the_others_stay(
         async def only_the_new() -> bool:
             return [span.span_id for span in await kept(database)] == [b"newspan!"]
 
-        await until(only_the_new, 60, "the old one is deleted")
+        await until(only_the_new, 300, "the old one is deleted")
     assert await delete_spans(database, noon) == 1
 
 
@@ -233,7 +233,7 @@ async def test_who_keeps_none_removes_what_was_kept(
             async with database.connection() as connection:
                 return not (await spans_of_goal(connection, GOAL)).are_kept
 
-        await until(are_gone, 60, "the table is gone")
+        await until(are_gone, 300, "the table is gone")
 
 
 async def test_a_table_of_another_version_is_made_anew_and_a_newer_one_left_alone(database: Database) -> None:

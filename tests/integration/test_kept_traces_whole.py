@@ -125,7 +125,7 @@ async def test_a_projector_that_is_killed_beside_its_commit_neither_loses_nor_do
             state = await bus.jetstream().consumer_info(STREAM, DURABLE)
             return (state.num_pending, state.num_ack_pending, state.ack_floor.stream_seq) == (0, 0, 1)
 
-        await until(taken, 60, "the message has come again and is answered")
+        await until(taken, 300, "the message has come again and is answered")
     assert await names(database) == ["step 1", "step 2"]
 
 
@@ -133,13 +133,13 @@ async def test_the_spans_of_an_erased_goal_go_also_those_that_come_later(bus: Cl
     mine, other = GOAL[-1].encode() * 16, OTHER[-1].encode() * 16
     async with traces_kept(bus, database, BACKOFF, days=7):
         await send(bus, span(1), span(2, OTHER), span(3, linked=[mine]), span(4, linked=[mine, other]))
-        await until(lambda: _are(database, 4), 60, "all are kept")
+        await until(lambda: _are(database, 4), 300, "all are kept")
         draft = Fence().draft(GOAL, "_", GoalErased(by="ann"), "erased")
         assert isinstance(await JetStreamEventLog(bus).append(draft, stamp=stamp()), Stored)
-        await until(lambda: _are(database, 2), 60, "the goal's own are gone")
+        await until(lambda: _are(database, 2), 300, "the goal's own are gone")
         await send(bus, span(5))
         await send(bus, span(6, OTHER))
-        await until(lambda: _are(database, 3), 60, "what came later is kept of the other alone")
+        await until(lambda: _are(database, 3), 300, "what came later is kept of the other alone")
     assert set(await names(database)) == {"step 2", "step 4", "step 6"}
     async with traces_kept(bus, database, BACKOFF, days=7):
         await send(bus, span(7))
@@ -157,7 +157,7 @@ async def test_the_oldest_spans_go_when_there_are_too_many(bus: Client, database
     keeping = asyncio.create_task(TraceKeeper(bus, database, BACKOFF, days=90_000, most=2).run())
     try:
         await send(bus, span(6))
-        await until(lambda: _are(database, 2), 60, "the keeper deletes the surplus by itself")
+        await until(lambda: _are(database, 2), 300, "the keeper deletes the surplus by itself")
     finally:
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)

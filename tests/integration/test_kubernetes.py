@@ -42,7 +42,7 @@ def built(folder: str) -> list[Manifest]:
         [*kustomize(), str(ROOT / "deploy/kubernetes" / folder)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -65,7 +65,7 @@ async def ordered(log: EventLog, count: int) -> list[Event]:
         found = await of(log, TaskEnqueued)
         return found if len(found) >= count else []
 
-    return await until(enough, 60, f"{count} orders are in the log")
+    return await until(enough, 300, f"{count} orders are in the log")
 
 
 async def played(bus: Client, log: EventLog) -> None:
@@ -85,7 +85,7 @@ async def played(bus: Client, log: EventLog) -> None:
 async def stolen(bus: Client) -> None:
     """What `nats consumer next EVENTS work-coding-p2` does: take an order and acknowledge it."""
     pulled = await bus.jetstream().pull_subscribe_bind("work-coding-p2", stream="EVENTS")
-    (message,) = await pulled.fetch(1, timeout=10)
+    (message,) = await pulled.fetch(1, timeout=60)
     await message.ack_sync()
 
 
@@ -186,7 +186,7 @@ async def test_a_goal_whose_workers_do_not_run_asks_for_them(bus: Client) -> Non
         async def asked() -> list[Event]:
             return await of(log, AgentBlocked)
 
-        (question,) = await until(asked, 60, "people are asked for a worker")
+        (question,) = await until(asked, 300, "people are asked for a worker")
         assert isinstance(question, AgentBlocked)
         assert question.question.startswith("No running worker serves `coding`")
         await say(bus, STATUS)
@@ -200,6 +200,6 @@ async def test_the_question_says_why_a_worker_could_not_start(bus: Client) -> No
         async def asked() -> list[Event]:
             return await of(log, AgentBlocked)
 
-        (question,) = await until(asked, 60, "people are asked for a worker")
+        (question,) = await until(asked, 300, "people are asked for a worker")
         assert isinstance(question, AgentBlocked)
         assert question.question.endswith("Worker w cannot start: Can't mount proc")

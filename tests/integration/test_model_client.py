@@ -213,12 +213,12 @@ async def test_cancelling_a_call_closes_its_connection(
     server.faults.add(Fault(kind="stall"))
     started = asyncio.Event()
     running = asyncio.create_task(client.complete(a_request(), on_activity=lambda _: started.set()))
-    await asyncio.wait_for(started.wait(), 60)
+    await asyncio.wait_for(started.wait(), 120)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     # The stalled handler returns as soon as its client is gone.
-    await asyncio.wait_for(server.idle(), 60)
+    await asyncio.wait_for(server.idle(), 120)
 
 
 async def test_sampling_parameters_reach_the_server(server: ScriptedModelServer, client: MessagesClient) -> None:

@@ -61,11 +61,11 @@ async def ordered(told: Chronicle, task_id: str, title: str, goal_id: str = GOAL
 async def test_a_finished_goal_is_told_in_text_and_html(bus: Client) -> None:
     told = Chronicle(bus)
     async with mail_server() as box, notifying(bus, **mailing(box.port)):
-        await until(lambda: told.of(NotificationChannelOpened), 60)
+        await until(lambda: told.of(NotificationChannelOpened), 300)
         await told.accept()
         await told.write(DONE)
-        await until(lambda: box.mails, 60, "a mail")
-        sent = await until(lambda: told.of(NotificationSent), 60)
+        await until(lambda: box.mails, 300, "a mail")
+        sent = await until(lambda: told.of(NotificationSent), 300)
     (mail,) = box.mails
     assert mail["Subject"] == "Authentication system completed successfully"
     assert (mail["From"], mail["To"]) == ("agenthub <hub@agenthub.test>", "ann@example.org")
@@ -92,7 +92,7 @@ async def test_a_question_says_what_follows_from_each_answer_and_from_none(bus: 
     ):
         await told.accept()
         await told.write(asked, task_id="t-a")
-        await until(lambda: len(box.mails) > 1, 60, "two mails")
+        await until(lambda: len(box.mails) > 1, 300, "two mails")
     for mail in box.mails:
         for kind in ("plain", "html"):
             body = mail.get_body((kind,))
@@ -109,7 +109,7 @@ async def test_a_question_is_asked_with_its_task_its_options_and_a_link(bus: Cli
         await told.accept()
         await ordered(told, "t-a", "Sign tokens")
         await told.write(ASKED, task_id="t-a")
-        await until(lambda: box.mails, 60, "a mail")
+        await until(lambda: box.mails, 300, "a mail")
     assert box.subjects() == ["Your answer is needed: Which key signs the tokens?"]
     body = box.mails[0].get_body(("plain",))
     assert body is not None
@@ -130,8 +130,8 @@ async def test_questions_of_one_moment_share_a_message_and_a_program_gets_the_fr
             await ordered(told, "t-b", "Hash passwords")
             await told.write(ASKED, task_id="t-a")
             await told.write(AgentBlocked(question="Which cost?", error="no policy", task_id="t-b"), task_id="t-b")
-            await until(lambda: box.mails and web.requests, 60, "mail and webhook")
-            await until(lambda: _count(told, NotificationSent, 2), 60)
+            await until(lambda: box.mails and web.requests, 300, "mail and webhook")
+            await until(lambda: _count(told, NotificationSent, 2), 300)
     assert box.subjects() == ["2 questions about 'Build complete authentication system'"]
     (request,) = web.requests
     assert request.path == "/hook?team=a"
@@ -182,10 +182,10 @@ async def test_what_people_wait_for_is_told(bus: Client, event: Event, subject: 
     async with mail_server() as box, web_server() as web:
         settings = mailing(box.port, f"http://127.0.0.1:{web.port}/") | {"webhook_private": "yes"}
         async with notifying(bus, **settings):
-            await until(lambda: _count(told, NotificationChannelOpened, 2), 60)
+            await until(lambda: _count(told, NotificationChannelOpened, 2), 300)
             await told.accept()
             await told.write(event)
-            await until(lambda: box.mails and web.requests, 60, "mail and webhook")
+            await until(lambda: box.mails and web.requests, 300, "mail and webhook")
     assert box.subjects() == [subject]
     body = json.loads(web.requests[0].body)
     assert (body["type"], body["data"]["goal_id"], body["data"]["message"]) == (kind, GOAL, subject)
@@ -206,7 +206,7 @@ async def test_what_the_rehearsal_model_played_says_so(bus: Client) -> None:
         )
         await told.write(call, task_id="t-a")
         await told.write(ASKED, task_id="t-a")
-        await until(lambda: box.mails, 60, "a mail")
+        await until(lambda: box.mails, 300, "a mail")
     assert box.subjects() == ["[REHEARSAL] Your answer is needed: Which key signs the tokens?"]
 
 
@@ -217,7 +217,7 @@ async def test_what_was_over_before_a_recipient_was_named_is_not_told_but_what_w
     await told.accept(OTHER, "Sort the list")
     await told.write(ASKED, goal_id=OTHER, task_id="t-a")
     async with mail_server() as box, notifying(bus, **mailing(box.port)):
-        await until(lambda: told.of(NotificationSent), 60)
+        await until(lambda: told.of(NotificationSent), 300)
     assert box.subjects() == ["Your answer is needed: Which key signs the tokens?"]
 
 
@@ -230,7 +230,7 @@ async def test_what_was_decided_before_anybody_was_told_is_not_told(bus: Client)
         await told.write(GoalCancelled(by="ann"))
         await told.accept(OTHER, "Sort the list")
         await told.write(ASKED, goal_id=OTHER, task_id="t-a")
-        await until(lambda: told.of(NotificationSent), 60)
+        await until(lambda: told.of(NotificationSent), 300)
     planned = await told.of(NotificationPlanned)
     assert [event.occasions[0].goal_id for event in planned] == [OTHER]
 
@@ -242,11 +242,11 @@ async def test_a_reminder_goes_to_the_next_recipient_as_well(bus: Client) -> Non
         async with notifying(bus, **settings):
             await told.accept()
             seq = await told.write(ASKED, task_id="t-a")
-            await until(lambda: box.mails, 60, "the question")
+            await until(lambda: box.mails, 300, "the question")
             await told.write(AgentEscalated(level=1, blocked_seq=seq, task_id="t-a"), task_id="t-a")
-            await until(lambda: len(box.mails) == 3, 60, "two reminders")
+            await until(lambda: len(box.mails) == 3, 300, "two reminders")
             await told.write(AgentEscalated(level=2, blocked_seq=seq, task_id="t-a"), task_id="t-a")
-            await until(lambda: len(box.mails) == 6, 60, "three reminders")
+            await until(lambda: len(box.mails) == 6, 300, "three reminders")
     assert box.recipients[:1] == ["ann@example.org"]
     assert sorted(box.recipients[1:3]) == ["ann@example.org", "bob@example.org"]
     assert sorted(box.recipients[3:]) == ["ann@example.org", "bob@example.org", "cat@example.org"]
@@ -256,12 +256,12 @@ async def test_a_reminder_goes_to_the_next_recipient_as_well(bus: Client) -> Non
 async def test_a_goal_names_recipients_of_its_own(bus: Client) -> None:
     told = Chronicle(bus)
     async with mail_server() as box, notifying(bus, **mailing(box.port)):
-        await until(lambda: told.of(NotificationChannelOpened), 60)
+        await until(lambda: told.of(NotificationChannelOpened), 300)
         await told.accept(notify=("dan@example.org",))
         await told.accept(OTHER, "Sort the list")
         await told.write(DONE)
         await told.write(DONE, goal_id=OTHER)
-        await until(lambda: len(box.mails) == 3, 60, "three mails")
+        await until(lambda: len(box.mails) == 3, 300, "three mails")
     assert sorted(box.recipients) == ["ann@example.org", "ann@example.org", "dan@example.org"]
 
 
@@ -274,7 +274,7 @@ async def test_a_server_that_is_busy_is_asked_again_with_the_same_id(bus: Client
         async with notifying(bus, pace, notify=hook, webhook_secrets=SECRET, webhook_private="yes"):
             await told.accept()
             await told.write(ASKED, task_id="t-a")
-            await until(lambda: told.of(NotificationSent), 60)
+            await until(lambda: told.of(NotificationSent), 300)
     assert len(web.requests) == 3
     assert len({request.headers["webhook-id"] for request in web.requests}) == 1
     failed = await told.of(NotificationFailed)
@@ -289,7 +289,7 @@ async def test_after_the_last_try_it_is_given_up(bus: Client) -> None:
         async with notifying(bus, pace, notify=f"http://127.0.0.1:{web.port}/", webhook_private="yes"):
             await told.accept()
             await told.write(ASKED, task_id="t-a")
-            await until(lambda: _count(told, NotificationFailed, 2), 60)
+            await until(lambda: _count(told, NotificationFailed, 2), 300)
     assert [event.retry_at is None for event in await told.of(NotificationFailed)] == [False, True]
     assert len(web.requests) == 2
 
@@ -301,10 +301,10 @@ async def test_a_recipient_that_is_gone_is_told_nothing_more(bus: Client) -> Non
         async with notifying(bus, notify=f"http://127.0.0.1:{web.port}/", webhook_private="yes"):
             await told.accept()
             await told.write(ASKED, task_id="t-a")
-            closed = await until(lambda: told.of(NotificationChannelClosed), 60)
+            closed = await until(lambda: told.of(NotificationChannelClosed), 300)
             await told.accept(OTHER, notify=("nobody@example.org",))
             await told.write(DONE, goal_id=OTHER)
-            await until(lambda: _count(told, NotificationPlanned, 2), 60)
+            await until(lambda: _count(told, NotificationPlanned, 2), 300)
     assert closed[0].reason == "HTTP 410: the recipient is gone"
     assert len(web.requests) == 1
 
@@ -314,6 +314,6 @@ async def test_a_mailbox_that_does_not_exist_is_not_tried_again(bus: Client) -> 
     async with mail_server() as box, notifying(bus, **mailing(box.port) | {"notify": "nobody@example.org"}):
         await told.accept()
         await told.write(ASKED, task_id="t-a")
-        failed = await until(lambda: told.of(NotificationFailed), 60)
+        failed = await until(lambda: told.of(NotificationFailed), 300)
     assert "550 no such mailbox" in failed[0].reason
     assert failed[0].retry_at is None

@@ -64,7 +64,7 @@ async def says(host: GitHost, state: str, description: str = "") -> None:
         found = host.statuses_of(BASE)
         return bool(found) and (found[0]["state"], found[0]["description"]) == (state, description)
 
-    await until(stands, 20, f"{state}: {description}")
+    await until(stands, 300, f"{state}: {description}")
 
 
 async def test_every_state_is_said_once_and_the_end_also_at_the_result_and_the_issue(
@@ -93,8 +93,8 @@ async def test_every_state_is_said_once_and_the_end_also_at_the_result_and_the_i
         await says(host, "pending", "2 of 2 tasks are done")
         await told.write(done("deliver-1", delivered), task_id="deliver-1")
         await told.write(GoalCompleted(completion_summary="@everybody is pinged"))
-        await until(lambda: host.comments, 20, "the comment")
-        await until(lambda: sent(told, 9), 20)
+        await until(lambda: host.comments, 300, "the comment")
+        await until(lambda: sent(told, 9), 300)
     [end] = host.statuses_of(RESULT)
     assert (end["state"], end["description"]) == ("success", "The goal is reached and accepted")
     assert {made["context"] for made in host.statuses} == {"agenthub/issue-12"}
@@ -115,12 +115,12 @@ async def test_gitlab_has_one_running_status_and_its_end(bus: Client, host: GitH
     told = Chronicle(bus)
     async with telling(bus, host, "gitlab"):
         await begun(told, host, "check#12")
-        await until(lambda: host.statuses, 20)
+        await until(lambda: host.statuses, 300)
         await told.write(planned("one"))
-        await until(lambda: sent(told, 2), 20)
+        await until(lambda: sent(told, 2), 300)
         await told.write(GoalFailed(reason="The tests stay red after `6` rounds"))
-        await until(lambda: host.comments, 20)
-        await until(lambda: sent(told, 3), 20)
+        await until(lambda: host.comments, 300)
+        await until(lambda: sent(told, 3), 300)
     assert [made["state"] for made in host.statuses] == ["running", "failed"]
     assert {request["path"] for request in host.requests if "/statuses/" in request["path"]} == {
         f"/api/projects/ada%2Fservice/statuses/{BASE}"
@@ -160,11 +160,11 @@ async def test_what_a_host_does_not_take_is_tried_again_unless_it_is_no_longer_s
     pace = Pace(window=SOON.window, pauses_s=(2.0, 2.0, 2.0))
     async with telling(bus, host, pace=pace):
         await begun(told, host, "check")
-        await until(lambda: told.of(NotificationFailed), 20)
+        await until(lambda: told.of(NotificationFailed), 300)
         await told.write(GoalCancelled(by="ann"))
-        await until(lambda: host.statuses, 30)
-        await until(lambda: given_up(told), 30)
-        await until(lambda: sent(told, 1), 20)
+        await until(lambda: host.statuses, 300)
+        await until(lambda: given_up(told), 300)
+        await until(lambda: sent(told, 1), 300)
     assert [(made["state"], made["description"]) for made in host.statuses] == [
         ("error", "The goal was cancelled")
     ]
@@ -183,7 +183,7 @@ async def test_a_host_without_a_token_is_told_nothing_and_the_log_says_why(bus: 
     told = Chronicle(bus)
     async with telling(bus, host, git_tokens=""):
         await begun(told, host, "check")
-        [failed] = await until(lambda: told.of(NotificationFailed), 20)
+        [failed] = await until(lambda: told.of(NotificationFailed), 300)
     assert failed.retry_at is None
     assert "AGENTHUB_GIT_TOKENS" in failed.reason
     assert host.statuses == []
@@ -196,11 +196,11 @@ async def test_the_hub_may_have_checks_of_all_goals_and_people_hear_of_no_progre
     async with telling(bus, host, notify="check"):
         await told.accept(goal_id="g-" + "0" * 25 + "2", goal="Without a repository")
         await begun(told, host, "https://hooks.example.org/x")
-        await until(lambda: host.statuses, 20)
+        await until(lambda: host.statuses, 300)
         await told.write(GoalCompleted(completion_summary="x"))
         await says(host, "success", "The goal is reached and accepted")
-        await until(lambda: sent(told, 2), 20)
-        plans = await until(lambda: all_planned(told, 3), 20)
+        await until(lambda: sent(told, 2), 300)
+        plans = await until(lambda: all_planned(told, 3), 300)
     assert [(plan.channel, plan.occasions[0].kind) for plan in plans] == [
         ("check", "progress"),
         ("check", "completed"),

@@ -116,13 +116,13 @@ async def test_a_manual_workflow_of_twelve_tasks_reaches_its_end(
     log: JetStreamEventLog, follower: NewFollower
 ) -> None:
     async def in_company(order: TaskEnqueued) -> Event:
-        await until(lambda: worker.most_at_once >= 2, 60, "two tasks have been at work at once")
+        await until(lambda: worker.most_at_once >= 2, 300, "two tasks have been at work at once")
         return await completes(order)
 
     worker = ScriptedWorker(log, in_company)
     async with running(follower(), worker):
         await store(log, accepted())
-        await until(ready(log), 60, "ready for review")
+        await until(ready(log), 300, "ready for review")
 
     messages = await log.read(goal_id(1))
     orders = {r.event.task_id: r.seq for r in of(messages, TaskEnqueued) if isinstance(r.event, TaskEnqueued)}
@@ -147,7 +147,7 @@ async def test_a_follower_killed_again_and_again_leaves_the_log_of_an_undisturbe
 
     async with running(follower(), ScriptedWorker(log)):
         await store(log, accepted(2))
-        await until(ready(log, 2), 60, "undisturbed goal ready")
+        await until(ready(log, 2), 300, "undisturbed goal ready")
     undisturbed = await log.read(goal_id(2))
 
     def shape(messages: list[Recorded]) -> list[tuple[str, str]]:
@@ -165,7 +165,7 @@ async def test_i12_two_orchestrators_have_one_effect(log: JetStreamEventLog, fol
         for number in range(1, 6):
             await store(log, accepted(number))
         for number in range(1, 6):
-            await until(ready(log, number), 30, f"goal {number} ready")
+            await until(ready(log, number), 300, f"goal {number} ready")
 
     for number in range(1, 6):
         messages = await log.read(goal_id(number))
@@ -179,12 +179,12 @@ async def test_nothing_is_due_any_more_when_the_follower_rests(
 ) -> None:
     async with running(follower(), ScriptedWorker(log)):
         await store(log, accepted())
-        await until(ready(log), 60, "ready for review")
+        await until(ready(log), 300, "ready for review")
 
         async def rests() -> bool:
             return not decide(await fold(log), now=SystemClock().now())
 
-        await until(rests, 60, "nothing due")
+        await until(rests, 300, "nothing due")
 
 
 async def test_a_failed_attempt_is_repeated_when_its_timer_fires(
@@ -198,7 +198,7 @@ async def test_a_failed_attempt_is_repeated_when_its_timer_fires(
     policy = Policy(backoff_base_s=0.4, backoff_cap_s=0.5)
     async with running(follower(policy), ScriptedWorker(log, fails_once)):
         await store(log, accepted(tasks=[("only", ())]))
-        await until(ready(log), 60, "ready for review")
+        await until(ready(log), 300, "ready for review")
     orders = of(await log.read(goal_id(1)), TaskEnqueued)
     assert [recorded.event.attempt for recorded in orders if isinstance(recorded.event, TaskEnqueued)] == [1, 2]
     second = orders[1].event
@@ -222,13 +222,13 @@ async def test_a_new_follower_sets_the_open_timers_again(
 
     async with running(follower(policy), ScriptedWorker(log, fails)):
         await store(log, accepted(tasks=[("only", ())]))
-        first = await until(timers, 60, "a retry timer is set")
+        first = await until(timers, 300, "a retry timer is set")
     async with running(follower(policy)):
 
         async def again() -> bool:
             return await timers() > first
 
-        await until(again, 60, "the retry timer is set again")
+        await until(again, 300, "the retry timer is set again")
 
 
 async def test_a_follower_that_starts_late_skips_what_had_ended_and_knows_what_comes_back(
@@ -236,12 +236,12 @@ async def test_a_follower_that_starts_late_skips_what_had_ended_and_knows_what_c
 ) -> None:
     async with running(follower(), ScriptedWorker(log)):
         await store(log, accepted(1))
-        await until(ready(log, 1), 20, "first goal ready")
+        await until(ready(log, 1), 300, "first goal ready")
     known = await log.last_seq()
     late = follower(start=Start(after=known, known=known))
     async with running(late, ScriptedWorker(log, after=known)):
         await store(log, accepted(2))
-        await until(ready(log, 2), 60, "second goal ready")
+        await until(ready(log, 2), 300, "second goal ready")
         assert list(late._goals) == [goal_id(2)]
 
 
@@ -266,7 +266,7 @@ async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_to
                     found = await position(connection)
                 return found is not None and found.seq >= end
 
-            await until(projected, 60, "the cancellation is projected")
+            await until(projected, 300, "the cancellation is projected")
             start = await start_of(log, database)
             assert start == Start(after=0, known=end)
             async with running(follower(start=start)):
@@ -274,15 +274,15 @@ async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_to
                 async def cancelled() -> bool:
                     return len(of(await log.read(goal_id(1)), TaskCancelled)) == len(TWELVE)
 
-                await until(cancelled, 60, "every task is cancelled")
+                await until(cancelled, 300, "every task is cancelled")
                 end = await log.last_seq()
-                await until(projected, 60, "the end is projected")
+                await until(projected, 300, "the end is projected")
 
                 async def settled() -> bool:
                     last = await log.last_seq()
                     return await start_of(log, database) == Start(after=last, known=last)
 
-                await until(settled, 60, "nothing is left to be done")
+                await until(settled, 300, "nothing is left to be done")
         finally:
             projector.cancel()
             await asyncio.gather(projector, return_exceptions=True)
@@ -301,7 +301,7 @@ async def test_an_order_that_the_server_gave_up_on_becomes_a_dead_letter_and_a_q
         async with running(one):
             await store(log, accepted(tasks=[("only", ())]))
             queue = await bus.jetstream().pull_subscribe_bind("work-noop-p2", "EVENTS")
-            (order,) = await queue.fetch(1, timeout=10)
+            (order,) = await queue.fetch(1, timeout=60)
             await order.term()
             await until(lambda: log.last(f"{goal_id(1)}._.agent"), 60, "a person is asked")
     finally:
@@ -322,7 +322,7 @@ async def test_a_foreign_message_among_a_goals_own_breaks_nothing(
         await store(log, accepted())
         await bus.jetstream().publish(f"evt.{goal_id(1)}.n-1.y.z", b"not of ours")
         await bus.jetstream().publish("evt.x.y", b"not of ours")
-        await until(ready(log), 60, "ready for review")
+        await until(ready(log), 300, "ready for review")
 
 
 async def test_a_goal_is_one_trace(bus: Client, log: JetStreamEventLog) -> None:
@@ -344,7 +344,7 @@ async def test_a_goal_is_one_trace(bus: Client, log: JetStreamEventLog) -> None:
         async def ordered() -> list[Recorded]:
             return of(await log.read(goal_id(1)), TaskEnqueued)
 
-        orders = await until(ordered, 60, "tasks are enqueued")
+        orders = await until(ordered, 300, "tasks are enqueued")
     parents = {recorded.headers["traceparent"] for recorded in orders}
     assert {parent.split("-")[1] for parent in parents} == {trace}
     assert "00f067aa0ba902b7" not in {parent.split("-")[2] for parent in parents}

@@ -27,7 +27,7 @@ async def settled(desk: Desk) -> BudgetSettled:
         told = await desk.log.read(f"{desk.goal_id}._.budget")
         return next((m.event for m in told if isinstance(m.event, BudgetSettled)), None)
 
-    event = await until(found, 60, "the slice is settled")
+    event = await until(found, 300, "the slice is settled")
     assert event is not None
     return event
 
@@ -46,7 +46,7 @@ async def test_i7_calls_that_brought_no_answer_are_charged_when_a_pause_ends_the
                 steps = await desk.steps()
                 return sum(isinstance(recorded.step, TurnIntent) for recorded in steps) == 3
 
-            await until(third_try, 60, "two tries were cut, the third hangs")
+            await until(third_try, 300, "two tries were cut, the third hangs")
             await desk.say(GoalPaused(by="ada"), "pause-1")
             assert isinstance(await desk.ended(), TaskParked)
             event = await settled(desk)
@@ -60,7 +60,7 @@ async def test_i7_a_run_that_cannot_be_read_is_charged_with_its_whole_slice(bus:
     desk = Desk(bus)
     async with deciding(bus):
         await desk.accept(workflow=ADD)
-        await until(desk.events, 60, "the task is enqueued")
+        await until(desk.events, 300, "the task is enqueued")
         await desk.say(BudgetReserved(task_id="t-add", attempt=1, slice=1, calls=7, cost_usd=0.7), "t-add-1-1")
         step = f"run.{desk.goal_id}.t-add.1.step.from-tomorrow"
         await bus.jetstream().publish(step, b'{"kind": "from-tomorrow"}')

@@ -22,7 +22,7 @@ async def told(desk: Desk, kind: type[Event]) -> Event:
     async def found() -> Event | None:
         return next((m.event for m in await desk.log.read(f"{desk.goal_id}._") if isinstance(m.event, kind)), None)
 
-    event = await until(found, 60, f"{kind.__name__} is in the log")
+    event = await until(found, 300, f"{kind.__name__} is in the log")
     assert event is not None
     return event
 

@@ -85,7 +85,7 @@ async def played(log: EventLog, goals: int) -> None:
                 last = await log.last(f"{goal_id(number)}._.seal")
                 return last is not None
 
-            await until(sealed, 30, f"goal {number} sealed")
+            await until(sealed, 300, f"goal {number} sealed")
     finally:
         for task in tasks:
             task.cancel()
@@ -101,7 +101,7 @@ async def caught_up(log: EventLog, database: Database) -> None:
             found = await position(connection)
         return found is not None and found.seq >= end
 
-    await until(reached, 60, f"projector at {end}")
+    await until(reached, 300, f"projector at {end}")
 
 
 async def contents(database: Database, schema: str = "agenthub") -> dict[str, list[str]]:
@@ -321,7 +321,7 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(databa
                 live = await generations().live(connection)
             return live is not None and live.version == VERSION + 1
 
-        await until(switched, 60, "the next version is live")
+        await until(switched, 300, "the next version is live")
         assert await contents(database) == before
     finally:
         projector.cancel()
@@ -467,7 +467,7 @@ def test_a_projector_that_is_told_of_no_database_refuses_by_the_settings_name() 
         env={**clean_environment(), "NATS_URL": "nats://127.0.0.1:1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert refused.returncode == 1
@@ -482,7 +482,7 @@ async def test_a_note_of_the_position_is_sent_with_each_commit(database: Databas
     projector = asyncio.ensure_future(project(log, database, BACKOFF))
     try:
         seq = await store(log, accepted(1))
-        await until(lambda: str(seq) in heard, 60, "the position is told")
+        await until(lambda: str(seq) in heard, 300, "the position is told")
     finally:
         await alone.close()
         projector.cancel()

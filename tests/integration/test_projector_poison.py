@@ -69,7 +69,7 @@ async def caught_up(log: InMemoryEventLog, database: Database) -> None:
             found = await position(connection)
         return found is not None and found.seq >= await log.last_seq()
 
-    await until(reached, 60, "the projector at the end of the log")
+    await until(reached, 300, "the projector at the end of the log")
 
 
 async def run(sql: str, database: Database) -> None:
@@ -188,7 +188,7 @@ async def test_a_message_that_cannot_be_written_is_set_aside_and_taken_up_after_
     put(log, 2, "_", GoalPaused(by="bob", reason="tea"))
     async with projecting(log, database):
         await caught_up(log, database)
-        await until(lambda: told(log, LogQuarantined), 60, "the log is told")
+        await until(lambda: told(log, LogQuarantined), 300, "the log is told")
         await caught_up(log, database)
         async with database.connection() as connection:
             goals = (await list_goals(connection)).items
@@ -214,7 +214,7 @@ async def test_a_message_that_cannot_be_written_is_set_aside_and_taken_up_after_
     # `agenthub rebuild` makes tables without the fault.
     await rebuild(log, database)
     async with projecting(log, database):
-        await until(lambda: told(log, LogReleased), 60, "the log is told")
+        await until(lambda: told(log, LogReleased), 300, "the log is told")
         await caught_up(log, database)
         async with database.connection() as connection:
             assert (await list_dead_letters(connection, state=None)).items == []
@@ -293,7 +293,7 @@ async def test_two_projectors_set_the_same_aside_once(database: Database) -> Non
     async with projecting(log, database), projecting(log, database):
         put(log, 1, "t-a", TaskFailed(task_id="t-a", attempt=1, failure_class="model", reason="POISON"))
         put(log, 2, "_", GoalPaused(by="bob", reason="tea"))
-        await until(lambda: told(log, LogQuarantined), 60, "the log is told")
+        await until(lambda: told(log, LogQuarantined), 300, "the log is told")
         await caught_up(log, database)
         assert (await verify(log, database)).differences == ()
     assert len(told(log, LogQuarantined)) == 1

@@ -100,9 +100,9 @@ async def test_a_projector_that_runs_makes_it_again_by_itself(
             except (ReadModelsMissing, asyncpg.PostgresError):
                 return False
 
-        await until(readable, 60, "readers see the goals again")
+        await until(readable, 300, "readers see the goals again")
         put(log, 1, "_", GoalPaused(by="ada", reason="tea"))
-        await until(lambda: paused(database), 60, "readers see what came after it")
+        await until(lambda: paused(database), 300, "readers see what came after it")
     assert (await verify(log, database)).differences == ()
 
 
@@ -161,7 +161,7 @@ async def test_two_projectors_make_it_again_together(log: InMemoryEventLog, data
     async with two_projectors(log, database):
         await run(RUINS["everything, with the migrations"], database)
         put(log, 1, "_", GoalPaused(by="ada", reason="tea"))
-        await until(lambda: paused(database), 60, "readers see what came after it")
+        await until(lambda: paused(database), 300, "readers see what came after it")
         put(log, 2, "_", GoalPaused(by="ada", reason="tea"))
         await caught_up(log, database)
     assert (await verify(log, database)).differences == ()

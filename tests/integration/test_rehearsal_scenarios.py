@@ -198,7 +198,7 @@ def rounded_by_the_written_code(folder: Path, amount: str) -> str:
 def severe_findings(folder: Path) -> list[str]:
     """What bandit reports with severity medium or above."""
     command = [sys.executable, "-m", "bandit", "-q", "-r", "-f", "json", "-ll", str(folder)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     return [issue["issue_text"] for issue in json.loads(ran.stdout)["results"]]
 
 

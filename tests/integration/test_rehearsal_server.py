@@ -28,7 +28,7 @@ async def rehearsal(*arguments: str) -> AsyncIterator[tuple[Process, str]]:
     )
     try:
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        line = await asyncio.wait_for(process.stdout.readline(), 120)
         yield process, line.decode()
     finally:
         if process.returncode is None:
@@ -40,7 +40,7 @@ def call(url: str, method: str = "GET", body: Any = None) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
@@ -58,7 +58,7 @@ async def test_it_says_when_it_is_ready_and_ends_on_sigterm() -> None:
         status, _ = await asyncio.to_thread(call, f"{ready['url']}/control/requests")
         assert status == 404
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 60) == 0
+        assert await asyncio.wait_for(process.wait(), 120) == 0
 
 
 async def test_a_port_that_is_taken_is_said_in_plain_words() -> None:
@@ -66,7 +66,7 @@ async def test_a_port_that_is_taken_is_said_in_plain_words() -> None:
         port = other.url.rpartition(":")[2]
         async with rehearsal("--port", port) as (process, line):
             assert line == ""
-            assert await asyncio.wait_for(process.wait(), 60) == 1
+            assert await asyncio.wait_for(process.wait(), 120) == 1
             assert process.stderr is not None
             assert f"cannot listen on port {port}" in (await process.stderr.read()).decode()
 
@@ -122,6 +122,6 @@ async def test_what_is_no_http_gets_no_answer_and_does_no_harm(garbage: bytes) -
     async with ScriptedModelServer() as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
         writer.write(garbage)
-        assert await asyncio.wait_for(reader.read(), 60) == b""
+        assert await asyncio.wait_for(reader.read(), 120) == b""
         writer.close()
         assert (await asyncio.to_thread(call, f"{server.url}/health"))[0] == 200

@@ -35,7 +35,7 @@ class Space:
             self.head = (await self.commit()).commit
             return look_of(self.path).exists()
 
-        await until(kept, deadline_s=60)
+        await until(kept, deadline_s=300)
 
     async def snapshot(self) -> Snapshot:
         return await self.repository.snapshot(self.path, self.head)

@@ -184,7 +184,7 @@ async def test_a_signed_webhook_runs_a_schedule_once_and_no_two_at_a_time(
     )
     async with running_gateway(wanted, headers={"Authorization": "Bearer a-key-of-16-chars"}) as gateway:
         await tell(gateway, "", NIGHTLY)
-        anybody = httpx2.AsyncClient(base_url=gateway.url, timeout=20)
+        anybody = httpx2.AsyncClient(base_url=gateway.url, timeout=180)
 
         async def sent(message_id: str, name: str = "nightly", **headers: str) -> httpx2.Response:
             told = {**signed_by_standard(b"{}", message_id), **headers}

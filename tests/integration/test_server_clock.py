@@ -102,7 +102,7 @@ async def test_retries_are_dated_by_the_servers_clock(bus: Client, ahead_s: floa
             events = [recorded.event for recorded in await log.read(goal_id(1))]
             return [event for event in events if isinstance(event, TaskRetryScheduled)]
 
-        first = (await until(scheduled, 60, "a retry has a date"))[0]
+        first = (await until(scheduled, 300, "a retry has a date"))[0]
         assert off_by(0, first.timestamp)
         assert timedelta(0) < first.due - first.timestamp < timedelta(seconds=6)
 
@@ -118,7 +118,7 @@ async def test_attempts_are_timed_by_the_servers_clock(bus: Client, ahead_s: flo
             subjects = sorted(info.state.subjects or ())
             return await stream.get_last_msg("TIMERS", subjects[0]) if subjects else None
 
-        message = await until(timer, 30, "an attempt is timed")
+        message = await until(timer, 300, "an attempt is timed")
         assert message is not None
         at = datetime.fromisoformat((message.headers or {})["Nats-Schedule"].removeprefix("@at "))
         assert off_by(DEFAULT_TIMEOUT_S + Policy().attempt_grace_s, at + timedelta(seconds=3))

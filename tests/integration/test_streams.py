@@ -98,7 +98,7 @@ async def test_what_a_killed_server_held_in_memory_is_declared_again(nats_server
     async def whole() -> bool:
         return await diff_assets(nc) == []
 
-    await until(whole, 60, "every stream is there again")
+    await until(whole, 300, "every stream is there again")
     keeping.cancel()
     await nc.close()
 
@@ -110,7 +110,7 @@ async def test_a_consumer_that_somebody_deleted_is_declared_again(bus: Client) -
     async def whole() -> bool:
         return await diff_assets(bus) == []
 
-    await until(whole, 60, "the consumer is there again")
+    await until(whole, 300, "the consumer is there again")
     keeping.cancel()
 
 
@@ -118,4 +118,4 @@ async def test_timers_without_their_consumer_are_told_and_not_asked_for_without_
     await bus.jetstream().delete_consumer(STREAM, DURABLE)
     async with aclosing(NatsTimers(bus).fired()) as fired:
         with pytest.raises(StoreUnavailable, match="Due timers"):
-            await asyncio.wait_for(anext(fired), 60)
+            await asyncio.wait_for(anext(fired), 120)

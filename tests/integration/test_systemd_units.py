@@ -42,7 +42,7 @@ def verified(folder: Path, unit: str) -> tuple[int, str]:
         ["systemd-analyze", "verify", "--man=no", str(path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     # Units of this machine that the verification meets on its way are not ours to mend.

@@ -60,9 +60,9 @@ class Goal:
         await self.desk.accept()
         async with self.worker(t_add=[write("x.py", "x = 2\n"), *more, DONE]):
             await self.desk.order("prepare", context=self.source())
-            assert isinstance(await self.desk.ended("prepare", deadline_s=90), TaskCompleted)
+            assert isinstance(await self.desk.ended("prepare", deadline_s=300), TaskCompleted)
             await self.desk.order("t-add")
-            assert isinstance(await self.desk.ended("t-add", deadline_s=90), TaskCompleted)
+            assert isinstance(await self.desk.ended("t-add", deadline_s=300), TaskCompleted)
 
     def source(self) -> dict[str, Any]:
         return {"repository": self.host.url(), "ref": "refs/heads/main", "base_commit": self.base}
@@ -98,7 +98,7 @@ class Goal:
         context = {**self.source(), "gate": order, "constraints": Constraints(mutants="off")}
         await self.desk.order(f"gate-tests-{round_}", "testing", context=context)
         async with self.worker():
-            return await self.desk.ended(f"gate-tests-{round_}", deadline_s=90)
+            return await self.desk.ended(f"gate-tests-{round_}", deadline_s=300)
 
     async def united(self, text: str, *more: Turn) -> Seen:
         """Let an agent settle the conflict of the first delivery by this text of `x.py`; what it saw before."""
@@ -116,7 +116,7 @@ class Goal:
             return write("x.py", text)
 
         async with self.worker(merge_deliver_1_1=[look, settle, *more, DONE]):
-            ended = await self.desk.ended("merge-deliver-1-1", deadline_s=60)
+            ended = await self.desk.ended("merge-deliver-1-1", deadline_s=300)
         assert isinstance(ended, TaskCompleted), ended
         return seen
 

@@ -48,7 +48,7 @@ async def test_orders_and_the_name_are_kept_alive_while_the_loop_is_blocked(
     beating = Heartbeat(nats_server.authorised_url, lambda: dict(HELD), status)
     beating.start()
     try:
-        await until(lambda: beats, 60, "the first beat")
+        await until(lambda: beats, 300, "the first beat")
         assert beats[0][1] == b"+WPI"
         blocked_from = time.monotonic()
         # The promise is about time: a beat comes within it while the loop, blocked on purpose, sees nothing.
@@ -66,11 +66,11 @@ async def test_a_worker_whose_loop_hangs_for_long_is_given_up(
 ) -> None:
     beating = Heartbeat(nats_server.authorised_url, lambda: dict(HELD), status, order_beat_s=0.2, hung_after_s=1.0)
     beating.start()
-    await until(lambda: beats, 60, "the first beat")
+    await until(lambda: beats, 300, "the first beat")
     time.sleep(2.0)  # noqa: ASYNC251  the loop is blocked on purpose
     try:
         with pytest.raises(HeartbeatLost, match="not moved"):
-            await asyncio.wait_for(beating.while_beating(forever()), 60)
+            await asyncio.wait_for(beating.while_beating(forever()), 120)
     finally:
         await beating.stop()
 
@@ -101,7 +101,7 @@ async def test_a_worker_that_may_not_beat_is_stopped(nats_server: NatsServer) ->
     beating.start()
     try:
         with pytest.raises(HeartbeatLost, match="credentials"):
-            await asyncio.wait_for(beating.while_beating(forever()), 60)
+            await asyncio.wait_for(beating.while_beating(forever()), 120)
     finally:
         await beating.stop()
 
@@ -109,7 +109,7 @@ async def test_a_worker_that_may_not_beat_is_stopped(nats_server: NatsServer) ->
 async def test_a_worker_whose_work_ends_is_not_held_up_by_its_heartbeat(nats_server: NatsServer) -> None:
     beating = Heartbeat(nats_server.authorised_url, dict, status)
     beating.start()
-    await asyncio.wait_for(beating.while_beating(asyncio.sleep(0)), 60)
+    await asyncio.wait_for(beating.while_beating(asyncio.sleep(0)), 120)
     await beating.stop()
 
 
@@ -142,7 +142,7 @@ async def beats_at(server: NatsServer, what: str) -> None:
 
     try:
         await nc.subscribe("$JS.ACK.test.>", cb=note)
-        await until(heard.is_set, 60, what)
+        await until(heard.is_set, 300, what)
     finally:
         await nc.close()
 

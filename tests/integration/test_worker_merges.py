@@ -59,7 +59,7 @@ async def test_i5_every_completed_commit_is_on_the_branch_when_many_finish_at_on
     async with model, running_worker(bus, model, tmp_path, slots=6):
         for task in tasks:
             await desk.order(task)
-        ends: list[Event] = [await desk.ended(task, deadline_s=60) for task in tasks]
+        ends: list[Event] = [await desk.ended(task, deadline_s=300) for task in tasks]
     repository = await branch_of(desk, tmp_path)
     head = await desk.head()
     assert {entry.path for entry in await repository.files(head)} == {f"{task}.txt" for task in tasks}

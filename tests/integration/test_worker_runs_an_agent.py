@@ -201,7 +201,7 @@ async def test_the_order_is_acknowledged_after_its_end_and_never_comes_again(bus
             info = await bus.jetstream().consumer_info("EVENTS", "work-coding-p2")
             return bool(info.num_ack_pending == 0)
 
-        await until(nothing_pending, 60, "the acknowledgement")
+        await until(nothing_pending, 300, "the acknowledgement")
 
 
 async def test_a_change_that_cannot_be_saved_is_told_to_the_model_which_mends_it(

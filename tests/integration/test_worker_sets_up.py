@@ -22,7 +22,7 @@ from tests.support.workbench import Desk, running_worker
 
 pytestmark = pytest.mark.extra
 
-LONG_S = 180.0
+LONG_S = 300.0
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ async def test_work_that_is_left_for_a_cancelled_goal_is_no_error(bus: Client, t
         await desk.accept()
         await desk.say(GoalCancelled(by="ada"), "cancel")
         await desk.order()
-        (left,) = await until(lambda: processed(exporter), 60, "the order was left")
+        (left,) = await until(lambda: processed(exporter), 300, "the order was left")
 
     assert left.attributes is not None
     assert (left.attributes[OUTCOME], left.status.is_unset) == ("left", True)

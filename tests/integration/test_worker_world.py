@@ -30,7 +30,7 @@ from tests.support.workbench import Desk, running_worker
 
 pytestmark = pytest.mark.extra
 
-LONG_S = 120.0
+LONG_S = 300.0
 """The first call of a process loads the provider's SDK, which takes long on a busy machine."""
 SECRET = "hub_secret_value_4711"
 ASK = call("ask_human", question="Which rounding?")

@@ -31,7 +31,7 @@ def run_compose(*words: str, env: Mapping[str, str], file: Path = ROOT / "compos
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

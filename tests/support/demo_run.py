@@ -13,7 +13,7 @@ class Demo:
 
     def __init__(self, folder: Path, otlp_url: str) -> None:
         self.folder = folder
-        ran = run_cli("demo", "--folder", str(folder), env={"OTEL_EXPORTER_OTLP_ENDPOINT": otlp_url}, timeout=240)
+        ran = run_cli("demo", "--folder", str(folder), env={"OTEL_EXPORTER_OTLP_ENDPOINT": otlp_url})
         assert ran.returncode == 0, ran.stdout + ran.stderr
         assert ran.stderr == ""
         self.told = ran.stdout.splitlines()

@@ -38,7 +38,7 @@ BLOCKED_SAMPLE: Body = {
     "requirements": ["Unit tests", "Documentation"],
 }
 
-_STOP_S = 15.0
+_STOP_S = 60.0
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_", "NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
 
@@ -61,7 +61,7 @@ class RunningHub:
         self.ready = ready
         self.url = ready.url
         self.data = DataDir(Path(ready.data_dir))
-        self.http = httpx2.Client(base_url=ready.url, timeout=30, trust_env=False)
+        self.http = httpx2.Client(base_url=ready.url, timeout=300, trust_env=False)
 
     # -- over HTTP
 
@@ -91,7 +91,7 @@ class RunningHub:
         items: list[dict[str, Any]] = self.get(f"/goals/{goal_id}/interventions", state="open")["items"]
         return items
 
-    async def wait_for(self, goal_id: str, *statuses: str, deadline_s: float = 240.0) -> dict[str, Any]:
+    async def wait_for(self, goal_id: str, *statuses: str, deadline_s: float = 900.0) -> dict[str, Any]:
         """Wait until the goal is in one of these states, whatever happens to the gateway meanwhile."""
         goal: dict[str, Any] | None = None
 
@@ -140,7 +140,7 @@ class RunningHub:
         return [r.event for r in await self.events(goal_id) if isinstance(r.event, kind)]
 
     async def see(
-        self, goal_id: str, wanted: Callable[[Event], bool], *, after: int = 0, deadline_s: float = 60.0
+        self, goal_id: str, wanted: Callable[[Event], bool], *, after: int = 0, deadline_s: float = 300.0
     ) -> Recorded:
         """Wait for an event of the goal, by the log alone; returns the first that is wanted."""
         async with self.log() as log:
@@ -184,13 +184,13 @@ class RunningHub:
 
     async def back(self, service: str, dead: int) -> None:
         """Wait until a service that was killed runs again."""
-        await until(lambda: self.units()[service].pid not in (None, dead), 60, f"{service} runs again")
+        await until(lambda: self.units()[service].pid not in (None, dead), 300, f"{service} runs again")
 
     def living(self) -> list[str]:
         """Command lines of all processes that belong to this hub's folder, its supervisor left out."""
         return living(self.data.root)
 
-    def cli(self, *words: str, timeout: float = 150.0) -> subprocess.CompletedProcess[str]:
+    def cli(self, *words: str, timeout: float = 900.0) -> subprocess.CompletedProcess[str]:
         """Run `agenthub …` against this hub."""
         env = {"AGENTHUB_URL": self.url, "AGENTHUB_DATA_DIR": str(self.data.root)}
         return run_cli(*words, env=env, timeout=timeout)
@@ -246,7 +246,7 @@ def clean_environment() -> dict[str, str]:
 
 
 def run_cli(
-    *words: str, env: Mapping[str, str] | None = None, timeout: float = 150.0
+    *words: str, env: Mapping[str, str] | None = None, timeout: float = 900.0
 ) -> subprocess.CompletedProcess[str]:
     """Run `agenthub …` and return what it printed and its exit code."""
     return subprocess.run(

@@ -65,7 +65,7 @@ async def store(log: EventLog, draft: Draft) -> int:
         assert not isinstance(result, Conflict), result
         return result.seq if isinstance(result, Stored) else 0
 
-    return await until(stored, 30, f"{draft.event.type} is stored", pause_s=0.05)
+    return await until(stored, 300, f"{draft.event.type} is stored", pause_s=0.05)
 
 
 async def grown(log: EventLog, to: int) -> None:
@@ -74,7 +74,7 @@ async def grown(log: EventLog, to: int) -> None:
     async def reached() -> bool:
         return await log.last_seq() >= to
 
-    await until(reached, 30, f"the log has reached event {to}", pause_s=0.002)
+    await until(reached, 300, f"the log has reached event {to}", pause_s=0.002)
 
 
 Play = Callable[[TaskEnqueued], Awaitable[Event]]

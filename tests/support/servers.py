@@ -20,7 +20,7 @@ from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
 
 _numbers = itertools.count(1)
-_GONE_WITHIN_S = 10.0
+_GONE_WITHIN_S = 60.0
 _MEMORY = Path("/dev/shm")
 _MEMORY_FREE_BYTES = 2 << 30
 

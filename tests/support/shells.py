@@ -32,7 +32,7 @@ class Terminal:
         """Press Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
-    def until(self, words: str, *, after: int = 0, deadline_s: float = 60.0) -> str:
+    def until(self, words: str, *, after: int = 0, deadline_s: float = 300.0) -> str:
         """Wait until the terminal shows `words` behind the place `after`; returns all that was shown."""
         end = time.monotonic() + deadline_s
         while words not in self.shown[after:]:
@@ -40,7 +40,7 @@ class Terminal:
                 raise AssertionError(f"the terminal has not shown {words!r} but:\n{self.shown[after:]}")
         return self.shown
 
-    def rest(self, *, deadline_s: float = 60.0) -> int:
+    def rest(self, *, deadline_s: float = 300.0) -> int:
         """Read to the program's end; its exit code."""
         while self._read(deadline_s):
             pass

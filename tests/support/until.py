@@ -24,7 +24,7 @@ async def until(
 
 
 async def until(
-    condition: Callable[[], Any], deadline_s: float = 60.0, what: str = "", pause_s: float = 0.02
+    condition: Callable[[], Any], deadline_s: float = 300.0, what: str = "", pause_s: float = 0.02
 ) -> Any:
     """Ask `condition` until it answers with something true, and return that.
 

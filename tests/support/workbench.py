@@ -140,7 +140,7 @@ class Desk:
         """The task's events, oldest first."""
         return [m.event for m in await self.messages(task_id) if isinstance(m.event, Event)]
 
-    async def ended(self, task_id: str = "t-add", *, attempt: int = 1, deadline_s: float = 120.0) -> Event:
+    async def ended(self, task_id: str = "t-add", *, attempt: int = 1, deadline_s: float = 300.0) -> Event:
         """Wait for the event that closes the attempt."""
 
         async def closing() -> Event | None:
@@ -153,7 +153,7 @@ class Desk:
         assert found is not None
         return found
 
-    async def ended_by(self, kind: type[E], task_id: str = "t-add", deadline_s: float = 120.0) -> E:
+    async def ended_by(self, kind: type[E], task_id: str = "t-add", deadline_s: float = 300.0) -> E:
         """Wait for the task's first event of this kind."""
 
         async def told() -> list[E]:

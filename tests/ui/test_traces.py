@@ -10,7 +10,7 @@ from tests.support.running_hub import RunningHub
 from tests.ui.conftest import ready_goal
 from tests.ui.visitor import Visitor
 
-LONG_MS = 90_000
+LONG_MS = 300_000
 
 
 def focused(tree: Locator) -> Locator:

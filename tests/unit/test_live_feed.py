@@ -33,7 +33,7 @@ def order() -> TaskEnqueued:
 async def heard(listener: Listener, count: int) -> list[int | None]:
     """The sequences of the next frames."""
     seen: list[int | None] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while len(seen) < count:
             seen += [frame.sequence for frame in await listener.next(1) or []]
     return seen
@@ -130,7 +130,7 @@ async def test_outputs_are_followed_on_after_an_error_that_nobody_foresaw() -> N
     with structlog.testing.capture_logs() as lines:
         async with RunOutputs(Outputs(), BACKOFF) as outputs:
             tap = outputs.open(None)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 [piece] = await tap.taken()
     assert b"3 passed" in piece.data
     assert [line["event"] for line in lines] == ["following_failed", "following_again"]

@@ -122,7 +122,7 @@ async def test_two_workers_share_a_queue_and_complete_every_task_once(
         async def all_done() -> bool:
             return len(await completed(log)) == 50
 
-        await until(all_done, 60, "50 completed tasks")
+        await until(all_done, 300, "50 completed tasks")
     events = [m.event for m in await log.read(GOAL)]
     assert sum(isinstance(event, TaskStarted) for event in events) == 50
     assert len({event.task_id for event in events if isinstance(event, TaskCompleted)}) == 50
@@ -143,10 +143,10 @@ async def test_a_dead_holder_is_taken_over_and_a_closed_order_is_left(
         draft = Fence(1, 1).draft(GOAL, "t-1", claim, "1-1-gone")
         await log.append(draft, stamp())
     async with working(log, tmp_path, "W1") as broker:
-        await until(lambda: broker_is_idle(broker), 60, "the order looked at")
+        await until(lambda: broker_is_idle(broker), 300, "the order looked at")
         # To this broker it is the first delivery: nothing says that the holder is dead.
         assert await completed(log) == []
-        await until(lambda: completed(log), 60, "the take-over")
+        await until(lambda: completed(log), 300, "the take-over")
     claims = [m.event for m in await log.read(GOAL) if isinstance(m.event, TaskStarted)]
     assert [claim.worker for claim in claims] == ["Gone", "W1"]
     assert claims[1].delivery > 1
@@ -184,15 +184,15 @@ async def test_an_old_attempt_that_ends_late_does_not_end_the_hold_of_its_succes
     async with working(log, tmp_path, "W1", make=make):
         (runner,) = runners
         await enqueue(log, "t-1", "coding")
-        await until(lambda: runner.at_work == {1}, 60, "the first attempt is at work")
+        await until(lambda: runner.at_work == {1}, 300, "the first attempt is at work")
         await say(log, TaskTimedOut(task_id="t-1", attempt=1, limit_s=60, worker="W1"), "1")
         await enqueue(log, "t-1", "coding", attempt=2)
-        await until(lambda: runner.at_work == {1, 2}, 60, "so is the second")
+        await until(lambda: runner.at_work == {1, 2}, 300, "so is the second")
         runner.may_end[1].set()
-        await until(lambda: runner.at_work == {2}, 60, "the first has ended")
+        await until(lambda: runner.at_work == {2}, 300, "the first has ended")
         assert runner.status().holding == (f"{GOAL}.t-1.2",)
         runner.may_end[2].set()
-        await until(lambda: runner.status().holding == (), 60, "nothing is held")
+        await until(lambda: runner.status().holding == (), 300, "nothing is held")
 
 
 class LosesTheFirst(SlowToEnd):
@@ -216,17 +216,17 @@ async def test_the_order_of_a_timed_out_attempt_comes_again_and_leaves_its_retry
     async with working(log, tmp_path, "W1", make=make) as broker:
         (runner,) = runners
         await enqueue(log, "t-1", "coding")
-        await until(lambda: runner.at_work == {1}, 60, "the first attempt is at work")
+        await until(lambda: runner.at_work == {1}, 300, "the first attempt is at work")
         await say(log, TaskTimedOut(task_id="t-1", attempt=1, limit_s=60, worker="W1"), "1")
         await enqueue(log, "t-1", "coding", attempt=2)
-        await until(lambda: runner.at_work == {1, 2}, 60, "so is the second, in the other slot")
+        await until(lambda: runner.at_work == {1, 2}, 300, "so is the second, in the other slot")
         runner.may_end[1].set()
         await until(lambda: len(broker.pending()) == 1, 30, "the first order came again and was acknowledged")
         assert (runner.at_work, list(runner.held())) == ({2}, [f"{GOAL}.t-1.2"])
         claims = [m.event for m in await log.read(GOAL) if isinstance(m.event, TaskStarted)]
         assert [claim.attempt for claim in claims] == [1, 2]
         runner.may_end[2].set()
-        await until(lambda: not runner.held(), 60, "nothing is held")
+        await until(lambda: not runner.held(), 300, "nothing is held")
 
 
 def broker_is_idle(broker: InMemoryBroker) -> bool:

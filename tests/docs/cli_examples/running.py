@@ -21,7 +21,7 @@ from tests.support.shells import BIN
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "cli-examples.md"
 _BEGINNING = 12
-_TIMEOUT_S = 240.0
+_TIMEOUT_S = 900.0
 _INTRODUCTION = (
     "# Command line: examples",
     "Every command once, on a hub with the scripted model, in the order in which it was run: a test runs them all,"

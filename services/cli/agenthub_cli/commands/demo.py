@@ -27,7 +27,7 @@ from agenthub_events.gates import GATES
 REHEARSAL = (
     "REHEARSAL: a scripted model plays the sample goal. Its tool calls, workspaces, tests and failures are real."
 )
-_DEADLINE_S = 180.0
+_DEADLINE_S = 1_800.0
 _HOME = re.compile(r"demo-\d{8}-\d{6}")
 _COUNTED = ("passed", "failed", "errors", "skipped")
 
