@@ -7,6 +7,7 @@ import os
 import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -194,11 +195,16 @@ def _beside_tests(events: Sequence[Recorded]) -> list[tuple[str, float]]:
 
 
 def _bytes_in(folder: Path, name: str) -> int:
-    """Bytes of all files below the folders of this name; one that has several names counts once."""
+    """Bytes of all files below the folders of this name; one that has several names counts once.
+
+    The hub works on meanwhile: what goes away under the walk is not counted.
+    """
     seen: dict[tuple[int, int], int] = {}
-    for found in folder.rglob(name):
-        for place, _, files in os.walk(found):
-            for file in files:
+    for place, _, files in os.walk(folder):
+        if name not in Path(place).relative_to(folder).parts:
+            continue
+        for file in files:
+            with suppress(FileNotFoundError):
                 status = os.lstat(os.path.join(place, file))
                 seen[status.st_dev, status.st_ino] = status.st_size
     return sum(seen.values())
