@@ -64,7 +64,7 @@ _BOUNDS = (
     (re.compile(r"This field is required"), "it is missing"),
     (
         re.compile(r"The read models hold events up to (\d+), you asked for (\d+)"),
-        r"There is no event \2 yet: the log ends at event \1",
+        r"The hub shows events up to \1 so far: event \2 comes in a moment, or there is none yet",
     ),
     (re.compile(r"Object missing required field `(\w+)`.*"), r"`\1` is missing"),
     (re.compile(r"Object contains unknown field `(\w+)`.*"), r"nobody knows `\1`"),
