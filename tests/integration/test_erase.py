@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
 from agenthub_events.catalogue.goal import GoalAccepted, GoalErased
 from agenthub_events.catalogue.task import TaskNoted
@@ -113,6 +114,37 @@ async def test_who_repeats_the_digest_of_another_goals_secret_does_not_keep_it_a
     await gateway.client.post(f"/api/v1/goals/{mine}/cancel")
     assert (await erase(gateway, mine))[0] == 202
     assert not await is_there(bus, accepted.secrets_ref)
+
+
+async def test_a_submission_that_came_twice_leaves_no_secret_behind_its_erasing(
+    gateway: Gateway, bus: Client
+) -> None:
+    """What only the repetition had set aside would be named by no event, and found by no erasing."""
+    body = {"goal": f"Use {TOKEN}", "secrets": [DECLARED]}
+    answers = [
+        await gateway.client.post("/api/v1/goals", json=body, headers={"Idempotency-Key": "once"})
+        for _ in range(3)
+    ]
+    assert {answer.json()["goal_id"] for answer in answers} == {answers[0].json()["goal_id"]}
+    assert await _objects(bus) == 2
+    reused = await gateway.client.post(
+        "/api/v1/goals", json={**body, "goal": "x"}, headers={"Idempotency-Key": "once"}
+    )
+    assert reused.status_code == 409
+    assert await _objects(bus) == 2
+    goal_id = answers[0].json()["goal_id"]
+    await gateway.client.post(f"/api/v1/goals/{goal_id}/cancel")
+    assert (await erase(gateway, goal_id))[0] == 202
+    assert await _objects(bus) == 0
+
+
+async def _objects(bus: Client) -> int:
+    """How many objects the store holds."""
+    store = await bus.jetstream().object_store("ARTIFACTS")
+    try:
+        return len(await store.list(ignore_deletes=True))
+    except NotFoundError:
+        return 0
 
 
 async def test_an_erasing_at_which_a_gateway_was_killed_is_finished_by_the_next_one(
