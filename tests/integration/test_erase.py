@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from nats.js.errors import NotFoundError
 
 from agenthub_events.catalogue.goal import GoalAccepted, GoalErased
 from agenthub_events.catalogue.task import TaskNoted
 from agenthub_events.errors import ArtifactMissing
 from agenthub_events.ports import Stored
 from agenthub_events.runs import Closed, RunId
+from agenthub_gateway.erasing import ErasureKeeper
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -112,6 +114,83 @@ async def test_who_repeats_the_digest_of_another_goals_secret_does_not_keep_it_a
     await gateway.client.post(f"/api/v1/goals/{mine}/cancel")
     assert (await erase(gateway, mine))[0] == 202
     assert not await is_there(bus, accepted.secrets_ref)
+
+
+async def test_a_submission_that_came_twice_leaves_no_secret_behind_its_erasing(
+    gateway: Gateway, bus: Client
+) -> None:
+    """What only the repetition had set aside would be named by no event, and found by no erasing."""
+    body = {"goal": f"Use {TOKEN}", "secrets": [DECLARED]}
+    answers = [
+        await gateway.client.post("/api/v1/goals", json=body, headers={"Idempotency-Key": "once"})
+        for _ in range(3)
+    ]
+    assert {answer.json()["goal_id"] for answer in answers} == {answers[0].json()["goal_id"]}
+    assert await _objects(bus) == 2
+    reused = await gateway.client.post(
+        "/api/v1/goals", json={**body, "goal": "x"}, headers={"Idempotency-Key": "once"}
+    )
+    assert reused.status_code == 409
+    assert await _objects(bus) == 2
+    goal_id = answers[0].json()["goal_id"]
+    await gateway.client.post(f"/api/v1/goals/{goal_id}/cancel")
+    assert (await erase(gateway, goal_id))[0] == 202
+    assert await _objects(bus) == 0
+
+
+async def _objects(bus: Client) -> int:
+    """How many objects the store holds."""
+    store = await bus.jetstream().object_store("ARTIFACTS")
+    try:
+        return len(await store.list(ignore_deletes=True))
+    except NotFoundError:
+        return 0
+
+
+async def test_an_erasing_at_which_a_gateway_was_killed_is_finished_by_the_next_one(
+    bus: Client, nats_server: NatsServer, database_url: str
+) -> None:
+    wanted = settings(nats_server.authorised_url, database_url)
+    log, artifacts = JetStreamEventLog(bus), JetStreamArtifacts(bus)
+    async with running_gateway(wanted) as gateway:
+        begun, without_runs, kept = [str((await gateway.submit(secrets=[DECLARED]))["goal_id"]) for _ in range(3)]
+        for goal_id in (begun, without_runs):
+            await gateway.client.post(f"/api/v1/goals/{goal_id}/cancel")
+    # The word is in the log, and nobody came to the rest.
+    logs = [await artifacts.put(data) for data in (b"a log of it", b"a log of the other")]
+    await run_of(bus, begun, f"wrote {logs[0]}")
+    await run_of(bus, kept, f"wrote {logs[1]}")
+    for goal_id in (begun, without_runs):
+        await write(log, goal_id, "_", GoalErased(by="ann"))
+    secrets = {}
+    for goal_id in (begun, without_runs, kept):
+        accepted = (await log.read(goal_id))[0].event
+        assert isinstance(accepted, GoalAccepted)
+        secrets[goal_id] = accepted.secrets_ref
+
+    async def finished() -> bool:
+        info = await bus.jetstream().stream_info("RUNS", subjects_filter=f"run.{begun}.>")
+        there = [await is_there(bus, digest) for digest in (logs[0], secrets[begun], secrets[without_runs])]
+        return not info.state.subjects and not any(there)
+
+    assert not await finished()
+    async with running_gateway(wanted):
+        await until(finished, what="the rest is erased")
+    assert await is_there(bus, logs[1])
+    assert await is_there(bus, secrets[kept])
+    assert (await bus.jetstream().stream_info("RUNS", subjects_filter=f"run.{kept}.>")).state.subjects
+
+
+async def test_the_last_words_of_a_worker_behind_an_erasing_go_as_well(gateway: Gateway, bus: Client) -> None:
+    goal_id = str((await gateway.submit())["goal_id"])
+    await gateway.client.post(f"/api/v1/goals/{goal_id}/cancel")
+    assert (await erase(gateway, goal_id))[0] == 202
+    keeper = ErasureKeeper(bus)
+    for _ in range(2):
+        await keeper.look()
+    late = await run_of(bus, goal_id, "parked: the goal is cancelled")
+    await keeper.look()
+    assert await JetStreamRunLog(bus).read(late) == []
 
 
 @pytest.mark.parametrize("goal_id", ["g-00000000000000000000000000", "g-1", "hub", ">", "*"])

@@ -341,6 +341,22 @@ def order(attempt: int = 1) -> TaskEnqueued:
     )
 
 
+@pytest.mark.parametrize("words", [" \n\t", "\u200b\u2060", "\u3164"])
+async def test_blank_words_begin_no_work_and_answer_nothing(
+    gateway: Gateway, log: JetStreamEventLog, words: str
+) -> None:
+    """A rework of nothing would cost the calls of a planner."""
+    goal_id = (await gateway.submit())["goal_id"]
+    await write(log, goal_id, "_", planned("a"))
+    await write(log, goal_id, "t-a", order(), "coding", "p2")
+    before = await log.read(goal_id)
+    for call, field in ((f"goals/{goal_id}/rework", "feedback"), (f"goals/{goal_id}/tasks/t-a/note", "text")):
+        status, problem = await tell(gateway, call, {field: words})
+        assert (status, problem["errors"][0]["key"]) == (422, field)
+        assert "blank" in problem["detail"]
+    assert await log.read(goal_id) == before
+
+
 async def test_a_note_reaches_a_running_task_only(gateway: Gateway, log: JetStreamEventLog) -> None:
     goal_id = (await gateway.submit())["goal_id"]
     await write(log, goal_id, "_", planned("a"))

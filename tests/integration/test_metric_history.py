@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +14,10 @@ from nats.aio.client import Client
 
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_orchestrator.metric_history.keeper import metrics_kept, schema
+from agenthub_events.ports import Recorded
+from agenthub_orchestrator.metric_history.keeper import MetricKeeper, metrics_kept, schema
 from agenthub_orchestrator.projector.app import project
+from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
@@ -207,6 +209,7 @@ async def test_while_postgres_is_away_what_was_counted_waits(
     "ruin",
     [
         "DROP SCHEMA agenthub CASCADE; DROP SCHEMA readmodels_v5_g1 CASCADE",
+        "DROP SCHEMA readmodels_v5_g1 CASCADE",
         "DROP TABLE agenthub_metrics.counted",
     ],
 )
@@ -232,6 +235,77 @@ async def test_read_models_that_are_made_anew_count_nothing_twice(
     async with keeping(nats_server, database_url):
         await gateway.submit()
         await until(lambda: counted(5), 300, "it goes on after a start")
+
+
+async def test_what_somebody_else_has_written_to_the_read_models_is_counted(
+    gateway: Gateway, bus: Client, nats_server: NatsServer, database_url: str
+) -> None:
+    """`agenthub rebuild` folds the log beside the projector, which then goes on behind it."""
+    async with keeping(nats_server, database_url):
+        await gateway.submit()
+        await until(lambda: _counted(gateway, 1), 300, "one is counted")
+    for _ in range(3):
+        await gateway.submit()
+    async with Database(database_url, name="test") as database:
+        await rebuild(JetStreamEventLog(bus), database)
+    async with keeping(nats_server, database_url):
+        await gateway.submit()
+        await until(lambda: _counted(gateway, 5), 300, "the three and the last are counted")
+    assert await totals(gateway, "agenthub.events") == {"": 5}
+
+
+async def test_what_was_counted_and_not_written_when_a_projector_died_is_counted_again(
+    gateway: Gateway, bus: Client, nats_server: NatsServer, database_url: str
+) -> None:
+    async with keeping(nats_server, database_url):
+        await gateway.submit()
+        await until(lambda: _counted(gateway, 1), 300, "one is counted")
+    nats = await connect(nats_server.url_of("projector"), "projector", give_up_after_s=20)
+    async with Database(database_url, name="test") as database:
+        await gateway.submit()
+        # It counts in memory and is never asked to write: as after a kill.
+        keeper = MetricKeeper(nats, database, BACKOFF, days=7)
+        await asyncio.wait_for(_projected_once(bus, database, keeper), 300)
+    await nats.close()
+    async with keeping(nats_server, database_url):
+        await gateway.submit()
+        await until(lambda: _counted(gateway, 3), 300, "all three are counted")
+
+
+async def test_two_projectors_that_take_turns_count_each_event_once(
+    gateway: Gateway, nats_server: NatsServer, database_url: str
+) -> None:
+    expected = 0
+    async with keeping(nats_server, database_url), keeping(nats_server, database_url):
+        for _ in range(4):
+            for _ in range(3):
+                await gateway.submit()
+                expected += 1
+            await until(lambda: _is_read(gateway), 300, "a projector writes")
+            async with Database(database_url, name="test") as database, database.connection() as connection:
+                await connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'projector'"
+                )
+        await gateway.submit()
+        await until(lambda: _counted(gateway, expected + 1), 300, "every event is counted")
+    assert await totals(gateway, "agenthub.events") == {"": expected + 1}
+
+
+async def _projected_once(bus: Client, database: Database, keeper: MetricKeeper) -> None:
+    reached = asyncio.Event()
+
+    def told(batch: Sequence[Recorded]) -> None:
+        keeper.count(batch)
+        reached.set()
+
+    task = asyncio.create_task(project(JetStreamEventLog(bus), database, BACKOFF, written=(told,)))
+    await reached.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _counted(gateway: Gateway, number: float) -> bool:
+    return (await totals(gateway, "agenthub.events")).get("") == number
 
 
 async def _is_read(gateway: Gateway) -> bool:

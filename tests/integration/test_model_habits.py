@@ -434,3 +434,63 @@ async def test_a_credential_in_the_address_is_not_told() -> None:
         await client.complete(a_request(), on_activity=ignore)
     await client.aclose()
     assert "hunter2" not in raised.value.message
+
+
+@pytest.mark.parametrize("status", [408, 499, 502, 504, 520, 524, 598])
+async def test_an_error_of_who_stands_before_the_model_may_be_billed_and_is_not_sent_again_unseen(
+    status: int,
+) -> None:
+    """A proxy says it when it gave up waiting, or lost the model in the middle: the work may have been done."""
+    lost = as_json({"error": {"message": "upstream"}}, status=status, x_should_retry="true")
+    fault, calls = await fault_of(lost, lost, stream(LS))
+    assert (fault.kind, fault.may_be_billed, calls) == ("transient", True, 1)
+
+
+async def test_a_timeout_that_the_provider_names_may_be_billed_under_any_status() -> None:
+    fault, _ = await fault_of(error("timeout_error", "too slow", 500))
+    assert (fault.kind, fault.may_be_billed) == ("transient", True)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(500, "transient"), (503, "overload"), (529, "overload"), (521, "transient")]
+)
+async def test_an_error_of_a_server_that_has_turned_the_call_down_costs_nothing(status: int, kind: str) -> None:
+    """The client may try once more by itself."""
+    down = as_json({"error": {"message": "no"}}, status=status, retry_after_ms="1")
+    fault, calls = await fault_of(down)
+    assert (fault.kind, fault.may_be_billed, calls) == (kind, False, 2)
+
+
+LONG = text("A plain sentence of some words, as models say them. " * 40)
+COUNTED = {"input_tokens": 90, "output_tokens": 400}
+INCREDIBLE: dict[str, list[dict[str, Any]]] = {
+    "nothing said": events(LONG, usage={**COUNTED, "output_tokens": 0}),
+    "the first count alone": without(events(LONG, usage={**COUNTED, "output_tokens": 1}), "message_delta"),
+    "pieces and no sum": events(use("bash", {"command": "id; " * 99}), usage={**COUNTED, "output_tokens": 3}),
+    "what was cached left out": events(LONG, usage={**COUNTED, "input_tokens": 3}),
+    "a counter of the whole day": events(LONG, usage={**COUNTED, "input_tokens": 900_000_000}),
+    "more than may be said": events(LONG, usage={**COUNTED, "output_tokens": 900_000_000}),
+    "all of it cached before": events(LONG, usage={**COUNTED, "cache_read_input_tokens": 900_000_000}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("habit", INCREDIBLE)
+async def test_counts_that_do_not_fit_what_was_sent_and_said_are_unknown(habit: str) -> None:
+    assert (await reply_to(answer(framed(INCREDIBLE[habit])))).usage is None
+
+
+@pytest.mark.parametrize(
+    ("said", "usage"),
+    [
+        (LONG, COUNTED),
+        (text("ok"), {"input_tokens": 60, "output_tokens": 1}),
+        (text("-" * 4_000 + "\n" * 500), {"input_tokens": 60, "output_tokens": 40}),
+        ({"type": "thinking", "thinking": "hm" * 900, "signature": "s"}, {"input_tokens": 60, "output_tokens": 2}),
+        (text("yes"), {"input_tokens": 60, "output_tokens": 8_000}),
+        (LONG, {**COUNTED, "input_tokens": 4, "cache_creation_input_tokens": 80}),
+    ],
+)  # fmt: skip
+async def test_counts_that_fit_are_believed(said: dict[str, Any], usage: dict[str, int]) -> None:
+    told = (await reply_to(stream(said, stop="end_turn", usage=usage))).usage
+    assert told is not None
+    assert told.output_tokens == usage["output_tokens"]

@@ -160,6 +160,21 @@ async def test_a_reply_without_counts_takes_its_worst_price_of_a_limit_of_money(
     assert 1 < len(model.requests) < 9
 
 
+async def test_calls_that_a_proxy_gave_up_waiting_for_are_counted_before_they_are_made_again(
+    bus: Client, tmp_path: Path
+) -> None:
+    """What the server has seen is what the log knows, and no more than the goal may call."""
+    lost = as_json({"error": {"message": "upstream timed out"}}, status=504)
+    ended, desk, model = await ended_on(
+        bus, tmp_path, lost, priced_as="claude-sonnet-5-5", goal={"max_llm_calls": 3}
+    )
+    assert isinstance(ended, TaskParked), ended
+    assert ended.reason == "budget"
+    assert "3 calls of this attempt brought no answer" in ended.detail
+    assert len(model.requests) == 3
+    assert len([r for r in await desk.steps() if isinstance(r.step, TurnIntent)]) == 3
+
+
 @pytest.mark.parametrize("name", ["arguments", "a list in a field", "a number in a field"])
 async def test_arguments_written_as_text_are_understood(bus: Client, tmp_path: Path, name: str) -> None:
     finding = {"file": "a.py", "line": "3", "severity": "low", "message": "hm"}

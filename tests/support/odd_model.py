@@ -14,7 +14,7 @@ Event: TypeAlias = dict[str, Any]
 Habit: TypeAlias = bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]
 """A whole answer, or a function that writes one in its own time; the connection ends after it."""
 
-USAGE = {"input_tokens": 11, "output_tokens": 7}
+USAGE = {"input_tokens": 11_000, "output_tokens": 700}
 WRITE = {"command": "create", "path": "a.txt", "file_text": "a\n"}
 REPORT = {"status": "done", "summary": "done"}
 

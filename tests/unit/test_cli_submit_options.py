@@ -34,6 +34,29 @@ def test_a_blank_option_is_refused_by_its_name(given: dict[str, Any], option: st
     assert refused.value.code == exit_codes.USAGE
 
 
+def test_files_of_an_editor_that_writes_a_byte_order_mark_are_read_without_it(tmp_path: Path) -> None:
+    """A secret that began with it would be masked nowhere."""
+    secrets, plan = tmp_path / "secrets.txt", tmp_path / "plan.json"
+    secrets.write_bytes(b"\xef\xbb\xbfhunter2-hunter2\r\nanother-secret\r\n")
+    plan.write_bytes(b'\xef\xbb\xbf[{"key": "a"}]')
+    assert SubmitOptions(secrets=secrets, workflow=plan).body() == {
+        "secrets": ["hunter2-hunter2", "another-secret"],
+        "workflow": [{"key": "a"}],
+    }
+
+
+@pytest.mark.parametrize("option", ["secrets", "workflow"])
+def test_a_file_in_utf_16_is_refused_with_its_name(tmp_path: Path, option: str) -> None:
+    file = tmp_path / "odd"
+    file.write_bytes('["a"]'.encode("utf-16"))
+    given: dict[str, Any] = {option: file}
+    with pytest.raises(CommandFailed) as refused:
+        SubmitOptions(**given).body()
+    assert str(file) in str(refused.value)
+    assert "UTF-" in str(refused.value)
+    assert refused.value.code == exit_codes.USAGE
+
+
 @pytest.mark.parametrize(
     "name", ["nope", "nope/../other", "README.md", "~nobody-of-that-name/x", "--ref", "main", "x" * 5_000]
 )

@@ -55,7 +55,13 @@ from agenthub_cli.client.wording import place, told
         (
             "from",
             "The read models hold events up to 7, you asked for 99",
-            "--from: There is no event 99 yet: the log ends at event 7",
+            "--from: The hub shows events up to 7 so far: event 99 comes in a moment, or there is none yet",
+        ),
+        ("at_seq", "Event 9 lies behind this goal", "--at-seq: Event 9 lies behind this goal"),
+        (
+            "name",
+            "Expected `str` matching regex '^[a-z0-9][a-z0-9-]*$'",
+            "the name: it takes small letters, digits and dashes, and begins with no dash",
         ),
         ("feedback", "Expected `str` of length >= 1", "the feedback: it is empty"),
         ("status", "There is no status `nope`", "--status: There is no status `nope`"),

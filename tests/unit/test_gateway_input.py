@@ -304,6 +304,17 @@ async def test_a_blank_command_is_refused_with_its_place(fields: dict[str, Any],
     assert refused.value.field == place
 
 
+@pytest.mark.parametrize("body", [b'{"goal": "x"}', b'{"nope": 1}', b"", b"{"])
+def test_a_byte_order_mark_before_a_body_counts_for_nothing(body: bytes) -> None:
+    def read(data: bytes) -> object:
+        try:
+            return decode_strictly(data, SubmitBody)
+        except (InvalidBody, MalformedBody) as refused:
+            return str(refused)
+
+    assert read(b"\xef\xbb\xbf" + body) == read(body)
+
+
 def test_a_name_of_a_check_ends_with_its_last_letter() -> None:
     body = b'{"goal": "x", "checks": [{"name": "lint\\n", "command": "ruff check"}]}'
     with pytest.raises(InvalidBody, match="matching regex"):

@@ -13,7 +13,7 @@ from agenthub_events.catalogue.goal import GoalCompleted
 from agenthub_events.catalogue.money import LlmCalled
 from agenthub_events.errors import InvalidInput
 from agenthub_events.ports import Recorded
-from agenthub_orchestrator.metric_history.counting import count_batch
+from agenthub_orchestrator.metric_history.counting import count_batch, measure_delay
 from agenthub_orchestrator.metric_history.tally import LABELS_MAX, MINUTES_KEPT, OTHER, Tally
 from agenthub_runtime.metric_history import METRICS, period_of
 from agenthub_runtime.metric_history import catalogue as metrics
@@ -67,8 +67,13 @@ def test_a_batch_is_counted_in_the_minutes_of_its_events() -> None:
     assert found["agenthub.gate.outcomes", "passed", NOON].sum == 1
     assert found["agenthub.task.outcomes", "failed", NOON].sum == 1
     assert found["agenthub.goal.outcomes", "completed", NOON].sum == 1
-    assert found["agenthub.projection.delay", "", NOON].max == 180
     assert ("gen_ai.client.token.usage", "cache write", NOON) not in found
+
+
+def test_the_delay_of_a_batch_is_that_of_its_oldest_event() -> None:
+    tally = Tally(days=7)
+    measure_delay(tally, [at(NOON - timedelta(minutes=3), CALL), at(NOON, failed())], NOON)
+    assert [(minute.metric, minute.max) for minute in tally.take()] == [("agenthub.projection.delay", 180)]
 
 
 def test_a_call_whose_price_is_not_known_costs_nothing_that_is_shown() -> None:

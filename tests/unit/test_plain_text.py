@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenthub_runtime.plain_text import one_line, plain
+from agenthub_runtime.plain_text import is_blank, one_line, plain
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())))
@@ -33,3 +33,15 @@ def test_nothing_that_steers_a_terminal_is_left(text: str) -> None:
 )
 def test_it_is_shown_as_what_it_is(written: str, shown: str) -> None:
     assert plain(written) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n\t", "\x00\x1b", "\u200b\u2060", "\u3164", "\u115f\u1160", "\uffa0 \u2800", "\u00ad"]
+)
+def test_what_nobody_could_read_is_blank(text: str) -> None:
+    assert is_blank(text)
+
+
+@pytest.mark.parametrize("text", ["x", "\u200bx", "…", "한글", "⠃", "👍", "0"])
+def test_anything_else_says_something(text: str) -> None:
+    assert not is_blank(text)

@@ -6,6 +6,7 @@ import pytest
 
 from agenthub_events.errors import InvalidInput
 from agenthub_runtime.errors import SettingsInvalid
+from agenthub_runtime.settings.api_keys import read_api_key
 from agenthub_runtime.settings.records import (
     read_gateway_settings,
     read_hub_settings,
@@ -135,6 +136,22 @@ def test_a_key_without_a_secret_is_refused_because_it_would_let_everybody_in(key
     with pytest.raises(SettingsInvalid, match="has 0 characters") as refused:
         read_gateway_settings({**BOTH, "AGENTHUB_API_KEYS": keys})
     assert "h-u-s-h" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ada|bob", "|", "ada\x1b[31m", "ada\nbob", " ", "", "ada ", "x" * 65, "agenthub", "AgentHub", "a\u202eda"],
+)
+def test_a_name_that_could_be_taken_for_something_else_is_refused(name: str) -> None:
+    """With `|` one holder's requests would be those of another, and the hub's own name stands for no person."""
+    with pytest.raises(SettingsInvalid, match=r"AGENTHUB_API_KEYS.*the name in entry 2"):
+        read_gateway_settings({**BOTH, "AGENTHUB_API_KEYS": f"bob:{'k' * 16},{name}:read:{'s' * 16}"})
+
+
+@pytest.mark.parametrize("name", ["ada", "Ada Lovelace", "ops@example.com", "b\u00f6b", "x" * 64, "ci/main"])
+def test_any_other_name_is_taken(name: str) -> None:
+    given = read_gateway_settings({**BOTH, "AGENTHUB_API_KEYS": f"{name}:read:{'s' * 16}"})
+    assert [read_api_key(entry, 1).name for entry in given.api_keys] == [name]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

@@ -37,6 +37,12 @@ def test_every_setting_may_come_out_of_a_file(tmp_path: Path) -> None:
     assert read_orchestrator_settings(env).seal_key == "ab" * 32
 
 
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    env = {"NATS_URL": "nats://a:4222", "AGENTHUB_SEAL_KEY_FILE": file(tmp_path, "\ufeff" + "ab" * 32 + "\n")}
+
+    assert read_orchestrator_settings(env).seal_key == "ab" * 32
+
+
 def test_an_empty_file_leaves_the_setting_unset(tmp_path: Path) -> None:
     env = {
         "NATS_URL": "nats://a:4222",

@@ -56,7 +56,7 @@ from agenthub_gateway.edge.guard import Guard
 from agenthub_gateway.edge.head import AnswersHead
 from agenthub_gateway.edge.keys import Failures, Keys
 from agenthub_gateway.edge.sign_in import SignIn
-from agenthub_gateway.erasing import erase_goal
+from agenthub_gateway.erasing import ERASING_LOOKED_AT_EVERY_S, ErasureKeeper, erase_goal
 from agenthub_gateway.hub_figures import HubFigures
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
@@ -73,7 +73,7 @@ from agenthub_runtime.bus_users.rights import spans_of
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
-from agenthub_runtime.following import Backoff
+from agenthub_runtime.following import Backoff, look_forever
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect, log_generation, server_time
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -176,6 +176,10 @@ async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
             ports = await _assembled(settings, nc, (telemetry, metrics), appends, stack)
             if settings.log.otlp_endpoint or settings.log.metrics:
                 await stack.enter_async_context(_in_background(ports.figures.keep_fresh()))
+            erasing = look_forever(
+                ErasureKeeper(nc).look, every_s=ERASING_LOOKED_AT_EVERY_S, clock=ports.clock, what="erasing"
+            )
+            await stack.enter_async_context(_in_background(erasing))
             yield ports
     finally:
         await nc.close()

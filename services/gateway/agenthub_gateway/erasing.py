@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from contextlib import suppress
 
 import msgspec
+import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from agenthub_events.base import type_of
+from agenthub_events.catalogue.goal import GoalErased
 from agenthub_events.errors import ArtifactMissing, StoreUnavailable
+from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject, subject_of
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
 
+_log = structlog.get_logger(__name__)
+
+ERASING_LOOKED_AT_EVERY_S = 60.0
+
 _EVENTS = "EVENTS"
+_ERASED = subject_of("*", GOAL_AS_A_WHOLE, type_of(GoalErased))
+# An erasing is soon finished or soon interrupted; the newest are enough.
+_LOOKED_AT = 100
+_CLEAN_LOOKS = 3
 # Whatever names an object does so by its digest; what only looks like one names nothing.
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
@@ -28,16 +42,15 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
 async def erase_goal(nc: Client, goal_id: str) -> Erased:
     """Erase a finished goal's runs and objects; what another goal names as well is kept.
 
-    Done again it goes on where it was interrupted: the runs, which name objects too, go last. Raises
-    `StoreUnavailable`.
+    Done again it goes on where it was interrupted: what shows that something is left goes last, first the objects
+    that name the goal, then its runs, which name objects too. Raises `StoreUnavailable`.
     """
     artifacts = JetStreamArtifacts(nc)
     named = await _named(nc, _EVENTS, f"evt.{goal_id}.>") | await _named(nc, RUNS, f"run.{goal_id}.>")
-    shared = {digest for digest in named if not await _is_own(artifacts, digest, goal_id)}
-    if shared:
-        shared &= await _named_elsewhere(nc, goal_id)
+    foreign = {digest for digest in named if not await _is_own(artifacts, digest, goal_id)}
+    shared = foreign & await _named_elsewhere(nc, goal_id) if foreign else foreign
     objects = 0
-    for digest in sorted(named - shared):
+    for digest in (*sorted(foreign - shared), *sorted(named - foreign)):
         objects += await artifacts.delete(digest)
     try:
         messages = (
@@ -47,6 +60,40 @@ async def erase_goal(nc: Client, goal_id: str) -> Erased:
     except (NatsError, TimeoutError) as error:
         raise StoreUnavailable(f"The runs of goal `{goal_id}` could not be erased: {error}") from error
     return Erased(messages=sum(messages.values()), objects=objects)
+
+
+class ErasureKeeper:
+    """Finishes an erasing at which a gateway was killed, or behind which a worker still wrote its last words."""
+
+    def __init__(self, nc: Client) -> None:
+        self._nc = nc
+        self._events = FencedStream(nc, _EVENTS)
+        # How often nothing was left; only spares questions.
+        self._clean: Counter[int] = Counter()
+
+    async def look(self) -> None:
+        """Erase what is left of goals whose erasing stands in the log. Raises `StoreUnavailable`."""
+        for message in (await self._events.read(_ERASED))[-_LOOKED_AT:]:
+            if self._clean[message.seq] >= _CLEAN_LOOKS:
+                continue
+            goal_id = parse_subject(message.subject).goal_id
+            if await _is_left(self._nc, goal_id):
+                found = await erase_goal(self._nc, goal_id)
+                _log.info("erasing_finished", goal=goal_id, messages=found.messages, objects=found.objects)
+            else:
+                self._clean[message.seq] += 1
+
+
+async def _is_left(nc: Client, goal_id: str) -> bool:
+    """Whether there still is a run of the goal, or an object that names it."""
+    if await FencedStream(nc, RUNS).last(f"run.{goal_id}.>") is not None:
+        return True
+    artifacts = JetStreamArtifacts(nc)
+    for digest in await _named(nc, _EVENTS, f"evt.{goal_id}.>"):
+        with suppress(ArtifactMissing):
+            if goal_id.encode() in await artifacts.get(digest):
+                return True
+    return False
 
 
 async def _is_own(artifacts: JetStreamArtifacts, digest: str, goal_id: str) -> bool:

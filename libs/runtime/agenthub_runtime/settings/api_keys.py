@@ -12,6 +12,9 @@ Scope = Literal["read", "submit", "operate", "admin"]
 # Each scope holds those before it.
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 SHORTEST_KEY = 16
+LONGEST_NAME = 64
+# In the log this name says that no person has acted, but the hub by a rule.
+_OF_THE_HUB = "agenthub"
 _DIGEST = re.compile(r"sha256=([0-9a-f]{64})")
 
 
@@ -46,8 +49,20 @@ def read_api_key(entry: str, place: int) -> ApiKey:
             f"the secret of `{name}` has {len(secret)} characters: give at least {SHORTEST_KEY}, for example"
             " `openssl rand -hex 24`"
         )
+    _check_name(name, place)
     if found is not None:
         return ApiKey(name=name, scope=scope, digest=found.group(1))
     if not (secret.isascii() and secret.isprintable()):
         raise ValueError(f"the secret of `{name}` holds characters that no header can carry: use printable ASCII")
     return ApiKey(name=name, scope=scope, secret=secret)
+
+
+def _check_name(name: str, place: int) -> None:
+    """A name stands in every event of its holder, and with `|` behind it in what their requests are known by."""
+    if not (1 <= len(name) <= LONGEST_NAME and name.isprintable() and name == name.strip()) or "|" in name:
+        raise ValueError(
+            f"the name in entry {place} cannot be used: give it 1 to {LONGEST_NAME} printable characters, without"
+            " `|` and without blanks around it"
+        )
+    if name.casefold() == _OF_THE_HUB:
+        raise ValueError(f"the name in entry {place} is that of the hub itself: give the key another one")

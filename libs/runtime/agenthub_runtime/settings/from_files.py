@@ -7,6 +7,7 @@ that everything behind knows one form.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -84,6 +85,6 @@ def _content(path: Path) -> str:
     if len(data) > _LARGEST:
         raise ValueError("it is larger than 1 MiB")
     try:
-        return data.decode().strip()
+        return data.removeprefix(BOM_UTF8).decode().strip()
     except UnicodeDecodeError:
         raise ValueError("it is no text in UTF-8") from None

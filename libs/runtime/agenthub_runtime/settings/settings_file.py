@@ -6,7 +6,6 @@ A key is the setting's name in small letters without `AGENTHUB_`. The environmen
 from __future__ import annotations
 
 import stat
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +18,7 @@ from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.setting import Setting
 from agenthub_runtime.settings.table import DATA_DIR, EMBEDDED, SETTINGS
+from agenthub_runtime.toml_reading import TomlInvalid, read_toml
 
 NAME = "agenthub.toml"
 OUT_OF_PLACE: Mapping[str, str] = {
@@ -54,10 +54,8 @@ def read_settings_file(path: Path) -> dict[str, str]:
     except OSError as error:
         raise SettingsInvalid((f"{path} cannot be read: {error.strerror}",)) from error
     try:
-        content = tomllib.loads(data.decode())
-    except UnicodeDecodeError as error:
-        raise SettingsInvalid((f"{path} is no text in UTF-8 (byte {error.start}): save it as UTF-8",)) from error
-    except tomllib.TOMLDecodeError as error:
+        content = read_toml(data)
+    except TomlInvalid as error:
         raise SettingsInvalid((f"{path} is no TOML: {error}",)) from error
     return _checked(path, content, shared=bool(mode & (stat.S_IRGRP | stat.S_IROTH)))
 

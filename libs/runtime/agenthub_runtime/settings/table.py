@@ -125,9 +125,10 @@ API_KEYS = Setting(
     api_keys,
     "",
     "Keys that the gateway accepts, separated by commas, each as `name:scope:secret`, `name:secret` or the secret "
-    "alone. The name stands in events as who did it. Scopes, each with those before it: `read`, `submit` (goals), "
-    "`operate` (answers, approvals, budgets), `admin` (erasing; the default). A secret has 16 or more characters, "
-    "or is `sha256=` with its SHA-256 in hexadecimal. Needed for any host other than this machine itself.",
+    "alone. The name stands in events as who did it: printable, without `|`, and not `agenthub`. Scopes, each "
+    "with those before it: `read`, `submit` (goals), `operate` (answers, approvals, budgets), `admin` (erasing; "
+    "the default). A secret has 16 or more characters, or is `sha256=` with its SHA-256 in hexadecimal. Needed "
+    "for any host other than this machine itself.",
 )
 HUB_URL = Setting(
     "AGENTHUB_URL",

@@ -17,6 +17,7 @@ _OPTIONS = {
     "cron": "the cron expression",
     "workers": "the number of workers",
     "status": "--status",
+    "name": "the name",
     **{
         name: f"--{name.replace('_', '-')}"
         for name in (
@@ -34,6 +35,10 @@ _OPTIONS = {
                 "type",
                 "from",
                 "time_zone",
+                "at_seq",
+                "model",
+                "prompt",
+                "plan",
             ),
         )
     },
@@ -61,10 +66,14 @@ _BOUNDS = (
     (re.compile(r"Expected `(?:int|float)` <= ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be at most \1"),
     (re.compile(r"Expected `(?:int|float)` > ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be more than \1"),
     (re.compile(r"Expected `(?:int|float)` < ([\d.]+?)(?:\.0)?(?: -.*)?$"), r"it must be less than \1"),
+    (
+        re.compile(r"Expected `str` matching regex '\^\[a-z0-9\]\[a-z0-9-\]\*\$'.*"),
+        "it takes small letters, digits and dashes, and begins with no dash",
+    ),
     (re.compile(r"This field is required"), "it is missing"),
     (
         re.compile(r"The read models hold events up to (\d+), you asked for (\d+)"),
-        r"There is no event \2 yet: the log ends at event \1",
+        r"The hub shows events up to \1 so far: event \2 comes in a moment, or there is none yet",
     ),
     (re.compile(r"Object missing required field `(\w+)`.*"), r"`\1` is missing"),
     (re.compile(r"Object contains unknown field `(\w+)`.*"), r"nobody knows `\1`"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -161,8 +162,11 @@ def _check(text: str) -> dict[str, str]:
 
 def task_list(path: Path) -> Any:
     """The task list in a JSON file. Raises `CommandFailed` when there is none."""
+    content = _read(path)
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise CommandFailed(f"{path} is written in UTF-16", hint="save it as UTF-8", code=exit_codes.USAGE)
     try:
-        return msgspec.json.decode(_read(path))
+        return msgspec.json.decode(content.removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CommandFailed(
             f"{path} is no JSON: {error}", hint="give a JSON list of tasks", code=exit_codes.USAGE
@@ -171,7 +175,7 @@ def task_list(path: Path) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        return _read(path).decode()
+        return _read(path).removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise CommandFailed(
             f"{path} is no UTF-8 text: its byte {error.start + 1} does not belong there",

@@ -42,6 +42,7 @@ from agenthub_gateway.commands.aggregate import Target
 from agenthub_gateway.commands.goal import command_goal
 from agenthub_gateway.commands.plan import approve_plan, edit_plan
 from agenthub_gateway.commands.tasks import note_task
+from agenthub_runtime.plain_text import is_blank
 from agenthub_runtime.readmodels import get_goal
 
 OptionalApprove = JSONBody[ApproveBody | None]
@@ -56,6 +57,8 @@ async def rework(
     goal_id: FromPath[str], *, data: JSONBody[ReworkBody], caller: CallerParam
 ) -> Response[ReworkAccepted]:
     """Opens the goal again, on the same branch; also while it still runs."""
+    if is_blank(data.feedback):
+        raise InvalidInput("Say what is to be changed: the feedback is blank", field="feedback")
     intent = caller.intent(data)
     wanted = Rework(by=intent.actor, request_id=intent.request_id, feedback=data.feedback, priority=data.priority)
     outcome = await command_goal(caller.ports.writer, goal_id, wanted, intent)
@@ -170,6 +173,8 @@ async def note(
     goal_id: FromPath[str], task_id: FromPath[str], *, data: JSONBody[NoteBody], caller: CallerParam
 ) -> Response[CommandAccepted]:
     """It reads the note before its next step."""
+    if is_blank(data.text):
+        raise InvalidInput("Say what the agent should know: the note is blank", field="text")
     intent = caller.intent(data)
     outcome = await note_task(caller.ports.writer, Target(goal_id, task_id), data.text, intent)
     return accepted(outcome)

@@ -16,6 +16,7 @@ from agenthub_gateway.commands.aggregate import Target, append_after
 from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
 from agenthub_gateway.commands.goal_events import load_goal_events
 from agenthub_gateway.errors import NotFound
+from agenthub_runtime.plain_text import is_blank
 
 
 class OpenQuestion(msgspec.Struct, frozen=True):
@@ -99,7 +100,7 @@ def _fits(answer: Answer, asked: AgentBlocked) -> None:
     if answer.option and answer.option not in asked.options:
         allowed = ", ".join(f"`{option}`" for option in asked.options) or "none: write a text"
         raise InvalidInput(f"`{answer.option[:60]}` is none of the options: {allowed}", field="option")
-    if answer.action == "answer" and not (answer.text.strip() or answer.option):
+    if answer.action == "answer" and is_blank(answer.text) and not answer.option:
         raise InvalidInput("An answer needs a text or an option", field="text")
     if answer.action == "edit" and answer.edits == TaskEdits():
         raise InvalidInput("An edit needs at least one of title, details, agent, timeout_s", field="edits")

@@ -22,16 +22,19 @@ _TOKENS = (
 
 
 def count_batch(tally: Tally, batch: Sequence[Recorded], now: datetime) -> None:
-    """Count a batch whose rows have just been committed."""
-    oldest: datetime | None = None
+    """Count a batch whose rows are committed."""
     for recorded in batch:
         event = recorded.event
         if isinstance(event, Event):
-            oldest = event.timestamp if oldest is None else min(oldest, event.timestamp)
             tally.add(metrics.EVENTS, 1, event.timestamp, now)
             _count(tally, event, now)
-    if oldest is not None:
-        tally.add(metrics.PROJECTION_DELAY, max((now - oldest).total_seconds(), 0.0), now, now)
+
+
+def measure_delay(tally: Tally, batch: Sequence[Recorded], now: datetime) -> None:
+    """How long the oldest event of a batch has waited until its rows were committed, which has just been."""
+    written = [recorded.event.timestamp for recorded in batch if isinstance(recorded.event, Event)]
+    if written:
+        tally.add(metrics.PROJECTION_DELAY, max((now - min(written)).total_seconds(), 0.0), now, now)
 
 
 def _count(tally: Tally, event: Event, now: datetime) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
+from agenthub_runtime.toml_reading import TomlInvalid, read_toml
 from agenthub_worker.automation.automation import TEMPORARY, Automation, folder_below, split_needs
 from agenthub_worker.automation.tox_factors import condition_of, factors_for, holds
 
@@ -141,10 +141,10 @@ def _ini(text: str) -> _Ini | None:
 
 
 def _toml(texts: Mapping[str, str]) -> _Settings | None:
-    with suppress(tomllib.TOMLDecodeError, RecursionError):
-        if own := tomllib.loads(texts.get("tox.toml", "")):
+    with suppress(TomlInvalid):
+        if own := read_toml(texts.get("tox.toml", "")):
             return _Toml(own)
-        table = _at(_at(tomllib.loads(texts.get("pyproject.toml", "")), "tool"), "tox")
+        table = _at(_at(read_toml(texts.get("pyproject.toml", "")), "tool"), "tox")
         legacy = table.get("legacy_tox_ini")
         return _ini(legacy) if isinstance(legacy, str) else _Toml(table) if table else None
     return None

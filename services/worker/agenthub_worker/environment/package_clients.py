@@ -12,7 +12,6 @@ import contextlib
 import json
 import re
 import shutil
-import tomllib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from agenthub_runtime.processes.spawn import run
+from agenthub_runtime.toml_reading import TomlInvalid, read_toml
 from agenthub_worker.environment.network.package_sources import PackageSource
 from agenthub_worker.environment.private.cargo import of_cargo
 from agenthub_worker.environment.private.found import Private, plain
@@ -187,8 +187,8 @@ def _cargo_sources(home: Path) -> Iterator[tuple[tuple[str, str], Mapping[str, s
     """The tables of cargo's settings that say where packages come from, with those fields alone."""
     for name in ("config", "config.toml"):
         try:
-            config = tomllib.loads(_text(home / ".cargo" / name))
-        except tomllib.TOMLDecodeError:
+            config = read_toml(_text(home / ".cargo" / name))
+        except TomlInvalid:
             continue
         for table in ("source", "registries"):
             entries = config.get(table)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from agenthub_runtime.toml_reading import TomlInvalid, read_toml
 from agenthub_worker.environment.gradle import GRADLE_FILES, RESOLVE
 from agenthub_worker.environment.node.clients import engines_of_node, needs_packages, node_commands
 from agenthub_worker.environment.place import PLACE
@@ -310,8 +310,8 @@ def _configured(data: bytes | None) -> tuple[str, ...] | None:
     if data is None:
         return None
     try:
-        setup = tomllib.loads(data.decode()).get("setup")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        setup = read_toml(data).get("setup")
+    except TomlInvalid as error:
         raise SetupInvalid(f"{CONFIG} of the repository is no TOML: {error}") from error
     if setup is None:
         return None

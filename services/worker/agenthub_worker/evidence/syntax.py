@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import ast
-import re
-import tomllib
 from typing import Any
+
+from agenthub_runtime.toml_reading import TomlInvalid, TomlUnusable, read_toml
 
 SOURCE_CHARS = 1 << 20
 NESTED_DEEP = 100
 """More than people write; what walks through a tree by recursion needs a few calls for each level."""
 
-# What reads TOML takes time by the square of a key's length.
-_LONG_KEY = re.compile(r"(?<![^\s.=\[\]])(?:[^\s.=\[\]]++[ \t]*+\.[ \t]*+){60}")
-
 
 def toml_in(text: str) -> dict[str, Any] | None:
     """The table of a TOML file; None when it is none, or written to exhaust its reader."""
-    if _LONG_KEY.search(text):
-        return None
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError):
+        return read_toml(text)
+    except TomlInvalid:
         return None
 
 
 def toml_error(text: str) -> str:
     """What keeps a text from being TOML; empty when nothing does, or it was written to exhaust its reader."""
-    if _LONG_KEY.search(text):
-        return ""
     try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return str(error)
-    except (ValueError, RecursionError):
+        read_toml(text)
+    except TomlUnusable:
         return ""
+    except TomlInvalid as error:
+        return str(error)
     return ""
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
+from codecs import BOM_UTF8
 from typing import Any
 
 import msgspec
 
+from agenthub_runtime.toml_reading import read_toml
 from agenthub_worker.suites.node.scripts import commands_of
 
 _OF_PACKAGE = ("jest", "vitest", "mocha", "ava", "tape", "c8", "nyc", "tap")
@@ -27,14 +28,21 @@ def foreign_settings(name: str, data: bytes) -> Any:
     try:
         text = data.decode()
         if name == "package.json":
-            return _of_package(msgspec.json.decode(data, type=dict[str, Any]) if data.strip() else {})
+            return _of_package(_package(data))
         if name == "Cargo.toml":
-            return _of_cargo(tomllib.loads(text))
+            return _of_cargo(read_toml(data))
         if name == "pom.xml":
             return {f"tests {n}": " ".join(found[0].split()) for n, found in enumerate(_OF_POM.finditer(text))}
     except (ValueError, msgspec.DecodeError, RecursionError):
         return data
     return data
+
+
+def _package(data: bytes) -> dict[str, Any]:
+    read: dict[str, Any] = (
+        msgspec.json.decode(data.removeprefix(BOM_UTF8), type=dict[str, Any]) if data.strip() else {}
+    )
+    return read
 
 
 def _of_package(package: dict[str, Any]) -> dict[str, Any]:

@@ -40,9 +40,8 @@ class AttemptBudget:
                 worst_call_usd=worst_call_usd,
             )
             if isinstance(wanted, NoRoom):
-                raise AttemptOver(
-                    Parked(reason="budget", detail=f"The goal's budget has no room: {wanted.detail}.")
-                )
+                why = f"The goal's budget has no room: {wanted.detail}{_unanswered(spent)}."
+                raise AttemptOver(Parked(reason="budget", detail=why))
             await self._append(wanted)
 
     @property
@@ -88,3 +87,10 @@ class AttemptBudget:
         else:
             self._fence = self._fence.moved(result.seq)
             fold(self._ledger, result.seq, event)
+
+
+def _unanswered(spent: Spent) -> str:
+    """What a person would not guess: that calls which brought nothing have used up the room."""
+    if not spent.unknown_calls:
+        return ""
+    return f"; {spent.unknown_calls} calls of this attempt brought no answer and count as if they were billed"

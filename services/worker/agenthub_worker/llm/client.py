@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from agenthub_worker.domain.model import ModelReply, ModelRequest
 from agenthub_worker.llm.answer import SIGNS_OF_LIFE, ModelAnswer, Patience
-from agenthub_worker.llm.faults import connection_fault, fault_of, hung
+from agenthub_worker.llm.counts import with_credible_counts
+from agenthub_worker.llm.faults import connection_fault, fault_of, hung, was_turned_down
 from agenthub_worker.llm.reply import ReplyReader
 from agenthub_worker.llm.retry_after import retry_after_seconds
 
@@ -51,7 +52,8 @@ class MessagesClient:
     async def complete(self, request: ModelRequest, *, on_activity: Callable[[str], None]) -> ModelReply:
         """Stream one reply to its end. Raises `ModelFault`; cancelling closes the connection at once."""
         try:
-            return await self._stream(await self._opened(), request, on_activity)
+            reply = await self._stream(await self._opened(), request, on_activity)
+            return with_credible_counts(reply, request)
         except TimeoutError as error:
             raise hung(self._provider.place, self._idle_timeout_s) from error
         except Exception as error:  # What a server sends must never look like a fault of the worker.
@@ -156,7 +158,8 @@ def _quick_retries(place: str) -> Callable[[Any, CallNext], Awaitable[Any]]:
             # The model may be at work on it already, and what nobody has recorded nobody counts.
             raise connection_fault(error.__cause__, place) from None
         wait = retry_after_seconds(response.headers)
-        if wait is not None and wait > QUICK_RETRY_MAX_WAIT_S:
+        too_long = wait is not None and wait > QUICK_RETRY_MAX_WAIT_S
+        if too_long or not was_turned_down(response.status_code):
             response.headers["x-should-retry"] = "false"
         return response
 

@@ -65,6 +65,9 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], FaultKind], ...] = (
     ),
     (re.compile(r"(invalid|incorrect|missing|no) (x-)?api[-_ ]?key", re.I), "config"),
 )
+# Said when the model may have been at work: an error inside a stream (200), or by whoever stands before the model
+# and gave up waiting for it, or lost it.
+_PERHAPS_AT_WORK = frozenset({200, 408, 499, 502, 504, 520, 524, 598, 599})
 _NO_SUCH_PATH = frozenset({404, 405, 501})
 _LIMITS = frozenset({429, 503, 529})
 
@@ -159,9 +162,13 @@ def answer_fault(status: int, headers: Mapping[str, str], body: object, provider
         kind,
         f"{provider} turned down a call to {model}{shown}: {said or 'without a word'}. {_ADVICE[kind]}",
         retry_after_s=wait,
-        # An error inside a stream has status 200: by then the model was at work.
-        may_be_billed=status == 200,
+        may_be_billed=not was_turned_down(status) or error_type == "timeout_error",
     )
+
+
+def was_turned_down(status: int) -> bool:
+    """Whether an error with this HTTP status says that no model was at work, so that the call costs nothing."""
+    return status not in _PERHAPS_AT_WORK
 
 
 def _is_strange(error_type: str, status: int) -> bool:

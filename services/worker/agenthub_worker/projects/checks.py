@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import tomllib
 
 from agenthub_events.catalogue.values import ProjectCheck
+from agenthub_runtime.toml_reading import TomlInvalid, read_toml
 from agenthub_worker.errors import SetupInvalid
 
 CHECKS_MAX = 10
@@ -17,8 +17,8 @@ def configured_checks(data: bytes | None) -> tuple[ProjectCheck, ...]:
     if data is None:
         return ()
     try:
-        table = tomllib.loads(data.decode()).get("checks", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = read_toml(data).get("checks", {})
+    except TomlInvalid as error:
         raise SetupInvalid(f".agenthub/config.toml of the repository is no TOML: {error}") from error
     if not isinstance(table, dict) or not all(_is_check(name, line) for name, line in table.items()):
         raise SetupInvalid(

@@ -78,7 +78,8 @@ def budget(
         raise CommandFailed("Nothing is raised", hint="--max-llm-calls or --max-cost-usd", code=exit_codes.USAGE)
     hub, goal_id = hub_and_goal(url, goal_id)
     answer = hub.post(f"/goals/{goal_id}/budget", body, key=key)
-    print_result(answer, f"The budget of {goal_id} is raised", json=json)
+    done = "is raised" if answer["event_id"] else "stands there already: nothing is raised"
+    print_result(answer, f"The budget of {goal_id} {done}", json=json)
 
 
 def note(

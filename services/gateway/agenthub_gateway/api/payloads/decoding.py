@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable, Iterator
 from difflib import get_close_matches
 from functools import cache
@@ -33,6 +34,7 @@ def strict_body(kind: type[T], *, optional: bool = False) -> Callable[[Request[A
 
 def decode_strictly(body: bytes, kind: type[T]) -> T:
     """Read a body. Raises `MalformedBody` or `InvalidBody`."""
+    body = body.removeprefix(BOM_UTF8)
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

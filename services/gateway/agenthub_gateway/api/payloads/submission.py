@@ -20,14 +20,10 @@ from agenthub_events.rules.requirements import parse_duration
 from agenthub_gateway.api.payloads.requests import ConstraintsBody, SubmitBody, TaskBody
 from agenthub_gateway.api.payloads.source import GoalSource, folder_source, remote_source
 from agenthub_gateway.ports import Sources
+from agenthub_runtime.plain_text import is_blank
 from agenthub_runtime.remotes.address import is_remote
 from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.sources.source import readable
-
-
-def _is_blank(text: str) -> bool:
-    """Whether nobody could read anything in it: spaces, control characters, characters without a width."""
-    return not any(char.isprintable() and not char.isspace() for char in text)
 
 
 async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccepted:
@@ -35,10 +31,10 @@ async def accepted_from(body: SubmitBody, sources: Sources | None) -> GoalAccept
 
     Raises `InvalidInput` or `InvalidPlan`.
     """
-    if _is_blank(body.goal):
+    if is_blank(body.goal):
         raise InvalidInput("Say what is to be done: the goal is blank", field="goal")
     for number, requirement in enumerate(body.requirements):
-        if _is_blank(requirement):
+        if is_blank(requirement):
             raise InvalidInput("A requirement is blank: say it or leave it out", field=f"requirements[{number}]")
     _refuse_blank_commands(body)
     source = GoalSource() if sources is None else await _source(body, sources)
@@ -70,7 +66,7 @@ def _refuse_blank_commands(body: SubmitBody) -> None:
     given += [(f"checks[{number}].command", check.command) for number, check in enumerate(body.checks)]
     given += [("test_command", body.test_command)] if body.test_command else []
     for place, command in given:
-        if _is_blank(command):
+        if is_blank(command):
             raise InvalidInput("This command is blank: say it or leave it out", field=place)
 
 

@@ -75,7 +75,7 @@ def ask_for_budget(decision: Decision, detail: str) -> None:
         decision,
         "budget",
         f"The budget of this goal ({exceeded.limit} {exceeded.value:g}) has no room for another model call:"
-        f" {detail}. Raise it to let the work go on.",
+        f" {detail.rstrip('.')}. Raise it to let the work go on.",
         options=(answer_options.TRY_AGAIN, answer_options.GIVE_UP),
     )
 

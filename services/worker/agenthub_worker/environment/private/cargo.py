@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Mapping
 from typing import Any
 
+from agenthub_runtime.toml_reading import TomlInvalid, read_toml
 from agenthub_worker.environment.private.found import PLACEHOLDER, Private, guarded
 
 
@@ -16,8 +16,8 @@ def of_cargo(registries: Mapping[str, str], credentials: str, variables: Mapping
     Inside each of them has a token that says nothing, since cargo does not ask without one.
     """
     try:
-        told: Any = tomllib.loads(credentials).get("registries", {})
-    except tomllib.TOMLDecodeError:
+        told: Any = read_toml(credentials).get("registries", {})
+    except TomlInvalid:
         told = {}
     sources = []
     lines = []

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from agenthub_runtime.toml_reading import TomlInvalid, read_toml
+
 
 def toml_of(data: bytes) -> Mapping[str, Any]:
     """A table; an empty one for what is no TOML: the installer says it better, with its place."""
     try:
-        return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        return read_toml(data)
+    except TomlInvalid:
         return {}
 
 
 def json_of(data: bytes) -> Mapping[str, Any]:
-    """An object; an empty one for what is none."""
+    """An object; an empty one for what is none. npm, too, passes over a byte order mark."""
     try:
-        return msgspec.json.decode(data, type=dict[str, Any])
+        return msgspec.json.decode(data.removeprefix(BOM_UTF8), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 

@@ -157,7 +157,7 @@ def _run(line: str, scripts: Mapping[str, str]) -> str:
 
 def _needed(package: str) -> Mapping[str, Any]:
     try:
-        read = msgspec.json.decode(package.encode(), type=dict[str, Any])
+        read = msgspec.json.decode(package.removeprefix("\ufeff").encode(), type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return {}
     tables = [read.get(kind) for kind in _DEPENDENCIES]

@@ -69,7 +69,7 @@ _COMPILERS = frozenset({"tsc", "vue-tsc", "tsgo", "flow"})
 def scripts_in(package: str) -> Mapping[str, str]:
     """The scripts of a `package.json`; none when it cannot be read."""
     try:
-        found = msgspec.json.decode(package.encode(), type=dict[str, Any]).get("scripts")
+        found = msgspec.json.decode(package.removeprefix("\ufeff").encode(), type=dict[str, Any]).get("scripts")
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return {}
     scripts = found if isinstance(found, dict) else {}
