@@ -55,16 +55,16 @@ class _Finder:
         """As a finder of modules does it."""
         if name != "unittest":
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
         loader: Any = getattr(spec, "loader", None)
         real = getattr(loader, "exec_module", None)
         if real is None:
             return spec
 
         def exec_module(module: Any) -> None:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
             del loader.exec_module
             real(module)
             _listen(module)
@@ -116,7 +116,7 @@ def _is_ours() -> bool:
         if os.path.exists(f"{_Run.prefix}{above}.jsonl"):
             return False
         above = _parent_of(above)
-    _Run.put = staticmethod(_writer(f"{_Run.prefix}{os.getpid()}.jsonl"))  # type: ignore[assignment]
+    _Run.put = staticmethod(_writer(f"{_Run.prefix}{os.getpid()}.jsonl"))
     return True
 
 
