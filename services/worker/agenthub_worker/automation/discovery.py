@@ -25,15 +25,22 @@ _STOPPING = re.compile(r"--failfast|-[a-z]*f[a-z]*")
 
 
 class Discovery(msgspec.Struct, frozen=True, kw_only=True):
-    """`pattern` of the files in which tests are looked for; whether tests are `named`, or a part of them `picks`.
+    """`pattern` of the files in which tests are looked for, `names` of tests where such are given.
 
+    `picks`: a part of the tests by an expression. `labels`: the names may be those of folders, as Django's are.
     `stops`: with the first test that fails, or where several runs follow each other, with the first that is red.
     """
 
     pattern: str = USUAL
-    named: bool = False
+    names: tuple[str, ...] = ()
+    labels: bool = False
     picks: bool = False
     stops: bool = False
+
+    def looks_in(self, folder: str) -> bool:
+        """Whether files that are put into this folder are looked at."""
+        names = [name.strip("./").replace(".", "/") for name in self.names]
+        return not names or (self.labels and any(f"/{name}/" in f"/{folder}/" for name in names))
 
 
 def discovery_of(line: str) -> Discovery:
@@ -51,7 +58,8 @@ def discovery_of(line: str) -> Discovery:
     by_place = places[1] if is_discover and len(places) > 1 else ""
     return Discovery(
         pattern=next((value for name, value in reversed(options) if name in _PATTERN), "") or by_place or USUAL,
-        named=bool(places) and not is_discover,
+        names=() if is_discover else tuple(places),
+        labels=is_django,
         picks=any(name.startswith(_PICKING) for name, _ in options),
         stops=len(calls) > 1 or any(_STOPPING.fullmatch(name) for name, _ in options),
     )

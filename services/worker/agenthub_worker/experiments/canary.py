@@ -166,10 +166,10 @@ def python_canaries(command: TestCommand, ran: Iterable[str], modules: Iterable[
     part = next((part for part in command.parts if part.unittest), command)
     if not part.unittest:
         return canaries(ran, modules, token)
-    pattern, found = discovery_of(part.text).pattern, list[Canary]()
-    files = {name.split("::", 1)[0] for name in ran}
-    known = [file for file in files if fnmatch.fnmatchcase(PurePosixPath(file).name, pattern)]
-    for number, folder in enumerate(_folders(known) if known and not why_not_asked(part) else ()):
+    asked, found = discovery_of(part.text), list[Canary]()
+    pattern, files = asked.pattern, {PurePosixPath(name.split("::", 1)[0]) for name in ran}
+    known = [str(f) for f in files if fnmatch.fnmatchcase(f.name, pattern) and asked.looks_in(str(f.parent))]
+    for number, folder in enumerate(_folders(known) if known and not asked.picks else ()):
         good, bad = f"{token}_{number}a", f"{token}_{number}b"
         name = _fitting(pattern, f"{token}_{number}")
         path = str(PurePosixPath(folder) / name)
@@ -242,14 +242,16 @@ def _from(folder: str, modules: Iterable[str]) -> list[str]:
     return [f"{up or './'}{path}" for path in sorted(modules) if path.endswith(("js", "cjs", "mjs"))]
 
 
-def why_not_asked(command: TestCommand) -> str:
+def why_not_asked(command: TestCommand, *, is_told: bool = False) -> str:
     """Why no canary can be put among the tests of a command, to go on a sentence; empty when one can.
 
-    Not where the goal itself picks tests: by an expression, or by their names.
+    Not where the goal itself picks tests: by an expression, or by their names. `is_told`: where tests ran, a
+    report has told; names of folders leave room there.
     """
     if command.unittest:
         asked = discovery_of(command.text)
-        return _BY_EXPRESSION if asked.picks else _BY_NAME if asked.named else ""
+        is_named = asked.names and not (is_told and asked.labels)
+        return _BY_EXPRESSION if asked.picks else _BY_NAME if is_named else ""
     words = command.text.rpartition("--test" if command.node else "pytest")[2].split()
     if command.node:
         return _BY_NAME if any(not word.startswith("-") for word in words) else ""

@@ -113,7 +113,7 @@ class Experiments:
             return await self._canaries_of_suites()
         if report.cases is None and report.counts is not None:
             return await canaries_by_counts(self._round, self._copies, command, report, self._token())
-        why = canary.why_not_asked(command)
+        why = canary.why_not_asked(command, is_told=True)
         if command.unittest and (why := why or canary.why_not_found(await self._files(order.base))):
             return await self._own.refusal(), why
         if why:
