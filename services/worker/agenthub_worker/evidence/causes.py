@@ -191,7 +191,7 @@ def _first(report: TestReport, log: str) -> str:
 
 
 def _summary_line(name: str, log: str) -> str:
-    """What pytest says of a test at the end of its output; of one of unittest's the same in the form of pytest's."""
+    """What pytest says of a test at the end of its output; of unittest's tests the same, in this form."""
     found = re.search(rf"(?m)^(?:FAILED|ERROR) {re.escape(name)} - [^\n]+", log)
     if found:
         return found[0]

@@ -283,7 +283,7 @@ class _TestRun:
                 on_output=on_output,
             )
             report = await asyncio.to_thread(_report, self._line, self._command, ran, folders.reports, sources)
-            report = msgspec.structs.replace(report, not_loaded=chosen.left)
+            report = msgspec.structs.replace(report, not_loaded=chosen.left if self._command.pytest else ())
             if not (measured and self.contexts_of and report.green and report.duration_s >= SELECTING_PAYS_S):
                 return report
             covering = await self._covering(folders, timeout_s, sources)
