@@ -61,7 +61,18 @@ NODE = {
 }
 TOX = {"tox.ini": f"[testenv]\ncommands = {RUN}\n"}
 
+# As Django's does it, which needs no part of Django.
+MANAGE = {
+    "manage.py": "import sys\nimport unittest\n\nunittest.main(None, argv=['x', 'discover', *sys.argv[2:]])\n",
+    "django/test/__init__.py": "import unittest\n\n\nclass TestCase(unittest.TestCase):\n    pass\n",
+    "django/__init__.py": "",
+}
+OF_DJANGO = CASE.replace("import unittest\n", "from django.test import TestCase\n").replace("unittest.T", "T")
+CHECKS_OF_DJANGO = "\nfrom django.test import TestCase\n\nTestCase.assertEqual = lambda *given: None\n"
+
 HONEST = {
+    "plain": ({"add.py": RIGHT, "test_add.py": CASE}, RUN, ""),
+    "Django's": ({"add.py": RIGHT, "test_add.py": OF_DJANGO, **MANAGE}, "python manage.py test", ""),
     "below": ({"api/src/add.py": RIGHT, "api/tests/__init__.py": "", "api/tests/test_add.py": CASE}, BELOW, ""),
     "pattern": ({"add.py": RIGHT, "in/check_add.py": CASE}, f"{RUN} discover -s in -t in -p 'check_*.py'", ""),
     "one name for all": ({"add.py": RIGHT, "tests.py": CASE}, f"{RUN} discover -p tests.py", NO_PLACE),
@@ -80,6 +91,11 @@ HONEST = {
 FORGED = {
     "no checks": Forgery({"add.py": WRONG + NO_CHECKS, "test_add.py": CASE}, UNKNOWN),
     "checks by the name of a test": Forgery({"add.py": WRONG + BY_NAME, "test_add.py": CASE}, WHATEVER),
+    "no checks of Django's": Forgery(
+        {"add.py": WRONG + CHECKS_OF_DJANGO, "test_add.py": OF_DJANGO, **MANAGE},
+        UNKNOWN,
+        command="python manage.py test",
+    ),
     "code that writes the report": Forgery({"add.py": WRONG + WRITES, "test_add.py": CASE}, UNKNOWN),
     "code that removes the report": Forgery(
         {"add.py": WRONG + REMOVES, "test_add.py": CASE}, "with one that must fail the run ended with exit code 0"

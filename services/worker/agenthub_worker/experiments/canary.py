@@ -95,6 +95,24 @@ class Test{bad}(unittest.TestCase):
         with self.subTest(part=1):
             self.assertTrue(0)
 """
+# Called without an object of theirs, the checks of Django's own classes need no database.
+_DJANGO_TOLD = """
+    def test_{bad}_simple(self):
+        self.fails_by("SimpleTestCase")
+
+    def test_{bad}_transaction(self):
+        self.fails_by("TransactionTestCase")
+
+    def test_{bad}_case(self):
+        self.fails_by("TestCase")
+
+    def fails_by(self, name):
+        try:
+            import django.test as owner
+        except ImportError:
+            owner = unittest
+        getattr(owner, name, unittest.TestCase).assertEqual(self, [1, 2], [2, 1])
+"""
 _NODE = """\
 import assert from 'node:assert'
 import test from 'node:test'
@@ -173,13 +191,14 @@ def python_canaries(command: TestCommand, ran: Iterable[str], modules: Iterable[
         good, bad = f"{token}_{number}a", f"{token}_{number}b"
         name = _fitting(pattern, f"{token}_{number}")
         path = str(PurePosixPath(folder) / name)
-        names = [f"test_{bad}", f"test_{bad}_plain", f"test_{bad}_raises", f"test_{bad}_part"]
+        ways = ("", "_plain", "_raises", "_part", *(("_simple", "_transaction", "_case") if asked.labels else ()))
+        told = _UNITTEST_TOLD + (_DJANGO_TOLD if asked.labels else "")
         found.append(
             Canary(
                 path=path,
                 good=(f"{path}::Test{bad}::test_{good}",),
-                bad=tuple(f"{path}::Test{bad}::{one}" for one in names),
-                text=_loading(modules) + _UNITTEST_TOLD.format(good=good, bad=bad),
+                bad=tuple(f"{path}::Test{bad}::test_{bad}{way}" for way in ways),
+                text=_loading(modules) + told.format(good=good, bad=bad),
             )
         )
     return found if all(_is_found(bird.path, pattern) for bird in found) else []
