@@ -175,10 +175,21 @@ async def test_what_unittest_ran_is_counted(tmp_path: Path, more: str, counts: T
     assert (report.counts, report.green) == (counts, green), report.tail(2000)
 
 
-async def test_a_second_summary_of_unittest_makes_the_count_unreadable(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "counts"),
+    [("python -m unittest", TestCounts(passed=1, skipped=1)), ("python -E -m unittest", None)],
+)
+async def test_a_second_summary_of_unittest_counts_for_nothing(
+    tmp_path: Path, command: str, counts: TestCounts | None
+) -> None:
     files = {"test_it.py": UNITTEST + "\nprint('Ran 99 tests in 0.1s\\n\\nOK')\n"}
-    report = await run(tmp_path, files, command="python -m unittest discover")
-    assert (report.counts, report.not_counted) == (None, True)
+    report = await run(tmp_path, files, command=command)
+    assert (report.counts, report.not_counted) == (counts, counts is None)
+
+
+async def test_a_run_of_unittest_that_nobody_can_hear_is_counted_by_its_closing_lines(tmp_path: Path) -> None:
+    report = await run(tmp_path, {"test_it.py": UNITTEST}, command="python -E -m unittest")
+    assert (report.cases, report.counts, report.green) == (None, TestCounts(passed=1, skipped=1), True)
 
 
 async def test_unittest_that_skips_everything_is_not_green(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agenthub_worker.evidence.causes import cause_of
+from agenthub_worker.evidence.reports import Case
 from agenthub_worker.evidence.testing import TestReport
 
 
@@ -55,3 +56,35 @@ def test_what_tests_want_of_the_machine_is_said(log: str, cause: str) -> None:
     )
     assert cause in cause_of(report)
     assert bool(cause) == bool(cause_of(report))
+
+
+LINE = "-" * 70
+FRAME = '  File "a.py", line 3, in test_x\n    self.assertEqual(a, b)\n'
+
+
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            f"FAIL: test_x (shop.tests.T.test_x)\n{LINE}\nTraceback (most recent call last):\n{FRAME}E: 1\n",
+            ": E: 1",
+        ),
+        (f"FAIL: test_x (tests.T)\nWords.\n{LINE}\nTraceback (most recent call last):\n{FRAME}E: 1\n", ": E: 1"),
+        (f"ERROR: test_x (T.test_x) (n=1)\n{LINE}\nTraceback (most recent call last):\n\n{FRAME}\na.E\n", ": a.E"),
+        (f"FAIL: test_x (tests.Other.test_x)\n{LINE}\nTraceback (most recent call last):\n{FRAME}E: 1\n", ""),
+        ("FAIL: test_x (tests.T.test_x)\n", ""),
+        ("test_x (tests.T.test_x) ... FAIL\n", ""),
+    ],
+)
+def test_what_a_test_of_unittest_says_is_the_cause(log: str, said: str) -> None:
+    report = TestReport(
+        command="python -m unittest",
+        exit_code=1,
+        pytest=False,
+        timed_out=False,
+        duration_s=1.0,
+        cases=(Case("shop/tests.py::T::test_x", "failed"),),
+        coverage_percent=None,
+        log=log.encode(),
+    )
+    assert cause_of(report) == f"shop/tests.py::T::test_x fails{said}."

@@ -162,12 +162,65 @@ def test_canaries_are_planted_where_tests_ran_and_load_what_changed() -> None:
         ("python -m unittest discover -s tests", ""),
         ("python -m unittest tests.test_a", "the test command names its tests"),
         ("python -m unittest -v tests.test_a", "the test command names its tests"),
+        ("python -m unittest discover -k fast", "the test command picks tests by an expression"),
+        ("python -m unittest -kfast", "the test command picks tests by an expression"),
+        ("python manage.py test --exclude-tag=slow", "the test command picks tests by an expression"),
+        ("python manage.py test --parallel 2 --settings a.b", ""),
+        ("python -m unittest discover tests '*_test.py' && echo done", ""),
         ("node --test", ""),
         ("node --test a.test.js", "the test command names its tests"),
     ],
 )
 def test_no_canary_where_the_goal_itself_picks_tests(command: str, why_not: str) -> None:
     assert canary.why_not_asked(given_test_command(command)) == why_not
+
+
+@pytest.mark.parametrize(
+    ("line", "paths"),
+    [
+        ("python -m unittest", ["test_t0k_0_test.py", "a/test_t0k_1_test.py"]),
+        ("python -m unittest discover -s a -p 'check_*.py'", ["a/check_tt0k_0.py"]),
+        ("python -m unittest discover . '*_tests.py'", ["b/c/tt0k_0_tests.py"]),
+        ("python -m unittest discover -ptest_a.py", []),
+        ("python -m unittest discover -p '*-tests.py'", []),
+        ("python -m unittest a.test_a", []),
+        ("python -m unittest -k fast", []),
+        ("python manage.py test a.test_a", []),
+        ("python manage.py test a --parallel 2", ["a/test_t0k_0_test.py"]),
+        ("python manage.py test ./b/", []),
+        ("python manage.py test b/c --pattern=*_tests.py", ["b/c/tt0k_0_tests.py"]),
+    ],
+)
+def test_canaries_of_unittest_lie_where_it_looks_for_tests(line: str, paths: list[str]) -> None:
+    ran = [
+        "a/test_a.py::T::test_x",
+        "a/check_a.py::T::test_x",
+        "b/c/d_tests.py::T::test_x",
+        "test_b.py::T::test_x",
+    ]
+    planted = canary.python_canaries(given_test_command(line), ran, ["pkg/m.py"], "t0k")
+    assert [bird.path for bird in planted] == paths
+    for bird in planted:
+        names = {f"{bird.path}::{found.qualified}" for found in functions_in(bird.path, bird.text)}
+        assert names == {*bird.good, *bird.bad}
+        assert "['pkg.m']" in bird.text
+
+
+@pytest.mark.parametrize(
+    ("line", "early"),
+    [
+        ("python -m unittest", False),
+        ("python -m unittest -vf", True),
+        ("python -m unittest discover -s a -f", True),
+        ("python -m unittest discover -s folder -t for", False),
+        ("python manage.py test --failfast", True),
+        ("cd unittest && python -m unittest", False),
+        ("python -m unittest discover a && python -m unittest discover b", True),
+        ("python manage.py test --settings a; python manage.py test --settings b", True),
+    ],
+)
+def test_a_run_of_unittest_that_ends_early_is_known(line: str, early: bool) -> None:
+    assert canary.stops_early(given_test_command(line)) is early
 
 
 def test_canaries_of_a_runner_that_only_counts_lie_where_its_tests_lie() -> None:

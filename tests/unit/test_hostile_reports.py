@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from agenthub_worker.evidence.covered import read_coverage
 from agenthub_worker.evidence.reports import ReportRefused, parse_junit, unittest_counts
+from agenthub_worker.suites.python.recording import read_unittest
 from tests.support.properties import untimed
 
 WORDS = st.sampled_from(
@@ -101,3 +104,29 @@ def test_any_bytes_are_a_coverage_report_or_none(data: bytes) -> None:
 def test_any_output_of_unittest_is_counted_or_not(noise: bytes, ran: int) -> None:
     told = unittest_counts(noise + b"\n" + b"-" * 70 + b"\nRan %d tests in 0.1s\n\nOK\n" % ran + noise)
     assert told is None or told.passed >= 0
+
+
+LINES = st.lists(
+    st.one_of(
+        st.binary(max_size=20).filter(lambda data: b"\n" not in data),
+        st.sampled_from(
+            [b'{"what": "begin"}', b'{"what": "end"}', b'{"what": 5}', b'{"what": "x", "test": "a"}', b"[" * 2_000]
+            + [f'{{"what": "{what}", "test": "a.py::T::t"}}'.encode() for what in ("started", "passed", "failed")]
+        ),
+    )
+)
+
+
+@untimed
+@given(
+    LINES, st.sampled_from([b"", b"Ran 1 test in 0.1s\n\nOK\n", b"Ran 1 test in 0.1s\n\nFAILED (failures=1)\n"])
+)
+def test_any_lines_of_a_run_of_unittest_are_read_or_refused(lines: list[bytes], output: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "unittest-1.jsonl").write_bytes(b"\n".join(lines))
+        try:
+            cases = read_unittest(Path(folder), output)
+        except ReportRefused:
+            return
+        begun = any(line == b'{"what": "started", "test": "a.py::T::t"}' for line in lines)
+        assert cases is None or not begun or "a.py::T::t" in {case.id for case in cases}

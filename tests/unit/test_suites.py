@@ -220,6 +220,12 @@ def test_a_django_project_is_tested_by_its_own_program_unless_it_has_pytest(
         ("python -m coverage run manage.py test", True, True, False),
         ("cd api && ./manage.py test shop", True, False, True),
         ("uv run manage.py test", True, False, False),
+        ("python manage.py test --parallel 4 --settings=a.b --failfast", True, False, False),
+        ("django-admin test --settings a.b", True, False, False),
+        ("python -m django test --pythonpath . -v 2", True, False, False),
+        ("python -m coverage run -m django test shop.tests", True, True, True),
+        ("python -m django migrate", False, False, False),
+        ("django-admin migrate", False, False, False),
         ("python manage.py migrate", False, False, False),
     ],
 )

@@ -12,6 +12,7 @@ import msgspec
 
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*")
 _PYTEST = frozenset({"pytest", "py.test"})
+_DJANGO = frozenset({"manage.py", "django-admin", "django-admin.py"})
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh"})
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _KEYWORDS = frozenset({"do", "then", "else", "if", "while", "until", "!", "{"})
@@ -60,8 +61,8 @@ def use_of(line: str) -> CommandUse:
 
 
 def is_django(program: str, argument: str) -> bool:
-    """Whether `manage.py test` is called, which runs unittest."""
-    return PurePosixPath(program).name == "manage.py" and argument == "test"
+    """Whether `manage.py test`, or the same by Django's own program, is called, which runs unittest."""
+    return PurePosixPath(program).name in _DJANGO and argument == "test"
 
 
 def _words(line: str) -> list[str]:
@@ -109,7 +110,7 @@ def _programs(words: Sequence[str]) -> list[str]:
 
 def _starts(words: Sequence[str]) -> list[str]:
     name = PurePosixPath(words[0]).name
-    known = name in _PYTEST or name in _SHELLS or name in ("coverage", "manage.py") or _PYTHON.fullmatch(name)
+    known = name in _PYTEST | _SHELLS | _DJANGO or name == "coverage" or _PYTHON.fullmatch(name)
     return _programs(words) if known else []
 
 
@@ -123,6 +124,8 @@ def _of_python(arguments: Sequence[str]) -> list[str]:
         module = module or (word[2:] if word.startswith("-m") and len(word) > 2 else "")
         if module in ("coverage", "coverage.__main__"):
             return ["coverage", *_of_python(arguments[number + 2 :])]
+        if module == "django":
+            return ["unittest"] if arguments[number + 2 : number + 3] == ["test"] else ["django"]
         if module:
             return [module.split(".")[0]]
     return []

@@ -128,6 +128,11 @@ _BY_EXIT = {
     137: "The test run was killed from outside; most often memory ran out.",
     139: "The test run crashed with a segmentation fault.",
 }
+# A traceback below the name of a test; its first line that is not indented says what came of it.
+_OF_UNITTEST = (
+    r"(?m)^(?:FAIL|ERROR): {name} \((?:\w+\.)*{owner}(?:\.{name})?\)[^\n]*\n(?:[^\n]*\n){{0,3}}?"
+    r"Traceback \(most recent call last\):\n(?:[ \t][^\n]*\n|\n)*(?P<said>\S[^\n]*)"
+)
 _FIXTURE = re.compile(r"fixture '([^'\n]+)' not found")
 
 
@@ -186,6 +191,11 @@ def _first(report: TestReport, log: str) -> str:
 
 
 def _summary_line(name: str, log: str) -> str:
-    """What pytest says of a test at the end of its output."""
+    """What pytest says of a test at the end of its output; of unittest's tests the same, in this form."""
     found = re.search(rf"(?m)^(?:FAILED|ERROR) {re.escape(name)} - [^\n]+", log)
-    return found[0] if found else ""
+    if found:
+        return found[0]
+    file, *owners = name.split("::")
+    said = _OF_UNITTEST.format(name=re.escape(owners[-1]), owner=re.escape(owners[-2])) if len(owners) > 1 else ""
+    told = re.search(said, log) if said and file.endswith(".py") else None
+    return f"FAILED {name} - {told['said']}" if told else ""

@@ -132,20 +132,38 @@ def _testcases(data: bytes) -> Iterator[Element]:
             above[-1].remove(element)
 
 
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """What unittest says at the end of a run: how many tests began, and how they ended."""
+
+    ran: int
+    failed: int
+    errors: int
+    skipped: int
+
+
+def closing_lines(log: bytes) -> list[Closing]:
+    """What runs of unittest have said at their ends."""
+    return [_closing(found) for found in _UNITTEST.finditer(log)]
+
+
 def unittest_counts(log: bytes) -> TestCounts | None:
     """What unittest says at the end of its output; None unless it says so exactly once."""
-    found = list(_UNITTEST.finditer(log))
-    if len(found) != 1:
+    told = closing_lines(log)
+    if len(told) != 1:
         return None
-    ran = int(found[0]["ran"])
-    told = {
-        name.decode().strip(): int(number) for name, number in _UNITTEST_PART.findall(found[0]["parts"] or b"")
-    }
-    failed = told.get("failures", 0) + told.get("unexpected successes", 0)
-    errors, skipped = told.get("errors", 0), told.get("skipped", 0)
+    one = told[0]
     # What fails or is skipped with its whole class is told, but not counted as run.
-    return TestCounts(
-        passed=max(0, ran - failed - errors - skipped), failed=failed, errors=errors, skipped=skipped
+    passed = max(0, one.ran - one.failed - one.errors - one.skipped)
+    return TestCounts(passed=passed, failed=one.failed, errors=one.errors, skipped=one.skipped)
+
+
+def _closing(found: re.Match[bytes]) -> Closing:
+    told = {name.decode().strip(): int(number) for name, number in _UNITTEST_PART.findall(found["parts"] or b"")}
+    return Closing(
+        ran=int(found["ran"]),
+        failed=told.get("failures", 0) + told.get("unexpected successes", 0),
+        errors=told.get("errors", 0),
+        skipped=told.get("skipped", 0),
     )
 
 

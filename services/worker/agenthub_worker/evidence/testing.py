@@ -47,6 +47,7 @@ from agenthub_worker.projects.test_environment import (
     run_variables,
 )
 from agenthub_worker.sandbox.port import ExecResult, Output, Sandbox
+from agenthub_worker.suites.python.recording import listen, read_unittest
 
 SELECTING_PAYS_S = 10.0
 """A suite that takes less is run whole: to find out what to leave out would cost more than it saves."""
@@ -64,9 +65,9 @@ NOT_COUNTED = (
 class TestReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the tests as the system saw it.
 
-    `cases` None: the command wrote no JUnit report; then `said` is what its own last words count, if they do.
-    `unread`: why its report cannot be used. `coverage_percent` None: not measured. `log` is the output, its middle
-    cut out when it was long.
+    `cases` None: the command left no report of its tests; then `said` is what its own last words count, if they
+    do. `unread`: why its report cannot be used. `coverage_percent` None: not measured. `log` is the output, its
+    middle cut out when it was long.
     `executed`: the lines that ran, by path; None: not measured. `covering`: by which tests; None: nobody asked, or
     the run was too quick to ask. `red_before`: tests that failed before the goal; that they fail still speaks
     against nobody. `not_loaded`: plugins of pytest that only the change brings. `seen`: what was written by
@@ -271,6 +272,8 @@ class _TestRun:
         ]
         sources = await asyncio.to_thread(sources_in, self._workspace) if measured else {}
         async with run_folders(self._root, import_roots(project), self.watched) as folders:
+            if self._command.unittest:
+                await asyncio.to_thread(listen, folders, self._root)
             ran = await self._sandbox.run(
                 self._line,
                 workspace=self._workspace,
@@ -280,7 +283,7 @@ class _TestRun:
                 on_output=on_output,
             )
             report = await asyncio.to_thread(_report, self._line, self._command, ran, folders.reports, sources)
-            report = msgspec.structs.replace(report, not_loaded=chosen.left)
+            report = msgspec.structs.replace(report, not_loaded=chosen.left if self._command.pytest else ())
             if not (measured and self.contexts_of and report.green and report.duration_s >= SELECTING_PAYS_S):
                 return report
             covering = await self._covering(folders, timeout_s, sources)
@@ -320,7 +323,7 @@ def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
 def _report(
     line: str, command: TestCommand, ran: ExecResult, folder: Path, sources: Mapping[str, str]
 ) -> TestReport:
-    cases, unread = _cases(folder / "junit.xml")
+    cases, unread = _cases(command, ran, folder)
     measured = read_report(folder / "coverage.json")
     covered = read_coverage(measured, sources) if measured else None
     return TestReport(
@@ -345,10 +348,12 @@ def _said(command: TestCommand, output: bytes) -> TestCounts | None:
     return node_counts(output) if command.node else None
 
 
-def _cases(path: Path) -> tuple[tuple[Case, ...] | None, str]:
-    """What a JUnit report says, and why it cannot be used."""
+def _cases(command: TestCommand, ran: ExecResult, folder: Path) -> tuple[tuple[Case, ...] | None, str]:
+    """What the report of a run says, and why it cannot be used."""
     try:
-        data = report_in(path)
+        if command.unittest and (heard := read_unittest(folder, ran.output)) is not None:
+            return heard, ""
+        data = report_in(folder / "junit.xml")
         return (parse_junit(data) if data else None), ""
     except ReportRefused as refused:
         return None, str(refused)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import PurePosixPath
 
 import msgspec
 
 from agenthub_events.catalogue.values import TestCounts
+from agenthub_worker.automation.discovery import discovery_of
 from agenthub_worker.evidence.layout import TestCommand, is_test_file
 from agenthub_worker.evidence.testing import TestReport
+from agenthub_worker.experiments.mutants import can_be_broken
 
 _FOLDERS_MAX = 5
 # They take back what the settings bring: an expression, an early end; the names and files are ours.
@@ -69,6 +72,47 @@ class Test{bad}(unittest.TestCase):
     def test_{bad}(self):
         self.assertEqual([1, 2], [2, 1])
 """
+# The same where each test is told of by itself: one for each way to fail.
+_UNITTEST_TOLD = """\
+import unittest
+
+
+class Test{bad}(unittest.TestCase):
+    def test_{good}(self):
+        self.assertEqual([1, 2], [1, 2])
+
+    def test_{bad}(self):
+        self.assertEqual([1, 2], [2, 1])
+
+    def test_{bad}_plain(self):
+        assert [1, 2] == [2, 1]
+
+    def test_{bad}_raises(self):
+        with self.assertRaises(ValueError):
+            pass
+
+    def test_{bad}_part(self):
+        with self.subTest(part=1):
+            self.assertTrue(0)
+"""
+# Called without an object of theirs, the checks of Django's own classes need no database.
+_DJANGO_TOLD = """
+    def test_{bad}_simple(self):
+        self.fails_by("SimpleTestCase")
+
+    def test_{bad}_transaction(self):
+        self.fails_by("TransactionTestCase")
+
+    def test_{bad}_case(self):
+        self.fails_by("TestCase")
+
+    def fails_by(self, name):
+        try:
+            import django.test as owner
+        except ImportError:
+            owner = unittest
+        getattr(owner, name, unittest.TestCase).assertEqual(self, [1, 2], [2, 1])
+"""
 _NODE = """\
 import assert from 'node:assert'
 import test from 'node:test'
@@ -96,6 +140,9 @@ test.run()
 """
 _BY_REQUIRE = "const { test } = require('uvu')\nconst assert = require('uvu/assert')"
 _BY_IMPORT = "import { test } from 'uvu'\nimport * as assert from 'uvu/assert'"
+
+_BY_NAME = "the test command names its tests"
+_BY_EXPRESSION = "the test command picks tests by an expression"
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +177,42 @@ def canaries(ran: Iterable[str], modules: Iterable[str], token: str) -> list[Can
             )
         )
     return found
+
+
+def python_canaries(command: TestCommand, ran: Iterable[str], modules: Iterable[str], token: str) -> list[Canary]:
+    """The canaries of pytest or of unittest, whichever runs the tests of Python; none where they have no place."""
+    part = next((part for part in command.parts if part.unittest), command)
+    if not part.unittest:
+        return canaries(ran, modules, token)
+    asked, found = discovery_of(part.text), list[Canary]()
+    pattern, files = asked.pattern, {PurePosixPath(name.split("::", 1)[0]) for name in ran}
+    known = [str(f) for f in files if fnmatch.fnmatchcase(f.name, pattern) and asked.looks_in(str(f.parent))]
+    for number, folder in enumerate(_folders(known) if known and not asked.picks else ()):
+        good, bad = f"{token}_{number}a", f"{token}_{number}b"
+        name = _fitting(pattern, f"{token}_{number}")
+        path = str(PurePosixPath(folder) / name)
+        ways = ("", "_plain", "_raises", "_part", *(("_simple", "_transaction", "_case") if asked.labels else ()))
+        told = _UNITTEST_TOLD + (_DJANGO_TOLD if asked.labels else "")
+        found.append(
+            Canary(
+                path=path,
+                good=(f"{path}::Test{bad}::test_{good}",),
+                bad=tuple(f"{path}::Test{bad}::test_{bad}{way}" for way in ways),
+                text=_loading(modules) + told.format(good=good, bad=bad),
+            )
+        )
+    return found if all(_is_found(bird.path, pattern) for bird in found) else []
+
+
+def _fitting(pattern: str, token: str) -> str:
+    """The name of a file that unittest looks for: one that both patterns in use find, where it may be that."""
+    usual = f"test_{token}_test.py"
+    return usual if fnmatch.fnmatchcase(usual, pattern) else pattern.replace("*", f"t{token}")
+
+
+def _is_found(path: str, pattern: str) -> bool:
+    name = PurePosixPath(path).name
+    return "*" in pattern and fnmatch.fnmatchcase(name, pattern) and name.removesuffix(".py").isidentifier()
 
 
 def counted_canaries(
@@ -178,25 +261,38 @@ def _from(folder: str, modules: Iterable[str]) -> list[str]:
     return [f"{up or './'}{path}" for path in sorted(modules) if path.endswith(("js", "cjs", "mjs"))]
 
 
-def why_not_asked(command: TestCommand) -> str:
+def why_not_asked(command: TestCommand, *, is_told: bool = False) -> str:
     """Why no canary can be put among the tests of a command, to go on a sentence; empty when one can.
 
-    Not where the goal itself picks tests: by an expression, or by their names.
+    Not where the goal itself picks tests: by an expression, or by their names. `is_told`: where tests ran, a
+    report has told; names of folders leave room there.
     """
-    by = "manage.py test" if "manage.py test" in command.text else "unittest"
-    words = command.text.rpartition("--test" if command.node else by if command.unittest else "pytest")[2]
-    first, *others = words.split() or [""]
-    if command.unittest or command.node:
-        named = [word for word in (first, *others) if word and not word.startswith("-")]
-        is_named = named and (command.node or first != "discover")
-        return "the test command names its tests" if is_named else ""
-    if any(word.startswith(("-k", "-m")) for word in (first, *others)):
-        return "the test command picks tests by an expression"
-    return ""
+    if command.unittest:
+        asked = discovery_of(command.text)
+        is_named = asked.names and not (is_told and asked.labels)
+        return _BY_EXPRESSION if asked.picks else _BY_NAME if is_named else ""
+    words = command.text.rpartition("--test" if command.node else "pytest")[2].split()
+    if command.node:
+        return _BY_NAME if any(not word.startswith("-") for word in words) else ""
+    return _BY_EXPRESSION if any(word.startswith(("-k", "-m")) for word in words) else ""
+
+
+def why_not_found(tests: Mapping[str, bytes]) -> str:
+    """Why unittest may not find a canary, to go on a sentence; `tests` are files of tests of the goal's base."""
+    own = [path for path in sorted(tests) if path.endswith("__init__.py") and b"def load_tests" in tests[path]]
+    return f"the project chooses its tests itself (`load_tests` in {own[0]})" if own else ""
+
+
+def is_loaded(path: str, executed: Mapping[str, Set[int]] | None) -> bool:
+    """Whether a changed file is code that the tests load, as far as anybody has looked."""
+    return can_be_broken(path) and (executed is None or bool(executed.get(path)))
 
 
 def stops_early(command: TestCommand) -> bool:
-    """Whether the goal's own command ends with the first test that fails."""
+    """Whether the goal's own command ends with the first test that fails, or with the first run that is red."""
+    parts = [part for part in command.parts if part.unittest] or [command]
+    if any(part.unittest for part in parts):
+        return any(discovery_of(part.text).stops for part in parts)
     return any(word == "--exitfirst" or word.startswith(("-x", "--maxfail")) for word in command.text.split())
 
 

@@ -31,6 +31,7 @@ from agenthub_worker.projects.test_environment import Watched
 
 _SURVIVORS_KEPT = 20
 _UNSEEN_MAX = 3
+_NO_PLACE = "nobody knows where among these tests they belong"
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,14 +113,17 @@ class Experiments:
             return await self._canaries_of_suites()
         if report.cases is None and report.counts is not None:
             return await canaries_by_counts(self._round, self._copies, command, report, self._token())
-        if why := canary.why_not_asked(command):
+        why = canary.why_not_asked(command, is_told=True)
+        if command.unittest and (why := why or canary.why_not_found(await self._files(order.base))):
+            return await self._own.refusal(), why
+        if why:
             return "", why
         files = [entry.path for entry in await self._repository.files(order.commit)]
-        changed = [
-            p for p in await self._repository.changed_files(order.base, order.commit) if _is_loaded(p, report)
-        ]
+        changed = await self._loaded()
         ran = [case.id for case in report.cases or () if case.outcome == "passed"]
-        planted = canary.canaries(ran, changed, self._token())
+        planted = canary.python_canaries(command, ran, changed, self._token())
+        if not planted:
+            return await self._own.refusal(), _NO_PLACE
         at = run_folder({name.split("::", 1)[0] for name in ran}, set(files))
         early = canary.stops_early(command)
         made = Broken() if early else await self._own.made_to_fail(at)
@@ -152,19 +156,17 @@ class Experiments:
         texts = {path: text for path, data in contents.items() if (text := _text(data))}
         planted, token, options = foreign_canaries(ran, texts, self._token()), self._token(), list[str]()
         if ours := [name for name in ran if name.split("::", 1)[0].endswith(".py")]:
-            changed = [
-                p for p in await self._repository.changed_files(order.base, order.commit) if _is_loaded(p, report)
-            ]
-            of_python = canary.canaries(ours, changed, token)
+            of_python = canary.python_canaries(command, ours, await self._loaded(), token)
             options += [*canary.OPTIONS, *(bird.path for bird in of_python)]
             planted += of_python
         if not planted:
-            return "", "nobody knows where among these tests they belong"
+            return "", _NO_PLACE
         work = self._copies.run(
             "canary", {bird.path: bird.text.encode() for bird in planted}, options=tuple(options)
         )
         again = await self._round.lease.while_held(work)
-        why = canary.distrust(planted, again, report, stops_early=ends_early(command))
+        early = ends_early(command) or any(canary.stops_early(part) for part in command.parts if not part.foreign)
+        why = canary.distrust(planted, again, report, stops_early=early)
         return why or (await self._own.refusal() if ours else ""), ""
 
     async def _protected(self) -> Shown:
@@ -226,7 +228,8 @@ class Experiments:
         order = self._round.order
         report = await self._round.lease.while_held(self._copies.run("before", back.write, gone=back.remove))
         if report.cases is None:
-            return Shown(refusals=(self._unrun(report),))
+            is_counted = self._report.cases is None and report.green
+            return Shown() if is_counted else Shown(refusals=(self._unrun(report),))
         at = run_folder({case.id.split("::", 1)[0] for case in report.cases}, {*base, *own})
         handed_in = {stored_id(c.id): "passed" for c in report.cases if at + c.id.split("::", 1)[0] in own}
         before: dict[str, Outcome] = {**self._before, **handed_in}  # type: ignore[dict-item]
@@ -326,6 +329,11 @@ class Experiments:
         known = {plain_id(case.id) for case in self._report.cases or ()}
         return {(m.path, m.line): mutants.selection(m, covering or {}, known) for m in chosen}
 
+    async def _loaded(self) -> list[str]:
+        order, executed = self._round.order, self._report.executed
+        changed = await self._repository.changed_files(order.base, order.commit)
+        return [path for path in changed if canary.is_loaded(path, executed)]
+
     def _token(self) -> str:
         return self._round.lease.ports.ids.token()[-12:]
 
@@ -373,11 +381,6 @@ def _finding(place: str, severity: str, message: str, *, line: int = 0) -> Findi
 
 def _in_other_words(texts: Mapping[str, str], token: str) -> dict[str, bytes]:
     return {path: neutral(path, text, token).encode() for path, text in texts.items()}
-
-
-def _is_loaded(path: str, report: TestReport) -> bool:
-    """Whether a changed file is code that the tests load, as far as anybody has looked."""
-    return mutants.can_be_broken(path) and (report.executed is None or bool(report.executed.get(path)))
 
 
 def _is_plain(entry: FileEntry) -> bool:

@@ -15,7 +15,14 @@ from typing import Any, ClassVar
 
 _TOOLS = frozenset(
     {"pluggy", "iniconfig", "unittest", "coverage", "hypothesis", "xdist", "conftest", "sitecustomize"}
-    | {"agenthub_veil", "agenthub_likeness", "agenthub_watching", "agenthub_calls", "agenthub_shapes"}
+    | {
+        "agenthub_veil",
+        "agenthub_likeness",
+        "agenthub_watching",
+        "agenthub_calls",
+        "agenthub_shapes",
+        "agenthub_recorder",
+    }
 )
 _VARIABLES = frozenset({"PYTHONPATH", "COVERAGE_FILE", "COVERAGE_RCFILE", "COVERAGE_PROCESS_START"})
 _MAIN = "/app/main.py"
