@@ -12,6 +12,7 @@ from nats.aio.client import Client
 
 from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import Conflict, Stored, Unavailable
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.event_samples import GOAL, STAMP, completed, draft, merged, noted, paused
@@ -71,8 +72,7 @@ class Watcher:
         return len(self.seen) >= count
 
     async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
 
 
 def process_id(server: NatsServer) -> int:

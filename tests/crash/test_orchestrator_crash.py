@@ -18,6 +18,7 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.projector.rebuild import verify
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
@@ -68,8 +69,7 @@ async def playing(log: EventLog) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)
 
 
 async def all_ready(database: Database, goals: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.extras.refusals import KNOWN_GOALS
@@ -57,8 +58,7 @@ async def an_orchestrator_that_says_it_runs(bus: Client) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        saying.cancel()
-        await asyncio.gather(saying, return_exceptions=True)
+        await end_tasks(saying)
 
 
 async def goals_at_all_stages(gateway: Gateway) -> list[str]:

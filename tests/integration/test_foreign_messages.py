@@ -14,6 +14,7 @@ from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_orchestrator.projector.rebuild import verify
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -93,8 +94,7 @@ async def test_foreign_messages_are_marked_and_nothing_waits_for_them(bus: Clien
         assert (await verify(log, database)).differences == ()
         assert not projector.done()
     finally:
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)
     # What can be read of a goal that nobody submitted has no rows to stand in; the log of the service names it.
     assert {name for name, seq in stored.items() if seq not in letters} == {"a goal that nobody submitted"}
     told = {line.get("seq"): line.get("why") for line in said if line["event"] == "foreign_event"}

@@ -20,6 +20,7 @@ from agenthub_events.catalogue.task import TaskStarted
 from agenthub_events.ports import Stored
 from agenthub_orchestrator.traces.keeper import DURABLE, TraceKeeper, traces_kept
 from agenthub_orchestrator.traces.store import add_spans, delete_surplus, prepare_spans
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.declared import apply_assets, declared_assets
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -159,8 +160,7 @@ async def test_the_oldest_spans_go_when_there_are_too_many(bus: Client, database
         await send(bus, span(6))
         await until(lambda: _are(database, 2), 300, "the keeper deletes the surplus by itself")
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        await end_tasks(keeping)
     assert await names(database) == ["step 5", "step 6"]
 
 

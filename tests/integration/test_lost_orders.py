@@ -16,6 +16,7 @@ from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStar
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.queues.nats_queues import NatsQueues
 from agenthub_orchestrator.queues.queue_keeper import keep_queues
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.jetstream.declared import create_missing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -52,8 +53,7 @@ async def watched(bus: Client, *workers: WorkerStatus) -> AsyncIterator[EventLog
         try:
             yield log
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            await end_tasks(watching)
 
 
 async def of(log: EventLog, kind: type[Event]) -> list[Event]:

@@ -18,6 +18,7 @@ from agenthub_events.ports import Recorded
 from agenthub_orchestrator.metric_history.keeper import MetricKeeper, metrics_kept, schema
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.rebuild import rebuild
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
@@ -50,8 +51,7 @@ async def keeping(server: NatsServer, url: str, *, every_s: float = 0.05, days: 
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks(task)
 
 
 @pytest.fixture
@@ -300,8 +300,7 @@ async def _projected_once(bus: Client, database: Database, keeper: MetricKeeper)
 
     task = asyncio.create_task(project(JetStreamEventLog(bus), database, BACKOFF, written=(told,)))
     await reached.wait()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end_tasks(task)
 
 
 async def _counted(gateway: Gateway, number: float) -> bool:

@@ -366,9 +366,9 @@ async def test_signs_of_life_alone_are_believed_for_a_while_only(sign: bytes) ->
 
     clock = asyncio.get_running_loop().time
     began = clock()
-    fault, _ = await fault_of(only_alive, idle_timeout_s=0.2)
+    fault, _ = await fault_of(only_alive, idle_timeout_s=1.0)
     assert fault.kind == "hung"
-    assert clock() - began > 0.6
+    assert clock() - began > 3.0
 
 
 async def test_a_connection_that_is_reset_in_the_middle_is_tried_again() -> None:

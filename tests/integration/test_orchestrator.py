@@ -27,6 +27,7 @@ from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, deriv
 from agenthub_orchestrator.follower import Follower, Start
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -73,9 +74,7 @@ async def running(*workers: ScriptedWorker | Follower) -> AsyncIterator[None]:
             if task.done():
                 task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
 
 
 async def status(log: EventLog, number: int = 1) -> str:
@@ -141,8 +140,7 @@ async def test_a_follower_killed_again_and_again_leaves_the_log_of_an_undisturbe
         while await status(log) != "ready_for_review":
             task = asyncio.ensure_future(follower().run())
             await until(grown_or_ready(log, chance.randint(1, 5)), 60, "the goal goes on", pause_s=0.002)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks(task)
     disturbed = await log.read(goal_id(1))
 
     async with running(follower(), ScriptedWorker(log)):
@@ -284,8 +282,7 @@ async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_to
 
                 await until(settled, 300, "nothing is left to be done")
         finally:
-            projector.cancel()
-            await asyncio.gather(projector, return_exceptions=True)
+            await end_tasks(projector)
 
 
 async def test_an_order_that_the_server_gave_up_on_becomes_a_dead_letter_and_a_question(
@@ -305,8 +302,7 @@ async def test_an_order_that_the_server_gave_up_on_becomes_a_dead_letter_and_a_q
             await order.term()
             await until(lambda: log.last(f"{goal_id(1)}._.agent"), 60, "a person is asked")
     finally:
-        hearing.cancel()
-        await asyncio.gather(hearing, return_exceptions=True)
+        await end_tasks(hearing)
     assert await status(log) == "awaiting_human"
     letters = of(await log.read(goal_id(1)), TaskDeadLettered)
     assert len(letters) == 1

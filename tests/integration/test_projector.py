@@ -23,6 +23,7 @@ from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
@@ -87,9 +88,7 @@ async def played(log: EventLog, goals: int) -> None:
 
             await until(sealed, 300, f"goal {number} sealed")
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
         timers.close()
 
 
@@ -142,8 +141,7 @@ async def test_a_goal_is_projected_into_rows_that_readers_understand(bus: Client
             second = await list_goals(connection, first.next_cursor, 1)
             none = await list_goals(connection, filters=GoalFilter(status=["running"]))
     finally:
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)
 
     assert goal is not None
     assert (goal.status, goal.tasks_total, goal.tasks_done, goal.needs_you) == ("ready_for_review", 12, 12, True)
@@ -242,14 +240,11 @@ async def test_i12_two_projectors_write_the_same_rows_as_one(database: Database)
         await played(log, 4)
         await caught_up(log, database)
         # The loser waits for the winner's lock; when the winner goes, it goes on.
-        projectors[0].cancel()
-        await asyncio.gather(projectors[0], return_exceptions=True)
+        await end_tasks(projectors[0])
         await store(log, accepted(9))
         await caught_up(log, database)
     finally:
-        for task in projectors:
-            task.cancel()
-        await asyncio.gather(*projectors, return_exceptions=True)
+        await end_tasks(*projectors)
     assert await contents(database) == await expected_contents(log, database)
 
 
@@ -273,8 +268,7 @@ async def test_i3_projections_rebuilt_from_zero_equal_the_live_ones(bus: Client,
         await caught_up(log, database)
         assert (await verify(log, database)).differences == ()
     finally:
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)
 
 
 def eventful(goals: int, chance: random.Random) -> InMemoryEventLog:
@@ -324,8 +318,7 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(databa
         await until(switched, 300, "the next version is live")
         assert await contents(database) == before
     finally:
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)
     with pytest.raises(ReadModelsNewer, match=f"version {VERSION + 1}"):
         await project(log, database, BACKOFF)
 
@@ -358,8 +351,7 @@ async def test_verify_names_the_row_that_somebody_changed(database: Database) ->
             await connection.execute(f"""DELETE FROM "{schema}".tasks WHERE task_id = 't-integrate'""")
         verified = await verify(log, database)
     finally:
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)
     found = {(difference.table, difference.key, difference.live is None) for difference in verified.differences}
     assert found == {
         ("goals", (goal_id(1),), False),
@@ -400,8 +392,7 @@ async def test_a_poison_event_parks_its_aggregate_and_nothing_else(database: Dat
             lines = (await list_timeline(connection, goal_id(1))).items
         assert (await verify(log, database)).differences == ()
     finally:
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)
     parked = next(letter for letter in letters if letter.task_id == "t-integrate")
     assert (parked.kind, parked.seq, parked.skipped) == ("unreadable", poison, 1)
     assert "unknown event type `task.exploded`" in parked.reason
@@ -429,8 +420,7 @@ async def test_a_question_is_listed_until_it_is_answered(database: Database) -> 
             still = (await list_interventions(connection)).items
             closed = (await list_interventions(connection, state=None)).items
     finally:
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)
     assert asked_at < seq
     assert [(row.intervention_id, row.task_id, row.options) for row in asked] == [
         (f"q-{seq}", "_", ("Postgres", "SQLite"))
@@ -457,8 +447,7 @@ async def test_readers_can_wait_for_an_event_to_be_projected(database: Database)
             assert watch.current.generation == 1
     finally:
         await alone.close()
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)
 
 
 def test_a_projector_that_is_told_of_no_database_refuses_by_the_settings_name() -> None:
@@ -485,5 +474,4 @@ async def test_a_note_of_the_position_is_sent_with_each_commit(database: Databas
         await until(lambda: str(seq) in heard, 300, "the position is told")
     finally:
         await alone.close()
-        projector.cancel()
-        await asyncio.gather(projector, return_exceptions=True)
+        await end_tasks(projector)

@@ -22,6 +22,7 @@ from agenthub_events.serialization.codec import encode
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import get_goal, list_dead_letters, list_goals, position
@@ -59,8 +60,7 @@ async def projecting(log: InMemoryEventLog, database: Database) -> AsyncIterator
         yield task
         assert not task.done(), task.exception()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)
 
 
 async def caught_up(log: InMemoryEventLog, database: Database) -> None:

@@ -13,6 +13,7 @@ from agenthub_events.catalogue.goal import GoalPaused
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.errors import ReadModelsMissing
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.postgres.database import Database
@@ -152,9 +153,7 @@ async def two_projectors(log: InMemoryEventLog, database: Database) -> AsyncIter
         yield
         assert not any(task.done() for task in tasks)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
 
 
 async def test_two_projectors_make_it_again_together(log: InMemoryEventLog, database: Database) -> None:

@@ -16,6 +16,7 @@ from agenthub_events.catalogue.task import TaskEnqueued, TaskFailed, TaskRetrySc
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S
 from agenthub_orchestrator.domain import Policy
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import ServerClock, SystemClock
 from agenthub_runtime.jetstream.connection import server_time
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -81,8 +82,7 @@ async def hub(bus: Client, ahead_s: float, play: Play) -> AsyncIterator[JetStrea
         try:
             yield log
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            await end_tasks(working)
 
 
 async def fails(order: TaskEnqueued) -> Event:

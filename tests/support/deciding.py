@@ -11,6 +11,7 @@ from nats.aio.client import Client
 from agenthub_events.ports import Clock
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -36,5 +37,4 @@ async def deciding(
     try:
         yield follower
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end_tasks(running)

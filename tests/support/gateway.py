@@ -23,6 +23,7 @@ from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_orchestrator.projector.app import project
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.jetstream.fleet import FollowerStatus
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.settings.records import GatewaySettings, LogSettings
@@ -137,8 +138,7 @@ async def running_projector(log: EventLog, database_url: str) -> AsyncIterator[N
             if task.done():
                 task.result()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks(task)
 
 
 async def write(log: EventLog, goal_id: str, task_id: str, event: Event, *route: str, at: datetime = AT) -> int:

@@ -15,6 +15,7 @@ from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.ports import Stamp, Stored
 from agenthub_events.subjects import aggregate_of
 from agenthub_notifier.app import Pace, notify
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.settings.records import read_notifier_settings
@@ -36,8 +37,7 @@ async def notifying(nc: Client, pace: Pace = SOON, /, **settings: str) -> AsyncI
     try:
         yield
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await end_tasks(running)
 
 
 class Chronicle:

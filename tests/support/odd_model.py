@@ -8,6 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeAlias
 
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_worker.rehearsal.http import Request, read_request
 
 Event: TypeAlias = dict[str, Any]
@@ -40,9 +41,7 @@ class OddModel:
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await end_tasks(*self._connections)
         await self._server.wait_closed()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -25,6 +25,7 @@ from agenthub_events.rules.budget import Spent, spent_in
 from agenthub_events.runs import RecordedStep, RunId
 from agenthub_events.subjects import aggregate_of
 from agenthub_events.task_ids import kind_of
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -238,7 +239,6 @@ async def running_worker(
     try:
         yield runner
     finally:
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        await end_tasks(working)
         await runner.stop()
         await client.aclose()

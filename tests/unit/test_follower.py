@@ -24,6 +24,7 @@ from agenthub_events.rules import goal_aggregate, goal_commands
 from agenthub_events.serialization.codec import encode
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.in_memory.run_log import InMemoryRunLog
@@ -66,9 +67,7 @@ class Hub:
         self.tasks.extend(asyncio.ensure_future(service.run()) for service in services)
 
     async def stop(self) -> None:
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await end_tasks(*self.tasks)
         self.tasks.clear()
 
     async def close(self) -> None:
@@ -98,9 +97,7 @@ def test_i12_followers_that_die_and_twins_in_bad_weather_have_one_effect(seed: i
         while not ready.done():
             lives = [asyncio.ensure_future(hub.follower().run()) for _ in range(hub.chance.choice((1, 2)))]
             await asyncio.wait([ready], timeout=hub.chance.choice((0.001, 0.01, 0.1, 60.0)))
-            for aggregate in lives:
-                aggregate.cancel()
-            await asyncio.gather(*lives, return_exceptions=True)
+            await end_tasks(*lives)
         await ready
         for number in (1, 2):
             messages = await hub.log.read(goal_id(number))

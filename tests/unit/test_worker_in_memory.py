@@ -15,6 +15,7 @@ from agenthub_events.catalogue.goal import GoalPaused, GoalResumed
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted, TaskTimedOut
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Clock, Recorded, Stored
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
@@ -86,9 +87,7 @@ async def working(
     try:
         yield broker
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
         for runner in runners:
             await runner.stop()
 

@@ -13,6 +13,7 @@ import structlog
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock
+from agenthub_runtime.cancellation import end_tasks
 
 log = structlog.get_logger(__name__)
 
@@ -92,8 +93,7 @@ class ServerClock:
         try:
             yield
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            await end_tasks(keeper)
 
     async def known(self) -> None:
         """Wait until the distance is known."""

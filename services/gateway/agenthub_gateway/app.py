@@ -70,6 +70,7 @@ from agenthub_gateway.progress import ProgressWatch
 from agenthub_gateway.queues import read_followers, read_model, read_queues, read_workers
 from agenthub_replay.streams import StreamsSource
 from agenthub_runtime.bus_users.rights import spans_of
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
@@ -263,8 +264,7 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(task)
 
 
 async def run_gateway(settings: GatewaySettings) -> None:

@@ -11,6 +11,7 @@ import structlog
 
 from agenthub_events.errors import AgenthubError
 from agenthub_events.ports import EventLog
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.readmodels import PositionWatch
 
 log = structlog.get_logger(__name__)
@@ -78,8 +79,7 @@ class ProgressWatch:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_tasks(self._task)
 
     async def _follow(self) -> None:
         while True:

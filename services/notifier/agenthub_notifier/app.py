@@ -26,6 +26,7 @@ from agenthub_notifier.planner import Planner
 from agenthub_notifier.recipients import Recipients
 from agenthub_notifier.sender import Sender
 from agenthub_notifier.stories import Stories
+from agenthub_runtime.cancellation import together
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.connection import connect
@@ -98,16 +99,15 @@ async def notify(
     policy = policy_of(settings, pace.window)
     planner = Planner(event_log, policy, clock=clock, ids=ids, crash_point=crash_point)
     try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(planner.run())
-            group.create_task(
-                follow_forever(
-                    lambda: orders(nats, sender.room),
-                    sender.take,
-                    what="planned notifications",
-                    backoff=Backoff(clock, ids),
-                )
-            )
+        await together(
+            planner.run(),
+            follow_forever(
+                lambda: orders(nats, sender.room),
+                sender.take,
+                what="planned notifications",
+                backoff=Backoff(clock, ids),
+            ),
+        )
     finally:
         with suppress(asyncio.CancelledError):
             await sender.close()

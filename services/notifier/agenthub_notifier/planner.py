@@ -16,6 +16,7 @@ from agenthub_events.ports import Clock, EventLog, Ids, Recorded, Stamp, Stored,
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB
 from agenthub_notifier.domain.planning import NotifierPolicy, Telling, due, next_due, openings, prune
 from agenthub_notifier.domain.state import SUBJECTS, NotifierState, apply, note
+from agenthub_runtime.cancellation import together
 from agenthub_runtime.following import Backoff, follow_forever
 
 log = structlog.get_logger(__name__)
@@ -50,9 +51,8 @@ class Planner:
 
     async def run(self) -> None:
         """Follow and plan for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(follow_forever(self._begin, self._advance, what="event log", backoff=self._backoff))
-            group.create_task(self._plan())
+        follow = follow_forever(self._begin, self._advance, what="event log", backoff=self._backoff)
+        await together(follow, self._plan())
 
     def _begin(self) -> AsyncGenerator[list[Recorded], None]:
         return self._log.follow(after=self._state.last_seq, subjects=SUBJECTS)

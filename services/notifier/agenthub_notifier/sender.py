@@ -23,6 +23,7 @@ from agenthub_notifier.domain.delivery import PAUSES_S, Over, Try, Wait, next_st
 from agenthub_notifier.domain.state import CHANNELS
 from agenthub_notifier.recipients import Recipients
 from agenthub_notifier.stories import OccasionMissing, Stories
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.following import Backoff
 
 log = structlog.get_logger(__name__)
@@ -81,9 +82,7 @@ class Sender:
 
     async def close(self) -> None:
         """Stop; what was being sent is sent again by the next notifier unless it was written down."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
 
     async def _handled(self, delivery: Delivery) -> None:
         seq = delivery.recorded.seq

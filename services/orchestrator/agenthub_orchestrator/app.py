@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import msgspec
 import structlog
@@ -24,6 +23,7 @@ from agenthub_orchestrator.queues.queue_keeper import keep_queues
 from agenthub_orchestrator.schedules.keeper import keep_schedules
 from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
 from agenthub_runtime.bus_users.rights import spans_of
+from agenthub_runtime.cancellation import together
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.following import Backoff, follow_forever
@@ -87,7 +87,7 @@ async def run_orchestrator(settings: OrchestratorSettings) -> None:
                 _registered(nats, follower, policy, ids.token()[-12:]),
             ):
                 await until_asked_to_stop(
-                    _together(
+                    together(
                         follower.run(),
                         keep_declared(nats, reconnected, declared),
                         _learn_durations(follower, database),
@@ -189,9 +189,3 @@ async def _tell_fleet(follower: Follower, nats: Client) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(_PROGRESS_EVERY_S):
                 await follower.caught_up.wait()
-
-
-async def _together(*works: Coroutine[Any, Any, None]) -> None:
-    async with asyncio.TaskGroup() as group:
-        for work in works:
-            group.create_task(work)

@@ -64,6 +64,7 @@ from agenthub_orchestrator.held_goals import (
 from agenthub_orchestrator.policy_objects import PolicyObjects
 from agenthub_orchestrator.quarantine import QuarantineLog
 from agenthub_orchestrator.timer_keeper import TimerKeeper
+from agenthub_runtime.cancellation import end_tasks, together
 from agenthub_runtime.code_version import code_version
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.run_log import closed_steps
@@ -132,19 +133,14 @@ class Follower:
     async def run(self) -> None:
         """Follow and decide for ever. Cancel it to stop; what it was sending may or may not be stored."""
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(
-                    follow_forever(self._begin, self._advance, what="event log", backoff=self._backoff)
-                )
-                group.create_task(
-                    follow_forever(self._timers.fired, self.receive, what="timers", backoff=self._backoff)
-                )
-                group.create_task(self._sweep())
-                group.create_task(self._keeper.run())
+            await together(
+                follow_forever(self._begin, self._advance, what="event log", backoff=self._backoff),
+                follow_forever(self._timers.fired, self.receive, what="timers", backoff=self._backoff),
+                self._sweep(),
+                self._keeper.run(),
+            )
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end_tasks(*self._tasks)
 
     async def receive(self, timer: FiredTimer, detail: str = "") -> None:
         """Take a timer that has fired into the decisions; it is acknowledged when the fold has its answer.

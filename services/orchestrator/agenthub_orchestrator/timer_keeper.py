@@ -12,6 +12,7 @@ import structlog
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock, Timers
 from agenthub_orchestrator.domain import TimerRequest
+from agenthub_runtime.cancellation import together
 from agenthub_runtime.following import Backoff
 
 log = structlog.get_logger(__name__)
@@ -61,9 +62,7 @@ class TimerKeeper:
 
     async def run(self) -> None:
         """Set timers, for ever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep())
-            group.create_task(self._look_again())
+        await together(self._keep(), self._look_again())
 
     async def _keep(self) -> None:
         failures = 0

@@ -20,6 +20,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from agenthub_events.errors import AgenthubError, StoreUnavailable
+from agenthub_runtime.cancellation import CLEANS_UP_S, end_tasks
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
@@ -87,9 +88,7 @@ class Heartbeat:
                 )
             task.result()
         finally:
-            task.cancel()
-            ended.cancel()
-            await asyncio.gather(task, ended, return_exceptions=True)
+            await end_tasks(task, ended, again_s=CLEANS_UP_S)
 
     async def stop(self) -> None:
         """End the thread, if it was started."""
@@ -149,7 +148,8 @@ class Heartbeat:
             )
         finally:
             with suppress(TimeoutError):
-                await asyncio.wait_for(nc.close(), _CLOSE_WITHIN_S)
+                async with asyncio.timeout(_CLOSE_WITHIN_S):
+                    await nc.close()
 
 
 class _NatsWire:

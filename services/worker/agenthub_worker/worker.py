@@ -12,6 +12,7 @@ import structlog
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.ports import Delivery, WorkQueue
 from agenthub_events.subjects import parse_subject
+from agenthub_runtime.cancellation import CLEANS_UP_S, end_tasks
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.telemetry.logs import mask_also
 from agenthub_worker.agent.setup import AgentSetup
@@ -90,9 +91,7 @@ class Worker:
         self._ports.stopping.set()
         if self._working:
             await asyncio.wait(self._working, timeout=STOP_WITHIN_S)
-        for task in self._working:
-            task.cancel()
-        await asyncio.gather(*self._working, return_exceptions=True)
+        await end_tasks(*self._working)
 
     async def _handle(self, delivery: Delivery) -> None:
         try:
@@ -182,8 +181,7 @@ def _at(held: tuple[_Key, object]) -> _Key:
 
 async def _dispose(preparing: asyncio.Task[Preparation]) -> None:
     """End a preparation that nobody uses any more, and throw its workspace away: what counts is saved."""
-    preparing.cancel()
-    await asyncio.gather(preparing, return_exceptions=True)
+    await end_tasks(preparing, again_s=CLEANS_UP_S)
     if not preparing.cancelled() and preparing.exception() is None:
         workspace = preparing.result().workspace
         if workspace is not None:

@@ -85,7 +85,8 @@ class StreamSnapshot:
         try:
             while True:
                 try:
-                    message = await asyncio.wait_for(self._waiting.get(), _CHUNK_S)
+                    async with asyncio.timeout(_CHUNK_S):
+                        message = await self._waiting.get()
                 except TimeoutError:
                     raise BackupFailed(
                         f"The snapshot of `{self._stream}` stopped: nothing came for {_CHUNK_S:g} s"

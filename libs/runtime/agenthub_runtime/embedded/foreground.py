@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.place import RunningHub
 from agenthub_runtime.embedded.stack import READY_WITHIN_S, EmbeddedStack
 
@@ -34,9 +35,7 @@ async def run_in_foreground(
             await asyncio.wait({waiting, running}, return_when=asyncio.FIRST_COMPLETED)
             return running.result() if running.done() else None
         finally:
-            waiting.cancel()
-            running.cancel()
-            await asyncio.gather(waiting, running, return_exceptions=True)
+            await end_tasks(waiting, running)
             await stack.stop()
 
 

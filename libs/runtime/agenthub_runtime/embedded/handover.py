@@ -21,6 +21,7 @@ from nats.errors import Error as NatsError
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.rules.authors import author_of
 from agenthub_events.subjects import STREAM, parse_subject
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
@@ -89,9 +90,7 @@ class Handover:
 
     async def stop(self) -> None:
         """Forget what was held. The connection belongs to the caller."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await end_tasks(*self._running)
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)

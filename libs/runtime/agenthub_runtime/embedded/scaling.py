@@ -12,6 +12,7 @@ from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError, InvalidInput
 from agenthub_runtime.bus_users.rights import worker_user
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.services import Service, ServiceSpec
 from agenthub_runtime.embedded.supervisor import Supervisor
 from agenthub_runtime.operations.registry import DRAIN, STATUS, Answer, ask_service
@@ -76,9 +77,7 @@ class Scaling:
 
     async def stop(self) -> None:
         """Wait for nobody any more: the supervisor stops them all."""
-        for task in self._leaving.values():
-            task.cancel()
-        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
+        await end_tasks(*self._leaving.values())
 
     async def _scale(self, types: str, count: int) -> Answer:
         present = [name for name, served in self._workers.items() if _same(served, types)]

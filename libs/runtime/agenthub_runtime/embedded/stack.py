@@ -15,6 +15,7 @@ import structlog
 from nats.aio.client import Client
 
 from agenthub_runtime.bus_users.rights import worker_user
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.handover import Handover
@@ -201,8 +202,7 @@ class EmbeddedStack:
         if self._scaling is not None:
             await self._scaling.stop()
         if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+            await end_tasks(self._watching)
         if self._handover is not None:
             await self._handover.stop()
         if self._bus is not None:

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import msgspec
 import structlog
 
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.data_folder import write_atomically
 from agenthub_runtime.embedded.services import Unit
 from agenthub_runtime.errors import ServiceFailed
@@ -93,8 +94,7 @@ class Supervisor:
             return
         watcher = self._watching.pop(name)
         self._watchers.remove(watcher)
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
+        await end_tasks(watcher)
         await unit.stop()
         groups = [tuple(other for other in group if other is not unit) for group in self._groups]
         self._groups = [group for group in groups if group]
@@ -103,9 +103,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop everything, the last group first. Takes no longer than the groups' limits together."""
-        for watcher in self._watchers:
-            watcher.cancel()
-        await asyncio.gather(*self._watchers, return_exceptions=True)
+        await end_tasks(*self._watchers)
         self._watchers.clear()
         self._watching.clear()
         while self._groups:

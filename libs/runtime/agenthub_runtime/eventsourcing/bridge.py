@@ -17,6 +17,7 @@ from nats.errors import Error as NatsError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_runtime.bus_users.keys import login_of
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 
 T = TypeVar("T")
@@ -97,7 +98,4 @@ async def _log_error(error: Exception) -> None:
 
 async def _disconnect(nc: Client) -> None:
     await nc.close()
-    rest = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in rest:
-        task.cancel()
-    await asyncio.gather(*rest, return_exceptions=True)
+    await end_tasks(*(task for task in asyncio.all_tasks() if task is not asyncio.current_task()))

@@ -19,6 +19,7 @@ from agenthub_events.redaction import redact_text
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.bus_users.rights import inbox_of
+from agenthub_runtime.cancellation import end_tasks
 
 _log = structlog.get_logger(__name__)
 
@@ -52,8 +53,7 @@ async def connect(
             return client
     finally:
         if not client.is_connected:
-            attempt.cancel()
-            await asyncio.gather(attempt, return_exceptions=True)
+            await end_tasks(attempt)
             await client.close()
     reason = "the server refuses the credentials" if watch.refused.done() else "no answer"
     raise StoreUnavailable(

@@ -114,7 +114,8 @@ async def keep_declared(
     assets = assets if assets is not None else declared_assets()
     while True:
         with suppress(TimeoutError):
-            await asyncio.wait_for(reconnected.wait(), look_s)
+            async with asyncio.timeout(look_s):
+                await reconnected.wait()
         reconnected.clear()
         try:
             created = await create_missing(nc, assets)

@@ -24,6 +24,7 @@ from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import decode_at
 from agenthub_events.subjects import STREAM
+from agenthub_runtime.cancellation import end_tasks
 
 LANES = ("p0", "p1", "p2", "p3")
 EXPIRES_S = 5.0
@@ -172,9 +173,7 @@ class NatsWorkQueue:
             self._asking.cancel()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=_SENDS_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end_tasks(*late)
 
     async def _keep_asking(self) -> None:
         """Pulls ask again when they end; this finds those whose end never came, and those of an old connection."""

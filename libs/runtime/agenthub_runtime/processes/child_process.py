@@ -79,7 +79,8 @@ class ChildProcess:
         """Ask the program to end; after `within_s` seconds its whole group is killed. Returns the exit code."""
         self.send(number)
         try:
-            return await asyncio.wait_for(self.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                return await self.wait()
         except TimeoutError:
             self._process.destroy()
             return await self.wait()

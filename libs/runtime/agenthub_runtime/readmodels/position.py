@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 
 from agenthub_events.subjects import STREAM
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
@@ -69,8 +70,7 @@ class PositionWatch:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end_tasks(self._task)
 
     async def wait(self, seq: int, timeout: float) -> bool:
         """Wait until the read models hold the event `seq`; False when they do not within `timeout` seconds."""

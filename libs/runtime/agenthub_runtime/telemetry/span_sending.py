@@ -15,6 +15,8 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from agenthub_runtime.cancellation import end_tasks
+
 if TYPE_CHECKING:
     from agenthub_runtime.telemetry.span_keeping import Send, SpanKeeper
 
@@ -42,8 +44,7 @@ async def spans_sent(keeper: SpanKeeper | None, nats: Client, subject: str) -> A
     try:
         yield
     finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        await end_tasks(sending)
         await _try(keeper, send, _LAST_S)
 
 

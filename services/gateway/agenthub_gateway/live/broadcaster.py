@@ -19,6 +19,7 @@ import structlog
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_gateway.live.frames import Filter, Frame, Framer
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.following import Backoff, follow_forever
 
 _log = structlog.get_logger(__name__)
@@ -67,8 +68,8 @@ class Broadcaster:
     async def __aexit__(self, *_: object) -> None:
         self.close()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, *self._releasing, return_exceptions=True)
+            await end_tasks(self._task)
+            await asyncio.gather(*self._releasing, return_exceptions=True)
 
     def release(self, work: Coroutine[Any, Any, None]) -> None:
         """Let go of what a listener held. Nothing can be awaited where a broken connection ends."""
@@ -165,8 +166,7 @@ class Listener:
     async def close(self) -> None:
         """Stop listening."""
         if self._pending is not None:
-            self._pending.cancel()
-            await asyncio.gather(self._pending, return_exceptions=True)
+            await end_tasks(self._pending)
         await self._stop_catching_up()
 
     async def _frames(self) -> list[Frame]:

@@ -18,6 +18,7 @@ import msgspec
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_gateway.live.frames import OUTPUT, Frame
 from agenthub_gateway.live.tool_calls import STEPS, tool_frame
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.wire import RawMessage
 
@@ -115,8 +116,7 @@ class RunOutputs:
     async def _stop(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks(task)
             self.following = False
 
     async def _batches(self) -> AsyncGenerator[list[RawMessage], None]:

@@ -14,6 +14,7 @@ from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.frames import Filter, Frame, renamed
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.live.resume_position import frame_id, starting_place
+from agenthub_runtime.cancellation import end_tasks
 
 PING_S = 15.0
 
@@ -50,9 +51,7 @@ class Source:
         self._feed.release(self._let_go())
 
     async def _let_go(self) -> None:
-        for future in self._waiting.values():
-            future.cancel()
-        await asyncio.gather(*self._waiting.values(), return_exceptions=True)
+        await end_tasks(*self._waiting.values())
         await self._listener.close()
         if self._outputs is not None and self._tap is not None:
             await self._outputs.close(self._tap)
@@ -100,14 +99,8 @@ async def serve_socket(
         if not leaving.done():
             await socket.close(code=1001, reason="The gateway stops: connect again")
     finally:
-        for task in (leaving, sending):
-            task.cancel()
-        feed.release(_ended(leaving, sending))
+        feed.release(end_tasks(leaving, sending))
         listener.close()
-
-
-async def _ended(*tasks: asyncio.Future[None]) -> None:
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _send(socket: WebSocket[Any, Any, Any], listener: Source, wanted: Filter, first: Frame | None) -> None:

@@ -18,6 +18,7 @@ from agenthub_orchestrator.metric_history import queries
 from agenthub_orchestrator.metric_history.counting import count_batch, measure_delay
 from agenthub_orchestrator.metric_history.sampling import Sampler
 from agenthub_orchestrator.metric_history.tally import Tally
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.connection import log_generation
@@ -59,8 +60,7 @@ async def metrics_kept(
     try:
         yield keeper.count if days else _nothing
     finally:
-        keeping.cancel()
-        await asyncio.gather(keeping, return_exceptions=True)
+        await end_tasks(keeping)
         if days:
             await keeper.write_last()
 

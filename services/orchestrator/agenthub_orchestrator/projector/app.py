@@ -20,6 +20,7 @@ from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_orchestrator.quarantine import QuarantineLog
 from agenthub_orchestrator.traces.keeper import traces_kept
 from agenthub_runtime.bus_users.rights import spans_of
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff
@@ -128,9 +129,7 @@ async def _while_whole(work: Coroutine[Any, Any, None], until_ruined: Coroutine[
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
 
 
 async def _until_ruined(

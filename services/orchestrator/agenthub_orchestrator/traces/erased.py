@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Set
 
 from nats.aio.client import Client
@@ -21,13 +22,17 @@ _SUBJECT = subject_of("*", GOAL_AS_A_WHOLE, type_of(GoalErased))
 
 
 class ErasedGoals:
-    """`known` are the goals that were erased, as far as the log was read: no span of theirs is kept any more."""
+    """`known` are the goals that were erased, as far as the log was read: no span of theirs is kept any more.
+
+    `caught_up`: the log has been read to its end.
+    """
 
     def __init__(self, nats: Client, database: Database, backoff: Backoff) -> None:
         self._log = JetStreamEventLog(nats)
         self._database = database
         self._backoff = backoff
         self._known: set[str] = set()
+        self.caught_up = asyncio.Event()
 
     @property
     def known(self) -> Set[str]:
@@ -52,6 +57,8 @@ class ErasedGoals:
             yield batch
 
     async def _take(self, batch: list[Recorded]) -> None:
+        if not batch:
+            self.caught_up.set()
         for recorded in batch:
             goal_id = parse_subject(recorded.subject).goal_id
             # First known, so that what comes meanwhile is not kept behind the deleting.

@@ -25,6 +25,7 @@ from agenthub_orchestrator.traces.store import (
     prepare_spans,
     schema,
 )
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.postgres.database import Database
@@ -56,16 +57,20 @@ async def traces_kept(nats: Client, database: Database, backoff: Backoff, *, day
     """
     erased = ErasedGoals(nats, database, backoff)
     keeper = TraceKeeper(nats, database, backoff, days=days, erased=erased.known)
-    works = (keeper.run(), erased.follow()) if days else (schema().forget(database, backoff),)
+    works = (_keep(keeper, erased), erased.follow()) if days else (schema().forget(database, backoff),)
     keeping = [asyncio.create_task(work) for work in works]
     try:
         yield
     finally:
         if days:
             await keeper.until_taken()
-        for task in keeping:
-            task.cancel()
-        await asyncio.gather(*keeping, return_exceptions=True)
+        await end_tasks(*keeping)
+
+
+async def _keep(keeper: TraceKeeper, erased: ErasedGoals) -> None:
+    # What came for an erased goal while nobody was there waits in the stream until it is known whose it is.
+    await erased.caught_up.wait()
+    await keeper.run()
 
 
 class TraceKeeper:

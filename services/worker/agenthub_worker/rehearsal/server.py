@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 import structlog
 
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_worker.rehearsal import wire
 from agenthub_worker.rehearsal.conversation import Conversation, read_conversation
 from agenthub_worker.rehearsal.faults import STATUS, Fault, FaultPlan, spoil
@@ -70,9 +71,7 @@ class ScriptedModelServer:
         """Stop listening and drop every connection."""
         if self._server is not None:
             self._server.close()
-        for task in list(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await end_tasks(*self._connections)
         if self._server is not None:
             await self._server.wait_closed()
 

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.processes.spawn import PipeReader, Process, off_loop
 from agenthub_runtime.telemetry.conventions import PROCESS_EXIT
 from agenthub_runtime.telemetry.tracing import step
@@ -95,9 +96,7 @@ async def _ended_or_exceeded(process: Process, folders: Sequence[Path], limits: 
         await asyncio.wait((ended, watching), return_when=asyncio.FIRST_COMPLETED)
         return "" if ended.done() else watching.result()
     finally:
-        for task in (ended, watching):
-            task.cancel()
-        await asyncio.gather(ended, watching, return_exceptions=True)
+        await end_tasks(ended, watching)
 
 
 def can_be_said(word: str) -> bool:

@@ -59,7 +59,8 @@ async def until_exceeded(
         await asyncio.sleep(max(_EVERY_S, _SHARE * (time.monotonic() - began)))
         if busy is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(busy.wait(), _IDLE_S)
+                async with asyncio.timeout(_IDLE_S):
+                    await busy.wait()
 
 
 def memory_below(pid: int, enough: int) -> int:

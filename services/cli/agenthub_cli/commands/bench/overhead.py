@@ -91,8 +91,8 @@ async def _chain(hub: ChildHub, tasks: int) -> Measured:
         before = costs_below(hub.pid)
         body = submission(working_chain(tasks), tasks)
         answer = await asyncio.to_thread(HubClient(hub.url).post, "/goals", body)
-        done = watch_until_done(log, {answer["goal_id"]}, after=after)
-        watch = await asyncio.wait_for(done, _DEADLINE_S)
+        async with asyncio.timeout(_DEADLINE_S):
+            watch = await watch_until_done(log, {answer["goal_id"]}, after=after)
         costs = spent(before, costs_below(hub.pid))
     finally:
         await nc.close()

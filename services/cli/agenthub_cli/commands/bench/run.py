@@ -121,7 +121,8 @@ async def _round(hub: ChildHub, log: EventLog, submissions: list[dict[str, Any]]
         *(asyncio.to_thread(client.post, "/goals", submission) for submission in submissions)
     )
     goals = {answer["goal_id"] for answer in answers}
-    return await asyncio.wait_for(watch_until_done(log, goals, after=after), _DEADLINE_S)
+    async with asyncio.timeout(_DEADLINE_S):
+        return await watch_until_done(log, goals, after=after)
 
 
 def _print(report: dict[str, Any]) -> None:

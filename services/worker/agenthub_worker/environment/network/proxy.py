@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from agenthub_events.rules.network import is_public
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_worker.environment.network.package_sources import PackageSource
 from agenthub_worker.environment.network.request import ProxyTarget, read_request
 
@@ -59,9 +60,7 @@ class AllowlistProxy:
             yield
         finally:
             server.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end_tasks(*tasks)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

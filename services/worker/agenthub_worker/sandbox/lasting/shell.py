@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
+from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.processes.spawn import PipeReader, Process
 from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.sandbox.capture import HeadTail
@@ -226,9 +227,7 @@ class _Box:
         """Kill everything, and wait until it is dead."""
         self.gone = self.gone or "it was ended"
         process = self._process
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         if self._channel.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._channel.fileno())
         for end in (self._channel, self._theirs):
@@ -350,6 +349,4 @@ async def _first_of(*waiting: Awaitable[object]) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
