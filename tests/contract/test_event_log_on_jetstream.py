@@ -12,9 +12,9 @@ from nats.aio.client import Client
 
 from agenthub_events.errors import InvalidInput, StoreUnavailable
 from agenthub_events.ports import Conflict, Stored, Unavailable
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.event_samples import GOAL, STAMP, completed, draft, merged, noted, paused
 from tests.support.event_streams import ask, connected, create_stream, drop_stream
 from tests.support.servers import running_nats

@@ -18,13 +18,13 @@ from agenthub_events.base import Event
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.projector.rebuild import verify
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import list_goals, position
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, grown, store, story
 from tests.support.servers import running_postgres
 from tests.support.until import until

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.shutdown import end_tasks
 from tests.extras.refusals import KNOWN_GOALS
 from tests.support.gateway import (
     Gateway,

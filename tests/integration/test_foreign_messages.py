@@ -14,7 +14,6 @@ from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_orchestrator.projector.rebuild import verify
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -22,6 +21,7 @@ from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import list_dead_letters, list_goals
+from agenthub_runtime.shutdown import end_tasks
 from tests.integration.test_orchestrator import ready, running
 from tests.integration.test_projector import caught_up
 from tests.support.following import BACKOFF

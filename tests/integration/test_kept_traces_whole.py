@@ -20,11 +20,11 @@ from agenthub_events.catalogue.task import TaskStarted
 from agenthub_events.ports import Stored
 from agenthub_orchestrator.traces.keeper import DURABLE, TraceKeeper, traces_kept
 from agenthub_orchestrator.traces.store import add_spans, delete_surplus, prepare_spans
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.declared import apply_assets, declared_assets
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_runtime.telemetry.conventions import GOAL_ID
 from agenthub_runtime.telemetry.span_records import SpanRecord, message_of, pack, read_message
 from agenthub_runtime.telemetry.span_sending import STREAM

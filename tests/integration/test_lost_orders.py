@@ -16,12 +16,12 @@ from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStar
 from agenthub_events.ports import EventLog
 from agenthub_orchestrator.queues.nats_queues import NatsQueues
 from agenthub_orchestrator.queues.queue_keeper import keep_queues
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.jetstream.declared import create_missing
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.deciding import deciding
 from tests.support.fleet import say
 from tests.support.scripted import accepted, completes, goal_id, store

@@ -18,7 +18,6 @@ from agenthub_events.ports import Recorded
 from agenthub_orchestrator.metric_history.keeper import MetricKeeper, metrics_kept, schema
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.rebuild import rebuild
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
@@ -27,6 +26,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.metric_history import METRICS
 from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.fleet import say
 from tests.support.following import BACKOFF
 from tests.support.gateway import Gateway, running_gateway, settings, write

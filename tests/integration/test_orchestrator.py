@@ -27,7 +27,6 @@ from agenthub_orchestrator.domain import GoalState, Policy, apply, decide, deriv
 from agenthub_orchestrator.follower import Follower, Start
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -35,6 +34,7 @@ from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import position
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_runtime.telemetry.tracing import Telemetry
 from tests.support.following import BACKOFF
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story

@@ -23,7 +23,6 @@ from agenthub_orchestrator.follower import Follower
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import VERSION, ReadModels, generations, prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
@@ -47,6 +46,7 @@ from agenthub_runtime.readmodels import (
     position,
     wait_for_position,
 )
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.following import BACKOFF
 from tests.support.minihub_driver import Driver
 from tests.support.projected import projected

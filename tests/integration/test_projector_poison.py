@@ -22,10 +22,10 @@ from agenthub_events.serialization.codec import encode
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import get_goal, list_dead_letters, list_goals, position
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.following import BACKOFF
 from tests.support.scripted import goal_id
 from tests.support.until import until

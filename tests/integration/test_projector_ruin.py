@@ -13,11 +13,11 @@ from agenthub_events.catalogue.goal import GoalPaused
 from agenthub_orchestrator.projector.app import project
 from agenthub_orchestrator.projector.projection import prepare_database
 from agenthub_orchestrator.projector.rebuild import rebuild, verify
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.errors import ReadModelsMissing
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import list_goals
+from agenthub_runtime.shutdown import end_tasks
 from tests.integration.test_projector_poison import begun, caught_up, projecting, put, run
 from tests.support.following import BACKOFF
 from tests.support.until import until

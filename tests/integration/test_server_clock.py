@@ -16,10 +16,10 @@ from agenthub_events.catalogue.task import TaskEnqueued, TaskFailed, TaskRetrySc
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.rules.plan import DEFAULT_TIMEOUT_S
 from agenthub_orchestrator.domain import Policy
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import ServerClock, SystemClock
 from agenthub_runtime.jetstream.connection import server_time
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.deciding import deciding
 from tests.support.scripted import Play, ScriptedWorker, accepted, goal_id, store
 from tests.support.until import until

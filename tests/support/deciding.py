@@ -11,12 +11,12 @@ from nats.aio.client import Client
 from agenthub_events.ports import Clock
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.timers import NatsTimers
+from agenthub_runtime.shutdown import end_tasks
 
 
 @asynccontextmanager

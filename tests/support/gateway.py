@@ -23,10 +23,10 @@ from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_orchestrator.projector.app import project
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.jetstream.fleet import FollowerStatus
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.settings.records import GatewaySettings, LogSettings
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.fleet import say
 from tests.support.following import BACKOFF
 from tests.support.until import until

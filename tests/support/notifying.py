@@ -15,10 +15,10 @@ from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.ports import Stamp, Stored
 from agenthub_events.subjects import aggregate_of
 from agenthub_notifier.app import Pace, notify
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.settings.records import read_notifier_settings
+from agenthub_runtime.shutdown import end_tasks
 
 E = TypeVar("E", bound=Event)
 

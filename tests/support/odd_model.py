@@ -8,7 +8,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeAlias
 
-from agenthub_runtime.cancellation import end_tasks
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_worker.rehearsal.http import Request, read_request
 
 Event: TypeAlias = dict[str, Any]

@@ -25,7 +25,6 @@ from agenthub_events.rules.budget import Spent, spent_in
 from agenthub_events.runs import RecordedStep, RunId
 from agenthub_events.subjects import aggregate_of
 from agenthub_events.task_ids import kind_of
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -34,6 +33,7 @@ from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
 from agenthub_runtime.remotes.credentials import NO_ACCESS, GitAccess
 from agenthub_runtime.repository.goal import ROOT_COMMIT
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_runtime.telemetry.tracing import Telemetry, traceparent
 from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.environment.provision import Environments

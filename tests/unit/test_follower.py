@@ -24,11 +24,11 @@ from agenthub_events.rules import goal_aggregate, goal_commands
 from agenthub_events.serialization.codec import encode
 from agenthub_orchestrator.domain import Policy
 from agenthub_orchestrator.follower import Follower, Start
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.in_memory.run_log import InMemoryRunLog
 from agenthub_runtime.in_memory.timers import InMemoryTimers
+from agenthub_runtime.shutdown import end_tasks
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
 from tests.support.virtual_time import SeededIds, VirtualClock, run_virtually
 

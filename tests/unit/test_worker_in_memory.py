@@ -15,13 +15,13 @@ from agenthub_events.catalogue.goal import GoalPaused, GoalResumed
 from agenthub_events.catalogue.task import TaskCompleted, TaskEnqueued, TaskStarted, TaskTimedOut
 from agenthub_events.context import WorkContext
 from agenthub_events.ports import Clock, Recorded, Stored
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.in_memory.fleet import InMemoryFleet
 from agenthub_runtime.in_memory.run_log import InMemoryRunLog
 from agenthub_runtime.in_memory.work_queue import InMemoryBroker, InMemoryWorkQueue
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.attempt import Preparation

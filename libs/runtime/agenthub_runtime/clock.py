@@ -13,7 +13,7 @@ import structlog
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock
-from agenthub_runtime.cancellation import end_tasks
+from agenthub_runtime.shutdown import end_tasks
 
 log = structlog.get_logger(__name__)
 

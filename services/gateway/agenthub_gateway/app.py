@@ -70,7 +70,6 @@ from agenthub_gateway.progress import ProgressWatch
 from agenthub_gateway.queues import read_followers, read_model, read_queues, read_workers
 from agenthub_replay.streams import StreamsSource
 from agenthub_runtime.bus_users.rights import spans_of
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import SettingsInvalid
 from agenthub_runtime.exact_texts import ExactTexts
@@ -89,6 +88,7 @@ from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.readmodels import PositionWatch
 from agenthub_runtime.settings.records import GatewaySettings, read_gateway_settings
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.metrics import Metrics, configure_metrics

@@ -11,8 +11,8 @@ import structlog
 
 from agenthub_events.errors import AgenthubError
 from agenthub_events.ports import EventLog
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.readmodels import PositionWatch
+from agenthub_runtime.shutdown import end_tasks
 
 log = structlog.get_logger(__name__)
 

@@ -26,7 +26,6 @@ from agenthub_notifier.planner import Planner
 from agenthub_notifier.recipients import Recipients
 from agenthub_notifier.sender import Sender
 from agenthub_notifier.stories import Stories
-from agenthub_runtime.cancellation import together
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.connection import connect
@@ -35,7 +34,7 @@ from agenthub_runtime.operations.escalation import escalation_now, said
 from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.processes.environment import forget_foreign
 from agenthub_runtime.settings.records import NotifierSettings, read_notifier_settings
-from agenthub_runtime.shutdown import until_asked_to_stop
+from agenthub_runtime.shutdown import together, until_asked_to_stop
 from agenthub_runtime.signed_links import LinkSigner
 from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.metrics import configure_metrics

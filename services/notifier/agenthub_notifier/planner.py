@@ -16,8 +16,8 @@ from agenthub_events.ports import Clock, EventLog, Ids, Recorded, Stamp, Stored,
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, HUB
 from agenthub_notifier.domain.planning import NotifierPolicy, Telling, due, next_due, openings, prune
 from agenthub_notifier.domain.state import SUBJECTS, NotifierState, apply, note
-from agenthub_runtime.cancellation import together
 from agenthub_runtime.following import Backoff, follow_forever
+from agenthub_runtime.shutdown import together
 
 log = structlog.get_logger(__name__)
 

@@ -23,8 +23,8 @@ from agenthub_notifier.domain.delivery import PAUSES_S, Over, Try, Wait, next_st
 from agenthub_notifier.domain.state import CHANNELS
 from agenthub_notifier.recipients import Recipients
 from agenthub_notifier.stories import OccasionMissing, Stories
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.following import Backoff
+from agenthub_runtime.shutdown import end_tasks
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,6 @@ from agenthub_orchestrator.queues.queue_keeper import keep_queues
 from agenthub_orchestrator.schedules.keeper import keep_schedules
 from agenthub_runtime.agents.load import built_in_files, file_hashes, hub_files, load_agents
 from agenthub_runtime.bus_users.rights import spans_of
-from agenthub_runtime.cancellation import together
 from agenthub_runtime.clock import ServerClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable, ReadModelsMissing
 from agenthub_runtime.following import Backoff, follow_forever
@@ -40,7 +39,7 @@ from agenthub_runtime.operations.registry import registered
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import durations, position, unsettled_since
 from agenthub_runtime.settings.records import OrchestratorSettings
-from agenthub_runtime.shutdown import until_asked_to_stop
+from agenthub_runtime.shutdown import together, until_asked_to_stop
 from agenthub_runtime.telemetry.metrics import configure_metrics
 from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import configure_telemetry

@@ -64,11 +64,11 @@ from agenthub_orchestrator.held_goals import (
 from agenthub_orchestrator.policy_objects import PolicyObjects
 from agenthub_orchestrator.quarantine import QuarantineLog
 from agenthub_orchestrator.timer_keeper import TimerKeeper
-from agenthub_runtime.cancellation import end_tasks, together
 from agenthub_runtime.code_version import code_version
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.run_log import closed_steps
 from agenthub_runtime.seal_keys import signed
+from agenthub_runtime.shutdown import end_tasks, together
 from agenthub_runtime.telemetry.tracing import Telemetry
 
 log = structlog.get_logger(__name__)

@@ -12,8 +12,8 @@ import structlog
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Clock, Timers
 from agenthub_orchestrator.domain import TimerRequest
-from agenthub_runtime.cancellation import together
 from agenthub_runtime.following import Backoff
+from agenthub_runtime.shutdown import together
 
 log = structlog.get_logger(__name__)
 

@@ -20,10 +20,10 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from agenthub_events.errors import AgenthubError, StoreUnavailable
-from agenthub_runtime.cancellation import CLEANS_UP_S, end_tasks
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.jetstream.work_queue import NatsWorkQueue
+from agenthub_runtime.shutdown import CLEANS_UP_S, end_tasks
 from agenthub_worker.domain.heartbeat_schedule import HUNG_AFTER_S, ORDER_BEAT_S, HeartbeatSchedule
 from agenthub_worker.errors import HeartbeatLost
 from agenthub_worker.lease.keep_alive import TICK_S, keep_alive

@@ -12,8 +12,8 @@ import structlog
 from agenthub_events.catalogue.values import TaskResult
 from agenthub_events.ports import Delivery, WorkQueue
 from agenthub_events.subjects import parse_subject
-from agenthub_runtime.cancellation import CLEANS_UP_S, end_tasks
 from agenthub_runtime.jetstream.fleet import WorkerStatus
+from agenthub_runtime.shutdown import CLEANS_UP_S, end_tasks
 from agenthub_runtime.telemetry.logs import mask_also
 from agenthub_worker.agent.setup import AgentSetup
 from agenthub_worker.attempt import Attempt, AttemptEnd, Preparation, prepare

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.place import RunningHub
 from agenthub_runtime.embedded.stack import READY_WITHIN_S, EmbeddedStack
+from agenthub_runtime.shutdown import end_tasks
 
 T = TypeVar("T")
 

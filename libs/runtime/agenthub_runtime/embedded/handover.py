@@ -21,11 +21,11 @@ from nats.errors import Error as NatsError
 from agenthub_events.catalogue import CLOSES_ATTEMPT
 from agenthub_events.rules.authors import author_of
 from agenthub_events.subjects import STREAM, parse_subject
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.fleet import NatsFleet, WorkerStatus
 from agenthub_runtime.jetstream.wire import RawMessage
+from agenthub_runtime.shutdown import end_tasks
 
 _log = structlog.get_logger(__name__)
 

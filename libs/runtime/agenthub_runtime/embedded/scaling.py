@@ -12,11 +12,11 @@ from nats.aio.client import Client
 
 from agenthub_events.errors import AgenthubError, InvalidInput
 from agenthub_runtime.bus_users.rights import worker_user
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.services import Service, ServiceSpec
 from agenthub_runtime.embedded.supervisor import Supervisor
 from agenthub_runtime.operations.registry import DRAIN, STATUS, Answer, ask_service
 from agenthub_runtime.settings.worker_counts import MOST, parse_workers
+from agenthub_runtime.shutdown import end_tasks
 
 _log = structlog.get_logger(__name__)
 

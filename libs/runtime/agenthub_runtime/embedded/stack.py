@@ -15,7 +15,6 @@ import structlog
 from nats.aio.client import Client
 
 from agenthub_runtime.bus_users.rights import worker_user
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.handover import Handover
@@ -35,6 +34,7 @@ from agenthub_runtime.operations.registry import SCALE, registered
 from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.stores import NATS_URL
 from agenthub_runtime.settings.table import LINK_KEY, METRICS, PUBLIC_URL, SEAL_KEY, SECRETS
+from agenthub_runtime.shutdown import end_tasks
 
 _log = structlog.get_logger(__name__)
 

@@ -12,11 +12,11 @@ from typing import Literal, TypeAlias
 import msgspec
 import structlog
 
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.embedded.data_folder import write_atomically
 from agenthub_runtime.embedded.services import Unit
 from agenthub_runtime.errors import ServiceFailed
 from agenthub_runtime.processes.child_process import ChildProcess, trim
+from agenthub_runtime.shutdown import end_tasks
 
 _log = structlog.get_logger(__name__)
 

@@ -17,8 +17,8 @@ from nats.errors import Error as NatsError
 
 from agenthub_events.errors import StoreUnavailable
 from agenthub_runtime.bus_users.keys import login_of
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
+from agenthub_runtime.shutdown import end_tasks
 
 T = TypeVar("T")
 

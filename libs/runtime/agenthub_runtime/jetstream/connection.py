@@ -19,7 +19,7 @@ from agenthub_events.redaction import redact_text
 from agenthub_events.subjects import STREAM
 from agenthub_runtime.bus_users.keys import login_of
 from agenthub_runtime.bus_users.rights import inbox_of
-from agenthub_runtime.cancellation import end_tasks
+from agenthub_runtime.shutdown import end_tasks
 
 _log = structlog.get_logger(__name__)
 

@@ -24,7 +24,7 @@ from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded
 from agenthub_events.serialization.codec import decode_at
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.cancellation import end_tasks
+from agenthub_runtime.shutdown import end_tasks
 
 LANES = ("p0", "p1", "p2", "p3")
 EXPIRES_S = 5.0

@@ -11,12 +11,12 @@ import asyncpg
 import msgspec
 
 from agenthub_events.subjects import STREAM
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
 from agenthub_runtime.readmodels.queries import MISSING_VIEWS, POSITION
 from agenthub_runtime.readmodels.rows import ROW_KINDS
+from agenthub_runtime.shutdown import end_tasks
 
 PROJECTION = "readmodels"
 CHANNEL = "agenthub_position"

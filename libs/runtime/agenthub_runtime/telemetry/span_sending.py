@@ -15,7 +15,7 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from agenthub_runtime.cancellation import end_tasks
+from agenthub_runtime.shutdown import end_tasks
 
 if TYPE_CHECKING:
     from agenthub_runtime.telemetry.span_keeping import Send, SpanKeeper

@@ -19,8 +19,8 @@ import structlog
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import EventLog, Recorded
 from agenthub_gateway.live.frames import Filter, Frame, Framer
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.following import Backoff, follow_forever
+from agenthub_runtime.shutdown import end_tasks
 
 _log = structlog.get_logger(__name__)
 

@@ -18,9 +18,9 @@ import msgspec
 from agenthub_events.redaction import NO_SECRETS, KnownSecrets
 from agenthub_gateway.live.frames import OUTPUT, Frame
 from agenthub_gateway.live.tool_calls import STEPS, tool_frame
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.wire import RawMessage
+from agenthub_runtime.shutdown import end_tasks
 
 SUBJECTS = ("run.*.*.*.out.>", *STEPS)
 KEPT = 256

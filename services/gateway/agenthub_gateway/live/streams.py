@@ -14,7 +14,7 @@ from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.frames import Filter, Frame, renamed
 from agenthub_gateway.live.outputs import RunOutputs
 from agenthub_gateway.live.resume_position import frame_id, starting_place
-from agenthub_runtime.cancellation import end_tasks
+from agenthub_runtime.shutdown import end_tasks
 
 PING_S = 15.0
 

@@ -18,7 +18,6 @@ from agenthub_orchestrator.metric_history import queries
 from agenthub_orchestrator.metric_history.counting import count_batch, measure_delay
 from agenthub_orchestrator.metric_history.sampling import Sampler
 from agenthub_orchestrator.metric_history.tally import Tally
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.jetstream.connection import log_generation
@@ -26,6 +25,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.postgres.kept_schema import KeptSchema
 from agenthub_runtime.readmodels import position
+from agenthub_runtime.shutdown import end_tasks
 
 log = structlog.get_logger(__name__)
 

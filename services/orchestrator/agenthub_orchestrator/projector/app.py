@@ -20,7 +20,6 @@ from agenthub_orchestrator.projector.rebuild import rebuild
 from agenthub_orchestrator.quarantine import QuarantineLog
 from agenthub_orchestrator.traces.keeper import traces_kept
 from agenthub_runtime.bus_users.rights import spans_of
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.clock import SystemClock, SystemIds
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff
@@ -32,7 +31,7 @@ from agenthub_runtime.postgres.roles import make_reader
 from agenthub_runtime.projections import AsyncProjectionRunner, Generation, Generations
 from agenthub_runtime.readmodels import CHANNEL, position
 from agenthub_runtime.settings.records import ProjectorSettings
-from agenthub_runtime.shutdown import until_asked_to_stop
+from agenthub_runtime.shutdown import end_tasks, until_asked_to_stop
 from agenthub_runtime.telemetry.metrics import configure_metrics
 from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry

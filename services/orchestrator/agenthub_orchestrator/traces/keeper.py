@@ -25,10 +25,10 @@ from agenthub_orchestrator.traces.store import (
     prepare_spans,
     schema,
 )
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.following import Backoff, follow_forever
 from agenthub_runtime.postgres.database import Database
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_runtime.telemetry.conventions import GOAL_ID
 from agenthub_runtime.telemetry.span_records import read_message
 from agenthub_runtime.telemetry.span_sending import STREAM

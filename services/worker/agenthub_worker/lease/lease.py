@@ -17,7 +17,7 @@ from agenthub_events.rules.authors import is_foreign
 from agenthub_events.rules.goal_aggregate import TERMINAL, evolve, initial
 from agenthub_events.runs import RunId
 from agenthub_events.serialization.codec import Unreadable
-from agenthub_runtime.cancellation import CLEANS_UP_S, end_tasks
+from agenthub_runtime.shutdown import CLEANS_UP_S, end_tasks
 from agenthub_runtime.telemetry.tracing import NoFailure, sending, traceparent
 from agenthub_worker.domain.claim_decision import still_held
 from agenthub_worker.domain.outcomes import AttemptOutcome, Parked, TimedOut

@@ -10,7 +10,7 @@ from typing import Any, Self
 import msgspec
 import structlog
 
-from agenthub_runtime.cancellation import end_tasks
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_worker.rehearsal import wire
 from agenthub_worker.rehearsal.conversation import Conversation, read_conversation
 from agenthub_worker.rehearsal.faults import STATUS, Fault, FaultPlan, spoil

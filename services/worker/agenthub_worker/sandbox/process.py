@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.processes.spawn import PipeReader, Process, off_loop
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_runtime.telemetry.conventions import PROCESS_EXIT
 from agenthub_runtime.telemetry.tracing import step
 from agenthub_worker.errors import SandboxUnavailable

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from agenthub_events.rules.network import is_public
-from agenthub_runtime.cancellation import end_tasks
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_worker.environment.network.package_sources import PackageSource
 from agenthub_worker.environment.network.request import ProxyTarget, read_request
 

@@ -11,9 +11,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
-from agenthub_runtime.cancellation import end_tasks
 from agenthub_runtime.processes.spawn import PipeReader, Process
 from agenthub_runtime.repository.trees import delete_tree
+from agenthub_runtime.shutdown import end_tasks
 from agenthub_worker.sandbox.capture import HeadTail
 from agenthub_worker.sandbox.host.cgroup import ControlGroup, ControlGroups
 from agenthub_worker.sandbox.lasting import inside

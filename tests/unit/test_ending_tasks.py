@@ -8,8 +8,7 @@ import signal
 
 import pytest
 
-from agenthub_runtime.cancellation import end_tasks, together
-from agenthub_runtime.shutdown import until_asked_to_stop
+from agenthub_runtime.shutdown import end_tasks, together, until_asked_to_stop
 from tests.support.until import until
 
 SOON_S = 0.01
@@ -93,7 +92,7 @@ async def test_several_end_when_all_have_ended_or_when_they_are_cancelled() -> N
 
 
 async def test_a_signal_ends_work_that_was_deaf_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agenthub_runtime.shutdown._CLEANS_UP_S", SOON_S)
+    monkeypatch.setattr("agenthub_runtime.shutdown._PARKS_S", SOON_S)
     deaf = Deaf()
     serving = asyncio.create_task(until_asked_to_stop(deaf.run()))
     await asyncio.sleep(0)
