@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from agenthub_worker.environment.java.maven import MAVEN, MAVEN_BROUGHT, MAVEN_BUILD
 from agenthub_worker.environment.network.package_sources import package_sources
 from agenthub_worker.environment.node.ranges import in_range
 from agenthub_worker.environment.place import PLACE
@@ -13,7 +14,6 @@ from agenthub_worker.environment.recipe import (
     CARGO_BUILD,
     GO_BUILD,
     MAVEN,
-    MAVEN_BUILD,
     NOTHING_GIVEN,
     GivenSetup,
     Recipe,
@@ -83,6 +83,7 @@ def from_files(files: dict[str, str]) -> Recipe:
             {"pom.xml": "<dependencies/>"},
             "java",
             [
+                MAVEN_BROUGHT,
                 f"{MAVEN} dependency:go-offline || {MAVEN} test-compile",
                 MAVEN_BUILD,
             ],
@@ -349,10 +350,20 @@ def test_so_is_one_whose_setup_py_says_so(text: str) -> None:
 def test_gradle_resolves_everything_by_the_wrapper_or_the_machines_own(name: str) -> None:
     recipe = everywhere({name: ""})
     [command] = recipe.commands
-    assert "sh ./gradlew" in command
-    assert "${run:-gradle} --no-daemon" in command
+    assert "resolve sh ./gradlew" in command
+    assert "resolve gradle" in command
     assert recipe.languages == {"java"}
-    assert everywhere({"pom.xml": "", name: ""}).commands == everywhere({"pom.xml": ""}).commands
+    both = everywhere({"pom.xml": "", name: ""})
+    assert both.commands == everywhere({"pom.xml": ""}).commands
+    assert both.source == "pom.xml"
+
+
+@pytest.mark.parametrize(
+    "name", [".mvn/wrapper/maven-wrapper.properties", ".mvn/maven.config", ".mvn/extensions.xml"]
+)
+def test_another_maven_named_by_the_wrapper_is_another_environment(name: str) -> None:
+    assert is_input(name)
+    assert folders_in([f"service/{name}"]) == ("service",)
 
 
 HASH = "sha256:" + "a" * 64

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from agenthub_worker.environment.java.maven import MAVEN_HOME
 from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.recipe import Language
 from agenthub_worker.environment.toolchains import Toolchain
@@ -33,6 +34,7 @@ _OFFLINE: dict[Language, Mapping[str, str]] = {
         "MAVEN_ARGS": f"-o -Dmaven.repo.local={PLACE}/m2/repository",
         # Maven before its version 3.9 reads no other variable.
         "MAVEN_OPTS": f"-Dmaven.repo.local={PLACE}/m2/repository",
+        "MAVEN_USER_HOME": MAVEN_HOME,
         "GRADLE_RO_DEP_CACHE": f"{PLACE}/gradle/caches",
         "GRADLE_USER_HOME": "/tmp/gradle",  # noqa: S108 - inside
     },

@@ -17,6 +17,7 @@ import structlog
 from agenthub_worker.environment.environment import Environment, EnvironmentSandbox
 from agenthub_worker.environment.harness import add_harness, harness_versions, tools_at_hand
 from agenthub_worker.environment.inputs import as_given, read_inputs
+from agenthub_worker.environment.java.wrappers import missed_wrappers
 from agenthub_worker.environment.network.cargo_registry import default_registry
 from agenthub_worker.environment.network.goal_network import GoalNetwork
 from agenthub_worker.environment.package_clients import PackageClients, ask_clients
@@ -145,10 +146,12 @@ class Environments:
         self._failed.clear()
         async with self.provided(workspace, given, inner=inner) as sandbox:
             made = sandbox.environment
+            recipe, _ = await self._wanted(workspace, given)
+            wrappers = missed_wrappers(workspace, ("", *given.folders), made.folder, recipe.commands)
             return Made(
                 source=made.source,
                 log=await asyncio.to_thread((made.folder / LOG).read_bytes),
-                missed=missed_versions(made.toolchains),
+                missed=(*missed_versions(made.toolchains), *await asyncio.to_thread(tuple, wrappers)),
             )
 
     async def clear(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.environment.environment import Environment, kept_modules
+from agenthub_worker.environment.java.maven import MAVEN_HOME
 from agenthub_worker.environment.network.package_sources import PackageSource, package_sources
 from agenthub_worker.environment.network.proxy import AllowlistProxy
 from agenthub_worker.environment.network.way_out import WayOut
@@ -51,6 +52,7 @@ _ONLINE = {
     "CARGO_HOME": f"{PLACE}/cargo",
     # Java reads no variables for a proxy.
     "MAVEN_OPTS": f"{_OF_JAVA} -Dmaven.repo.local={PLACE}/m2/repository",
+    "MAVEN_USER_HOME": MAVEN_HOME,
     "GRADLE_OPTS": _OF_JAVA,
     "GRADLE_USER_HOME": f"{PLACE}/gradle",
 }
