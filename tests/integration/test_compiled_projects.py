@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from agenthub_worker.environment.provision import Environments
+from agenthub_worker.environment.python.translated import translation
 from agenthub_worker.environment.recipe import GivenSetup
 from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 from agenthub_worker.suites.running import run_suites
+from tests.support.package_index import running_index
 
 BUILD = (
     """cc -shared -fPIC -I"$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')" src/level.c"""
@@ -105,3 +107,34 @@ async def test_a_pattern_in_the_files_of_the_build_counts_as_well(tmp_path: Path
     assert (await ran(machine, project)).green
     (project / "src" / "more.c").write_text("\n")
     assert not (await ran(machine, project)).green
+
+
+CYTHON = {
+    "Cython/__init__.py": "",
+    "cython.py": "import sys\nopen(sys.argv[-2], 'w').write(f'made by {sys.argv[1:]}')\n",
+}
+TRANSLATED = {
+    "setup.py": "Extension('a', ['tide/_level.c', 'tide/fast.cpp', 'tide/kept.c', 'tide/none.c'])\n",
+    "pyproject.toml": "[dependency-groups]\ndev = ['pytest', 'cython>=3']\n",
+    **{f"tide/{name}": "" for name in ("_level.pyx", "fast.pyx", "kept.pyx")},
+    "tide/kept.c": "as it is",
+}
+
+
+@pytest.mark.extra
+async def test_what_cython_makes_is_made_where_the_repository_does_not_hold_it(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for name, text in TRANSLATED.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    command = translation({name: text.encode() for name, text in TRANSLATED.items()})
+    with running_index() as index:
+        index.add("cython", "3.1", CYTHON)
+        machine = Environments(tmp_path / "environments", Bubblewrap(), index.variables(), tmp_path / "home")
+        given = GivenSetup(commands=(command, 'for made in tide/*.c*; do echo "$made: $(cat $made)"; done'))
+        made = await machine.prepare(project, given)
+    said = made.log.decode()
+    assert "tide/_level.c: made by ['-o', 'tide/_level.c', 'tide/_level.pyx']" in said
+    assert "tide/fast.cpp: made by ['--cplus', '-o', 'tide/fast.cpp', 'tide/fast.pyx']" in said
+    assert "tide/kept.c: as it is" in said
+    assert "none.c:" not in said

@@ -13,7 +13,6 @@ from agenthub_worker.environment.python.poetry import bounds
 from agenthub_worker.environment.recipe import (
     CARGO_BUILD,
     GO_BUILD,
-    MAVEN,
     NOTHING_GIVEN,
     GivenSetup,
     Recipe,
@@ -344,6 +343,67 @@ def test_a_project_without_needs_is_installed_for_what_only_that_makes(text: str
 def test_so_is_one_whose_setup_py_says_so(text: str) -> None:
     assert from_files({"setup.py": text}).commands == (f"{PIP} -e .",)
     assert from_files({"setup.py": "setup()"}).empty
+
+
+NAMES_C = "setup(ext_modules=[Extension('a', ['tide/_a.c'])])"
+
+
+@pytest.mark.parametrize(
+    ("files", "named", "need"),
+    [
+        ({"setup.py": NAMES_C, "requirements.txt": "six\nCython==3.2.5  # ours\n"}, "tide/_a.c", "Cython==3.2.5"),
+        (
+            {"setup.py": NAMES_C, "pyproject.toml": "[build-system]\nrequires=['setuptools', 'cython >=3, <4']\n"},
+            "tide/_a.c",
+            "'cython >=3, <4'",
+        ),
+        (
+            {
+                "pyproject.toml": "[project]\nname='a'\n[dependency-groups]\ntest=['cython']\n"
+                "[tool.setuptools]\next-modules=[{name='a', sources=['src/a.cpp', 'src/b.cc']}]\n"
+            },
+            "src/a.cpp src/b.cc",
+            "cython",
+        ),
+        (
+            {"setup.py": NAMES_C, "tox.ini": "[testenv]\ndeps =\n  cython>=3\ncommands = pytest\n"},
+            "tide/_a.c",
+            "'cython>=3'",
+        ),
+        (
+            {"setup.py": NAMES_C, "uv.lock": "", "pyproject.toml": "[dependency-groups]\ndev=['cython<3.1']\n"},
+            "tide/_a.c",
+            "'cython<3.1'",
+        ),
+    ],
+    ids=["requirements", "build", "pyproject", "tox", "uv"],
+)
+def test_c_that_cython_makes_is_made_before_the_project_is_installed(
+    files: dict[str, str], named: str, need: str
+) -> None:
+    commands = from_files(files).commands
+    [made] = [command for command in commands if "-m cython" in command]
+    installed = commands[commands.index(made) + 1]
+    assert "-e ." in installed or "uv sync" in installed
+    assert made.startswith(f"for made in {named}; do test -e")
+    assert f"-m pip install {need}; }}" in made
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"setup.py": NAMES_C},
+        {"setup.py": NAMES_C, "requirements-dev.txt": "cython-lint\n# cython is not needed\ncythonize\n"},
+        {"setup.py": "setup(ext_modules=[x])", "requirements.txt": "cython\n"},
+        {
+            "setup.py": "from Cython.Build import cythonize\nx = ['../a.c', '/usr/src/a.c', 'a.pyx', 'a.com']\n",
+            "tox.ini": "[testenv]\ndeps=cython\n",
+        },
+        {"setup.py": "import cython\n" + NAMES_C.replace("ext_modules", "cython = ext_modules")},
+    ],
+)
+def test_nothing_is_made_where_no_file_asks_for_cython_or_none_names_c(files: dict[str, str]) -> None:
+    assert not [command for command in from_files(files).commands if "-m cython" in command]
 
 
 @pytest.mark.parametrize("name", ["build.gradle", "settings.gradle.kts"])
