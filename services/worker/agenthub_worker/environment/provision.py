@@ -20,6 +20,7 @@ from agenthub_worker.environment.inputs import as_given, read_inputs
 from agenthub_worker.environment.java.wrappers import missed_wrappers
 from agenthub_worker.environment.network.cargo_registry import default_registry
 from agenthub_worker.environment.network.goal_network import GoalNetwork
+from agenthub_worker.environment.own_places import contents
 from agenthub_worker.environment.package_clients import PackageClients, ask_clients
 from agenthub_worker.environment.recipe import GivenSetup, Language, Recipe, key_of, recipe_of
 from agenthub_worker.environment.setup import LOG, Setup, missed_versions
@@ -150,7 +151,7 @@ class Environments:
             wrappers = missed_wrappers(workspace, ("", *given.folders), made.folder, recipe.commands)
             return Made(
                 source=made.source,
-                log=await asyncio.to_thread((made.folder / LOG).read_bytes),
+                log=await asyncio.to_thread(contents, made.folder / LOG),
                 missed=(*missed_versions(made.toolchains), *await asyncio.to_thread(tuple, wrappers)),
             )
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from agenthub_runtime.repository.trees import delete_tree
+from agenthub_worker.environment.own_places import put, site_packages
 from agenthub_worker.environment.place import PLACE
 
 _MODULE = re.compile(r"\.(?:cpython-[\w-]+|abi3)\.so$")
@@ -117,21 +118,19 @@ def keep_compiled(
     folder, a source that is new there counts as a change.
     """
     made = [path for path in _files(workspace) if _MODULE.search(path) and path not in before.modules]
-    site = next(iter(sorted((environment / "python").glob("lib/python*/site-packages"))), None)
+    site = site_packages(environment)
     if not made or site is None:
         return
+    delete_tree(environment / _FOLDER)
     for path in made:
-        place = environment / _FOLDER / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(workspace / path, place)
+        put(environment, environment / _FOLDER / path, (workspace / path).read_bytes())
     folders = {path.rpartition("/")[0] for path in before.sources if path.endswith(_PARTS)}
     listed = sorted(folders) if _lists_folders(workspace, commands) else []
-    (environment / _FOLDER / _SOURCES).write_bytes(
-        msgspec.json.encode({"sources": before.sources, "listed": listed})
-    )
+    told = msgspec.json.encode({"sources": before.sources, "listed": listed})
+    put(environment, environment / _FOLDER / _SOURCES, told)
     finder = _FINDER.format(here=f"{PLACE}/{_FOLDER}", root=root, sources=_SOURCES, listed=_PARTS)
-    (site / "agenthub_compiled.py").write_text(finder)
-    (site / "agenthub-compiled.pth").write_text("import agenthub_compiled\n")
+    put(environment, site / "agenthub_compiled.py", finder.encode())
+    put(environment, site / "agenthub-compiled.pth", b"import agenthub_compiled\n")
 
 
 def _lists_folders(workspace: Path, commands: Sequence[str]) -> bool:
