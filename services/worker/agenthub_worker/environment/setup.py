@@ -52,7 +52,9 @@ _ONLINE = {
     "GOTOOLCHAIN": "local",
     "CARGO_HOME": f"{PLACE}/cargo",
     # Java reads no variables for a proxy, and Maven since its version 3.9 no properties unless it is told to.
-    "MAVEN_OPTS": f"{_OF_JAVA} -Daether.connector.http.useSystemProperties=true -Dmaven.repo.local={PLACE}/m2/repository",
+    "MAVEN_OPTS": (
+        f"{_OF_JAVA} -Daether.connector.http.useSystemProperties=true -Dmaven.repo.local={PLACE}/m2/repository"
+    ),
     "MAVEN_USER_HOME": MAVEN_HOME,
     "GRADLE_OPTS": _OF_JAVA,
     "GRADLE_USER_HOME": f"{PLACE}/gradle",
