@@ -109,6 +109,39 @@ async def test_a_pattern_in_the_files_of_the_build_counts_as_well(tmp_path: Path
     assert not (await ran(machine, project)).green
 
 
+VERSION = "echo 'LEVEL = 3' > src/tide/_version.py; echo 'LEVEL = 4' > src/tide/other.py"
+NAMED = {
+    "hatch": ("pyproject.toml", '[tool.hatch.build.hooks.vcs]\nversion-file = "src/tide/_version.py"\n'),
+    "setuptools": ("setup.py", "setup(use_scm_version={'write_to': 'src/tide/_version.py'})\n"),
+    "setup.cfg": ("setup.cfg", "[tool]\nversion_file = src/tide/_version.py\n"),
+    "without src": ("pyproject.toml", '[tool.pdm.version]\nwrite_to = "tide/_version.py"\n'),
+}
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("way", list(NAMED))
+async def test_a_module_that_a_build_writes_as_its_settings_say_is_there_as_well(tmp_path: Path, way: str) -> None:
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path)
+    project = tmp_path / "project"
+    name, text = NAMED[way]
+    imports = (
+        "import pytest\nimport tide._version\n\n\ndef test_level():\n    assert tide._version.LEVEL == 3\n\n\n"
+    )
+    other = "def test_other():\n    pytest.raises(ImportError, __import__, 'tide.other')\n"
+    files = {"src/tide/__init__.py": "", "tests/test_tide.py": imports + other, name: text}
+    for path, content in files.items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(content)
+    given = GivenSetup(commands=(VERSION,))
+    report = await ran(machine, project, given=given)
+    assert report.green, report.log.decode()
+    # The project's own comes first, and what is kept is nobody's source.
+    (project / "src" / "tide" / "_version.py").write_text("LEVEL = 5\n")
+    report = await ran(machine, project, given=given)
+    assert report.counts is not None
+    assert (report.counts.passed, report.counts.failed) == (1, 1), report.log.decode()
+
+
 CYTHON = {
     "Cython/__init__.py": "",
     "cython.py": "import sys\nopen(sys.argv[-2], 'w').write(f'made by {sys.argv[1:]}')\n",
