@@ -27,6 +27,7 @@ from agenthub_worker.environment.setup import LOG, Setup, missed_versions
 from agenthub_worker.environment.store import EnvironmentStore
 from agenthub_worker.environment.toolchains import Toolchain, toolchains
 from agenthub_worker.errors import SetupFailed, SetupInvalid
+from agenthub_worker.sandbox.bound import seeing_as
 from agenthub_worker.sandbox.port import Bind, ExecResult, OneByOne, Output, Sandbox, Shell
 
 log = structlog.get_logger()
@@ -122,10 +123,12 @@ class Environments:
         def environment(folder: Path) -> Environment:
             return msgspec.structs.replace(wanted, folder=folder)
 
+        setups = sandbox if self._setups is None else seeing_as(sandbox, self._setups)
+
         async def build(folder: Path) -> None:
             self._raise_again(key)
             try:
-                await self._build(self._setups or sandbox, recipe, environment(folder), workspace, on_output)
+                await self._build(setups, recipe, environment(folder), workspace, on_output)
             except SetupFailed as error:
                 self._failed[key] = (time.monotonic(), error)
                 raise
@@ -149,11 +152,9 @@ class Environments:
             made = sandbox.environment
             recipe, _ = await self._wanted(workspace, given)
             wrappers = missed_wrappers(workspace, ("", *given.folders), made.folder, recipe.commands)
-            return Made(
-                source=made.source,
-                log=await asyncio.to_thread(contents, made.folder / LOG),
-                missed=(*missed_versions(made.toolchains), *await asyncio.to_thread(tuple, wrappers)),
-            )
+            missed = (*missed_versions(made.toolchains), *await asyncio.to_thread(tuple, wrappers))
+            said = await asyncio.to_thread(contents, made.folder / LOG)
+            return Made(source=made.source, log=said, missed=missed)
 
     async def clear(self) -> None:
         """Remove what killed builds left, and environments that nobody has used for long."""
