@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from agenthub_worker.environment.provision import Environments
+from agenthub_worker.environment.python.translated import translation
 from agenthub_worker.environment.recipe import GivenSetup
 from agenthub_worker.evidence.layout import given_test_command
 from agenthub_worker.evidence.testing import TestReport
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 from agenthub_worker.suites.running import run_suites
+from tests.support.package_index import running_index
 
 BUILD = (
     """cc -shared -fPIC -I"$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')" src/level.c"""
@@ -105,3 +107,67 @@ async def test_a_pattern_in_the_files_of_the_build_counts_as_well(tmp_path: Path
     assert (await ran(machine, project)).green
     (project / "src" / "more.c").write_text("\n")
     assert not (await ran(machine, project)).green
+
+
+VERSION = "echo 'LEVEL = 3' > src/tide/_version.py; echo 'LEVEL = 4' > src/tide/other.py"
+NAMED = {
+    "hatch": ("pyproject.toml", '[tool.hatch.build.hooks.vcs]\nversion-file = "src/tide/_version.py"\n'),
+    "setuptools": ("setup.py", "setup(use_scm_version={'write_to': 'src/tide/_version.py'})\n"),
+    "setup.cfg": ("setup.cfg", "[tool]\nversion_file = src/tide/_version.py\n"),
+    "without src": ("pyproject.toml", '[tool.pdm.version]\nwrite_to = "tide/_version.py"\n'),
+}
+
+
+@pytest.mark.extra
+@pytest.mark.parametrize("way", list(NAMED))
+async def test_a_module_that_a_build_writes_as_its_settings_say_is_there_as_well(tmp_path: Path, way: str) -> None:
+    machine = Environments(tmp_path / "environments", Bubblewrap(), os.environ, tmp_path)
+    project = tmp_path / "project"
+    name, text = NAMED[way]
+    imports = (
+        "import pytest\nimport tide._version\n\n\ndef test_level():\n    assert tide._version.LEVEL == 3\n\n\n"
+    )
+    other = "def test_other():\n    pytest.raises(ImportError, __import__, 'tide.other')\n"
+    files = {"src/tide/__init__.py": "", "tests/test_tide.py": imports + other, name: text}
+    for path, content in files.items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(content)
+    given = GivenSetup(commands=(VERSION,))
+    report = await ran(machine, project, given=given)
+    assert report.green, report.log.decode()
+    # The project's own comes first, and what is kept is nobody's source.
+    (project / "src" / "tide" / "_version.py").write_text("LEVEL = 5\n")
+    report = await ran(machine, project, given=given)
+    assert report.counts is not None
+    assert (report.counts.passed, report.counts.failed) == (1, 1), report.log.decode()
+
+
+CYTHON = {
+    "Cython/__init__.py": "",
+    "cython.py": "import sys\nopen(sys.argv[-2], 'w').write(f'made by {sys.argv[1:]}')\n",
+}
+TRANSLATED = {
+    "setup.py": "Extension('a', ['tide/_level.c', 'tide/fast.cpp', 'tide/kept.c', 'tide/none.c'])\n",
+    "pyproject.toml": "[dependency-groups]\ndev = ['pytest', 'cython>=3']\n",
+    **{f"tide/{name}": "" for name in ("_level.pyx", "fast.pyx", "kept.pyx")},
+    "tide/kept.c": "as it is",
+}
+
+
+@pytest.mark.extra
+async def test_what_cython_makes_is_made_where_the_repository_does_not_hold_it(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    for name, text in TRANSLATED.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+    command = translation({name: text.encode() for name, text in TRANSLATED.items()})
+    with running_index() as index:
+        index.add("cython", "3.1", CYTHON)
+        machine = Environments(tmp_path / "environments", Bubblewrap(), index.variables(), tmp_path / "home")
+        given = GivenSetup(commands=(command, 'for made in tide/*.c*; do echo "$made: $(cat $made)"; done'))
+        made = await machine.prepare(project, given)
+    said = made.log.decode()
+    assert "tide/_level.c: made by ['-o', 'tide/_level.c', 'tide/_level.pyx']" in said
+    assert "tide/fast.cpp: made by ['--cplus', '-o', 'tide/fast.cpp', 'tide/fast.pyx']" in said
+    assert "tide/kept.c: as it is" in said
+    assert "none.c:" not in said

@@ -23,6 +23,7 @@ from agenthub_worker.sandbox.bound import BoundSandbox
 from agenthub_worker.sandbox.bubblewrap import SYSTEM_PATH, Bubblewrap
 from agenthub_worker.sandbox.port import Bind
 from agenthub_worker.suites.running import run_suites
+from agenthub_worker.workspace.history import with_history
 from tests.support.package_index import PASSWORD, PackageIndex, running_index
 
 pytestmark = pytest.mark.extra
@@ -263,6 +264,18 @@ async def test_packages_may_hold_files_that_commands_may_not_write(tmp_path: Pat
     told = await machine.sandbox(given).run(write, workspace=folder, timeout_s=NOW_S)
     assert told.text.splitlines()[0] == str(5 << 30), told.text
     assert "refused" in told.text
+
+
+async def test_a_setup_sees_the_history_as_commands_do(tmp_path: Path) -> None:
+    folder, objects = tmp_path / "project", tmp_path / "objects"
+    for made_here in (folder, objects):
+        made_here.mkdir()
+    (objects / "known").write_text("of the history\n")
+    box, setups = Bubblewrap(), Bubblewrap(SETUP_LIMITS)
+    machine = Environments(tmp_path / "environments", box, os.environ, tmp_path / "home", setups=setups)
+    given = GivenSetup(commands=(f"cat {objects}/known",))
+    made = await machine.prepare(folder, given, with_history(box, objects))
+    assert b"of the history" in made.log
 
 
 WRAPPER = """\

@@ -106,3 +106,39 @@ async def test_a_quick_suite_is_run_whole(tmp_path: Path) -> None:
     assert isinstance(verdict, GatePassed), verdict.summary
     assert {frozenset(names) for names in sandbox.trials} == {frozenset()}
     assert not any("contexts.json" in line for line in sandbox.ran)
+
+
+class Slowing(SlowSandbox):
+    """A sandbox by whose clock the runs with and without a mutant take so long; the first ones are the slowest."""
+
+    def __init__(self, first_s: float, later_s: float) -> None:
+        super().__init__()
+        self._first_s, self._later_s = first_s, later_s
+
+    async def run(self, command: Sequence[str] | str, **given: Any) -> ExecResult:
+        result = await super().run(command, **given)
+        if " -x" not in self.ran[-1]:
+            return result
+        takes = self._first_s if len(self.trials) <= 2 else self._later_s
+        if takes < given["timeout_s"]:
+            return msgspec.structs.replace(result, duration_s=takes)
+        return msgspec.structs.replace(result, duration_s=given["timeout_s"], timed_out=True, exit_code=124)
+
+
+@pytest.mark.extra
+async def test_a_machine_that_has_become_slower_is_no_fault_of_the_tests(tmp_path: Path) -> None:
+    bench = await Bench.begin(tmp_path, Slowing(130, 70))
+    await bench.commit({path: text for path, text in FILES.items() if "neg" not in path})
+    verdict = await bench.judge()
+    assert isinstance(verdict, GatePassed), verdict.summary
+    assert verdict.mutants is not None
+    assert verdict.mutants.noticed == verdict.mutants.tried > 0
+
+
+@pytest.mark.extra
+async def test_i6_tests_that_do_not_end_again_are_refused(tmp_path: Path) -> None:
+    bench = await Bench.begin(tmp_path, Slowing(10_000, 10_000))
+    await bench.commit({path: text for path, text in FILES.items() if "neg" not in path})
+    verdict = await bench.judge()
+    assert isinstance(verdict, GateFailed), verdict.summary
+    assert "do not end, as soon as they run again" in verdict.summary

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from agenthub_worker.environment.java.maven import MAVEN, MAVEN_BROUGHT, MAVEN_BUILD
 from agenthub_worker.environment.network.package_sources import package_sources
 from agenthub_worker.environment.node.ranges import in_range
 from agenthub_worker.environment.place import PLACE
@@ -12,8 +13,6 @@ from agenthub_worker.environment.python.poetry import bounds
 from agenthub_worker.environment.recipe import (
     CARGO_BUILD,
     GO_BUILD,
-    MAVEN,
-    MAVEN_BUILD,
     NOTHING_GIVEN,
     GivenSetup,
     Recipe,
@@ -83,6 +82,7 @@ def from_files(files: dict[str, str]) -> Recipe:
             {"pom.xml": "<dependencies/>"},
             "java",
             [
+                MAVEN_BROUGHT,
                 f"{MAVEN} dependency:go-offline || {MAVEN} test-compile",
                 MAVEN_BUILD,
             ],
@@ -345,14 +345,85 @@ def test_so_is_one_whose_setup_py_says_so(text: str) -> None:
     assert from_files({"setup.py": "setup()"}).empty
 
 
+NAMES_C = "setup(ext_modules=[Extension('a', ['tide/_a.c'])])"
+
+
+@pytest.mark.parametrize(
+    ("files", "named", "need"),
+    [
+        ({"setup.py": NAMES_C, "requirements.txt": "six\nCython==3.2.5  # ours\n"}, "tide/_a.c", "Cython==3.2.5"),
+        (
+            {"setup.py": NAMES_C, "pyproject.toml": "[build-system]\nrequires=['setuptools', 'cython >=3, <4']\n"},
+            "tide/_a.c",
+            "'cython >=3, <4'",
+        ),
+        (
+            {
+                "pyproject.toml": "[project]\nname='a'\n[dependency-groups]\ntest=['cython']\n"
+                "[tool.setuptools]\next-modules=[{name='a', sources=['src/a.cpp', 'src/b.cc']}]\n"
+            },
+            "src/a.cpp src/b.cc",
+            "cython",
+        ),
+        (
+            {"setup.py": NAMES_C, "tox.ini": "[testenv]\ndeps =\n  cython>=3\ncommands = pytest\n"},
+            "tide/_a.c",
+            "'cython>=3'",
+        ),
+        (
+            {"setup.py": NAMES_C, "uv.lock": "", "pyproject.toml": "[dependency-groups]\ndev=['cython<3.1']\n"},
+            "tide/_a.c",
+            "'cython<3.1'",
+        ),
+    ],
+    ids=["requirements", "build", "pyproject", "tox", "uv"],
+)
+def test_c_that_cython_makes_is_made_before_the_project_is_installed(
+    files: dict[str, str], named: str, need: str
+) -> None:
+    commands = from_files(files).commands
+    [made] = [command for command in commands if "-m cython" in command]
+    installed = commands[commands.index(made) + 1]
+    assert "-e ." in installed or "uv sync" in installed
+    assert made.startswith(f"for made in {named}; do test -e")
+    assert f"-m pip install {need}; }}" in made
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"setup.py": NAMES_C},
+        {"setup.py": NAMES_C, "requirements-dev.txt": "cython-lint\n# cython is not needed\ncythonize\n"},
+        {"setup.py": "setup(ext_modules=[x])", "requirements.txt": "cython\n"},
+        {
+            "setup.py": "from Cython.Build import cythonize\nx = ['../a.c', '/usr/src/a.c', 'a.pyx', 'a.com']\n",
+            "tox.ini": "[testenv]\ndeps=cython\n",
+        },
+        {"setup.py": "import cython\n" + NAMES_C.replace("ext_modules", "cython = ext_modules")},
+    ],
+)
+def test_nothing_is_made_where_no_file_asks_for_cython_or_none_names_c(files: dict[str, str]) -> None:
+    assert not [command for command in from_files(files).commands if "-m cython" in command]
+
+
 @pytest.mark.parametrize("name", ["build.gradle", "settings.gradle.kts"])
 def test_gradle_resolves_everything_by_the_wrapper_or_the_machines_own(name: str) -> None:
     recipe = everywhere({name: ""})
     [command] = recipe.commands
-    assert "sh ./gradlew" in command
-    assert "${run:-gradle} --no-daemon" in command
+    assert "resolve sh ./gradlew" in command
+    assert "resolve gradle" in command
     assert recipe.languages == {"java"}
-    assert everywhere({"pom.xml": "", name: ""}).commands == everywhere({"pom.xml": ""}).commands
+    both = everywhere({"pom.xml": "", name: ""})
+    assert both.commands == everywhere({"pom.xml": ""}).commands
+    assert both.source == "pom.xml"
+
+
+@pytest.mark.parametrize(
+    "name", [".mvn/wrapper/maven-wrapper.properties", ".mvn/maven.config", ".mvn/extensions.xml"]
+)
+def test_another_maven_named_by_the_wrapper_is_another_environment(name: str) -> None:
+    assert is_input(name)
+    assert folders_in([f"service/{name}"]) == ("service",)
 
 
 HASH = "sha256:" + "a" * 64

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from agenthub_worker.environment.java.maven import MAVEN_HOME
+from agenthub_worker.environment.own_places import is_inside
 from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.recipe import Language
 from agenthub_worker.environment.toolchains import Toolchain
@@ -33,6 +35,7 @@ _OFFLINE: dict[Language, Mapping[str, str]] = {
         "MAVEN_ARGS": f"-o -Dmaven.repo.local={PLACE}/m2/repository",
         # Maven before its version 3.9 reads no other variable.
         "MAVEN_OPTS": f"-Dmaven.repo.local={PLACE}/m2/repository",
+        "MAVEN_USER_HOME": MAVEN_HOME,
         "GRADLE_RO_DEP_CACHE": f"{PLACE}/gradle/caches",
         "GRADLE_USER_HOME": "/tmp/gradle",  # noqa: S108 - inside
     },
@@ -97,7 +100,8 @@ class EnvironmentSandbox(BoundSandbox):
     def _modules_of(self, workspace: Path, folder: str) -> Iterator[Bind]:
         modules = kept_modules(self.environment.folder, folder)
         place = workspace / folder
-        if modules.is_dir() and place.is_dir() and place.resolve() == workspace.resolve() / folder:
+        is_there = modules.is_dir() and is_inside(self.environment.folder, modules)
+        if is_there and place.is_dir() and place.resolve() == workspace.resolve() / folder:
             # The place to mount on: a read-only workspace cannot be given one later.
             (place / "node_modules").mkdir(exist_ok=True)
             inside = f"{self.root}/{folder}/node_modules" if folder else f"{self.root}/node_modules"

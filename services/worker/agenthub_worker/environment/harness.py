@@ -7,6 +7,8 @@ import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from agenthub_runtime.repository.trees import delete_tree
+from agenthub_worker.environment.own_places import put, real_folder, site_packages
 from agenthub_worker.environment.place import PLACE
 
 _TOOLS = ("pytest", "pytest-cov", "coverage")
@@ -27,19 +29,22 @@ def tools_at_hand() -> Mapping[str, str]:
 
 def add_harness(folder: Path) -> None:
     """Let the environment's Python find pytest and coverage behind everything that the project has installed."""
-    site = next(iter(sorted((folder / "python").glob("lib/python*/site-packages"))), None)
+    site = site_packages(folder)
     if site is None:
         return
-    harness, programs = folder / "harness", folder / "bin"
-    harness.mkdir()
-    programs.mkdir(exist_ok=True)
+    delete_tree(folder / "harness")
+    harness, programs = real_folder(folder, "harness"), real_folder(folder, "bin")
     for name in _HARNESS:
         distribution = importlib.metadata.distribution(name)
         for top in {PurePosixPath(file).parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
             (harness / top).symlink_to(str(distribution.locate_file(top)))
-    (site / "agenthub-harness.pth").write_text(f"{PLACE}/harness\n")
+    put(folder, site / "agenthub-harness.pth", f"{PLACE}/harness\n".encode())
     for name, module in _COMMANDS.items():
         script = programs / name
-        if not script.exists():
-            script.write_text(f'#!/bin/sh\nexec {PLACE}/python/bin/python -m {module} "$@"\n')
-            script.chmod(0o755)
+        if not script.is_symlink() and not script.exists():
+            put(
+                folder,
+                script,
+                f'#!/bin/sh\nexec {PLACE}/python/bin/python -m {module} "$@"\n'.encode(),
+                executable=True,
+            )

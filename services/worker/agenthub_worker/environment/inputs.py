@@ -11,7 +11,7 @@ from agenthub_worker.environment.recipe import CONFIG, GivenSetup, is_input
 from agenthub_worker.errors import SetupInvalid
 
 _INPUT_BYTES = 8 << 20
-_LOOKED_INTO = ("requirements", "gradle", "gradle/wrapper")
+_LOOKED_INTO = ("requirements", "gradle", "gradle/wrapper", ".mvn", ".mvn/wrapper")
 
 
 def as_given(files: Mapping[str, bytes], given: GivenSetup) -> dict[str, bytes]:

@@ -17,14 +17,17 @@ import structlog
 from agenthub_worker.environment.environment import Environment, EnvironmentSandbox
 from agenthub_worker.environment.harness import add_harness, harness_versions, tools_at_hand
 from agenthub_worker.environment.inputs import as_given, read_inputs
+from agenthub_worker.environment.java.wrappers import missed_wrappers
 from agenthub_worker.environment.network.cargo_registry import default_registry
 from agenthub_worker.environment.network.goal_network import GoalNetwork
+from agenthub_worker.environment.own_places import contents
 from agenthub_worker.environment.package_clients import PackageClients, ask_clients
 from agenthub_worker.environment.recipe import GivenSetup, Language, Recipe, key_of, recipe_of
 from agenthub_worker.environment.setup import LOG, Setup, missed_versions
 from agenthub_worker.environment.store import EnvironmentStore
 from agenthub_worker.environment.toolchains import Toolchain, toolchains
 from agenthub_worker.errors import SetupFailed, SetupInvalid
+from agenthub_worker.sandbox.bound import seeing_as
 from agenthub_worker.sandbox.port import Bind, ExecResult, OneByOne, Output, Sandbox, Shell
 
 log = structlog.get_logger()
@@ -120,10 +123,12 @@ class Environments:
         def environment(folder: Path) -> Environment:
             return msgspec.structs.replace(wanted, folder=folder)
 
+        setups = sandbox if self._setups is None else seeing_as(sandbox, self._setups)
+
         async def build(folder: Path) -> None:
             self._raise_again(key)
             try:
-                await self._build(self._setups or sandbox, recipe, environment(folder), workspace, on_output)
+                await self._build(setups, recipe, environment(folder), workspace, on_output)
             except SetupFailed as error:
                 self._failed[key] = (time.monotonic(), error)
                 raise
@@ -145,11 +150,11 @@ class Environments:
         self._failed.clear()
         async with self.provided(workspace, given, inner=inner) as sandbox:
             made = sandbox.environment
-            return Made(
-                source=made.source,
-                log=await asyncio.to_thread((made.folder / LOG).read_bytes),
-                missed=missed_versions(made.toolchains),
-            )
+            recipe, _ = await self._wanted(workspace, given)
+            wrappers = missed_wrappers(workspace, ("", *given.folders), made.folder, recipe.commands)
+            missed = (*missed_versions(made.toolchains), *await asyncio.to_thread(tuple, wrappers))
+            said = await asyncio.to_thread(contents, made.folder / LOG)
+            return Made(source=made.source, log=said, missed=missed)
 
     async def clear(self) -> None:
         """Remove what killed builds left, and environments that nobody has used for long."""

@@ -15,7 +15,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from agenthub_runtime.toml_reading import TomlInvalid, read_toml
-from agenthub_worker.environment.gradle import GRADLE_FILES, RESOLVE
+from agenthub_worker.environment.java.gradle import DISTRIBUTION_OF_GRADLE, GRADLE_FILES, RESOLVE
+from agenthub_worker.environment.java.maven import DISTRIBUTION_OF_MAVEN, MAVEN, MAVEN_BROUGHT, MAVEN_BUILD
 from agenthub_worker.environment.node.clients import engines_of_node, needs_packages, node_commands
 from agenthub_worker.environment.place import PLACE
 from agenthub_worker.environment.python.locked import LOCKS
@@ -33,7 +34,6 @@ from agenthub_worker.errors import SetupInvalid
 Language: TypeAlias = Literal["python", "node", "go", "rust", "java"]
 
 CONFIG = ".agenthub/config.toml"
-MAVEN_SETTINGS = f"$(test ! -f {PLACE}/m2/settings.xml || echo -s {PLACE}/m2/settings.xml)"
 
 # Compiles without running anything: later runs begin with what it leaves.
 GO_BUILD = f"GOCACHE={PLACE}/go/build go test -exec /bin/true -cover -count=1 ./... > /dev/null 2>&1 || true"
@@ -45,10 +45,6 @@ CARGO_BUILD = (
     f" cargo clean $(cargo metadata --no-deps --offline --format-version 1 | {_OF_CARGO}) 2>&1"
     " || rm -rf $CARGO_TARGET_DIR)"
 )
-# What runs the tests is fetched by Maven when it runs them, and not before. Where modules need each other nothing
-# is found until they are built, for which Maven fetches what they need.
-MAVEN = f"mvn -B -q {MAVEN_SETTINGS} -Dmaven.repo.local={PLACE}/m2/repository"
-MAVEN_BUILD = f"{MAVEN} -fn -Dmaven.test.failure.ignore=true test"
 _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     "package-lock.json": ("node", ("npm ci --no-audit --no-fund",)),
     "npm-shrinkwrap.json": ("node", ("npm ci --no-audit --no-fund",)),
@@ -61,7 +57,10 @@ _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     "go.mod": ("go", ("go mod download all", GO_BUILD)),
     "Cargo.lock": ("rust", ("cargo fetch --locked", CARGO_BUILD)),
     "Cargo.toml": ("rust", ("cargo fetch",)),
-    "pom.xml": ("java", (f"{MAVEN} dependency:go-offline || {MAVEN} test-compile", MAVEN_BUILD)),
+    "pom.xml": (
+        "java",
+        (MAVEN_BROUGHT, f"{MAVEN} dependency:go-offline || {MAVEN} test-compile", MAVEN_BUILD),
+    ),
     **{name: ("java", (RESOLVE,)) for name in GRADLE_FILES},
 }
 NODE_LOCKS = frozenset(name for name, (language, _) in _LOCKS.items() if language == "node") - {"package.json"}
@@ -70,7 +69,8 @@ _SETTINGS = frozenset(
     {
         *PYTHON_FILES,
         "go.sum",
-        *("gradle.lockfile", "gradle/libs.versions.toml", "gradle/wrapper/gradle-wrapper.properties"),
+        *("gradle.lockfile", "gradle/libs.versions.toml", DISTRIBUTION_OF_GRADLE),
+        *(DISTRIBUTION_OF_MAVEN, ".mvn/maven.config", ".mvn/extensions.xml"),
     }
 )
 _DEEP = 3
@@ -301,6 +301,7 @@ def _named(files: Mapping[str, bytes]) -> Iterator[str]:
     # What a lock file settles is told by it alone.
     settled = {"Cargo.toml"} if "Cargo.lock" in files else set()
     settled |= {"package.json"} if NODE_LOCKS & files.keys() else set()
+    settled |= set(GRADLE_FILES) if "pom.xml" in files else set()
     told = [path for path in files if path in _LOCKS and path not in settled]
     named = told + [path for path in files if REQUIREMENTS.match(path) or path in _TELLING]
     return iter(named or [path for path in _AT_LEAST if path in files])

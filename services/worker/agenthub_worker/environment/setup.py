@@ -11,9 +11,11 @@ from pathlib import Path
 
 from agenthub_runtime.repository.trees import delete_tree
 from agenthub_worker.environment.environment import Environment, kept_modules
+from agenthub_worker.environment.java.maven import MAVEN_HOME
 from agenthub_worker.environment.network.package_sources import PackageSource, package_sources
 from agenthub_worker.environment.network.proxy import AllowlistProxy
 from agenthub_worker.environment.network.way_out import WayOut
+from agenthub_worker.environment.own_places import put, real_folder
 from agenthub_worker.environment.package_clients import PackageClients
 from agenthub_worker.environment.place import DOWNLOADS, PLACE
 from agenthub_worker.environment.private.found import plain
@@ -49,8 +51,11 @@ _ONLINE = {
     "GOFLAGS": "-modcacherw",
     "GOTOOLCHAIN": "local",
     "CARGO_HOME": f"{PLACE}/cargo",
-    # Java reads no variables for a proxy.
-    "MAVEN_OPTS": f"{_OF_JAVA} -Dmaven.repo.local={PLACE}/m2/repository",
+    # Java reads no variables for a proxy, and Maven since its version 3.9 no properties unless it is told to.
+    "MAVEN_OPTS": (
+        f"{_OF_JAVA} -Daether.connector.http.useSystemProperties=true -Dmaven.repo.local={PLACE}/m2/repository"
+    ),
+    "MAVEN_USER_HOME": MAVEN_HOME,
     "GRADLE_OPTS": _OF_JAVA,
     "GRADLE_USER_HOME": f"{PLACE}/gradle",
 }
@@ -77,7 +82,8 @@ class Setup:
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="agenthub-setup-"))
         proxy, way = AllowlistProxy(self._sources), WayOut(scratch, _PORT)
         try:
-            await asyncio.to_thread(_begin, environment, {**recipe.texts, **self._clients.files})
+            log = scratch / LOG
+            await asyncio.to_thread(_begin, environment, {**recipe.texts, **self._clients.files}, log)
             await asyncio.to_thread(way.lay)
             await asyncio.to_thread((scratch / "downloads" / "unpacked").mkdir, parents=True)
             workspace = scratch / "workspace"
@@ -88,7 +94,7 @@ class Setup:
             async with proxy.serving(way.socket):
                 for command in _commands(recipe, environment):
                     ran = await self._step(command, environment, workspace, way, on_output)
-                    await asyncio.to_thread(_note, environment.folder / LOG, command, ran)
+                    await asyncio.to_thread(_note, log, command, ran)
                     if ran.exit_code:
                         raise _failed(command, ran, proxy.refused)
             for folder in environment.modules:
@@ -96,6 +102,7 @@ class Setup:
             root = self._sandbox.root or str(workspace)
             keep = partial(keep_compiled, commands=_commands(recipe, environment))
             await asyncio.to_thread(keep, workspace, before, environment.folder, root)
+            await asyncio.to_thread(_keep_log, log, environment.folder)
         finally:
             await asyncio.to_thread(delete_tree, scratch)
 
@@ -137,9 +144,8 @@ def missed_versions(tools: Iterable[Toolchain]) -> tuple[str, ...]:
     )
 
 
-def _begin(environment: Environment, files: Mapping[str, str]) -> None:
-    log = "".join(f"{sentence}\n" for sentence in missed_versions(environment.toolchains))
-    (environment.folder / LOG).write_text(log)
+def _begin(environment: Environment, files: Mapping[str, str], log: Path) -> None:
+    log.write_text("".join(f"{sentence}\n" for sentence in missed_versions(environment.toolchains)))
     for name, text in files.items():
         place = environment.folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -149,6 +155,10 @@ def _begin(environment: Environment, files: Mapping[str, str]) -> None:
 def _note(path: Path, command: str, ran: ExecResult) -> None:
     with path.open("ab") as log:
         log.write(f"$ {command}\n".encode() + ran.output + b"\n")
+
+
+def _keep_log(log: Path, environment: Path) -> None:
+    put(environment, environment / LOG, log.read_bytes())
 
 
 def _failed(command: str, ran: ExecResult, refused: list[str]) -> SetupFailed:
@@ -172,7 +182,9 @@ def _call_plainly(folder: Path, guarded: tuple[PackageSource, ...]) -> None:
 def _keep_modules(workspace: Path, folder: str, environment: Path) -> None:
     modules, place = workspace / folder / "node_modules", kept_modules(environment, folder)
     if modules.is_dir() and modules.resolve() == workspace.resolve() / folder / "node_modules":
-        place.parent.mkdir(parents=True, exist_ok=True)
+        real_folder(environment, *place.relative_to(environment).parts[:-1])
+        if place.is_symlink():
+            place.unlink()
         shutil.move(modules, place)
         for cache in (place / name for name in _WRITTEN_LATER):
             if not cache.is_symlink() and not cache.exists():

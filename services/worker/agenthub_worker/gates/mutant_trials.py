@@ -91,6 +91,9 @@ class MutantTrials:
             # Before it is said that nothing notices, those that a few tests did not notice are tried with all.
             if not self._is_noticed():
                 await self._all([mutant for mutant in chosen if self._selection(mutant)], whole=True)
+            is_short = self._suite_s < LEAST_BUDGET_S / 2
+            if is_short and not (self._verdicts or self._unbuilt or self._unusable):
+                await self._again(chosen)
         finally:
             await _ended(list(self._controls.values()))
         controls = [task.result() for task in self._controls.values() if not task.cancelled()]
@@ -115,6 +118,21 @@ class MutantTrials:
     async def _all(self, mutants: Sequence[Mutant], *, whole: bool = False) -> None:
         waiting = deque(mutants)
         await _together([self._lane(lane, waiting, whole) for lane in self._left_s])
+
+    async def _again(self, chosen: Sequence[Mutant]) -> None:
+        """Where the time was enough for none: try by the pace at which the tests run now, one run at a time.
+
+        A run without a mutant tells a machine that has become slower from tests that do not end.
+        """
+        self._left_s = {0: LEAST_BUDGET_S}
+        self._left_s = {0: 0.0}
+        self._left_s[0] = patience = self._patience_s
+        control = await self._run_control(0, _WHOLE)
+        self._unusable = control.red is None
+        self._suite_s = max(self._suite_s, patience - self._left_s[0])
+        self._left_s[0] = self._patience_s
+        self._controls = {_WHOLE: asyncio.ensure_future(_settled(control))}
+        await self._all(chosen, whole=True)
 
     async def _lane(self, lane: int, waiting: deque[Mutant], whole: bool) -> None:
         while waiting and self._left_s[lane] > 0 and not self._unusable and len(self._verdicts) < MUTANTS_MAX:
@@ -203,6 +221,10 @@ class MutantTrials:
 
     def _selection(self, mutant: Mutant) -> Selection:
         return self._selections.get((mutant.path, mutant.line), _WHOLE)
+
+
+async def _settled(control: _Control) -> _Control:
+    return control
 
 
 def _without(names: Iterable[str]) -> list[str]:

@@ -29,6 +29,11 @@ class BoundSandbox:
         self.name = sandbox.name
         self.root = sandbox.root
 
+    def over(self, sandbox: Sandbox) -> BoundSandbox:
+        """The same around another sandbox."""
+        inner = self._sandbox.over(sandbox) if isinstance(self._sandbox, BoundSandbox) else sandbox
+        return BoundSandbox(inner, self._shown, self._given)
+
     async def run(
         self,
         command: Sequence[str] | str,
@@ -62,3 +67,8 @@ class BoundSandbox:
         """The same for many commands; see `Sandbox.shell`."""
         shown = (*self._shown(workspace), *binds)
         return self._sandbox.shell(workspace=workspace, env=self._given(env), binds=shown, writable=writable)
+
+
+def seeing_as(sandbox: Sandbox, other: Sandbox) -> Sandbox:
+    """The other sandbox, in which commands see besides what those in `sandbox` do, such as the history."""
+    return sandbox.over(other) if isinstance(sandbox, BoundSandbox) else other

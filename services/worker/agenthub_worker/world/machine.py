@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agenthub_runtime.processes.spawn import run
 from agenthub_worker.environment.environment import Environment
+from agenthub_worker.environment.own_places import contents
 from agenthub_worker.sandbox.bubblewrap import SYSTEM_PATH, search_path
 
 ALWAYS = ("git", "rg", "bash", "make", "gcc")
@@ -79,11 +80,10 @@ def _python(environment: Environment | None) -> str:
     if environment is None or "python" not in environment.languages:
         return f"python {platform.python_version()}"
     places = sorted((environment.folder / "python" / "lib").glob("python3.*"))
-    with suppress(OSError):
-        for line in (environment.folder / "python" / "pyvenv.cfg").read_text(errors="replace").splitlines():
-            key, _, value = line.partition("=")
-            if key.strip() in ("version", "version_info") and _VERSION.fullmatch(value.strip()):
-                return f"python {value.strip()}"
+    for line in contents(environment.folder / "python" / "pyvenv.cfg").decode("utf-8", "replace").splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() in ("version", "version_info") and _VERSION.fullmatch(value.strip()):
+            return f"python {value.strip()}"
     return f"python {places[0].name.removeprefix('python')}" if places else "python"
 
 

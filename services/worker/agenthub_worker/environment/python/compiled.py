@@ -1,7 +1,7 @@
-"""What a setup has compiled beside the code, kept for the other checkouts of the same project.
+"""What a setup has made beside the code, kept for the other checkouts of the same project.
 
-An installation that leaves the code where it is (`pip install -e .`) puts extension modules beside it, and that
-checkout is thrown away with the setup.
+An installation that leaves the code where it is (`pip install -e .`) puts extension modules beside it, and modules
+that its settings name, as for the version; that checkout is thrown away with the setup.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from agenthub_runtime.repository.trees import delete_tree
+from agenthub_worker.environment.own_places import put, site_packages
 from agenthub_worker.environment.place import PLACE
 
 _MODULE = re.compile(r"\.(?:cpython-[\w-]+|abi3)\.so$")
+_SCRIPT = ".py"
 _SOURCE = re.compile(r"\.(?:c|h|cc|cpp|cxx|hpp|pyx|pxd|pxi|rs|f|f90)$")
 _BUILDS = frozenset(
     {
@@ -31,6 +33,8 @@ _BUILDS = frozenset(
         "build.sh",
     }
 )
+_NAMING = ("pyproject.toml", "setup.py", "setup.cfg")
+_QUOTED = re.compile(r"""(?:['"]|=\s*)([\w./-]+\.py)\b""")
 _LISTED = re.compile(r"glob|wildcard|listdir|scandir|os\.walk|\*\.(?:c|cc|cpp|cxx|f|f90)\b", re.I)
 _SKIPPED = frozenset({".git", "node_modules", "build", "dist", "target", ".venv", ".tox"})
 # A further file of Cython or Rust is a module of its own, or one that another file names.
@@ -76,11 +80,11 @@ class _Compiled:
     def find_spec(name, path=None, target=None):
         for folder in path if path is not None else sys.path:
             below = os.path.relpath(folder or os.getcwd(), _ROOT)
-            for suffix in importlib.machinery.EXTENSION_SUFFIXES:
+            for suffix in [*importlib.machinery.EXTENSION_SUFFIXES, {script!r}]:
                 file = os.path.join(_HERE, below, name.rpartition('.')[2] + suffix)
                 if below.startswith('..') or not os.path.isfile(file):
                     continue
-                if changed := _changed():
+                if suffix != {script!r} and (changed := _changed()):
                     raise ImportError(
                         name + ' was compiled from other sources: ' + ', '.join(changed[:3]) + ' changed since.'
                         ' Let the test command build it first: `python setup.py build_ext --inplace && …`'
@@ -93,7 +97,7 @@ sys.meta_path.append(_Compiled)
 
 
 class Before(msgspec.Struct, frozen=True):
-    """What a checkout held before anything was built: its extension modules, and the SHA-256 of its sources."""
+    """What a checkout held before anything was built: its modules, and the SHA-256 of its sources."""
 
     modules: frozenset[str]
     sources: dict[str, str]
@@ -105,7 +109,7 @@ def before_building(workspace: Path) -> Before:
     sources = {
         path: hashlib.sha256((workspace / path).read_bytes()).hexdigest() for path in paths if _SOURCE.search(path)
     }
-    return Before(frozenset(path for path in paths if _MODULE.search(path)), sources)
+    return Before(frozenset(path for path in paths if _is_module(path)), sources)
 
 
 def keep_compiled(
@@ -116,22 +120,21 @@ def keep_compiled(
     Its Python finds it there below `root`, which is the workspace inside. Where the build takes whatever lies in a
     folder, a source that is new there counts as a change.
     """
-    made = [path for path in _files(workspace) if _MODULE.search(path) and path not in before.modules]
-    site = next(iter(sorted((environment / "python").glob("lib/python*/site-packages"))), None)
+    fresh = [path for path in _files(workspace) if _is_module(path) and path not in before.modules]
+    made = [path for path in fresh if not path.endswith(_SCRIPT) or _is_named(workspace, path)]
+    site = site_packages(environment)
     if not made or site is None:
         return
+    delete_tree(environment / _FOLDER)
     for path in made:
-        place = environment / _FOLDER / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(workspace / path, place)
+        put(environment, environment / _FOLDER / path, (workspace / path).read_bytes())
     folders = {path.rpartition("/")[0] for path in before.sources if path.endswith(_PARTS)}
     listed = sorted(folders) if _lists_folders(workspace, commands) else []
-    (environment / _FOLDER / _SOURCES).write_bytes(
-        msgspec.json.encode({"sources": before.sources, "listed": listed})
-    )
-    finder = _FINDER.format(here=f"{PLACE}/{_FOLDER}", root=root, sources=_SOURCES, listed=_PARTS)
-    (site / "agenthub_compiled.py").write_text(finder)
-    (site / "agenthub-compiled.pth").write_text("import agenthub_compiled\n")
+    told = msgspec.json.encode({"sources": before.sources, "listed": listed})
+    put(environment, environment / _FOLDER / _SOURCES, told)
+    finder = _FINDER.format(here=f"{PLACE}/{_FOLDER}", root=root, sources=_SOURCES, listed=_PARTS, script=_SCRIPT)
+    put(environment, site / "agenthub_compiled.py", finder.encode())
+    put(environment, site / "agenthub-compiled.pth", b"import agenthub_compiled\n")
 
 
 def _lists_folders(workspace: Path, commands: Sequence[str]) -> bool:
@@ -141,6 +144,25 @@ def _lists_folders(workspace: Path, commands: Sequence[str]) -> bool:
         names[:] = [name for name in names if name not in _SKIPPED]
         texts += [Path(folder, name).read_text("utf-8", "replace") for name in files if _says(Path(folder, name))]
     return any(_LISTED.search(text) for text in texts)
+
+
+def _is_module(path: str) -> bool:
+    return _MODULE.search(path) is not None or path.endswith(_SCRIPT)
+
+
+def _is_named(workspace: Path, path: str) -> bool:
+    """Whether the settings of the project around it name this module, by its path or the end of that."""
+    for folder in (workspace / path).parents:
+        if not folder.is_relative_to(workspace):
+            break
+        own = (workspace / path).relative_to(folder).as_posix()
+        for name in _NAMING:
+            text = (folder / name).read_text("utf-8", "replace") if _says(folder / name) else ""
+            if any(
+                own == said or (said.count("/") and own.endswith(f"/{said}")) for said in _QUOTED.findall(text)
+            ):
+                return True
+    return False
 
 
 def _says(path: Path) -> bool:
@@ -153,5 +175,5 @@ def _files(workspace: Path) -> Iterator[str]:
         names[:] = [name for name in names if name not in _SKIPPED]
         for name in files:
             path = Path(folder, name)
-            if (_MODULE.search(name) or _SOURCE.search(name)) and path.is_file() and not path.is_symlink():
+            if (_is_module(name) or _SOURCE.search(name)) and path.is_file() and not path.is_symlink():
                 yield path.relative_to(workspace).as_posix()

@@ -19,6 +19,7 @@ from agenthub_worker.environment.python.itself import asks_for_itself
 from agenthub_worker.environment.python.locked import LOCKS, Locked, locked_in
 from agenthub_worker.environment.python.poetry import needs_in, poetry_needs
 from agenthub_worker.environment.python.tables import table, texts, toml_of
+from agenthub_worker.environment.python.translated import translation
 from agenthub_worker.environment.requirements import all_at_hand, needs_of
 
 UV_SYNC = "uv sync --frozen --all-extras --all-groups"
@@ -32,6 +33,7 @@ REQUIREMENTS = re.compile(
 _TEST_GROUPS = ("test", "tests", "testing", "dev", "develop", "development")
 _REQUIRES = re.compile(rb"\b(?:install_requires|tests_require|extras_require|setup_requires)\b")
 _PIP = f"{PLACE}/python/bin/python -m pip install"
+_ITSELF = re.compile(rf"-e '?\.|{UV_SYNC}")
 
 
 class PythonSteps(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +49,15 @@ def python_steps(files: Mapping[str, bytes], at_hand: Mapping[str, str], folder:
     Nothing where packages that are `at_hand` are all that is asked for: its own folders are on the path of every
     test run.
     """
+    steps = _steps(files, at_hand, folder)
+    first = next((at for at, command in enumerate(steps.commands) if _ITSELF.search(command)), None)
+    made = translation(files) if first is not None else ""
+    if not made:
+        return steps
+    return msgspec.structs.replace(steps, commands=(*steps.commands[:first], made, *steps.commands[first:]))
+
+
+def _steps(files: Mapping[str, bytes], at_hand: Mapping[str, str], folder: str) -> PythonSteps:
     project = toml_of(files.get("pyproject.toml", b""))
     if "uv.lock" in files:
         return PythonSteps(commands=tuple(_of_uv(project)))
