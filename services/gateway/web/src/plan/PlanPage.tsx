@@ -221,7 +221,8 @@ export function PlanPage() {
           tasks.data &&
           (found.data.revision ? (
             <Editor
-              key={found.data.revision}
+              // The goal may be read before its tasks are: a plan is edited as it is, never as it was.
+              key={`${found.data.revision} ${JSON.stringify(draftsOf(tasks.data.tasks))}`}
               goal={found.data}
               tasks={tasks.data.tasks}
               approving={approving}
