@@ -133,19 +133,21 @@ def test_who_answers_second_sees_the_answer_of_the_first_and_the_own_words(
     hub.post(f"/goals/{goal_id}/cancel", {})
 
 
-def test_who_approves_second_is_told_who_was_first(hub: RunningHub, two: tuple[Visitor, Visitor]) -> None:
-    goal_id = hub.submit(SAMPLE, key="approved-by-two")
+def test_who_approves_after_another_has_asked_for_changes_reads_them(
+    hub: RunningHub, two: tuple[Visitor, Visitor]
+) -> None:
+    goal_id = hub.submit(SAMPLE, key="decided-by-two")
     rested(hub, goal_id, "ready_for_review")
-    ready = hub.get(f"/goals/{goal_id}")["ready_seq"]
     _, slower = two
     page = slower.open(f"/review/{goal_id}")
-    path = f"/goals/{goal_id}/approve"
-    before_it(page, path, lambda: hub.post(path, {"ready_seq": ready}))
+    wanted = {"feedback": "More of everything"}
+    before_it(page, f"/goals/{goal_id}/approve", lambda: hub.post(f"/goals/{goal_id}/rework", wanted))
     page.get_by_role("button", name="Approve").click()
-    expect(page.locator(".head .chip").first).to_have_text("Completed")
-    expect(page.get_by_role("status").filter(has_text="You approved the result")).to_be_visible()
     expect(page.get_by_role("alert").filter(has_text="The verdict was refused")).to_be_visible()
-    assert types_of(hub, goal_id).count("goal.approved") == 1
+    said = page.get_by_role("status").filter(has_text="You asked for changes")
+    expect(said).to_contain_text("“More of everything”")
+    assert "goal.approved" not in types_of(hub, goal_id)
+    hub.post(f"/goals/{goal_id}/cancel", {})
 
 
 def test_who_edits_or_approves_a_plan_second_sees_the_plan_as_it_is(
