@@ -9,11 +9,14 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.running_hub import RunningHub
+from tests.ui.conftest import ready_goal
 from tests.ui.test_pages import pages_of
 from tests.ui.visitor import Visitor
 
 _NO_ROOM = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }"
 _HOUR_MS = 3_600_000
+_BACKGROUND = "getComputedStyle(document.querySelector('.page')).backgroundColor"
+_WHITE = "rgb(255, 255, 255)"
 
 
 def _question(hub: RunningHub) -> str:
@@ -126,3 +129,76 @@ def test_on_paper_nothing_is_cut_and_nothing_can_be_pressed(furnished: RunningHu
         assert page.locator(".side:visible, .top:visible, .tabs:visible, .button:visible").count() == 0, name
         page.screenshot(path=visitor.folder / f"{name}-print.png", full_page=True)
         page.emulate_media(media="screen")
+
+
+def test_on_paper_nothing_is_folded_dark_or_over_something_else(furnished: RunningHub, visitor: Visitor) -> None:
+    goal_id = ready_goal(furnished)
+    page = visitor.page
+    page.add_init_script("localStorage.setItem('agenthub-scheme', 'dark')")
+    logged = len(furnished.get(f"/goals/{goal_id}/events", limit=500)["items"])
+
+    visitor.open(f"/goals/{goal_id}?task=t-implement-user-store")
+    panel = page.locator("aside.task-panel")
+    expect(panel.get_by_text("I write auth/users.py.")).to_be_visible()
+    visitor.settle()
+    assert page.evaluate(_BACKGROUND) != _WHITE, "on the screen it is dark, as it was chosen"
+    page.emulate_media(media="print")
+    expect(page.locator("[data-sequence]")).to_have_count(logged)
+    assert page.evaluate(_BACKGROUND) == _WHITE
+    assert panel.evaluate("panel => getComputedStyle(panel).position") == "static"
+    expect(panel.locator("pre.edit").first).to_contain_text("def replace_hash")
+    expect(page.locator(".task-table")).to_be_visible()
+    sentence = page.locator("[data-sequence] > :last-child").first
+    assert sentence.is_visible()
+    page.screenshot(path=visitor.folder / "goal-print.png", full_page=True)
+    page.emulate_media(media="screen")
+    expect(page.locator(".react-flow__node").first).to_be_visible()
+    assert page.locator("[data-sequence]").count() < logged, "only what is seen is in the page"
+
+    visitor.open(f"/review/{goal_id}")
+    visitor.settle()
+    files = len(furnished.get(f"/goals/{goal_id}/diff")["files"])
+    expect(page.locator("[data-file]")).to_have_count(1)
+    page.get_by_label("Viewed").check()
+    page.emulate_media(media="print")
+    expect(page.locator("[data-file]")).to_have_count(files)
+    expect(page.locator("[data-file] table")).to_have_count(files)
+    page.screenshot(path=visitor.folder / "review-print.png", full_page=True)
+    page.emulate_media(media="screen")
+    expect(page.locator("[data-file]")).to_have_count(1)
+    page.get_by_label("Viewed").uncheck()
+
+
+def test_back_leaves_what_was_opened_last_and_an_address_opens_it_again(
+    furnished: RunningHub, visitor: Visitor
+) -> None:
+    goal_id = ready_goal(furnished)
+    page = visitor.open("/")
+    page.goto(f"{visitor.url}/goals/{goal_id}")
+    visitor.settle()
+    tabs = page.get_by_role("tablist", name="Of this goal")
+    panel = page.locator("aside.task-panel")
+    tabs.get_by_role("tab", name="Usage").click()
+    tabs.get_by_role("tab", name="Run").click()
+    page.locator(".react-flow [data-node='t-implement-user-store']").click()
+    panel.get_by_role("tab", name="Diff").click()
+    expect(page).to_have_url(re.compile("panel=diff"))
+    page.reload()
+    expect(panel.get_by_role("tab", name="Diff")).to_have_attribute("aria-selected", "true")
+    page.go_back()
+    expect(panel).to_have_count(0)
+    page.go_back()
+    expect(tabs.get_by_role("tab", name="Usage")).to_have_attribute("aria-selected", "true")
+    page.go_forward()
+    page.go_forward()
+    expect(panel.get_by_role("tab", name="Diff")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(panel).to_have_count(0)
+    page.go_back()
+    expect(panel).to_have_count(1)
+    for name in ("Requirements", "Diff", "Knowledge", "Usage", "Time", "Events", "Replay"):
+        visitor.open(f"/goals/{goal_id}?tab={name.lower()}&task=t-implement-user-store&panel=context")
+        expect(tabs.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+        expect(panel.get_by_role("tab", name="Context")).to_have_attribute("aria-selected", "true")
+    visitor.open(f"/goals/{goal_id}?tab=nonsense&panel=nonsense&task=nobody")
+    expect(tabs.get_by_role("tab", name="Run")).to_have_attribute("aria-selected", "true")

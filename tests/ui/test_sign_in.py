@@ -110,3 +110,67 @@ def test_a_page_on_another_port_of_this_machine_can_do_nothing_with_the_session(
         visitor.page.wait_for_url(f"{keyed.url}/api/v1/goals")
         visitor.open("/")
         expect(visitor.page.get_by_role("heading", name="No goals yet")).to_be_visible()
+
+
+@pytest.mark.parametrize("way", ["expired", "signed out elsewhere"])
+def test_a_session_that_ends_under_an_open_page_leads_back_to_it_with_all_that_was_typed(
+    browser: Browser, keyed: RunningHub, tmp_path: Path, way: str
+) -> None:
+    headers = {"Authorization": f"Bearer {KEY}"}
+    submitted = keyed.http.post("/api/v1/goals", json={"goal": "Nobody plans this"}, headers=headers)
+    goal_id = submitted.json()["goal_id"]
+    with Visitor(browser, keyed.url, tmp_path) as visitor:
+        visitor.page.goto(link_of(keyed, tmp_path))
+        expect(visitor.page.locator(".log-chip.live")).to_be_visible()
+        page = visitor.open(f"/goals/{goal_id}?tab=usage")
+        visitor.settle()
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        dialog = page.get_by_role("dialog", name="Cancel goal")
+        dialog.get_by_label("Reason").fill("because of the weather")
+        if way == "expired":
+            visitor.context.clear_cookies()
+        else:
+            other = visitor.context.new_page()
+            other.goto(keyed.url)
+            other.get_by_role("button", name="Sign out").click()
+            expect(other.get_by_role("heading", name="Sign in")).to_be_visible()
+        dialog.get_by_role("button", name="Cancel goal").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="Your session has ended.")).to_be_visible()
+        expect(page.locator(".shell")).not_to_be_visible()
+        expect(page).to_have_title("Sign in · agenthub")
+        visitor.picture("sign-in-ended")
+        assert visitor.findings() == []
+        page.get_by_label("Your key").fill(KEY)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("tab", name="Usage")).to_have_attribute("aria-selected", "true")
+        expect(page.locator(".log-chip.live")).to_be_visible()
+        failed = page.get_by_role("alert").filter(has_text="Your session had ended")
+        expect(failed).to_be_visible()
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        expect(dialog.get_by_label("Reason")).to_have_value("because of the weather")
+        page.keyboard.press("Escape")
+        failed.get_by_role("button", name="Retry").click()
+        expect(page.locator(".head .chip").first).to_have_text("Cancelled")
+        assert [line for line in visitor.complaints if "status of 401" not in line] == []
+
+
+def test_another_person_who_signs_in_finds_nothing_of_the_one_before(browser: Browser, tmp_path: Path) -> None:
+    env = {"AGENTHUB_API_KEYS": f"anna:{KEY},ben:an-0ther-key-of-ben"}
+    with (
+        running_hub(tmp_path / "both", "--workers", "coding=1", env=env) as hub,
+        Visitor(browser, hub.url, tmp_path) as visitor,
+    ):
+        visitor.page.goto(link_of(hub, tmp_path))
+        expect(visitor.page.locator(".log-chip.live")).to_be_visible()
+        page = visitor.open("/fleet")
+        page.evaluate("window.before = true")
+        visitor.context.clear_cookies()
+        page.keyboard.press("c")
+        page.wait_for_url("**/new")
+        page.get_by_label("Goal", exact=True).fill("Said by Anna")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        page.get_by_label("Your key").fill("an-0ther-key-of-ben")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("ben", exact=True)).to_be_visible()
+        assert page.evaluate("window.before") is None, "the page was loaded anew"

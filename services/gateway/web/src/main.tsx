@@ -8,6 +8,7 @@ import { feed } from "./live/feed";
 import { Refresher } from "./live/refresh";
 import { router } from "./router";
 import "./styles/index.css";
+import { ignoreSecondClicks } from "./ui/secondClicks";
 
 const TRIES = 2;
 const queries = new QueryClient({
@@ -24,6 +25,7 @@ const queries = new QueryClient({
 });
 
 async function start(place: HTMLElement): Promise<void> {
+  ignoreSecondClicks();
   const session = await enter();
   new Refresher(queries, feed);
   if (session?.way !== "none") feed.start();

@@ -29,7 +29,7 @@ const submit = createRoute({
 const goal = createRoute({
   getParentRoute: () => root,
   path: "/goals/$goalId",
-  validateSearch: only("tab", "task", "event", "find", "only", "pane", "at", "against"),
+  validateSearch: only("tab", "task", "panel", "event", "find", "only", "pane", "at", "against"),
   component: lazyRouteComponent(() => import("./goal/GoalPage"), "GoalPage"),
 });
 const inbox = createRoute({

@@ -1,4 +1,5 @@
 import type { Problem } from "./types";
+import { inWords } from "./wording";
 
 export const API = "/api/v1";
 const POSITION = "Agenthub-Position";
@@ -12,7 +13,7 @@ export class Refused extends Error {
     readonly problem: Problem,
     readonly path: string,
   ) {
-    const places = problem.errors.map((error) => `${error.key}: ${error.message}`);
+    const places = problem.errors.map((error) => `${error.key}: ${inWords(error.message)}`);
     super([problem.detail || problem.title, ...places].join(" · "));
   }
 

@@ -148,6 +148,19 @@ export const events = (id: string) =>
     staleTime: Number.POSITIVE_INFINITY,
   });
 
+/** What people have decided about the results of a goal, the oldest first. */
+export const verdicts = (id: string) =>
+  queryOptions({
+    queryKey: ["goal", id, "verdicts"],
+    queryFn: async ({ signal }) => {
+      const kinds = ["goal.approved", "goal.rework_requested"];
+      const found = await Promise.all(
+        kinds.map((kind) => all<EventDocument>(`/goals/${id}/events?type=${kind}`, signal)),
+      );
+      return found.flat().toSorted((a, b) => a.sequence - b.sequence);
+    },
+  });
+
 export const diff = (id: string, taskId = "") =>
   queryOptions({
     queryKey: ["goal", id, "diff", taskId],

@@ -13,6 +13,7 @@ import { OVER } from "../states/state";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
 import { TabList } from "../ui/TabList";
+import { usePrinting } from "../ui/usePrinting";
 import { EventList } from "./events/EventList";
 import { GoalHead } from "./GoalHead";
 import { type Model, modelOf } from "./model";
@@ -32,6 +33,8 @@ type Tab = (typeof TABS)[number];
 
 const PHONE = matchMedia("(max-width: 760px)");
 const tabOf = (word: string | undefined): Tab => TABS.find((tab) => tab.toLowerCase() === word) ?? "Run";
+
+const asTable = (pane: string | undefined): boolean => (pane ? pane === "table" : PHONE.matches);
 
 function useNotes(goal: Goal, evidence: number): Partial<Record<Tab, string>> {
   const changed = useQuery({ ...diff(goal.goal_id), enabled: goal.head !== "" }).data?.files ?? [];
@@ -69,6 +72,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const now = useNow();
+  const printing = usePrinting();
   const rounds = useQuery(gates(goal.goal_id)).data ?? [];
   const tries = useQuery(attempts(goal.goal_id)).data ?? [];
   const change = (part: Record<string, string>) =>
@@ -77,7 +81,8 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
         ...old,
         ...Object.fromEntries(Object.entries(part).map(([key, value]) => [key, value || undefined])),
       }),
-      replace: true,
+      // What one has opened is left by the button Back; filters and places within it are no stops.
+      replace: part.task === undefined,
     });
   const selected = search.task ? (model.byTask.get(search.task)?.id ?? search.task) : "";
   const node = model.byTask.get(selected) ?? model.nodes.find((other) => other.id === selected);
@@ -90,8 +95,19 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
       filter={{ find: search.find ?? "", only: search.only ?? "", event: search.event ?? "" }}
     />
   );
-  const open = (id: string) => change({ task: id });
-  const table = search.pane ? search.pane === "table" : PHONE.matches;
+  const open = (id: string) => change({ task: id, panel: "" });
+  const panel = node && (
+    <TaskPanel
+      key={node.id}
+      goal={goal}
+      node={node}
+      now={now}
+      shown={search.panel ?? ""}
+      show={(name) => change({ panel: name })}
+      close={() => change({ task: "", panel: "" })}
+    />
+  );
+  const table = printing || asTable(search.pane);
   const trouble = model.nodes.filter((other) => ["bad", "ask"].includes(other.state.tone));
   useKeys({
     v: () => change({ pane: table ? "graph" : "table" }),
@@ -114,11 +130,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
           over={OVER.has(goal.status) || goal.status === "ready_for_review"}
           setTable={(on) => change({ pane: on ? "table" : "graph" })}
           events={list}
-          panel={
-            node && (
-              <TaskPanel key={node.id} goal={goal} node={node} now={now} close={() => change({ task: "" })} />
-            )
-          }
+          panel={panel}
         />
       )}
       {tab !== "Run" && (
@@ -131,9 +143,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
             <Past goal={goal} tab={tab} change={change} />
             {tab === "Usage" && <UsageTab goalId={goal.goal_id} model={model} open={open} />}
           </div>
-          {node && (
-            <TaskPanel key={node.id} goal={goal} node={node} now={now} close={() => change({ task: "" })} />
-          )}
+          {panel}
         </div>
       )}
     </div>
@@ -161,7 +171,6 @@ function Loaded({ goal }: { goal: Goal }) {
         choose={(name) =>
           void navigate({
             search: (old) => ({ ...old, tab: name === "Run" ? undefined : name.toLowerCase() }),
-            replace: true,
           })
         }
       />

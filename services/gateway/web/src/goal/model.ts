@@ -1,7 +1,7 @@
 import type { Attempt, Gate, Goal, Task } from "../api/types";
 import { some } from "../format/numbers";
 import { duration, secondsSince, shortMoment } from "../format/time";
-import { gateState, OVER, type State, taskState } from "../states/state";
+import { gateState, OVER, type State, taskState, waitsForApproval } from "../states/state";
 
 /** A node of the graph: a task, or a gate with all its rounds. */
 export interface Node {
@@ -26,6 +26,8 @@ export interface Model {
   edges: readonly Edge[];
   /** Also what the graph does not show any more: the planning. */
   byTask: ReadonlyMap<string, Node>;
+  /** Why nothing of the goal is begun, whatever it waits for; empty when it is. */
+  held: string;
 }
 
 const GATE_TITLES: Record<string, string> = { tests: "Tests", security: "Security audit", review: "Review" };
@@ -42,7 +44,18 @@ export function modelOf(goal: Goal, tasks: readonly Task[], rounds: readonly Gat
   const work = tasks.filter((task) => task.kind !== "gate" && (task.kind !== "plan" || tasks.length === 1));
   const nodes = [...work.map(workNode), ...gateNodes(goal, tasks, rounds, work)];
   const planning = tasks.filter((task) => task.kind === "plan" && !work.includes(task)).map(workNode);
-  return { nodes, edges: edgesOf(nodes, mapOf(nodes)), byTask: mapOf([...nodes, ...planning]) };
+  return {
+    nodes,
+    edges: edgesOf(nodes, mapOf(nodes)),
+    byTask: mapOf([...nodes, ...planning]),
+    held: heldBy(goal),
+  };
+}
+
+function heldBy(goal: Goal): string {
+  if (waitsForApproval(goal)) return "waits for your approval of the plan";
+  if (goal.status === "paused") return "waits: the goal is paused";
+  return OVER.has(goal.status) ? "was not begun" : "";
 }
 
 function mapOf(nodes: readonly Node[]): Map<string, Node> {
@@ -144,7 +157,10 @@ function whyGate(node: Node, model: Model, task: Task | undefined): string {
   if (last && node.state.word !== "Armed")
     return `${node.state.word === "Re-arms" ? `round ${last.round}: ` : ""}${verdictWords(last)}`;
   const open = model.edges.filter((edge) => edge.to === node.id && edge.kind === "open");
-  return waitsFor(open.map((edge) => model.nodes.find((other) => other.id === edge.from)?.title ?? edge.from));
+  return waitsFor(
+    model,
+    open.map((edge) => model.nodes.find((other) => other.id === edge.from)?.title ?? edge.from),
+  );
 }
 
 /** `51 of 51, 91.4 %` (which a line does not break), `2 of 48 failed`, or the verdict's own words. */
@@ -168,7 +184,10 @@ function whyTask(task: Task, model: Model, now: number): string {
     case "pending":
       return (
         task.reason ||
-        waitsFor(task.depends_on.filter((id) => !isDone(model, id)).map((id) => model.byTask.get(id)?.title ?? id))
+        waitsFor(
+          model,
+          task.depends_on.filter((id) => !isDone(model, id)).map((id) => model.byTask.get(id)?.title ?? id),
+        )
       );
     case "enqueued":
       return `in ${task.agent_type}.${task.lane} for ${duration(secondsSince(task.enqueued_at, now))}`;
@@ -191,8 +210,8 @@ function isDone(model: Model, id: string): boolean {
   return FINISHED.has(model.byTask.get(id)?.tasks.at(-1)?.status ?? "");
 }
 
-function waitsFor(names: readonly string[]): string {
-  if (!names.length) return "next to run";
+function waitsFor(model: Model, names: readonly string[]): string {
+  if (!names.length) return model.held || "next to run";
   const shown = names.slice(0, 2).join(" and ");
   return `waits for ${shown}${names.length > 2 ? ` and ${names.length - 2} more` : ""}`;
 }

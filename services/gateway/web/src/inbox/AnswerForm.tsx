@@ -4,6 +4,7 @@ import { useDraft } from "../kept/useDraft";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
+import { MOST, TooLong, tooLong } from "../ui/TooLong";
 import { useCommand } from "../ui/useCommand";
 import { EditTask } from "./EditTask";
 import { Options } from "./Options";
@@ -65,8 +66,10 @@ export function AnswerForm({ question, done, children }: Props) {
     put({ option: given.option, text: given.text });
     pendingAnswers.takeBack(question.id);
   };
+  const long = tooLong(text, MOST.text);
+  const sayable = Boolean(option || text.trim()) && !long;
   const answer = () => {
-    if (option || text.trim()) plan({ action: "answer", option, text, edits: null }, option || text);
+    if (sayable) plan({ action: "answer", option, text, edits: null }, option || text);
   };
   useKeys({
     "mod+enter": answer,
@@ -109,13 +112,13 @@ export function AnswerForm({ question, done, children }: Props) {
       <textarea
         rows={3}
         value={text}
-        maxLength={16_000}
         aria-label="Add a note, or answer in your own words"
         placeholder={
           question.options.length ? "Add a note, or answer in your own words" : "Answer in your own words"
         }
         onChange={(event) => setText(event.target.value)}
       />
+      <TooLong text={text} most={MOST.text} />
       {question.evidence && (
         <section>
           <h2 className="evidence-head">Evidence</h2>
@@ -136,18 +139,28 @@ export function AnswerForm({ question, done, children }: Props) {
       )}
       <div className="answer-feet">
         <div className="foot answer-foot">
-          <button type="submit" className="button primary" disabled={command.busy || !(option || text.trim())}>
+          <button type="submit" className="button primary" disabled={command.busy || !sayable}>
             Answer and continue <Key name={`${MOD}↵`} />
           </button>
         </div>
         <div className="foot other-answers">
           {!whole && (
-            <button type="button" className="button" onClick={() => simple("retry", "retry the task")}>
+            <button
+              type="button"
+              className="button"
+              disabled={long}
+              onClick={() => simple("retry", "retry the task")}
+            >
               Retry task
             </button>
           )}
           {!whole && (
-            <button type="button" className="button" onClick={() => simple("skip", "skip the task")}>
+            <button
+              type="button"
+              className="button"
+              disabled={long}
+              onClick={() => simple("skip", "skip the task")}
+            >
               Skip task
             </button>
           )}
@@ -158,13 +171,19 @@ export function AnswerForm({ question, done, children }: Props) {
           )}
           <span className="grow" />
           {!whole && (
-            <button type="button" className="button plain" onClick={() => simple("take_over", "take over")}>
+            <button
+              type="button"
+              className="button plain"
+              disabled={long}
+              onClick={() => simple("take_over", "take over")}
+            >
               Take over
             </button>
           )}
           <Confirm
             verb={`Cancel ${name}`}
             className="plain danger"
+            disabled={long}
             reason={false}
             consequence={
               whole

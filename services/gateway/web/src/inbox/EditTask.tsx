@@ -1,6 +1,7 @@
 import { useId } from "react";
 import type { Answer } from "../api/types";
 import { useDraft } from "../kept/useDraft";
+import { MOST, TooLong, tooLong } from "../ui/TooLong";
 
 type Edits = NonNullable<Answer["edits"]>;
 
@@ -21,6 +22,7 @@ export function EditTask({
   const [draft, put] = useDraft(`agenthub-edit-${of}`, { title: "", details: "", minutes: "" });
   const { title, details, minutes } = draft;
   const empty = !title && !details && !minutes;
+  const long = tooLong(title, MOST.title) || tooLong(details, MOST.text);
   return (
     <div className="panel-box edit-task stack">
       <div className="field">
@@ -28,10 +30,10 @@ export function EditTask({
         <input
           id={`${id}-title`}
           value={title}
-          maxLength={300}
           placeholder="stays as it is"
           onChange={(event) => put({ ...draft, title: event.target.value })}
         />
+        <TooLong text={title} most={MOST.title} />
       </div>
       <div className="field">
         <label htmlFor={`${id}-details`}>New details for the agent</label>
@@ -42,6 +44,7 @@ export function EditTask({
           placeholder="stay as they are"
           onChange={(event) => put({ ...draft, details: event.target.value })}
         />
+        <TooLong text={details} most={MOST.text} />
       </div>
       <div className="field">
         <label htmlFor={`${id}-time`}>Minutes for an attempt</label>
@@ -59,7 +62,7 @@ export function EditTask({
         <button
           type="button"
           className="button primary"
-          disabled={empty}
+          disabled={empty || long}
           onClick={() =>
             save({
               title: title || null,

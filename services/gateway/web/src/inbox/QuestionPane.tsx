@@ -1,4 +1,5 @@
 import { Link, useNavigate } from "@tanstack/react-router";
+import { useEffect } from "react";
 import type { Goal, Question } from "../api/types";
 import { duration, secondsSince, shortMoment } from "../format/time";
 import { kept } from "../kept/useDraft";
@@ -8,6 +9,7 @@ import { Icon } from "../ui/icons";
 import { AnswerForm, type AnswerWords, answerKey } from "./AnswerForm";
 import { Aside } from "./Aside";
 import { LastSteps } from "./LastSteps";
+import { pendingAnswers, usePendingAnswer } from "./pendingAnswers";
 
 interface Props {
   question: Question;
@@ -36,7 +38,11 @@ function Answered({ question, now }: { question: Question; now: number }) {
 
 /** How it ended, and what this tab was about to say. */
 function Closed({ question, now }: { question: Question; now: number }) {
-  const unsent = kept<AnswerWords>(answerKey(question.id))?.text;
+  const pending = usePendingAnswer(question.id);
+  // Who was slower need not be told by a refusal.
+  useEffect(() => pendingAnswers.takeBack(question.id), [question.id]);
+  const mine = pending ? null : kept<AnswerWords>(answerKey(question.id));
+  const unsent = [mine?.option, mine?.text.trim()].filter(Boolean).join(": ");
   return (
     <>
       {question.state === "answered" ? (

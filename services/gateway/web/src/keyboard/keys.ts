@@ -28,9 +28,13 @@ function inField(event: KeyboardEvent): boolean {
   );
 }
 
+// A key that is held down goes on moving, and does nothing else a second time.
+const MOVES = new Set(["j", "k", "arrowup", "arrowdown", "arrowleft", "arrowright"]);
+
 /** Whether a key may do something now: letters not inside a field, nothing plain behind a dialog. */
 function allowed(event: KeyboardEvent, name: string): boolean {
   if (event.defaultPrevented || event.altKey) return false;
+  if (event.repeat && !MOVES.has(name)) return false;
   if (name.startsWith("mod+")) return true;
   if (document.querySelector("dialog[open]")) return false;
   if (inField(event)) return name === "escape";

@@ -68,7 +68,7 @@ export function LettersPage() {
     j: () => moveFocus(".letter-row .row-link", 1),
     k: () => moveFocus(".letter-row .row-link", -1),
     x: () => chosen && pick([chosen.id], !picked.has(chosen.id)),
-    r: () => void retry(target),
+    r: () => command.busy || void retry(target),
   });
   const bar = (
     <TopBar path={[{ name: "Dead letters" }]} aside={<span className="ink-3 figures">{open.length || ""}</span>} />

@@ -77,8 +77,10 @@ export class Feed {
       try {
         await this.connect();
       } catch (error) {
-        if (error instanceof Refused && error.status === 401)
+        if (error instanceof Refused && error.status === 401) {
+          this.running = false;
           return this.change({ status: "stale", refused: true });
+        }
       }
       this.connection?.abort();
       const pause = (PAUSES_S[Math.min(this.failures, PAUSES_S.length - 1)] ?? 1) * 1000;

@@ -26,12 +26,21 @@ import { usePlanDraft } from "./usePlanDraft";
 
 const route = getRouteApi("/plan/$goalId");
 
-function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
+interface Edited {
+  goal: Goal;
+  tasks: readonly Task[];
+  /** Whether an approval is under way, also one that began with the plan before its edits were saved. */
+  approving: boolean;
+  setApproving: (on: boolean) => void;
+}
+
+function Editor({ goal, tasks, approving, setApproving }: Edited) {
   const [original] = useState(() => draftsOf(tasks));
   const { drafts, setDrafts, forget, outdated } = usePlanDraft(goal, original);
   const [chosen, setChosen] = useState(original[0]?.task.key ?? "");
   const command = useCommand("The plan");
   const navigate = useNavigate();
+  const busy = command.busy || approving;
   const edits = changed(drafts, original);
   const path = `/goals/${goal.goal_id}/plan`;
   const put = (draft: Draft) =>
@@ -49,12 +58,15 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
     return (await read<Goal>(`/goals/${goal.goal_id}`, undefined, feed.snapshot().position)).revision;
   }
   async function approve() {
+    if (busy || !waitsForApproval(goal)) return;
+    setApproving(true);
     const revision = await save();
     if (
       revision &&
       (await command.send(path, { action: "approve", revision }, { title: `Approved the plan of “${goal.goal}”` }))
     )
       await navigate({ to: "/goals/$goalId", params: { goalId: goal.goal_id } });
+    setApproving(false);
   }
   useKeys({ "mod+enter": () => void approve() });
   return (
@@ -88,14 +100,14 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
           </button>
           <div className="plan-decision">
             {edits > 0 && (
-              <button type="button" className="button" disabled={command.busy} onClick={() => void save()}>
+              <button type="button" className="button" disabled={busy} onClick={() => void save()}>
                 Save edits
               </button>
             )}
             <button
               type="button"
               className="button primary"
-              disabled={command.busy || !waitsForApproval(goal)}
+              disabled={busy || !waitsForApproval(goal)}
               onClick={() => void approve()}
             >
               Approve plan <Key name={`${MOD}↵`} />
@@ -182,6 +194,7 @@ function Editor({ goal, tasks }: { goal: Goal; tasks: readonly Task[] }) {
 
 export function PlanPage() {
   const { goalId } = route.useParams();
+  const [approving, setApproving] = useState(false);
   const found = useQuery(goalQuery(goalId));
   const tasks = useQuery(graph(goalId));
   const error = found.error ?? tasks.error;
@@ -207,7 +220,14 @@ export function PlanPage() {
         {found.data &&
           tasks.data &&
           (found.data.revision ? (
-            <Editor key={found.data.revision} goal={found.data} tasks={tasks.data.tasks} />
+            <Editor
+              // The goal may be read before its tasks are: a plan is edited as it is, never as it was.
+              key={`${found.data.revision} ${JSON.stringify(draftsOf(tasks.data.tasks))}`}
+              goal={found.data}
+              tasks={tasks.data.tasks}
+              approving={approving}
+              setApproving={setApproving}
+            />
           ) : (
             <p className="empty-line">The planner is still at work: the plan will stand here.</p>
           ))}

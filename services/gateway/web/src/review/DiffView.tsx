@@ -12,6 +12,7 @@ import {
   tokenize,
 } from "react-diff-view";
 import { Icon } from "../ui/icons";
+import { usePrinting } from "../ui/usePrinting";
 
 const FOLD_LINES = 1_000;
 const GENERATED = /(^|\/)(package-lock\.json|yarn\.lock|poetry\.lock|uv\.lock|.*\.min\.(js|css)|dist\/.*)$/;
@@ -51,7 +52,9 @@ function FileDiff({
   const path = pathOf(file);
   const viewed = props.viewed?.has(path) ?? false;
   const [open, setOpen] = useState(!big(file));
-  const shown = open && !viewed;
+  const printing = usePrinting();
+  // Who prints wants to read all of it.
+  const shown = open && (!viewed || printing);
   const tokens = useMemo(
     () => (shown ? tokenize(file.hunks, { enhancers: [markEdits(file.hunks, { type: "block" })] }) : null),
     [file, shown],
@@ -154,7 +157,8 @@ function HunkHead({ text, split }: { text: string; split: boolean }) {
 /** A diff of git, file by file; changed words are marked. */
 export function DiffView(props: Props) {
   const parsed = useMemo(() => parseDiff(props.text, { nearbySequences: "zip" }), [props.text]);
-  const shown = props.only ? parsed.filter((file) => pathOf(file) === props.only) : parsed;
+  const printing = usePrinting();
+  const shown = props.only && !printing ? parsed.filter((file) => pathOf(file) === props.only) : parsed;
   return (
     <div className="diff-view">
       {shown.map((file) => (

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useCallback, useState } from "react";
+import { useState } from "react";
 import type { ChangeData } from "react-diff-view";
 import { Refused, save } from "../api/client";
 import { diff, gates, goal as goalQuery, graph } from "../api/queries";
@@ -110,8 +110,12 @@ function Files({ goal }: { goal: Goal }) {
   const rounds = useQuery(gates(goal.goal_id)).data ?? [];
   const tasks = (useQuery(graph(goal.goal_id)).data?.tasks ?? []).filter((task) => task.files.length);
   const [split, setSplit] = useStored("agenthub-split", false);
-  const [draft, setDraft] = useState<Place | null>(null);
-  const { comments, put, remove, clear } = useComments(goal.goal_id);
+  const [opened, setOpened] = useState("");
+  const drafts = useComments(goal.goal_id);
+  const comment = (place: Place) => {
+    setOpened(keyOf(place));
+    drafts.open(place);
+  };
   const { viewed, view } = useViewed(goal);
   const files = found.data?.files ?? [];
   const chosen = files.find((file) => file.path === search.file)?.path ?? files[0]?.path ?? "";
@@ -131,32 +135,26 @@ function Files({ goal }: { goal: Goal }) {
     v: () => view(chosen, !viewed.has(chosen)),
     m: () => document.querySelector<HTMLElement>(".diff-view .line-number")?.focus(),
   });
-  const widget = useCallback(
-    (path: string, change: ChangeData) => {
-      const place = placeOf(path, change);
-      const kept = comments.find((comment) => comment.id === keyOf(place));
-      const editing = draft !== null && keyOf(draft) === keyOf(place);
-      if (!kept && !editing) return null;
-      return (
-        <CommentBox
-          key={keyOf(place)}
-          place={place}
-          text={kept?.text ?? ""}
-          editing={editing}
-          edit={() => setDraft(place)}
-          remove={() => {
-            remove(keyOf(place));
-            setDraft(null);
-          }}
-          save={(text) => {
-            put(place, text);
-            setDraft(null);
-          }}
-        />
-      );
-    },
-    [comments, draft, put, remove],
-  );
+  const widget = (path: string, change: ChangeData) => {
+    const place = placeOf(path, change);
+    const id = keyOf(place);
+    const editing = drafts.unkept.some((other) => keyOf(other) === id);
+    const kept = drafts.comments.find((other) => other.id === id);
+    if (!kept && !editing) return null;
+    return (
+      <CommentBox
+        key={id}
+        draft={`agenthub-comment-${goal.goal_id}-${id}`}
+        place={place}
+        text={kept?.text ?? ""}
+        editing={editing}
+        fresh={id === opened}
+        save={(words) => drafts.put(place, words)}
+        edit={() => comment(place)}
+        remove={() => drafts.remove(id)}
+      />
+    );
+  };
   const sum = (pick: "added" | "removed") => files.reduce((all, file) => all + file[pick], 0);
   return (
     <div className="review-body">
@@ -220,7 +218,7 @@ function Files({ goal }: { goal: Goal }) {
               only={chosen}
               viewed={viewed}
               view={view}
-              comment={setDraft}
+              comment={comment}
               widget={widget}
             />
           )}
@@ -248,7 +246,14 @@ function Files({ goal }: { goal: Goal }) {
           now={now}
           open={(task) => void away({ to: "/goals/$goalId", params: { goalId: goal.goal_id }, search: { task } })}
         />
-        <Verdict goal={goal} rounds={rounds} comments={comments} clear={clear} />
+        <Verdict
+          goal={goal}
+          rounds={rounds}
+          comments={drafts.comments}
+          unkept={drafts.unkept}
+          now={now}
+          clear={drafts.clear}
+        />
       </aside>
     </div>
   );

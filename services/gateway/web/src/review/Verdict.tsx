@@ -6,28 +6,47 @@ import { useDraft } from "../kept/useDraft";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/Confirm";
+import { MOST, TooLong, tooLong } from "../ui/TooLong";
 import { useCommand } from "../ui/useCommand";
 import { type Comment, feedbackOf } from "./comments";
+import type { Place } from "./DiffView";
+import { LastVerdict } from "./LastVerdict";
 
 interface Props {
   goal: Goal;
   rounds: readonly Gate[];
   comments: readonly Comment[];
+  /** Lines on which a comment is still being written. */
+  unkept: readonly Place[];
+  now: number;
   clear: () => void;
 }
 
+/** Comments that would be left behind. */
+function Unkept({ places }: { places: readonly Place[] }) {
+  if (!places.length) return null;
+  return (
+    <p className="small tone-ask tone-text break">
+      {some(places.length, "comment")} that you have not kept yet {places.length === 1 ? "is" : "are"} not sent:{" "}
+      {places.map((place) => `${place.path}:${place.line}`).join(", ")}
+    </p>
+  );
+}
+
 /** The primary button follows the facts; the other one asks once, naming what is missing. */
-export function Verdict({ goal, rounds, comments, clear }: Props) {
+export function Verdict({ goal, rounds, comments, unkept, now, clear }: Props) {
   const [words, setWords, forget] = useDraft(`agenthub-verdict-${goal.goal_id}`, "");
   const command = useCommand("The verdict");
   const navigate = useNavigate();
   const ready = goal.status === "ready_for_review";
   const missing = goal.requirements.length - withEvidence(goal, rounds);
   const feedback = feedbackOf(comments, words);
+  const long = tooLong(feedback, MOST.text);
   const clean = !feedback && missing <= 0;
   const home = () => void navigate({ to: "/goals/$goalId", params: { goalId: goal.goal_id } });
   const path = `/goals/${goal.goal_id}`;
   async function approve() {
+    if (command.busy || !ready) return;
     if (
       await command.send(
         `${path}/approve`,
@@ -38,7 +57,7 @@ export function Verdict({ goal, rounds, comments, clear }: Props) {
       home();
   }
   async function change() {
-    if (!feedback) return;
+    if (command.busy || !feedback || long) return;
     if (
       await command.send(
         `${path}/rework`,
@@ -72,11 +91,13 @@ export function Verdict({ goal, rounds, comments, clear }: Props) {
         }
         onChange={(event) => setWords(event.target.value)}
       />
+      <TooLong text={feedback} most={MOST.text} />
+      <Unkept places={unkept} />
       <div className="row wrap">
         <button
           type="button"
           className={clean ? "button" : "button primary"}
-          disabled={command.busy || !feedback}
+          disabled={command.busy || !feedback || long}
           onClick={() => void change()}
         >
           Request changes {!clean && <Key name={`${MOD}↵`} />}
@@ -103,6 +124,7 @@ export function Verdict({ goal, rounds, comments, clear }: Props) {
           </Confirm>
         )}
       </div>
+      {!ready && <LastVerdict goalId={goal.goal_id} now={now} />}
       <p className="small ink-3">
         {ready
           ? `Changes start round ${goal.rework_round + 1} on the same branch; ${money}${count(Math.max(0, goal.max_llm_calls - goal.llm_calls))} model calls are left. Approving completes the goal at ${goal.head.slice(0, 7)}; nothing is pushed anywhere.`

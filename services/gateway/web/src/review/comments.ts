@@ -1,3 +1,4 @@
+import { useDraft } from "../kept/useDraft";
 import { useStored } from "../kept/useStored";
 import type { Place } from "./DiffView";
 
@@ -8,17 +9,25 @@ export interface Comment extends Place {
 
 export const keyOf = (place: Place): string => `${place.path}:${place.side}:${place.line}`;
 
-/** Comments of this browser on a goal's branch, until they are sent as rework. */
+/** Comments of this browser on a goal's branch, until they are sent as rework; on the lines of `unkept` one is written. */
 export function useComments(goalId: string) {
   const [comments, setComments] = useStored<Comment[]>(`agenthub-comments-${goalId}`, []);
+  const [unkept, setUnkept] = useDraft<Place[]>(`agenthub-commenting-${goalId}`, []);
+  const without = (id: string) => comments.filter((comment) => comment.id !== id);
+  const close = (id: string) => setUnkept(unkept.filter((place) => keyOf(place) !== id));
   return {
     comments,
-    put: (place: Place, text: string) =>
-      setComments([
-        ...comments.filter((comment) => comment.id !== keyOf(place)),
-        { ...place, id: keyOf(place), text },
-      ]),
-    remove: (id: string) => setComments(comments.filter((comment) => comment.id !== id)),
+    unkept,
+    /** Go on with the comment on this line, or begin one. */
+    open: (place: Place) => setUnkept([...unkept.filter((other) => keyOf(other) !== keyOf(place)), place]),
+    put: (place: Place, text: string) => {
+      setComments([...without(keyOf(place)), { ...place, id: keyOf(place), text }]);
+      close(keyOf(place));
+    },
+    remove: (id: string) => {
+      setComments(without(id));
+      close(id);
+    },
     clear: () => setComments([]),
   };
 }

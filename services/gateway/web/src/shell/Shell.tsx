@@ -1,11 +1,12 @@
-import { useIsFetching, useQuery } from "@tanstack/react-query";
+import { useIsFetching, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
-import { useEffect, useRef, useState } from "react";
+import { Activity, useEffect, useRef, useState } from "react";
 import { onKeyWanted } from "../api/client";
 import { goals, inbox } from "../api/queries";
-import { whoAsks } from "../api/session";
+import { enter, whoAsks } from "../api/session";
 import { useStored } from "../kept/useStored";
 import { useKeys } from "../keyboard/keys";
+import { feed } from "../live/feed";
 import { waitsForApproval } from "../states/state";
 import { Banner } from "./Banner";
 import { KeyForm } from "./dialogs/KeyForm";
@@ -36,14 +37,45 @@ function useTitle(needs: number) {
   }, [path, needs]);
 }
 
-/** The form for a key while the hub does not know who is there, else everything. */
+/** Nothing lies over the form for a key; what was typed there is typed still. */
+function closeAllOver(): void {
+  for (const dialog of document.querySelectorAll<HTMLDialogElement>("dialog[open]")) dialog.close();
+  for (const over of document.querySelectorAll<HTMLElement>(":popover-open")) over.hidePopover();
+}
+
+/**
+ * The form for a key while the hub does not know who is there, else everything. A page whose session ends is put out of
+ * sight as it stands, and goes on when the same person is back.
+ */
 export function Shell() {
-  const [locked, setLocked] = useState(() => whoAsks()?.way === "none");
+  const queries = useQueryClient();
+  const [begun] = useState(() => whoAsks()?.way !== "none");
+  const [locked, setLocked] = useState(!begun);
   useEffect(() => onKeyWanted(() => setLocked(true)), []);
   useEffect(() => {
-    if (locked) document.title = "Sign in · agenthub";
+    if (!locked) return;
+    closeAllOver();
+    document.title = "Sign in · agenthub";
   }, [locked]);
-  return locked ? <KeyForm /> : <Hub />;
+  async function back() {
+    const before = whoAsks();
+    const now = await enter();
+    // Who else has come sees nothing of the one before.
+    if (!begun || now?.name !== before?.name || now?.scope !== before?.scope) return location.reload();
+    feed.start();
+    void queries.invalidateQueries();
+    setLocked(false);
+  }
+  return (
+    <>
+      {locked && <KeyForm ended={begun} back={back} />}
+      {begun && (
+        <Activity mode={locked ? "hidden" : "visible"}>
+          <Hub />
+        </Activity>
+      )}
+    </>
+  );
 }
 
 /** What stands around every page. */

@@ -44,7 +44,6 @@ export function RequirementList({ items, change }: Props) {
             aria-label={`Requirement ${at + 1}`}
             className="quiet"
             value={text}
-            maxLength={500}
             onChange={(event) => change(items.map((old, other) => (other === at ? event.target.value : old)))}
           />
           {gateOf(text) && (
@@ -70,7 +69,6 @@ export function RequirementList({ items, change }: Props) {
           className="quiet"
           placeholder="Add a requirement, or paste a list"
           value={next}
-          maxLength={500}
           onChange={(event) => setNext(event.target.value)}
           onPaste={paste}
           onKeyDown={key}

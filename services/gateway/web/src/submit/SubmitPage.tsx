@@ -170,7 +170,6 @@ export function SubmitPage() {
                     <input
                       id={id}
                       value={draft.repository}
-                      maxLength={1000}
                       onChange={(event) => put({ repository: event.target.value })}
                     />
                   )}
@@ -186,7 +185,6 @@ export function SubmitPage() {
                       id={id}
                       className="code"
                       value={draft.test_command}
-                      maxLength={500}
                       onChange={(event) => put({ test_command: event.target.value })}
                     />
                   )}
@@ -215,7 +213,6 @@ export function SubmitPage() {
                     id={id}
                     className="code"
                     value={draft.network}
-                    maxLength={2000}
                     placeholder="api.example.com db.example.com:8443"
                     onChange={(event) => put({ network: event.target.value })}
                   />

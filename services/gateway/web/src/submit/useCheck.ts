@@ -1,6 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { goalCheck } from "../api/queries";
 import type { GoalCheck, Problem } from "../api/types";
+import { inWords } from "../api/wording";
 import { useSettled } from "../ui/useSettled";
 import { bodyOf, type Draft } from "./draft";
 
@@ -17,7 +18,9 @@ export interface Check {
 
 /** What is said of a place in the body, or of the first one within it. */
 export function messageAt(errors: Problem["errors"], key: string): string | undefined {
-  return errors?.find((error) => error.key === key || error.key.startsWith(`${key}[`))?.message;
+  const found = errors?.find((error) => error.key === key || error.key.startsWith(`${key}[`));
+  const place = /^\[(\d+)\]/.exec(found?.key.slice(key.length) ?? "")?.[1];
+  return found && `${place ? `No. ${Number(place) + 1}: ` : ""}${inWords(found.message)}`;
 }
 
 /** What the hub says of the form while it is filled in. A goal without words is asked about by nobody. */

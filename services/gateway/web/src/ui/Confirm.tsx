@@ -1,5 +1,6 @@
 import { type ReactNode, useId, useRef, useState } from "react";
 import { createPortal } from "react-dom";
+import { MOST, TooLong, tooLong } from "./TooLong";
 
 interface Props {
   verb: string;
@@ -56,16 +57,16 @@ export function Confirm({
             {reason && (
               <div className="field">
                 <label htmlFor={`${id}-reason`}>Reason, if you want to give one</label>
-                <input
-                  id={`${id}-reason`}
-                  value={words}
-                  maxLength={2000}
-                  onChange={(event) => setWords(event.target.value)}
-                />
+                <input id={`${id}-reason`} value={words} onChange={(event) => setWords(event.target.value)} />
+                <TooLong text={words} most={MOST.reason} />
               </div>
             )}
             <div className="row">
-              <button type="submit" className={`button ${calm ? "primary" : "danger"}`}>
+              <button
+                type="submit"
+                className={`button ${calm ? "primary" : "danger"}`}
+                disabled={tooLong(words, MOST.reason)}
+              >
                 {verb}
               </button>
               <button type="button" className="button plain" onClick={() => dialog.current?.close()}>

@@ -6,6 +6,10 @@ import { feed } from "../live/feed";
 import { notices } from "./notices";
 
 const READ_WITHIN_MS = 1_500;
+const UNSENT: Record<number, string> = {
+  0: "The gateway did not answer. Try again when connected; the same command is not done twice.",
+  401: "Your session had ended before. Nothing was done.",
+};
 
 interface Done {
   title: string;
@@ -27,9 +31,18 @@ export function useCommand(what: string): Command {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<Refused | null>(null);
   const intent = useRef({ words: "", key: "" });
+  const underWay = useRef(new Map<string, Promise<boolean>>());
 
-  async function send(path: string, body: object, done?: Done): Promise<boolean> {
+  /** Whoever presses again while the same is under way wants it once. */
+  function send(path: string, body: object, done?: Done): Promise<boolean> {
     const words = path + JSON.stringify(body);
+    const found = underWay.current.get(words) ?? sendNow(words, path, body, done);
+    underWay.current.set(words, found);
+    void found.finally(() => underWay.current.delete(words)).catch(() => undefined);
+    return found;
+  }
+
+  async function sendNow(words: string, path: string, body: object, done?: Done): Promise<boolean> {
     if (intent.current.words !== words) intent.current = { words, key: once() };
     setBusy(true);
     try {
@@ -58,13 +71,12 @@ export function useCommand(what: string): Command {
 }
 
 function tellRefusal(what: string, refused: Refused, again: () => void): void {
-  const lost = refused.status === 0;
-  const words = "The gateway did not answer. Try again when connected; the same command is not done twice.";
+  const unsent = UNSENT[refused.status];
   notices.add({
-    title: `${what} was ${lost ? "not sent" : "refused"}`,
-    text: lost ? words : refused.message,
+    title: `${what} was ${unsent ? "not sent" : "refused"}`,
+    text: unsent ?? refused.message,
     tone: "bad",
     failure: true,
-    retry: lost ? again : null,
+    retry: unsent ? again : null,
   });
 }

@@ -1,17 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useMemo, useRef, useState } from "react";
+import { type CSSProperties, useEffect, useMemo, useRef, useState } from "react";
 import { events, story } from "../../api/queries";
 import type { EventDocument } from "../../api/types";
 import { count } from "../../format/numbers";
-import { moment, utc } from "../../format/time";
 import { CopyButton } from "../../ui/CopyButton";
 import { Icon } from "../../ui/icons";
 import { Loading } from "../../ui/Loading";
 import { Problem } from "../../ui/Problem";
+import { usePrinting } from "../../ui/usePrinting";
 import type { Model } from "../model";
 import { EventDetail } from "./EventDetail";
-import { actorOf, isError, isNoise, natsCommand, sentence, timeOf, toneOf } from "./words";
+import { EventRow } from "./EventRow";
+import { isError, isNoise, natsCommand, sentence } from "./words";
 
 const ROW = 25;
 
@@ -69,8 +70,21 @@ export function EventList({ goalId, model, filter, now, change }: Props) {
     const timer = setTimeout(() => setNewest(last), 600);
     return () => clearTimeout(timer);
   }, [last]);
+  const printing = usePrinting();
   const chosen = found.data?.find((event) => String(event.sequence) === filter.event);
   const types = new Set(shown.map((event) => event.type));
+  const rowOf = (event: EventDocument, style?: CSSProperties) => (
+    <EventRow
+      key={event.sequence}
+      event={event}
+      title={title(event)}
+      sentence={sentence(event, told)}
+      fresh={newest > 0 && event.sequence > newest}
+      now={now}
+      style={style}
+      open={() => change({ event: String(event.sequence) })}
+    />
+  );
   return (
     <section className="events" aria-label="Events">
       <div className="pane-head events-head">
@@ -127,38 +141,13 @@ export function EventList({ goalId, model, filter, now, change }: Props) {
         />
       )}
       <div ref={pane} className="scrolls event-rows" role="group" tabIndex={0} aria-label="Rows of events">
-        <ol style={{ height: `${rows.getTotalSize()}px` }}>
-          {rows.getVirtualItems().map((item) => {
-            const event = shown[item.index];
-            if (!event) return null;
-            return (
-              <li
-                key={item.key}
-                style={{ transform: `translateY(${item.start}px)` }}
-                className={newest && event.sequence > newest ? "event-row fresh" : "event-row"}
-                data-sequence={event.sequence}
-              >
-                <button
-                  type="button"
-                  className="row-link"
-                  aria-label={`Event ${event.sequence}, ${event.type}`}
-                  onClick={() => change({ event: String(event.sequence) })}
-                />
-                <span className="figures ink-3">#{event.sequence}</span>
-                <span className="figures ink-3 one-line" title={utc(timeOf(event), event.sequence)}>
-                  {moment(timeOf(event), now)}
-                </span>
-                <code className={`one-line tone-${toneOf(event.type)} tone-code`}>{event.type}</code>
-                <span className="one-line" dir="auto">
-                  {title(event)}
-                </span>
-                <span className="one-line ink-3">{actorOf(event)}</span>
-                <span className="one-line ink-2" dir="auto">
-                  {sentence(event, told)}
-                </span>
-              </li>
-            );
-          })}
+        <ol style={printing ? undefined : { height: `${rows.getTotalSize()}px` }}>
+          {printing
+            ? shown.map((event) => rowOf(event))
+            : rows.getVirtualItems().map((item) => {
+                const event = shown[item.index];
+                return event && rowOf(event, { transform: `translateY(${item.start}px)` });
+              })}
         </ol>
         {found.data && !shown.length && <p className="empty-line">No event of this goal matches.</p>}
       </div>

@@ -1,4 +1,5 @@
 import { useDraft } from "../../kept/useDraft";
+import { MOST, TooLong, tooLong } from "../../ui/TooLong";
 import { useCommand } from "../../ui/useCommand";
 
 /** A word to the agent at work. */
@@ -28,7 +29,12 @@ export function NoteField({ goalId, taskId }: { goalId: string; taskId: string }
         value={words}
         onChange={(event) => setWords(event.target.value)}
       />
-      <button type="submit" className="button" disabled={command.busy || !words.trim()}>
+      <TooLong text={words} most={MOST.text} />
+      <button
+        type="submit"
+        className="button"
+        disabled={command.busy || !words.trim() || tooLong(words, MOST.text)}
+      >
         Send
       </button>
     </form>

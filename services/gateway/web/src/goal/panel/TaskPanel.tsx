@@ -24,6 +24,9 @@ interface Props {
   goal: Goal;
   node: Node;
   now: number;
+  /** The tab that the address names, in small letters; empty for the one to begin with. */
+  shown: string;
+  show: (name: string) => void;
   close: () => void;
 }
 
@@ -94,10 +97,12 @@ function Facts({ goal, node, now, all, attempt, task, picked, setPicked }: Tried
   );
 }
 
-export function TaskPanel({ goal, node, now, close }: Props) {
+export function TaskPanel({ goal, node, now, shown, show, close }: Props) {
   const { all, attempt, task, picked, setPicked } = useChosen(node, goal);
   // No agent speaks in a run of the tests: what it printed is what there is to read.
-  const [tab, setTab] = useState<Tab>(node.gate === "tests" ? "Log" : "Transcript");
+  const first: Tab = node.gate === "tests" ? "Log" : "Transcript";
+  const tab = TABS.find((name) => name.toLowerCase() === shown) ?? first;
+  const setTab = (name: Tab) => show(name === first ? "" : name.toLowerCase());
   const head = useRef<HTMLHeadingElement>(null);
   const detail = useQuery({ ...taskQuery(goal.goal_id, task?.task_id ?? ""), enabled: Boolean(task) });
   useKeys({ escape: close, ...Object.fromEntries(TABS.map((name, at) => [String(at + 1), () => setTab(name)])) });

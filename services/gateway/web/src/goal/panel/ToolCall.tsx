@@ -2,6 +2,7 @@ import { useState } from "react";
 import type { Line } from "../../api/types";
 import { duration } from "../../format/time";
 import { Icon } from "../../ui/icons";
+import { usePrinting } from "../../ui/usePrinting";
 import { lineDiff } from "./lineDiff";
 
 const FOLDED = 8;
@@ -21,7 +22,8 @@ function argumentsOf(input: Record<string, unknown>): string {
 
 function Edit({ input }: { input: Record<string, unknown> }) {
   const lines = lineDiff(text(input.old_str), text(input.new_str ?? input.file_text ?? input.insert_text));
-  const [open, setOpen] = useState(false);
+  const [unfolded, setUnfolded] = useState(false);
+  const open = usePrinting() || unfolded;
   const shown = open ? lines : lines.slice(0, FOLDED + 4);
   return (
     <>
@@ -37,7 +39,7 @@ function Edit({ input }: { input: Record<string, unknown> }) {
         ))}
       </pre>
       {lines.length > shown.length && (
-        <button type="button" className="fold small" onClick={() => setOpen(true)}>
+        <button type="button" className="fold small" onClick={() => setUnfolded(true)}>
           {lines.length - shown.length} more lines
         </button>
       )}
@@ -47,7 +49,8 @@ function Edit({ input }: { input: Record<string, unknown> }) {
 
 function Result({ line }: { line: Line }) {
   const lines = line.text.split("\n");
-  const [open, setOpen] = useState(false);
+  const [unfolded, setUnfolded] = useState(false);
+  const open = usePrinting() || unfolded;
   const shown = open ? lines : lines.slice(0, FOLDED);
   if (!line.text.trim()) return null;
   return (
@@ -59,7 +62,7 @@ function Result({ line }: { line: Line }) {
         {shown.join("\n")}
       </pre>
       {lines.length > FOLDED && (
-        <button type="button" className="fold small" aria-expanded={open} onClick={() => setOpen(!open)}>
+        <button type="button" className="fold small" aria-expanded={open} onClick={() => setUnfolded(!open)}>
           {open ? "Fold" : `${lines.length - FOLDED} more lines`}
         </button>
       )}

@@ -4,6 +4,7 @@ import { createPortal } from "react-dom";
 import type { Fork } from "../../api/types";
 import { changed, type Draft } from "../../plan/edits";
 import { Icon } from "../../ui/icons";
+import { MOST, TooLong, tooLong } from "../../ui/TooLong";
 import { useCommand } from "../../ui/useCommand";
 import { ForkPlan } from "./ForkPlan";
 
@@ -84,10 +85,10 @@ export function ForkForm({ goalId, seq, className = "" }: { goalId: string; seq:
                 id={`${id}-model`}
                 value={model}
                 pattern={MODEL}
-                maxLength={200}
                 placeholder="as before"
                 onChange={(event) => setModel(event.target.value)}
               />
+              <TooLong text={model} most={MOST.model} />
             </div>
             <div className="field">
               <label htmlFor={`${id}-prompt`}>What every agent is told, beside the goal</label>
@@ -95,10 +96,10 @@ export function ForkForm({ goalId, seq, className = "" }: { goalId: string; seq:
                 id={`${id}-prompt`}
                 rows={3}
                 value={prompt}
-                maxLength={16000}
                 placeholder="nothing more"
                 onChange={(event) => setPrompt(event.target.value)}
               />
+              <TooLong text={prompt} most={MOST.text} />
             </div>
             <div className="field-row two">
               <div className="field">
@@ -138,7 +139,11 @@ export function ForkForm({ goalId, seq, className = "" }: { goalId: string; seq:
               </p>
             )}
             <div className="row">
-              <button type="submit" className="button primary" disabled={command.busy}>
+              <button
+                type="submit"
+                className="button primary"
+                disabled={command.busy || tooLong(model, MOST.model) || tooLong(prompt, MOST.text)}
+              >
                 Fork
               </button>
               <button type="button" className="button plain" onClick={() => dialog.current?.close()}>

@@ -2,14 +2,20 @@ import { useState } from "react";
 import { linkRefusal, refusalOf, signIn } from "../../api/session";
 import { Icon } from "../../ui/icons";
 
+interface Props {
+  /** Whether somebody was signed in on this page, and is not any more. */
+  ended: boolean;
+  back: () => Promise<void>;
+}
+
 /** The hub wants to know who is there. */
-export function KeyForm() {
+export function KeyForm({ ended, back }: Props) {
   const [refusal, setRefusal] = useState(linkRefusal);
   const [busy, setBusy] = useState(false);
   async function send(key: string) {
     setBusy(true);
     const told = await refusalOf(signIn({ key }));
-    if (!told) return location.reload();
+    if (!told) return back();
     setRefusal(told);
     setBusy(false);
   }
@@ -28,6 +34,11 @@ export function KeyForm() {
           agenthub
         </span>
         <h1>Sign in</h1>
+        {ended && (
+          <p className="ink-2" role="status">
+            Your session has ended. Sign in and you are back where you were; what you typed is still there.
+          </p>
+        )}
         {refusal && (
           <p className="error" role="alert">
             {refusal}
