@@ -8,7 +8,7 @@ import { feed } from "./live/feed";
 import { Refresher } from "./live/refresh";
 import { router } from "./router";
 import "./styles/index.css";
-import { ignoreSecondClicks } from "./ui/secondClicks";
+import { ignoreSecondClicks } from "./ui/commands/secondClicks";
 
 const TRIES = 2;
 const queries = new QueryClient({

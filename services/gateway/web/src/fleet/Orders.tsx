@@ -1,8 +1,8 @@
 import type { ReactNode } from "react";
 import { some } from "../format/numbers";
-import { Confirm } from "../ui/Confirm";
+import { Confirm } from "../ui/commands/Confirm";
+import { useCommand } from "../ui/commands/useCommand";
 import { Icon } from "../ui/icons";
-import { useCommand } from "../ui/useCommand";
 
 const NEXT_START = "The next start of the hub counts by its settings again.";
 

@@ -8,10 +8,10 @@ import { Key } from "../keyboard/Key";
 import { useKeys } from "../keyboard/keys";
 import { StateChip } from "../states/StateMark";
 import { goalState, OVER, QUESTION, STALLED, waitsForApproval } from "../states/state";
-import { Confirm } from "../ui/Confirm";
+import { Confirm } from "../ui/commands/Confirm";
+import { useCommand } from "../ui/commands/useCommand";
 import { Icon } from "../ui/icons";
 import { Progress } from "../ui/Progress";
-import { useCommand } from "../ui/useCommand";
 
 const DAY_S = 86_400;
 

@@ -4,8 +4,8 @@ import { useState } from "react";
 import { model } from "../api/queries";
 import type { Submit } from "../api/types";
 import { Key } from "../keyboard/Key";
+import { useCommand } from "../ui/commands/useCommand";
 import { Icon } from "../ui/icons";
-import { useCommand } from "../ui/useCommand";
 
 type Example = Pick<Submit, "goal" | "requirements"> & { shows: string };
 

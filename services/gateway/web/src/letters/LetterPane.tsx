@@ -7,7 +7,7 @@ import { duration, moment, secondsSince } from "../format/time";
 import { EditTask } from "../inbox/EditTask";
 import { Key } from "../keyboard/Key";
 import { StateChip } from "../states/StateMark";
-import { Confirm } from "../ui/Confirm";
+import { Confirm } from "../ui/commands/Confirm";
 
 interface Props {
   letter: DeadLetter;

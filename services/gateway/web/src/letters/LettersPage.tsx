@@ -11,10 +11,10 @@ import { useKeys } from "../keyboard/keys";
 import { moveFocus } from "../keyboard/moveFocus";
 import { TopBar } from "../shell/TopBar";
 import { Mark } from "../states/StateMark";
-import { Confirm } from "../ui/Confirm";
+import { Confirm } from "../ui/commands/Confirm";
+import { useCommand } from "../ui/commands/useCommand";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
-import { useCommand } from "../ui/useCommand";
 import { LetterPane } from "./LetterPane";
 
 const route = getRouteApi("/dead-letters");

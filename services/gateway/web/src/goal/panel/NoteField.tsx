@@ -1,6 +1,6 @@
 import { useDraft } from "../../kept/useDraft";
+import { useCommand } from "../../ui/commands/useCommand";
 import { MOST, TooLong, tooLong } from "../../ui/TooLong";
-import { useCommand } from "../../ui/useCommand";
 
 /** A word to the agent at work. */
 export function NoteField({ goalId, taskId }: { goalId: string; taskId: string }) {

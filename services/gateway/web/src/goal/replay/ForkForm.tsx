@@ -3,9 +3,9 @@ import { useCallback, useId, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import type { Fork } from "../../api/types";
 import { changed, type Draft } from "../../plan/edits";
+import { useCommand } from "../../ui/commands/useCommand";
 import { Icon } from "../../ui/icons";
 import { MOST, TooLong, tooLong } from "../../ui/TooLong";
-import { useCommand } from "../../ui/useCommand";
 import { ForkPlan } from "./ForkPlan";
 
 const MODEL = "[!-~]*";

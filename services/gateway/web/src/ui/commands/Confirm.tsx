@@ -1,6 +1,6 @@
 import { type ReactNode, useId, useRef, useState } from "react";
 import { createPortal } from "react-dom";
-import { MOST, TooLong, tooLong } from "./TooLong";
+import { MOST, TooLong, tooLong } from "../TooLong";
 
 interface Props {
   verb: string;

@@ -1,9 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
-import { once, Refused, tell } from "../api/client";
-import type { Accepted } from "../api/types";
-import { feed } from "../live/feed";
-import { notices } from "./notices";
+import { once, Refused, tell } from "../../api/client";
+import type { Accepted } from "../../api/types";
+import { feed } from "../../live/feed";
+import { notices } from "../notices";
 
 const READ_WITHIN_MS = 1_500;
 const UNSENT: Record<number, string> = {
