@@ -178,8 +178,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_meant_is_named(tmp_path: Path) -> None:
-    binary, huge = tmp_path / "binary", tmp_path / "huge"
-    binary.write_bytes(b"\xff\xfe\x00secret")
+    binary, huge, wide = tmp_path / "binary", tmp_path / "huge", tmp_path / "wide"
+    binary.write_bytes(b"\x80\xfe\x00secret")
+    wide.write_text("- key: a", encoding="utf-16")
     huge.write_bytes(b"x" * (5 << 20))
     for option in ("--secrets", "--workflow"):
         assert "binary is no" in refused("goal", "submit", "x", option, str(binary), "--url", NOBODY)
@@ -189,6 +190,7 @@ def test_a_file_that_cannot_be_meant_is_named(tmp_path: Path) -> None:
         assert "Is a directory" in refused("goal", "submit", "x", option, str(tmp_path), "--url", NOBODY)
         missing = str(tmp_path / "none")
         assert "No such file" in refused("goal", "submit", "x", option, missing, "--url", NOBODY)
+    assert "wide is written in UTF-16" in refused("goal", "submit", "x", "--workflow", str(wide), "--url", NOBODY)
 
 
 READS = (["goal", "list"], ["goal", "show", "g-1"], ["goal", "submit", "x"])

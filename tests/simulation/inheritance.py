@@ -30,7 +30,7 @@ def of_forks(log: Sequence[Recorded]) -> Iterator[Violated]:
 
 def _of_fork(fork: Fork, own: Sequence[Recorded], parents: Sequence[Recorded]) -> Iterator[Violated]:
     said = [_merge(r.event) for r in own if isinstance(r.event, MergeDone)]
-    meant = [_merge(r.event) for r in parents if isinstance(r.event, MergeDone)]
+    meant = [_merge(r.event) for r in _whole(parents) if isinstance(r.event, MergeDone)]
     if said[: len(meant)] != meant[: len(said)]:
         yield Violated("fork branch", f"{own[0].subject} has another branch than {fork.goal_id} at {fork.at_seq}")
     done = {r.subject.split(".")[2]: r.event for r in parents if isinstance(r.event, (TaskCompleted, TaskSkipped))}
@@ -54,6 +54,14 @@ def _of_fork(fork: Fork, own: Sequence[Recorded], parents: Sequence[Recorded]) -
     work = {task_id for task_id in done if kind_of(task_id) in ("work", "prepare")}
     if not cancelled and work - kept:
         yield Violated("fork lost", f"{own[0].subject} lacks {sorted(work - kept)} of {fork.goal_id}")
+
+
+def _whole(parents: Sequence[Recorded]) -> Sequence[Recorded]:
+    """Without a merge at the end whose task ends with the next event, of the same write: a fork makes it anew."""
+    last = parents[-1] if parents else None
+    if last is None or not isinstance(last.event, MergeDone) or last.event.origin == "base":
+        return parents
+    return parents if any(_ends(r, last.event.task_id) for r in parents) else parents[:-1]
 
 
 def _merge(event: MergeDone) -> InheritedMerge:
