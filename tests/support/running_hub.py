@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ BLOCKED_SAMPLE: Body = {
 }
 
 _STOP_S = 60.0
+_BEHIND_S = 60.0
+_ASK_AGAIN_S = 0.1
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_", "NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
 
@@ -66,8 +69,13 @@ class RunningHub:
     # -- over HTTP
 
     def get(self, path: str, **params: Any) -> Any:
-        """The JSON of a read below /api/v1."""
-        response = self.http.get(f"/api/v1{path}", params=params)
+        """The JSON of a read below /api/v1; what is not there yet is asked for again, as the read models follow."""
+        end = time.monotonic() + _BEHIND_S
+        while True:
+            response = self.http.get(f"/api/v1{path}", params=params)
+            if response.status_code not in (404, 503) or time.monotonic() > end:
+                break
+            time.sleep(_ASK_AGAIN_S)
         assert response.status_code == 200, response.text
         return response.json()
 
