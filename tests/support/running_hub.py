@@ -69,7 +69,7 @@ class RunningHub:
     # -- over HTTP
 
     def get(self, path: str, **params: Any) -> Any:
-        """The JSON of a read below /api/v1; what is not there yet is asked for again, as the read models follow."""
+        """The JSON of a read below /api/v1; what is not there yet is asked for again: read models follow."""
         end = time.monotonic() + _BEHIND_S
         while True:
             response = self.http.get(f"/api/v1{path}", params=params)
