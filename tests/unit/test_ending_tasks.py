@@ -91,10 +91,9 @@ async def test_several_end_when_all_have_ended_or_when_they_are_cancelled() -> N
     assert deaf.ended
 
 
-async def test_a_signal_ends_work_that_was_deaf_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agenthub_runtime.shutdown._PARKS_S", SOON_S)
+async def test_a_signal_ends_work_that_was_deaf_for_it() -> None:
     deaf = Deaf()
-    serving = asyncio.create_task(until_asked_to_stop(deaf.run()))
+    serving = asyncio.create_task(until_asked_to_stop(deaf.run(), again_s=SOON_S))
     await asyncio.sleep(0)
     os.kill(os.getpid(), signal.SIGTERM)
     deaf.strike()

@@ -57,8 +57,8 @@ async def together(*works: Coroutine[Any, Any, None]) -> None:
         await end_tasks(*tasks)
 
 
-async def until_asked_to_stop(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work`; on SIGTERM or SIGINT end it and return."""
+async def until_asked_to_stop(work: Coroutine[Any, Any, None], *, again_s: float = _PARKS_S) -> None:
+    """Await `work`; on SIGTERM or SIGINT end it as `end_tasks` does, and return. Raises what `work` fails with."""
     loop = asyncio.get_running_loop()
     task, asked = loop.create_task(work), asyncio.Event()
     for name in _SIGNALS:
@@ -69,7 +69,7 @@ async def until_asked_to_stop(work: Coroutine[Any, Any, None]) -> None:
         if not task.done():
             log.info("stopping")
     finally:
-        await end_tasks(task, waiting, again_s=_PARKS_S)
+        await end_tasks(task, waiting, again_s=again_s)
         for name in _SIGNALS:
             loop.remove_signal_handler(name)
     if not task.cancelled():
