@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import APIResponse, Browser, ConsoleMessage, Page, Route, expect
 from playwright.sync_api import TimeoutError as Late
 
 from tests.support.running_hub import RunningHub
@@ -51,6 +52,17 @@ def in_thread(answer: Coroutine[None, None, T]) -> T:
 def rested(hub: RunningHub, goal_id: str, *statuses: str) -> None:
     """Wait until a goal is in one of these states."""
     in_thread(hub.wait_for(goal_id, *statuses, deadline_s=RESTED_S))
+
+
+@contextmanager
+def answers_late(page: Page, path: str) -> Iterator[None]:
+    """Within, what the hub answers to the commands that `page` sends to `path` is kept back; it comes at the end."""
+    late: list[tuple[Route, APIResponse]] = []
+    page.route(f"**{path}", lambda route: late.append((route, route.fetch())))
+    yield
+    for route, answer in late:
+        route.fulfill(response=answer)
+    page.unroute(f"**{path}")
 
 
 class Visitor:

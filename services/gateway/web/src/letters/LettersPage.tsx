@@ -40,7 +40,10 @@ export function LettersPage() {
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set());
   const command = useCommand("The decision");
   const open = found.data ?? [];
-  const chosen = open.find((letter) => letter.id === item) ?? open[0];
+  const [seen, setSeen] = useState<string>();
+  const chosen = open.find((letter) => letter.id === item) ?? open.find((letter) => letter.id === seen) ?? open[0];
+  // What comes in above does not take the place of the one that somebody looks at.
+  if (chosen && chosen.id !== seen) setSeen(chosen.id);
   const nameOf = (letter: DeadLetter) =>
     all.find((goal) => goal.goal_id === letter.goal_id)?.goal ?? letter.goal_id;
   const way = WAYS[by] ?? WAYS.error;
@@ -48,21 +51,23 @@ export function LettersPage() {
   const selected = open.filter((letter) => picked.has(letter.id));
   const decidable = (list: readonly DeadLetter[]) => list.filter((letter) => letter.kind === "task");
   const pick = (ids: readonly string[], on: boolean) =>
-    setPicked(new Set(on ? [...picked, ...ids] : [...picked].filter((id) => !ids.includes(id))));
-  async function retry(list: readonly DeadLetter[]) {
-    for (const letter of decidable(list))
-      await command.send(`/dead-letters/${letter.id}/requeue`, {}, { title: `Retried “${letter.title}”` });
-    setPicked(new Set());
+    setPicked((old) => new Set(on ? [...old, ...ids] : [...old].filter((id) => !ids.includes(id))));
+  // Only what the hub has taken is not picked any more: meanwhile a person picks what is decided next.
+  async function decide(list: readonly DeadLetter[], send: (letter: DeadLetter) => Promise<boolean>) {
+    for (const letter of decidable(list)) if (await send(letter)) pick([letter.id], false);
   }
-  async function discard(list: readonly DeadLetter[], reason: string) {
-    for (const letter of decidable(list))
-      await command.send(
+  const retry = (list: readonly DeadLetter[]) =>
+    decide(list, (letter) =>
+      command.send(`/dead-letters/${letter.id}/requeue`, {}, { title: `Retried “${letter.title}”` }),
+    );
+  const discard = (list: readonly DeadLetter[], reason: string) =>
+    decide(list, (letter) =>
+      command.send(
         `/dead-letters/${letter.id}/discard`,
         { reason },
         { title: `Discarded “${letter.title}”`, tone: "idle" },
-      );
-    setPicked(new Set());
-  }
+      ),
+    );
   const target = selected.length ? selected : chosen ? [chosen] : [];
   useKeys({
     j: () => moveFocus(".letter-row .row-link", 1),

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { read } from "../api/client";
 import { goal as goalQuery, graph } from "../api/queries";
 import type { Goal, Task } from "../api/types";
@@ -37,6 +37,10 @@ interface Edited {
 function Editor({ goal, tasks, approving, setApproving }: Edited) {
   const [original] = useState(() => draftsOf(tasks));
   const { drafts, setDrafts, forget, outdated } = usePlanDraft(goal, original);
+  const latest = useRef(drafts);
+  useEffect(() => {
+    latest.current = drafts;
+  });
   const [chosen, setChosen] = useState(original[0]?.task.key ?? "");
   const command = useCommand("The plan");
   const navigate = useNavigate();
@@ -52,7 +56,7 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
     forget();
     const wanted = { action: "edit", revision: goal.revision, tasks: drafts.map((draft) => draft.task) };
     if (!(await command.send(path, wanted))) {
-      setDrafts(drafts);
+      setDrafts(latest.current);
       return 0;
     }
     return (await read<Goal>(`/goals/${goal.goal_id}`, undefined, feed.snapshot().position)).revision;

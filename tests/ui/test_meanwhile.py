@@ -1,0 +1,81 @@
+"""What a person does while an answer of the hub is on its way is not undone by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, Route, expect
+
+from agenthub_events.catalogue.task import TaskEnqueued, TaskStarted
+from tests.support.gateway import write
+from tests.support.running_hub import RunningHub, running_hub
+from tests.ui.conftest import SAMPLE
+from tests.ui.visitor import Visitor, answers_late, in_thread, rested
+
+# What the browser itself prints of an answer that the test has provoked.
+_REFUSED = "the server responded with a status of 409"
+
+
+async def _at_work(hub: RunningHub, goal_id: str) -> None:
+    """A worker of another machine says that it has begun the task."""
+    await hub.see(goal_id, lambda event: isinstance(event, TaskEnqueued))
+    started = TaskStarted(
+        task_id="t-only",
+        attempt=1,
+        worker="Far-1",
+        agent="coding",
+        instance="far",
+        delivery=1,
+        ack_subject="none",
+    )
+    async with hub.log() as log:
+        await write(log, goal_id, "t-only", started)
+
+
+def test_a_note_that_is_begun_while_the_last_one_is_sent_stays(browser: Browser, tmp_path: Path) -> None:
+    with (
+        running_hub(tmp_path / "hub", "--workers", "planner=1") as hub,
+        Visitor(browser, hub.url, tmp_path) as visitor,
+    ):
+        goal_id = hub.submit({"goal": "Noted", "workflow": [{"key": "only", "title": "Do it", "agent": "coding"}]})
+        in_thread(_at_work(hub, goal_id))
+        page = visitor.open(f"/goals/{goal_id}?task=t-only")
+        field = page.get_by_label("Tell this agent something")
+        field.fill("First")
+        with answers_late(page, "/note"):
+            page.get_by_role("button", name="Send").click()
+            field.fill("Second")
+        expect(page.locator(".toast").filter(has_text="The agent reads it at its next step")).to_be_visible()
+        expect(field).to_have_value("Second")
+        page.get_by_role("button", name="Send").click()
+        expect(field).to_have_value("")
+        noted = hub.get(f"/goals/{goal_id}/events", type="task.noted")["items"]
+        assert [one["event"]["text"] for one in noted] == ["First", "Second"]
+        assert visitor.complaints == []
+
+
+def test_an_edit_that_is_made_while_the_plan_is_refused_stays(hub: RunningHub, visitor: Visitor) -> None:
+    goal_id = hub.submit({**SAMPLE, "autonomy": "approve_plan"})
+    rested(hub, goal_id, "workflow_generated")
+    page = visitor.open(f"/plan/{goal_id}")
+    first, second = (page.get_by_label(f"Minutes of task {number}", exact=True) for number in (1, 2))
+    first.fill("7")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/plan", hold, times=1)
+    with page.expect_request("**/goals/*/plan"):
+        page.get_by_role("button", name="Save edits").click()
+    second.fill("9")
+    body = {"type": "about:blank", "title": "Conflict", "status": 409, "detail": "The hub has another plan"}
+    held[0].fulfill(status=409, content_type="application/problem+json", json=body)
+    expect(page.get_by_role("alert").filter(has_text="The plan was refused")).to_be_visible()
+    expect(first).to_have_value("7")
+    expect(second).to_have_value("9")
+    page.reload()
+    expect(first).to_have_value("7")
+    expect(second).to_have_value("9")
+    visitor.complaints = [line for line in visitor.complaints if _REFUSED not in line]
+    hub.post(f"/goals/{goal_id}/cancel", {})
