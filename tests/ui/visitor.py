@@ -56,7 +56,7 @@ def rested(hub: RunningHub, goal_id: str, *statuses: str) -> None:
 
 @contextmanager
 def answers_late(page: Page, path: str) -> Iterator[None]:
-    """Within, what the hub answers to the commands that `page` sends to `path` is kept back; it comes at the end."""
+    """Within, what the hub answers to the commands that `page` sends to `path` is kept back until its end."""
     late: list[tuple[Route, APIResponse]] = []
     page.route(f"**{path}", lambda route: late.append((route, route.fetch())))
     yield
