@@ -1,4 +1,4 @@
-"""What a person does while an answer of the hub is on its way is not undone by it."""
+"""While an answer of the hub is on its way: what a person does is not undone, and nothing is said to be none."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Route, expect
 from agenthub_events.catalogue.task import TaskEnqueued, TaskStarted
 from tests.support.gateway import write
 from tests.support.running_hub import RunningHub, running_hub
-from tests.ui.conftest import SAMPLE
+from tests.ui.conftest import SAMPLE, ready_goal
 from tests.ui.visitor import Visitor, answers_late, in_thread, rested
 
 # What the browser itself prints of an answer that the test has provoked.
@@ -52,6 +52,35 @@ def test_a_note_that_is_begun_while_the_last_one_is_sent_stays(browser: Browser,
         noted = hub.get(f"/goals/{goal_id}/events", type="task.noted")["items"]
         assert [one["event"]["text"] for one in noted] == ["First", "Second"]
         assert visitor.complaints == []
+
+
+def test_what_is_not_read_yet_is_not_said_to_be_none(furnished: RunningHub, visitor: Visitor) -> None:
+    goal_id = ready_goal(furnished)
+    page = visitor.page
+    with answers_late(page, "/gates**"):
+        visitor.open(f"/review/{goal_id}")
+        expect(page.get_by_label("Evidence and verdict").get_by_text("Reading the evidence")).to_have_count(1)
+        expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    expect(page.get_by_text("6 of 6 have evidence")).to_be_visible()
+    expect(page.get_by_role("button", name="Approve")).to_have_class("button primary")
+    with answers_late(page, "/gates**"):
+        visitor.open(f"/goals/{goal_id}?tab=requirements")
+        expect(page.get_by_text("Reading the evidence")).to_have_count(1)
+        expect(page.get_by_text("none yet")).to_have_count(0)
+    with answers_late(page, "/attempts**"):
+        visitor.open(f"/goals/{goal_id}?task=t-analyze-requirements")
+        expect(page.get_by_text("Reading the attempts")).to_have_count(1)
+        expect(page.get_by_text("No attempt was ordered yet")).to_have_count(0)
+    with answers_late(page, "/workers**"):
+        visitor.open("/new")
+        expect(page.get_by_text("Reading the workers")).to_have_count(1)
+        expect(page.get_by_text("No worker says that it lives")).to_have_count(0)
+    page.route("**/interventions**", lambda route: route.fulfill(json={"items": []}))
+    with answers_late(page, "/goals?**"):
+        visitor.open("/inbox")
+        expect(page.get_by_text("Reading the inbox")).to_have_count(1)
+        expect(page.get_by_text("Nobody needs you")).to_have_count(0)
+    expect(page.get_by_label("Review", exact=True).get_by_text("Build authentication").first).to_be_visible()
 
 
 def test_an_edit_that_is_made_while_the_plan_is_refused_stays(hub: RunningHub, visitor: Visitor) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.running_hub import BLOCKED_SAMPLE, RunningHub
 from tests.ui.conftest import SAMPLE
-from tests.ui.visitor import Visitor, once, rested
+from tests.ui.visitor import Visitor, just_before, once, rested
 
 # What the browser itself prints of an answer that the test has provoked.
 _REFUSED = "the server responded with a status of 409"
@@ -34,11 +34,10 @@ def types_of(hub: RunningHub, goal_id: str) -> list[str]:
 def before_it(page: Page, path: str, other: Callable[[], httpx2.Response]) -> None:
     """Somebody else's command is taken just before the first one that this page sends to `path`."""
 
-    def quicker(route: Route) -> None:
+    def taken() -> None:
         assert other().status_code in (200, 202)
-        route.continue_()
 
-    page.route(f"**{path}", quicker, times=1)
+    just_before(page, path, taken)
 
 
 def test_pressing_twice_submits_answers_and_cancels_once(hub: RunningHub, visitor: Visitor) -> None:

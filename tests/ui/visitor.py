@@ -7,12 +7,13 @@ import os
 import shutil
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from playwright.sync_api import APIResponse, Browser, ConsoleMessage, Page, Route, expect
+from playwright.sync_api import Error as Gone
 from playwright.sync_api import TimeoutError as Late
 
 from tests.support.running_hub import RunningHub
@@ -56,13 +57,25 @@ def rested(hub: RunningHub, goal_id: str, *statuses: str) -> None:
 
 @contextmanager
 def answers_late(page: Page, path: str) -> Iterator[None]:
-    """Within, what the hub answers to the commands that `page` sends to `path` is kept back until its end."""
+    """Within, what the hub answers to what `page` asks at `path` is kept back until its end."""
     late: list[tuple[Route, APIResponse]] = []
     page.route(f"**{path}", lambda route: late.append((route, route.fetch())))
     yield
     for route, answer in late:
-        route.fulfill(response=answer)
+        # Some pages ask anew before they are answered.
+        with suppress(Gone):
+            route.fulfill(response=answer)
     page.unroute(f"**{path}")
+
+
+def just_before(page: Page, path: str, happens: Callable[[], object]) -> None:
+    """`happens` just before the hub gets the first thing that this page asks at `path`."""
+
+    def quicker(route: Route) -> None:
+        happens()
+        route.continue_()
+
+    page.route(f"**{path}", quicker, times=1)
 
 
 class Visitor:

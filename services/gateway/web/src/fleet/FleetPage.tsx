@@ -56,9 +56,8 @@ function Hub() {
 }
 
 export function FleetPage() {
-  const all = useQuery(queues()).data ?? [];
-  const living = useQuery(workers()).data ?? [];
-  const waiting = all.reduce((sum, queue) => sum + queue.waiting, 0);
+  const waiting = useQuery(queues()).data?.reduce((sum, queue) => sum + queue.waiting, 0);
+  const living = useQuery(workers()).data;
   return (
     <>
       <TopBar path={[{ name: "Fleet" }]} />
@@ -67,7 +66,7 @@ export function FleetPage() {
         <section aria-label="Queues" className="fleet-queues">
           <div className="pane-head">
             <h2>Queues</h2>
-            <span className="ink-3">{waiting} waiting</span>
+            <span className="ink-3">{waiting !== undefined && `${String(waiting)} waiting`}</span>
           </div>
           <Queues />
         </section>
@@ -75,7 +74,8 @@ export function FleetPage() {
           <div className="pane-head">
             <h2>Workers</h2>
             <span className="ink-3">
-              {living.length}, {living.filter((worker) => worker.holding.length).length} busy
+              {living &&
+                `${String(living.length)}, ${living.filter((worker) => worker.holding.length).length} busy`}
             </span>
           </div>
           <Workers />

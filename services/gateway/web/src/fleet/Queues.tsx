@@ -40,10 +40,10 @@ function Oldest({ lanes }: { lanes: Queue[] }) {
 }
 
 function Serving({ type, lanes, scalable }: { type: string; lanes: Queue[]; scalable: boolean }) {
-  const living = useQuery(workers()).data ?? [];
+  const living = useQuery(workers()).data;
   const serving = Math.max(...lanes.map((lane) => lane.workers));
   const waiting = lanes.reduce((sum, lane) => sum + lane.waiting, 0);
-  const own = living.filter((one) => one.types.length === 1 && one.types[0] === type && !one.draining).length;
+  const own = living?.filter((one) => one.types.length === 1 && one.types[0] === type && !one.draining).length;
   const shown = serving ? (
     <span>{serving}</span>
   ) : (
@@ -51,7 +51,7 @@ function Serving({ type, lanes, scalable }: { type: string; lanes: Queue[]; scal
   );
   return (
     <td className="figures">
-      {scalable ? (
+      {scalable && own !== undefined ? (
         <ScaleWorkers type={type} own={own} serving={serving}>
           {shown}
         </ScaleWorkers>

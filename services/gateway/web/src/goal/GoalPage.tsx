@@ -14,6 +14,7 @@ import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
 import { TabList } from "../ui/TabList";
 import { usePrinting } from "../ui/usePrinting";
+import { WhenRead } from "../ui/WhenRead";
 import { EventList } from "./events/EventList";
 import { GoalHead } from "./GoalHead";
 import { type Model, modelOf } from "./model";
@@ -73,7 +74,7 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
   const navigate = route.useNavigate();
   const now = useNow();
   const printing = usePrinting();
-  const rounds = useQuery(gates(goal.goal_id)).data ?? [];
+  const rounds = useQuery(gates(goal.goal_id));
   const tries = useQuery(attempts(goal.goal_id)).data ?? [];
   const change = (part: Record<string, string>) =>
     void navigate({
@@ -137,7 +138,11 @@ function Body({ goal, model, tab }: { goal: Goal; model: Model; tab: Tab }) {
         <div className="goal-split">
           <div className="scrolls tab-body" role="tabpanel" tabIndex={0} aria-label={tab}>
             {tab === "Events" && list}
-            {tab === "Requirements" && <Requirements goal={goal} rounds={rounds} open={open} />}
+            {tab === "Requirements" && (
+              <WhenRead query={rounds} what="the evidence" meaning="The gates go on without this list.">
+                {(read) => <Requirements goal={goal} rounds={read} open={open} />}
+              </WhenRead>
+            )}
             {tab === "Diff" && <TaskDiff goalId={goal.goal_id} />}
             {tab === "Knowledge" && <KnowledgeTab goalId={goal.goal_id} model={model} now={now} />}
             <Past goal={goal} tab={tab} change={change} />

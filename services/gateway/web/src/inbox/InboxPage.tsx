@@ -169,7 +169,8 @@ export function InboxPage() {
   const done = (useQuery(answered()).data ?? [])
     .toSorted((a, b) => b.answered_seq - a.answered_seq)
     .slice(0, ANSWERED_SHOWN);
-  const all = useQuery(goals()).data ?? [];
+  const listed = useQuery(goals());
+  const all = listed.data ?? [];
   useKeys({ j: () => moveFocus(".inbox-list .row-link", 1), k: () => moveFocus(".inbox-list .row-link", -1) });
   const questions = open.data ?? [];
   const verdicts = all
@@ -208,7 +209,10 @@ export function InboxPage() {
       }
     />
   );
-  if (open.isPending)
+  // Whether nobody is needed is known only by both.
+  const unread = [open, ...(questions.length ? [] : [listed])];
+  const failed = unread.find((query) => query.isError && !query.data);
+  if (unread.some((query) => query.isPending))
     return (
       <>
         {bar}
@@ -217,7 +221,7 @@ export function InboxPage() {
         </main>
       </>
     );
-  if (open.isError && !open.data)
+  if (failed)
     return (
       <>
         {bar}
@@ -225,8 +229,8 @@ export function InboxPage() {
           <Problem
             what="The inbox could not be read"
             meaning="Questions stay open until somebody answers them."
-            error={open.error}
-            retry={() => void open.refetch()}
+            error={failed.error}
+            retry={() => void failed.refetch()}
           />
         </main>
       </>

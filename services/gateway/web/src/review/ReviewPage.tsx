@@ -19,6 +19,7 @@ import { useCommand } from "../ui/commands/useCommand";
 import { Icon } from "../ui/icons";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
+import { WhenRead } from "../ui/WhenRead";
 import { CommentBox } from "./CommentBox";
 import { keyOf, useComments } from "./comments";
 import { DiffView, type Place, placeOf } from "./DiffView";
@@ -107,7 +108,7 @@ function Files({ goal }: { goal: Goal }) {
   const now = useNow();
   const taskId = search.task ?? "";
   const found = useQuery(diff(goal.goal_id, taskId));
-  const rounds = useQuery(gates(goal.goal_id)).data ?? [];
+  const rounds = useQuery(gates(goal.goal_id));
   const tasks = (useQuery(graph(goal.goal_id)).data?.tasks ?? []).filter((task) => task.files.length);
   const [split, setSplit] = useStored("agenthub-split", false);
   const [opened, setOpened] = useState("");
@@ -240,20 +241,28 @@ function Files({ goal }: { goal: Goal }) {
         </div>
       </section>
       <aside className="review-verdict" aria-label="Evidence and verdict">
-        <Evidence
-          goal={goal}
-          rounds={rounds}
-          now={now}
-          open={(task) => void away({ to: "/goals/$goalId", params: { goalId: goal.goal_id }, search: { task } })}
-        />
-        <Verdict
-          goal={goal}
-          rounds={rounds}
-          comments={drafts.comments}
-          unkept={drafts.unkept}
-          now={now}
-          clear={drafts.clear}
-        />
+        <WhenRead query={rounds} what="the evidence" meaning="No verdict is given without it.">
+          {(read) => (
+            <>
+              <Evidence
+                goal={goal}
+                rounds={read}
+                now={now}
+                open={(task) =>
+                  void away({ to: "/goals/$goalId", params: { goalId: goal.goal_id }, search: { task } })
+                }
+              />
+              <Verdict
+                goal={goal}
+                rounds={read}
+                comments={drafts.comments}
+                unkept={drafts.unkept}
+                now={now}
+                clear={drafts.clear}
+              />
+            </>
+          )}
+        </WhenRead>
       </aside>
     </div>
   );

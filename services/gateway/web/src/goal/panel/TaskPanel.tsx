@@ -9,6 +9,7 @@ import { StateChip } from "../../states/StateMark";
 import { Icon } from "../../ui/icons";
 import { Loading } from "../../ui/Loading";
 import { TabList } from "../../ui/TabList";
+import { WhenRead } from "../../ui/WhenRead";
 import { type Node, worked } from "../model";
 import { Context } from "./Context";
 import { LogTail } from "./LogTail";
@@ -33,12 +34,11 @@ interface Props {
 function useChosen(node: Node, goal: Goal) {
   const last = node.tasks.at(-1);
   const [picked, setPicked] = useState("");
-  const all = (useQuery(attemptsQuery(goal.goal_id)).data ?? []).filter((attempt) =>
-    node.tasks.some((task) => task.task_id === attempt.task_id),
-  );
+  const tried = useQuery(attemptsQuery(goal.goal_id));
+  const all = (tried.data ?? []).filter((attempt) => node.tasks.some((task) => task.task_id === attempt.task_id));
   const found = all.find((attempt) => `${attempt.task_id} ${attempt.attempt}` === picked) ?? all.at(-1);
   const task = node.tasks.find((other) => other.task_id === found?.task_id) ?? last;
-  return { all, attempt: found, task, picked: found ? `${found.task_id} ${found.attempt}` : "", setPicked };
+  return { tried, all, attempt: found, task, picked: found ? `${found.task_id} ${found.attempt}` : "", setPicked };
 }
 
 interface Tried {
@@ -98,7 +98,7 @@ function Facts({ goal, node, now, all, attempt, task, picked, setPicked }: Tried
 }
 
 export function TaskPanel({ goal, node, now, shown, show, close }: Props) {
-  const { all, attempt, task, picked, setPicked } = useChosen(node, goal);
+  const { tried, all, attempt, task, picked, setPicked } = useChosen(node, goal);
   // No agent speaks in a run of the tests: what it printed is what there is to read.
   const first: Tab = node.gate === "tests" ? "Log" : "Transcript";
   const tab = TABS.find((name) => name.toLowerCase() === shown) ?? first;
@@ -146,7 +146,11 @@ export function TaskPanel({ goal, node, now, shown, show, close }: Props) {
       </TabList>
       <div className="panel-body" role="tabpanel" aria-label={tab}>
         {!task && <p className="empty-line">This gate has had no round yet.</p>}
-        {task && !attempt && <p className="empty-line">No attempt was ordered yet. {task.reason}</p>}
+        {task && !attempt && (
+          <WhenRead query={tried} what="the attempts" meaning="The task goes on without this list.">
+            {() => <p className="empty-line">No attempt was ordered yet. {task.reason}</p>}
+          </WhenRead>
+        )}
         {task && attempt && tab === "Transcript" && <Transcript key={picked} attempt={attempt} />}
         {task && attempt && tab === "Log" && <LogTail key={picked} attempt={attempt} round={round} />}
         {task && tab === "Diff" && <TaskDiff goalId={goal.goal_id} taskId={task.task_id} />}
