@@ -37,11 +37,8 @@ CONFIG = ".agenthub/config.toml"
 
 # Compiles without running anything: later runs begin with what it leaves.
 GO_BUILD = f"GOCACHE={PLACE}/go/build go test -exec /bin/true -cover -count=1 ./... > /dev/null 2>&1 || true"
-# What a repository brings in `vendor` is all that go looks for, and need not be anywhere else.
-GO_DOWNLOAD = (
-    '([ -f "$(dirname "$(go env GOWORK)")/vendor/modules.txt" ] && go list -deps -test ./... > /dev/null)'
-    " || go mod download all"
-)
+# Modules of a workspace that name each other, and vendored ones, need not be anywhere else.
+GO_DOWNLOAD = "go mod download all || go list -deps -test ./... > /dev/null"
 # Of the project itself nothing is kept: cargo goes by times, and would take it for what a later checkout holds.
 _OF_CARGO = r"""sed -E 's/"name":"([^"]+)","version"/\n-p \1\n/g' | grep '^-p '"""
 CARGO_BUILD = (

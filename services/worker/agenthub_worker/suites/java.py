@@ -12,7 +12,7 @@ import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
 from agenthub_worker.evidence.reports import Case, ReportRefused, parse_junit, report_in
-from agenthub_worker.suites.read import Lines, Read
+from agenthub_worker.suites.read import Lines, Read, once
 
 SHIM = """\
 #!/bin/bash
@@ -45,15 +45,14 @@ _UNCOMPILED = (b"COMPILATION ERROR", b"Compilation failed; see the compiler")
 def read_java(workspace: Path, files: Iterable[str], output: bytes) -> Read:
     """What a run of Maven or Gradle has left in the workspace. Raises `ReportRefused`."""
     classes = {found["name"].replace("/", "."): path for path in files if (found := _ROOT.match(path))}
-    cases: dict[str, Case] = {}
+    cases = list[Case]()
     for path in _reports(workspace):
         data = report_in(path)
         for case in (parse_junit(data) if data else None) or ():
-            named = _named(case, classes)
-            cases[named.id] = named
+            cases.append(_named(case, classes))
     sources = [path for path in files if path.endswith((".java", ".kt")) and _ROOT.match(path) is None]
     return Read(
-        cases=tuple(cases.values()),
+        cases=once(cases),
         lines=_jacoco(workspace, sources) if cases else None,
         build_failed=any(words in output for words in _UNCOMPILED),
     )

@@ -10,7 +10,7 @@ import msgspec
 
 from agenthub_worker.environment.python.tables import rows, table, text, toml_of
 from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome, report_in
-from agenthub_worker.suites.read import Read, text_of
+from agenthub_worker.suites.read import Read, once, text_of
 
 SHIM = """\
 #!/bin/bash
@@ -105,14 +105,14 @@ class Crates:
 
 def read_rust(reports: Path, workspace: Path, files: Iterable[str]) -> Read:
     """What `cargo test` has printed. Raises `ReportRefused`."""
-    crates, cases, broken = Crates(workspace, list(files)), dict[str, Case](), False
+    crates, cases, broken = Crates(workspace, list(files)), list[Case](), False
     written = sorted(reports.glob("rust/*.txt"))
     for path in written:
         printed = (report_in(path) or b"").decode("utf-8", "replace")
         broken = broken or _UNCOMPILED.search(printed) is not None
         for section in _sections(printed, crates):
-            cases |= {case.id: case for case in _cases(section, crates)}
-    return Read(cases=tuple(cases.values()), build_failed=broken, told=bool(written))
+            cases += _cases(section, crates)
+    return Read(cases=once(cases), build_failed=broken, told=bool(written))
 
 
 def _sections(printed: str, crates: Crates) -> Iterator[_Section]:

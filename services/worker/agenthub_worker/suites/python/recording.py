@@ -11,7 +11,7 @@ import msgspec
 
 from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome, ReportRefused, closing_lines
 from agenthub_worker.projects.test_environment import RunFolders
-from agenthub_worker.suites.read import json_lines
+from agenthub_worker.suites.read import RANK, json_lines
 
 EXPECTED_TO_FAIL = "expected to fail"
 _REPORT = "unittest-"
@@ -49,7 +49,6 @@ _OUTCOMES: Mapping[str, Outcome] = {
     "skipped": "skipped",
     "expected": "skipped",
 }
-_RANK: tuple[Outcome, ...] = ("passed", "skipped", "failed", "error")
 
 
 class _Line(msgspec.Struct):
@@ -78,7 +77,7 @@ class _Heard(msgspec.Struct):
         elif line.what in _OUTCOMES:
             outcome = _OUTCOMES[line.what]
             known = self.cases.get(line.test)
-            if known is None or _RANK.index(outcome) > _RANK.index(known.outcome):
+            if known is None or RANK.index(outcome) > RANK.index(known.outcome):
                 reason = EXPECTED_TO_FAIL if line.what == "expected" else line.why
                 self.cases[line.test] = Case(line.test, outcome, reason)
 
