@@ -450,6 +450,17 @@ def test_reports_of_node_jest_and_surefire_are_read(tmp_path: Path) -> None:
     )
 
 
+def test_classes_of_the_same_name_in_several_modules_are_several(tmp_path: Path) -> None:
+    files = {f"{module}src/test/java/tide/LevelTest.java": "" for module in ("", "one/", "lib/two/", "build/")}
+    named = '<testcase name="adds a::b – ü" classname="tide.LevelTest$In"/>'
+    folders = ("target/surefire-reports", "one/target/failsafe-reports", "build/build/test-results/test")
+    for folder in (*folders, "lib/two/build/test-results/integrationTest"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "TEST-tide.LevelTest.xml").write_text(f"<testsuite>{named}</testsuite>")
+    told = {case.id for case in read_java(tmp_path, files, b"").cases}
+    assert told == {f"{path}::In::adds a::b – ü" for path in files}
+
+
 def test_what_tape_and_ava_print_is_kept_and_c8_measures_where_the_project_has_it(tmp_path: Path) -> None:
     def told(needed: str, script: str, line: str = "npm test", *, measured: bool = True) -> str:
         package = {"scripts": {"test": script}, "devDependencies": {name: "1" for name in needed.split()}}

@@ -44,12 +44,16 @@ _UNCOMPILED = (b"COMPILATION ERROR", b"Compilation failed; see the compiler")
 
 def read_java(workspace: Path, files: Iterable[str], output: bytes) -> Read:
     """What a run of Maven or Gradle has left in the workspace. Raises `ReportRefused`."""
-    classes = {found["name"].replace("/", "."): path for path in files if (found := _ROOT.match(path))}
+    classes: dict[str, dict[str, str]] = {}
+    for path in files:
+        if found := _ROOT.match(path):
+            classes.setdefault(found["name"].replace("/", "."), {})[found["module"]] = path
     cases = list[Case]()
-    for path in _reports(workspace):
-        data = report_in(path)
-        for case in (parse_junit(data) if data else None) or ():
-            cases.append(_named(case, classes))
+    for report in _reports(workspace):
+        data = report_in(report)
+        is_of_gradle = report.parts[-4:-2] == ("build", "test-results")
+        module = report.parents[3 if is_of_gradle else 2].relative_to(workspace).as_posix().removeprefix(".")
+        cases += [_named(case, classes, module) for case in (parse_junit(data) if data else None) or ()]
     sources = [path for path in files if path.endswith((".java", ".kt")) and _ROOT.match(path) is None]
     return Read(
         cases=once(cases),
@@ -70,11 +74,15 @@ def _reports(workspace: Path) -> Iterator[Path]:
                     yield path
 
 
-def _named(case: Case, classes: dict[str, str]) -> Case:
-    """The entry under its file. A report names the class, and of an inner one the class around it with `$`."""
-    owner, _, name = case.id.rpartition("::") if "::" in case.id else (case.id, "", "")
+def _named(case: Case, classes: dict[str, dict[str, str]], module: str) -> Case:
+    """The entry of a module's report under its file; several modules may have a class of one name.
+
+    A report names the class, and of an inner one the class around it with `$`.
+    """
+    owner, _, name = case.id.partition("::")
     outer, *inner = owner.split("$")
-    file = classes.get(outer, outer)
+    files = classes.get(outer, {})
+    file = files.get(module) or next(iter(files.values()), outer)
     parts = [part for part in (*inner, name) if part]
     return Case("::".join((file, *parts)), case.outcome, case.reason)
 
