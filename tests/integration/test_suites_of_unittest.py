@@ -202,6 +202,8 @@ class Parallel(unittest.TestSuite):
                 for name, test in events:
                     more = ((AssertionError, AssertionError("there"), None),) if name == "addFailure" else ()
                     getattr(result, name)(tests[test], *more)
+            pool.close()
+            pool.join()
         return result
 
 
@@ -446,3 +448,13 @@ async def test_a_line_that_measures_coverage_itself_stays_as_it_is(tmp_path: Pat
     report = await run(tmp_path, MEASURED, "python -m coverage run -m unittest", measured=True)
     assert report.green, report.tail(2000)
     assert report.coverage_percent is None
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+async def test_coverage_is_measured_where_tests_run_in_several_processes(tmp_path: Path, start: str) -> None:
+    code = {"code_of.py": "def f():\n    return 1\n\n\ndef g():\n    return 2\n", "manage.py": PARALLEL}
+    files = {**case("def test_x(self):\n    from code_of import f\n    self.assertEqual(f(), 1)"), **code}
+    report = await run(tmp_path, files, f"python manage.py test {start}", measured=True)
+    assert report.green, report.tail(2000)
+    assert report.executed is not None
+    assert report.executed["code_of.py"] == {1, 2, 5}

@@ -37,6 +37,7 @@ _OF_PROCESSES = """\
 [run]
 parallel = true
 concurrency = thread, multiprocessing
+sigterm = true
 source =
     {root}
 """
