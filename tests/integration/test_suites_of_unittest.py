@@ -202,6 +202,8 @@ class Parallel(unittest.TestSuite):
                 for name, test in events:
                     more = ((AssertionError, AssertionError("there"), None),) if name == "addFailure" else ()
                     getattr(result, name)(tests[test], *more)
+            pool.close()
+            pool.join()
         return result
 
 
@@ -232,12 +234,14 @@ def case(body: str) -> dict[str, str]:
     return {"test_a.py": HEAD + "".join(f"    {line}\n" for line in body.splitlines())}
 
 
-async def run(workspace: Path, files: dict[str, str], command: str = "python -m unittest") -> TestReport:
+async def run(
+    workspace: Path, files: dict[str, str], command: str = "python -m unittest", *, measured: bool = False
+) -> TestReport:
     for name, text in files.items():
         path = workspace / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return await run_tests(Bubblewrap(), workspace, given_test_command(command), timeout_s=300, measured=False)
+    return await run_tests(Bubblewrap(), workspace, given_test_command(command), timeout_s=300, measured=measured)
 
 
 def ends(report: TestReport) -> dict[str, str]:
@@ -393,3 +397,64 @@ async def test_a_report_that_says_something_else_than_the_run_cannot_be_used(
     report = await run(tmp_path, {"test_a.py": f"{HEAD}\n{more}"})
     assert report.cases is None
     assert why in report.problems[0], report.tail(2000)
+
+
+MEASURED = {
+    "app/__init__.py": "",
+    "app/level.py": "def high(a, b):\n    return a > b\n\n\ndef low(a, b):\n    return a < b\n",
+    "app/tool.py": "import sys\n\nif len(sys.argv) > 1:\n    print(sys.argv[1])\n",
+    "app/unseen.py": "X = 1\n",
+    "tests/__init__.py": "",
+    "tests/test_level.py": "import subprocess\nimport sys\n" + HEAD + "\n"
+    "    def test_high(self):\n        from app.level import high\n\n        self.assertTrue(high(3, 2))\n\n"
+    "    def test_tool(self):\n        subprocess.run([sys.executable, '-m', 'app.tool', 'x'], check=True)\n",
+}
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["python -m unittest", "python -m unittest tests.test_level", "cd tests && python -m unittest discover -t .."],
+)
+async def test_coverage_is_measured_in_the_processes_of_the_tests_as_well(tmp_path: Path, command: str) -> None:
+    report = await run(tmp_path, MEASURED, command, measured=True)
+    assert report.green, report.tail(2000)
+    # Of eight statements a body and the module that nothing loads have not run.
+    assert report.executed is not None
+    assert report.executed["app/level.py"] == {1, 2, 5}
+    assert report.executed["app/tool.py"] == {1, 3, 4}
+    assert report.executed["app/unseen.py"] == frozenset()
+    assert report.coverage_percent == 75
+
+
+ODD_RUNS = {
+    "nothing is left of a run that ends at once": ("import os\nos._exit(1)\n", None),
+    "a red run": (f"{HEAD}    def test_x(self):\n        import code_of\n        self.fail()\n", 100),
+    "a test that forks": (
+        f"{HEAD}    def test_x(self):\n        import code_of\n        if not os.fork():\n"
+        "            os._exit(0)\n        os.wait()\n",
+        100,
+    ),
+}
+
+
+@pytest.mark.parametrize("odd", list(ODD_RUNS))
+async def test_coverage_of_odd_runs_of_unittest(tmp_path: Path, odd: str) -> None:
+    text, percent = ODD_RUNS[odd]
+    report = await run(tmp_path, {"code_of.py": "X = 1\n", "test_a.py": text}, measured=True)
+    assert report.coverage_percent == percent, report.tail(2000)
+
+
+async def test_a_line_that_measures_coverage_itself_stays_as_it_is(tmp_path: Path) -> None:
+    report = await run(tmp_path, MEASURED, "python -m coverage run -m unittest", measured=True)
+    assert report.green, report.tail(2000)
+    assert report.coverage_percent is None
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+async def test_coverage_is_measured_where_tests_run_in_several_processes(tmp_path: Path, start: str) -> None:
+    code = {"code_of.py": "def f():\n    return 1\n\n\ndef g():\n    return 2\n", "manage.py": PARALLEL}
+    files = {**case("def test_x(self):\n    from code_of import f\n    self.assertEqual(f(), 1)"), **code}
+    report = await run(tmp_path, files, f"python manage.py test {start}", measured=True)
+    assert report.green, report.tail(2000)
+    assert report.executed is not None
+    assert report.executed["code_of.py"] == {1, 2, 5}

@@ -102,10 +102,7 @@ async def test_each_repository_on_a_machine_gets_a_python_within_its_own_bounds(
 
 async def test_a_python_behind_a_switch_of_pyenv_is_found(tmp_path: Path) -> None:
     for number in ("3.99.2", "3.99.10"):
-        program = tmp_path / f"versions/{number}/bin/python3.99"
-        program.parent.mkdir(parents=True)
-        program.write_text(f"#!/bin/sh\necho 'Python {number}'\n")
-        program.chmod(0o755)
+        written(tmp_path / f"versions/{number}/bin/python3.99", number)
     shim = tmp_path / "shims/python3.99"
     shim.parent.mkdir()
     shim.write_text("#!/bin/sh\necho 'pyenv: python3.99: command not found' >&2\nexit 127\n")
@@ -116,6 +113,32 @@ async def test_a_python_behind_a_switch_of_pyenv_is_found(tmp_path: Path) -> Non
     )
     assert tool.program == f"{tmp_path}/versions/3.99.10/bin/python3.99"
     assert (tool.version, tool.folders) == ("Python 3.99.10", (tmp_path / "versions/3.99.10",))
+
+
+INSTALLED = {
+    "the usual place": ("home/.local/share/uv/python", {"HOME": "home"}),
+    "a folder of data": ("data/uv/python", {"HOME": "home", "XDG_DATA_HOME": "data"}),
+    "a folder of its own": ("own", {"XDG_DATA_HOME": "data", "UV_PYTHON_INSTALL_DIR": "own"}),
+}
+
+
+@pytest.mark.parametrize("case", list(INSTALLED))
+async def test_a_python_that_uv_has_installed_is_found_within_the_bounds(tmp_path: Path, case: str) -> None:
+    folder, variables = INSTALLED[case]
+    for number in ("3.98.7", "3.99.2", "3.99.10", "3.99.11+freethreaded"):
+        release = ".".join(number.split(".")[:2])
+        written(tmp_path / f"{folder}/cpython-{number}-linux-x86_64-gnu/bin/python{release}", number)
+    environment = {name: str(tmp_path / value) for name, value in variables.items()} | {"PATH": "/nowhere"}
+    recipe = Recipe(commands=("x",), languages=frozenset({"python"}), bounds=(">=3.99",))
+    (tool,) = await toolchains(recipe, environment)
+    place = tmp_path / f"{folder}/cpython-3.99.10-linux-x86_64-gnu"
+    assert (tool.program, tool.folders, tool.missed) == (f"{place}/bin/python3.99", (place,), "")
+
+
+def written(program: Path, number: str) -> None:
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\necho 'Python {number}'\n")
+    program.chmod(0o755)
 
 
 async def test_a_python_that_it_lacks_is_named_and_the_hubs_own_is_used(tmp_path: Path) -> None:

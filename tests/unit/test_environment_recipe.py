@@ -13,6 +13,7 @@ from agenthub_worker.environment.python.poetry import bounds
 from agenthub_worker.environment.recipe import (
     CARGO_BUILD,
     GO_BUILD,
+    GO_DOWNLOAD,
     NOTHING_GIVEN,
     GivenSetup,
     Recipe,
@@ -69,7 +70,7 @@ def from_files(files: dict[str, str]) -> Recipe:
         (
             {"go.mod": "module a\n\nrequire b v1\n", "go.sum": "b v1 h1:x\n"},
             "go",
-            ["go mod download all", GO_BUILD],
+            [GO_DOWNLOAD, GO_BUILD],
         ),
         (
             {"Cargo.lock": '[[package]]\nname="a"\nsource="registry"\n'},
@@ -267,9 +268,9 @@ def everywhere(files: dict[str, str]) -> Recipe:
 def test_folders_below_the_top_say_what_they_need(files: dict[str, str], commands: list[str] | None) -> None:
     recipe = everywhere(files)
     if commands is None:
-        assert recipe.commands[0] == "go mod download all"
+        assert recipe.commands[0] == GO_DOWNLOAD
         assert list(recipe.commands[-2:]) == [
-            f"cd tools && {{ {command}; }}" for command in ("go mod download all", GO_BUILD)
+            f"cd tools && {{ {command}; }}" for command in (GO_DOWNLOAD, GO_BUILD)
         ]
         assert recipe.source == "go.mod, pom.xml, tools/go.mod"
     else:

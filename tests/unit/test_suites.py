@@ -318,6 +318,91 @@ def test_the_output_of_cargo_is_held_against_its_own_numbers(tmp_path: Path) -> 
     )
 
 
+CRATES = {
+    "Cargo.toml": '[workspace]\nmembers = ["crates/*"]\n',
+    "crates/all/Cargo.toml": '[package]\nname = "all"\n',
+    "crates/all/tests/it.rs": "",
+    "crates/my-one/Cargo.toml": '[package]\nname = "my-one"\n\n[lib]\nname = "uno"\n\n[[bin]]\nname = "tool-1"\n',
+    "crates/my-one/src/lib.rs": "",
+    "crates/my-one/src/main.rs": "",
+    "crates/my-one/tests/it.rs": "",
+    "crates/two/Cargo.toml": '[package]\nname = "two"\n',
+    "crates/two/src/lib.rs": "",
+    "crates/two/src/main.rs": "",
+    "crates/two/tests/it.rs": "",
+    "crates/two/tests/only.rs": "",
+}
+RAN_CRATES = (
+    ("Running tests/it.rs (target/debug/deps/it-00)", "same", "crates/all/tests/it.rs::same"),
+    ("Running unittests src/lib.rs (target/debug/deps/uno-01)", "same", "crates/my-one/src/lib.rs::same"),
+    ("Running unittests src/main.rs (target/debug/deps/tool_1-02)", "same", "crates/my-one/src/main.rs::same"),
+    ("Running tests/it.rs (target/debug/deps/it-03)", "same", "crates/my-one/tests/it.rs::same"),
+    ("Running unittests src/lib.rs (target/debug/deps/two-04)", "same", "crates/two/src/lib.rs::same"),
+    ("Running unittests src/main.rs (target/debug/deps/two-05)", "same", "crates/two/src/main.rs::same"),
+    ("Running tests/it.rs (target/debug/deps/it-06)", "same", "crates/two/tests/it.rs::same"),
+    ("Running tests/only.rs (target/debug/deps/only-07)", "same", "crates/two/tests/only.rs::same"),
+    ("Doc-tests uno", "crates/my-one/src/lib.rs - a (line 5)", "crates/my-one/src/lib.rs::doc-test a[line 5]"),
+    ("Doc-tests two", "crates/two/src/lib.rs - a (line 5)", "crates/two/src/lib.rs::doc-test a[line 5]"),
+)
+
+
+@pytest.mark.parametrize("above", ["", "rust/"])
+def test_tests_of_the_same_name_in_several_crates_are_several(tmp_path: Path, above: str) -> None:
+    files = {above + path: text for path, text in CRATES.items()}
+    write(tmp_path, files)
+    (tmp_path / "reports" / "rust").mkdir(parents=True)
+    end = "ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out"
+    printed = (
+        f"   {head}\n\nrunning 1 test\ntest {name} ... ok\n\ntest result: {end}\n" for head, name, _ in RAN_CRATES
+    )
+    (tmp_path / "reports" / "rust" / "1.txt").write_text("\n".join(printed))
+    told = read_rust(tmp_path / "reports", tmp_path, files).cases
+    assert [case.id for case in told] == [above + told for _, _, told in RAN_CRATES]
+
+
+@pytest.mark.parametrize("order", [("pass", "fail", "skip"), ("fail", "skip", "pass"), ("skip", "pass", "fail")])
+def test_of_tests_under_one_name_the_worst_counts(tmp_path: Path, order: tuple[str, ...]) -> None:
+    write(tmp_path, {**NODE, **GO})
+    for folder in ("node", "go"):
+        (tmp_path / "reports" / folder).mkdir(parents=True)
+    place = '"name":"a","nesting":0,"file":"/workspace/test/level.test.js"'
+    skip = ',"skip":true'
+    (tmp_path / "reports" / "node" / "1.jsonl").write_text(
+        "\n".join(
+            f'{{"type":"test:{"fail" if end == "fail" else "pass"}",{place}{skip if end == "skip" else ""}}}'
+            for end in order
+        )
+    )
+    for number, end in enumerate(order):
+        (tmp_path / "reports" / "go" / f"{number}.jsonl").write_text(
+            f'{{"Action":"{end}","Package":"tide.test/app/level","Test":"TestAdd"}}'
+        )
+    assert read_node(tmp_path / "reports", tmp_path, "/workspace", NODE).cases == (
+        Case("test/level.test.js::a", "failed"),
+    )
+    assert read_go(tmp_path / "reports", tmp_path, GO).cases == (Case("level/level_test.go::TestAdd", "failed"),)
+
+
+def test_a_file_that_one_of_several_runs_of_node_has_loaded_is_covered(tmp_path: Path) -> None:
+    files = {"a/x.js": "1\n2\n", "b/y.js": "1\n2\n3\n", "c/z.js": "1\n", "a/x.test.js": "1\n"}
+    write(tmp_path, files)
+    (tmp_path / "reports" / "node").mkdir(parents=True)
+    runs = {"a": [("a/x.js", 2, 2)], "b": [("b/y.js", 3, 2), ("a/x.js", 2, 1)]}
+    for name, told in runs.items():
+        shown = ",".join(
+            f'{{"path":"/workspace/{path}","totalLineCount":{total},"coveredLineCount":{ran},'
+            f'"lines":[{{"line":{ran},"count":1}}]}}'
+            for path, total, ran in told
+        )
+        (tmp_path / "reports" / "node" / f"{name}.jsonl").write_text(
+            f'{{"type":"test:coverage","summary":{{"files":[{shown}]}}}}'
+        )
+    lines = read_node(tmp_path / "reports", tmp_path, "/workspace", files).lines
+    assert lines is not None
+    assert (lines.counted, lines.covered) == (6, 4)
+    assert lines.executed == {"a/x.js": {1, 2}, "b/y.js": {2}}
+
+
 def test_reports_of_node_jest_and_surefire_are_read(tmp_path: Path) -> None:
     write(tmp_path, {**NODE, **JAVA})
     reports = tmp_path / "reports"
@@ -363,6 +448,17 @@ def test_reports_of_node_jest_and_surefire_are_read(tmp_path: Path) -> None:
         Case("src/test/java/tide/LevelTest.java::In::x", "skipped", "later"),
         Case("other.Test::y", "failed"),
     )
+
+
+def test_classes_of_the_same_name_in_several_modules_are_several(tmp_path: Path) -> None:
+    files = {f"{module}src/test/java/tide/LevelTest.java": "" for module in ("", "one/", "lib/two/", "build/")}
+    named = '<testcase name="adds a::b – ü" classname="tide.LevelTest$In"/>'
+    folders = ("target/surefire-reports", "one/target/failsafe-reports", "build/build/test-results/test")
+    for folder in (*folders, "lib/two/build/test-results/integrationTest"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "TEST-tide.LevelTest.xml").write_text(f"<testsuite>{named}</testsuite>")
+    told = {case.id for case in read_java(tmp_path, files, b"").cases}
+    assert told == {f"{path}::In::adds a::b – ü" for path in files}
 
 
 def test_what_tape_and_ava_print_is_kept_and_c8_measures_where_the_project_has_it(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ CONFIG = ".agenthub/config.toml"
 
 # Compiles without running anything: later runs begin with what it leaves.
 GO_BUILD = f"GOCACHE={PLACE}/go/build go test -exec /bin/true -cover -count=1 ./... > /dev/null 2>&1 || true"
+# Modules of a workspace that name each other, and vendored ones, need not be anywhere else.
+GO_DOWNLOAD = "go mod download all || go list -deps -test ./... > /dev/null"
 # Of the project itself nothing is kept: cargo goes by times, and would take it for what a later checkout holds.
 _OF_CARGO = r"""sed -E 's/"name":"([^"]+)","version"/\n-p \1\n/g' | grep '^-p '"""
 CARGO_BUILD = (
@@ -54,7 +56,7 @@ _LOCKS: dict[str, tuple[Language, tuple[str, ...]]] = {
     "bun.lock": ("node", ()),
     "bun.lockb": ("node", ()),
     "package.json": ("node", ("npm install --no-audit --no-fund --no-package-lock",)),
-    "go.mod": ("go", ("go mod download all", GO_BUILD)),
+    "go.mod": ("go", (GO_DOWNLOAD, GO_BUILD)),
     "Cargo.lock": ("rust", ("cargo fetch --locked", CARGO_BUILD)),
     "Cargo.toml": ("rust", ("cargo fetch",)),
     "pom.xml": (

@@ -124,10 +124,14 @@ def _own_python() -> Toolchain:
 
 
 async def _python_of(release: tuple[int, int], environment: Mapping[str, str]) -> Toolchain | None:
-    program = await _program(f"python{release[0]}.{release[1]}", environment)
+    name = f"python{release[0]}.{release[1]}"
+    program = await _program(name, environment)
     if program is not None and program.parent.name == "shims":
         program = await asyncio.to_thread(_behind_shim, program) or program
     version = "" if program is None else await _said([str(program), "--version"], environment)
+    if not version:
+        program = await asyncio.to_thread(_installed_by_uv, name, environment)
+        version = "" if program is None else await _said([str(program), "--version"], environment)
     if program is None or not version:
         return None
     # What stands in PATH may be a switch that a sandbox could not follow.
@@ -141,7 +145,20 @@ async def _python_of(release: tuple[int, int], environment: Mapping[str, str]) -
 def _behind_shim(shim: Path) -> Path | None:
     """Of pyenv: what stands in PATH starts a version only where a setting of its own names it."""
     found = shim.parent.parent.glob(f"versions/{shim.name.removeprefix('python')}*/bin/{shim.name}")
-    return max(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parts[-3])], default=None)
+    return max(found, key=_numbers, default=None)
+
+
+def _installed_by_uv(name: str, environment: Mapping[str, str]) -> Path | None:
+    """One that `uv python install` has brought: it stands in no search path, and is found without uv."""
+    data = environment.get("XDG_DATA_HOME") or f"{environment.get('HOME') or Path.home()}/.local/share"
+    folder = Path(environment.get("UV_PYTHON_INSTALL_DIR") or f"{data}/uv/python")
+    found = folder.glob(f"cpython-{name.removeprefix('python')}*/bin/{name}")
+    # Those with a plus are builds of another kind, as without the lock of the interpreter.
+    return max((path for path in found if "+" not in path.parts[-3]), key=_numbers, default=None)
+
+
+def _numbers(program: Path) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", program.parts[-3])]
 
 
 async def _program(name: str, environment: Mapping[str, str]) -> Path | None:

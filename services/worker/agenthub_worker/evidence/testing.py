@@ -47,13 +47,15 @@ from agenthub_worker.projects.test_environment import (
     run_variables,
 )
 from agenthub_worker.sandbox.port import ExecResult, Output, Sandbox
-from agenthub_worker.suites.python.recording import listen, read_unittest
+from agenthub_worker.suites.python.recording import joined_command, listen, read_unittest
 
 SELECTING_PAYS_S = 10.0
 """A suite that takes less is run whole: to find out what to leave out would cost more than it saves."""
 NOTHING_COLLECTED = 5
 TESTS_FAILED = (1, 101)
 """What runners end with when tests fail; the other one is cargo's."""
+# What pytest takes for an option, or for a file of options.
+_NO_PATHS = ("-", "@")
 NO_TEST = "No test was found: code without tests does not pass."
 NONE_PASSED = "Not one test passed: those that failed before this goal fail still, and there are no others."
 NOT_COUNTED = (
@@ -223,15 +225,15 @@ async def run_tests(
     `measure_apart`: of a project that measures coverage by settings of its own it is measured in a second run.
     Raises `InvalidTestPath` for a path that is none, `SandboxUnavailable` when nothing can be run.
     """
-    line = _with_paths(command, paths)
+    line = await asyncio.to_thread(_with_paths, command, paths, workspace)
     project = await asyncio.to_thread(read_project, workspace)
-    own_coverage = command.measures_coverage or measures_coverage(project)
+    own_coverage = command.measures_coverage or (command.pytest and measures_coverage(project))
     async with settled(sandbox, workspace, on_output) as place:
         run = _TestRun(place, workspace, command, line, options)
         run.contexts_of = contexts_of
         run.watched = watched
         report = await run.report(
-            project, timeout_s, on_output, measured=measured and command.pytest and not own_coverage
+            project, timeout_s, on_output, measured=measured and not command.foreign and not own_coverage
         )
         if not (measured and measure_apart and own_coverage and command.pytest and report.green and not paths):
             return report
@@ -264,27 +266,31 @@ class _TestRun:
         """Run it, and read its reports once nothing runs any more."""
         chosen = await asyncio.to_thread(self._plugins, project)
         plugins = chosen.loaded
+        by_plugin, by_itself = measured and self._command.pytest, measured and self._command.unittest
         options = [
             *chosen.options,
             *(["-p", WATCHING] if self.watched else []),
             *self._options,
-            *(["--cov-context=test"] if measured and self.contexts_of else []),
+            *(["--cov-context=test"] if by_plugin and self.contexts_of else []),
         ]
         sources = await asyncio.to_thread(sources_in, self._workspace) if measured else {}
         async with run_folders(self._root, import_roots(project), self.watched) as folders:
+            variables = run_variables(folders, self._root, plugins, options, measured=by_plugin)
             if self._command.unittest:
-                await asyncio.to_thread(listen, folders, self._root)
+                variables |= await asyncio.to_thread(listen, folders, self._root, measured=by_itself)
             ran = await self._sandbox.run(
                 self._line,
                 workspace=self._workspace,
                 timeout_s=timeout_s,
-                env=run_variables(folders, self._root, plugins, options, measured=measured),
+                env=variables,
                 binds=folders.binds,
                 on_output=on_output,
             )
+            if by_itself:
+                await self._run_beside(folders, timeout_s, joined_command(folders))
             report = await asyncio.to_thread(_report, self._line, self._command, ran, folders.reports, sources)
             report = msgspec.structs.replace(report, not_loaded=chosen.left if self._command.pytest else ())
-            if not (measured and self.contexts_of and report.green and report.duration_s >= SELECTING_PAYS_S):
+            if not (by_plugin and self.contexts_of and report.green and report.duration_s >= SELECTING_PAYS_S):
                 return report
             covering = await self._covering(folders, timeout_s, sources)
             return msgspec.structs.replace(report, covering=covering)
@@ -296,28 +302,35 @@ class _TestRun:
         self, folders: RunFolders, timeout_s: float, sources: Mapping[str, str]
     ) -> Covering | None:
         """Which tests run the lines of the files that were asked about."""
+        line = contexts_command(folders.reports, folders.support, self._root, self.contexts_of)
+        await self._run_beside(folders, timeout_s, line)
+        return await asyncio.to_thread(read_contexts, folders.reports, sources)
+
+    async def _run_beside(self, folders: RunFolders, timeout_s: float, line: str | list[str]) -> None:
+        """A program that makes a report out of what the tests have left."""
         await self._sandbox.run(
-            contexts_command(folders.reports, folders.support, self._root, self.contexts_of),
+            line,
             workspace=self._workspace,
             timeout_s=timeout_s,
             env=run_variables(folders, self._root, (), measured=False),
             binds=folders.binds,
         )
-        return await asyncio.to_thread(read_contexts, folders.reports, sources)
 
 
 def is_no_test_path(path: str) -> bool:
-    """Whether pytest would take it for an option, or for something outside of the workspace."""
-    return path.startswith(("-", "/", "@")) or ".." in path.split("/")
+    """Whether it would lead out of the workspace."""
+    return path.startswith("/") or ".." in path.split("/")
 
 
-def _with_paths(command: TestCommand, paths: Sequence[str]) -> str:
+def _with_paths(command: TestCommand, paths: Sequence[str], workspace: Path) -> str:
     if paths and not command.takes_paths:
         raise InvalidTestPath(f"The test command `{command.text}` takes no paths: run it without.")
     for path in paths:
-        if is_no_test_path(path):
+        is_named = not path.startswith(_NO_PATHS) or (workspace / path.partition("::")[0]).exists()
+        if is_no_test_path(path) or not is_named:
             raise InvalidTestPath(f"{path!r} is not a test path: name a file, folder or id in the workspace.")
-    return " ".join((command.text, *map(shlex.quote, paths)))
+    told = (f"./{path}" if path.startswith(_NO_PATHS) else path for path in paths)
+    return " ".join((command.text, *map(shlex.quote, told)))
 
 
 def _report(

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from agenthub_worker.evidence.reports import Case, Outcome
-from agenthub_worker.suites.read import Lines, Read, json_lines, text_of
+from agenthub_worker.suites.read import Lines, Read, json_lines, once, text_of
 
 CACHE = "/environment/go/build"
 """What the setup of an environment has compiled; a run begins with a copy of it."""
@@ -91,7 +91,7 @@ class Modules:
 
 def read_go(reports: Path, workspace: Path, files: Iterable[str]) -> Read:
     """What `go test` has written, each run in a file of its own. Raises `ReportRefused`."""
-    modules, cases, broken, log = Modules(workspace, files), dict[str, Case](), False, list[str]()
+    modules, cases, broken, log = Modules(workspace, files), list[Case](), False, list[str]()
     lines: Lines | None = None
     written = sorted(reports.glob("go/*.jsonl"))
     for path in written:
@@ -103,12 +103,10 @@ def read_go(reports: Path, workspace: Path, files: Iterable[str]) -> Read:
             _take(packages.setdefault(event.package, _Package()), event)
         for name, package in packages.items():
             broken = broken or package.broken
-            cases |= {case.id: case for case in _cases(modules, name, package)}
+            cases += _cases(modules, name, package)
         covered = _covered(path.with_suffix(".cover"), modules)
         lines = covered if lines is None else lines.joined(covered)
-    return Read(
-        cases=tuple(cases.values()), lines=lines, build_failed=broken, log="".join(log), told=bool(written)
-    )
+    return Read(cases=once(cases), lines=lines, build_failed=broken, log="".join(log), told=bool(written))
 
 
 def _take(package: _Package, event: _Event) -> None:

@@ -12,7 +12,7 @@ import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
 
 from agenthub_worker.evidence.reports import Case, ReportRefused, parse_junit, report_in
-from agenthub_worker.suites.read import Lines, Read
+from agenthub_worker.suites.read import Lines, Read, once
 
 SHIM = """\
 #!/bin/bash
@@ -44,16 +44,19 @@ _UNCOMPILED = (b"COMPILATION ERROR", b"Compilation failed; see the compiler")
 
 def read_java(workspace: Path, files: Iterable[str], output: bytes) -> Read:
     """What a run of Maven or Gradle has left in the workspace. Raises `ReportRefused`."""
-    classes = {found["name"].replace("/", "."): path for path in files if (found := _ROOT.match(path))}
-    cases: dict[str, Case] = {}
-    for path in _reports(workspace):
-        data = report_in(path)
-        for case in (parse_junit(data) if data else None) or ():
-            named = _named(case, classes)
-            cases[named.id] = named
+    classes: dict[str, dict[str, str]] = {}
+    for path in files:
+        if found := _ROOT.match(path):
+            classes.setdefault(found["name"].replace("/", "."), {})[found["module"]] = path
+    cases = list[Case]()
+    for report in _reports(workspace):
+        data = report_in(report)
+        is_of_gradle = report.parts[-4:-2] == ("build", "test-results")
+        module = report.parents[3 if is_of_gradle else 2].relative_to(workspace).as_posix().removeprefix(".")
+        cases += [_named(case, classes, module) for case in (parse_junit(data) if data else None) or ()]
     sources = [path for path in files if path.endswith((".java", ".kt")) and _ROOT.match(path) is None]
     return Read(
-        cases=tuple(cases.values()),
+        cases=once(cases),
         lines=_jacoco(workspace, sources) if cases else None,
         build_failed=any(words in output for words in _UNCOMPILED),
     )
@@ -71,11 +74,15 @@ def _reports(workspace: Path) -> Iterator[Path]:
                     yield path
 
 
-def _named(case: Case, classes: dict[str, str]) -> Case:
-    """The entry under its file. A report names the class, and of an inner one the class around it with `$`."""
-    owner, _, name = case.id.rpartition("::") if "::" in case.id else (case.id, "", "")
+def _named(case: Case, classes: dict[str, dict[str, str]], module: str) -> Case:
+    """The entry of a module's report under its file; several modules may have a class of one name.
+
+    A report names the class, and of an inner one the class around it with `$`.
+    """
+    owner, _, name = case.id.partition("::")
     outer, *inner = owner.split("$")
-    file = classes.get(outer, outer)
+    files = classes.get(outer, {})
+    file = files.get(module) or next(iter(files.values()), outer)
     parts = [part for part in (*inner, name) if part]
     return Case("::".join((file, *parts)), case.outcome, case.reason)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from agenthub_worker.evidence.reports import ELEMENTS_READ, Case, ReportRefused, read_report, report_in
+from agenthub_worker.evidence.reports import ELEMENTS_READ, Case, Outcome, ReportRefused, read_report, report_in
 
 _T = TypeVar("_T")
+
+RANK: tuple[Outcome, ...] = ("passed", "skipped", "failed", "error")
+"""The outcomes of a test, the worst one last."""
 
 
 class Lines(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +60,16 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
             log=self.log + other.log,
             told=self.told or other.told,
         )
+
+
+def once(cases: Iterable[Case]) -> tuple[Case, ...]:
+    """Each test once: of several outcomes under the same name the worst one counts, so that none hides another."""
+    found: dict[str, Case] = {}
+    for case in cases:
+        known = found.get(case.id)
+        if known is None or RANK.index(case.outcome) > RANK.index(known.outcome):
+            found[case.id] = case
+    return tuple(found.values())
 
 
 def node_id(file: str, names: Sequence[str]) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from agenthub_worker.environment.python.tables import rows, table, text, toml_of
 from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome, report_in
-from agenthub_worker.suites.read import Read, text_of
+from agenthub_worker.suites.read import Read, once, text_of
 
 SHIM = """\
 #!/bin/bash
@@ -38,7 +39,6 @@ _RESULT = re.compile(
 )
 _DOC = re.compile(r"^(?P<file>\S+) - (?P<item>.*?)\s*(?P<line>\(line \d+\))")
 _UNCOMPILED = re.compile(r"^error(?:\[E\d+\])?: (?:could not compile|aborting due to)", re.M)
-_PACKAGE = re.compile(r"^\[package\][^\[]*?^name\s*=\s*\"([^\"]+)\"", re.M | re.S)
 _OUTCOMES: dict[str, Outcome] = {"ok": "passed", "FAILED": "failed"}
 
 
@@ -55,23 +55,41 @@ class _Section(msgspec.Struct):
 
 
 class Crates:
-    """The crates of a workspace by their names, and its files."""
+    """The crates of a workspace by the names of what they build, and its files."""
 
     def __init__(self, workspace: Path, files: Iterable[str]) -> None:
-        self.files = {path for path in files if path.endswith(".rs")}
+        paths = list(files)
+        self.files = {path for path in paths if path.endswith(".rs")}
         self.folders: dict[str, str] = {}
-        for path in files:
-            if PurePosixPath(path).name == "Cargo.toml" and (named := _PACKAGE.search(text_of(workspace / path))):
-                folder = str(PurePosixPath(path).parent)
-                self.folders[named[1].replace("-", "_")] = "" if folder == "." else f"{folder}/"
+        self._tops: dict[str, str] = {}
+        for path in paths:
+            if PurePosixPath(path).name != "Cargo.toml":
+                continue
+            manifest = toml_of(text_of(workspace / path).encode())
+            parent = str(PurePosixPath(path).parent)
+            folder = "" if parent == "." else f"{parent}/"
+            if name := text(table(manifest, "package").get("name")):
+                self._tops[name] = folder
+                built = [table(manifest, "lib"), *rows(manifest.get("bin"))]
+                for one in (name, *(text(target.get("name")) for target in built)):
+                    self.folders.setdefault(one.replace("-", "_"), folder)
 
-    def folder_of(self, binary: str, file: str, is_unit: bool) -> str:
-        """The folder, with its slash, of the crate that a program was made of."""
-        name = PurePosixPath(binary).name.rpartition("-")[0]
-        if is_unit and name in self.folders:
-            return self.folders[name]
-        fitting = [folder for folder in self.folders.values() if folder + file in self.files]
-        return fitting[0] if fitting else ""
+    def folder_of(self, binary: str, file: str, is_unit: bool, used: Mapping[str, str]) -> str:
+        """The folder, with its slash, of the crate that a program was made of.
+
+        Cargo tells neither, but goes from crate to crate by their names, and begins each with its unit tests.
+        `used` are the folders of the programs before it in this run, the last one at its end, by their files.
+        """
+        name = PurePosixPath(binary).name.rpartition("-")[0].replace("-", "_")
+        named = self.folders.get(name, "") if is_unit else ""
+        ordered = [named, *list(used.values())[-1:], *(self._tops[name] for name in sorted(self._tops))]
+        fitting = [folder for folder in ordered if folder + file in self.files and folder + file not in used]
+        return fitting[0] if fitting else named
+
+    def file_named(self, path: str, folder: str) -> str:
+        """The file that a doc test stands in, of which cargo tells the path from where it runs."""
+        found = sorted(file for file in self.files if file == path or file.endswith(f"/{path}"))
+        return next((file for file in found if file.startswith(folder)), found[0] if found else folder + path)
 
     def file_of(self, section: _Section, test: str) -> str:
         """The file in which a unit test stands, as far as its module says it."""
@@ -87,24 +105,26 @@ class Crates:
 
 def read_rust(reports: Path, workspace: Path, files: Iterable[str]) -> Read:
     """What `cargo test` has printed. Raises `ReportRefused`."""
-    crates, cases, broken = Crates(workspace, list(files)), dict[str, Case](), False
+    crates, cases, broken = Crates(workspace, list(files)), list[Case](), False
     written = sorted(reports.glob("rust/*.txt"))
     for path in written:
-        text = (report_in(path) or b"").decode("utf-8", "replace")
-        broken = broken or _UNCOMPILED.search(text) is not None
-        for section in _sections(text, crates):
-            cases |= {case.id: case for case in _cases(section, crates)}
-    return Read(cases=tuple(cases.values()), build_failed=broken, told=bool(written))
+        printed = (report_in(path) or b"").decode("utf-8", "replace")
+        broken = broken or _UNCOMPILED.search(printed) is not None
+        for section in _sections(printed, crates):
+            cases += _cases(section, crates)
+    return Read(cases=once(cases), build_failed=broken, told=bool(written))
 
 
-def _sections(text: str, crates: Crates) -> Iterator[_Section]:
+def _sections(printed: str, crates: Crates) -> Iterator[_Section]:
     section: _Section | None = None
-    for row in text.split("\n"):
+    used = dict[str, str]()
+    for row in printed.split("\n"):
         if found := _SECTION.match(row):
             if section is not None:
                 yield section
             file, is_unit = found["file"] or "", bool(found["unit"])
-            folder = crates.folder_of(found["binary"] or "", file, is_unit)
+            folder = crates.folder_of(found["binary"] or "", file, is_unit, used)
+            used[folder + file] = folder
             section = _Section(file, folder, is_unit, bool(found["docs"]), told={})
             if section.is_doc:
                 section.folder = crates.folders.get(found["docs"], "")
@@ -144,7 +164,8 @@ def _id(section: _Section, crates: Crates, name: str) -> str:
         found = _DOC.match(name)
         if found is None:
             return f"{section.folder}doc-tests::{name}"
-        return f"{section.folder}{found['file']}::doc-test {found['item']}[{found['line'].strip('()')}]"
+        file = crates.file_named(found["file"], section.folder)
+        return f"{file}::doc-test {found['item']}[{found['line'].strip('()')}]"
     if section.is_unit:
         return f"{crates.file_of(section, name)}::{name}"
     return f"{section.folder}{section.file}::{name}"

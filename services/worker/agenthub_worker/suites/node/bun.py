@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from agenthub_worker.evidence.reports import Case, parse_junit, report_in
-from agenthub_worker.suites.read import Read, node_id, text_of
+from agenthub_worker.suites.read import Read, node_id, once, text_of
 
 SHIM = """\
 #!/bin/bash
@@ -29,13 +29,13 @@ def read_bun(reports: Path, root: str) -> Read:
     Raises `ReportRefused`. A file that could not be loaded is in no report of bun's: its exit code alone says so.
     """
     begun = sorted(reports.glob("bun/*.folder"))
-    cases: dict[str, Case] = {}
+    cases = list[Case]()
     for path in begun:
         folder = PurePosixPath(text_of(path).strip())
         above = folder.relative_to(root) if folder.is_relative_to(root) else PurePosixPath()
         data = report_in(path.with_suffix(".xml"))
-        cases |= {case.id: case for case in _cases(data, above)}
-    return Read(cases=tuple(cases.values()), told=bool(begun))
+        cases += _cases(data, above)
+    return Read(cases=once(cases), told=bool(begun))
 
 
 def _cases(data: bytes | None, above: PurePosixPath) -> Iterator[Case]:

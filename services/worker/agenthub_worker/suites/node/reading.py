@@ -12,7 +12,7 @@ import msgspec
 from agenthub_worker.evidence.reports import Case, Outcome, ReportRefused, report_in
 from agenthub_worker.suites.node.mocha import read_mocha
 from agenthub_worker.suites.node.tap import read_tap
-from agenthub_worker.suites.read import Lines, Read, json_lines, node_id, text_of
+from agenthub_worker.suites.read import Lines, Read, json_lines, node_id, once, text_of
 from agenthub_worker.suites.test_files import belongs_to_foreign_tests, sets_foreign_tests
 
 REPORTER = """\
@@ -96,25 +96,24 @@ class _Statements(msgspec.Struct, rename="camel"):
 
 def read_node(reports: Path, workspace: Path, root: str, files: Iterable[str]) -> Read:
     """What the runners have written. `root` is the workspace as they saw it. Raises `ReportRefused`."""
-    cases, lines, own = dict[str, Case](), list[Lines](), list(files)
+    cases, own = list[Case](), list(files)
+    counted = dict[str, Lines]()
     sources = [path for path in own if _is_code(path)]
     others = [path for path in own if _SCRIPT.search(path) and path not in sources]
     told = read_tap(reports, workspace, [*sorted(others), *sorted(sources)])
     for path in sorted(reports.glob("node/*.jsonl")):
-        for case in _own(path, workspace, root, lines, sources):
-            cases[case.id] = case
+        cases += _own(path, root, counted, sources)
     for pattern in ("node-vitest*.json", "node-jest*.json"):
         for written in sorted(reports.glob(pattern)):
-            cases |= {case.id: case for case in _of_report(written, root)}
-    for case in (*read_mocha(reports, root), *(told or ())):
-        cases[case.id] = case
+            cases += _of_report(written, root)
+    cases += [*read_mocha(reports, root), *(told or ())]
     told_apart = (_istanbul(path, root, sources) for path in sorted(reports.glob(_ISTANBUL)))
-    found = [*lines, *(covered for covered in told_apart if covered)]
+    found = [*_whole(counted, workspace, sources), *(covered for covered in told_apart if covered)]
     joined = found[0] if found else None
     for other in found[1:]:
         joined = other.joined(joined)
     is_told = told is not None or any(reports.glob("mocha/*.jsonl"))
-    return Read(cases=tuple(cases.values()), lines=joined, told=is_told)
+    return Read(cases=once(cases), lines=joined, told=is_told)
 
 
 def _is_code(path: str) -> bool:
@@ -124,12 +123,11 @@ def _is_code(path: str) -> bool:
     return known and not belongs_to_foreign_tests(path) and not is_setting
 
 
-def _own(path: Path, workspace: Path, root: str, lines: list[Lines], sources: Sequence[str]) -> Iterator[Case]:
+def _own(path: Path, root: str, counted: dict[str, Lines], sources: Sequence[str]) -> Iterator[Case]:
     above, failed = dict[str, list[str]](), list[str]()
     for event in json_lines(path, _Event):
         if event.type == "test:coverage":
-            if (found := _covered(event.summary or {}, workspace, root, sources)) is not None:
-                lines.append(found)
+            _count(event.summary or {}, root, counted, sources)
             continue
         file = _below(event.file or "", root)
         names = above.setdefault(file, [])
@@ -174,25 +172,34 @@ def _below(path: str, root: str) -> str:
     return plain.removeprefix(f"{root}/")
 
 
-def _covered(summary: Mapping[str, Any], workspace: Path, root: str, sources: Sequence[str]) -> Lines | None:
-    """What node itself has counted, over all `sources`: a file that nothing has loaded counts, too."""
-    counted = covered = 0
-    executed: dict[str, frozenset[int]] = {}
-    wanted, told = set(sources), set[str]()
+def _count(summary: Mapping[str, Any], root: str, counted: dict[str, Lines], sources: Sequence[str]) -> None:
+    """Add what a run of node's has counted of each of the `sources`: of several runs that which covers most."""
+    wanted = set(sources)
     for file in summary.get("files", ()) if isinstance(summary.get("files"), list) else ():
         path = _below(str(file.get("path", "")), root) if isinstance(file, dict) else ""
         if path not in wanted:
             continue
-        told.add(path)
-        counted += _number(file.get("totalLineCount"))
-        covered += _number(file.get("coveredLineCount"))
         rows = [row for row in file.get("lines") or () if isinstance(row, dict)]
-        if rows:
-            executed[path] = frozenset(_number(row.get("line")) for row in rows if row.get("count"))
-    if not told:
-        return None
-    counted += sum(len(text_of(workspace / path).splitlines()) for path in wanted - told)
-    return Lines(counted=counted, covered=min(covered, counted), executed=executed)
+        ran = frozenset(_number(row.get("line")) for row in rows if row.get("count"))
+        known = counted.get(path, Lines(counted=0, covered=0))
+        counted[path] = Lines(
+            counted=max(known.counted, _number(file.get("totalLineCount"))),
+            covered=max(known.covered, _number(file.get("coveredLineCount"))),
+            executed={path: ran | known.executed.get(path, frozenset())} if rows else known.executed,
+        )
+
+
+def _whole(counted: Mapping[str, Lines], workspace: Path, sources: Sequence[str]) -> Iterator[Lines]:
+    """The same over all `sources`, each once: a file that nothing has loaded counts, too."""
+    if not counted:
+        return
+    unseen = sum(len(text_of(workspace / path).splitlines()) for path in {*sources} - counted.keys())
+    total = sum(file.counted for file in counted.values()) + unseen
+    yield Lines(
+        counted=total,
+        covered=min(total, sum(file.covered for file in counted.values())),
+        executed={path: lines for file in counted.values() for path, lines in file.executed.items()},
+    )
 
 
 def _istanbul(path: Path, root: str, sources: Sequence[str]) -> Lines | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from agenthub_worker.evidence.reports import ELEMENTS_READ, NO_TESTS, Case, Outcome, ReportRefused, report_in
 from agenthub_worker.suites.node.subtests import SUBTEST, cases_of_subtests
-from agenthub_worker.suites.read import node_id, text_of
+from agenthub_worker.suites.read import node_id, once, text_of
 
 OUTPUT = "node-tap.txt"
 """What a command printed, in the folder of the reports."""
@@ -47,7 +47,7 @@ def read_tap(reports: Path, workspace: Path, files: Iterable[str]) -> tuple[Case
         told: Iterable[Case] = cases_of_subtests(text[begin.end() :])
     else:
         told = _of_ava(points, of_ava) if of_ava else _of_tape(points, skipped, texts)
-    cases = {case.id: case for case in told}
+    cases = {case.id: case for case in once(told)}
     if numbers != list(range(1, len(numbers) + 1)) or plan != len(numbers):
         # It ended in the middle, or something else has printed such lines into it.
         cases[NO_TESTS[1]] = Case(NO_TESTS[1], "error")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import msgspec
 
 from agenthub_worker.evidence.reports import NO_TESTS, Case, Outcome, ReportRefused, closing_lines
 from agenthub_worker.projects.test_environment import RunFolders
-from agenthub_worker.suites.read import json_lines
+from agenthub_worker.suites.read import RANK, json_lines
 
 EXPECTED_TO_FAIL = "expected to fail"
 _REPORT = "unittest-"
@@ -22,6 +23,24 @@ if sys.version_info >= (3, 7):
     import agenthub_recorder
     agenthub_recorder.begin({root!r}, {prefix!r})
 """
+# What an old Python cannot load is not measured.
+_MEASURED = """
+try:
+    import coverage
+except (ImportError, SyntaxError):
+    pass
+else:
+    coverage.process_startup()
+"""
+_RULES = "coverage-processes.ini"
+_OF_PROCESSES = """\
+[run]
+parallel = true
+concurrency = thread, multiprocessing
+sigterm = true
+source =
+    {root}
+"""
 _OUTCOMES: Mapping[str, Outcome] = {
     "passed": "passed",
     "part passed": "passed",
@@ -31,7 +50,6 @@ _OUTCOMES: Mapping[str, Outcome] = {
     "skipped": "skipped",
     "expected": "skipped",
 }
-_RANK: tuple[Outcome, ...] = ("passed", "skipped", "failed", "error")
 
 
 class _Line(msgspec.Struct):
@@ -60,7 +78,7 @@ class _Heard(msgspec.Struct):
         elif line.what in _OUTCOMES:
             outcome = _OUTCOMES[line.what]
             known = self.cases.get(line.test)
-            if known is None or _RANK.index(outcome) > _RANK.index(known.outcome):
+            if known is None or RANK.index(outcome) > RANK.index(known.outcome):
                 reason = EXPECTED_TO_FAIL if line.what == "expected" else line.why
                 self.cases[line.test] = Case(line.test, outcome, reason)
 
@@ -71,13 +89,32 @@ class _Heard(msgspec.Struct):
         yield from (Case(name, "error") for name in unended or (NO_TESTS[1:] if self.open else ()))
 
 
-def listen(folders: RunFolders, root: str) -> None:
-    """Put what listens beside a run in these folders; `root` is the workspace as commands see it."""
+def listen(folders: RunFolders, root: str, *, measured: bool) -> dict[str, str]:
+    """Put what listens beside a run in these folders; the variables that it needs.
+
+    `root` is the workspace as commands see it. `measured`: every process of the run writes its coverage down.
+    """
     python = folders.support / "python"
     program = Path(__file__).with_name("recorder.py").read_text("utf-8")
     (python / "agenthub_recorder.py").write_text(program, "utf-8")
     with (python / "sitecustomize.py").open("a") as site:
         site.write(_SITE.format(root=root, prefix=f"{folders.reports}/{_REPORT}"))
+        site.write(_MEASURED if measured else "")
+    if not measured:
+        return {}
+    rules = (folders.support / "coverage.ini").read_text()
+    (folders.support / _RULES).write_text(rules.replace("[run]\n", _OF_PROCESSES.format(root=root), 1))
+    return {"COVERAGE_PROCESS_START": f"{folders.support}/{_RULES}"}
+
+
+def joined_command(folders: RunFolders) -> str:
+    """The line that makes one report of what all processes of a run have measured.
+
+    Isolated, so that no module of the workspace stands in for one of coverage's.
+    """
+    coverage, rules = "python -I -m coverage", shlex.quote(f"{folders.support}/{_RULES}")
+    report = shlex.quote(f"{folders.reports}/coverage.json")
+    return f"{coverage} combine -q --rcfile={rules} && {coverage} json -q --rcfile={rules} -o {report}"
 
 
 def read_unittest(reports: Path, output: bytes) -> tuple[Case, ...] | None:
