@@ -36,6 +36,9 @@ export const EMPTY: Draft = {
 /** Commands, one on each line. */
 const linesOf = (text: string): string[] => text.split("\n").flatMap((line) => line.trim() || []);
 
+/** A number; what is none goes to the hub as it is, which refuses it. */
+const numberIn = (text: string): number | string => (Number.isFinite(Number(text)) ? Number(text) : text);
+
 /** Hosts, however they are kept apart. */
 const hostsOf = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean);
 
@@ -47,8 +50,8 @@ export function bodyOf(draft: Draft): Partial<Submit> {
     ...(draft.requirements.length ? { requirements: draft.requirements } : {}),
     constraints: {
       ...(draft.max_time.trim() ? { max_time: draft.max_time.trim() } : {}),
-      ...(money ? { max_cost_usd: Number(money) } : {}),
-      ...(draft.max_calls ? { max_llm_calls: Number(draft.max_calls) } : {}),
+      ...(money ? { max_cost_usd: numberIn(money) } : {}),
+      ...(draft.max_calls.trim() ? { max_llm_calls: numberIn(draft.max_calls) } : {}),
       ...(hostsOf(draft.network).length ? { network: hostsOf(draft.network) } : {}),
       must_pass_tests: draft.must_pass_tests,
       require_security_audit: draft.require_security_audit,

@@ -16,11 +16,20 @@ export interface Check {
   current: boolean;
 }
 
-/** What is said of a place in the body, or of the first one within it. */
+/** Whether a place of the body is this one, or lies within it. */
+export function isAt(place: string, key: string): boolean {
+  return place === key || place.startsWith(`${key}[`);
+}
+
+/** What is said of a place in the body and of all within it, a line each. */
 export function messageAt(errors: Problem["errors"], key: string): string | undefined {
-  const found = errors?.find((error) => error.key === key || error.key.startsWith(`${key}[`));
-  const place = /^\[(\d+)\]/.exec(found?.key.slice(key.length) ?? "")?.[1];
-  return found && `${place ? `No. ${Number(place) + 1}: ` : ""}${inWords(found.message)}`;
+  const lines = (errors ?? [])
+    .filter((error) => isAt(error.key, key))
+    .map((error) => {
+      const place = /^\[(\d+)\]/.exec(error.key.slice(key.length))?.[1];
+      return `${place ? `No. ${Number(place) + 1}: ` : ""}${inWords(error.message)}`;
+    });
+  return lines.length ? lines.join("\n") : undefined;
 }
 
 /** What the hub says of the form while it is filled in. A goal without words is asked about by nobody. */
