@@ -15,7 +15,7 @@ from agenthub_cli import exit_codes
 from agenthub_cli.checked import Calls, Dollars, Percent, one_of
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.options.common import PriorityWord
-from agenthub_runtime.plain_text import is_blank
+from agenthub_events.rules.blank import is_blank
 
 # No request may be larger.
 _FILE_MAX = 4 << 20
@@ -160,7 +160,7 @@ def _repository(text: str) -> str:
 
 def _check(text: str) -> dict[str, str]:
     name, sign, command = text.partition("=")
-    if not (sign and name.strip() and command.strip()):
+    if not sign or is_blank(name) or is_blank(command):
         raise CommandFailed(
             f"--check {text!r} names no command", hint="say --check lint='ruff check .'", code=exit_codes.USAGE
         )

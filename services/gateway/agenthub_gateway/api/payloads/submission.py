@@ -17,6 +17,7 @@ from agenthub_events.channels import CHANNELS
 from agenthub_events.errors import InvalidInput, InvalidPlan
 from agenthub_events.notifications.recipients import parse_recipient
 from agenthub_events.redaction import redact_text
+from agenthub_events.rules.blank import is_blank
 from agenthub_events.rules.network import names_private, network_host
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.rules.requirements import parse_duration
@@ -25,7 +26,6 @@ from agenthub_gateway.api.payloads.requests import SubmitBody, TaskBody
 from agenthub_gateway.api.payloads.source import GoalSource, folder_source, remote_source
 from agenthub_gateway.errors import FieldError, InvalidBody
 from agenthub_gateway.ports import Sources
-from agenthub_runtime.plain_text import is_blank
 from agenthub_runtime.remotes.address import is_remote
 from agenthub_runtime.repository.errors import SourceRefused
 from agenthub_runtime.repository.sources.source import readable
