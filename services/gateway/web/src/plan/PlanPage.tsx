@@ -15,6 +15,7 @@ import { Mark, StateChip } from "../states/StateMark";
 import { goalState, PLAN_WAITS, waitsForApproval } from "../states/state";
 import { Confirm } from "../ui/commands/Confirm";
 import { useCommand } from "../ui/commands/useCommand";
+import { useHere } from "../ui/commands/useHere";
 import { Icon } from "../ui/icons";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
@@ -44,6 +45,7 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
   const [chosen, setChosen] = useState(original[0]?.task.key ?? "");
   const command = useCommand("The plan");
   const navigate = useNavigate();
+  const here = useHere();
   const busy = command.busy || approving;
   const edits = changed(drafts, original);
   const path = `/goals/${goal.goal_id}/plan`;
@@ -67,7 +69,12 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
     const revision = await save();
     if (
       revision &&
-      (await command.send(path, { action: "approve", revision }, { title: `Approved the plan of “${goal.goal}”` }))
+      (await command.send(
+        path,
+        { action: "approve", revision },
+        { title: `Approved the plan of “${goal.goal}”` },
+      )) &&
+      here()
     )
       await navigate({ to: "/goals/$goalId", params: { goalId: goal.goal_id } });
     setApproving(false);
@@ -94,7 +101,7 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
               void command
                 .send(`/goals/${goal.goal_id}/cancel`, { reason }, { title: "Cancelled", tone: "idle" })
                 .then(async (sent) => {
-                  if (sent) await navigate({ to: "/" });
+                  if (sent && here()) await navigate({ to: "/" });
                 })
             }
           />

@@ -9,6 +9,7 @@ import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { feed } from "../live/feed";
 import { TopBar } from "../shell/TopBar";
+import { useHere } from "../ui/commands/useHere";
 import { notices } from "../ui/notices";
 import { bodyOf, type Draft, EMPTY } from "./draft";
 import { repositoryHint, setupHint, testHint } from "./Found";
@@ -107,6 +108,11 @@ export function SubmitPage() {
   const queries = useQueryClient();
   const [kept, keep] = useStored<Draft>(KEPT, EMPTY);
   const draft: Draft = { ...EMPTY, ...kept, goal: kept.goal || (given ?? "") };
+  const here = useHere();
+  const latest = useRef(draft);
+  useEffect(() => {
+    latest.current = draft;
+  });
   const [refused, setRefused] = useState<Refused | null>(null);
   const [busy, setBusy] = useState(false);
   const intent = useRef({ words: "", key: "" });
@@ -130,11 +136,13 @@ export function SubmitPage() {
     setBusy(true);
     try {
       const answer = await tell<Submitted>("/goals", body, intent.current.key);
-      keep(EMPTY);
+      // What was typed while this was sent is the next goal.
+      const isSent = latest.current === draft || JSON.stringify(latest.current) === JSON.stringify(draft);
+      if (isSent) keep(EMPTY);
       feed.reached(answer.sequence);
       notices.add({ title: "Submitted", text: understood(answer), tone: "ok" });
       void queries.invalidateQueries();
-      await navigate({ to: "/goals/$goalId", params: { goalId: answer.goal_id } });
+      if (isSent && here()) await navigate({ to: "/goals/$goalId", params: { goalId: answer.goal_id } });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       setRefused(error);
