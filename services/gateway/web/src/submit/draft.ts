@@ -66,6 +66,8 @@ export function bodyOf(draft: Draft): Partial<Submit> {
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
+const numeral = (text: string): string => (/^[\d.]+$/.test(text) ? text : quoted(text));
+
 export function curlOf(draft: Draft): string {
   return `curl -X POST ${location.origin}/api/v1/goals \\\n -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(bodyOf(draft), null, 1))}`;
 }
@@ -76,8 +78,8 @@ export function commandOf(draft: Draft): string {
     `agenthub goal submit ${quoted(draft.goal.trim() || "…")}`,
     ...draft.requirements.map((text) => `-r ${quoted(text)}`),
     draft.max_time.trim() && `--max-time ${quoted(draft.max_time.trim())}`,
-    money && `--max-cost-usd ${money}`,
-    draft.max_calls && `--max-llm-calls ${draft.max_calls}`,
+    money && `--max-cost-usd ${numeral(money)}`,
+    draft.max_calls && `--max-llm-calls ${numeral(draft.max_calls)}`,
     draft.priority !== "normal" && `--priority ${draft.priority}`,
     draft.repository.trim() && `--repository ${quoted(draft.repository.trim())}`,
     draft.test_command.trim() && `--test-command ${quoted(draft.test_command.trim())}`,

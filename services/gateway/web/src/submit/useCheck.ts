@@ -12,6 +12,8 @@ export interface Check {
   found: GoalCheck | null;
   /** What it would refuse at a place of the body; undefined for nothing. */
   wrong: (key: string) => string | undefined;
+  /** Whether it would refuse something, and has looked no further. */
+  refused: boolean;
   /** Whether the answer is about what stands in the form now. */
   current: boolean;
 }
@@ -42,5 +44,10 @@ export function useCheck(draft: Draft): Check {
   // A hub that is away is said elsewhere.
   const found = body.goal && !asked.isError ? (asked.data ?? null) : null;
   const wrong = (key: string) => (current ? messageAt(found?.refusals ?? [], key) : undefined);
-  return { found: found?.understood ? found : null, wrong, current };
+  return {
+    found: found?.understood ? found : null,
+    wrong,
+    refused: current && found?.understood === null,
+    current,
+  };
 }
