@@ -33,9 +33,11 @@ interface Edited {
   /** Whether an approval is under way, also one that began with the plan before its edits were saved. */
   approving: boolean;
   setApproving: (on: boolean) => void;
+  /** Whether the page is still looked at, by whichever editor of it. */
+  here: () => boolean;
 }
 
-function Editor({ goal, tasks, approving, setApproving }: Edited) {
+function Editor({ goal, tasks, approving, setApproving, here }: Edited) {
   const [original] = useState(() => draftsOf(tasks));
   const { drafts, setDrafts, forget, outdated } = usePlanDraft(goal, original);
   const latest = useRef(drafts);
@@ -45,7 +47,6 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
   const [chosen, setChosen] = useState(original[0]?.task.key ?? "");
   const command = useCommand("The plan");
   const navigate = useNavigate();
-  const here = useHere();
   const busy = command.busy || approving;
   const edits = changed(drafts, original);
   const path = `/goals/${goal.goal_id}/plan`;
@@ -206,6 +207,7 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
 export function PlanPage() {
   const { goalId } = route.useParams();
   const [approving, setApproving] = useState(false);
+  const here = useHere();
   const found = useQuery(goalQuery(goalId));
   const tasks = useQuery(graph(goalId));
   const error = found.error ?? tasks.error;
@@ -238,6 +240,7 @@ export function PlanPage() {
               tasks={tasks.data.tasks}
               approving={approving}
               setApproving={setApproving}
+              here={here}
             />
           ) : (
             <p className="empty-line">The planner is still at work: the plan will stand here.</p>

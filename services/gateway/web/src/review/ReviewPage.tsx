@@ -107,7 +107,8 @@ function Files({ goal }: { goal: Goal }) {
   const now = useNow();
   const taskId = search.task ?? "";
   const found = useQuery(diff(goal.goal_id, taskId));
-  const rounds = useQuery(gates(goal.goal_id)).data ?? [];
+  const judged = useQuery(gates(goal.goal_id));
+  const rounds = judged.data ?? [];
   const tasks = (useQuery(graph(goal.goal_id)).data?.tasks ?? []).filter((task) => task.files.length);
   const [split, setSplit] = useStored("agenthub-split", false);
   const [opened, setOpened] = useState("");
@@ -249,6 +250,7 @@ function Files({ goal }: { goal: Goal }) {
         <Verdict
           goal={goal}
           rounds={rounds}
+          waits={judged.isPending}
           comments={drafts.comments}
           unkept={drafts.unkept}
           now={now}

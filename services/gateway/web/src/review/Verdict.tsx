@@ -17,6 +17,8 @@ import { LastVerdict } from "./LastVerdict";
 interface Props {
   goal: Goal;
   rounds: readonly Gate[];
+  /** Whether the evidence is still being read: nobody is asked about what only seems to be missing. */
+  waits: boolean;
   comments: readonly Comment[];
   /** Lines on which a comment is still being written. */
   unkept: readonly Place[];
@@ -37,12 +39,13 @@ function Unkept({ places }: { places: readonly Place[] }) {
 }
 
 /** The primary button follows the facts; the other one asks once, naming what is missing. */
-export function Verdict({ goal, rounds, comments, unkept, now, clear }: Props) {
+export function Verdict({ goal, rounds, waits, comments, unkept, now, clear }: Props) {
   const [words, setWords, forget] = useDraft(`agenthub-verdict-${goal.goal_id}`, "");
   const field = useRef<HTMLTextAreaElement>(null);
   const command = useCommand("The verdict");
   const navigate = useNavigate();
-  const ready = goal.status === "ready_for_review";
+  const isDue = goal.status === "ready_for_review";
+  const ready = isDue && !waits;
   const missing = goal.requirements.length - withEvidence(goal, rounds);
   const feedback = feedbackOf(comments, words);
   const long = tooLong(feedback, MOST.text);
@@ -135,9 +138,9 @@ export function Verdict({ goal, rounds, comments, unkept, now, clear }: Props) {
           </Confirm>
         )}
       </div>
-      {!ready && <LastVerdict goalId={goal.goal_id} now={now} />}
+      {!isDue && <LastVerdict goalId={goal.goal_id} now={now} />}
       <p className="small ink-3">
-        {ready
+        {isDue
           ? `Changes start round ${goal.rework_round + 1} on the same branch; ${money}${count(Math.max(0, goal.max_llm_calls - goal.llm_calls))} model calls are left. Approving completes the goal at ${goal.head.slice(0, 7)}; nothing is pushed anywhere.`
           : "The goal is not ready for a verdict now. Changes can be asked for at any time."}
       </p>
