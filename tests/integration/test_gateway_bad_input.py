@@ -82,6 +82,54 @@ async def test_what_does_not_fit_is_refused_where_it_stands(gateway: Gateway) ->
         assert problem["errors"][0]["message"]
 
 
+SEVERAL: list[tuple[dict[str, Any], list[str]]] = [
+    ({"priority": "asap", "autonomy": "total"}, ["priority", "autonomy", "goal"]),
+    ({"goal": "", "requirements": ["", "ok", 5, "  "]}, ["goal", *(f"requirements[{at}]" for at in (0, 2, 3))]),
+    (
+        {"goal": " ", "constraints": {"max_time": "soon", "max_llm_calls": -1, "max_cost_usd": "much"}},
+        ["constraints.max_llm_calls", "constraints.max_cost_usd", "goal", "constraints.max_time"],
+    ),
+    (
+        {"goal": "x", "constraints": {"network": ["*.example.org", "a b", "api.example.org"]}, "notify": ["x y"]},
+        ["notify[0]", "constraints.network[0]", "constraints.network[1]"],
+    ),
+    (
+        {"goal": "x", "notify": ["ab", "nobody"], "constraints": {"max_time": "soon"}},
+        ["notify[0]", "notify[1]", "constraints.max_time"],
+    ),
+    (
+        {"goal": "\u200b", "repository": "somewhere", "workflow": [task("a", "ghost")]},
+        ["goal", "workflow", "repository"],
+    ),
+    (
+        {"goal": "x", "requirements": "one", "workflow": [task("a", requirement_ids=["R1"])], "setup": [" "]},
+        ["requirements", "setup[0]"],
+    ),
+    (
+        {"goal": "x", "checks": [{"name": "Lint"}, {"name": "types", "command": ""}], "max_time": "1 h"},
+        ["checks[0].name", "checks[0].command", "checks[1].command", "max_time"],
+    ),
+    ({"goal": "x", "workflow": [{"key": 1, "agent": 2}, {"title": 3}]}, [
+        "workflow[0].key", "workflow[0].agent", "workflow[0].title", "workflow[1].title", "workflow[1].key",
+    ]),
+]  # fmt: skip
+
+
+async def test_of_several_mistakes_each_is_named_where_it_stands(gateway: Gateway) -> None:
+    for body, places in SEVERAL:
+        problem = await refused(gateway, body, 422, "invalid-input")
+        assert keys(problem) == places
+        assert all(error["message"] for error in problem["errors"])
+        # The form asks the same before anything is submitted, in the same way.
+        asked = await gateway.client.post("/api/v1/goals/check", json=body)
+        told = asked.json()
+        assert [error["key"] for error in told.get("refusals", told.get("errors"))] == places
+        inner = {"goal": body, "name": "nightly", "cron": "99 9 9 9 9", "time_zone": "Mars/Base"}
+        response = await gateway.client.post("/api/v1/schedules", json=inner)
+        named = {error["key"] for error in response.json()["errors"]}
+        assert named == {"cron", "time_zone", *(f"goal.{place}" for place in places)}
+
+
 IMPOSSIBLE: list[tuple[list[dict[str, Any]], str]] = [
     ([], "the plan is empty"),
     ([task("a", "b"), task("b", "a")], "which comes later"),

@@ -482,6 +482,8 @@ async def test_a_dead_letter_is_requeued_with_edits_once(gateway: Gateway, log: 
     assert (letter["reason"], letter["state"]) == ("All was tried", "open")
     path = f"dead-letters/{letter['id']}"
     assert (await tell(gateway, f"{path}/requeue", {"edits": {"agent": "wizard"}}))[0] == 422
+    status, refused = await tell(gateway, f"{path}/requeue", {"edits": {"title": "\u200b"}})
+    assert (status, refused["errors"][0]["key"]) == (422, "edits.title")
     status, answer = await tell(gateway, f"{path}/requeue", {"edits": {"details": "Try without network"}})
     assert status == 202
     requeued = (await log.read(f"{goal_id}.t-a"))[-1].event

@@ -37,8 +37,8 @@ def test_the_form_says_what_the_hub_would_take_it_as(hub: RunningHub, visitor: V
     assert visitor.findings() == []
     page.get_by_label("Repository").fill(str(tmp_path / "nowhere"))
     expect(page.get_by_role("alert")).to_contain_text("There is no git repository at")
-    page.get_by_label("Time", exact=True).fill("soon")
     page.get_by_label("Repository").fill("")
+    page.get_by_label("Time", exact=True).fill("soon")
     expect(page.get_by_role("alert")).to_contain_text("`soon` is no duration")
     visitor.picture("submit-refused")
     assert visitor.findings() == []

@@ -22,6 +22,7 @@ BLANK: list[tuple[dict[str, Any], str]] = [
     ({"requirements": [""]}, "--requirement"),
     ({"max_time": ""}, "--max-time"),
     ({"notify": [""]}, "--notify"),
+    ({"ref": "\u200b\u2060\u3164"}, "--ref"),
 ]
 
 
@@ -32,6 +33,13 @@ def test_a_blank_option_is_refused_by_its_name(given: dict[str, Any], option: st
     assert str(refused.value) == f"{option} is blank"
     assert refused.value.hint == f"say what it is, or leave {option} out"
     assert refused.value.code == exit_codes.USAGE
+
+
+def test_several_blank_options_are_refused_at_once() -> None:
+    with pytest.raises(CommandFailed) as refused:
+        SubmitOptions(ref="", network=["a.example.org", " "], requirements=["\u200b"]).body()
+    assert str(refused.value) == "--requirement, --ref, --network are blank"
+    assert refused.value.hint == "say what it is, or leave --requirement and --ref and --network out"
 
 
 def test_files_of_an_editor_that_writes_a_byte_order_mark_are_read_without_it(tmp_path: Path) -> None:

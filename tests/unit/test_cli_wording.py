@@ -83,6 +83,14 @@ def test_several_places_have_a_line_each_and_what_all_share_is_said_once() -> No
         "  --test-command: it is too long",
         "  --ref: no such branch",
     ]
+    errors = [
+        {"key": "constraints.max_time", "message": "`soon` is no duration"},
+        {"key": "constraints.max_llm_calls", "message": "Expected `int` >= 0"},
+    ]
+    assert told("`soon` is no duration; Expected `int` >= 0", errors).splitlines() == [
+        "--max-time: `soon` is no duration",
+        "  --max-llm-calls: it must be at least 0",
+    ]
     assert told("max_cost_usd is 5: it can only be raised", ()) == "--max-cost-usd is 5: it can only be raised"
     assert place("[?]") == "[?]"
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agenthub_runtime.plain_text import is_blank, one_line, plain
+from agenthub_events.rules.blank import is_blank
+from agenthub_runtime.plain_text import one_line, plain
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())))

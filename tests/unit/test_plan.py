@@ -66,6 +66,7 @@ def test_a_plan_becomes_the_graph_with_everything_filled_in() -> None:
         ([task("a", estimate_minutes=-1)], "estimate_minutes must be 0 to 10080"),
         ([task("a", estimate_minutes=1 << 62)], "estimate_minutes must be 0 to 10080"),
         ([PlanTask(key="a", title="  ")], "the title must have"),
+        ([PlanTask(key="a", title="\u200b\u2060\u3164")], "the title must have"),
         ([PlanTask(key="a", title="x" * 301)], "the title must have"),
         ([task(f"k{n}") for n in range(41)], "at most 40 are allowed"),
         ([task("k0"), *(task(f"k{n}", f"k{n - 1}") for n in range(1, 13))], "chain of 13 tasks"),

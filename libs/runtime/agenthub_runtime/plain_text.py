@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 
-# Letters that have a width and no ink: fillers of Hangul, and the cell of Braille without a dot.
-_INKLESS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -21,8 +19,3 @@ def plain(text: str) -> str:
 def one_line(text: str) -> str:
     """`plain` on one line: in a list, what somebody wrote cannot look like a line of ours."""
     return plain(" ".join(text.split()))
-
-
-def is_blank(text: str) -> bool:
-    """Whether nobody could read anything in it: spaces, control characters, characters without a width or ink."""
-    return not any(char.isprintable() and not char.isspace() and char not in _INKLESS for char in text)

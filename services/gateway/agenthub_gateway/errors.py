@@ -3,7 +3,7 @@
 AgenthubError
 ├── NotFound              there is nothing of this id
 ├── MalformedBody         the request's body is no JSON
-├── InvalidBody           the request's body does not fit; lists every place with its remedy
+├── InvalidBody           an `InvalidInput`: the request's body; lists every place with its remedy
 ├── KeyReused             an Idempotency-Key came with another body than the first time
 ├── KeyRefused            a browser signs in with a key that is none of the hub's
 ├── SignatureRefused      a webhook carries no signature that fits
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import msgspec
 
 from agenthub_events.catalogue.values import PlannedTask
-from agenthub_events.errors import AgenthubError, CommandRefused
+from agenthub_events.errors import AgenthubError, CommandRefused, InvalidInput
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -35,11 +35,11 @@ class NotFound(AgenthubError):
     """There is nothing of this id."""
 
 
-class InvalidBody(AgenthubError):
-    """The request's body does not fit what the call takes."""
+class InvalidBody(InvalidInput):
+    """The request's body does not fit what the call takes; `field` names the first place, `errors` each."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(error.message for error in errors))
+        super().__init__("; ".join(error.message for error in errors), field=errors[0].key)
         self.errors = tuple(errors)
 
 

@@ -14,6 +14,7 @@ from agenthub_events.agent_types import agent_type_of
 from agenthub_events.catalogue.values import Complexity, Origin, Plan, PlannedTask, PlanTask
 from agenthub_events.errors import InvalidInput, InvalidPlan
 from agenthub_events.redaction import as_shown
+from agenthub_events.rules.blank import is_blank
 from agenthub_events.subjects import planned_task_id
 
 DEFAULT_TIMEOUT_S = 3_600
@@ -197,7 +198,7 @@ class _Check:
             )
 
     def _bounds(self, task: PlanTask) -> None:
-        if not task.title.strip() or len(as_shown(task.title)) > TITLE_MAX:
+        if is_blank(task.title) or len(as_shown(task.title)) > TITLE_MAX:
             self.reasons.append(f"task `{task.key}`: the title must have 1 to {TITLE_MAX} characters")
         if task.timeout_s is not None and not 0 < task.timeout_s <= MAX_TIMEOUT_S:
             self.reasons.append(f"task `{task.key}`: timeout_s must be 1 to {MAX_TIMEOUT_S}")

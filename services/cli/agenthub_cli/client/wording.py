@@ -91,7 +91,9 @@ def told(detail: str, errors: Sequence[Mapping[str, Any]]) -> str:
     first = plainly(detail, by_options=not any(_IN_PLAN.match(str(error.get("key"))) for error in errors))
     if not lines:
         return first
-    return "\n  ".join(lines if any(first in line for line in lines) else (first, *lines))
+    # The sentence of a body with several mistakes is nothing but all of theirs.
+    is_said = detail == "; ".join(str(error.get("message")) for error in errors)
+    return "\n  ".join(lines if is_said or any(first in line for line in lines) else (first, *lines))
 
 
 def plainly(text: str, *, by_options: bool = True) -> str:

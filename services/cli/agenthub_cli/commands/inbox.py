@@ -15,6 +15,7 @@ from agenthub_cli.goals.next_step import follow_command, waits_for_approval
 from agenthub_cli.options.common import Json, Key, Url
 from agenthub_cli.options.edit_options import AS_IT_IS, EditOptions
 from agenthub_cli.terminal.output import print_json, say
+from agenthub_events.rules.blank import is_blank
 from agenthub_runtime.plain_text import one_line
 
 # What each action does to the task that asks, or to a goal that asks as a whole.
@@ -109,7 +110,7 @@ def answer(
 
 def _check_together(text: str | None, option: str | None, action: str, edits: EditOptions) -> None:
     """Raises `CommandFailed` for options that say nothing together, before anybody is asked."""
-    if action == "answer" and not option and not (text or "").strip():
+    if action == "answer" and not option and is_blank(text or ""):
         raise CommandFailed(
             "An answer needs --option or --text", hint="or say what else is to happen: --action", code=USAGE
         )
@@ -121,7 +122,7 @@ def _check_together(text: str | None, option: str | None, action: str, edits: Ed
             hint="give one of them; a word for the agent goes into --text",
             code=USAGE,
         )
-    if action == "edit" and not edits.body() and not (text or "").strip():
+    if action == "edit" and not edits.body() and is_blank(text or ""):
         raise CommandFailed(
             "--action edit needs what is to change",
             hint="give --title, --details, --agent or --timeout-s",

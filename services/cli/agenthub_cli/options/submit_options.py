@@ -15,6 +15,7 @@ from agenthub_cli import exit_codes
 from agenthub_cli.checked import Calls, Dollars, Percent, one_of
 from agenthub_cli.errors import CommandFailed
 from agenthub_cli.options.common import PriorityWord
+from agenthub_events.rules.blank import is_blank
 
 # No request may be larger.
 _FILE_MAX = 4 << 20
@@ -124,14 +125,20 @@ NO_SUBMIT_OPTIONS = SubmitOptions()
 
 
 def _refuse_blanks(given: dict[str, Any]) -> None:
-    """An empty variable of a script is no wish for the default. Raises `CommandFailed`."""
-    for name, value in given.items():
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and not text.strip():
-                option = f"--{name.removesuffix('s') if name == 'requirements' else name}".replace("_", "-")
-                raise CommandFailed(
-                    f"{option} is blank", hint=f"say what it is, or leave {option} out", code=exit_codes.USAGE
-                )
+    """An empty variable of a script is no wish for the default. Raises `CommandFailed` that names each."""
+    blank = [
+        f"--{name.removesuffix('s') if name == 'requirements' else name}".replace("_", "-")
+        for name, value in given.items()
+        if any(
+            isinstance(text, str) and is_blank(text) for text in (value if isinstance(value, list) else [value])
+        )
+    ]
+    if blank:
+        raise CommandFailed(
+            f"{', '.join(blank)} {'is' if len(blank) == 1 else 'are'} blank",
+            hint=f"say what it is, or leave {' and '.join(blank)} out",
+            code=exit_codes.USAGE,
+        )
 
 
 def _repository(text: str) -> str:
@@ -153,7 +160,7 @@ def _repository(text: str) -> str:
 
 def _check(text: str) -> dict[str, str]:
     name, sign, command = text.partition("=")
-    if not (sign and name.strip() and command.strip()):
+    if not sign or is_blank(name) or is_blank(command):
         raise CommandFailed(
             f"--check {text!r} names no command", hint="say --check lint='ruff check .'", code=exit_codes.USAGE
         )

@@ -13,7 +13,7 @@ from litestar.params import JSONBody
 
 from agenthub_events.agent_types import AGENT_TYPES
 from agenthub_events.catalogue.goal import GoalAccepted
-from agenthub_events.errors import CommandRefused, InvalidInput, StoreUnavailable
+from agenthub_events.errors import CommandRefused, InvalidInput, InvalidPlan, StoreUnavailable
 from agenthub_events.gates import TESTS
 from agenthub_events.notifications.recipients import parse_recipient, readable_on_the_way
 from agenthub_events.rules.requirements import gate_parameters
@@ -21,8 +21,8 @@ from agenthub_gateway.api.access import PortsParam
 from agenthub_gateway.api.payloads.decoding import strict_body
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GoalCheck, RepositoryFound, Understood
-from agenthub_gateway.api.payloads.submission import accepted_from
-from agenthub_gateway.errors import FieldError
+from agenthub_gateway.api.payloads.submission import accepted_from, refusals
+from agenthub_gateway.errors import InvalidBody
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_gateway.problems import problem_of
 from agenthub_runtime.operations.holding import read_holds
@@ -54,7 +54,7 @@ def warnings_of(wanted: GoalAccepted) -> tuple[str, ...]:
 @post(
     "/api/v1/goals/check",
     status_code=200,
-    before_request=strict_body(SubmitBody),
+    before_request=strict_body(SubmitBody, further=refusals),
     tags=["Goals"],
     summary="Check a goal before it is submitted",
     response_description="What would come of it",
@@ -66,8 +66,8 @@ async def check(*, data: JSONBody[SubmitBody], ports: PortsParam) -> GoalCheck:
     """
     try:
         wanted = await accepted_from(data, ports.sources)
-    except InvalidInput as error:
-        return GoalCheck(refusals=problem_of(error).errors or (FieldError("", str(error)),))
+    except (InvalidBody, InvalidPlan) as error:
+        return GoalCheck(refusals=problem_of(error).errors)
     (survey, warnings), waits = await asyncio.gather(_repository(ports, wanted), _waits(ports, wanted))
     found = None
     if wanted.repository:

@@ -15,7 +15,7 @@ from litestar.params import SkipValidation
 
 from agenthub_gateway.api.access import AnyRequest, KeyHeader, PortsParam
 from agenthub_gateway.api.payloads.body_hashes import hashes_of
-from agenthub_gateway.api.payloads.decoding import strict_body
+from agenthub_gateway.api.payloads.decoding import Further, strict_body
 from agenthub_gateway.api.payloads.responses import CommandAccepted
 from agenthub_gateway.commands.append import CommandOutcome, Intent, request_id_for
 from agenthub_gateway.edge.guard import LOCAL_PRINCIPAL, PRINCIPAL
@@ -69,12 +69,13 @@ def command(
     tag: str,
     optional: bool = False,
     described: str = "The event is in the log",
+    further: Further | None = None,
 ) -> Callable[[Any], HTTPRouteHandler]:
     """Declare a handler that takes a strictly read `body` (or none, when it is optional) and answers 202."""
     return post(
         path,
         status_code=202,
-        before_request=strict_body(body, optional=optional),
+        before_request=strict_body(body, optional=optional, further=further),
         tags=[tag],
         summary=summary,
         response_description=described,

@@ -10,6 +10,7 @@ from litestar import Response
 from litestar.params import FromPath, JSONBody
 
 from agenthub_events.errors import InvalidInput
+from agenthub_events.rules.blank import is_blank
 from agenthub_events.rules.goal_commands import (
     Approve,
     Cancel,
@@ -42,7 +43,6 @@ from agenthub_gateway.commands.aggregate import Target
 from agenthub_gateway.commands.goal import command_goal
 from agenthub_gateway.commands.plan import approve_plan, edit_plan
 from agenthub_gateway.commands.tasks import note_task
-from agenthub_runtime.plain_text import is_blank
 from agenthub_runtime.readmodels import get_goal
 
 OptionalApprove = JSONBody[ApproveBody | None]

@@ -15,7 +15,7 @@ from agenthub_gateway.api.checking import understood, warnings_of
 from agenthub_gateway.api.command import CallerParam, accepted, command
 from agenthub_gateway.api.payloads.requests import SubmitBody
 from agenthub_gateway.api.payloads.responses import GoalSubmitted, Understood, duration_of, in_words
-from agenthub_gateway.api.payloads.submission import accepted_from
+from agenthub_gateway.api.payloads.submission import accepted_from, refusals
 from agenthub_gateway.commands.append import CommandOutcome, check_key
 from agenthub_gateway.commands.goal_events import GoalEvents, load_goal_events
 from agenthub_gateway.commands.submit import submit_goal
@@ -32,7 +32,14 @@ Wait = Annotated[
 ]
 
 
-@command(["/api/v1/goals", "/goals"], SubmitBody, "Submit a goal", tag="Goals", described="The goal is in the log")
+@command(
+    ["/api/v1/goals", "/goals"],
+    SubmitBody,
+    "Submit a goal",
+    tag="Goals",
+    described="The goal is in the log",
+    further=refusals,
+)
 async def submit(
     data: JSONBody[SubmitBody],
     caller: CallerParam,

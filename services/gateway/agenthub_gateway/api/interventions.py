@@ -10,8 +10,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from agenthub_events.agent_types import agent_type_of
 from agenthub_events.catalogue.values import TaskEdits
-from agenthub_events.errors import CommandRefused
+from agenthub_events.errors import CommandRefused, InvalidInput
 from agenthub_events.notifications.interventions import BlockedTask, InterventionRequired, blocker_reason
+from agenthub_events.rules.blank import is_blank
 from agenthub_gateway.api.access import Cursor, Limit, says
 from agenthub_gateway.api.command import Caller, CallerParam, accepted, command
 from agenthub_gateway.api.goal_reads import must_exist
@@ -173,6 +174,8 @@ async def _letter(caller: Caller, dead_letter_id: str) -> DeadLetter:
 def _edits(body: EditsBody | None) -> TaskEdits:
     if body is None:
         return TaskEdits()
+    if body.title is not None and is_blank(body.title):
+        raise InvalidInput("The title is blank: say it, or leave it out and it stays", field="edits.title")
     if body.agent is not None:
         agent_type_of(body.agent)
     return TaskEdits(**msgspec.structs.asdict(body))

@@ -10,13 +10,13 @@ from agenthub_events.catalogue.agent import AgentAnswered, AgentBlocked, AgentEs
 from agenthub_events.catalogue.values import AnswerAction, TaskEdits
 from agenthub_events.errors import CommandRefused, InvalidInput
 from agenthub_events.ports import Recorded
+from agenthub_events.rules.blank import is_blank
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_gateway.commands.aggregate import Target, append_after
 from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
 from agenthub_gateway.commands.goal_events import load_goal_events
 from agenthub_gateway.errors import NotFound
-from agenthub_runtime.plain_text import is_blank
 
 
 class OpenQuestion(msgspec.Struct, frozen=True):

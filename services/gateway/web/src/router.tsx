@@ -26,9 +26,12 @@ const submit = createRoute({
   validateSearch: only("goal"),
   component: lazyRouteComponent(() => import("./submit/SubmitPage"), "SubmitPage"),
 });
+// What is typed about one goal is nothing about the next one that the same page shows.
+const ofOneGoal = ({ params }: { params: { goalId: string } }) => params;
 const goal = createRoute({
   getParentRoute: () => root,
   path: "/goals/$goalId",
+  remountDeps: ofOneGoal,
   validateSearch: only("tab", "task", "panel", "event", "find", "only", "pane", "at", "against"),
   component: lazyRouteComponent(() => import("./goal/GoalPage"), "GoalPage"),
 });
@@ -46,12 +49,14 @@ const reviews = createRoute({
 const review = createRoute({
   getParentRoute: () => root,
   path: "/review/$goalId",
+  remountDeps: ofOneGoal,
   validateSearch: only("file", "task"),
   component: lazyRouteComponent(() => import("./review/ReviewPage"), "ReviewPage"),
 });
 const plan = createRoute({
   getParentRoute: () => root,
   path: "/plan/$goalId",
+  remountDeps: ofOneGoal,
   component: lazyRouteComponent(() => import("./plan/PlanPage"), "PlanPage"),
 });
 const letters = createRoute({

@@ -15,6 +15,7 @@ from agenthub_cli.options.common import Json, Key, Url
 from agenthub_cli.options.submit_options import NO_SUBMIT_OPTIONS, SubmitOptions
 from agenthub_cli.program import program
 from agenthub_cli.terminal.output import print_json, say
+from agenthub_events.rules.blank import is_blank
 from agenthub_runtime.plain_text import one_line
 
 
@@ -35,7 +36,7 @@ def submit(
     json: Json = False,
 ) -> int:
     """Submit a goal."""
-    if not goal.strip():
+    if is_blank(goal):
         raise CommandFailed(
             "A goal needs a sentence",
             hint=f'say what is to be reached: `{program()} goal submit "Build a parser for dates"`',

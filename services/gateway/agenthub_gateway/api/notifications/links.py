@@ -28,6 +28,7 @@ from agenthub_events.notifications.interventions import blocker_reason
 from agenthub_events.ports import Recorded
 from agenthub_events.rules.answer_options import RETRIED, SKIPPED, consequences
 from agenthub_events.rules.authors import own
+from agenthub_events.rules.blank import is_blank
 from agenthub_events.rules.goal_aggregate import TERMINAL
 from agenthub_events.rules.goal_commands import Approve, Rework
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
@@ -232,7 +233,7 @@ async def _reviewed(ports: GatewayPorts, claim: LinkClaim, token: str, sent: Map
         await command_goal(ports.writer, claim.goal_id, wanted, intent)
         return page("The result is approved", ["The goal is completed as soon as the hub has written it down."])
     feedback = sent.get("feedback", "").strip()
-    if sent.get("do") != "rework" or not feedback:
+    if sent.get("do") != "rework" or is_blank(feedback):
         raise InvalidInput("Say what is to be changed", field="feedback")
     family = await load_goal_events(ports.log, claim.goal_id)
     mine = any(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from litestar import Response, get
@@ -9,7 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.schedule import ScheduleAdded, SchedulePaused, ScheduleRemoved, ScheduleResumed
-from agenthub_events.errors import InvalidInput
+from agenthub_events.errors import InvalidInput, InvalidPlan
 from agenthub_events.rules.schedules import Schedule, check_name, history_of, template_of
 from agenthub_gateway.api.access import PortsParam
 from agenthub_gateway.api.command import REPLAYED_HEADER, Caller, CallerParam, command
@@ -22,10 +23,10 @@ from agenthub_gateway.api.payloads.schedules import (
     next_times,
     schedule_view,
 )
-from agenthub_gateway.api.payloads.submission import accepted_from
+from agenthub_gateway.api.payloads.submission import accepted_from, refusals
 from agenthub_gateway.commands.append import CommandOutcome, Intent
 from agenthub_gateway.commands.schedules.changing import Change, change_schedule
-from agenthub_gateway.errors import NotFound
+from agenthub_gateway.errors import FieldError, InvalidBody, NotFound
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_runtime.schedules.cron import check_cron, check_time_zone
 from agenthub_runtime.schedules.reading import read_outcome, read_schedules
@@ -52,7 +53,21 @@ async def schedule(name: FromPath[str], ports: PortsParam) -> ScheduleView:
     return await _view(ports, found)
 
 
-@command(_PATH, ScheduleBody, "Add a schedule", tag=_TAG)
+def _refusals(rest: dict[str, Any], unfit: frozenset[str]) -> Iterable[FieldError]:
+    """What is wrong with the words of a schedule of which other places are of the wrong form."""
+    checks = {"name": check_name, "cron": check_cron, "time_zone": check_time_zone}
+    for field, check in checks.items():
+        if field in rest:
+            try:
+                check(rest[field])
+            except InvalidInput as error:
+                yield FieldError(error.field, str(error))
+    if isinstance(rest.get("goal"), dict):
+        inner = frozenset(key.removeprefix("goal.") for key in unfit)
+        yield from (FieldError(f"goal.{error.key}", error.message) for error in refusals(rest["goal"], inner))
+
+
+@command(_PATH, ScheduleBody, "Add a schedule", tag=_TAG, further=_refusals)
 async def add(data: JSONBody[ScheduleBody], caller: CallerParam) -> Response[ScheduleChanged]:
     """From now on the goal begins at every minute that `cron` names, once each.
 
@@ -61,15 +76,14 @@ async def add(data: JSONBody[ScheduleBody], caller: CallerParam) -> Response[Sch
     """
     ports, intent = caller.ports, caller.intent(data)
     # A pattern's end matches before a last newline, too.
-    name = check_name(data.name)
-    cron, zone = check_cron(data.cron), check_time_zone(data.time_zone)
+    wrong = list(_refusals({"name": data.name, "cron": data.cron, "time_zone": data.time_zone}, frozenset()))
     # Of a name that is taken the repository decides nothing, also when it cannot be reached any more.
-    is_taken = name in await read_schedules(ports.log)
-    accepted = await _goal(data.goal, None if is_taken else ports)
+    is_taken = data.name in await read_schedules(ports.log)
+    accepted = await _goal(data.goal, None if is_taken else ports, wrong)
     event = ScheduleAdded(
-        schedule=name,
-        cron=cron,
-        time_zone=zone,
+        schedule=check_name(data.name),
+        cron=check_cron(data.cron),
+        time_zone=check_time_zone(data.time_zone),
         overlap=data.overlap,
         goal=template_of(accepted),
         by=intent.actor,
@@ -101,17 +115,23 @@ async def remove(name: FromPath[str], caller: CallerParam, data: Nothing = None)
     return await _changed(caller, ScheduleRemoved(schedule=name, by=intent.actor), intent)
 
 
-async def _goal(body: SubmitBody, ports: GatewayPorts | None) -> GoalAccepted:
+async def _goal(body: SubmitBody, ports: GatewayPorts | None, wrong: list[FieldError]) -> GoalAccepted:
+    """What begins each time. Raises `InvalidBody`, also for what is `wrong` already, or `InvalidPlan`."""
     if body.secrets:
-        raise InvalidInput(
-            "A schedule keeps no secrets: they belong to one goal and are erased with it", field="goal.secrets"
-        )
-    sources = None if ports is None else ports.sources
+        told = "A schedule keeps no secrets: they belong to one goal and are erased with it"
+        wrong.append(FieldError("goal.secrets", told))
     try:
-        return await accepted_from(body, sources)
-    except InvalidInput as error:
-        error.field = f"goal.{error.field}" if error.field else "goal"
-        raise
+        accepted = await accepted_from(body, None if ports is None else ports.sources)
+    except InvalidPlan as error:
+        error.field = f"goal.{error.field}"
+        if not wrong:
+            raise
+        wrong += [FieldError(error.field, reason) for reason in error.reasons]
+    except InvalidBody as error:
+        wrong += [FieldError(f"goal.{place.key}", place.message) for place in error.errors]
+    if wrong:
+        raise InvalidBody(wrong)
+    return accepted
 
 
 async def _view(ports: GatewayPorts, found: Schedule) -> ScheduleView:

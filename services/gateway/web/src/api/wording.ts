@@ -3,6 +3,8 @@ const WORDS: readonly [RegExp, string][] = [
   [/^Expected `str` of length >= (\d+).*/, "Too short: at least $1 characters"],
   [/^Expected `str` of length <= (\d+).*/, "Too long: at most $1 characters"],
   [/^Expected `array` of length <= (\d+).*/, "Too many: at most $1"],
+  [/^Expected `int(?: \| null)?`, got .*/, "Not a whole number"],
+  [/^Expected `float(?: \| null)?`, got .*/, "Not a number"],
   [/^Expected `(?:int|float)` >= (\S+).*/, "At least $1"],
   [/^Expected `(?:int|float)` > (\S+).*/, "More than $1"],
   [/^Expected `(?:int|float)` <= (\S+).*/, "At most $1"],

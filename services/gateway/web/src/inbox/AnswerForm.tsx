@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
 import type { Answer, Question } from "../api/types";
 import { useDraft } from "../kept/useDraft";
 import { Key } from "../keyboard/Key";
@@ -44,14 +44,6 @@ export function AnswerForm({ question, done, children }: Props) {
   const setText = (words: string) => put({ option, text: words });
   const pending = usePendingAnswer(question.id);
   const [editing, setEditing] = useState(false);
-  // Who has gone elsewhere meanwhile is not brought back.
-  const finish = useRef<(() => void) | null>(null);
-  useEffect(() => {
-    finish.current = done;
-    return () => {
-      finish.current = null;
-    };
-  });
   const whole = question.task_id === "_" && !question.about;
   const path = `/interventions/${question.id}/answer`;
   const plan = (answer: Answer, words: string) => {
@@ -59,7 +51,7 @@ export function AnswerForm({ question, done, children }: Props) {
     pendingAnswers.give(question.id, answer, words, async () => {
       if (!(await command.send(path, answer, { title }))) return;
       forget();
-      finish.current?.();
+      done();
     });
   };
   const takeBack = (given: Answer) => {
@@ -71,6 +63,15 @@ export function AnswerForm({ question, done, children }: Props) {
   const answer = () => {
     if (sayable) plan({ action: "answer", option, text, edits: null }, option || text);
   };
+  const undo = useRef<HTMLButtonElement>(null);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const given = useRef(pending);
+  useLayoutEffect(() => {
+    if (given.current === pending) return;
+    given.current = pending;
+    // What had the focus is not there any more.
+    if (document.activeElement === document.body) (undo.current ?? field.current)?.focus();
+  }, [pending]);
   useKeys({
     "mod+enter": answer,
     ...Object.fromEntries(
@@ -86,10 +87,11 @@ export function AnswerForm({ question, done, children }: Props) {
         <p className="ink-2">{pending.onItsWay ? "On its way." : "Sent in five seconds."}</p>
         <div className="row">
           <button
+            ref={undo}
             type="button"
             className="button"
-            disabled={pending.onItsWay}
-            onClick={() => takeBack(pending.answer)}
+            aria-disabled={pending.onItsWay}
+            onClick={() => pending.onItsWay || takeBack(pending.answer)}
           >
             Undo
           </button>
@@ -110,6 +112,7 @@ export function AnswerForm({ question, done, children }: Props) {
     >
       <Options question={question} chosen={option} choose={setOption} />
       <textarea
+        ref={field}
         rows={3}
         value={text}
         aria-label="Add a note, or answer in your own words"

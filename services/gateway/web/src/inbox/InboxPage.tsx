@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { answered, goals, inbox } from "../api/queries";
 import type { Goal, Question } from "../api/types";
 import { some } from "../format/numbers";
@@ -15,9 +15,11 @@ import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
 import { NobodyNeedsYou } from "./NobodyNeedsYou";
 import { QuestionPane } from "./QuestionPane";
+import { useHeldFocus } from "./useHeldFocus";
 
 const route = getRouteApi("/inbox");
 const ANSWERED_SHOWN = 20;
+const PHONE = matchMedia("(max-width: 760px)");
 
 /** Who asks: an agent that is stuck, or the hub about the goal as a whole. */
 const isDecision = (question: Question): boolean => question.task_id === "_" && !question.about;
@@ -151,6 +153,25 @@ function Group({
   );
 }
 
+/**
+ * The question that is shown: the one of the address, else the first one, and that one until it is left, whatever comes
+ * in above it and whoever answers it meanwhile. Returns how to leave it, too.
+ */
+function useChosen(questions: readonly Question[], item: string | undefined): [string | undefined, () => void] {
+  const [held, hold] = useState<string>();
+  const [left, leave] = useState<string>();
+  const first = PHONE.matches ? undefined : questions.find((question) => question.id !== left)?.id;
+  const next = item ? undefined : (held ?? first);
+  if (next !== held) hold(next);
+  return [
+    item ?? next,
+    () => {
+      leave(item ?? next);
+      hold(undefined);
+    },
+  ];
+}
+
 /** Whoever was about to answer a question when it was withdrawn goes on seeing it. */
 function useStillShown(found: Question | undefined, item: string | undefined): Question | undefined {
   const shown = useRef<Question>(undefined);
@@ -176,10 +197,10 @@ export function InboxPage() {
   const verdicts = all
     .filter((goal) => goal.status === "ready_for_review" || waitsForApproval(goal))
     .toSorted((a, b) => (a.updated_at ?? "").localeCompare(b.updated_at ?? ""));
-  const phone = matchMedia("(max-width: 760px)").matches;
-  const found =
-    [...questions, ...done].find((question) => question.id === item) ?? (phone || item ? undefined : questions[0]);
-  const chosen = useStillShown(found, item);
+  const [wanted, leave] = useChosen(questions, item);
+  const found = [...questions, ...done].find((question) => question.id === wanted);
+  const chosen = useStillShown(found, wanted);
+  useHeldFocus(chosen?.id);
   const goalOf = (question: Question) => all.find((goal) => goal.goal_id === question.goal_id);
   const itemOf = (question: Question) => (
     <Item
@@ -269,7 +290,10 @@ export function InboxPage() {
             question={chosen}
             goal={goalOf(chosen)}
             now={now}
-            done={() => void navigate({ search: { item: next?.id } })}
+            done={() => {
+              leave();
+              void navigate({ search: { item: next?.id } });
+            }}
             back={() => void navigate({ search: { item: undefined } })}
           />
         ) : (

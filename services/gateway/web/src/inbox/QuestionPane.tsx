@@ -1,5 +1,5 @@
 import { Link, useNavigate } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import type { Goal, Question } from "../api/types";
 import { duration, secondsSince, shortMoment } from "../format/time";
 import { kept } from "../kept/useDraft";
@@ -90,6 +90,14 @@ export function QuestionPane({ question, goal, now, done, back }: Props) {
   const navigate = useNavigate();
   const open = question.state === "open";
   const task = question.about || (question.task_id === "_" ? "" : question.task_id);
+  // Who has gone elsewhere meanwhile is not brought back. The form is gone as soon as its answer is read.
+  const finish = useRef<(() => void) | null>(null);
+  useEffect(() => {
+    finish.current = done;
+    return () => {
+      finish.current = null;
+    };
+  });
   const toGoal = () =>
     void navigate({
       to: "/goals/$goalId",
@@ -137,7 +145,7 @@ export function QuestionPane({ question, goal, now, done, back }: Props) {
               {question.error}
             </p>
           )}
-          <Reply question={question} task={task} now={now} done={done} />
+          <Reply question={question} task={task} now={now} done={() => finish.current?.()} />
         </div>
       </div>
       <Aside question={question} goal={goal} task={task} now={now} openTask={toGoal} />

@@ -15,6 +15,7 @@ import { Mark, StateChip } from "../states/StateMark";
 import { goalState, PLAN_WAITS, waitsForApproval } from "../states/state";
 import { Confirm } from "../ui/commands/Confirm";
 import { useCommand } from "../ui/commands/useCommand";
+import { useHere } from "../ui/commands/useHere";
 import { Icon } from "../ui/icons";
 import { Loading } from "../ui/Loading";
 import { Problem } from "../ui/Problem";
@@ -32,9 +33,11 @@ interface Edited {
   /** Whether an approval is under way, also one that began with the plan before its edits were saved. */
   approving: boolean;
   setApproving: (on: boolean) => void;
+  /** Whether the page is still looked at, by whichever editor of it. */
+  here: () => boolean;
 }
 
-function Editor({ goal, tasks, approving, setApproving }: Edited) {
+function Editor({ goal, tasks, approving, setApproving, here }: Edited) {
   const [original] = useState(() => draftsOf(tasks));
   const { drafts, setDrafts, forget, outdated } = usePlanDraft(goal, original);
   const latest = useRef(drafts);
@@ -67,7 +70,12 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
     const revision = await save();
     if (
       revision &&
-      (await command.send(path, { action: "approve", revision }, { title: `Approved the plan of “${goal.goal}”` }))
+      (await command.send(
+        path,
+        { action: "approve", revision },
+        { title: `Approved the plan of “${goal.goal}”` },
+      )) &&
+      here()
     )
       await navigate({ to: "/goals/$goalId", params: { goalId: goal.goal_id } });
     setApproving(false);
@@ -94,7 +102,7 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
               void command
                 .send(`/goals/${goal.goal_id}/cancel`, { reason }, { title: "Cancelled", tone: "idle" })
                 .then(async (sent) => {
-                  if (sent) await navigate({ to: "/" });
+                  if (sent && here()) await navigate({ to: "/" });
                 })
             }
           />
@@ -199,6 +207,7 @@ function Editor({ goal, tasks, approving, setApproving }: Edited) {
 export function PlanPage() {
   const { goalId } = route.useParams();
   const [approving, setApproving] = useState(false);
+  const here = useHere();
   const found = useQuery(goalQuery(goalId));
   const tasks = useQuery(graph(goalId));
   const error = found.error ?? tasks.error;
@@ -231,6 +240,7 @@ export function PlanPage() {
               tasks={tasks.data.tasks}
               approving={approving}
               setApproving={setApproving}
+              here={here}
             />
           ) : (
             <p className="empty-line">The planner is still at work: the plan will stand here.</p>

@@ -1,4 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
+import { useRef } from "react";
 import type { Gate, Goal } from "../api/types";
 import { count, dollars, some } from "../format/numbers";
 import { withEvidence } from "../goal/tabs/Requirements";
@@ -7,6 +8,7 @@ import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { Confirm } from "../ui/commands/Confirm";
 import { useCommand } from "../ui/commands/useCommand";
+import { useHere } from "../ui/commands/useHere";
 import { MOST, TooLong, tooLong } from "../ui/TooLong";
 import { type Comment, feedbackOf } from "./comments";
 import type { Place } from "./DiffView";
@@ -19,7 +21,8 @@ interface Props {
   /** Lines on which a comment is still being written. */
   unkept: readonly Place[];
   now: number;
-  clear: () => void;
+  /** Take away the comments that were sent. */
+  clear: (sent: readonly Comment[]) => void;
 }
 
 /** Comments that would be left behind. */
@@ -36,6 +39,7 @@ function Unkept({ places }: { places: readonly Place[] }) {
 /** The primary button follows the facts; the other one asks once, naming what is missing. */
 export function Verdict({ goal, rounds, comments, unkept, now, clear }: Props) {
   const [words, setWords, forget] = useDraft(`agenthub-verdict-${goal.goal_id}`, "");
+  const field = useRef<HTMLTextAreaElement>(null);
   const command = useCommand("The verdict");
   const navigate = useNavigate();
   const ready = goal.status === "ready_for_review";
@@ -43,7 +47,10 @@ export function Verdict({ goal, rounds, comments, unkept, now, clear }: Props) {
   const feedback = feedbackOf(comments, words);
   const long = tooLong(feedback, MOST.text);
   const clean = !feedback && missing <= 0;
-  const home = () => void navigate({ to: "/goals/$goalId", params: { goalId: goal.goal_id } });
+  const here = useHere();
+  const home = () => {
+    if (here()) void navigate({ to: "/goals/$goalId", params: { goalId: goal.goal_id } });
+  };
   const path = `/goals/${goal.goal_id}`;
   async function approve() {
     if (command.busy || !ready) return;
@@ -65,9 +72,12 @@ export function Verdict({ goal, rounds, comments, unkept, now, clear }: Props) {
         { title: "Changes are asked for; the goal is open again" },
       )
     ) {
-      clear();
-      forget();
-      home();
+      clear(comments);
+      // What was typed while this was sent is the next thing to say.
+      if ((field.current?.value ?? words) === words) {
+        forget();
+        home();
+      }
     }
   }
   useKeys({ "mod+enter": () => void (clean ? approve() : change()) });
@@ -81,6 +91,7 @@ export function Verdict({ goal, rounds, comments, unkept, now, clear }: Props) {
   return (
     <div className="verdict">
       <textarea
+        ref={field}
         rows={2}
         value={words}
         aria-label="Anything else?"

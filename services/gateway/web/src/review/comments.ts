@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "react";
 import { useDraft } from "../kept/useDraft";
 import { useStored } from "../kept/useStored";
 import type { Place } from "./DiffView";
@@ -13,6 +14,10 @@ export const keyOf = (place: Place): string => `${place.path}:${place.side}:${pl
 export function useComments(goalId: string) {
   const [comments, setComments] = useStored<Comment[]>(`agenthub-comments-${goalId}`, []);
   const [unkept, setUnkept] = useDraft<Place[]>(`agenthub-commenting-${goalId}`, []);
+  const latest = useRef(comments);
+  useEffect(() => {
+    latest.current = comments;
+  });
   const without = (id: string) => comments.filter((comment) => comment.id !== id);
   const close = (id: string) => setUnkept(unkept.filter((place) => keyOf(place) !== id));
   return {
@@ -28,7 +33,8 @@ export function useComments(goalId: string) {
       setComments(without(id));
       close(id);
     },
-    clear: () => setComments([]),
+    /** Those that were sent are none any more; what was commented on meanwhile stays. */
+    clear: (sent: readonly Comment[]) => setComments(latest.current.filter((comment) => !sent.includes(comment))),
   };
 }
 

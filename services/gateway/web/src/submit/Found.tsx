@@ -4,9 +4,10 @@ import { Mark } from "../states/StateMark";
 import type { Check } from "./useCheck";
 
 /** Under the field of the repository: what stands there now. */
-export function repositoryHint({ found, current }: Check, path: string): string {
+export function repositoryHint({ found, refused, current }: Check, path: string): string {
   if (!path.trim()) return "A folder on the hub's machine, or an address; empty: a new one";
   const seen = found?.repository;
+  if (refused) return "It is looked at as soon as the rest fits";
   if (!current || !seen) return "Looking at it…";
   const ref = seen.ref.replace(/^refs\/(heads|tags)\//, "");
   const place = `${ref ? `${ref.includes("/") ? ref : `Branch ${ref}`} at` : "At"} ${seen.commit.slice(0, 7)}`;

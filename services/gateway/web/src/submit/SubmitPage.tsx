@@ -2,24 +2,43 @@ import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { once, Refused, tell } from "../api/client";
-import type { Submitted } from "../api/types";
+import type { Problem, Submitted } from "../api/types";
+import { inWords } from "../api/wording";
 import { useStored } from "../kept/useStored";
 import { Key } from "../keyboard/Key";
 import { MOD, useKeys } from "../keyboard/keys";
 import { feed } from "../live/feed";
 import { TopBar } from "../shell/TopBar";
+import { useHere } from "../ui/commands/useHere";
 import { notices } from "../ui/notices";
 import { bodyOf, type Draft, EMPTY } from "./draft";
 import { repositoryHint, setupHint, testHint } from "./Found";
 import { RequirementList } from "./RequirementList";
 import { SubmitAside } from "./SubmitAside";
-import { messageAt, useCheck } from "./useCheck";
+import { isAt, messageAt, useCheck } from "./useCheck";
 
 const route = getRouteApi("/new");
 const KEPT = "agenthub-draft";
+const FIELDS = [
+  ...["goal", "requirements", "repository", "test_command", "setup", "constraints.network"],
+  ...["constraints.max_time", "constraints.max_cost_usd", "constraints.max_llm_calls"],
+];
+
+/** What is said of places that have no field here. */
+const elsewhere = (errors: Problem["errors"]): string[] =>
+  errors
+    .filter(({ key }) => !FIELDS.some((field) => isAt(key, field)))
+    .map(({ key, message }) => `${key}: ${inWords(message)}`);
 
 function understood({ understood: found }: Submitted): string {
   return `Understood: ${found.gates.join(", ")} judge it${found.min_coverage === null ? "" : `, coverage at least ${found.min_coverage} %`}.`;
+}
+
+/** What a control of the form says of itself to who cannot see it. */
+interface Control {
+  id: string;
+  "aria-invalid": boolean;
+  "aria-describedby": string;
 }
 
 function Field({
@@ -33,20 +52,22 @@ function Field({
   label: string;
   hint?: string;
   error?: string | undefined;
-  children: (id: string) => ReactNode;
+  children: (control: Control) => ReactNode;
 }) {
   const id = `${useId()}-${name}`;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      {children(id)}
-      {error ? (
-        <p className="error" role="alert">
-          {error}
-        </p>
-      ) : (
-        hint && <p className="hint">{hint}</p>
-      )}
+      {children({ id, "aria-invalid": Boolean(error), "aria-describedby": `${id}-said` })}
+      <div id={`${id}-said`}>
+        {error ? (
+          <p className="error" role="alert">
+            {error}
+          </p>
+        ) : (
+          hint && <p className="hint">{hint}</p>
+        )}
+      </div>
     </div>
   );
 }
@@ -87,11 +108,20 @@ export function SubmitPage() {
   const queries = useQueryClient();
   const [kept, keep] = useStored<Draft>(KEPT, EMPTY);
   const draft: Draft = { ...EMPTY, ...kept, goal: kept.goal || (given ?? "") };
+  const here = useHere();
+  const latest = useRef(draft);
+  useEffect(() => {
+    latest.current = draft;
+  });
   const [refused, setRefused] = useState<Refused | null>(null);
   const [busy, setBusy] = useState(false);
   const intent = useRef({ words: "", key: "" });
   const first = useRef<HTMLTextAreaElement>(null);
+  const form = useRef<HTMLFormElement>(null);
   useEffect(() => first.current?.focus(), []);
+  useEffect(() => {
+    if (refused) form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+  }, [refused]);
   const put = (part: Partial<Draft>) => {
     setRefused(null);
     keep({ ...draft, ...part });
@@ -106,11 +136,13 @@ export function SubmitPage() {
     setBusy(true);
     try {
       const answer = await tell<Submitted>("/goals", body, intent.current.key);
-      keep(EMPTY);
+      // What was typed while this was sent is the next goal.
+      const isSent = latest.current === draft || JSON.stringify(latest.current) === JSON.stringify(draft);
+      if (isSent) keep(EMPTY);
       feed.reached(answer.sequence);
       notices.add({ title: "Submitted", text: understood(answer), tone: "ok" });
       void queries.invalidateQueries();
-      await navigate({ to: "/goals/$goalId", params: { goalId: answer.goal_id } });
+      if (isSent && here()) await navigate({ to: "/goals/$goalId", params: { goalId: answer.goal_id } });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       setRefused(error);
@@ -119,13 +151,17 @@ export function SubmitPage() {
     }
   }
   useKeys({ "mod+enter": () => void submit() });
-  const general = refused && !refused.problem.errors.length ? refused.message : "";
+  const general = refused && elsewhere(refused.problem.errors).join("\n");
+  const silent = refused && !refused.problem.errors.length ? refused.message : "";
   return (
     <>
       <TopBar path={[{ name: "Goals", to: "/" }, { name: "New goal" }]} />
       <main id="main" className="submit two-panes" tabIndex={-1}>
         <form
+          ref={form}
           className="submit-form"
+          // The hub names every field that does not fit, a browser only the first.
+          noValidate
           onSubmit={(event) => {
             event.preventDefault();
             void submit();
@@ -135,9 +171,9 @@ export function SubmitPage() {
           <div className="scrolls submit-fields">
             <div className="submit-column">
               <Field name="goal" label="Goal" error={wrong("goal")}>
-                {(id) => (
+                {(control) => (
                   <textarea
-                    id={id}
+                    {...control}
                     ref={first}
                     className="goal-words"
                     rows={2}
@@ -166,9 +202,9 @@ export function SubmitPage() {
                   error={wrong("repository")}
                   hint={repositoryHint(check, draft.repository)}
                 >
-                  {(id) => (
+                  {(control) => (
                     <input
-                      id={id}
+                      {...control}
                       value={draft.repository}
                       onChange={(event) => put({ repository: event.target.value })}
                     />
@@ -180,9 +216,9 @@ export function SubmitPage() {
                   error={wrong("test_command")}
                   hint={testHint(check, draft.test_command)}
                 >
-                  {(id) => (
+                  {(control) => (
                     <input
-                      id={id}
+                      {...control}
                       className="code"
                       value={draft.test_command}
                       onChange={(event) => put({ test_command: event.target.value })}
@@ -191,9 +227,9 @@ export function SubmitPage() {
                 </Field>
               </div>
               <Field name="setup" label="Setup" error={wrong("setup")} hint={setupHint(check, draft.setup)}>
-                {(id) => (
+                {(control) => (
                   <textarea
-                    id={id}
+                    {...control}
                     className="code"
                     rows={2}
                     value={draft.setup}
@@ -208,9 +244,9 @@ export function SubmitPage() {
                 error={wrong("constraints.network")}
                 hint="Hosts that agents and tests may reach, by name or name:port; empty: none but package sources"
               >
-                {(id) => (
+                {(control) => (
                   <input
-                    id={id}
+                    {...control}
                     className="code"
                     value={draft.network}
                     placeholder="api.example.com db.example.com:8443"
@@ -220,20 +256,19 @@ export function SubmitPage() {
               </Field>
               <div className="field-row four">
                 <Field name="time" label="Time" error={wrong("constraints.max_time")} hint="empty: 7 days">
-                  {(id) => (
+                  {(control) => (
                     <input
-                      id={id}
+                      {...control}
                       value={draft.max_time}
                       onChange={(event) => put({ max_time: event.target.value })}
                     />
                   )}
                 </Field>
                 <Field name="budget" label="Budget" error={wrong("constraints.max_cost_usd")} hint="empty: $50">
-                  {(id) => (
+                  {(control) => (
                     <input
-                      id={id}
+                      {...control}
                       inputMode="decimal"
-                      pattern="\$?\s*\d+(\.\d+)?"
                       value={draft.max_cost}
                       placeholder="$"
                       onChange={(event) => put({ max_cost: event.target.value })}
@@ -246,20 +281,19 @@ export function SubmitPage() {
                   error={wrong("constraints.max_llm_calls")}
                   hint="empty: 500"
                 >
-                  {(id) => (
+                  {(control) => (
                     <input
-                      id={id}
+                      {...control}
                       inputMode="numeric"
-                      pattern="\d+"
                       value={draft.max_calls}
                       onChange={(event) => put({ max_calls: event.target.value })}
                     />
                   )}
                 </Field>
                 <Field name="priority" label="Priority">
-                  {(id) => (
+                  {(control) => (
                     <select
-                      id={id}
+                      {...control}
                       value={draft.priority}
                       onChange={(event) => put({ priority: event.target.value as Draft["priority"] })}
                     >
@@ -290,9 +324,9 @@ export function SubmitPage() {
                   Security audit required
                 </label>
               </div>
-              {general && (
+              {(silent || general) && (
                 <p className="error" role="alert">
-                  {general}
+                  {silent || general}
                 </p>
               )}
             </div>

@@ -36,6 +36,9 @@ export const EMPTY: Draft = {
 /** Commands, one on each line. */
 const linesOf = (text: string): string[] => text.split("\n").flatMap((line) => line.trim() || []);
 
+/** A number; what is none goes to the hub as it is, which refuses it. */
+const numberIn = (text: string): number | string => (Number.isFinite(Number(text)) ? Number(text) : text);
+
 /** Hosts, however they are kept apart. */
 const hostsOf = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean);
 
@@ -47,8 +50,8 @@ export function bodyOf(draft: Draft): Partial<Submit> {
     ...(draft.requirements.length ? { requirements: draft.requirements } : {}),
     constraints: {
       ...(draft.max_time.trim() ? { max_time: draft.max_time.trim() } : {}),
-      ...(money ? { max_cost_usd: Number(money) } : {}),
-      ...(draft.max_calls ? { max_llm_calls: Number(draft.max_calls) } : {}),
+      ...(money ? { max_cost_usd: numberIn(money) } : {}),
+      ...(draft.max_calls.trim() ? { max_llm_calls: numberIn(draft.max_calls) } : {}),
       ...(hostsOf(draft.network).length ? { network: hostsOf(draft.network) } : {}),
       must_pass_tests: draft.must_pass_tests,
       require_security_audit: draft.require_security_audit,
@@ -63,6 +66,8 @@ export function bodyOf(draft: Draft): Partial<Submit> {
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
+const numeral = (text: string): string => (/^[\d.]+$/.test(text) ? text : quoted(text));
+
 export function curlOf(draft: Draft): string {
   return `curl -X POST ${location.origin}/api/v1/goals \\\n -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(bodyOf(draft), null, 1))}`;
 }
@@ -73,8 +78,8 @@ export function commandOf(draft: Draft): string {
     `agenthub goal submit ${quoted(draft.goal.trim() || "…")}`,
     ...draft.requirements.map((text) => `-r ${quoted(text)}`),
     draft.max_time.trim() && `--max-time ${quoted(draft.max_time.trim())}`,
-    money && `--max-cost-usd ${money}`,
-    draft.max_calls && `--max-llm-calls ${draft.max_calls}`,
+    money && `--max-cost-usd ${numeral(money)}`,
+    draft.max_calls && `--max-llm-calls ${numeral(draft.max_calls)}`,
     draft.priority !== "normal" && `--priority ${draft.priority}`,
     draft.repository.trim() && `--repository ${quoted(draft.repository.trim())}`,
     draft.test_command.trim() && `--test-command ${quoted(draft.test_command.trim())}`,

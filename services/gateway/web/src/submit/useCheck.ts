@@ -12,15 +12,26 @@ export interface Check {
   found: GoalCheck | null;
   /** What it would refuse at a place of the body; undefined for nothing. */
   wrong: (key: string) => string | undefined;
+  /** Whether it would refuse something, and has looked no further. */
+  refused: boolean;
   /** Whether the answer is about what stands in the form now. */
   current: boolean;
 }
 
-/** What is said of a place in the body, or of the first one within it. */
+/** Whether a place of the body is this one, or lies within it. */
+export function isAt(place: string, key: string): boolean {
+  return place === key || place.startsWith(`${key}[`);
+}
+
+/** What is said of a place in the body and of all within it, a line each. */
 export function messageAt(errors: Problem["errors"], key: string): string | undefined {
-  const found = errors?.find((error) => error.key === key || error.key.startsWith(`${key}[`));
-  const place = /^\[(\d+)\]/.exec(found?.key.slice(key.length) ?? "")?.[1];
-  return found && `${place ? `No. ${Number(place) + 1}: ` : ""}${inWords(found.message)}`;
+  const lines = (errors ?? [])
+    .filter((error) => isAt(error.key, key))
+    .map((error) => {
+      const place = /^\[(\d+)\]/.exec(error.key.slice(key.length))?.[1];
+      return `${place ? `No. ${Number(place) + 1}: ` : ""}${inWords(error.message)}`;
+    });
+  return lines.length ? lines.join("\n") : undefined;
 }
 
 /** What the hub says of the form while it is filled in. A goal without words is asked about by nobody. */
@@ -33,5 +44,10 @@ export function useCheck(draft: Draft): Check {
   // A hub that is away is said elsewhere.
   const found = body.goal && !asked.isError ? (asked.data ?? null) : null;
   const wrong = (key: string) => (current ? messageAt(found?.refusals ?? [], key) : undefined);
-  return { found: found?.understood ? found : null, wrong, current };
+  return {
+    found: found?.understood ? found : null,
+    wrong,
+    refused: current && found?.understood === null,
+    current,
+  };
 }

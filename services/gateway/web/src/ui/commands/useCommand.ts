@@ -28,9 +28,9 @@ export interface Command {
 /** A command to the hub, with what came of it said in a toast. `what` names it: "Cancel". */
 export function useCommand(what: string): Command {
   const queries = useQueryClient();
-  const [busy, setBusy] = useState(false);
+  const [busy, setBusy] = useState(0);
   const [error, setError] = useState<Refused | null>(null);
-  const intent = useRef({ words: "", key: "" });
+  const keys = useRef(new Map<string, string>());
   const underWay = useRef(new Map<string, Promise<boolean>>());
 
   /** Whoever presses again while the same is under way wants it once. */
@@ -43,11 +43,13 @@ export function useCommand(what: string): Command {
   }
 
   async function sendNow(words: string, path: string, body: object, done?: Done): Promise<boolean> {
-    if (intent.current.words !== words) intent.current = { words, key: once() };
-    setBusy(true);
+    // Another command in between makes none of the others a new one.
+    const key = keys.current.get(words) ?? once();
+    keys.current.set(words, key);
+    setBusy((sent) => sent + 1);
     try {
-      const answer = await tell<Accepted>(path, body, intent.current.key);
-      intent.current = { words: "", key: "" };
+      const answer = await tell<Accepted>(path, body, key);
+      keys.current.delete(words);
       setError(null);
       feed.reached(answer.sequence);
       // Everything is read anew; what takes longer to read does not hold the person up.
@@ -64,10 +66,10 @@ export function useCommand(what: string): Command {
       tellRefusal(what, thrown, () => void send(path, body, done));
       return false;
     } finally {
-      setBusy(false);
+      setBusy((sent) => sent - 1);
     }
   }
-  return { busy, error, send };
+  return { busy: busy > 0, error, send };
 }
 
 function tellRefusal(what: string, refused: Refused, again: () => void): void {
