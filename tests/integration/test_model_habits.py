@@ -353,9 +353,10 @@ async def test_a_slow_server_is_not_a_hung_one() -> None:
 async def test_a_server_that_says_nothing_is_hung() -> None:
     fault, calls = await fault_of(hangs, idle_timeout_s=0.3)
     assert (fault.kind, calls, fault.may_be_billed) == ("hung", 1, True)
+    assert "sent nothing for 0.3 s" in fault.message
 
 
-@pytest.mark.parametrize("sign", [b": alive\n\n", framed([{"type": "ping"}]), b"\n"])
+@pytest.mark.parametrize("sign", [b": alive\n\n", framed([{"type": "ping"}]), b"\n", b"d"])
 async def test_signs_of_life_alone_are_believed_for_a_while_only(sign: bytes) -> None:
     async def only_alive(writer: asyncio.StreamWriter) -> None:
         writer.write(answer(b""))
@@ -366,8 +367,9 @@ async def test_signs_of_life_alone_are_believed_for_a_while_only(sign: bytes) ->
 
     clock = asyncio.get_running_loop().time
     began = clock()
-    fault, _ = await fault_of(only_alive, idle_timeout_s=1.0)
-    assert fault.kind == "hung"
+    fault, calls = await fault_of(only_alive, idle_timeout_s=1.0)
+    assert (fault.kind, calls, fault.may_be_billed) == ("hung", 1, True)
+    assert "sent no piece of a reply for 5 s, though it was sending something" in fault.message
     assert clock() - began > 3.0
 
 

@@ -16,7 +16,7 @@ from agenthub_worker.domain.model import ModelReply, ModelRequest
 from agenthub_worker.llm.answer import SIGNS_OF_LIFE, ModelAnswer, Patience
 from agenthub_worker.llm.clean_json import loads
 from agenthub_worker.llm.counts import with_credible_counts
-from agenthub_worker.llm.faults import connection_fault, fault_of, hung, may_be_billed, was_turned_down
+from agenthub_worker.llm.faults import connection_fault, dripping, fault_of, hung, may_be_billed, was_turned_down
 from agenthub_worker.llm.reply import ReplyReader
 from agenthub_worker.llm.retry_after import retry_after_seconds
 
@@ -78,6 +78,7 @@ class MessagesClient:
 
         label = self._provider.place
         reader = ReplyReader(label, request.model, [str(tool["name"]) for tool in request.tools])
+        patience: Patience | None = None
         try:
             async with asyncio.timeout(self._idle_timeout_s) as idle:
                 patience = Patience(idle, self._idle_timeout_s)
@@ -85,11 +86,13 @@ class MessagesClient:
                     patience.life()
                     answer = ModelAnswer(stream.response, reader, label, request.model)
                     return await answer.read(patience, on_activity)
-        except (TimeoutError, httpx2.HTTPError):
+        except (TimeoutError, httpx2.HTTPError) as error:
             # The connection stays open, or breaks, behind a reply that is whole.
-            if not reader.ended:
-                raise
-            return reader.reply()
+            if reader.ended:
+                return reader.reply()
+            if isinstance(error, TimeoutError) and patience is not None and patience.is_spent:
+                raise dripping(label, self._idle_timeout_s * SIGNS_OF_LIFE) from error
+            raise
 
     def _arguments(self, request: ModelRequest) -> dict[str, Any]:
         arguments: dict[str, Any] = {

@@ -201,6 +201,14 @@ def hung(provider: str, seconds: float) -> ModelFault:
     return ModelFault("hung", f"{provider} sent nothing for {seconds:g} s. {_ADVICE['hung']}")
 
 
+def dripping(provider: str, seconds: float) -> ModelFault:
+    """Bytes came, and no piece of the reply for `seconds`."""
+    return ModelFault(
+        "hung",
+        f"{provider} sent no piece of a reply for {seconds:g} s, though it was sending something. {_ADVICE['hung']}",
+    )
+
+
 def _said(body: object) -> tuple[str, str]:
     """The error's own type and words, from whatever shape of body servers use."""
     error_type = ""
