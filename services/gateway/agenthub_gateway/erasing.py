@@ -1,9 +1,13 @@
-"""Erases what a goal keeps beside the log: its runs in RUNS, and its objects in ARTIFACTS."""
+"""Erases what a goal keeps beside the log: its runs in RUNS, and its objects in ARTIFACTS.
+
+So is what was set aside for an event that the log did not take: no erasing of its goal would find it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import MutableMapping
 from contextlib import suppress
 
 import msgspec
@@ -82,6 +86,32 @@ class ErasureKeeper:
                 _log.info("erasing_finished", goal=goal_id, messages=found.messages, objects=found.objects)
             else:
                 self._clean[message.seq] += 1
+
+
+class UnnamedKeeper:
+    """Takes away what was set aside for events that are not in the log; `doubtful` has the goal of each digest."""
+
+    def __init__(self, nc: Client, doubtful: MutableMapping[str, str]) -> None:
+        self._nc = nc
+        self._doubtful = doubtful
+        self._seen: frozenset[str] = frozenset()
+
+    async def look(self) -> None:
+        """Deal with what the last look has seen: by now its event is stored, or never will be.
+
+        Raises `StoreUnavailable`; then it is tried again.
+        """
+        ripe = {digest: goal_id for digest, goal_id in self._doubtful.items() if digest in self._seen}
+        # What waited in the client while no server was there may be stored just now: that needs a look more.
+        self._seen = frozenset()
+        artifacts = JetStreamArtifacts(self._nc)
+        for goal_id in set(ripe.values()):
+            named = await _named(self._nc, _EVENTS, f"evt.{goal_id}.>")
+            for digest in [digest for digest in ripe if ripe[digest] == goal_id]:
+                if digest not in named and await artifacts.delete(digest):
+                    _log.info("unnamed_object_erased", goal=goal_id)
+                del self._doubtful[digest]
+        self._seen = frozenset(self._doubtful) if self._nc.is_connected else frozenset()
 
 
 async def _is_left(nc: Client, goal_id: str) -> bool:
