@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import base64
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -171,7 +171,9 @@ async def test_a_dense_prompt_is_not_sent_where_its_tokens_could_pass_the_limit_
     ended, desk, model = await ended_on(
         bus,
         tmp_path,
-        stream(use("glob", {"pattern": "*"}), usage={"input_tokens": len(dense.encode()) // 2, "output_tokens": 9}),
+        stream(
+            use("glob", {"pattern": "*"}), usage={"input_tokens": len(dense.encode()) // 2, "output_tokens": 9}
+        ),
         priced_as="claude-sonnet-5-5",
         goal={"max_cost_usd": 0.5},
         context={"goal": dense},

@@ -153,7 +153,7 @@ class DataDir:
 
     @contextmanager
     def restoring(self) -> Iterator[None]:
-        """While a backup is restored into a fresh folder: who is killed meanwhile leaves one that no hub starts on.
+        """While a backup is restored into a fresh folder: who is killed leaves one that no hub starts on.
 
         What such a one has left is taken away first. Only who has claimed the folder may call this. Raises
         `DataDirUnusable`.

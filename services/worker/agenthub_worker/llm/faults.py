@@ -205,7 +205,8 @@ def dripping(provider: str, seconds: float) -> ModelFault:
     """Bytes came, and no piece of the reply for `seconds`."""
     return ModelFault(
         "hung",
-        f"{provider} sent no piece of a reply for {seconds:g} s, though it was sending something. {_ADVICE['hung']}",
+        f"{provider} sent no piece of a reply for {seconds:g} s, though it was sending something."
+        f" {_ADVICE['hung']}",
     )
 
 
