@@ -19,8 +19,11 @@ from agenthub_gateway.commands.append import Intent
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_gateway.erasing import ErasureKeeper, UnnamedKeeper
 from agenthub_gateway.errors import KeyReused
+from agenthub_runtime.clock import SystemIds
 from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from tests.support.gateway import Gateway, running_gateway, settings, write
@@ -187,6 +190,24 @@ async def test_what_an_event_names_stays_however_doubtful_it_was(gateway: Gatewa
     for _ in range(2):
         await keeper.look()
     assert (await _objects(bus), doubtful) == (2, {})
+
+
+async def test_secrets_that_a_gateway_had_kept_when_it_was_killed_do_not_stay(
+    gateway: Gateway, bus: Client, nats_server: NatsServer
+) -> None:
+    mine = str((await gateway.submit(secrets=[DECLARED]))["goal_id"])
+    accepted = (await JetStreamEventLog(bus).read(mine))[0].event
+    assert isinstance(accepted, GoalAccepted)
+    texts = ExactTexts(JetStreamArtifacts(bus), SystemIds())
+    left = [await texts.keep_secrets(["another"], goal_id) for goal_id in (mine, "g-0000000000000000000000000a")]
+    a_log = await JetStreamArtifacts(bus).put(b'{"type":"secrets"}')
+    nc = await connect(nats_server.url_of("gateway"), "gateway", give_up_after_s=10)
+    keeper = UnnamedKeeper(nc, {})
+    for _ in range(2):
+        await keeper.look()
+    await nc.close()
+    assert [await is_there(bus, digest) for digest in left] == [False, False]
+    assert [await is_there(bus, digest) for digest in (accepted.secrets_ref, a_log)] == [True, True]
 
 
 async def limit_of(bus: Client, stream: str, **limits: Any) -> None:

@@ -49,6 +49,12 @@ def is_kept_from(data: bytes, goal_id: str) -> bool:
     return isinstance(kept, _Secrets) or (isinstance(kept, _Text) and kept.goal_id != goal_id)
 
 
+def goal_of_secrets(data: bytes) -> str:
+    """The goal whose declared secrets an object holds; empty for any other object."""
+    kept = _decoded(data)
+    return kept.goal_id if isinstance(kept, _Secrets) else ""
+
+
 def _decoded(data: bytes) -> _Kept | None:
     try:
         return _KEPT.decode(data)
