@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agenthub_orchestrator.domain import TimerRequest
 from agenthub_orchestrator.timer_keeper import TimerKeeper
@@ -40,36 +40,5 @@ def test_a_timer_that_fires_while_another_is_being_set_stops_nothing() -> None:
         assert not running.done()
         running.cancel()
         timers.close()
-
-    run_virtually(play())
-
-
-def test_a_timer_that_fires_before_its_seconds_have_passed_is_set_again() -> None:
-    class Noted(InMemoryTimers):
-        async def set(self, kind: str, goal_id: str, task_id: str, *, due: datetime, ref: str) -> None:
-            dues.append((task_id, due))
-
-    dues: list[tuple[str, datetime]] = []
-
-    async def play() -> None:
-        clock = VirtualClock()
-        requests = [
-            TimerRequest(kind="attempt", goal_id="g", task_id="t-a", ref="1", after_s=1_800.0),
-            TimerRequest(kind="retry", goal_id="g", task_id="t-b", ref="1", due=BEGIN + timedelta(seconds=600)),
-        ]
-        keeper = TimerKeeper(Noted(clock), clock, Backoff(clock, SeededIds(1)), lambda _: requests)
-        running = asyncio.ensure_future(keeper.run())
-        keeper.touch("g")
-        await asyncio.sleep(600.0)
-        first = dict(dues)
-        dues.clear()
-        others = [("attempt", "t-a", "2"), ("attempt", "t-x", "1"), ("retry", "t-b", "1"), ("lost", "t-a", "1")]
-        assert not any([keeper.put_back(kind, "g", task_id, ref) for kind, task_id, ref in others])
-        assert keeper.put_back("attempt", "g", "t-a", "1")
-        await asyncio.sleep(20.0)
-        assert dues == [("t-a", first["t-a"])]
-        await asyncio.sleep(1_178.0)
-        assert not keeper.put_back("attempt", "g", "t-a", "1")
-        running.cancel()
 
     run_virtually(play())

@@ -148,10 +148,6 @@ class Follower:
         Raises `StoreUnavailable` when its goal is not held and cannot be read.
         """
         goal = await self._hold(timer.goal_id)
-        if self._keeper.put_back(timer.kind, timer.goal_id, timer.task_id, timer.ref):
-            log.warning("timer_fired_early", kind=timer.kind, goal_id=timer.goal_id, task_id=timer.task_id)
-            self._start_task(self._acknowledge(timer))
-            return
         goal.fired[Fired(timer.kind, timer.task_id, timer.ref, detail)] = timer
         self._decide(goal)
 

@@ -21,15 +21,12 @@ log = structlog.get_logger(__name__)
 SETTLE_S = 0.2
 # A timer that runs for long is set only when it is still requested after this: short tasks then cost no write.
 PATIENCE_S = 5.0
-# What fires so long before its time is no matter of rounding: the server's clock was set forward, or it slept.
-EARLY_S = 5.0
 
 
 class _Known(msgspec.Struct):
     ref: str
     due: datetime
     since: float
-    after_s: float | None = None
     is_set: bool = False
 
 
@@ -62,23 +59,6 @@ class TimerKeeper:
     def has_fired(self, kind: str, goal_id: str, task_id: str) -> None:
         """The timer is no longer there; it is set again when it is still requested at the next look."""
         self._known.get(goal_id, {}).pop((kind, task_id), None)
-
-    def put_back(self, kind: str, goal_id: str, task_id: str, ref: str) -> bool:
-        """Set a timer again that has fired before its seconds have passed; False for any other one.
-
-        The server fires them by its calendar, which people and networks set.
-        """
-        timers = self._known.get(goal_id, {})
-        known = timers.get((kind, task_id))
-        if known is None or known.ref != ref or known.after_s is None:
-            return False
-        left = known.after_s - (self._clock.monotonic() - known.since)
-        if left <= EARLY_S:
-            return False
-        due = self._clock.now() + timedelta(seconds=left)
-        timers[kind, task_id] = _Known(ref, due, known.since, known.after_s)
-        self.touch(goal_id)
-        return True
 
     async def run(self) -> None:
         """Set timers, for ever."""
@@ -135,7 +115,7 @@ class TimerKeeper:
     def _first_seen(self, request: TimerRequest) -> _Known:
         now = self._clock.now()
         due = request.due if request.due is not None else now + timedelta(seconds=request.after_s or 0.0)
-        return _Known(request.ref, due, self._clock.monotonic(), request.after_s)
+        return _Known(request.ref, due, self._clock.monotonic())
 
     def _may_wait(self, known: _Known) -> bool:
         shown_for = self._clock.monotonic() - known.since
