@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,11 +26,14 @@ from agenthub_runtime.backups.archive import (
     take_backup,
 )
 from agenthub_runtime.backups.errors import BackupFailed
+from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.errors import DataDirUnusable
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.event_samples import STAMP, draft, noted
+from tests.support.running_hub import run_cli
 from tests.support.servers import running_nats
 
 WHEN = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -171,3 +177,52 @@ async def test_a_backup_that_breaks_off_leaves_nothing_that_looks_like_one(bus: 
     with pytest.raises(BackupFailed, match="`RUNS` gives no snapshot"):
         await taken(bus, tmp_path / "backup")
     assert list((tmp_path / "backup").iterdir()) == []
+
+
+@pytest.mark.parametrize("stream", ["EVENTS", "TIMERS"])
+async def test_no_hub_starts_on_a_restore_that_was_killed_and_the_next_one_makes_it_whole(
+    bus: Client, tmp_path: Path, stream: str
+) -> None:
+    await write(bus, 0, 30)
+    manifest, _ = await taken(bus, tmp_path / "backup")
+    words = ["restore", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "hub")]
+    assert exit_code_of_restore_killed_at(stream, words) == -signal.SIGKILL
+    with pytest.raises(DataDirUnusable, match="not to its end"), DataDir(tmp_path / "hub").claim():
+        pytest.fail("a hub on a part of its log")
+    again = run_cli(*words)
+    assert (again.returncode, again.stderr) == (0, "")
+    data = DataDir(tmp_path / "hub")
+    with data.claim():
+        assert not data.is_fresh
+    server = NatsServer(data)
+    await server.start()
+    try:
+        nc = await connect(server.authorised_url, "test", give_up_after_s=10)
+        assert len(await JetStreamEventLog(nc).read("*")) == manifest.last_event == 30
+        await nc.close()
+    finally:
+        await server.stop()
+    third = run_cli(*words)
+    assert (third.returncode, "holds the log of a hub already" in third.stderr) == (2, True)
+
+
+def exit_code_of_restore_killed_at(stream: str, words: Sequence[str]) -> int:
+    command = [sys.executable, "-m", "tests.support.dying_restore", stream, *words]
+    return subprocess.run(command, check=False).returncode
+
+
+async def test_a_restore_that_fails_leaves_nothing_also_where_one_was_killed(bus: Client, tmp_path: Path) -> None:
+    await write(bus, 0, 5)
+    await taken(bus, tmp_path / "backup")
+    data = DataDir(tmp_path / "hub")
+    with data.claim(to_restore=True):
+        (data.root / "restoring").touch()
+        (data.jetstream / "half").write_text("a part of a log")
+        with pytest.raises(BackupFailed), data.restoring():
+            fail_on(data)
+    assert not data.root.exists()
+
+
+def fail_on(data: DataDir) -> None:
+    assert data.is_fresh
+    raise BackupFailed("The server takes no stream")

@@ -7,16 +7,23 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from nats.js.api import DiscardPolicy
 from nats.js.errors import NotFoundError
 
 from agenthub_events.catalogue.goal import GoalAccepted, GoalErased
 from agenthub_events.catalogue.task import TaskNoted
-from agenthub_events.errors import ArtifactMissing
+from agenthub_events.errors import ArtifactMissing, StoreUnavailable
 from agenthub_events.ports import Stored
 from agenthub_events.runs import Closed, RunId
-from agenthub_gateway.erasing import ErasureKeeper
+from agenthub_gateway.commands.append import Intent
+from agenthub_gateway.commands.submit import submit_goal
+from agenthub_gateway.erasing import ErasureKeeper, UnnamedKeeper
+from agenthub_gateway.errors import KeyReused
+from agenthub_runtime.clock import SystemIds
 from agenthub_runtime.embedded.servers.nats import NatsServer
+from agenthub_runtime.exact_texts import ExactTexts
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
+from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from tests.support.gateway import Gateway, running_gateway, settings, write
@@ -145,6 +152,69 @@ async def _objects(bus: Client) -> int:
         return len(await store.list(ignore_deletes=True))
     except NotFoundError:
         return 0
+
+
+@pytest.mark.parametrize("log", ["is full", "holds another event there"])
+async def test_what_was_set_aside_for_an_event_that_the_log_did_not_take_does_not_stay(
+    gateway: Gateway, bus: Client, log: str
+) -> None:
+    mine = str((await gateway.submit(goal=f"Use {TOKEN}", secrets=[DECLARED]))["goal_id"])
+    writer, goal_id = gateway.hub.writer, mine
+    if log == "is full":
+        goal_id = "g-0000000000000000000000000a"
+        await limit_of(bus, "EVENTS", max_bytes=1)
+    keeper, before = UnnamedKeeper(bus, writer.doubtful), await _objects(bus)
+    said = GoalAccepted(goal=f"Use {TOKEN}")
+    refused: object = None
+    try:
+        intent = Intent(actor="ann", request_id="r-1", body_hash="another")
+        refused = await submit_goal(writer, goal_id, said, intent, [DECLARED])
+    except (KeyReused, StoreUnavailable) as error:
+        refused = error
+    assert isinstance(refused, StoreUnavailable if log == "is full" else KeyReused)
+    assert await _objects(bus) == before + 2
+    for _ in range(2):
+        await keeper.look()
+    assert await _objects(bus) == before == 2
+    assert not writer.doubtful
+
+
+async def test_what_an_event_names_stays_however_doubtful_it_was(gateway: Gateway, bus: Client) -> None:
+    """The answer of a server got lost, and the event was stored."""
+    mine = str((await gateway.submit(goal=f"Use {TOKEN}", secrets=[DECLARED]))["goal_id"])
+    accepted = (await JetStreamEventLog(bus).read(mine))[0].event
+    assert isinstance(accepted, GoalAccepted)
+    assert not gateway.hub.writer.doubtful
+    doubtful = {accepted.secrets_ref: mine, accepted.goal.partition("[redacted:")[2].rstrip("]"): mine}
+    keeper = UnnamedKeeper(bus, doubtful)
+    for _ in range(2):
+        await keeper.look()
+    assert (await _objects(bus), doubtful) == (2, {})
+
+
+async def test_secrets_that_a_gateway_had_kept_when_it_was_killed_do_not_stay(
+    gateway: Gateway, bus: Client, nats_server: NatsServer
+) -> None:
+    mine = str((await gateway.submit(secrets=[DECLARED]))["goal_id"])
+    accepted = (await JetStreamEventLog(bus).read(mine))[0].event
+    assert isinstance(accepted, GoalAccepted)
+    texts = ExactTexts(JetStreamArtifacts(bus), SystemIds())
+    left = [await texts.keep_secrets(["another"], goal_id) for goal_id in (mine, "g-0000000000000000000000000a")]
+    a_log = await JetStreamArtifacts(bus).put(b'{"type":"secrets"}')
+    nc = await connect(nats_server.url_of("gateway"), "gateway", give_up_after_s=10)
+    keeper = UnnamedKeeper(nc, {})
+    for _ in range(2):
+        await keeper.look()
+    await nc.close()
+    assert [await is_there(bus, digest) for digest in left] == [False, False]
+    assert [await is_there(bus, digest) for digest in (accepted.secrets_ref, a_log)] == [True, True]
+
+
+async def limit_of(bus: Client, stream: str, **limits: Any) -> None:
+    """Let the server refuse what goes into a stream."""
+    config = (await bus.jetstream().stream_info(stream)).config
+    config.discard = DiscardPolicy.NEW
+    await bus.jetstream().update_stream(config, **limits)
 
 
 async def test_an_erasing_at_which_a_gateway_was_killed_is_finished_by_the_next_one(

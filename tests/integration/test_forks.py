@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
@@ -10,11 +10,13 @@ import pytest
 from nats.aio.client import Client
 
 from agenthub_events.base import Event
-from agenthub_events.catalogue.goal import GoalAccepted
+from agenthub_events.catalogue.goal import GoalAccepted, GoalCancelled
 from agenthub_events.catalogue.task import MergeDone, TaskCompleted
 from agenthub_events.catalogue.values import TaskResult
-from agenthub_events.errors import ArtifactMissing
+from agenthub_events.errors import ArtifactMissing, CommandRefused
 from agenthub_events.serialization.codec import encode
+from agenthub_gateway.commands.append import Intent
+from agenthub_gateway.commands.forking import ForkPoint, fork_goal
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -145,6 +147,27 @@ async def test_secrets_and_exact_texts_are_the_forks_own_and_outlast_its_parent(
     status, told = await fork(gateway, parent, at_seq=at_seq)
     assert (status, told["type"]) == (409, "/problems/goal-erased")
     assert "submit a new goal" in told["detail"]
+
+
+async def test_a_fork_whose_parent_is_erased_in_the_same_moment_does_not_go_on_without_its_files(
+    gateway: Gateway, bus: Client
+) -> None:
+    parent, at_seq, _ = await a_parent(gateway, bus)
+    fork_id = "g-0000000000000000000000000a"
+    await gateway.client.post(f"/api/v1/goals/{parent}/cancel")
+
+    async def erased_meanwhile(made: Callable[[], GoalAccepted]) -> GoalAccepted:
+        erased = await gateway.client.post(f"/api/v1/goals/{parent}/erase", json={"confirm": parent})
+        assert erased.status_code == 202
+        return made()
+
+    hub, point = gateway.hub, ForkPoint(goal_id=parent, at_seq=at_seq)
+    intent = Intent(actor="ann", request_id="r-1", body_hash="h")
+    with pytest.raises(CommandRefused, match=f"`{fork_id}` was begun and is cancelled") as refused:
+        await fork_goal(hub.writer, hub.histories, fork_id, point, intent, aside=erased_meanwhile)
+    assert refused.value.code == "goal-erased"
+    events = [recorded.event for recorded in await JetStreamEventLog(bus).read(f"{fork_id}._.goal")]
+    assert [type(event) for event in events] == [GoalAccepted, GoalCancelled]
 
 
 async def test_what_cannot_be_forked_is_refused_with_what_can(gateway: Gateway, bus: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,10 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.goal import GoalAccepted, GoalCancelled, GoalReworkRequested
 from agenthub_events.catalogue.task import TaskCancelled, TaskEnqueued, TaskNoted
 from agenthub_events.ports import Recorded
+from agenthub_gateway.commands.aggregate import Target
+from agenthub_gateway.commands.append import Intent
+from agenthub_gateway.commands.hooks.telling import tell_goal
+from agenthub_gateway.commands.tasks import note_task
 from agenthub_gateway.hooks.judging import WORDS_MAX
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -278,6 +283,54 @@ async def test_a_comment_is_noted_while_agents_work_and_asks_for_changes_afterwa
     assert [found["result"] for found in replayed] == ["known", "known"]
     assert (note.task_id, note.by) == ("t-one", f"{host.name}/bea")
     assert note.text == f"{host.name}/bea writes at issue #12:\n\n> Also the docs"
+
+
+async def test_deliveries_at_the_same_moment_do_one_thing_each(
+    bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
+) -> None:
+    log, label = JetStreamEventLog(bus), github_issue(host.url())
+
+    async def at_once(told: Any, event: str) -> list[dict[str, Any]]:
+        return [
+            await answered(r) for r in await asyncio.gather(*[to_github(gateway, told, event) for _ in range(5)])
+        ]
+
+    async with gateway_of(nats_server, database_url, host) as gateway:
+        began = await at_once(label, "issues")
+        goal_id = began[0]["goal_id"]
+        await write(log, goal_id, "_", planned("one", "two"))
+        wished = await at_once(github_comment(host.url(), "/agenthub Name it `mean`"), "issue_comment")
+        for task_id in ("t-one", "t-two"):
+            await write(log, goal_id, task_id, order(task_id), "coding", "p1")
+        late = github_comment(host.url(), "/agenthub Also the docs", comment={"id": 902})
+        noted = await at_once(late, "issue_comment")
+    assert {answer["goal_id"] for answer in (*began, *wished, *noted)} == {goal_id}
+    for part, first in ((began, "began"), (wished, "reworked"), (noted, "noted")):
+        assert {answer["result"] for answer in part} - {"known"} == {first}
+    assert len(await goals(bus)) == 1
+    kept = [r.event for r in await log.read(goal_id) if isinstance(r.event, GoalReworkRequested | TaskNoted)]
+    assert sorted(type(event).__name__ for event in kept) == ["GoalReworkRequested", "TaskNoted", "TaskNoted"]
+
+
+async def test_a_comment_whose_gateway_was_killed_between_two_tasks_reaches_the_other_one_when_it_comes_again(
+    bus: Client, nats_server: NatsServer, database_url: str, host: GitHost
+) -> None:
+    log, intent = JetStreamEventLog(bus), Intent(actor="bea", request_id="r-1", body_hash="h", keyed=True)
+    async with gateway_of(nats_server, database_url, host) as gateway:
+        goal_id = (await answered(await to_github(gateway, github_issue(host.url()))))["goal_id"]
+        await write(log, goal_id, "_", planned("one", "two", "three"))
+        for task_id in ("t-one", "t-two"):
+            await write(log, goal_id, task_id, order(task_id), "coding", "p1")
+        writer = gateway.hub.writer
+        await note_task(writer, Target(goal_id, "t-one"), "Also the docs", intent)
+        await write(log, goal_id, "t-three", order("t-three"), "coding", "p1")
+        told = [await tell_goal(writer, goal_id, "Also the docs", intent) for _ in range(2)]
+    notes = [r.event for r in await log.read(f"{goal_id}.*.task") if isinstance(r.event, TaskNoted)]
+    assert told == ["known", "known"]
+    assert [(note.task_id, note.text) for note in notes] == [
+        ("t-one", "Also the docs"),
+        ("t-two", "Also the docs"),
+    ]
 
 
 async def test_a_comment_on_a_goal_at_which_nobody_works_opens_it_again_once(

@@ -353,9 +353,10 @@ async def test_a_slow_server_is_not_a_hung_one() -> None:
 async def test_a_server_that_says_nothing_is_hung() -> None:
     fault, calls = await fault_of(hangs, idle_timeout_s=0.3)
     assert (fault.kind, calls, fault.may_be_billed) == ("hung", 1, True)
+    assert "sent nothing for 0.3 s" in fault.message
 
 
-@pytest.mark.parametrize("sign", [b": alive\n\n", framed([{"type": "ping"}]), b"\n"])
+@pytest.mark.parametrize("sign", [b": alive\n\n", framed([{"type": "ping"}]), b"\n", b"d"])
 async def test_signs_of_life_alone_are_believed_for_a_while_only(sign: bytes) -> None:
     async def only_alive(writer: asyncio.StreamWriter) -> None:
         writer.write(answer(b""))
@@ -366,8 +367,9 @@ async def test_signs_of_life_alone_are_believed_for_a_while_only(sign: bytes) ->
 
     clock = asyncio.get_running_loop().time
     began = clock()
-    fault, _ = await fault_of(only_alive, idle_timeout_s=1.0)
-    assert fault.kind == "hung"
+    fault, calls = await fault_of(only_alive, idle_timeout_s=1.0)
+    assert (fault.kind, calls, fault.may_be_billed) == ("hung", 1, True)
+    assert "sent no piece of a reply for 5 s, though it was sending something" in fault.message
     assert clock() - began > 3.0
 
 
@@ -446,9 +448,27 @@ async def test_an_error_of_who_stands_before_the_model_may_be_billed_and_is_not_
     assert (fault.kind, fault.may_be_billed, calls) == ("transient", True, 1)
 
 
-async def test_a_timeout_that_the_provider_names_may_be_billed_under_any_status() -> None:
-    fault, _ = await fault_of(error("timeout_error", "too slow", 500))
-    assert (fault.kind, fault.may_be_billed) == ("transient", True)
+@pytest.mark.parametrize("status", [409, 429, 500, 503, 521, 529])
+async def test_a_timeout_that_the_provider_names_may_be_billed_under_any_status_and_is_not_sent_again_unseen(
+    status: int,
+) -> None:
+    slow = error("timeout_error", "too slow", status, retry_after_ms="1")
+    fault, calls = await fault_of(slow, stream(LS))
+    assert (fault.kind, fault.may_be_billed, calls) == ("transient", True, 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b'"timeout_error"', b'{"error": null}', HTML, b"\xff\xfe"])
+async def test_an_error_whose_body_says_nothing_counts_by_its_status(body: bytes) -> None:
+    odd = answer(body, status=500, headers={"retry-after-ms": "1"})
+    fault, calls = await fault_of(odd)
+    assert (fault.kind, fault.may_be_billed, calls) == ("transient", False, 2)
+
+
+async def test_an_error_whose_body_breaks_off_is_not_sent_again_unseen() -> None:
+    """What it was about to say is not known."""
+    cut = answer(b'{"type":"error","er', status=500, headers={"content-length": "99999"})
+    fault, calls = await fault_of(cut, stream(LS))
+    assert (fault.kind, fault.may_be_billed, calls) == ("transient", True, 1)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ from nats.aio.client import Client
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.schedule import ScheduleAdded, ScheduleRan, ScheduleSkipped, ScheduleTriggered
 from agenthub_events.rules.schedules import place_of
+from agenthub_gateway.commands.schedules.triggering import Trigger
+from agenthub_gateway.errors import TooManyRuns
 from agenthub_orchestrator.schedules.keeper import ScheduleKeeper
 from agenthub_replay.streams import StreamsSource
 from agenthub_runtime.clock import SystemClock
@@ -222,3 +224,37 @@ async def test_a_signed_webhook_runs_a_schedule_once_and_no_two_at_a_time(
     assert (event.webhook_id, event.due) == ("a", None)
     assert isinstance(accepted, GoalAccepted)
     assert (accepted.submitted_by, accepted.constraints.max_cost_usd) == ("schedule nightly", 2.5)
+
+
+async def test_a_webhook_does_not_wait_for_a_clock_that_was_set_back(gateway: Gateway) -> None:
+    await tell(gateway, "", NIGHTLY)
+    log, telemetry = gateway.hub.log, gateway.hub.telemetry
+    ahead, clock = Later(timedelta(hours=1)), SystemClock()
+    began = []
+    for now, webhook_id in ((ahead, "a"), (clock, "b")):
+        done = await Trigger(log, now.now, telemetry).run("nightly", webhook_id)
+        await gateway.client.post(f"/api/v1/goals/{done.goal_id}/cancel")
+        began.append(done.result)
+    with pytest.raises(TooManyRuns):
+        await Trigger(log, clock.now, telemetry).run("nightly", "c")
+    assert began == ["began", "began"]
+    assert (await Trigger(log, clock.now, telemetry).run("nightly", "a")).result == "known"
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=25), timedelta(hours=-25)])
+async def test_a_clock_that_jumps_and_comes_back_begins_no_due_time_twice(
+    gateway: Gateway, bus: Client, jump: timedelta
+) -> None:
+    await tell(gateway, "", {**NIGHTLY, "cron": "0 * * * *", "goal": GOAL, "overlap": True})
+    log, clock = JetStreamEventLog(bus), Later(timedelta(hours=2))
+    twins = [ScheduleKeeper(log, clock) for _ in range(2)]
+    dues = []
+    for ahead in (clock.ahead, clock.ahead + jump, clock.ahead, clock.ahead + timedelta(hours=26)):
+        clock.ahead = ahead
+        await asyncio.gather(*[twin.look() for twin in twins])
+        records = await log.read(place_of("nightly"))
+        dues = [record.event.due for record in records if isinstance(record.event, ScheduleRan)]
+    assert dues == sorted(set(dues))
+    assert len(dues) == (3 if jump > timedelta() else 2)
+    goals = await log.read("*._.goal")
+    assert len([r for r in goals if isinstance(r.event, GoalAccepted)]) == len(dues)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,11 +58,12 @@ async def ended_on(
     """How a task ends on a server with these habits."""
     desk = Desk(bus)
     await desk.accept(**how.pop("goal", {}))
+    context = how.pop("context", None)
     async with (
         OddModel(*habits) as model,
         running_worker(bus, model, folder, idle_timeout_s=idle_timeout_s, **how),
     ):
-        await desk.order()
+        await desk.order(context=context)
         ended = await desk.ended()
     return ended, desk, model
 
@@ -158,6 +161,27 @@ async def test_a_reply_without_counts_takes_its_worst_price_of_a_limit_of_money(
     assert isinstance(ended, TaskParked), ended
     assert ended.reason == "budget"
     assert 1 < len(model.requests) < 9
+
+
+@pytest.mark.parametrize("dense", [base64.b64encode(os.urandom(192_000)).decode(), "😀🏳️‍🌈" * 15_000])
+async def test_a_dense_prompt_is_not_sent_where_its_tokens_could_pass_the_limit_of_money(
+    bus: Client, tmp_path: Path, dense: str
+) -> None:
+    """A quarter of a million bytes, at more than one token for each two of them."""
+    ended, desk, model = await ended_on(
+        bus,
+        tmp_path,
+        stream(
+            use("glob", {"pattern": "*"}), usage={"input_tokens": len(dense.encode()) // 2, "output_tokens": 9}
+        ),
+        priced_as="claude-sonnet-5-5",
+        goal={"max_cost_usd": 0.5},
+        context={"goal": dense},
+    )
+    assert isinstance(ended, TaskParked), ended
+    assert ended.reason == "budget"
+    assert sum(called.cost_usd or 0.0 for called in await desk.of(LlmCalled)) <= 0.5
+    assert model.requests == []
 
 
 async def test_calls_that_a_proxy_gave_up_waiting_for_are_counted_before_they_are_made_again(

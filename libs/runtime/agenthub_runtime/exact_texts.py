@@ -14,6 +14,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from agenthub_events.base import Event
+from agenthub_events.context import digest_of
 from agenthub_events.errors import ArtifactMissing
 from agenthub_events.ports import Artifacts, Ids
 from agenthub_events.redaction import MASK, REFERENCE, KnownSecrets, mapped, storable, with_shapes_replaced
@@ -48,6 +49,12 @@ def is_kept_from(data: bytes, goal_id: str) -> bool:
     return isinstance(kept, _Secrets) or (isinstance(kept, _Text) and kept.goal_id != goal_id)
 
 
+def goal_of_secrets(data: bytes) -> str:
+    """The goal whose declared secrets an object holds; empty for any other object."""
+    kept = _decoded(data)
+    return kept.goal_id if isinstance(kept, _Secrets) else ""
+
+
 def _decoded(data: bytes) -> _Kept | None:
     try:
         return _KEPT.decode(data)
@@ -62,8 +69,13 @@ class ExactTexts:
         self._artifacts = artifacts
         self._ids = ids
 
-    async def set_aside(self, event: E, goal_id: str, secrets: KnownSecrets) -> E:
-        """`event` without `secrets`, and with references to whatever else in its texts looks like a credential."""
+    async def set_aside(
+        self, event: E, goal_id: str, secrets: KnownSecrets, *, kept: list[str] | None = None
+    ) -> E:
+        """`event` without `secrets`, and with references to whatever else in its texts looks like a credential.
+
+        `kept` is told the digest of each object before it is stored.
+        """
         clean = mapped(event, lambda text: secrets.masked(storable(text)))
         references: dict[str, str] = {}
 
@@ -73,8 +85,8 @@ class ExactTexts:
 
         mapped(clean, lambda text: with_shapes_replaced(text, note))
         for value in references:
-            kept = _Text(goal_id=goal_id, random=self._ids.token(), text=value)
-            references[value] = f"[redacted:{await self._put(kept)}]"
+            exact = _Text(goal_id=goal_id, random=self._ids.token(), text=value)
+            references[value] = f"[redacted:{await self._put(exact, kept)}]"
         if not references:
             return clean
         return mapped(clean, lambda text: with_shapes_replaced(text, references.__getitem__))
@@ -91,20 +103,26 @@ class ExactTexts:
         """The same for a plain text."""
         return msgspec.json.decode(await self.restored(msgspec.json.encode(text), goal_id), type=str)
 
-    async def keep_secrets(self, values: Iterable[str], goal_id: str) -> str:
-        """Keep what a goal has declared as secret; the digest for `GoalAccepted.secrets_ref`, empty for none."""
+    async def keep_secrets(self, values: Iterable[str], goal_id: str, *, kept: list[str] | None = None) -> str:
+        """Keep what a goal has declared as secret; the digest for `GoalAccepted.secrets_ref`, empty for none.
+
+        `kept` is told the digest before the object is stored.
+        """
         declared = tuple(values)
         if not declared:
             return ""
-        return await self._put(_Secrets(goal_id=goal_id, random=self._ids.token(), values=declared))
+        return await self._put(_Secrets(goal_id=goal_id, random=self._ids.token(), values=declared), kept)
 
     async def secrets_at(self, digest: str, goal_id: str) -> tuple[str, ...]:
         """The secrets that a goal has declared; none when they are erased."""
         kept = await self._get(digest, goal_id) if digest else None
         return kept.values if isinstance(kept, _Secrets) else ()
 
-    async def _put(self, kept: _Kept) -> str:
-        return await self._artifacts.put(msgspec.json.encode(kept))
+    async def _put(self, exact: _Kept, kept: list[str] | None) -> str:
+        data = msgspec.json.encode(exact)
+        if kept is not None:
+            kept.append(digest_of(data))
+        return await self._artifacts.put(data)
 
     async def _get(self, digest: str, goal_id: str) -> _Kept | None:
         try:

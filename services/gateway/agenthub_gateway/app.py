@@ -56,7 +56,7 @@ from agenthub_gateway.edge.guard import Guard
 from agenthub_gateway.edge.head import AnswersHead
 from agenthub_gateway.edge.keys import Failures, Keys
 from agenthub_gateway.edge.sign_in import SignIn
-from agenthub_gateway.erasing import ERASING_LOOKED_AT_EVERY_S, ErasureKeeper, erase_goal
+from agenthub_gateway.erasing import ERASING_LOOKED_AT_EVERY_S, ErasureKeeper, UnnamedKeeper, erase_goal
 from agenthub_gateway.hub_figures import HubFigures
 from agenthub_gateway.live.broadcaster import Broadcaster
 from agenthub_gateway.live.outputs import RunOutputs
@@ -177,10 +177,9 @@ async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
             ports = await _assembled(settings, nc, (telemetry, metrics), appends, stack)
             if settings.log.otlp_endpoint or settings.log.metrics:
                 await stack.enter_async_context(_in_background(ports.figures.keep_fresh()))
-            erasing = look_forever(
-                ErasureKeeper(nc).look, every_s=ERASING_LOOKED_AT_EVERY_S, clock=ports.clock, what="erasing"
-            )
-            await stack.enter_async_context(_in_background(erasing))
+            for look in (ErasureKeeper(nc).look, UnnamedKeeper(nc, ports.writer.doubtful).look):
+                erasing = look_forever(look, every_s=ERASING_LOOKED_AT_EVERY_S, clock=ports.clock, what="erasing")
+                await stack.enter_async_context(_in_background(erasing))
             yield ports
     finally:
         await nc.close()

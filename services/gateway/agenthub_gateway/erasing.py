@@ -1,9 +1,13 @@
-"""Erases what a goal keeps beside the log: its runs in RUNS, and its objects in ARTIFACTS."""
+"""Erases what a goal keeps beside the log: its runs in RUNS, and its objects in ARTIFACTS.
+
+So is what was set aside for an event that the log did not take: no erasing of its goal would find it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import MutableMapping
 from contextlib import suppress
 
 import msgspec
@@ -15,6 +19,7 @@ from agenthub_events.base import type_of
 from agenthub_events.catalogue.goal import GoalErased
 from agenthub_events.errors import ArtifactMissing, StoreUnavailable
 from agenthub_events.subjects import GOAL_AS_A_WHOLE, parse_subject, subject_of
+from agenthub_runtime.exact_texts import goal_of_secrets
 from agenthub_runtime.jetstream.artifacts import JetStreamArtifacts
 from agenthub_runtime.jetstream.fenced_stream import FencedStream
 from agenthub_runtime.jetstream.run_log import STREAM as RUNS
@@ -28,6 +33,9 @@ _ERASED = subject_of("*", GOAL_AS_A_WHOLE, type_of(GoalErased))
 # An erasing is soon finished or soon interrupted; the newest are enough.
 _LOOKED_AT = 100
 _CLEAN_LOOKS = 3
+# A gateway that was killed is started anew at once: what it had written stands among the last messages.
+_LOOKED_BACK = 1_000
+_SECRETS_BYTES = 64 << 10
 # Whatever names an object does so by its digest; what only looks like one names nothing.
 _DIGEST = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
@@ -82,6 +90,47 @@ class ErasureKeeper:
                 _log.info("erasing_finished", goal=goal_id, messages=found.messages, objects=found.objects)
             else:
                 self._clean[message.seq] += 1
+
+
+class UnnamedKeeper:
+    """Takes away what was set aside for events that the log lacks; `doubtful` has the goal of each digest.
+
+    So it does with the secrets that a gateway had kept when it was killed. Texts that were set aside then stay: a
+    worker that waits for room on the disk may still name them.
+    """
+
+    def __init__(self, nc: Client, doubtful: MutableMapping[str, str]) -> None:
+        self._nc = nc
+        self._doubtful = doubtful
+        self._seen: frozenset[str] = frozenset()
+        self._has_looked_back = False
+
+    async def look(self) -> None:
+        """Deal with what the last look has seen: by now its event is stored, or never will be.
+
+        Raises `StoreUnavailable`; then it is tried again.
+        """
+        if not self._has_looked_back:
+            self._doubtful.update(await _secrets_of_late(JetStreamArtifacts(self._nc)))
+            self._has_looked_back = True
+        ripe = {digest: goal_id for digest, goal_id in self._doubtful.items() if digest in self._seen}
+        # What waited in the client while no server was there may be stored just now: that needs a look more.
+        self._seen = frozenset()
+        artifacts = JetStreamArtifacts(self._nc)
+        for goal_id in set(ripe.values()):
+            named = await _named(self._nc, _EVENTS, f"evt.{goal_id}.>")
+            for digest in [digest for digest in ripe if ripe[digest] == goal_id]:
+                if digest not in named and await artifacts.delete(digest):
+                    _log.info("unnamed_object_erased", goal=goal_id)
+                del self._doubtful[digest]
+        self._seen = frozenset(self._doubtful) if self._nc.is_connected else frozenset()
+
+
+async def _secrets_of_late(artifacts: JetStreamArtifacts) -> dict[str, str]:
+    """Objects with declared secrets that were written lately, and their goals."""
+    lately = await artifacts.written_lately(messages=_LOOKED_BACK, size_max=_SECRETS_BYTES)
+    found = await artifacts.get_all(lately)
+    return {digest: goal_id for digest, data in found.items() if (goal_id := goal_of_secrets(data))}
 
 
 async def _is_left(nc: Client, goal_id: str) -> bool:

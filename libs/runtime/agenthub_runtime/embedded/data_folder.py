@@ -5,6 +5,7 @@ runtime.json    where the running hub answers; no credentials in it
 agenthub.toml   settings, where people have written some
 secret.json     keys of the bus's users, passwords of Postgres, 0600, made on first use
 VERSION.json    the layout of this folder
+restoring       while a backup is restored into it: what lies here is no whole log
 jetstream/      the event log: the one thing here that cannot be rebuilt
 nats/           configuration of the nats-server: its users, with the public halves of their keys
 jetstream.lock  held by the nats-server that writes there; pg/<major>.lock likewise
@@ -37,6 +38,8 @@ from agenthub_runtime.seal_keys import new_seal_key, with_seal_key
 _MADE = (
     *("jetstream", "nats", "run", "logs", "workspaces", "pg"),
     *("jetstream.lock", "secret.json", "VERSION.json"),
+    # Last, for it says that the rest is not whole.
+    "restoring",
 )
 _OWN_NAMES = frozenset({*_MADE, "lock", "up.log", "agenthub.toml", "lost+found"})
 _HALF_WRITTEN = (".VERSION.json.", ".secret.json.", ".runtime.json.")
@@ -136,16 +139,35 @@ class DataDir:
 
     def discard(self) -> None:
         """Take away what a start that failed has made in a fresh folder. Only who has claimed it may call this."""
-        for path in (self.root / name for name in _MADE):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        self._remove_made()
         # Last, for who comes now finds the lock held; what others have put into the folder keeps it.
         (self.root / "lock").unlink(missing_ok=True)
         if self._made_root:
             with suppress(OSError):
                 self.root.rmdir()
+
+    @property
+    def is_half_restored(self) -> bool:
+        """Whether a backup was restored here and not to its end. Ask while the folder is claimed."""
+        return (self.root / "restoring").exists()
+
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """While a backup is restored into a fresh folder: who is killed leaves one that no hub starts on.
+
+        What such a one has left is taken away first. Only who has claimed the folder may call this. Raises
+        `DataDirUnusable`.
+        """
+        if self.is_half_restored:
+            self._remove_made()
+            self.prepare()
+        try:
+            self._write_mark()
+            yield
+            (self.root / "restoring").unlink()
+        except BaseException:
+            self.discard()
+            raise
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -179,13 +201,21 @@ class DataDir:
         return rotated
 
     @contextmanager
-    def claim(self) -> Iterator[None]:
-        """Hold this folder for one hub. Raises `DataDirBusy` when another one runs on it, `DataDirUnusable`."""
+    def claim(self, *, to_restore: bool = False) -> Iterator[None]:
+        """Hold this folder for one hub. Raises `DataDirBusy` when another one runs on it, `DataDirUnusable`.
+
+        `to_restore`: also when a backup was restored here and not to its end.
+        """
         self.prepare()
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if not try_lock(descriptor) or not _is_at(self.root / "lock", descriptor):
                 raise DataDirBusy(self._busy_message(descriptor))
+            if self.is_half_restored and not to_restore:
+                raise DataDirUnusable(
+                    f"A backup was restored into {self.root} and not to its end, so a part of the log is missing: "
+                    "run the same `agenthub restore` again"
+                )
             try:
                 os.truncate(descriptor, 0)
                 os.pwrite(descriptor, str(os.getpid()).encode(), 0)
@@ -203,6 +233,19 @@ class DataDir:
     def running_hub(self) -> RunningHub | None:
         """The hub that runs on this folder now and has announced itself, else None."""
         return running_hub_on(self.root)
+
+    def _write_mark(self) -> None:
+        try:
+            write_atomically(self.root / "restoring", b"", mode=0o600)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _remove_made(self) -> None:
+        for path in (self.root / name for name in _MADE):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def _kept(self, old: Secrets, new: Secrets) -> Secrets:
         if new != old:

@@ -37,6 +37,7 @@ class _Info(msgspec.Struct, frozen=True):
 
     name: str
     nuid: str
+    size: int = 0
     deleted: bool = False
 
 
@@ -117,6 +118,12 @@ class JetStreamArtifacts:
                 with suppress(ArtifactMissing):
                     found[digest] = await self.get(digest)
         return {digest: data for digest, data in found.items() if digest_of(data) == digest}
+
+    async def written_lately(self, *, messages: int, size_max: int) -> list[str]:
+        """Digests of objects of at most `size_max` bytes among the last messages. Raises `StoreUnavailable`."""
+        after = max(await self._pieces.last_seq() - messages, 0)
+        infos = [_INFO.decode(raw.data) for raw in await self._pieces.read(f"$O.{BUCKET}.M.>", after=after)]
+        return [info.name for info in infos if info.size <= size_max and not info.deleted]
 
     async def get_file(self, digest: str, path: Path) -> None:
         """Write the object of this digest into a file. Raises `ArtifactMissing` or `StoreUnavailable`."""

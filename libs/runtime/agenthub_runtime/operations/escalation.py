@@ -50,7 +50,7 @@ class EscalationWatch:
 
     async def known(self) -> EscalationKnown:
         """What one orchestrator and one notifier have said within the last seconds."""
-        now = self._clock.now().timestamp()
+        now = self._clock.monotonic()
         if now >= self._until:
             escalation, audience = await asyncio.gather(
                 escalation_now(self._nc), _ask(self._nc, "notifier", AUDIENCE, Audience)

@@ -92,21 +92,23 @@ async def _backup(
 
 async def _restore(folder: Path, manifest: Manifest, data: DataDir, *, quiet: bool) -> None:
     from agenthub_runtime.backups.archive import check_files, restore_backup
+    from agenthub_runtime.embedded.servers.folder_lock import locked
 
     await asyncio.to_thread(check_files, folder, manifest)
-    with data.claim():
-        if not data.is_fresh:
+    with data.claim(to_restore=True):
+        if not (data.is_fresh or data.is_half_restored):
             raise CommandFailed(
                 f"{data.root} holds the log of a hub already: nothing was changed",
                 hint="name a new folder with --data-dir",
                 code=exit_codes.USAGE,
             )
-        try:
+        if data.is_half_restored:
+            # The server of who was killed may still be ending.
+            async with locked(data.root / "jetstream.lock"):
+                pass
+        with data.restoring():
             async with _server(data) as nc:
                 await restore_backup(nc, folder, manifest, told=_silent if quiet else _told)
-        except BaseException:
-            data.discard()
-            raise
 
 
 @asynccontextmanager

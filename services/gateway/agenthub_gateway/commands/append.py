@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 
 import msgspec
@@ -81,7 +81,11 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """Appends a command's event. What people say exactly is kept in `texts`; `secrets` are the hub's own."""
+    """Appends a command's event. What people say exactly is kept in `texts`; `secrets` are the hub's own.
+
+    `doubtful` holds the digests of what was set aside for events that the log has perhaps not taken, with the goal
+    of each: whoever reads it finds out, and takes away what no event names.
+    """
 
     def __init__(
         self,
@@ -96,6 +100,7 @@ class Writer:
         self.log = log
         self.texts = texts
         self.appends = appends or LogHealth()
+        self.doubtful: dict[str, str] = {}
         self._secrets = secrets
         self._clock = clock
         self._telemetry = telemetry
@@ -109,8 +114,32 @@ class Writer:
         """
         if origin is not None:
             declared = await self.texts.secrets_at(origin.secrets_ref, draft.goal_id)
-        event = await self.texts.set_aside(draft.event, draft.goal_id, self._secrets.with_also(declared))
-        draft = msgspec.structs.replace(draft, event=event)
+        kept = [draft.event.secrets_ref] if isinstance(draft.event, GoalAccepted) and declared else []
+        with self._in_doubt(kept, draft.goal_id):
+            known = self._secrets.with_also(declared)
+            event = await self.texts.set_aside(draft.event, draft.goal_id, known, kept=kept)
+            result = await self._append(msgspec.structs.replace(draft, event=event), intent, origin)
+            if isinstance(result, Stored) and not result.duplicate:
+                kept.clear()
+        return result
+
+    async def keep_secrets(self, secrets: Sequence[str], goal_id: str) -> str:
+        """The digest of a new object with the secrets of a goal; empty for none. Raises `StoreUnavailable`."""
+        kept: list[str] = []
+        with self._in_doubt(kept, goal_id):
+            digest = await self.texts.keep_secrets(secrets, goal_id, kept=kept)
+            kept.clear()
+        return digest
+
+    @contextmanager
+    def _in_doubt(self, kept: list[str], goal_id: str) -> Iterator[None]:
+        """What is in `kept` in the end is named by no event as far as anybody knows, however it ends."""
+        try:
+            yield
+        finally:
+            self.doubtful.update(dict.fromkeys(kept, goal_id))
+
+    async def _append(self, draft: Draft, intent: Intent, origin: Origin | None) -> Stored | Conflict:
         now = self._clock.now()
         with self._span(draft, intent, origin, now), sending(draft.event.type):
             stamp = Stamp(now=now, metadata=_metadata(draft, intent), traceparent=traceparent())

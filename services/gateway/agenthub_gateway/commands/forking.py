@@ -9,10 +9,12 @@ from typing import TypeAlias
 
 import msgspec
 
-from agenthub_events.catalogue.goal import GoalAccepted
-from agenthub_events.errors import InvalidInput
+from agenthub_events.catalogue.goal import GoalAccepted, GoalErased
+from agenthub_events.errors import CommandRefused, InvalidInput
+from agenthub_events.rules.goal_commands import Cancel
 from agenthub_events.subjects import GOAL_AS_A_WHOLE
 from agenthub_gateway.commands.append import CommandOutcome, Intent, Writer
+from agenthub_gateway.commands.goal import command_goal
 from agenthub_gateway.commands.submit import submit_goal
 from agenthub_replay.forking import Different, forked
 from agenthub_replay.history import HistorySource, load
@@ -63,4 +65,22 @@ async def fork_goal(
         )
     secrets_ref = history.accepted.secrets_ref if history.accepted else ""
     secrets = await writer.texts.secrets_at(secrets_ref, point.goal_id)
-    return await submit_goal(writer, fork_id, _ACCEPTED.decode(body), intent, secrets)
+    outcome = await submit_goal(writer, fork_id, _ACCEPTED.decode(body), intent, secrets)
+    await _check_parent(writer, fork_id, point, intent)
+    return outcome
+
+
+async def _check_parent(writer: Writer, fork_id: str, point: ForkPoint, intent: Intent) -> None:
+    """Cancel a fork whose parent was erased meanwhile: an erasing keeps only what it sees that others name.
+
+    Raises `CommandRefused` for such a one.
+    """
+    own = await writer.log.read(f"{point.goal_id}.{GOAL_AS_A_WHOLE}.goal")
+    if not any(isinstance(recorded.event, GoalErased) for recorded in own):
+        return
+    why = f"what goal `{point.goal_id}` was made of was erased while it was forked"
+    await command_goal(writer, fork_id, Cancel(by=intent.actor, request_id=intent.request_id, reason=why), intent)
+    raise CommandRefused(
+        "goal-erased",
+        f"Goal `{fork_id}` was begun and is cancelled, for {why}: erase it too, and submit a new one",
+    )

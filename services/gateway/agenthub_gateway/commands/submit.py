@@ -33,7 +33,7 @@ async def submit_goal(
         accepted,
         submitted_by=intent.actor,
         body_hash=intent.body_hash,
-        secrets_ref=await writer.texts.keep_secrets(secrets, goal_id),
+        secrets_ref=await writer.keep_secrets(secrets, goal_id),
     )
     draft = Fence().draft(goal_id, GOAL_AS_A_WHOLE, event, intent.body_hash)
     result = await writer.append(draft, intent, declared=secrets)

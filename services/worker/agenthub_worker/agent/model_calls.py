@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -50,10 +49,9 @@ from agenthub_worker.domain.run import AnsweredCall
 from agenthub_worker.lease.budget import AttemptBudget
 from agenthub_worker.lease.journal import Journal
 from agenthub_worker.lease.lease import AttemptOver, Lease
+from agenthub_worker.llm.counts import most_tokens
 from agenthub_worker.llm.pricing import cost_usd, worst_case_usd
 
-# Bytes of JSON a token stands for at least; used only to reserve enough.
-_BYTES_A_TOKEN = 3
 _REASON_MAX = 1_000
 _SIGNED = frozenset({"thinking", "redacted_thinking"})
 
@@ -146,7 +144,7 @@ class ModelCalls:
         )
 
     def _worst_case(self, request: ModelRequest) -> float | None:
-        tokens = math.ceil(len(msgspec.json.encode(request)) / _BYTES_A_TOKEN)
+        tokens = most_tokens(msgspec.json.encode(request))
         price = worst_case_usd(self._brief.model, tokens, request.max_tokens, self._brief.provider)
         return None if price is None else float(price)
 

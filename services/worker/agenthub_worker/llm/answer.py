@@ -31,10 +31,18 @@ class Patience:
         self._clock = asyncio.get_running_loop().time
         self._last_news = self._clock()
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether no piece of the reply has come for as long as signs of life are believed."""
+        return self._clock() >= self._limit
+
+    @property
+    def _limit(self) -> float:
+        return self._last_news + self._seconds * SIGNS_OF_LIFE
+
     def life(self) -> None:
         """Something came."""
-        limit = self._last_news + self._seconds * SIGNS_OF_LIFE
-        self._idle.reschedule(min(self._clock() + self._seconds, limit))
+        self._idle.reschedule(min(self._clock() + self._seconds, self._limit))
 
     def news(self) -> None:
         """A piece of the reply came."""

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from agenthub_worker.domain.model import ModelReply, ModelRequest
 from agenthub_worker.llm.answer import SIGNS_OF_LIFE, ModelAnswer, Patience
+from agenthub_worker.llm.clean_json import loads
 from agenthub_worker.llm.counts import with_credible_counts
-from agenthub_worker.llm.faults import connection_fault, fault_of, hung, was_turned_down
+from agenthub_worker.llm.faults import connection_fault, dripping, fault_of, hung, may_be_billed, was_turned_down
 from agenthub_worker.llm.reply import ReplyReader
 from agenthub_worker.llm.retry_after import retry_after_seconds
 
@@ -77,6 +78,7 @@ class MessagesClient:
 
         label = self._provider.place
         reader = ReplyReader(label, request.model, [str(tool["name"]) for tool in request.tools])
+        patience: Patience | None = None
         try:
             async with asyncio.timeout(self._idle_timeout_s) as idle:
                 patience = Patience(idle, self._idle_timeout_s)
@@ -84,11 +86,13 @@ class MessagesClient:
                     patience.life()
                     answer = ModelAnswer(stream.response, reader, label, request.model)
                     return await answer.read(patience, on_activity)
-        except (TimeoutError, httpx2.HTTPError):
+        except (TimeoutError, httpx2.HTTPError) as error:
             # The connection stays open, or breaks, behind a reply that is whole.
-            if not reader.ended:
-                raise
-            return reader.reply()
+            if reader.ended:
+                return reader.reply()
+            if isinstance(error, TimeoutError) and patience is not None and patience.is_spent:
+                raise dripping(label, self._idle_timeout_s * SIGNS_OF_LIFE) from error
+            raise
 
     def _arguments(self, request: ModelRequest) -> dict[str, Any]:
         arguments: dict[str, Any] = {
@@ -159,8 +163,26 @@ def _quick_retries(place: str) -> Callable[[Any, CallNext], Awaitable[Any]]:
             raise connection_fault(error.__cause__, place) from None
         wait = retry_after_seconds(response.headers)
         too_long = wait is not None and wait > QUICK_RETRY_MAX_WAIT_S
-        if too_long or not was_turned_down(response.status_code):
+        if too_long or not was_turned_down(response.status_code) or await _may_be_billed(response, place):
             response.headers["x-should-retry"] = "false"
         return response
 
     return once
+
+
+async def _may_be_billed(response: Any, place: str) -> bool:
+    """Whether the body of an error says what its status does not: that a model was at work.
+
+    Raises `ModelFault` when it cannot be read to its end.
+    """
+    import httpx2
+
+    if response.status_code < 400:
+        return False
+    try:
+        body = loads((await response.read()).decode(errors="replace"))
+    except httpx2.HTTPError as error:
+        raise fault_of(error, place, "") from error
+    except ValueError:
+        return False
+    return may_be_billed(response.status_code, body)

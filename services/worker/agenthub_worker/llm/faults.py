@@ -162,8 +162,13 @@ def answer_fault(status: int, headers: Mapping[str, str], body: object, provider
         kind,
         f"{provider} turned down a call to {model}{shown}: {said or 'without a word'}. {_ADVICE[kind]}",
         retry_after_s=wait,
-        may_be_billed=not was_turned_down(status) or error_type == "timeout_error",
+        may_be_billed=may_be_billed(status, body),
     )
+
+
+def may_be_billed(status: int, body: object) -> bool:
+    """Whether an error answer leaves open that a model was at work: by its HTTP status, or by its body as JSON."""
+    return not was_turned_down(status) or _said(body)[0] == "timeout_error"
 
 
 def was_turned_down(status: int) -> bool:
@@ -194,6 +199,15 @@ def garbled(provider: str, what: str) -> ModelFault:
 def hung(provider: str, seconds: float) -> ModelFault:
     """Nothing came for `seconds`."""
     return ModelFault("hung", f"{provider} sent nothing for {seconds:g} s. {_ADVICE['hung']}")
+
+
+def dripping(provider: str, seconds: float) -> ModelFault:
+    """Bytes came, and no piece of the reply for `seconds`."""
+    return ModelFault(
+        "hung",
+        f"{provider} sent no piece of a reply for {seconds:g} s, though it was sending something."
+        f" {_ADVICE['hung']}",
+    )
 
 
 def _said(body: object) -> tuple[str, str]:

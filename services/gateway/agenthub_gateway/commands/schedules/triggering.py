@@ -87,7 +87,9 @@ class Trigger:
 
     def _check_pace(self, history: ScheduleHistory) -> None:
         last = history.last
-        if isinstance(last, ScheduleTriggered) and (left := last.timestamp + PAUSE - self._now()) > timedelta():
+        left = last.timestamp + PAUSE - self._now() if isinstance(last, ScheduleTriggered) else timedelta()
+        # One of the future shows a clock that was set back, and nobody waits until it is there again.
+        if timedelta() < left <= PAUSE:
             raise TooManyRuns(
                 "A webhook has begun a goal of this schedule a moment ago",
                 wait_s=math.ceil(left.total_seconds()),
