@@ -37,16 +37,17 @@ ADDRESS = "https://example.org/ada/service.git"
 
 
 class Elsewhere:
-    """The repository elsewhere: the branch of each goal, and how often a commit was put there."""
+    """The repository elsewhere: the branch of each goal, and how often it came to a commit."""
 
     def __init__(self) -> None:
         self.branches: dict[str, str] = {}
         self.pushes: Counter[tuple[str, str]] = Counter()
 
     def push(self, goal_id: str, commit: str) -> None:
-        """Put the goal's branch to a commit."""
-        self.branches[goal_id] = commit
-        self.pushes[goal_id, commit] += 1
+        """Put the goal's branch to a commit. As with git, a push of what is there already changes nothing."""
+        if self.branches.get(goal_id) != commit:
+            self.branches[goal_id] = commit
+            self.pushes[goal_id, commit] += 1
 
 
 class SystemTask:
