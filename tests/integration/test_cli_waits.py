@@ -114,8 +114,9 @@ async def test_who_watches_hears_soon_of_orders_and_that_nobody_takes_them(
     assert (await cli(gateway, "goal", "watch", goal_id, "--from", "yesterday")).returncode == 2
 
 
+@pytest.mark.parametrize("begins", ["behind the last rest", "at the beginning"])
 async def test_what_a_command_has_changed_is_followed_although_the_read_models_do_not_know_it_yet(
-    log: JetStreamEventLog, nats_server: NatsServer, database_url: str
+    log: JetStreamEventLog, nats_server: NatsServer, database_url: str, begins: str
 ) -> None:
     async with AsyncExitStack() as projecting:
         await projecting.enter_async_context(running_projector(log, database_url))
@@ -126,7 +127,8 @@ async def test_what_a_command_has_changed_is_followed_although_the_read_models_d
             assert rests.returncode == BLOCKED
             await projecting.aclose()
             resumed = await write(log, goal_id, GOAL_AS_A_WHOLE, GoalResumed(by="anna"))
-            async with watching(gateway, goal_id, "--from", str(resumed - 1)) as heard:
+            start = () if begins == "at the beginning" else ("--from", str(resumed - 1))
+            async with watching(gateway, goal_id, *start) as heard:
                 await heard("Resumed")
                 await write(log, goal_id, GOAL_AS_A_WHOLE, GoalPaused(by="anna", reason="Tea"))
                 await heard("Tea")

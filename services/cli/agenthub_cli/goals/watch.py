@@ -23,6 +23,8 @@ _PATIENCE_S = 30.0
 _BATCH_S = 0.5
 _SILENCE_S = 5.0
 _SILENCE_MAX_S = 60.0
+# Events that read models lack are few; of so many one turns the goal.
+_LOOKED_AT = 100
 
 # After these something may have begun to wait for a person, or to have ended.
 _TURNING = ("agent.", "gate.", "goal.", "task.completed", "task.cancelled", "task.skipped", "task.parked")
@@ -69,11 +71,17 @@ class _Rest:
     def _look(self, seq: int) -> dict[str, Any]:
         goal: dict[str, Any] = self._hub.get(f"/goals/{self._goal_id}", after=seq)
         self._goal, self._seq = goal, None
-        if goal["status"] in RESTS and (goal["status"] != "workflow_generated" or waits_for_approval(goal)):
+        rests = goal["status"] in RESTS and (goal["status"] != "workflow_generated" or waits_for_approval(goal))
+        if rests and not self._has_turned_behind(goal["last_seq"]):
             _, types = RESTS[goal["status"]]
             events = self._hub.pages(f"/goals/{self._goal_id}/events", type=list(types))
             self._seq = max((event["sequence"] for event in events), default=0)
         return goal
+
+    def _has_turned_behind(self, last_seq: int) -> bool:
+        """Whether the log has something that the read models do not know yet, after which it may go on."""
+        behind = self._hub.get(f"/goals/{self._goal_id}/events", cursor=str(last_seq), limit=_LOOKED_AT)["items"]
+        return any(event["type"].startswith(_TURNING) for event in behind)
 
 
 class _Silence:
