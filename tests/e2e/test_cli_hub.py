@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from contextlib import closing
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.running_hub import run_cli
+from tests.support.until import until
 
 pytestmark = pytest.mark.extra
 
@@ -35,8 +37,9 @@ def test_a_hub_that_was_left_running_is_found_without_being_named_and_stopped(tm
         assert code == 1
         assert f"already, at http://127.0.0.1:{port}" in told
         ids = [json.loads(cli("goal", "submit", f"Goal {number}", "--json")[1])["goal_id"] for number in (1, 2)]
-        listed = cli("goal", "list")[1]
-        assert all(goal_id in listed for goal_id in ids)
+        asyncio.run(
+            until(lambda: all(goal_id in cli("goal", "list")[1] for goal_id in ids), what="both goals are listed")
+        )
         code, said, _ = cli("goal", "show", "@last")
         assert (code, said.splitlines()[0]) == (0, "Goal 2")
         assert ids[1] in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.running_hub import BLOCKED_SAMPLE, SAMPLE, RunningHub, clean_environment
 from tests.support.shells import on_terminal
+from tests.support.until import until
 
 pytestmark = pytest.mark.extra
 
@@ -90,9 +92,9 @@ def test_a_plan_is_edited_until_it_is_taken_and_then_approved(hub: RunningHub, t
         terminal.until("is approved", after=place)
         assert terminal.rest() == DONE
     assert rounds.read_text() == "xx", "the second time the text of the first was there"
+    asyncio.run(until(lambda: hub.get(f"/goals/{goal_id}")["plan_approved"], what="the approval is read"))
     tasks = hub.get(f"/goals/{goal_id}/graph")["tasks"]
     assert "Changed by hand" in [task["title"] for task in tasks]
-    assert hub.get(f"/goals/{goal_id}")["plan_approved"]
     late = hub.cli("goal", "plan", goal_id, "--edit")
     assert (late.returncode, "waits for approval" in late.stderr) == (1, True)
     hub.cli("goal", "cancel", goal_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated, Any, Literal, TypeAlias
 
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 
@@ -61,7 +63,11 @@ class HubTools:
         body |= {"deliver": deliver} if deliver else {}
         body |= {"constraints": {"max_cost_usd": max_cost_usd}} if max_cost_usd is not None else {}
         async with opened(self._connect, ctx) as hub:
-            return await hub.post("/goals", body, key=key)
+            submitted = await hub.post("/goals", body, key=key)
+            # What is asked for next is this goal; where the read models stay behind it is submitted all the same.
+            with suppress(ToolError):
+                await hub.get(f"/goals/{submitted['goal_id']}", after=submitted["sequence"])
+            return submitted
 
     async def watch_goal(
         self,
