@@ -108,7 +108,7 @@ def nats_server(tmp_path: Path) -> Iterator[NatsServer]:
 @pytest.fixture
 async def bus(nats_server: NatsServer) -> AsyncIterator[Client]:
     """A connection to a server that has every stream and consumer of the hub."""
-    nc = await connect(nats_server.authorised_url, "test", give_up_after_s=10)
+    nc = await connect(nats_server.authorised_url, "test", give_up_after_s=300)
     try:
         await apply_assets(nc)
         yield nc

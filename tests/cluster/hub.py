@@ -65,7 +65,7 @@ class ClusterHub:
     @asynccontextmanager
     async def bus(self) -> AsyncIterator[Client]:
         """A connection with every right."""
-        nc = await connect(self.nats_url, "test", give_up_after_s=10)
+        nc = await connect(self.nats_url, "test", give_up_after_s=300)
         try:
             yield nc
         finally:

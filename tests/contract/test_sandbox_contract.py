@@ -25,7 +25,7 @@ def sandbox(request: pytest.FixtureRequest) -> Sandbox:
 async def test_output_exit_code_and_working_folder(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     result = await sandbox.run(
-        "cat a.txt; echo err >&2; echo made >b.txt; exit 7", workspace=tmp_path, timeout_s=20
+        "cat a.txt; echo err >&2; echo made >b.txt; exit 7", workspace=tmp_path, timeout_s=300
     )
     assert (result.exit_code, result.text) == (7, "helloerr\n")
     assert (tmp_path / "b.txt").read_text() == "made\n"
@@ -34,7 +34,7 @@ async def test_output_exit_code_and_working_folder(sandbox: Sandbox, tmp_path: P
 
 
 async def test_a_signal_shows_as_128_plus_its_number(sandbox: Sandbox, tmp_path: Path) -> None:
-    assert (await sandbox.run("kill -9 $$", workspace=tmp_path, timeout_s=20)).exit_code == 137
+    assert (await sandbox.run("kill -9 $$", workspace=tmp_path, timeout_s=300)).exit_code == 137
 
 
 async def test_the_workers_environment_is_not_inherited(
@@ -46,7 +46,7 @@ async def test_the_workers_environment_is_not_inherited(
         if sandbox.name == "bwrap"
         else "env",
         workspace=tmp_path,
-        timeout_s=20,
+        timeout_s=300,
         env={"GIVEN": "yes"},
     )
     assert "GIVEN=yes" in result.text
@@ -56,13 +56,13 @@ async def test_the_workers_environment_is_not_inherited(
 
 async def test_python_and_pytest_are_those_of_the_worker(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "test_a.py").write_text("def test_a():\n    assert 1 + 1 == 2\n")
-    result = await sandbox.run(["python", "-m", "pytest", "-q"], workspace=tmp_path, timeout_s=60)
+    result = await sandbox.run(["python", "-m", "pytest", "-q"], workspace=tmp_path, timeout_s=300)
     assert result.exit_code == 0, result.text
     assert "1 passed" in result.text
 
 
 async def test_a_command_that_reads_stdin_ends_at_once(sandbox: Sandbox, tmp_path: Path) -> None:
-    assert (await sandbox.run("cat; read x; echo $?", workspace=tmp_path, timeout_s=20)).text == "1\n"
+    assert (await sandbox.run("cat; read x; echo $?", workspace=tmp_path, timeout_s=300)).text == "1\n"
 
 
 async def test_at_its_limit_the_whole_group_is_killed(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ async def test_at_its_limit_the_whole_group_is_killed(sandbox: Sandbox, tmp_path
 async def test_a_child_left_behind_neither_delays_the_result_nor_survives(
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    result = await sandbox.run("sleep 86429 & echo started", workspace=tmp_path, timeout_s=60)
+    result = await sandbox.run("sleep 86429 & echo started", workspace=tmp_path, timeout_s=300)
     assert result.text == "started\n"
     assert result.duration_s < 60
     await until(lambda: not processes_with("86429"), what="the child to be dead")
@@ -85,7 +85,7 @@ async def test_a_child_left_behind_neither_delays_the_result_nor_survives(
 async def test_cancelling_kills_the_group(sandbox: Sandbox, tmp_path: Path) -> None:
     started = asyncio.Event()
     run = asyncio.create_task(
-        sandbox.run("echo go; sleep 75318", workspace=tmp_path, timeout_s=60, on_output=lambda _: started.set())
+        sandbox.run("echo go; sleep 75318", workspace=tmp_path, timeout_s=300, on_output=lambda _: started.set())
     )
     await asyncio.wait_for(started.wait(), 120)
     run.cancel()
@@ -99,7 +99,7 @@ async def test_fifty_megabytes_of_output_are_read_but_not_kept(sandbox: Sandbox,
     result = await sandbox.run(
         "echo first; head -c 50000000 /dev/zero | tr '\\0' x; echo; echo last",
         workspace=tmp_path,
-        timeout_s=60,
+        timeout_s=300,
         on_output=lambda data: pieces.append(len(data)),
     )
     assert result.exit_code == 0
@@ -112,16 +112,16 @@ async def test_fifty_megabytes_of_output_are_read_but_not_kept(sandbox: Sandbox,
 
 
 async def test_endless_output_is_stopped(sandbox: Sandbox, tmp_path: Path) -> None:
-    result = await sandbox.run("yes", workspace=tmp_path, timeout_s=60)
+    result = await sandbox.run("yes", workspace=tmp_path, timeout_s=300)
     assert result.flooded
     assert not result.timed_out
     assert result.exit_code == 137
 
 
 async def test_memory_and_file_size_are_limited(sandbox: Sandbox, tmp_path: Path) -> None:
-    result = await sandbox.run(["python", "-c", "bytearray(3 << 30)"], workspace=tmp_path, timeout_s=30)
+    result = await sandbox.run(["python", "-c", "bytearray(3 << 30)"], workspace=tmp_path, timeout_s=300)
     assert "MemoryError" in result.text
-    result = await sandbox.run("head -c 300M /dev/zero >big; echo $?", workspace=tmp_path, timeout_s=60)
+    result = await sandbox.run("head -c 300M /dev/zero >big; echo $?", workspace=tmp_path, timeout_s=300)
     assert (tmp_path / "big").stat().st_size == LIMITS.file_size
 
 
@@ -130,7 +130,7 @@ async def test_a_bound_folder_has_the_same_path_inside(sandbox: Sandbox, tmp_pat
     workspace.mkdir()
     other.mkdir()
     result = await sandbox.run(
-        f"echo report >{other}/r.txt", workspace=workspace, timeout_s=20, binds=[Bind(other, writable=True)]
+        f"echo report >{other}/r.txt", workspace=workspace, timeout_s=300, binds=[Bind(other, writable=True)]
     )
     assert result.exit_code == 0, result.text
     assert (other / "r.txt").read_text() == "report\n"
@@ -160,6 +160,6 @@ def processes_with(marker: str) -> list[int]:
 async def test_a_command_that_no_program_can_be_given_is_told_and_not_run(
     sandbox: Sandbox, tmp_path: Path, word: str
 ) -> None:
-    ran = await sandbox.run(word, workspace=tmp_path, timeout_s=10)
+    ran = await sandbox.run(word, workspace=tmp_path, timeout_s=300)
     assert ran.exit_code == 126
     assert "cannot hold a null character" in ran.text

@@ -27,7 +27,7 @@ from agenthub_runtime.readmodels import list_goals, position
 from agenthub_runtime.shutdown import end_tasks
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, grown, store, story
 from tests.support.servers import running_postgres
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 pytestmark = pytest.mark.extra
 
@@ -135,7 +135,7 @@ async def test_i2_orchestrator_and_projector_killed_at_random_leave_one_effect(
 ) -> None:
     chance = random.Random(3)
     log = JetStreamEventLog(bus)
-    async with Database(database_url, name="test") as database, playing(log):
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database, playing(log):
         await started(database)
         begin, *_ = [await store(log, accepted(number)) for number in range(1, 5)]
         # Each task is at least an order, a start and an end.
@@ -154,7 +154,7 @@ async def test_both_stop_at_once_and_cleanly_when_they_are_told_to(
     bus: Client, database_url: str, services: list[Service]
 ) -> None:
     log = JetStreamEventLog(bus)
-    async with Database(database_url, name="test") as database, playing(log):
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database, playing(log):
         await started(database)
         begin = await store(log, accepted(1))
         await grown(log, begin + len(TWELVE))  # both are at work: before that, a signal ends a starting Python
@@ -169,7 +169,7 @@ async def test_a_nats_server_killed_in_between_delays_and_nothing_else(
     nats_server: NatsServer, bus: Client, database_url: str, services: list[Service]
 ) -> None:
     log = JetStreamEventLog(bus)
-    async with Database(database_url, name="test") as database, playing(log):
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database, playing(log):
         await started(database)
         begin = await store(log, accepted(1))
         await grown(log, begin + len(TWELVE))
@@ -202,7 +202,7 @@ async def test_a_postgres_killed_in_between_delays_the_read_models_and_nothing_e
     for service in made:
         await service.start()
     try:
-        async with Database(url, name="test") as database, playing(log):
+        async with Database(url, name="test", patience_s=PATIENCE_S) as database, playing(log):
             await started(database)
             begin = await store(log, accepted(1))
             await grown(log, begin + len(TWELVE))

@@ -50,7 +50,7 @@ async def ordered(hub: RunningHub) -> str:
 async def given_up(hub: RunningHub) -> tuple[str, str]:
     """A goal, and the id of the dead letter that its order became when the server gave it up."""
     goal_id = await ordered(hub)
-    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=300)
     try:
         queue = await nc.jetstream().pull_subscribe_bind("work-coding-p2", "EVENTS")
         order = next(m for m in await queue.fetch(10, timeout=30) if goal_id in m.subject)
@@ -123,7 +123,7 @@ async def test_the_log_can_be_followed_from_a_place_in_it(hub: RunningHub) -> No
 
 async def test_a_consumer_that_somebody_changed_is_found_and_put_right(hub: RunningHub) -> None:
     as_declared = hub.cli("nats", "diff")
-    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=300)
     try:
         config = (await nc.jetstream().consumer_info("EVENTS", "work-review-p3")).config
         await nc.jetstream().add_consumer("EVENTS", config.evolve(ack_wait=42))
@@ -163,7 +163,7 @@ async def test_a_worker_serves_the_types_that_it_is_called_with(hub: RunningHub)
     env = {"NATS_URL": hub.ready.nats_url, "AGENTHUB_WORKER_NAME": "By-hand", "ANTHROPIC_API_KEY": "not-called"}
     env["AGENTHUB_DATA_DIR"] = str(hub.data.root / "by-hand")
     worker = started("worker", "test-agent,reviewer", "--slots", "3", env=env)
-    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=300)
     try:
 
         async def status() -> WorkerStatus | None:

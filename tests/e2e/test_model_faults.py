@@ -65,7 +65,7 @@ async def test_faults_on_the_wire_cost_no_attempt_and_lose_no_step(misbehaving: 
 async def test_a_flood_of_output_is_capped_everywhere(misbehaving: MisbehavingModel) -> None:
     hub, goal_id = misbehaving.hub, misbehaving.goals[m.UNLUCKY]
     await hub.see(goal_id, lambda e: isinstance(e, TaskCompleted) and e.task_id == "t-flooded")
-    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=300)
     try:
         steps = await JetStreamRunLog(nc).read(RunId(goal_id, "t-flooded", 1))
         runs = await nc.jetstream().stream_info("RUNS")

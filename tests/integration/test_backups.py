@@ -49,7 +49,7 @@ def second(tmp_path: Path) -> Iterator[NatsServer]:
 
 @pytest.fixture
 async def empty(second: NatsServer) -> AsyncIterator[Client]:
-    nc = await connect(second.authorised_url, "test", give_up_after_s=10)
+    nc = await connect(second.authorised_url, "test", give_up_after_s=300)
     yield nc
     await nc.close()
 
@@ -173,7 +173,7 @@ async def test_a_folder_that_holds_things_is_left_alone(bus: Client, tmp_path: P
 async def test_a_backup_that_breaks_off_leaves_nothing_that_looks_like_one(bus: Client, tmp_path: Path) -> None:
     await write(bus, 0, 5)
     body = msgspec.json.encode({})
-    assert b"success" in (await bus.request("$JS.API.STREAM.DELETE.RUNS", body, timeout=5)).data
+    assert b"success" in (await bus.request("$JS.API.STREAM.DELETE.RUNS", body, timeout=60)).data
     with pytest.raises(BackupFailed, match="`RUNS` gives no snapshot"):
         await taken(bus, tmp_path / "backup")
     assert list((tmp_path / "backup").iterdir()) == []
@@ -197,7 +197,7 @@ async def test_no_hub_starts_on_a_restore_that_was_killed_and_the_next_one_makes
     server = NatsServer(data)
     await server.start()
     try:
-        nc = await connect(server.authorised_url, "test", give_up_after_s=10)
+        nc = await connect(server.authorised_url, "test", give_up_after_s=300)
         assert len(await JetStreamEventLog(nc).read("*")) == manifest.last_event == 30
         await nc.close()
     finally:

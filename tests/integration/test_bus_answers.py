@@ -159,7 +159,7 @@ async def ask_everything(nc: Client, user: str) -> None:
     for subject, body in asks_of(user):
         if subject.startswith(_ANSWERED_IN_ORDER) and may_ask(user, subject):
             with suppress(nats.errors.TimeoutError):  # answered behind all that were asked before
-                await nc.request(subject, body, timeout=2)
+                await nc.request(subject, body, timeout=60)
 
 
 def may_ask(user: str, subject: str) -> bool:
@@ -179,7 +179,7 @@ def matches(subject: str, pattern: str) -> bool:
 
 @pytest.mark.parametrize("user", ORDINARY)
 async def test_no_answer_to_a_user_is_stored_anywhere(server: NatsServer, user: str) -> None:
-    admin = await connect(server.authorised_url, "look", give_up_after_s=10)
+    admin = await connect(server.authorised_url, "look", give_up_after_s=300)
     await apply_assets(admin)
     await admin.jetstream().publish(f"run.{GOAL}.t-z.1.step.forged", forged())
     await admin.jetstream().publish(f"evt.{GOAL}.t-z.task.enqueued.coding.p0", b'{"order": 1}')

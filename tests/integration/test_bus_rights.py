@@ -190,7 +190,7 @@ async def as_user(server: NatsServer, user: str) -> AsyncIterator[Told]:
 
 
 async def last_seq(server: NatsServer) -> int:
-    nc = await connect(server.authorised_url, "look", give_up_after_s=10)
+    nc = await connect(server.authorised_url, "look", give_up_after_s=300)
     try:
         await apply_assets(nc)
         return (await nc.jetstream().stream_info("EVENTS")).state.last_seq
@@ -250,7 +250,7 @@ async def test_the_observer_reads_everything_and_takes_pauses_and_deletes_nothin
         assert not told.refused
         own = {"name": "look", "ack_policy": "none", "inactive_threshold": int(30e9), "filter_subject": "evt.>"}
         body = msgspec.json.encode({"stream_name": "EVENTS", "config": own})
-        made = await told.nc.request("$JS.API.CONSUMER.CREATE.EVENTS.look.evt.>", body, timeout=5)
+        made = await told.nc.request("$JS.API.CONSUMER.CREATE.EVENTS.look.evt.>", body, timeout=60)
         assert "error" not in msgspec.json.decode(made.data)
         others = ("fleet.Worker-1", "ask.model", "ask.worker.Worker-1.drain", "_INBOX_gateway.a")
         takes = tuple(subject for subject in ON_QUEUES if not subject.endswith((".mine", ".LIST")))
@@ -325,7 +325,7 @@ async def test_a_worker_for_two_types_serves_both_and_no_third(tmp_path: Path) -
         async with as_user(server, "worker-planner-architect") as told:
             for agent_type in ("planner", "architect"):
                 pull = f"$JS.API.CONSUMER.MSG.NEXT.EVENTS.work-{agent_type}-p1"
-                answer = await told.nc.request(pull, b'{"batch": 1, "no_wait": true}', timeout=5)
+                answer = await told.nc.request(pull, b'{"batch": 1, "no_wait": true}', timeout=60)
                 assert (answer.headers or {})["Status"] == "404"  # nothing waits there
             other = "$JS.API.CONSUMER.MSG.NEXT.EVENTS.work-coding-p1"
             await told.nc.publish(other, b"{}")
@@ -347,7 +347,7 @@ async def test_nobody_comes_in_without_a_key_or_with_that_of_another_hub(
 
 async def test_the_system_user_sees_no_event(server: NatsServer) -> None:
     async with as_user(server, SYSTEM) as told:
-        answer = await told.nc.request("$JS.API.STREAM.INFO.EVENTS", b"", timeout=5)
+        answer = await told.nc.request("$JS.API.STREAM.INFO.EVENTS", b"", timeout=60)
         assert "not enabled" in msgspec.json.decode(answer.data)["error"]["description"]
     assert msgspec.json.decode(await server.ask("HEALTHZ"))["data"]["status"] == "ok"
 

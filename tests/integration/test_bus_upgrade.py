@@ -38,7 +38,7 @@ async def written_with_the_old_user(data: DataDir, folder: Path) -> None:
     config.write_text(OLD.format(port=port, store=json.dumps(str(data.jetstream))))
     server = await asyncio.create_subprocess_exec(str(find_nats_server()), "-c", str(config), stderr=DEVNULL)
     try:
-        nc = await connect(f"nats://agenthub:p0old@127.0.0.1:{port}", "old", give_up_after_s=20)
+        nc = await connect(f"nats://agenthub:p0old@127.0.0.1:{port}", "old", give_up_after_s=300)
         await apply_assets(nc)
         js = nc.jetstream()
         for subject in (NOTED, ORDER, ORDER):
@@ -61,11 +61,11 @@ async def test_the_log_of_an_older_hub_is_there_and_its_password_is_worth_nothin
     server = NatsServer(DataDir(data.root))
     await server.start()
     try:
-        nc = await connect(server.url_of("gateway"), "gateway", give_up_after_s=10)
+        nc = await connect(server.url_of("gateway"), "gateway", give_up_after_s=300)
         assert [raw.subject for raw in await FencedStream(nc, "EVENTS").read("evt.>")] == [NOTED, ORDER, ORDER]
         await nc.close()
         await is_refused(server.url.replace("nats://", "nats://agenthub:p0old@"))
-        nc = await connect(server.authorised_url, "look", give_up_after_s=10)
+        nc = await connect(server.authorised_url, "look", give_up_after_s=300)
         js = nc.jetstream()
         assert {info.config.name for info in await js.streams_info()} >= {
             "EVENTS",
@@ -106,7 +106,7 @@ async def test_a_key_that_was_rotated_is_worth_nothing_at_the_next_start(tmp_pat
     await server.start()
     try:
         await is_refused(old)
-        nc = await connect(server.url_of("worker-coding"), "new", give_up_after_s=10)
+        nc = await connect(server.url_of("worker-coding"), "new", give_up_after_s=300)
         await nc.close()
     finally:
         await server.stop()

@@ -201,7 +201,7 @@ async def test_secrets_that_a_gateway_had_kept_when_it_was_killed_do_not_stay(
     texts = ExactTexts(JetStreamArtifacts(bus), SystemIds())
     left = [await texts.keep_secrets(["another"], goal_id) for goal_id in (mine, "g-0000000000000000000000000a")]
     a_log = await JetStreamArtifacts(bus).put(b'{"type":"secrets"}')
-    nc = await connect(nats_server.url_of("gateway"), "gateway", give_up_after_s=10)
+    nc = await connect(nats_server.url_of("gateway"), "gateway", give_up_after_s=300)
     keeper = UnnamedKeeper(nc, {})
     for _ in range(2):
         await keeper.look()

@@ -26,7 +26,7 @@ from tests.integration.test_orchestrator import ready, running
 from tests.integration.test_projector import caught_up
 from tests.support.following import BACKOFF
 from tests.support.scripted import ScriptedWorker, accepted, goal_id, store
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 HIT, SPARED, UNKNOWN = goal_id(1), goal_id(2), goal_id(3)
 DEEP = b'{"type":"goal.noted","text":' + b"[" * 100_000
@@ -57,7 +57,7 @@ FOREIGN: dict[str, tuple[str, bytes, dict[str, str]]] = {
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await prepare_database(database)
         yield database
 

@@ -121,7 +121,7 @@ async def test_what_is_held_outlives_a_restart_of_the_server_and_a_new_declarati
     await tell(gateway, "/queues/debug/pause")
     await nats_server.stop()
     await nats_server.start()
-    again = await connect(nats_server.authorised_url, "again", give_up_after_s=10)
+    again = await connect(nats_server.authorised_url, "again", give_up_after_s=300)
     try:
         await apply_assets(again)
         assert await held(again) == {"debug"}

@@ -17,6 +17,7 @@ from agenthub_runtime.telemetry.conventions import GOAL_ID, TASK_ID, WORKER
 from agenthub_runtime.telemetry.span_records import SpanRecord
 from tests.support.following import BACKOFF
 from tests.support.gateway import Gateway, planned, running_gateway, running_projector, settings, write
+from tests.support.until import PATIENCE_S
 
 TOKEN = "ghp_" + "Zk3v" * 9
 SECOND = 10**9
@@ -34,7 +35,7 @@ async def gateway(
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await prepare_spans(database)
         yield database
 

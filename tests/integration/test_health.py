@@ -25,7 +25,7 @@ def asked(url: str) -> tuple[int, str]:
 async def test_a_process_is_live_while_it_works_and_ready_while_the_bus_is_there(
     nats_server: NatsServer, unused_tcp_port: int
 ) -> None:
-    nc = await connect(nats_server.authorised_url, "test", give_up_after_s=10)
+    nc = await connect(nats_server.authorised_url, "test", give_up_after_s=300)
     settings = LogSettings(format="json", level="info", otlp_endpoint="", metrics=f"127.0.0.1:{unused_tcp_port}")
     metrics = configure_metrics(settings, service="test", nats=nc)
     url = f"http://127.0.0.1:{unused_tcp_port}"

@@ -30,7 +30,7 @@ from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry
 from agenthub_runtime.traces import KeptSpan, spans_of_goal
 from tests.support.following import BACKOFF
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 GOAL = "g-" + "0" * 26
 
@@ -47,13 +47,13 @@ class SetClock(SystemClock):
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         yield database
 
 
 @asynccontextmanager
 async def as_user(server: NatsServer, user: str) -> AsyncIterator[Client]:
-    nc = await connect(server.url_of(user), user, give_up_after_s=20)
+    nc = await connect(server.url_of(user), user, give_up_after_s=300)
     try:
         yield nc
     finally:
@@ -128,7 +128,7 @@ async def test_while_postgres_is_stopped_no_span_is_lost(
     await postgres.start()
     try:
         async with (
-            Database(postgres.authorised_url, name="test") as database,
+            Database(postgres.authorised_url, name="test", patience_s=PATIENCE_S) as database,
             as_user(nats_server, "projector") as nc,
             traces_kept(nc, database, BACKOFF, days=7),
         ):

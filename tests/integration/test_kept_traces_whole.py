@@ -29,7 +29,7 @@ from agenthub_runtime.telemetry.conventions import GOAL_ID
 from agenthub_runtime.telemetry.span_records import SpanRecord, message_of, pack, read_message
 from agenthub_runtime.telemetry.span_sending import STREAM
 from tests.support.following import BACKOFF
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 from tests.support.workbench import Desk, stamp
 
 GOAL, OTHER = "g-" + "0" * 26, "g-" + "1" * 26
@@ -38,7 +38,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await prepare_spans(database)
         yield database
 

@@ -30,7 +30,7 @@ from agenthub_runtime.shutdown import end_tasks
 from tests.support.fleet import say
 from tests.support.following import BACKOFF
 from tests.support.gateway import Gateway, running_gateway, settings, write
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 PATH = "/api/v1/metrics/history"
 ORDER = TaskEnqueued(
@@ -41,10 +41,10 @@ ORDER = TaskEnqueued(
 @asynccontextmanager
 async def keeping(server: NatsServer, url: str, *, every_s: float = 0.05, days: int = 7) -> AsyncIterator[None]:
     """The projector with its metrics, as its own user of the bus."""
-    nats = await connect(server.url_of("projector"), "projector", give_up_after_s=20)
+    nats = await connect(server.url_of("projector"), "projector", give_up_after_s=300)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(nats.close)
-        database = await stack.enter_async_context(Database(url, name="projector"))
+        database = await stack.enter_async_context(Database(url, name="projector", patience_s=PATIENCE_S))
         kept = metrics_kept(nats, database, BACKOFF, days=days, every_s=every_s)
         count = await stack.enter_async_context(kept)
         task = asyncio.create_task(project(JetStreamEventLog(nats), database, BACKOFF, written=(count,)))
@@ -141,7 +141,7 @@ async def test_a_name_or_a_time_that_does_not_fit_says_what_does(gateway: Gatewa
 async def test_a_hub_that_keeps_no_metrics_says_so_and_removes_what_it_had(
     gateway: Gateway, nats_server: NatsServer, database_url: str
 ) -> None:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await schema().prepare(database)
     assert (await gateway.get(PATH))["are_kept"]
     async with keeping(nats_server, database_url, days=0):
@@ -158,7 +158,7 @@ async def test_old_minutes_are_deleted_and_what_was_counted_last_is_written_at_t
     gateway: Gateway, nats_server: NatsServer, database_url: str
 ) -> None:
     now = datetime.now(UTC)
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await schema().prepare(database)
         async with database.connection() as connection:
             for days in (6, 8):
@@ -223,7 +223,10 @@ async def test_read_models_that_are_made_anew_count_nothing_twice(
         for _ in range(3):
             await gateway.submit()
         await until(lambda: counted(3), 300, "three are counted")
-        async with Database(database_url, name="test") as database, database.connection() as connection:
+        async with (
+            Database(database_url, name="test", patience_s=PATIENCE_S) as database,
+            database.connection() as connection,
+        ):
             await connection.execute(ruin)
         answer = await gateway.submit()
         await until(lambda: counted(4), 300, "the one after it is counted")
@@ -246,7 +249,7 @@ async def test_what_somebody_else_has_written_to_the_read_models_is_counted(
         await until(lambda: _counted(gateway, 1), 300, "one is counted")
     for _ in range(3):
         await gateway.submit()
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await rebuild(JetStreamEventLog(bus), database)
     async with keeping(nats_server, database_url):
         await gateway.submit()
@@ -260,8 +263,8 @@ async def test_what_was_counted_and_not_written_when_a_projector_died_is_counted
     async with keeping(nats_server, database_url):
         await gateway.submit()
         await until(lambda: _counted(gateway, 1), 300, "one is counted")
-    nats = await connect(nats_server.url_of("projector"), "projector", give_up_after_s=20)
-    async with Database(database_url, name="test") as database:
+    nats = await connect(nats_server.url_of("projector"), "projector", give_up_after_s=300)
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await gateway.submit()
         # It counts in memory and is never asked to write: as after a kill.
         keeper = MetricKeeper(nats, database, BACKOFF, days=7)
@@ -282,7 +285,10 @@ async def test_two_projectors_that_take_turns_count_each_event_once(
                 await gateway.submit()
                 expected += 1
             await until(lambda: _is_read(gateway), 300, "a projector writes")
-            async with Database(database_url, name="test") as database, database.connection() as connection:
+            async with (
+                Database(database_url, name="test", patience_s=PATIENCE_S) as database,
+                database.connection() as connection,
+            ):
                 await connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'projector'"
                 )

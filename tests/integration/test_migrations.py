@@ -12,6 +12,7 @@ from agenthub_orchestrator.projector.projection import MIGRATIONS
 from agenthub_runtime.errors import DatabaseUnavailable, MigrationRefused
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.postgres.migrations import migrate, migrations_in
+from tests.support.until import PATIENCE_S
 
 
 async def applied_by(url: str, folder: Path) -> int:
@@ -75,7 +76,7 @@ async def test_a_database_that_is_away_is_told_and_comes_back(database_url: str)
         with pytest.raises(DatabaseUnavailable, match="DATABASE_URL"):
             async with away.connection():
                 pass
-    async with Database(database_url, name="test", max_size=1) as database:
+    async with Database(database_url, name="test", max_size=1, patience_s=PATIENCE_S) as database:
         async with database.connection() as connection:
             own = await connection.fetchval("SELECT pg_backend_pid()")
         other = await asyncpg.connect(database_url)

@@ -53,7 +53,7 @@ async def client(server: ScriptedModelServer) -> AsyncIterator[MessagesClient]:
     await made.aclose()
 
 
-def client_of(server: ScriptedModelServer, *, idle_timeout_s: float = 10.0) -> MessagesClient:
+def client_of(server: ScriptedModelServer, *, idle_timeout_s: float = 60.0) -> MessagesClient:
     provider = choose_provider(ProviderSettings(provider="rehearsal", base_url=server.url))
     return MessagesClient(provider, idle_timeout_s=idle_timeout_s)
 

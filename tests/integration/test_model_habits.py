@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -37,7 +38,7 @@ CHUNK = {"id": "c", "object": "chat.completion.chunk", "choices": [{"delta": {"c
 
 
 @asynccontextmanager
-async def asking(*habits: Habit, idle_timeout_s: float = 5.0) -> AsyncIterator[tuple[OddModel, MessagesClient]]:
+async def asking(*habits: Habit, idle_timeout_s: float = 60.0) -> AsyncIterator[tuple[OddModel, MessagesClient]]:
     """A server with these habits, and a client for it."""
     async with OddModel(*habits) as model:
         provider = choose_provider(ProviderSettings(provider="anthropic", api_key="k", base_url=model.url))
@@ -48,13 +49,13 @@ async def asking(*habits: Habit, idle_timeout_s: float = 5.0) -> AsyncIterator[t
             await client.aclose()
 
 
-async def reply_to(*habits: Habit, idle_timeout_s: float = 5.0) -> ModelReply:
+async def reply_to(*habits: Habit, idle_timeout_s: float = 60.0) -> ModelReply:
     """What the client makes of an answer."""
     async with asking(*habits, idle_timeout_s=idle_timeout_s) as (_, client):
         return await client.complete(a_request(), on_activity=ignore)
 
 
-async def fault_of(*habits: Habit, idle_timeout_s: float = 5.0) -> tuple[ModelFault, int]:
+async def fault_of(*habits: Habit, idle_timeout_s: float = 60.0) -> tuple[ModelFault, int]:
     """The fault that the client makes of an answer, and how often it called."""
     async with asking(*habits, idle_timeout_s=idle_timeout_s) as (model, client):
         with pytest.raises(ModelFault) as raised:
@@ -347,6 +348,15 @@ async def test_a_slow_server_is_not_a_hung_one() -> None:
 
     whole = answer(framed([CALLED[0], *([{"type": "ping"}] * 5), *CALLED[1:]]))
     reply = await reply_to(slowly(whole, 12, pause), idle_timeout_s=2.0)
+    assert reply.stop_reason == "tool_use"
+
+
+async def test_time_in_which_the_whole_machine_stood_still_is_no_silence_of_the_server() -> None:
+    async def stands_still() -> None:
+        time.sleep(1.0)  # noqa: ASYNC251  the client's loop is this one
+
+    whole = answer(framed(CALLED))
+    reply = await reply_to(slowly(whole, 6, stands_still), idle_timeout_s=0.5)
     assert reply.stop_reason == "tool_use"
 
 

@@ -38,7 +38,7 @@ from agenthub_runtime.shutdown import end_tasks
 from agenthub_runtime.telemetry.tracing import Telemetry
 from tests.support.following import BACKOFF
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, completes, goal_id, store, story
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 NewFollower = Callable[..., Follower]
 
@@ -253,7 +253,7 @@ async def test_work_of_a_cancelled_goal_is_cancelled_by_the_next_orchestrator_to
     aggregate = (await fold(log)).aggregate
     for draft in goal_aggregate.decide(aggregate, goal_commands.Cancel(by="me", request_id="r1")):
         await store(log, draft)
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await prepare_database(database)
         projector = asyncio.ensure_future(project(log, database, BACKOFF))
         end = await log.last_seq()

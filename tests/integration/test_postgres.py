@@ -13,7 +13,7 @@ from agenthub_runtime.errors import DatabaseUnavailable
 from agenthub_runtime.postgres.database import Connection, Database, on_loss
 from agenthub_runtime.readmodels import CHANNEL, PositionWatch
 from tests.support.following import BACKOFF
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 KILL = "SELECT pg_terminate_backend($1)"
 SHAPES = """
@@ -34,7 +34,7 @@ CREATE TABLE agenthub.projection_positions AS
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test", max_size=2) as database:
+    async with Database(database_url, name="test", max_size=2, patience_s=PATIENCE_S) as database:
         yield database
 
 

@@ -13,6 +13,7 @@ from agenthub_runtime.embedded.servers.postgres import PostgresServer
 from agenthub_runtime.in_memory.event_log import InMemoryEventLog
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.postgres.roles import let_reader_read, make_reader
+from tests.support.until import PATIENCE_S
 
 TABLES = "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
 WHERE c.relkind = 'r' AND (n.nspname LIKE 'agenthub%' OR n.nspname LIKE 'readmodels%') ORDER BY 1"
@@ -33,7 +34,7 @@ WRITES = (
 
 @pytest.fixture
 async def reader(postgres_server: PostgresServer, database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await prepare_database(database)
     name = database_url.rpartition("/")[2]
     connection = await asyncpg.connect(postgres_server.reader_url.rpartition("/")[0] + f"/{name}")
@@ -44,7 +45,7 @@ async def reader(postgres_server: PostgresServer, database_url: str) -> AsyncIte
 async def test_the_reader_sees_every_table_also_of_a_generation_that_is_made_later(
     reader: asyncpg.Connection, database_url: str
 ) -> None:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await rebuild(InMemoryEventLog(), database, version=VERSION)
     tables = [row[0] for row in await reader.fetch(TABLES)]
     assert len(tables) > 10
@@ -65,7 +66,10 @@ async def test_the_reader_can_write_no_table(reader: asyncpg.Connection, databas
 
 
 async def test_what_is_granted_already_is_left_alone(reader: asyncpg.Connection, database_url: str) -> None:
-    async with Database(database_url, name="test") as database, database.connection() as connection:
+    async with (
+        Database(database_url, name="test", patience_s=PATIENCE_S) as database,
+        database.connection() as connection,
+    ):
         before = await connection.fetch("SELECT oid, relacl, xmin::text FROM pg_class WHERE relkind = 'r'")
         await let_reader_read(connection)
         assert await connection.fetch("SELECT oid, relacl, xmin::text FROM pg_class WHERE relkind = 'r'") == before
@@ -77,7 +81,10 @@ async def test_the_password_of_the_role_follows_the_setting(
     name = database_url.rpartition("/")[2]
     plain = postgres_server.url.rpartition("/")[0].removeprefix("postgresql://")
     old = postgres_server.reader_url.rpartition("@")[0].rpartition(":")[2]
-    async with Database(database_url, name="test") as database, database.connection() as connection:
+    async with (
+        Database(database_url, name="test", patience_s=PATIENCE_S) as database,
+        database.connection() as connection,
+    ):
         await make_reader(connection, "a'new \"one")
         try:
             with pytest.raises(asyncpg.InvalidPasswordError):

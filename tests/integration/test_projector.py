@@ -53,12 +53,12 @@ from tests.support.projected import projected
 from tests.support.running_hub import clean_environment
 from tests.support.scripted import TWELVE, ScriptedWorker, accepted, goal_id, store
 from tests.support.spec import Scenario, step
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await prepare_database(database)
         yield database
 
@@ -326,7 +326,7 @@ async def test_a_new_version_of_the_code_makes_a_new_generation_by_itself(databa
 async def test_a_database_that_no_projector_has_seen_can_be_rebuilt(database_url: str) -> None:
     log = InMemoryEventLog()
     await played(log, 1)
-    async with Database(database_url, name="test") as untouched:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as untouched:
         assert (await rebuild(log, untouched)).position == await log.last_seq()
         assert (await verify(log, untouched)).differences == ()
 

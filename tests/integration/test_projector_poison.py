@@ -28,7 +28,7 @@ from agenthub_runtime.readmodels import get_goal, list_dead_letters, list_goals,
 from agenthub_runtime.shutdown import end_tasks
 from tests.support.following import BACKOFF
 from tests.support.scripted import goal_id
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 HUGE = 2**200
@@ -37,7 +37,7 @@ LONG = "k" * 9_000
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await prepare_database(database)
         yield database
 

@@ -20,7 +20,7 @@ from agenthub_runtime.readmodels import list_goals
 from agenthub_runtime.shutdown import end_tasks
 from tests.integration.test_projector_poison import begun, caught_up, projecting, put, run
 from tests.support.following import BACKOFF
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 RUINS = {
     "a dropped table": "DROP TABLE readmodels_v5_g1.goals CASCADE",
@@ -69,7 +69,7 @@ RUINS = {
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         await prepare_database(database)
         yield database
 

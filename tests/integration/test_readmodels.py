@@ -34,11 +34,12 @@ from agenthub_runtime.readmodels import (
 from tests.support.minihub import GOAL
 from tests.support.projected import log_of, projected, put
 from tests.support.spec import Scenario, a_goal, finding, step
+from tests.support.until import PATIENCE_S
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as database:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as database:
         yield database
 
 

@@ -13,6 +13,7 @@ from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.readmodels import get_goal
 from tests.replay.goals import history_of
 from tests.support.projected import projected
+from tests.support.until import PATIENCE_S
 
 HISTORY = history_of("0.1.0-price-vat")
 LAST = len(HISTORY.messages)
@@ -20,7 +21,7 @@ LAST = len(HISTORY.messages)
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    async with Database(database_url, name="test") as opened:
+    async with Database(database_url, name="test", patience_s=PATIENCE_S) as opened:
         yield opened
 
 

@@ -20,6 +20,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from agenthub_runtime.postgres.database import Database
 from tests.replay.goals import history_of
 from tests.support.gateway import Gateway, running_gateway, settings
+from tests.support.until import PATIENCE_S
 
 # Both ran side by side in one hub, so their events lie between each other.
 GOALS = ("0.1.0-jwt", "0.1.0-price-vat")
@@ -76,7 +77,7 @@ def _of_the_hub(seq: int) -> StoredMessage:
 async def gateway(
     bus: Client, nats_server: NatsServer, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Gateway]:
-    async with Database(database_url, name="prepare") as database:
+    async with Database(database_url, name="prepare", patience_s=PATIENCE_S) as database:
         await prepare_database(database)
         async with database.connection() as connection:
             await generations().first(connection)
@@ -91,7 +92,7 @@ async def test_time_travel_equals_what_was_live_at_every_event(
 ) -> None:
     log = JetStreamEventLog(bus)
     by_seq = {message.seq: history.goal_id for history in histories for message in history.messages}
-    async with Database(database_url, name="projector") as database:
+    async with Database(database_url, name="projector", patience_s=PATIENCE_S) as database:
         async with database.connection() as connection:
             generation = await generations().first(connection)
         models, position = ReadModels(log, generation.schema), 0

@@ -113,7 +113,7 @@ async def test_the_limits_stand_in_the_group_before_anything_runs_in_it(machine:
 async def test_a_group_that_cannot_be_made_runs_nothing(machine: Machine, tmp_path: Path) -> None:
     sandbox = Bubblewrap(LIMITS, groups=ControlGroups(machine.top / "gone", BOTH))
     with pytest.raises(SandboxUnavailable, match="control group of a command cannot be made"):
-        await sandbox.run("touch ran", workspace=tmp_path, timeout_s=30)
+        await sandbox.run("touch ran", workspace=tmp_path, timeout_s=300)
     assert not (tmp_path / "ran").exists()
 
 
@@ -121,7 +121,7 @@ async def test_a_command_that_cannot_join_its_group_does_not_begin(machine: Mach
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     group = ControlGroup(machine.top / "no-such-group")
-    result = await Bubblewrap().run([*group.words(), "/bin/touch", "ran"], workspace=workspace, timeout_s=30)
+    result = await Bubblewrap().run([*group.words(), "/bin/touch", "ran"], workspace=workspace, timeout_s=300)
     assert result.exit_code == 125
     assert not (workspace / "ran").exists()
 
@@ -152,17 +152,17 @@ async def test_on_a_real_hierarchy_what_a_command_leaves_behind_is_dead_and_its_
     def look(_: bytes) -> None:
         for path in groups.path.glob(f"agenthub-{os.getpid()}-*"):
             seen.update(path.joinpath("cgroup.procs").read_text().split())
+        (tmp_path / "seen").touch()
 
-    result = await sandbox.run(
-        "setsid sleep 600 & echo up; exit 3", workspace=tmp_path, timeout_s=30, on_output=look
-    )
+    command = "setsid sleep 600 & echo up; until [ -e seen ]; do sleep 0.02; done; exit 3"
+    result = await sandbox.run(command, workspace=tmp_path, timeout_s=300, on_output=look)
     assert (result.exit_code, result.output) == (3, b"up\n")
     assert seen
     assert {path.name for path in groups.path.glob(f"agenthub-{os.getpid()}-*")} == before
     assert not seen.intersection(os.listdir("/proc"))
     if "memory" in groups.controllers:
         greedy = "import subprocess, sys\n[bytearray(40 << 20) for _ in range(9)]"
-        full = await sandbox.run(["python3", "-c", greedy], workspace=tmp_path, timeout_s=30)
+        full = await sandbox.run(["python3", "-c", greedy], workspace=tmp_path, timeout_s=300)
         assert full.exceeded == "its processes used more than 64 MiB together"
 
 

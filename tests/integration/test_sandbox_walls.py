@@ -17,7 +17,7 @@ AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only a hub of root's has
 
 
 async def run(workspace: Path, command: str, limits: ResourceLimits | None = None) -> ExecResult:
-    return await Bubblewrap(limits).run(command, workspace=workspace, timeout_s=60)
+    return await Bubblewrap(limits).run(command, workspace=workspace, timeout_s=300)
 
 
 def modes_in(folder: Path) -> dict[str, int]:
@@ -161,7 +161,7 @@ FORKS = "python -c 'import time; x = bytearray(120 << 20); time.sleep(60)' & "
 )
 async def test_memory_is_bounded_for_all_processes_together(tmp_path: Path, box: type[Bubblewrap]) -> None:
     limits = ResourceLimits(memory_together=400 << 20)
-    result = await box(limits).run(FORKS * 6 + "wait", workspace=tmp_path, timeout_s=60)
+    result = await box(limits).run(FORKS * 6 + "wait", workspace=tmp_path, timeout_s=300)
     assert "MiB together, more than 400" in result.exceeded
     assert (result.exit_code, result.timed_out) == (137, False)
     assert result.text.rstrip().endswith(f"[killed: {result.exceeded}]")

@@ -126,7 +126,9 @@ async def test_two_orchestrators_begin_one_goal_and_leave_the_next_out_while_it_
     gateway: Gateway, nats_server: NatsServer
 ) -> None:
     await tell(gateway, "", {**NIGHTLY, "cron": "* * * * *"})
-    connections = [await connect(nats_server.url_of("orchestrator"), "test", give_up_after_s=10) for _ in range(2)]
+    connections = [
+        await connect(nats_server.url_of("orchestrator"), "test", give_up_after_s=300) for _ in range(2)
+    ]
     try:
         logs = [JetStreamEventLog(nats) for nats in connections]
         for minutes in (2, 4):

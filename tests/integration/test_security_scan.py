@@ -23,7 +23,7 @@ def write(workspace: Path, files: dict[str, str]) -> list[str]:
 
 
 async def scan(workspace: Path, files: dict[str, str]) -> list[tuple[str, int, str, str]]:
-    found = await security_scan(Bubblewrap(), workspace, write(workspace, files), timeout_s=60)
+    found = await security_scan(Bubblewrap(), workspace, write(workspace, files), timeout_s=300)
     return [(item.file, item.line, item.severity, item.message.split(" ")[0]) for item in found]
 
 
@@ -61,13 +61,13 @@ async def test_settings_and_modules_of_the_repository_do_not_disarm_it(tmp_path:
 async def test_asserts_and_made_up_passwords_in_tests_are_fine(tmp_path: Path) -> None:
     text = "password = 'hunter2'\n\n\ndef test_a():\n    assert password\n"
     assert await scan(tmp_path, {"tests/test_a.py": text}) == []
-    found = await security_scan(Bubblewrap(), tmp_path, write(tmp_path, {"a.py": text}), timeout_s=60)
+    found = await security_scan(Bubblewrap(), tmp_path, write(tmp_path, {"a.py": text}), timeout_s=300)
     assert {item.message.split()[0] for item in found} == {"B101", "B105"}
     assert all("hunter2" not in item.message for item in found)
 
 
 async def test_a_file_that_cannot_be_parsed_is_a_finding(tmp_path: Path) -> None:
-    found = await security_scan(Bubblewrap(), tmp_path, write(tmp_path, {"a.py": "def f(:\n"}), timeout_s=60)
+    found = await security_scan(Bubblewrap(), tmp_path, write(tmp_path, {"a.py": "def f(:\n"}), timeout_s=300)
     assert [(item.file, item.severity) for item in found] == [("a.py", "medium")]
     assert "cannot be scanned" in found[0].message
 
@@ -80,7 +80,7 @@ async def test_credentials_are_found_in_any_text_and_never_repeated(tmp_path: Pa
         write(
             tmp_path, {"config.yml": f"x: 1\ntoken: {secret}\n", "key.txt": "-----BEGIN RSA PRIVATE KEY-----\n"}
         ),
-        timeout_s=60,
+        timeout_s=300,
     )
     assert [(item.file, item.line, item.severity) for item in found] == [
         ("config.yml", 2, "high"),
@@ -108,7 +108,7 @@ async def test_links_missing_files_and_binaries_are_skipped(tmp_path: Path) -> N
     (workspace / "d").symlink_to(tmp_path / "folder")
     (workspace / "binary").write_bytes(b"\0" + secret.encode())
     names = ["link.py", "d/x.py", "binary", "gone.py", "../outside.py"]
-    assert await security_scan(Bubblewrap(), workspace, names, timeout_s=60) == []
+    assert await security_scan(Bubblewrap(), workspace, names, timeout_s=300) == []
 
 
 async def test_a_name_is_never_an_option(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_a_scanner_that_does_not_answer_is_no_clean_bill(tmp_path: Path) -
 async def test_a_shape_in_code_is_a_finding_that_names_its_kind(tmp_path: Path, name: str) -> None:
     secret = SECRETS[name]
     found = await security_scan(
-        Bubblewrap(), tmp_path, write(tmp_path, {"client.js": f"// it\nconst key = '{secret}';\n"}), timeout_s=60
+        Bubblewrap(), tmp_path, write(tmp_path, {"client.js": f"// it\nconst key = '{secret}';\n"}), timeout_s=300
     )
     assert [(item.file, item.line, item.severity) for item in found] == [("client.js", 2, "high")]
     assert secret not in found[0].message

@@ -37,7 +37,7 @@ def test_a_child_of_a_busy_process_inherits_what_it_was_given_and_no_more(
     loop: asyncio.Runner, nats_server: NatsServer, postgres_server: PostgresServer
 ) -> None:
     async def main() -> None:
-        nc = await connect(nats_server.authorised_url, "test", give_up_after_s=10)
+        nc = await connect(nats_server.authorised_url, "test", give_up_after_s=300)
         database = await asyncpg.connect(postgres_server.authorised_url)
         server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
         receive, send = os.pipe()

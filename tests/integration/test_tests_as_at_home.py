@@ -24,7 +24,7 @@ async def run(workspace: Path, files: dict[str, str], command: str, *, apart: bo
         (workspace / name).parent.mkdir(parents=True, exist_ok=True)
         (workspace / name).write_text(text)
     given = given_test_command(command)
-    return await run_tests(Bubblewrap(), workspace, given, timeout_s=60, measure_apart=apart)
+    return await run_tests(Bubblewrap(), workspace, given, timeout_s=300, measure_apart=apart)
 
 
 @pytest.mark.parametrize(

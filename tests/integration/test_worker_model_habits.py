@@ -53,7 +53,7 @@ def nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer
 
 
 async def ended_on(
-    bus: Client, folder: Path, *habits: Habit, idle_timeout_s: float = 5.0, **how: Any
+    bus: Client, folder: Path, *habits: Habit, idle_timeout_s: float = 60.0, **how: Any
 ) -> tuple[Event, Desk, OddModel]:
     """How a task ends on a server with these habits."""
     desk = Desk(bus)

@@ -57,7 +57,7 @@ async def drop_stream(nc: Client, name: str) -> None:
 
 async def ask(nc: Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """One call of the JetStream API; the raw answer, errors included."""
-    reply = await nc.request(f"$JS.API.{path}", msgspec.json.encode(body), timeout=10)
+    reply = await nc.request(f"$JS.API.{path}", msgspec.json.encode(body), timeout=60)
     answer: dict[str, Any] = msgspec.json.decode(reply.data)
     return answer
 

@@ -29,9 +29,8 @@ from agenthub_runtime.settings.records import GatewaySettings, LogSettings
 from agenthub_runtime.shutdown import end_tasks
 from tests.support.fleet import say
 from tests.support.following import BACKOFF
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
-_PATIENCE_S = 300.0
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
 
@@ -51,17 +50,21 @@ def settings(nats_url: str, database_url: str, **more: Any) -> GatewaySettings:
     return GatewaySettings(**{**wanted, **more})
 
 
+_ASKED_AGAIN = (b"/problems/projection-behind", b"Postgres has not answered within")
+
+
 class Reader(httpx2.AsyncClient):
-    """A client as a caller should be: what is told that the read models are behind asks again."""
+    """A client as a caller should be: what is told that the read models are behind, or slow, asks again."""
 
     async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
-        """The answer to a request, or the last one after a minute of `projection-behind`."""
-        end = time.monotonic() + _PATIENCE_S
+        """The answer to a request, or the last one after minutes of being told to ask again."""
+        end = time.monotonic() + PATIENCE_S
         while True:
             response = await super().send(request, **more)
             if request.method != "GET" or response.status_code != 503 or time.monotonic() > end:
                 return response
-            if b"/problems/projection-behind" not in await response.aread():
+            said = await response.aread()
+            if not any(words in said for words in _ASKED_AGAIN):
                 return response
 
 
@@ -131,7 +134,7 @@ async def orchestrated(nc: Client, *, position: int = 0, caught_up: bool = True)
 @contextlib.asynccontextmanager
 async def running_projector(log: EventLog, database_url: str) -> AsyncIterator[None]:
     """The real projector, as a task."""
-    async with Database(database_url, name="projector") as database:
+    async with Database(database_url, name="projector", patience_s=PATIENCE_S) as database:
         task = asyncio.ensure_future(project(log, database, BACKOFF))
         try:
             yield

@@ -19,7 +19,7 @@ _LINE_MIN = 16
 
 @asynccontextmanager
 async def bus_of(hub: RunningHub) -> AsyncIterator[Client]:
-    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=300)
     try:
         yield nc
     finally:

@@ -132,7 +132,7 @@ class RunningHub:
     @asynccontextmanager
     async def log(self) -> AsyncIterator[JetStreamEventLog]:
         """The event log, over a connection of the test's own that outlives a restart of the server."""
-        nc = await connect(self.ready.nats_url, "test", give_up_after_s=10)
+        nc = await connect(self.ready.nats_url, "test", give_up_after_s=300)
         try:
             yield JetStreamEventLog(nc)
         finally:

@@ -8,6 +8,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, overload
 
+PATIENCE_S = 300.0
+"""How long a test waits for a server of its own: no test is judged by the pace of the machine."""
+
 T = TypeVar("T")
 
 
@@ -24,7 +27,7 @@ async def until(
 
 
 async def until(
-    condition: Callable[[], Any], deadline_s: float = 300.0, what: str = "", pause_s: float = 0.02
+    condition: Callable[[], Any], deadline_s: float = PATIENCE_S, what: str = "", pause_s: float = 0.02
 ) -> Any:
     """Ask `condition` until it answers with something true, and return that.
 

@@ -200,7 +200,7 @@ async def running_worker(
     slots: int = 4,
     name: str = "Worker-1",
     crash_point: CrashPoint = no_crash,
-    idle_timeout_s: float = 5.0,
+    idle_timeout_s: float = 60.0,
     priced_as: str = "",
     clock: Clock | None = None,
     telemetry: Telemetry | None = None,

@@ -129,7 +129,7 @@ async def _given_up(hub: RunningHub, goals: set[str]) -> None:
     """The server gives up the one order of each of these goals."""
     for goal_id in goals:
         await hub.see(goal_id, lambda event: isinstance(event, TaskEnqueued) and event.task_id == "t-only")
-    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=300)
     try:
         queue = await nc.jetstream().pull_subscribe_bind("work-coding-p2", "EVENTS")
         waiting = set(goals)

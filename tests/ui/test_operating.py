@@ -54,7 +54,7 @@ def test_the_form_says_what_the_hub_would_take_it_as(hub: RunningHub, visitor: V
 
 async def _held_elsewhere(hub: RunningHub, run: RunId) -> None:
     """A worker of another machine says that it lives and holds an attempt, in which it runs a command."""
-    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=10)
+    nc = await connect(hub.ready.nats_url, "test", give_up_after_s=300)
     try:
         began = ToolIntent(turn=1, tool_use_id="c", name="bash", input={"command": "make everything"})
         await JetStreamRunLog(nc).append(run, began, expected=0)

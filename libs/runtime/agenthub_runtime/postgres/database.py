@@ -62,7 +62,7 @@ class Database:
         self._name = name
         self._max_size = max_size
         self._patience_s = patience_s
-        self._connect_s = min(CONNECT_TIMEOUT_S, patience_s or CONNECT_TIMEOUT_S)
+        self._connect_s = CONNECT_TIMEOUT_S if patience_s is None else patience_s
         self._pool: asyncpg.Pool[Any] | None = None
 
     async def __aenter__(self) -> Database:

@@ -11,7 +11,9 @@ from agenthub_cli.errors import CommandFailed, NotAHub, ReadModelsBehind
 
 _SHOWN = 300
 _MISTAKEN = 422
+_UNAVAILABLE = 503
 _BEHIND = "/problems/projection-behind"
+_SILENT = "/problems/read-models-unavailable"
 
 
 class HubAnswer(dict[str, Any]):
@@ -54,18 +56,20 @@ def check_stream(url: str, response: Response) -> None:
         raise NotAHub(url, f"it sent {_kind_of(response)}")
 
 
+def may_answer_soon(response: Response) -> bool:
+    """Whether the same read is worth asking again: the hub is there, only its read models have not answered."""
+    return response.status == _UNAVAILABLE and _problem_of(response).get("type") == _SILENT
+
+
 def failure(url: str, response: Response) -> CommandFailed:
     """A response that is no success, in the hub's own words."""
     if response.is_redirect:
         place = response.headers.get("location", "elsewhere")[:_SHOWN]
         return NotAHub(url, f"it points to {place}: if the hub is there, name that address with --url")
-    try:
-        problem = json.loads(response.content)
-    except (ValueError, RecursionError):
-        problem = None
+    problem = _problem_of(response)
     hint = "set AGENTHUB_API_KEY to a key of this hub" if response.status == 401 else ""
     code = exit_codes.USAGE if response.status == _MISTAKEN else exit_codes.FAILED
-    if isinstance(problem, dict) and isinstance(problem.get("detail") or problem.get("title"), str):
+    if isinstance(problem.get("detail") or problem.get("title"), str):
         from agenthub_cli.client.wording import told
 
         detail = str(problem.get("detail") or problem.get("title"))[: 10 * _SHOWN]
@@ -74,6 +78,15 @@ def failure(url: str, response: Response) -> CommandFailed:
         return kind(told(detail, _places(errors)), hint=hint, code=code)
     # Nothing that a hub would say: the status is all there is.
     return CommandFailed(f"{response.phrase} (HTTP {response.status})", hint=hint)
+
+
+def _problem_of(response: Response) -> dict[str, Any]:
+    """What a hub says of its refusal; empty where it is nothing that a hub would say."""
+    try:
+        problem = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return {}
+    return problem if isinstance(problem, dict) else {}
 
 
 def _places(errors: object) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,7 +15,7 @@ import msgspec
 
 from agenthub_cli import exit_codes
 from agenthub_cli.client.address import hub_address, hub_key
-from agenthub_cli.client.answers import HubAnswer, answer_in, check_stream, failure, items_of
+from agenthub_cli.client.answers import HubAnswer, answer_in, check_stream, failure, items_of, may_answer_soon
 from agenthub_cli.client.environment import environment, running_hub
 from agenthub_cli.client.goal_names import LAST, Naming, goal_called, in_full, one_called
 from agenthub_cli.client.transport import AnswerLines, Response, Transport, Unanswered
@@ -23,6 +24,9 @@ from agenthub_cli.program import program
 
 API = "/api/v1"
 TIMEOUT_S = 35.0
+# So long a read is asked again that the read models do not answer: Postgres restarts, or the machine stands still.
+_ASKED_AGAIN_S = 12.0
+_PAUSE_S = 0.5
 _CONNECT_S = 10.0
 _SILENCE_S = 60.0
 
@@ -164,14 +168,18 @@ class HubClient:
 
     def _response(self, method: str, path: str, **options: Any) -> Response:
         whole = in_full(path, lambda: self.pages("/goals"))
-        try:
-            response = self._transport.request(method, f"{API}{whole}", timeout_s=self._timeout_s, **options)
-        except Unanswered as error:
-            why = f"nothing came for {self._timeout_s:g} s" if error.slow else ""
-            raise HubUnreachable(self.url, why) from error
-        if not response.is_success:
-            raise failure(self.url, response)
-        return response
+        end = time.monotonic() + _ASKED_AGAIN_S
+        while True:
+            try:
+                response = self._transport.request(method, f"{API}{whole}", timeout_s=self._timeout_s, **options)
+            except Unanswered as error:
+                why = f"nothing came for {self._timeout_s:g} s" if error.slow else ""
+                raise HubUnreachable(self.url, why) from error
+            if response.is_success:
+                return response
+            if method != "GET" or not may_answer_soon(response) or time.monotonic() > end:
+                raise failure(self.url, response)
+            time.sleep(_PAUSE_S)
 
 
 def hub_and_goal(url: str | None, name: str) -> tuple[HubClient, str]:

@@ -41,6 +41,11 @@ class Copies:
         """Whether tests can be named."""
         return self._command.takes_paths
 
+    @property
+    def limit_s(self) -> float:
+        """How long a run of all tests may take."""
+        return self._round.workspace.branch.test_limit_s
+
     async def run(
         self,
         name: str,
@@ -61,7 +66,7 @@ class Copies:
                 self._round.workspace.sandbox,
                 path,
                 self._command,
-                timeout_s=self._round.workspace.branch.test_limit_s if timeout_s is None else timeout_s,
+                timeout_s=self.limit_s if timeout_s is None else timeout_s,
                 paths=paths,
                 measured=measured,
                 options=options,

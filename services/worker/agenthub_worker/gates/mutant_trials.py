@@ -47,10 +47,12 @@ class Trials(msgspec.Struct, frozen=True, kw_only=True):
 class _Control(msgspec.Struct, frozen=True):
     """A selection with the code as it is, in another text: these tests are `red`; None: nobody knows which.
 
-    `late`: the time was used up before it ended.
+    `late`: the time was used up before it ended. `took_s` is how long the longest run took.
     """
 
     red: frozenset[str] | None
+    took_s: float
+    timed_out: bool = False
     late: bool = False
 
 
@@ -71,6 +73,7 @@ class MutantTrials:
         self._neutral = neutral
         self._takes_paths = copies.takes_paths
         self._selections = selections
+        self._limit_s = copies.limit_s
         self._suite_s = report.duration_s
         self._red_before = _without(report.still_red)
         self._controls: dict[Selection, asyncio.Task[_Control]] = {}
@@ -84,6 +87,7 @@ class MutantTrials:
         """Try them, two at a time, until the time is used up."""
         # Two runs of everything, side by side, would both come too late where one alone just has the time.
         is_long = self._suite_s > LEAST_BUDGET_S / 2 and not all(map(self._selection, chosen))
+        is_short = self._suite_s < LEAST_BUDGET_S / 2
         lanes = 1 if is_long else min(_SIDE_BY_SIDE, len(chosen))
         self._left_s = dict.fromkeys(range(lanes), max(self._suite_s, LEAST_BUDGET_S))
         try:
@@ -91,7 +95,6 @@ class MutantTrials:
             # Before it is said that nothing notices, those that a few tests did not notice are tried with all.
             if not self._is_noticed():
                 await self._all([mutant for mutant in chosen if self._selection(mutant)], whole=True)
-            is_short = self._suite_s < LEAST_BUDGET_S / 2
             if is_short and not (self._verdicts or self._unbuilt or self._unusable):
                 await self._again(chosen)
         finally:
@@ -146,6 +149,7 @@ class MutantTrials:
 
     async def _noticed(self, lane: int, mutant: Mutant, selection: Selection) -> bool | None:
         """Whether a test is red with the mutant that is green without; None: this cannot be told."""
+        patience = self._patience_s
         report = await self._with(lane, mutant, selection, ())
         if report is None or report.green:
             return None if report is None else False
@@ -156,6 +160,9 @@ class MutantTrials:
         if control.red is None:
             self._unusable = self._unusable or not (selection or control.late)
             return None
+        if report.timed_out and self._patience_s > patience:
+            # Without the mutant it took longer than anybody expected, too: the machine has become slower.
+            return await self._noticed(lane, mutant, selection)
         if not control.red or set(report.failing) - control.red:
             if report.failing and not any("::" in name for name in report.failing):
                 self._unimportable.add(str(mutant))
@@ -198,26 +205,43 @@ class MutantTrials:
         return await asyncio.shield(self._controls[selection])
 
     async def _run_control(self, lane: int, selection: Selection) -> _Control:
-        """Run it as a mutant is run, so that nothing but the code differs, until nothing is red any more."""
-        red = set[str]()
+        """Run it until nothing is red any more, by the patience that there is for a mutant.
+
+        That everything together does not end in it may be the machine, which has become slower: whoever says that
+        it does not end at all has given it as long as the suite may take.
+        """
+        time = min(max(self._left_s[lane], _LEAST_PATIENCE_S), self._patience_s)
+        control = await self._without_mutant(lane, selection, time)
+        if not control.timed_out:
+            return control
+        if time < _LEAST_PATIENCE_S + 2 * self._suite_s:
+            return msgspec.structs.replace(control, late=True)
+        if not selection and time < self._limit_s:
+            control = await self._without_mutant(lane, selection, self._limit_s)
+            self._suite_s = max(self._suite_s, control.took_s)
+        return control
+
+    async def _without_mutant(self, lane: int, selection: Selection, within_s: float) -> _Control:
+        """Run as a mutant is run, so that nothing but the code differs, each run in so many seconds."""
+        red, took = set[str](), 0.0
         for _ in range(_CONTROLS_MAX):
-            time = min(max(self._left_s[lane], _LEAST_PATIENCE_S), self._patience_s)
             report = await self._copies.run(
                 f"trial-{lane}",
                 self._neutral,
                 paths=selection,
                 options=(*_STOPPING, *self._red_before, *_without(red)),
-                timeout_s=time,
+                timeout_s=within_s,
             )
             self._left_s[lane] -= report.duration_s
+            took = max(took, report.duration_s)
             if report.timed_out:
-                return _Control(None, late=time < _LEAST_PATIENCE_S + 2 * self._suite_s)
+                return _Control(None, took, timed_out=True)
             if report.green or (red and _is_empty(report)):
-                return _Control(frozenset(red))
+                return _Control(frozenset(red), took)
             if not set(report.failing) - red:
                 break
             red |= set(report.failing)
-        return _Control(None)
+        return _Control(None, took)
 
     def _selection(self, mutant: Mutant) -> Selection:
         return self._selections.get((mutant.path, mutant.line), _WHOLE)

@@ -18,36 +18,54 @@ if TYPE_CHECKING:
 LARGEST_ANSWER_BYTES = 16 << 20
 # A server that only says that it lives is believed for so many times the silence that counts as hung.
 SIGNS_OF_LIFE = 5
+_SLICES = 10
 _GOODBYE_S = 0.5
 _BOM = b"\xef\xbb\xbf"
 
 
 class Patience:
-    """How long a call may go on without news: `life` for any byte, `news` for a piece of the reply."""
+    """How long a call may go on without news: `life` for any byte, `news` for a piece of the reply.
 
-    def __init__(self, idle: asyncio.Timeout, seconds: float) -> None:
-        self._idle = idle
-        self._seconds = seconds
-        self._clock = asyncio.get_running_loop().time
-        self._last_news = self._clock()
+    Counted in slices of the time, each of which counts once however late it ends: while this process stands still
+    with its machine (suspended, moved, overloaded), nothing that the server sends is read, and it is no silence.
+    Raises `TimeoutError` at its end.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._slice_s = seconds / _SLICES
+        self._quiet = self._without_news = 0
+        self._timeout = asyncio.timeout(None)
+
+    async def __aenter__(self) -> Patience:
+        await self._timeout.__aenter__()
+        self._clock = asyncio.get_running_loop()
+        self._timer = self._clock.call_later(self._slice_s, self._tick)
+        return self
+
+    async def __aexit__(self, *raised: Any) -> None:
+        self._timer.cancel()
+        await self._timeout.__aexit__(*raised)
 
     @property
     def is_spent(self) -> bool:
         """Whether no piece of the reply has come for as long as signs of life are believed."""
-        return self._clock() >= self._limit
-
-    @property
-    def _limit(self) -> float:
-        return self._last_news + self._seconds * SIGNS_OF_LIFE
+        return self._without_news >= _SLICES * SIGNS_OF_LIFE
 
     def life(self) -> None:
         """Something came."""
-        self._idle.reschedule(min(self._clock() + self._seconds, self._limit))
+        self._quiet = 0
 
     def news(self) -> None:
         """A piece of the reply came."""
-        self._last_news = self._clock()
-        self.life()
+        self._quiet = self._without_news = 0
+
+    def _tick(self) -> None:
+        self._quiet += 1
+        self._without_news += 1
+        if self._quiet >= _SLICES or self.is_spent:
+            self._timeout.reschedule(self._clock.time())
+        else:
+            self._timer = self._clock.call_later(self._slice_s, self._tick)
 
 
 class ModelAnswer:

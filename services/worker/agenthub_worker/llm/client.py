@@ -78,19 +78,20 @@ class MessagesClient:
 
         label = self._provider.place
         reader = ReplyReader(label, request.model, [str(tool["name"]) for tool in request.tools])
-        patience: Patience | None = None
+        patience = Patience(self._idle_timeout_s)
         try:
-            async with asyncio.timeout(self._idle_timeout_s) as idle:
-                patience = Patience(idle, self._idle_timeout_s)
-                async with await client.messages.create(**self._arguments(request), stream=True) as stream:
-                    patience.life()
-                    answer = ModelAnswer(stream.response, reader, label, request.model)
-                    return await answer.read(patience, on_activity)
+            async with (
+                patience,
+                await client.messages.create(**self._arguments(request), stream=True) as stream,
+            ):
+                patience.life()
+                answer = ModelAnswer(stream.response, reader, label, request.model)
+                return await answer.read(patience, on_activity)
         except (TimeoutError, httpx2.HTTPError) as error:
             # The connection stays open, or breaks, behind a reply that is whole.
             if reader.ended:
                 return reader.reply()
-            if isinstance(error, TimeoutError) and patience is not None and patience.is_spent:
+            if isinstance(error, TimeoutError) and patience.is_spent:
                 raise dripping(label, self._idle_timeout_s * SIGNS_OF_LIFE) from error
             raise
 
