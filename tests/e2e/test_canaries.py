@@ -159,7 +159,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, mailbox: Mailbox, traces: T
             goal_id = hub.submit(submission())
             play(hub, goal_id, "awaiting_human")
             (question,) = hub.questions(goal_id)
-            beside(until(lambda: mailbox.mails, 30, what="the question is told"))
+            beside(until(lambda: mailbox.mails, 300, what="the question is told"))
             told = {"action": "answer", "text": f"Neither {GOAL[1]} nor {OPERATOR[5]}"}
             assert hub.answer(question["id"], **told).status_code == 202
             for secret in canaries():

@@ -65,7 +65,8 @@ async def test_every_span_of_a_goal_says_where_in_it_and_what_became_of_it(
         assert attempt.attributes["messaging.destination.name"].startswith("work-")
         assert attempt.attributes["agenthub.queue.wait_s"] >= 0
         assert attempt.attributes["agenthub.delivery"] >= 1
-        assert attempt.attributes["agenthub.outcome"] in {"completed", "gate.passed", "gate.failed"}
+        # Of a worker that stood still for long another one takes over; it leaves the work when it goes on.
+        assert attempt.attributes["agenthub.outcome"] in {"completed", "gate.passed", "gate.failed", "left"}
         assert attempt.attributes["agenthub.lane"] in {"p0", "p1", "p2", "p3"}
         assert not attempt.failed  # a gate that fails is a result
     calls: dict[tuple[str, int], int] = {}

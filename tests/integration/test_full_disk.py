@@ -17,6 +17,7 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
+from agenthub_gateway.app import Patience
 from agenthub_gateway.log_health import FULL, REFUSED, LogHealth
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.store_watch import StoreWatch
@@ -33,7 +34,10 @@ async def gateway(
     bus: Client, nats_server: NatsServer, database_url: str, tmp_path: Path
 ) -> AsyncIterator[Gateway]:
     wanted = settings(nats_server.authorised_url, database_url, data_dir=tmp_path, embedded=True)
-    async with running_projector(JetStreamEventLog(bus), database_url), running_gateway(wanted) as running:
+    async with (
+        running_projector(JetStreamEventLog(bus), database_url),
+        running_gateway(wanted, patience=Patience()) as running,
+    ):
         yield running
 
 

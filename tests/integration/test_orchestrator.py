@@ -139,7 +139,7 @@ async def test_a_follower_killed_again_and_again_leaves_the_log_of_an_undisturbe
     async with running(ScriptedWorker(log)):
         while await status(log) != "ready_for_review":
             task = asyncio.ensure_future(follower().run())
-            await until(grown_or_ready(log, chance.randint(1, 5)), 60, "the goal goes on", pause_s=0.002)
+            await until(grown_or_ready(log, chance.randint(1, 5)), 300, "the goal goes on", pause_s=0.002)
             await end_tasks(task)
     disturbed = await log.read(goal_id(1))
 

@@ -18,7 +18,7 @@ from agenthub_events.catalogue.values import Estimates, PlanTask
 from agenthub_events.ports import EventLog, Stamp, Stored
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import aggregate_of
-from agenthub_gateway.app import create_app, listen, make_server, open_hub
+from agenthub_gateway.app import Patience, create_app, listen, make_server, open_hub
 from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.ports import GatewayPorts
@@ -50,21 +50,20 @@ def settings(nats_url: str, database_url: str, **more: Any) -> GatewaySettings:
     return GatewaySettings(**{**wanted, **more})
 
 
-_ASKED_AGAIN = (b"/problems/projection-behind", b"Postgres has not answered within")
+_PATIENT = Patience(append_s=PATIENCE_S, read_s=PATIENCE_S)
 
 
 class Reader(httpx2.AsyncClient):
-    """A client as a caller should be: what is told that the read models are behind, or slow, asks again."""
+    """A client as a caller should be: what is told that the read models are behind asks again."""
 
     async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
-        """The answer to a request, or the last one after minutes of being told to ask again."""
+        """The answer to a request, or the last one after minutes of `projection-behind`."""
         end = time.monotonic() + PATIENCE_S
         while True:
             response = await super().send(request, **more)
             if request.method != "GET" or response.status_code != 503 or time.monotonic() > end:
                 return response
-            said = await response.aread()
-            if not any(words in said for words in _ASKED_AGAIN):
+            if b"/problems/projection-behind" not in await response.aread():
                 return response
 
 
@@ -100,10 +99,11 @@ async def running_gateway(
     *,
     accounts: frozenset[int] | None = None,
     connection: type[BoundedConnection] = BoundedConnection,
+    patience: Patience = _PATIENT,
     **client: Any,
 ) -> AsyncIterator[Gateway]:
     """Serve until the body ends; then stop as SIGTERM does."""
-    async with open_hub(wanted) as hub:
+    async with open_hub(wanted, patience) as hub:
         app = create_app(
             hub,
             api_keys=wanted.api_keys,
@@ -117,7 +117,7 @@ async def running_gateway(
         try:
             await until(lambda: server.started or serving.done(), what="the server listens")
             await until(lambda: hub.feed.started, what="the live feed follows")
-            async with Reader(base_url=url, timeout=60, **client) as http:
+            async with Reader(base_url=url, timeout=PATIENCE_S, **client) as http:
                 yield Gateway(url, http, hub)
         finally:
             hub.feed.close()

@@ -100,12 +100,22 @@ _log = structlog.get_logger(__name__)
 BODY_MAX = 4 << 20
 SERVICE = "gateway"
 _GRACE_S = 3
-# Longer than a restart of the NATS server takes, shorter than people wait for an answer.
-_PATIENCE_S = 4.0
 # People wait for what the live feed and the read models say.
 _LONGEST_PAUSE_S = 0.5
-# So long a read may take, beside as much for a connection.
-_READ_S = 3.0
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How many seconds the gateway waits for its servers before it says that they do not answer.
+
+    An append waits longer than a restart of the NATS server takes, and shorter than people wait for an answer. A
+    read waits for `read_s`, beside as much for a connection.
+    """
+
+    append_s: float = 4.0
+    read_s: float = 3.0
+
+
+_OF_PEOPLE = Patience()
 
 
 def create_app(
@@ -160,7 +170,7 @@ def create_app(
 
 
 @contextlib.asynccontextmanager
-async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
+async def open_hub(settings: GatewaySettings, patience: Patience = _OF_PEOPLE) -> AsyncIterator[GatewayPorts]:
     """Connect to everything that the gateway needs; waits for NATS, not for Postgres."""
     telemetry = configure_telemetry(settings.log, service=SERVICE)
     appends = LogHealth(settings.data_dir if settings.embedded else None)
@@ -174,7 +184,7 @@ async def open_hub(settings: GatewaySettings) -> AsyncIterator[GatewayPorts]:
             await stack.enter_async_context(
                 registered(nc, SERVICE, instance=SystemIds().token()[-12:], description="Serves HTTP", about=about)
             )
-            ports = await _assembled(settings, nc, (telemetry, metrics), appends, stack)
+            ports = await _assembled(settings, nc, (telemetry, metrics, appends), patience, stack)
             if settings.log.otlp_endpoint or settings.log.metrics:
                 await stack.enter_async_context(_in_background(ports.figures.keep_fresh()))
             for look in (ErasureKeeper(nc).look, UnnamedKeeper(nc, ports.writer.doubtful).look):
@@ -193,24 +203,25 @@ async def _clock(nc: Client, stack: contextlib.AsyncExitStack) -> ServerClock:
 
 
 async def _read_models(
-    settings: GatewaySettings, backoff: Backoff, stack: contextlib.AsyncExitStack
+    database: Database, backoff: Backoff, stack: contextlib.AsyncExitStack
 ) -> tuple[Database, PositionWatch]:
-    database = await stack.enter_async_context(Database(settings.database_url, name=SERVICE, patience_s=_READ_S))
+    await stack.enter_async_context(database)
     return database, await stack.enter_async_context(PositionWatch(database, backoff))
 
 
 async def _assembled(
     settings: GatewaySettings,
     nc: Client,
-    told: tuple[Telemetry, Metrics],
-    appends: LogHealth,
+    told: tuple[Telemetry, Metrics, LogHealth],
+    patience: Patience,
     stack: contextlib.AsyncExitStack,
 ) -> GatewayPorts:
-    telemetry, metrics = told
-    log = JetStreamEventLog(nc, patience_s=_PATIENCE_S, secrets=settings.log.secrets)
+    telemetry, metrics, appends = told
+    log = JetStreamEventLog(nc, patience_s=patience.append_s, secrets=settings.log.secrets)
     clock, ids, artifacts = await _clock(nc, stack), SystemIds(), JetStreamArtifacts(nc)
     texts, backoff = ExactTexts(artifacts, ids), Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
-    database, position = await _read_models(settings, backoff, stack)
+    reads = Database(settings.database_url, name=SERVICE, patience_s=patience.read_s)
+    database, position = await _read_models(reads, backoff, stack)
     feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc), backoff))
     runs = FencedStream(nc, RUNS)
     outputs = await stack.enter_async_context(RunOutputs(runs, backoff, secrets=settings.log.secrets))
@@ -244,7 +255,7 @@ async def _assembled(
         telemetry=telemetry,
         metrics=metrics,
         figures=HubFigures(nc, database, clock, settings.data_dir if settings.embedded else None),
-        sessions=Sessions(FencedStream(nc, SESSIONS, patience_s=_PATIENCE_S), clock),
+        sessions=Sessions(FencedStream(nc, SESSIONS, patience_s=patience.append_s), clock),
         public_url=settings.public_url,
         links=LinkSigner(settings.link_key) if settings.link_key else None,
         hooks=settings.hooks,

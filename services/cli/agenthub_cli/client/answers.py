@@ -13,7 +13,10 @@ _SHOWN = 300
 _MISTAKEN = 422
 _UNAVAILABLE = 503
 _BEHIND = "/problems/projection-behind"
-_SILENT = "/problems/read-models-unavailable"
+_SILENT = {
+    "GET": ("/problems/read-models-unavailable", "/problems/log-unavailable"),
+    "POST": ("/problems/log-unavailable",),
+}
 
 
 class HubAnswer(dict[str, Any]):
@@ -56,9 +59,12 @@ def check_stream(url: str, response: Response) -> None:
         raise NotAHub(url, f"it sent {_kind_of(response)}")
 
 
-def may_answer_soon(response: Response) -> bool:
-    """Whether the same read is worth asking again: the hub is there, only its read models have not answered."""
-    return response.status == _UNAVAILABLE and _problem_of(response).get("type") == _SILENT
+def may_answer_soon(method: str, response: Response) -> bool:
+    """Whether the same is worth asking again: the hub is there, only a server behind it has not answered.
+
+    A command that the log has not answered may be sent again with its key: it is carried out once.
+    """
+    return response.status == _UNAVAILABLE and _problem_of(response).get("type") in _SILENT.get(method, ())
 
 
 def failure(url: str, response: Response) -> CommandFailed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from agenthub_cli.program import program
 
 API = "/api/v1"
 TIMEOUT_S = 35.0
-# So long a read is asked again that the read models do not answer: Postgres restarts, or the machine stands still.
+# For so long is asked again what a server of the hub has not answered: one restarts, or the machine stands still.
 _ASKED_AGAIN_S = 12.0
 _PAUSE_S = 0.5
 _CONNECT_S = 10.0
@@ -112,8 +113,8 @@ class HubClient:
         file.flush()
 
     def post(self, path: str, body: dict[str, Any], *, key: str | None = None, **params: Any) -> HubAnswer:
-        """POST a command; `key` makes a retry the same command."""
-        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        """POST a command; `key` makes a retry the same command, also one by another process."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key or secrets.token_hex(16)}
         sent = _as_json(body)
         return answer_in(self.url, self._response("POST", path, content=sent, headers=headers, params=params))
 
@@ -177,7 +178,7 @@ class HubClient:
                 raise HubUnreachable(self.url, why) from error
             if response.is_success:
                 return response
-            if method != "GET" or not may_answer_soon(response) or time.monotonic() > end:
+            if not may_answer_soon(method, response) or time.monotonic() > end:
                 raise failure(self.url, response)
             time.sleep(_PAUSE_S)
 
