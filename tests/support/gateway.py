@@ -83,8 +83,12 @@ class Gateway:
         return answer
 
     async def get(self, path: str, **params: Any) -> Any:
-        """The JSON of a read."""
-        response = await self.client.get(path, params=params)
+        """The JSON of a read, as soon as everything behind the gateway answers."""
+
+        end = time.monotonic() + PATIENCE_S
+        while (response := await self.client.get(path, params=params)).status_code == 503:
+            assert time.monotonic() < end, response.text
+            await asyncio.sleep(0.1)
         assert response.status_code == 200, response.text
         return response.json()
 
