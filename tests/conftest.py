@@ -8,11 +8,13 @@ import re
 import signal
 import time
 from collections.abc import AsyncIterator, Generator, Iterator
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from nats.aio.client import Client
+from nats.js.client import JetStreamContext
 from xdist.remote import Producer  # type: ignore[import-untyped]
 
 from agenthub_runtime.embedded.servers.nats import NatsServer
@@ -21,6 +23,7 @@ from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.declared import apply_assets
 from tests.support.scheduling import BySharedHub
 from tests.support.servers import fresh_database, quick_folder, running_nats, running_postgres
+from tests.support.until import PATIENCE_S
 
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_")
 ALL_EXTRA = re.compile(r"^pytestmark = \[?pytest\.mark\.extra\b", re.MULTILINE)
@@ -32,6 +35,10 @@ _TIME_IS_UP = "NOT RUN: the time that TESTS_UNTIL gives to this run was up"
 # No example is judged by how long it took, and every run tries the same ones.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+# The library of NATS waits half a second or five for an answer, which is a guess about the machine's pace.
+Client.request = partialmethod(Client.request, timeout=PATIENCE_S)  # type: ignore[method-assign,assignment]
+JetStreamContext.__init__ = partialmethod(JetStreamContext.__init__, timeout=PATIENCE_S)  # type: ignore[method-assign,assignment]
 
 # A shell starts what runs in its background deaf to Ctrl-C, and so would be every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,6 +23,7 @@ from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.ports import GatewayPorts
 from agenthub_orchestrator.projector.app import project
+from agenthub_runtime.clock import SystemIds
 from agenthub_runtime.jetstream.fleet import FollowerStatus
 from agenthub_runtime.postgres.database import Database
 from agenthub_runtime.settings.records import GatewaySettings, LogSettings
@@ -76,8 +77,14 @@ class Gateway:
         self.hub = hub
 
     async def submit(self, **body: Any) -> dict[str, Any]:
-        """Submit a goal and return the answer."""
-        response = await self.client.post("/api/v1/goals", json={"goal": "Build a thing", **body})
+        """Submit a goal and return the answer, as soon as everything behind the gateway answers."""
+        wanted, key = {"goal": "Build a thing", **body}, {"Idempotency-Key": SystemIds().token()}
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            response = await self.client.post("/api/v1/goals", json=wanted, headers=key)
+            if response.status_code != 503 or time.monotonic() > end:
+                break
+            await asyncio.sleep(0.1)
         assert response.status_code == 202, response.text
         answer: dict[str, Any] = response.json()
         return answer

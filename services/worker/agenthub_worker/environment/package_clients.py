@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from agenthub_runtime.processes.spawn import run
+from agenthub_runtime.processes.asking import answer_of
 from agenthub_runtime.toml_reading import TomlInvalid, read_toml
 from agenthub_worker.environment.network.package_sources import PackageSource
 from agenthub_worker.environment.private.cargo import of_cargo
@@ -27,7 +27,6 @@ from agenthub_worker.environment.private.found import Private, plain
 from agenthub_worker.environment.private.maven import of_maven
 from agenthub_worker.environment.private.npm import of_npm
 
-_ASK_WITHIN_S = 20
 _TRUST_FOLDER = Path("/etc/ssl/certs")
 _TRUST = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
@@ -87,7 +86,10 @@ class _Found:
 
 
 async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClients:
-    """Ask pip, npm and go, and read the settings of cargo and Maven; clients that are not here say nothing."""
+    """Ask pip, npm and go, and read the settings of cargo and Maven; clients that are not here say nothing.
+
+    Raises `ProgramSilent`: without what a client is told to use, packages would come from somewhere else.
+    """
     found = _Found()
     for name in _TRUST:
         if path := environment.get(name):
@@ -210,12 +212,8 @@ async def _asked(command: Sequence[str], environment: Mapping[str, str]) -> list
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
         return []
-    try:
-        async with asyncio.timeout(_ASK_WITHIN_S):
-            answer = await run([program, *command[1:]], env=dict(environment))
-    except (OSError, TimeoutError):
-        return []
-    return answer.stdout.decode("utf-8", "replace").split("\n") if answer.code == 0 else []
+    answer = await answer_of([program, *command[1:]], environment)
+    return answer.stdout.decode("utf-8", "replace").split("\n") if answer is not None and answer.code == 0 else []
 
 
 def _text(path: Path) -> str:

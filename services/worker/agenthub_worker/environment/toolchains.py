@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_runtime.processes.spawn import run
+from agenthub_runtime.processes.asking import answer_of
 from agenthub_worker.environment.node.ranges import in_range
 from agenthub_worker.environment.python.versions import admits
 from agenthub_worker.environment.recipe import Language, Recipe
@@ -23,7 +23,6 @@ _VERSION_OF: dict[Language, tuple[str, ...]] = {
     "rust": ("cargo", "--version"),
     "java": ("java", "--version"),
 }
-_ASK_WITHIN_S = 20
 _RELEASES = 100
 _ITSELF = "import os, sys; print(os.path.realpath(sys.executable))"
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
@@ -50,7 +49,10 @@ class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def toolchains(recipe: Recipe, environment: Mapping[str, str]) -> tuple[Toolchain, ...]:
-    """The tools of a recipe's languages as this machine has them. Raises `SetupFailed` for one that it lacks."""
+    """The tools of a recipe's languages as this machine has them.
+
+    Raises `SetupFailed` for one that it lacks, and `ProgramSilent`.
+    """
     return tuple([await _toolchain(name, recipe, environment) for name in sorted(recipe.languages)])
 
 
@@ -173,9 +175,5 @@ async def _program(name: str, environment: Mapping[str, str]) -> Path | None:
 
 
 async def _said(command: list[str], environment: Mapping[str, str]) -> str:
-    try:
-        async with asyncio.timeout(_ASK_WITHIN_S):
-            answer = await run(command, env=dict(environment))
-    except (OSError, TimeoutError):
-        return ""
-    return answer.stdout.decode("utf-8", "replace").strip().split("\n")[0]
+    answer = await answer_of(command, environment)
+    return "" if answer is None else answer.stdout.decode("utf-8", "replace").strip().split("\n")[0]

@@ -33,7 +33,7 @@ OF_LANGUAGE = {
 _OTHERS = ("cmake", "g++", "curl", "jq", "sqlite3", "npm", "mvn", "gradle", "psql", "uv")
 _VERSION = re.compile(r"\d+(?:\.\d+)+|\d{2,}")
 _ASKED = {"go": "version"}
-_ASK_WITHIN_S = 5.0
+_ASK_WITHIN_S = 60.0
 _SAID_CHARS = 40
 
 

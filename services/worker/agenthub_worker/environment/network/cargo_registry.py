@@ -12,9 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_runtime.processes.spawn import run
+from agenthub_runtime.processes.asking import answer_of
 
-_ASK_WITHIN_S = 20
 _FETCH_WITHIN_S = 10
 _SETTINGS_BYTES = 64 << 10
 # A proxy that is not there: cargo says what it would have fetched.
@@ -51,12 +50,8 @@ async def _said(program: str, environment: Mapping[str, str], folder: Path) -> s
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "CARGO_HTTP_PROXY"), _NOWHERE)
     told = {**environment, **proxies, "CARGO_HOME": str(folder / "home"), "CARGO_NET_RETRY": "0"}
     manifest = str(folder / "Cargo.toml")
-    try:
-        async with asyncio.timeout(_ASK_WITHIN_S):
-            answer = await run([program, "generate-lockfile", "--manifest-path", manifest], env=told)
-    except (OSError, TimeoutError):
-        return ""
-    return (answer.stdout + answer.stderr).decode("utf-8", "replace")
+    answer = await answer_of([program, "generate-lockfile", "--manifest-path", manifest], told)
+    return "" if answer is None else (answer.stdout + answer.stderr).decode("utf-8", "replace")
 
 
 def _downloads_of(index: str) -> str:
