@@ -18,6 +18,7 @@ import asyncpg
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
+from tests.support.until import until
 
 _numbers = itertools.count(1)
 _GONE_WITHIN_S = 60.0
@@ -71,8 +72,16 @@ async def fresh_database(server: PostgresServer, *, template: str = "template1")
     name = f"test_{next(_numbers)}"
     yield await _create_database(server.authorised_url, name, template=template)
     connection = await asyncpg.connect(server.authorised_url)
+
+    async def dropped() -> bool:
+        try:
+            await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        except asyncpg.ObjectInUseError:  # the server waits five seconds for whoever is in it
+            return False
+        return True
+
     try:
-        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await until(dropped)
     finally:
         await connection.close()
 
