@@ -19,12 +19,13 @@ import msgspec
 from agenthub_events.base import Event
 from agenthub_events.errors import StoreUnavailable
 from agenthub_events.ports import Recorded
+from agenthub_runtime.clock import SystemIds
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.supervisor import UnitState, read_states
 from agenthub_runtime.jetstream.connection import connect
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.support.lines import render_all
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 E = TypeVar("E", bound=Event)
 
@@ -40,7 +41,6 @@ BLOCKED_SAMPLE: Body = {
 }
 
 _STOP_S = 60.0
-_BEHIND_S = 60.0
 _ASK_AGAIN_S = 0.1
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_", "NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
@@ -70,7 +70,7 @@ class RunningHub:
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON of a read below /api/v1; what is not there yet is asked for again: read models follow."""
-        end = time.monotonic() + _BEHIND_S
+        end = time.monotonic() + PATIENCE_S
         while True:
             response = self.http.get(f"/api/v1{path}", params=params)
             if response.status_code not in (404, 503) or time.monotonic() > end:
@@ -80,9 +80,14 @@ class RunningHub:
         return response.json()
 
     def post(self, path: str, body: Body | None = None, *, key: str = "") -> httpx2.Response:
-        """The answer to a command below /api/v1."""
-        headers = {"Idempotency-Key": key} if key else {}
-        return self.http.post(f"/api/v1{path}", json=body, headers=headers)
+        """The answer to a command below /api/v1; what the log has not answered is sent again with the same key."""
+        headers = {"Idempotency-Key": key or SystemIds().token()}
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            response = self.http.post(f"/api/v1{path}", json=body, headers=headers)
+            if response.status_code != 503 or time.monotonic() > end:
+                return response
+            time.sleep(_ASK_AGAIN_S)
 
     def submit(self, body: Body, *, key: str = "") -> str:
         """Submit a goal; returns its id."""
