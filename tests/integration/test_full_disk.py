@@ -17,7 +17,7 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from agenthub_gateway.app import Patience
+from agenthub_gateway.app import ServerPatience
 from agenthub_gateway.log_health import FULL, REFUSED, LogHealth
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.store_watch import StoreWatch
@@ -36,7 +36,7 @@ async def gateway(
     wanted = settings(nats_server.authorised_url, database_url, data_dir=tmp_path, embedded=True)
     async with (
         running_projector(JetStreamEventLog(bus), database_url),
-        running_gateway(wanted, patience=Patience()) as running,
+        running_gateway(wanted, patience=ServerPatience()) as running,
     ):
         yield running
 

@@ -20,7 +20,7 @@ from agenthub_events.catalogue.goal import GoalAccepted, GoalReadyForReview, Goa
 from agenthub_events.catalogue.task import TaskCompleted, TaskDeadLettered, TaskEnqueued, TaskNoted, TaskRequeued
 from agenthub_events.catalogue.values import TaskEdits, TaskResult
 from agenthub_events.notifications.escalation import Audience, Escalation
-from agenthub_gateway.app import Patience
+from agenthub_gateway.app import ServerPatience
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.in_memory.artifacts import InMemoryArtifacts
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
@@ -567,7 +567,7 @@ async def test_without_the_bus_nothing_is_accepted_and_afterwards_everything_goe
     nats_server: NatsServer, bus: Client, database_url: str
 ) -> None:
     wanted = settings(nats_server.authorised_url, database_url)
-    async with running_gateway(wanted, patience=Patience()) as gateway:
+    async with running_gateway(wanted, patience=ServerPatience()) as gateway:
         await nats_server.stop()
         response = await gateway.client.post("/api/v1/goals", json={"goal": "x"})
         assert (response.status_code, response.json()["type"]) == (503, "/problems/log-unavailable")

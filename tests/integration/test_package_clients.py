@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from agenthub_runtime.processes.asking import answer_of
 from agenthub_worker.environment import package_clients
 from agenthub_worker.environment.network.package_sources import package_sources
 from agenthub_worker.environment.package_clients import PackageClients, ask_clients
 from agenthub_worker.environment.provision import Environments
 from agenthub_worker.environment.recipe import GivenSetup
+from agenthub_worker.environment.toolchains import answer_of
 from agenthub_worker.errors import SetupFailed
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from nats.aio.client import Client
 
-from agenthub_gateway.app import Patience
+from agenthub_gateway.app import ServerPatience
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.embedded.servers.postgres import PostgresServer
@@ -153,7 +153,7 @@ async def test_reads_are_bounded_when_the_network_stops_passing_bytes(
     lost, url = network
     async with (
         running_projector(log, database_url),
-        running_gateway(settings(nats_server.authorised_url, url), patience=Patience()) as gateway,
+        running_gateway(settings(nats_server.authorised_url, url), patience=ServerPatience()) as gateway,
     ):
         answer = await gateway.submit()
         await gateway.get("/api/v1/goals", after=answer["sequence"])
@@ -174,7 +174,7 @@ async def test_a_command_line_reads_again_what_postgres_has_not_answered(
 ) -> None:
     lost, url = network
     wanted = settings(nats_server.authorised_url, url)
-    async with running_projector(log, database_url), running_gateway(wanted, patience=Patience()) as gateway:
+    async with running_projector(log, database_url), running_gateway(wanted, patience=ServerPatience()) as gateway:
         answer = await gateway.submit(goal="Write a parser")
         await gateway.get("/api/v1/goals", after=answer["sequence"])
         lost.hold()
@@ -200,7 +200,7 @@ async def test_reads_are_bounded_while_postgres_is_stopped(
         url = server.authorised_url
         async with (
             running_projector(log, url),
-            running_gateway(settings(nats_server.authorised_url, url), patience=Patience()) as gateway,
+            running_gateway(settings(nats_server.authorised_url, url), patience=ServerPatience()) as gateway,
         ):
             answer = await gateway.submit()
             await gateway.get("/api/v1/goals", after=answer["sequence"])

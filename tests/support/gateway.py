@@ -18,7 +18,7 @@ from agenthub_events.catalogue.values import Estimates, PlanTask
 from agenthub_events.ports import EventLog, Stamp, Stored
 from agenthub_events.rules.plan import MANUAL_LIMITS, validate_plan
 from agenthub_events.subjects import aggregate_of
-from agenthub_gateway.app import Patience, create_app, listen, make_server, open_hub
+from agenthub_gateway.app import ServerPatience, create_app, listen, make_server, open_hub
 from agenthub_gateway.edge.accounts import trusted_accounts
 from agenthub_gateway.edge.connections import BoundedConnection
 from agenthub_gateway.ports import GatewayPorts
@@ -51,7 +51,7 @@ def settings(nats_url: str, database_url: str, **more: Any) -> GatewaySettings:
     return GatewaySettings(**{**wanted, **more})
 
 
-_PATIENT = Patience(append_s=PATIENCE_S, read_s=PATIENCE_S)
+_PATIENT = ServerPatience(append_s=PATIENCE_S, read_s=PATIENCE_S)
 
 
 class Reader(httpx2.AsyncClient):
@@ -110,7 +110,7 @@ async def running_gateway(
     *,
     accounts: frozenset[int] | None = None,
     connection: type[BoundedConnection] = BoundedConnection,
-    patience: Patience = _PATIENT,
+    patience: ServerPatience = _PATIENT,
     **client: Any,
 ) -> AsyncIterator[Gateway]:
     """Serve until the body ends; then stop as SIGTERM does."""

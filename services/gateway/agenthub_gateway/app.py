@@ -104,7 +104,7 @@ _GRACE_S = 3
 _LONGEST_PAUSE_S = 0.5
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class ServerPatience(msgspec.Struct, frozen=True, kw_only=True):
     """How many seconds the gateway waits for its servers before it says that they do not answer.
 
     An append waits longer than a restart of the NATS server takes, and shorter than people wait for an answer. A
@@ -115,7 +115,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     read_s: float = 3.0
 
 
-_OF_PEOPLE = Patience()
+_OF_PEOPLE = ServerPatience()
 
 
 def create_app(
@@ -170,7 +170,9 @@ def create_app(
 
 
 @contextlib.asynccontextmanager
-async def open_hub(settings: GatewaySettings, patience: Patience = _OF_PEOPLE) -> AsyncIterator[GatewayPorts]:
+async def open_hub(
+    settings: GatewaySettings, patience: ServerPatience = _OF_PEOPLE
+) -> AsyncIterator[GatewayPorts]:
     """Connect to everything that the gateway needs; waits for NATS, not for Postgres."""
     telemetry = configure_telemetry(settings.log, service=SERVICE)
     appends = LogHealth(settings.data_dir if settings.embedded else None)
@@ -203,9 +205,9 @@ async def _clock(nc: Client, stack: contextlib.AsyncExitStack) -> ServerClock:
 
 
 async def _read_models(
-    database: Database, backoff: Backoff, stack: contextlib.AsyncExitStack
+    url: str, patience: ServerPatience, backoff: Backoff, stack: contextlib.AsyncExitStack
 ) -> tuple[Database, PositionWatch]:
-    await stack.enter_async_context(database)
+    database = await stack.enter_async_context(Database(url, name=SERVICE, patience_s=patience.read_s))
     return database, await stack.enter_async_context(PositionWatch(database, backoff))
 
 
@@ -213,15 +215,14 @@ async def _assembled(
     settings: GatewaySettings,
     nc: Client,
     told: tuple[Telemetry, Metrics, LogHealth],
-    patience: Patience,
+    patience: ServerPatience,
     stack: contextlib.AsyncExitStack,
 ) -> GatewayPorts:
     telemetry, metrics, appends = told
     log = JetStreamEventLog(nc, patience_s=patience.append_s, secrets=settings.log.secrets)
     clock, ids, artifacts = await _clock(nc, stack), SystemIds(), JetStreamArtifacts(nc)
     texts, backoff = ExactTexts(artifacts, ids), Backoff(clock, ids, longest_s=_LONGEST_PAUSE_S)
-    reads = Database(settings.database_url, name=SERVICE, patience_s=patience.read_s)
-    database, position = await _read_models(reads, backoff, stack)
+    database, position = await _read_models(settings.database_url, patience, backoff, stack)
     feed = await stack.enter_async_context(Broadcaster(log, lambda: log_generation(nc), backoff))
     runs = FencedStream(nc, RUNS)
     outputs = await stack.enter_async_context(RunOutputs(runs, backoff, secrets=settings.log.secrets))

@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from agenthub_runtime.processes.asking import answer_of
 from agenthub_runtime.toml_reading import TomlInvalid, read_toml
 from agenthub_worker.environment.network.package_sources import PackageSource
 from agenthub_worker.environment.private.cargo import of_cargo
 from agenthub_worker.environment.private.found import Private, plain
 from agenthub_worker.environment.private.maven import of_maven
 from agenthub_worker.environment.private.npm import of_npm
+from agenthub_worker.environment.toolchains import answer_of
 
 _TRUST_FOLDER = Path("/etc/ssl/certs")
 _TRUST = (
@@ -88,7 +88,7 @@ class _Found:
 async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClients:
     """Ask pip, npm and go, and read the settings of cargo and Maven; clients that are not here say nothing.
 
-    Raises `ProgramSilent`: without what a client is told to use, packages would come from somewhere else.
+    Raises `SetupFailed` where one does not answer: without what it is told to use, packages would come from elsewhere.
     """
     found = _Found()
     for name in _TRUST:

@@ -7,14 +7,13 @@ import contextlib
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
 import structlog
 
-from agenthub_runtime.processes.asking import ProgramSilent
 from agenthub_worker.environment.environment import Environment, EnvironmentSandbox
 from agenthub_worker.environment.harness import add_harness, harness_versions, tools_at_hand
 from agenthub_worker.environment.inputs import as_given, read_inputs
@@ -205,8 +204,7 @@ class Environments:
         """Asked once for each combination: some tools take seconds to say which version they are."""
         wanted = (recipe.languages, tuple(sorted(recipe.versions.items())), recipe.bounds)
         if wanted not in self._tools:
-            with _known():
-                self._tools[wanted] = await toolchains(recipe, self._variables)
+            self._tools[wanted] = await toolchains(recipe, self._variables)
         return self._tools[wanted]
 
     async def _registry_for(self, recipe: Recipe, clients: PackageClients) -> tuple[str, ...]:
@@ -216,28 +214,14 @@ class Environments:
         async with self._asking:
             # One that was not reached may be so the next time.
             if len(self._registry) < 2:
-                with _known():
-                    self._registry = await default_registry(self._variables)
+                self._registry = await default_registry(self._variables)
             return self._registry
 
     async def _asked(self) -> PackageClients:
         async with self._asking:
             if self._clients is None:
-                with _known():
-                    self._clients = await ask_clients(self._variables, self._home)
+                self._clients = await ask_clients(self._variables, self._home)
             return self._clients
-
-
-@contextlib.contextmanager
-def _known() -> Iterator[None]:
-    """Nothing is set up by guesses about this machine. Raises `SetupFailed`."""
-    try:
-        yield
-    except ProgramSilent as error:
-        raise SetupFailed(
-            f"{error}: what it says decides what a setup uses and where it comes from. Try again; if it stays so,"
-            " see on the machine of the workers why it hangs."
-        ) from error
 
 
 class ProvidedSandbox:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_runtime.processes.asking import answer_of
+from agenthub_runtime.processes.spawn import Output, run
 from agenthub_worker.environment.node.ranges import in_range
 from agenthub_worker.environment.python.versions import admits
 from agenthub_worker.environment.recipe import Language, Recipe
@@ -24,6 +25,7 @@ _VERSION_OF: dict[Language, tuple[str, ...]] = {
     "java": ("java", "--version"),
 }
 _RELEASES = 100
+_ASK_WITHIN_S = 120.0
 _ITSELF = "import os, sys; print(os.path.realpath(sys.executable))"
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 
@@ -51,7 +53,7 @@ class Toolchain(msgspec.Struct, frozen=True, kw_only=True):
 async def toolchains(recipe: Recipe, environment: Mapping[str, str]) -> tuple[Toolchain, ...]:
     """The tools of a recipe's languages as this machine has them.
 
-    Raises `SetupFailed` for one that it lacks, and `ProgramSilent`.
+    Raises `SetupFailed` for one that it lacks, or that does not answer.
     """
     return tuple([await _toolchain(name, recipe, environment) for name in sorted(recipe.languages)])
 
@@ -172,6 +174,27 @@ async def _program(name: str, environment: Mapping[str, str]) -> Path | None:
         # What stands in PATH is a switch that looks for its toolchains in the home of whoever calls it.
         found = await _said([manager, "which", "cargo"], environment) or found
     return await asyncio.to_thread(Path(found).resolve)
+
+
+async def answer_of(
+    command: Sequence[str], environment: Mapping[str, str], *, within_s: float = _ASK_WITHIN_S
+) -> Output | None:
+    """What a program says of itself, or of how somebody has set it up; None where it cannot be started.
+
+    Raises `SetupFailed` where it has not answered within so many seconds: what is not known then is something else
+    than what is not said, and nothing is set up by a guess.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            return await run(command, env=dict(environment))
+    except TimeoutError as error:
+        raise SetupFailed(
+            f"`{shlex.join(command)}` has not answered within {within_s:g} s: what it says decides what a setup"
+            " uses and where that comes from. Try again; if it stays so, see on the machine of the workers why it"
+            " hangs."
+        ) from error
+    except OSError:
+        return None
 
 
 async def _said(command: list[str], environment: Mapping[str, str]) -> str:

@@ -68,7 +68,7 @@ class MessagesClient:
     async def _opened(self) -> AsyncAnthropic:
         if self._client is None:
             await asyncio.to_thread(importlib.import_module, "anthropic")
-            self._client = _sdk_client(self._provider, self._idle_timeout_s)
+            self._client = _sdk_client(self._provider)
         return self._client
 
     async def _stream(
@@ -111,7 +111,7 @@ class MessagesClient:
         return arguments
 
 
-def _sdk_client(provider: Provider, idle_timeout_s: float) -> AsyncAnthropic:
+def _sdk_client(provider: Provider) -> AsyncAnthropic:
     import anthropic
     import httpx2
 
@@ -121,8 +121,8 @@ def _sdk_client(provider: Provider, idle_timeout_s: float) -> AsyncAnthropic:
         api_key=provider.api_key,
         base_url=provider.base_url,
         max_retries=QUICK_RETRIES,
-        # Our own idle timeout acts first; this one only frees the socket should that ever fail.
-        timeout=httpx2.Timeout(idle_timeout_s * SIGNS_OF_LIFE, connect=CONNECT_TIMEOUT_S),
+        # How long a call may be silent is for our own patience to say, which knows when the machine stood still.
+        timeout=httpx2.Timeout(None, connect=CONNECT_TIMEOUT_S),
         middleware=[_quick_retries(provider.place)],
         http_client=_transport(direct=is_loopback(provider.base_url)),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from agenthub_runtime.processes.asking import answer_of
+from agenthub_worker.environment.toolchains import answer_of
 
 _FETCH_WITHIN_S = 10
 _SETTINGS_BYTES = 64 << 10
