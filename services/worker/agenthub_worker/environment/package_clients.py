@@ -88,7 +88,7 @@ class _Found:
 async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClients:
     """Ask pip, npm and go, and read the settings of cargo and Maven; clients that are not here say nothing.
 
-    Raises `SetupFailed` where one does not answer: without what it is told to use, packages would come from elsewhere.
+    Raises `SetupFailed` where one does not answer: packages would come from elsewhere than it is told.
     """
     found = _Found()
     for name in _TRUST:
