@@ -16,7 +16,7 @@ from tests.cluster.hub import ClusterHub
 from tests.support.running_hub import SAMPLE
 from tests.support.until import until
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(3_600)]
 
 EXPECTED = {
     **{"nats-1": 1, "nats-2": 1, "nats-3": 1, "orchestrator": 2, "projector": 1, "gateway": 2, "notifier": 1},

@@ -20,7 +20,7 @@ def test_every_command_is_run_by_the_scenario() -> None:
 
 
 @pytest.mark.extra
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(3_600)
 def test_what_the_page_shows_is_what_the_commands_print(tmp_path: Path) -> None:
     shown = documented()
     printed: dict[str, list[str]] = {}

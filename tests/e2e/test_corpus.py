@@ -13,7 +13,7 @@ from tests.support.package_index import running_index
 from tests.support.small_corpus import INDEXED, NODE_LIBRARY, SMALL_CORPUS
 
 
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(3_600)
 def test_goals_in_four_languages_end_with_the_right_fix_behind_a_wrong_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from agenthub_cli.commands.bench.corpus.run import play_all
 from agenthub_cli.commands.bench.corpus.table import PROJECTS
 from agenthub_cli.errors import SourceUnreachable
 
-pytestmark = [pytest.mark.extra, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.extra, pytest.mark.timeout(3_600)]
 
 
 @pytest.mark.parametrize("client", get_args(Client))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ import httpx2
 import pytest
 from nats.aio.client import Client
 
+from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_gateway.app import ServerPatience
 from agenthub_runtime.embedded.data_folder import DataDir
 from agenthub_runtime.embedded.servers.nats import NatsServer
@@ -189,6 +191,29 @@ async def test_a_command_line_reads_again_what_postgres_has_not_answered(
         told, problem = await reading.communicate()
         assert (reading.returncode, problem) == (0, b"")
         assert b"Write a parser" in told
+
+
+async def test_a_command_line_sends_again_what_the_log_has_not_answered_and_it_is_done_once(
+    bus: Client, log: JetStreamEventLog, nats_server: NatsServer, database_url: str
+) -> None:
+    wanted = settings(nats_server.authorised_url, database_url)
+    async with running_gateway(wanted, patience=ServerPatience()) as gateway:
+        assert nats_server.process is not None
+        await nats_server.process.stop(signal.SIGKILL, within_s=60)
+        sending = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "agenthub_cli.main", "goal", "submit", "Write a parser", "--json"),
+            env={**clean_environment(), "AGENTHUB_URL": gateway.url},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        refused = await gateway.client.post("/api/v1/goals", json={"goal": "Another"})
+        assert refused.status_code == 503
+        await nats_server.start()
+        told, problem = await sending.communicate()
+        assert sending.returncode == 0, problem
+    accepted = [r.event for r in await log.read("*._.goal") if isinstance(r.event, GoalAccepted)]
+    (once,) = (goal for goal in accepted if goal.goal == "Write a parser")
+    assert json.loads(told)["goal_id"] == once.originator_id.partition(".")[0]
 
 
 async def test_reads_are_bounded_while_postgres_is_stopped(

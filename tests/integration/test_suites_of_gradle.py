@@ -10,7 +10,7 @@ import pytest
 from tests.support.languages import Machine
 from tests.support.small_projects import JAVA, edited
 
-pytestmark = [pytest.mark.extra, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.extra, pytest.mark.timeout(3_600)]
 
 CODE, TESTS = "src/main/java/tide/Level.java", "src/test/java/tide/LevelTest.java"
 # Debian's Gradle is older than the word `testImplementation` for everybody; its packages lie beside it.

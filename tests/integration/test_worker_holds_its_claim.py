@@ -34,7 +34,7 @@ from tests.support.stopwatch import Stopwatch
 from tests.support.until import until
 from tests.support.workbench import Desk, running_worker
 
-SLEEP = call("bash", command="sleep 58317 & echo begun; wait")
+SLEEP = call("bash", command="sleep 5831 & echo begun; wait")
 LOOK = call("glob", pattern="*")
 DONE = call("report_result", status="done", summary="done")
 WRITE_A = call("str_replace_based_edit_tool", command="create", path="a.txt", file_text="a\n")
@@ -56,7 +56,9 @@ async def claimed(desk: Desk) -> bool:
 
 
 async def sleepers() -> bool:
-    process = await asyncio.create_subprocess_exec("pgrep", "-f", "^sleep 58317$", stdout=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        "pgrep", "-f", "^sleep 5831$", stdout=asyncio.subprocess.DEVNULL
+    )
     return await process.wait() == 0
 
 

@@ -39,7 +39,7 @@ FOUND_WITHIN = 300
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(1_800)
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize(
     "seeds", [pytest.param(QUICK, id="quick"), pytest.param(THOUSAND, id="thousand", marks=pytest.mark.extra)]
 )

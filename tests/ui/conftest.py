@@ -80,4 +80,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whole goals are played under a browser: that takes longer than other tests may."""
     for item in items:
         if item.path.parent.name == "ui":
-            item.add_marker(pytest.mark.timeout(1_800))
+            item.add_marker(pytest.mark.timeout(3_600))

@@ -25,7 +25,7 @@ from agenthub_cli.terminal.output import print_json, say
 from agenthub_worker.rehearsal.server import ScriptedModelServer
 
 _WARM_UP = 3
-_DEADLINE_S = 600.0
+_DEADLINE_S = 1_800.0
 _STEPS_SHOWN = 20
 
 

@@ -28,7 +28,7 @@ from agenthub_cli.terminal.output import print_json, say
 from agenthub_events.ports import EventLog
 
 _EVENTS_A_TASK = 3
-_DEADLINE_S = 120.0
+_DEADLINE_S = 600.0
 
 
 class Floor(msgspec.Struct, frozen=True):

@@ -25,7 +25,7 @@ from agenthub_cli.goals.watch import follow_to_rest
 from agenthub_events.catalogue.task import TaskCompleted, TaskStarted
 from agenthub_events.ports import Recorded
 
-_DEADLINE_S = 900.0
+_DEADLINE_S = 3_000.0
 _MIB = 1024 * 1024
 
 

@@ -20,7 +20,7 @@ MENDING = {
     "complexity": "low",
     "estimate_minutes": 10,
 }
-_START_S = 10.0
+_START_S = 60.0
 
 
 class CorpusModel:
