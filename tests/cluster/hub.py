@@ -18,7 +18,7 @@ from agenthub_runtime.jetstream.event_log import JetStreamEventLog
 from tests.cluster.engine import Engine
 from tests.cluster.topology import Topology
 from tests.support.lines import render_all
-from tests.support.running_hub import Body
+from tests.support.running_hub import UNKEPT, Body
 from tests.support.until import until
 
 
@@ -34,7 +34,9 @@ class ClusterHub:
     async def request(self, method: str, path: str, body: Body | None = None) -> httpx2.Response:
         """Ask one gateway after the other, as the address before them does, until one answers."""
         last: Exception = AssertionError("there is no gateway")
-        async with httpx2.AsyncClient(headers=self._headers, timeout=180, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            headers=self._headers, timeout=180, limits=UNKEPT, trust_env=False
+        ) as client:
             for name in self.engine.names("gateway"):
                 url = f"http://{self.engine.containers[name].address}:8000{path}"
                 try:

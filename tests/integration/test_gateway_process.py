@@ -17,6 +17,7 @@ from nats.aio.client import Client
 
 from agenthub_runtime.embedded.servers.nats import NatsServer
 from agenthub_runtime.jetstream.event_log import JetStreamEventLog
+from tests.support.until import PATIENCE_S
 
 START_S = 180
 
@@ -51,14 +52,23 @@ async def _address(process: Process) -> str:
     raise AssertionError("the gateway ended before it listened")
 
 
+def client_of(url: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S)
+
+
 async def test_i1_a_goal_that_was_acknowledged_survives_a_kill(nats_server: NatsServer, bus: Client) -> None:
-    async with gateway_process(nats_server) as (process, url), httpx2.AsyncClient(base_url=url) as client:
+    async with (
+        gateway_process(nats_server) as (process, url),
+        client_of(url) as client,
+    ):
         acknowledged: list[str] = []
 
         async def submit(number: int) -> None:
             try:
                 response = await client.post("/api/v1/goals", json={"goal": f"Goal {number}"})
             except httpx2.TransportError:
+                return
+            if response.status_code != 202:
                 return
             acknowledged.append(response.json()["goal_id"])
             if len(acknowledged) == 20:
@@ -75,7 +85,10 @@ async def test_i1_a_goal_that_was_acknowledged_survives_a_kill(nats_server: Nats
 async def test_a_repeated_submission_after_a_kill_finds_the_goal(nats_server: NatsServer, bus: Client) -> None:
     answers = []
     for _ in range(2):
-        async with gateway_process(nats_server) as (process, url), httpx2.AsyncClient(base_url=url) as client:
+        async with (
+            gateway_process(nats_server) as (process, url),
+            client_of(url) as client,
+        ):
             response = await client.post("/api/v1/goals", json={"goal": "A"}, headers={"Idempotency-Key": "k"})
             answers.append((response.status_code, response.json()))
             process.send_signal(signal.SIGKILL)
@@ -87,7 +100,7 @@ async def test_a_repeated_submission_after_a_kill_finds_the_goal(nats_server: Na
 async def test_sigterm_ends_the_gateway_at_once_even_with_listeners(nats_server: NatsServer, bus: Client) -> None:
     async with (
         gateway_process(nats_server) as (process, url),
-        httpx2.AsyncClient(base_url=url) as client,
+        client_of(url) as client,
         client.stream("GET", "/api/v1/stream") as response,
     ):
         lines = response.aiter_lines()

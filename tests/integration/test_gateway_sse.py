@@ -27,10 +27,9 @@ from agenthub_runtime.jetstream.run_log import JetStreamRunLog
 from agenthub_runtime.settings.records import GatewaySettings
 from tests.support.following import BACKOFF
 from tests.support.gateway import Gateway, planned, running_gateway, settings, write
-from tests.support.until import until
+from tests.support.until import PATIENCE_S, until
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
-PATIENCE_S = 120
 
 
 class Message(NamedTuple):
@@ -316,5 +315,5 @@ async def test_leaving_listeners_leave_nothing_behind(gateway: Gateway) -> None:
     for _ in range(5):
         async with aclosing(listen(gateway, {"from": 0})) as stream:
             await take(stream, 1)
-    async with httpx2.AsyncClient(base_url=gateway.url) as other:
+    async with httpx2.AsyncClient(base_url=gateway.url, timeout=PATIENCE_S) as other:
         assert (await other.get("/health/live")).status_code == 200

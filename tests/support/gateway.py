@@ -30,6 +30,7 @@ from agenthub_runtime.settings.records import GatewaySettings, LogSettings
 from agenthub_runtime.shutdown import end_tasks
 from tests.support.fleet import say
 from tests.support.following import BACKOFF
+from tests.support.running_hub import UNKEPT
 from tests.support.until import PATIENCE_S, until
 
 AT = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -128,7 +129,7 @@ async def running_gateway(
         try:
             await until(lambda: server.started or serving.done(), what="the server listens")
             await until(lambda: hub.feed.started, what="the live feed follows")
-            async with Reader(base_url=url, timeout=PATIENCE_S, **client) as http:
+            async with Reader(base_url=url, timeout=PATIENCE_S, limits=UNKEPT, **client) as http:
                 yield Gateway(url, http, hub)
         finally:
             hub.feed.close()

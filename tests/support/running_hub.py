@@ -41,6 +41,8 @@ BLOCKED_SAMPLE: Body = {
 }
 
 _STOP_S = 60.0
+# A connection that is kept may end at its other side in the very moment in which it is used again.
+UNKEPT = httpx2.Limits(max_keepalive_connections=0)
 _ASK_AGAIN_S = 0.1
 _OURS = ("AGENTHUB_", "ANTHROPIC_", "OTEL_", "NATS_URL", "DATABASE_URL", "AGENT_TYPE")
 
@@ -64,7 +66,7 @@ class RunningHub:
         self.ready = ready
         self.url = ready.url
         self.data = DataDir(Path(ready.data_dir))
-        self.http = httpx2.Client(base_url=ready.url, timeout=300, trust_env=False)
+        self.http = httpx2.Client(base_url=ready.url, timeout=PATIENCE_S, limits=UNKEPT, trust_env=False)
 
     # -- over HTTP
 

@@ -25,12 +25,14 @@ _AXE = _ROOT / "services" / "gateway" / "web" / "node_modules" / "axe-core" / "a
 PICTURES = Path(os.environ.get("AGENTHUB_PICTURES", _ROOT / "var" / "pictures"))
 _HEIGHTS = {1440: 900, 390: 844, 320: 640}
 _WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# What a browser prints for an answer that the test itself has provoked.
+# What a browser prints for an answer that the test itself, or its machine, has provoked.
 _PROVOKED = (
     "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
     "net::ERR_CONNECTION",
     "net::ERR_INTERNET_DISCONNECTED",
     "net::ERR_EMPTY_RESPONSE",
+    # A server behind the gateway stood still for seconds, with the machine; the page asks again.
+    "the server responded with a status of 503",
 )
 
 Scheme = Literal["light", "dark"]

@@ -26,8 +26,9 @@ class BoundedConnection(HttpToolsProtocol):
     body_s = 60.0
     # From the answer until the rest of a body that came too late.
     rest_s = 5.0
-    # From one request to the next.
-    idle_s = 5
+    # From one request to the next. Clients commonly keep a connection for five seconds: who uses it in the very
+    # moment in which it ends here gets no answer.
+    idle_s = 15
     # Each takes a file descriptor, and many systems give a process 1,024.
     connections_max = 512
 
