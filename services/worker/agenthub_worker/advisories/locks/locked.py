@@ -1,0 +1,63 @@
+"""A package in an exact version, and what a lock file says of such packages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+PYPI, NPM, CRATES, GO, MAVEN = "PyPI", "npm", "crates.io", "Go", "Maven"
+
+_NAME_CHARS, _VERSION_CHARS = 214, 128
+_ONE_WORD = re.compile(r"[!-~]+")
+_SEPARATORS = re.compile(r"[-_.]+")
+
+
+class LockUnread(ValueError):
+    """A file of that name has another form than its tool writes."""
+
+
+class Dependency(msgspec.Struct, frozen=True, order=True):
+    """A package of a registry, in one version; names and ecosystems as the OSV format has them."""
+
+    ecosystem: str
+    name: str
+    version: str
+
+
+class Locked(msgspec.Struct, frozen=True):
+    """What a file names. `loose` entries have no exact version of a registry: ranges, addresses, git."""
+
+    dependencies: frozenset[Dependency]
+    loose: int = 0
+
+
+def locked(found: Iterable[Dependency | None]) -> Locked:
+    """All of them; None stands for a loose entry. What no registry could hold is loose as well."""
+    kept, loose = set[Dependency](), 0
+    for one in found:
+        if one is not None and _can_be(one):
+            kept.add(one)
+        else:
+            loose += 1
+    return Locked(frozenset(kept), loose)
+
+
+def of_python(name: str, version: str) -> Dependency:
+    """A distribution of Python; the part of a version behind `+` says who built it, and no registry has it."""
+    return Dependency(PYPI, _SEPARATORS.sub("-", name).lower(), version.partition("+")[0])
+
+
+def lines_of(data: bytes) -> Iterator[str]:
+    """The lines of a text, without their ends."""
+    yield from data.decode("utf-8-sig", "replace").replace("\r\n", "\n").split("\n")
+
+
+def _can_be(one: Dependency) -> bool:
+    return (
+        len(one.name) <= _NAME_CHARS
+        and len(one.version) <= _VERSION_CHARS
+        and _ONE_WORD.fullmatch(one.name) is not None
+        and _ONE_WORD.fullmatch(one.version) is not None
+    )

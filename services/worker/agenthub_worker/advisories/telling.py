@@ -1,0 +1,95 @@
+"""Findings and sentences about the dependencies of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from agenthub_events.catalogue.values import Finding
+from agenthub_worker.advisories.comparing import Compared
+from agenthub_worker.advisories.locks.locked import Dependency
+from agenthub_worker.advisories.records import Advisory
+from agenthub_worker.advisories.source import ASKED_MAX, Answer
+
+SOURCE = "advisories"
+_TOPIC = "advisories on dependencies"
+_NAMED = 5
+_GAP_CHARS = 300
+
+
+def unset(touched: Collection[str]) -> tuple[str, ...]:
+    """What is said of changed dependencies without a source."""
+    if not touched:
+        return ()
+    return (f"{_TOPIC}: unknown, no source of them is set (AGENTHUB_ADVISORIES): {_some(sorted(touched))}",)
+
+
+def asked_about(compared: Compared) -> list[Dependency]:
+    """The packages that a source is asked about, the changed ones first."""
+    return [*compared.changed, *compared.standing][:ASKED_MAX]
+
+
+def unanswered(compared: Compared, reason: str) -> tuple[str, ...]:
+    """What is said when the source has not answered."""
+    return (f"{_TOPIC}: unknown for {_counted(asked_about(compared), compared)}: {reason}", *_left(compared))
+
+
+def findings_of(compared: Compared, answer: Answer) -> list[Finding]:
+    """A finding for each advisory; those of dependencies that were there before do not block."""
+    return [
+        Finding(
+            file=where[one],
+            severity=advisory.severity or "medium",
+            message=_message(one, advisory),
+            source=SOURCE,
+            touched=touched,
+        )
+        for where, touched in ((compared.changed, True), (compared.standing, False))
+        for one in where
+        for advisory in answer.found.get(one, ())
+    ]
+
+
+def answered(compared: Compared, answer: Answer, name: str) -> tuple[str, ...]:
+    """What is said of the answer, findings apart; nothing where there was nothing to ask about."""
+    asked = asked_about(compared)
+    if not asked:
+        return _left(compared)
+    count = sum(map(len, answer.found.values()))
+    said = f"{count} on {_counted(list(answer.found), compared)}, of" if count else "none for"
+    unread = f"; what some of them say could not be read: {answer.unread}" if answer.unread else ""
+    return (f"{_TOPIC}: {said} {_counted(asked, compared)}, asked {name}{unread}", *_left(compared))
+
+
+def not_read(what: str) -> tuple[str, ...]:
+    """What is said of files about which nobody is asked."""
+    return (f"{_TOPIC}: unknown for {what}",)
+
+
+def _left(compared: Compared) -> tuple[str, ...]:
+    """Of what nobody has been asked about."""
+    left = [*compared.changed, *compared.standing][ASKED_MAX:]
+    gaps = [gap[:_GAP_CHARS] for gap in compared.gaps[:_NAMED]]
+    if len(compared.gaps) > _NAMED:
+        gaps.append(f"{len(compared.gaps) - _NAMED} more files")
+    if left:
+        gaps.append(f"{_counted(left, compared)}, for {ASKED_MAX} are asked about at most")
+    return not_read("; for ".join(gaps)) if gaps else ()
+
+
+def _counted(some: Sequence[Dependency], compared: Compared) -> str:
+    changed = sum(one in compared.changed for one in some)
+    said = [f"{changed} changed"] if changed else []
+    said += [f"{len(some) - changed} unchanged"] if len(some) > changed else []
+    return f"{' and '.join(said)} {'dependency' if len(some) == 1 else 'dependencies'}"
+
+
+def _message(one: Dependency, advisory: Advisory) -> str:
+    also = f" ({advisory.cve})" if advisory.cve else ""
+    what = "is known to be malicious" if advisory.is_malicious else "has a known vulnerability"
+    severity = f"severity {advisory.severity}" if advisory.severity else "severity not known"
+    fixed = f"; fixed in {', '.join(advisory.fixed)}" if advisory.fixed else ""
+    return f"{one.name} {one.version} ({one.ecosystem}) {what}: {advisory.id}{also}, {severity}{fixed}"
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:_NAMED]) + (f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else "")
