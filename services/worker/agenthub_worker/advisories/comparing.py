@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
-from agenthub_worker.advisories.locks.locked import Dependency, Locked, LockUnread
+from agenthub_worker.advisories.locks.locked import Dependency, LockedPackages, LockUnread
 from agenthub_worker.advisories.locks.reading import is_completed, is_lock, is_settled, read_lock
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedLocks(msgspec.Struct, frozen=True, kw_only=True):
     """Dependencies by the first file that names them. `changed`: no lock file of the base names this version.
 
     `gaps` say which changed files and entries nobody can be asked about.
@@ -21,7 +21,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[str, ...] = ()
 
 
-def compare(base: Mapping[str, bytes], judged: Mapping[str, bytes], touched: Collection[str]) -> Compared:
+def compare(base: Mapping[str, bytes], judged: Mapping[str, bytes], touched: Collection[str]) -> ComparedLocks:
     """Compare the lock files of two commits, as texts by path.
 
     `touched` are the files of dependencies that the change adds or alters, whether they are lock files or not.
@@ -35,10 +35,10 @@ def compare(base: Mapping[str, bytes], judged: Mapping[str, bytes], touched: Col
     for path in sorted(read):
         for one in sorted(read[path].dependencies):
             (standing if one in before else changed).setdefault(one, path)
-    return Compared(changed=changed, standing=standing, gaps=tuple(_gaps(read, touched)))
+    return ComparedLocks(changed=changed, standing=standing, gaps=tuple(_gaps(read, touched)))
 
 
-def _read(files: Mapping[str, bytes], paths: Collection[str]) -> Iterator[tuple[str, Locked]]:
+def _read(files: Mapping[str, bytes], paths: Collection[str]) -> Iterator[tuple[str, LockedPackages]]:
     for path in paths:
         try:
             yield path, read_lock(path, files)
@@ -46,7 +46,7 @@ def _read(files: Mapping[str, bytes], paths: Collection[str]) -> Iterator[tuple[
             continue
 
 
-def _gaps(read: Mapping[str, Locked], touched: Collection[str]) -> Iterator[str]:
+def _gaps(read: Mapping[str, LockedPackages], touched: Collection[str]) -> Iterator[str]:
     for path in sorted(touched):
         if path in read:
             if loose := read[path].loose:

@@ -27,7 +27,7 @@ _FIXES = 3
 _MALICIOUS = "MAL-"
 
 
-class Advisory(msgspec.Struct, frozen=True, kw_only=True):
+class PackageAdvisory(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one vulnerability of one package.
 
     `severity` None: nobody says it in a form that is understood. `fixed` are versions without it. `also_called`
@@ -50,7 +50,7 @@ class Advisory(msgspec.Struct, frozen=True, kw_only=True):
         return any(name.startswith(_MALICIOUS) for name in (self.id, *self.also_called))
 
 
-def advisory_of(record: Mapping[str, Any], dependency: Dependency) -> Advisory | None:
+def advisory_of(record: Mapping[str, Any], dependency: Dependency) -> PackageAdvisory | None:
     """What a record says of this package; None for one that was withdrawn."""
     if text(record.get("withdrawn")):
         return None
@@ -59,7 +59,7 @@ def advisory_of(record: Mapping[str, Any], dependency: Dependency) -> Advisory |
     known = [severity for said in _said(record, affected) if (severity := severity_of(said))]
     severity = "critical" if name.startswith(_MALICIOUS) else known[0] if known else None
     aliases = [alias for alias in texts(record.get("aliases")) if ID.fullmatch(alias) and alias != name]
-    return Advisory(
+    return PackageAdvisory(
         id=name,
         severity=severity,
         fixed=tuple(dict.fromkeys(_fixed(affected)))[:_FIXES],
@@ -67,14 +67,14 @@ def advisory_of(record: Mapping[str, Any], dependency: Dependency) -> Advisory |
     )
 
 
-def named_only(name: str) -> Advisory:
+def named_only(name: str) -> PackageAdvisory:
     """An advisory of which no more is known than its name."""
-    return Advisory(id=name, severity="critical" if name.startswith(_MALICIOUS) else None)
+    return PackageAdvisory(id=name, severity="critical" if name.startswith(_MALICIOUS) else None)
 
 
-def distinct(advisories: Sequence[Advisory]) -> list[Advisory]:
+def distinct(advisories: Sequence[PackageAdvisory]) -> list[PackageAdvisory]:
     """Each vulnerability once, under whichever of its names says the worst of it."""
-    groups: list[list[Advisory]] = []
+    groups: list[list[PackageAdvisory]] = []
     for one in advisories:
         names = {one.id, *one.also_called}
         same = [group for group in groups if any(names & {other.id, *other.also_called} for other in group)]
@@ -83,7 +83,7 @@ def distinct(advisories: Sequence[Advisory]) -> list[Advisory]:
     return [_joined(group) for group in groups]
 
 
-def _joined(group: Iterable[Advisory]) -> Advisory:
+def _joined(group: Iterable[PackageAdvisory]) -> PackageAdvisory:
     ordered = sorted(group, key=lambda one: severity_rank(one.severity) if one.severity else -1, reverse=True)
     worst = ordered[0]
     names = {name for one in ordered for name in (one.id, *one.also_called)} - {worst.id}

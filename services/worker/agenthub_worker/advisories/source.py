@@ -1,7 +1,7 @@
 """Asks a source of advisories that speaks the API of the OSV format, at the address that the operator has set.
 
 `POST …/v1/querybatch` names the advisories of many packages, `GET …/v1/vulns/ID` gives one of them. What it
-answers is text of others: bounded in bytes, number and time, and read as far as it has the form that is looked for.
+answers is text of others: bounded in bytes, number and time, and nothing else than its form counts as an answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from agenthub_runtime.plain_text import one_line
 from agenthub_runtime.settings.records import is_loopback
 from agenthub_worker.advisories.locks.locked import Dependency
-from agenthub_worker.advisories.records import ID, Advisory, advisory_of, distinct, named_only
+from agenthub_worker.advisories.records import ID, PackageAdvisory, advisory_of, distinct, named_only
 from agenthub_worker.environment.python.tables import rows, text
 from agenthub_worker.errors import AdvisoriesUnknown
 
@@ -30,7 +30,7 @@ ASKED_MAX = 2_000
 READ_MAX = 200
 """How many advisories are read at most."""
 
-_WITHIN_S = 60.0
+_WITHIN_S = 40.0
 _CALL_WITHIN_S = 20.0
 _ANSWER_BYTES = 8 << 20
 _QUERIES_A_CALL = 500
@@ -39,46 +39,51 @@ _AT_A_TIME = 8
 _SAID = 200
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class SourceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The advisories of each package that has any, the worst named once.
 
     `unread` says why some of them are known by their names alone; empty when none is.
     """
 
-    found: Mapping[Dependency, Sequence[Advisory]]
+    found: Mapping[Dependency, Sequence[PackageAdvisory]]
     unread: str = ""
 
 
 class AdvisorySource:
-    """The source at `address`, which may hold a password; `within_s` bounds all calls of one question."""
+    """The source at `address`, which may hold a password.
 
-    def __init__(self, address: str, *, within_s: float = _WITHIN_S) -> None:
+    `named_within_s` bounds all calls that name advisories, `read_within_s` all that read them, in seconds.
+    """
+
+    def __init__(
+        self, address: str, *, named_within_s: float = _WITHIN_S, read_within_s: float = _WITHIN_S
+    ) -> None:
         self._address = address.rstrip("/").removesuffix("/v1")
-        self._within_s = within_s
+        self._named_within_s = named_within_s
+        self._read_within_s = read_within_s
         parts = urlsplit(address)
         self.name = parts.netloc.rpartition("@")[2]
         self._is_direct = is_loopback(parts.hostname or "")
 
-    async def ask(self, dependencies: Sequence[Dependency]) -> Answer:
+    async def ask(self, dependencies: Sequence[Dependency]) -> SourceAnswer:
         """What is known of at most `ASKED_MAX` packages, of the first ones most. Raises `AdvisoriesUnknown`."""
-        deadline = asyncio.get_running_loop().time() + self._within_s
         async with self._client() as client:
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout(self._named_within_s):
                     named = await self._named(client, dependencies)
             except TimeoutError:
-                raise AdvisoriesUnknown(self._late()) from None
+                raise AdvisoriesUnknown(self._late(self._named_within_s)) from None
             wanted = list(dict.fromkeys(name for names in named.values() for name in names))
             records, problems = dict[str, Mapping[str, Any]](), list[str]()
             if len(wanted) > READ_MAX:
                 problems.append(f"{len(wanted)} were named, and {READ_MAX} are read at most")
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout(self._read_within_s):
                     await self._read(client, wanted[:READ_MAX], records, problems)
             except TimeoutError:
-                problems.append(self._late())
+                problems.append(self._late(self._read_within_s))
         found = {one: _told(one, names, records) for one, names in named.items()}
-        return Answer(
+        return SourceAnswer(
             found={one: told for one, told in found.items() if told},
             unread=problems[0] if len(records) < len(wanted) and problems else "",
         )
@@ -187,8 +192,8 @@ class AdvisorySource:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise AdvisoriesUnknown(f"{self.name} answered with something else than a JSON object") from None
 
-    def _late(self) -> str:
-        return f"{self.name} did not answer everything within {self._within_s:g} s"
+    def _late(self, within_s: float) -> str:
+        return f"{self.name} did not answer everything within {within_s:g} s"
 
 
 def _query(one: Dependency, page: str) -> dict[str, Any]:
@@ -196,7 +201,9 @@ def _query(one: Dependency, page: str) -> dict[str, Any]:
     return {**query, "page_token": page} if page else query
 
 
-def _told(one: Dependency, names: Iterable[str], records: Mapping[str, Mapping[str, Any]]) -> Sequence[Advisory]:
+def _told(
+    one: Dependency, names: Iterable[str], records: Mapping[str, Mapping[str, Any]]
+) -> Sequence[PackageAdvisory]:
     known = [advisory_of(records[name], one) if name in records else named_only(name) for name in names]
     return distinct([advisory for advisory in known if advisory is not None])
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from agenthub_events.catalogue.values import Finding
-from agenthub_worker.advisories.comparing import Compared
+from agenthub_worker.advisories.comparing import ComparedLocks
 from agenthub_worker.advisories.locks.locked import Dependency
-from agenthub_worker.advisories.records import Advisory
-from agenthub_worker.advisories.source import ASKED_MAX, Answer
+from agenthub_worker.advisories.records import PackageAdvisory
+from agenthub_worker.advisories.source import ASKED_MAX, SourceAnswer
 
 SOURCE = "advisories"
 _TOPIC = "advisories on dependencies"
@@ -23,17 +23,17 @@ def unset(touched: Collection[str]) -> tuple[str, ...]:
     return (f"{_TOPIC}: unknown, no source of them is set (AGENTHUB_ADVISORIES): {_some(sorted(touched))}",)
 
 
-def asked_about(compared: Compared) -> list[Dependency]:
+def asked_about(compared: ComparedLocks) -> list[Dependency]:
     """The packages that a source is asked about, the changed ones first."""
     return [*compared.changed, *compared.standing][:ASKED_MAX]
 
 
-def unanswered(compared: Compared, reason: str) -> tuple[str, ...]:
+def unanswered(compared: ComparedLocks, reason: str) -> tuple[str, ...]:
     """What is said when the source has not answered."""
     return (f"{_TOPIC}: unknown for {_counted(asked_about(compared), compared)}: {reason}", *_left(compared))
 
 
-def findings_of(compared: Compared, answer: Answer) -> list[Finding]:
+def findings_of(compared: ComparedLocks, answer: SourceAnswer) -> list[Finding]:
     """A finding for each advisory; those of dependencies that were there before do not block."""
     return [
         Finding(
@@ -49,7 +49,7 @@ def findings_of(compared: Compared, answer: Answer) -> list[Finding]:
     ]
 
 
-def answered(compared: Compared, answer: Answer, name: str) -> tuple[str, ...]:
+def answered(compared: ComparedLocks, answer: SourceAnswer, name: str) -> tuple[str, ...]:
     """What is said of the answer, findings apart; nothing where there was nothing to ask about."""
     asked = asked_about(compared)
     if not asked:
@@ -65,7 +65,7 @@ def not_read(what: str) -> tuple[str, ...]:
     return (f"{_TOPIC}: unknown for {what}",)
 
 
-def _left(compared: Compared) -> tuple[str, ...]:
+def _left(compared: ComparedLocks) -> tuple[str, ...]:
     """Of what nobody has been asked about."""
     left = [*compared.changed, *compared.standing][ASKED_MAX:]
     gaps = [gap[:_GAP_CHARS] for gap in compared.gaps[:_NAMED]]
@@ -76,14 +76,14 @@ def _left(compared: Compared) -> tuple[str, ...]:
     return not_read("; for ".join(gaps)) if gaps else ()
 
 
-def _counted(some: Sequence[Dependency], compared: Compared) -> str:
+def _counted(some: Sequence[Dependency], compared: ComparedLocks) -> str:
     changed = sum(one in compared.changed for one in some)
     said = [f"{changed} changed"] if changed else []
     said += [f"{len(some) - changed} unchanged"] if len(some) > changed else []
     return f"{' and '.join(said)} {'dependency' if len(some) == 1 else 'dependencies'}"
 
 
-def _message(one: Dependency, advisory: Advisory) -> str:
+def _message(one: Dependency, advisory: PackageAdvisory) -> str:
     also = f" ({advisory.cve})" if advisory.cve else ""
     what = "is known to be malicious" if advisory.is_malicious else "has a known vulnerability"
     severity = f"severity {advisory.severity}" if advisory.severity else "severity not known"

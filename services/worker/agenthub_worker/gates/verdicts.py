@@ -9,6 +9,7 @@ import msgspec
 
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.values import Finding
+from agenthub_worker.advisories.commits import KnownAdvisories, known_advisories
 from agenthub_worker.domain.gate_judgement import Judgement, judge_review, judge_security
 from agenthub_worker.evidence.patch import PATCH_BYTES, touched_lines
 from agenthub_worker.evidence.scan import not_scanned, security_scan, worst_first
@@ -31,6 +32,12 @@ async def scan_change(round_: GateRound, known: Sequence[Finding] = ()) -> tuple
     touched = touched_lines(patch) if len(patch.encode()) < PATCH_BYTES else {}
     scan = security_scan(lease.ports.sandbox, workspace.path, changed, timeout_s=_SCAN_TIMEOUT_S, touched=touched)
     return tuple(worst_first([*await lease.while_held(scan), *known])[:FINDINGS_KEPT])
+
+
+async def advisories_of(round_: GateRound) -> KnownAdvisories:
+    """What is known of the packages that the lock files of the judged commit name."""
+    lease, repository, order = round_.lease, round_.workspace.repository, round_.order
+    return await lease.while_held(known_advisories(lease.ports.advisories, repository, order.base, order.commit))
 
 
 async def not_scanned_of(round_: GateRound) -> tuple[str, ...]:

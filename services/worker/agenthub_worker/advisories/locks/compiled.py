@@ -14,7 +14,7 @@ from agenthub_worker.advisories.locks.locked import (
     GO,
     MAVEN,
     Dependency,
-    Locked,
+    LockedPackages,
     LockUnread,
     lines_of,
     locked,
@@ -35,12 +35,12 @@ _RANGE = frozenset("[](),$ ")
 _NAMES_ALL = (1, 17)
 
 
-def of_cargo(data: bytes) -> Locked:
+def of_cargo(data: bytes) -> LockedPackages:
     """`Cargo.lock`. Raises `LockUnread`."""
     return locked(_in_cargo(data))
 
 
-def of_go(data: bytes) -> Locked:
+def of_go(data: bytes) -> LockedPackages:
     """`go.mod`: what it requires, as far as it does not replace it."""
     replaced = dict[str, Dependency | None]()
     required = dict[str, str]()
@@ -57,18 +57,18 @@ def of_go(data: bytes) -> Locked:
     return locked(one for one in kept.values() if one is not None)
 
 
-def of_go_sums(data: bytes, module: bytes) -> Locked:
+def of_go_sums(data: bytes, module: bytes) -> LockedPackages:
     """`go.sum`, where the `go.mod` beside it is too old to name all: the modules whose contents were wanted."""
     told = next((line for word, line in _statements(module) if word == "go"), "")
     numbers = tuple(int(part) for part in re.findall(r"\d+", told)[:2])
     if numbers >= _NAMES_ALL:
-        return Locked(frozenset())
+        return LockedPackages(frozenset())
     named = {one.name for one in of_go(module).dependencies}
     found = (_SUM.fullmatch(line.strip()) for line in lines_of(data))
     return locked(Dependency(GO, one["path"], one["version"]) for one in found if one and one["path"] not in named)
 
 
-def of_maven(data: bytes) -> Locked:
+def of_maven(data: bytes) -> LockedPackages:
     """`pom.xml`: dependencies whose version it says itself, also those that it manages. Raises `LockUnread`."""
     try:
         pom = defusedxml.ElementTree.fromstring(data)

@@ -26,14 +26,14 @@ class Dependency(msgspec.Struct, frozen=True, order=True):
     version: str
 
 
-class Locked(msgspec.Struct, frozen=True):
+class LockedPackages(msgspec.Struct, frozen=True):
     """What a file names. `loose` entries have no exact version of a registry: ranges, addresses, git."""
 
     dependencies: frozenset[Dependency]
     loose: int = 0
 
 
-def locked(found: Iterable[Dependency | None]) -> Locked:
+def locked(found: Iterable[Dependency | None]) -> LockedPackages:
     """All of them; None stands for a loose entry. What no registry could hold is loose as well."""
     kept, loose = set[Dependency](), 0
     for one in found:
@@ -41,7 +41,7 @@ def locked(found: Iterable[Dependency | None]) -> Locked:
             kept.add(one)
         else:
             loose += 1
-    return Locked(frozenset(kept), loose)
+    return LockedPackages(frozenset(kept), loose)
 
 
 def of_python(name: str, version: str) -> Dependency:

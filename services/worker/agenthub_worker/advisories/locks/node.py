@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from agenthub_worker.advisories.locks.locked import NPM, Dependency, Locked, LockUnread, lines_of, locked
+from agenthub_worker.advisories.locks.locked import NPM, Dependency, LockedPackages, LockUnread, lines_of, locked
 from agenthub_worker.environment.python.tables import table, text
 
 _VERSION = r"\d+\.\d+\.\d+[^\s/:()@]*"
@@ -28,7 +28,7 @@ _LOCAL = re.compile(r"(?:^|@)(?:file|link):")
 _OF_REGISTRY = "npm:"
 
 
-def of_npm(data: bytes) -> Locked:
+def of_npm(data: bytes) -> LockedPackages:
     """`package-lock.json` and `npm-shrinkwrap.json`, of all versions of npm. Raises `LockUnread`."""
     try:
         lock = msgspec.json.decode(data.removeprefix(BOM_UTF8), type=dict[str, Any])
@@ -41,7 +41,7 @@ def of_npm(data: bytes) -> Locked:
     return locked(_in_dependencies(table(lock, "dependencies")))
 
 
-def of_pnpm(data: bytes) -> Locked:
+def of_pnpm(data: bytes) -> LockedPackages:
     """`pnpm-lock.yaml`. Raises `LockUnread`."""
     lines = list(lines_of(data))
     if not any(line.startswith("lockfileVersion:") for line in lines):
@@ -49,7 +49,7 @@ def of_pnpm(data: bytes) -> Locked:
     return locked(_in_pnpm(lines))
 
 
-def of_yarn(data: bytes) -> Locked:
+def of_yarn(data: bytes) -> LockedPackages:
     """`yarn.lock`. Raises `LockUnread`."""
     lines = list(lines_of(data))
     if not any(line.startswith(("# yarn lockfile", "__metadata:")) for line in lines):

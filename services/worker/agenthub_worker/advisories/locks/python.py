@@ -7,7 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agenthub_runtime.toml_reading import TomlInvalid, read_toml
-from agenthub_worker.advisories.locks.locked import Dependency, Locked, LockUnread, lines_of, locked, of_python
+from agenthub_worker.advisories.locks.locked import (
+    Dependency,
+    LockedPackages,
+    LockUnread,
+    lines_of,
+    locked,
+    of_python,
+)
 from agenthub_worker.environment.python.tables import json_of, rows, table, text
 
 _OWN = frozenset({"editable", "virtual", "directory"})
@@ -20,22 +27,22 @@ _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]+")
 _OPTIONS = re.compile(r"\s--?[a-z].*")
 
 
-def of_uv(data: bytes) -> Locked:
+def of_uv(data: bytes) -> LockedPackages:
     """`uv.lock`. Raises `LockUnread`."""
     return locked(_in_uv(packages_of(data)))
 
 
-def of_poetry(data: bytes) -> Locked:
+def of_poetry(data: bytes) -> LockedPackages:
     """`poetry.lock`. Raises `LockUnread`."""
     return locked(_in_poetry(packages_of(data)))
 
 
-def of_pdm(data: bytes) -> Locked:
+def of_pdm(data: bytes) -> LockedPackages:
     """`pdm.lock`. Raises `LockUnread`."""
     return locked(_in_pdm(packages_of(data)))
 
 
-def of_pipenv(data: bytes) -> Locked:
+def of_pipenv(data: bytes) -> LockedPackages:
     """`Pipfile.lock`. Raises `LockUnread`."""
     lock = json_of(data)
     if "_meta" not in lock:
@@ -43,7 +50,7 @@ def of_pipenv(data: bytes) -> Locked:
     return locked(_in_pipenv(lock))
 
 
-def of_requirements(data: bytes) -> Locked:
+def of_requirements(data: bytes) -> LockedPackages:
     """A requirement file: what it names by `==`; lines that name a range or an address are loose."""
     return locked(_in_requirements(data))
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from agenthub_worker.advisories.locks.compiled import of_cargo, of_go, of_go_sums, of_maven
-from agenthub_worker.advisories.locks.locked import CRATES, GO, MAVEN, NPM, PYPI, Locked
+from agenthub_worker.advisories.locks.locked import CRATES, GO, MAVEN, NPM, PYPI, LockedPackages
 from agenthub_worker.advisories.locks.node import of_npm, of_pnpm, of_yarn
 from agenthub_worker.advisories.locks.python import of_pdm, of_pipenv, of_poetry, of_requirements, of_uv
 
-_READERS: Mapping[str, tuple[str, Callable[[bytes], Locked]]] = {
+_READERS: Mapping[str, tuple[str, Callable[[bytes], LockedPackages]]] = {
     "uv.lock": (PYPI, of_uv),
     "poetry.lock": (PYPI, of_poetry),
     "pdm.lock": (PYPI, of_pdm),
@@ -57,7 +57,7 @@ def is_completed(path: str) -> bool:
     return posixpath.basename(path) == _SUMS
 
 
-def read_lock(path: str, files: Mapping[str, bytes]) -> Locked:
+def read_lock(path: str, files: Mapping[str, bytes]) -> LockedPackages:
     """What the file at `path` names. Raises `LockUnread`."""
     name, data = posixpath.basename(path), files[path]
     if name == _SUMS:

@@ -14,10 +14,9 @@ from agenthub_runtime.repository.history import FileEntry, History
 from agenthub_runtime.repository.shown_paths import shown_path
 from agenthub_worker.advisories.comparing import compare
 from agenthub_worker.advisories.locks.reading import is_lock, names_dependencies
-from agenthub_worker.advisories.source import Answer
+from agenthub_worker.advisories.source import AdvisorySource, SourceAnswer
 from agenthub_worker.advisories.telling import answered, asked_about, findings_of, not_read, unanswered, unset
 from agenthub_worker.errors import AdvisoriesUnknown
-from agenthub_worker.gates.gate_round import GateRound
 
 log = structlog.get_logger()
 
@@ -25,35 +24,34 @@ _FILE_BYTES = 16 << 20
 _ALL_BYTES = 64 << 20
 
 
-class Known(NamedTuple):
+class KnownAdvisories(NamedTuple):
     """Findings, and in words what was asked about and what nobody knows."""
 
     findings: tuple[Finding, ...]
     said: tuple[str, ...]
 
 
-async def known_advisories(round_: GateRound) -> Known:
-    """Ask the worker's source about the dependencies of the commit; without an answer that is said."""
-    order, repository, lease = round_.order, round_.workspace.repository, round_.lease
-    changed = await repository.changed_files(order.base, order.commit)
-    touched = [_shown(path) for path in changed if names_dependencies(path)]
-    source = lease.ports.advisories
+async def known_advisories(
+    source: AdvisorySource | None, repository: History, base: str, commit: str
+) -> KnownAdvisories:
+    """Ask the source about the dependencies of the commit; without an answer that is said."""
+    touched = [_shown(path) for path in await repository.changed_files(base, commit) if names_dependencies(path)]
     if source is None:
-        return Known((), unset(touched))
-    entries = [await _locks(repository, commit) for commit in (order.base, order.commit)]
+        return KnownAdvisories((), unset(touched))
+    entries = [await _locks(repository, one) for one in (base, commit)]
     if (size := max(sum(entry.size for entry in found) for found in entries)) > _ALL_BYTES:
-        return Known(
-            (), not_read(f"all lock files, which have {size >> 20} MiB: {_ALL_BYTES >> 20} are read at most")
+        return KnownAdvisories(
+            (), not_read(f"all lock files, of {size >> 20} MiB: {_ALL_BYTES >> 20} are read at most")
         )
-    base, judged = [await _texts(repository, found) for found in entries]
-    compared = await asyncio.to_thread(compare, base, judged, touched)
+    before, judged = [await _texts(repository, found) for found in entries]
+    compared = await asyncio.to_thread(compare, before, judged, touched)
     asked = asked_about(compared)
     try:
-        answer = await lease.while_held(source.ask(asked)) if asked else Answer(found={})
+        answer = await source.ask(asked) if asked else SourceAnswer(found={})
     except AdvisoriesUnknown as error:
-        log.warning("advisories_unknown", goal_id=lease.goal_id, reason=str(error))
-        return Known((), unanswered(compared, str(error)))
-    return Known(tuple(findings_of(compared, answer)), answered(compared, answer, source.name))
+        log.warning("advisories_unknown", commit=commit, reason=str(error))
+        return KnownAdvisories((), unanswered(compared, str(error)))
+    return KnownAdvisories(tuple(findings_of(compared, answer)), answered(compared, answer, source.name))
 
 
 async def _locks(repository: History, commit: str) -> list[FileEntry]:
