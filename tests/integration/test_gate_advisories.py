@@ -253,7 +253,7 @@ async def test_questions_are_asked_in_calls_of_a_bounded_size_and_pages_are_foll
         "a1200": [f"GHSA-{number}" for number in range(5)]
     }
     sizes = [len(body["queries"]) for path, body, _ in osv.asked if path == BATCH]
-    assert (max(sizes), sizes[:3]) == (500, [500, 500, 201])
+    assert (max(sizes), sizes[:2]) == (1_000, [1_000, 201])
 
 
 async def test_of_too_many_advisories_the_first_are_read_and_the_rest_are_known_by_name(osv: Source) -> None:

@@ -12,7 +12,14 @@ from agenthub_worker.advisories.locks.locked import Dependency
 from agenthub_worker.advisories.records import PackageAdvisory, advisory_of, distinct, named_only
 from agenthub_worker.advisories.severity import severity_of
 from agenthub_worker.advisories.source import ASKED_MAX, SourceAnswer
-from agenthub_worker.advisories.telling import answered, asked_about, findings_of, unanswered, unset
+from agenthub_worker.advisories.telling import (
+    STANDING_LISTED,
+    answered,
+    asked_about,
+    findings_of,
+    unanswered,
+    unset,
+)
 
 FLASK = Dependency("PyPI", "flask", "0.12")
 JINJA = Dependency("PyPI", "jinja2", "3.1.2")
@@ -212,16 +219,27 @@ def test_findings_name_package_version_advisory_severity_and_the_fixed_version()
     assert [(f.file, f.line, f.severity, f.touched, f.source) for f in found] == [
         ("uv.lock", 0, "high", True, "advisories"),
         ("web/yarn.lock", 0, "critical", False, "advisories"),
-        ("web/yarn.lock", 0, "medium", False, "advisories"),
         ("web/yarn.lock", 0, "critical", False, "advisories"),
+        ("web/yarn.lock", 0, "medium", False, "advisories"),
     ]
     assert [f.message for f in found] == [
         "flask 0.12 (PyPI) has a known vulnerability: GHSA-1 (CVE-2018-1000656), severity high; fixed in 0.12.3,"
         " 1.0",
         "lodash 4.17.15 (npm) has a known vulnerability: GHSA-2, severity critical",
-        "lodash 4.17.15 (npm) has a known vulnerability: GHSA-3, severity not known",
         "lodash 4.17.15 (npm) is known to be malicious: MAL-2024-1, severity critical",
+        "lodash 4.17.15 (npm) has a known vulnerability: GHSA-3, severity not known",
     ]
+
+
+def test_of_many_advisories_on_what_a_change_has_not_brought_the_gravest_are_listed() -> None:
+    light = [PackageAdvisory(id=f"GHSA-{number}", severity="low") for number in range(STANDING_LISTED + 20)]
+    known = {LODASH: [*light, PackageAdvisory(id="GHSA-grave", severity="high")], FLASK: light}
+    asked = compared({FLASK: "uv.lock"}, {LODASH: "yarn.lock"})
+    found = findings_of(asked, SourceAnswer(found=known))
+    assert [found[len(light)].severity, len(found)] == ["high", len(light) + STANDING_LISTED]
+    assert answered(asked, SourceAnswer(found=known), "osv.example.org")[0].endswith(
+        f"; of those on unchanged ones the {STANDING_LISTED} gravest are listed"
+    )
 
 
 def test_what_was_asked_is_counted_and_what_was_not_is_unknown() -> None:
@@ -252,5 +270,5 @@ def test_of_too_many_dependencies_the_changed_ones_are_asked_about_first_and_the
     both = compared({FLASK: "uv.lock"}, many)
     assert asked_about(both)[:1] == [FLASK]
     assert answered(both, SourceAnswer(found={}), "osv.example.org")[1:] == (
-        "advisories on dependencies: unknown for 4 unchanged dependencies, for 2000 are asked about at most",
+        "advisories on dependencies: unknown for 4 unchanged dependencies, for 5000 are asked about at most",
     )

@@ -24,7 +24,7 @@ from agenthub_worker.errors import AdvisoriesUnknown
 if TYPE_CHECKING:
     import httpx2
 
-ASKED_MAX = 2_000
+ASKED_MAX = 5_000
 """About how many packages a source is asked at most."""
 
 READ_MAX = 200
@@ -33,7 +33,7 @@ READ_MAX = 200
 _WITHIN_S = 40.0
 _CALL_WITHIN_S = 20.0
 _ANSWER_BYTES = 8 << 20
-_QUERIES_A_CALL = 500
+_QUERIES_A_CALL = 1_000
 _PAGES = 20
 _AT_A_TIME = 8
 _SAID = 200

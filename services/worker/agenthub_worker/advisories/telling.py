@@ -9,9 +9,13 @@ from agenthub_worker.advisories.comparing import ComparedLocks
 from agenthub_worker.advisories.locks.locked import Dependency
 from agenthub_worker.advisories.records import PackageAdvisory
 from agenthub_worker.advisories.source import ASKED_MAX, SourceAnswer
+from agenthub_worker.domain.gate_judgement import severity_rank
 
 SOURCE = "advisories"
 _TOPIC = "advisories on dependencies"
+STANDING_LISTED = 50
+"""How many advisories on dependencies that a change has not brought are listed at most."""
+
 _NAMED = 5
 _GAP_CHARS = 300
 
@@ -34,19 +38,19 @@ def unanswered(compared: ComparedLocks, reason: str) -> tuple[str, ...]:
 
 
 def findings_of(compared: ComparedLocks, answer: SourceAnswer) -> list[Finding]:
-    """A finding for each advisory; those of dependencies that were there before do not block."""
-    return [
-        Finding(
-            file=where[one],
-            severity=advisory.severity or "medium",
-            message=_message(one, advisory),
-            source=SOURCE,
-            touched=touched,
-        )
-        for where, touched in ((compared.changed, True), (compared.standing, False))
-        for one in where
+    """A finding for each advisory on changed dependencies, and for the gravest on others, which do not block."""
+    changed = [
+        _finding(path, one, advisory, touched=True)
+        for one, path in compared.changed.items()
         for advisory in answer.found.get(one, ())
     ]
+    standing = [
+        _finding(path, one, advisory, touched=False)
+        for one, path in compared.standing.items()
+        for advisory in answer.found.get(one, ())
+    ]
+    standing.sort(key=lambda finding: severity_rank(finding.severity), reverse=True)
+    return [*changed, *standing[:STANDING_LISTED]]
 
 
 def answered(compared: ComparedLocks, answer: SourceAnswer, name: str) -> tuple[str, ...]:
@@ -57,7 +61,13 @@ def answered(compared: ComparedLocks, answer: SourceAnswer, name: str) -> tuple[
     count = sum(map(len, answer.found.values()))
     said = f"{count} on {_counted(list(answer.found), compared)}, of" if count else "none for"
     unread = f"; what some of them say could not be read: {answer.unread}" if answer.unread else ""
-    return (f"{_TOPIC}: {said} {_counted(asked, compared)}, asked {name}{unread}", *_left(compared))
+    standing = sum(len(answer.found.get(one, ())) for one in compared.standing)
+    few = (
+        f"; of those on unchanged ones the {STANDING_LISTED} gravest are listed"
+        if standing > STANDING_LISTED
+        else ""
+    )
+    return (f"{_TOPIC}: {said} {_counted(asked, compared)}, asked {name}{unread}{few}", *_left(compared))
 
 
 def not_read(what: str) -> tuple[str, ...]:
@@ -81,6 +91,16 @@ def _counted(some: Sequence[Dependency], compared: ComparedLocks) -> str:
     said = [f"{changed} changed"] if changed else []
     said += [f"{len(some) - changed} unchanged"] if len(some) > changed else []
     return f"{' and '.join(said)} {'dependency' if len(some) == 1 else 'dependencies'}"
+
+
+def _finding(path: str, one: Dependency, advisory: PackageAdvisory, *, touched: bool) -> Finding:
+    return Finding(
+        file=path,
+        severity=advisory.severity or "medium",
+        message=_message(one, advisory),
+        source=SOURCE,
+        touched=touched,
+    )
 
 
 def _message(one: Dependency, advisory: PackageAdvisory) -> str:
