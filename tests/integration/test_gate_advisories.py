@@ -299,3 +299,26 @@ async def test_a_proxy_of_the_environment_is_used_but_for_this_machine(
     monkeypatch.setenv("HTTP_PROXY", "nonsense://x")
     with pytest.raises(AdvisoriesUnknown):
         await AdvisorySource("http://osv.example.org").ask(many(1))
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [(6_000, "names more advisories than are read"), (500_000, "answered with more than 8 MiB")],
+)
+async def test_a_source_that_names_advisories_without_end_is_not_believed(
+    osv: Source, names: int, reason: str
+) -> None:
+    osv.instead[BATCH] = saying(200, {"results": [{"vulns": [{"id": f"GHSA-{n}"} for n in range(names)]}]})
+    with pytest.raises(AdvisoriesUnknown) as caught:
+        await AdvisorySource(osv.url).ask(many(1))
+    assert reason in str(caught.value)
+
+
+async def test_of_records_without_end_so_much_is_read_as_fits(osv: Source) -> None:
+    asked = many(8)
+    for number, one in enumerate(asked):
+        osv.knows(f"GHSA-{number}", "npm", one.name, "1.0.0", details="x" * (6 << 20), **HIGH)
+    answer = await AdvisorySource(osv.url).ask(asked)
+    known = [found[0].severity for found in answer.found.values()]
+    assert (len(known), known.count("high") <= 5) == (8, True)
+    assert answer.unread == f"{osv.name} says more than 32 MiB in all"

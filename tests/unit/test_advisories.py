@@ -192,8 +192,8 @@ def test_one_vulnerability_under_several_names_is_told_once_and_at_its_worst() -
     bridge = PackageAdvisory(id="GO-1", also_called=frozenset({"PYSEC-1"}))
     found = distinct([quiet, other, bridge, loud])
     assert [(one.id, one.severity, one.fixed, one.cve) for one in found] == [
-        ("GHSA-2", "low", (), ""),
         ("GHSA-1", "high", ("2.0",), "CVE-2018-1000656"),
+        ("GHSA-2", "low", (), ""),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -79,6 +80,27 @@ path = "./mine"
 name = "forked"
 version = "0.1"
 git = "https://git.example.org/forked"
+"""
+PYLOCK = """\
+lock-version = "1.0"
+
+[[packages]]
+name = "attrs"
+version = "25.1.0"
+index = "https://index.example.org/simple"
+
+[[packages]]
+name = "mine"
+version = "0.1"
+[packages.directory]
+path = "."
+
+[[packages]]
+name = "forked"
+version = "0.1"
+[packages.vcs]
+type = "git"
+url = "https://git.example.org/forked"
 """
 PIPENV = {
     "_meta": {"pipfile-spec": 6},
@@ -321,6 +343,7 @@ POM = """\
         ("uv.lock", UV, "PyPI jinja2 3.1.2, PyPI torch 2.0.0", 1),
         ("poetry.lock", POETRY, "PyPI inner 1.0, PyPI requests 2.19.0", 1),
         ("pdm.lock", PDM, "PyPI flask 0.12", 1),
+        ("pylock.dev.toml", PYLOCK, "PyPI attrs 25.1.0", 1),
         ("Pipfile.lock", json.dumps(PIPENV), "PyPI django 3.2.1, PyPI pytest 7.0.0", 1),
         (
             "requirements-dev.txt",
@@ -428,6 +451,47 @@ def test_a_pom_that_grows_by_what_it_fills_in_stays_small() -> None:
         "<artifactId>b</artifactId><version>${p0}</version></dependency></dependencies></project>"
     )
     assert read_lock("pom.xml", {"pom.xml": pom.encode()}).loose == 1
+
+
+def test_requirements_as_shells_of_windows_write_them_are_read() -> None:
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        data = "\ufeff".encode(encoding) * (encoding != "utf-16") + "flask==0.12\r\n".encode(encoding)
+        found = read_lock("requirements.txt", {"requirements.txt": data})
+        assert (found.dependencies, found.loose) == ({Dependency("PyPI", "flask", "0.12")}, 0)
+
+
+MANY = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("requirements.txt", "a\\\n" * MANY),
+        ("requirements.txt", f"a=={'1' * MANY}*"),
+        ("requirements.txt", f"a{' ' * MANY}b[{'x' * MANY}"),
+        ("requirements.txt", f"a==1{' -' * MANY}"),
+        ("pnpm-lock.yaml", f"lockfileVersion: 9\npackages:\n  {'a: {' * MANY}\n  {'@' * MANY}:\n"),
+        ("yarn.lock", f"# yarn lockfile v1\n{'@a' * MANY}:\n  version{' ' * MANY}x\n"),
+        ("yarn.lock", "# yarn lockfile v1\n" + "a@1:\n" * MANY),
+        ("go.mod", f"require {'a ' * MANY}\nrequire ({' ' * MANY}x\n"),
+        ("go.sum", f"{'a v' * MANY}\n"),
+        ("pom.xml", "<project>" * (MANY >> 4) + "</project>" * (MANY >> 4)),
+        ("pom.xml", f"<project><version>{'${' * MANY}</version></project>"),
+        (
+            "package-lock.json",
+            '{"lockfileVersion":1,"dependencies":' + '{"a":{"dependencies":' * 400 + "{}" + "}}" * 400 + "}",
+        ),
+    ],
+)
+def test_no_text_keeps_its_reader(path: str, text: str) -> None:
+    with contextlib.suppress(LockUnread):
+        assert len(read_lock(path, {path: text.encode()}).dependencies) <= 1
+
+
+def test_a_file_that_names_more_than_a_project_can_have_is_not_read() -> None:
+    text = "".join(f"a{number}==1\n" for number in range(60_000))
+    with pytest.raises(LockUnread):
+        read_lock("requirements.txt", {"requirements.txt": text.encode()})
 
 
 def test_which_files_are_read_and_which_may_change_dependencies() -> None:

@@ -20,7 +20,7 @@ from agenthub_worker.errors import AdvisoriesUnknown
 
 log = structlog.get_logger()
 
-_FILE_BYTES = 16 << 20
+_FILE_BYTES = 8 << 20
 _ALL_BYTES = 64 << 20
 
 

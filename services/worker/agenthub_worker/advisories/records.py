@@ -23,6 +23,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _CVE = re.compile(r"CVE-\d{4}-\d{4,12}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+~!-]{0,59}")
 _FIXES = 3
+_ALIASES = 20
 # Packages that were published to do harm have no score.
 _MALICIOUS = "MAL-"
 
@@ -63,7 +64,7 @@ def advisory_of(record: Mapping[str, Any], dependency: Dependency) -> PackageAdv
         id=name,
         severity=severity,
         fixed=tuple(dict.fromkeys(_fixed(affected)))[:_FIXES],
-        also_called=frozenset(aliases),
+        also_called=frozenset(aliases[:_ALIASES]),
     )
 
 
@@ -74,19 +75,22 @@ def named_only(name: str) -> PackageAdvisory:
 
 def distinct(advisories: Sequence[PackageAdvisory]) -> list[PackageAdvisory]:
     """Each vulnerability once, under whichever of its names says the worst of it."""
-    groups: list[list[PackageAdvisory]] = []
+    known = dict[str, list[PackageAdvisory]]()
     for one in advisories:
-        names = {one.id, *one.also_called}
-        same = [group for group in groups if any(names & {other.id, *other.also_called} for other in group)]
-        groups = [group for group in groups if group not in same]
-        groups.append([*(other for group in same for other in group), one])
-    return [_joined(group) for group in groups]
+        same = {id(group): group for name in _names(one) if (group := known.get(name)) is not None}
+        group = [*(other for found in same.values() for other in found), one]
+        known.update((name, group) for other in group for name in _names(other))
+    return [_joined(group) for group in {id(group): group for group in known.values()}.values()]
+
+
+def _names(one: PackageAdvisory) -> tuple[str, ...]:
+    return (one.id, *one.also_called)
 
 
 def _joined(group: Iterable[PackageAdvisory]) -> PackageAdvisory:
     ordered = sorted(group, key=lambda one: severity_rank(one.severity) if one.severity else -1, reverse=True)
     worst = ordered[0]
-    names = {name for one in ordered for name in (one.id, *one.also_called)} - {worst.id}
+    names = {name for one in ordered for name in _names(one)} - {worst.id}
     fixed = tuple(dict.fromkeys(version for one in ordered for version in one.fixed))
     return msgspec.structs.replace(worst, fixed=fixed[:_FIXES], also_called=frozenset(names))
 

@@ -32,9 +32,10 @@ READ_MAX = 200
 
 _WITHIN_S = 40.0
 _CALL_WITHIN_S = 20.0
-_ANSWER_BYTES = 8 << 20
+_ANSWER_BYTES, _ALL_BYTES = 8 << 20, 32 << 20
+_NAMES = 5_000
 _QUERIES_A_CALL = 1_000
-_PAGES = 20
+_CALLS = 20
 _AT_A_TIME = 8
 _SAID = 200
 
@@ -67,10 +68,10 @@ class AdvisorySource:
 
     async def ask(self, dependencies: Sequence[Dependency]) -> SourceAnswer:
         """What is known of at most `ASKED_MAX` packages, of the first ones most. Raises `AdvisoriesUnknown`."""
-        async with self._client() as client:
+        async with self._calls() as calls:
             try:
                 async with asyncio.timeout(self._named_within_s):
-                    named = await self._named(client, dependencies)
+                    named = await self._named(calls, dependencies)
             except TimeoutError:
                 raise AdvisoriesUnknown(self._late(self._named_within_s)) from None
             wanted = list(dict.fromkeys(name for names in named.values() for name in names))
@@ -79,7 +80,7 @@ class AdvisorySource:
                 problems.append(f"{len(wanted)} were named, and {READ_MAX} are read at most")
             try:
                 async with asyncio.timeout(self._read_within_s):
-                    await self._read(client, wanted[:READ_MAX], records, problems)
+                    await self._read(calls, wanted[:READ_MAX], records, problems)
             except TimeoutError:
                 problems.append(self._late(self._read_within_s))
         found = {one: _told(one, names, records) for one, names in named.items()}
@@ -89,7 +90,7 @@ class AdvisorySource:
         )
 
     @asynccontextmanager
-    async def _client(self) -> AsyncIterator[httpx2.AsyncClient]:
+    async def _calls(self) -> AsyncIterator[_Calls]:
         # Loading takes a moment, and only hubs with a source pay.
         import httpx2
 
@@ -104,20 +105,20 @@ class AdvisorySource:
         except (ValueError, OSError) as error:
             raise AdvisoriesUnknown(f"{self.name} cannot be asked: {one_line(str(error))[:_SAID]}") from None
         async with client:
-            yield client
+            yield _Calls(client, self._address, self.name)
 
-    async def _named(
-        self, client: httpx2.AsyncClient, dependencies: Sequence[Dependency]
-    ) -> dict[Dependency, list[str]]:
+    async def _named(self, calls: _Calls, dependencies: Sequence[Dependency]) -> dict[Dependency, list[str]]:
         """The names of each package's advisories."""
         found = {one: list[str]() for one in dependencies[:ASKED_MAX]}
         waiting = [(one, "") for one in found]
-        for _ in range(_PAGES):
+        for _ in range(_CALLS):
             now, waiting = waiting[:_QUERIES_A_CALL], waiting[_QUERIES_A_CALL:]
+            if sum(map(len, found.values())) > _NAMES:
+                break
             if not now:
                 return found
             body = {"queries": [_query(one, page) for one, page in now]}
-            answer = await self._called(client, "POST", "/v1/querybatch", json=body)
+            answer = await calls.object("POST", "/v1/querybatch", json=body)
             results = rows(answer.get("results"))
             if len(results) != len(now):
                 raise AdvisoriesUnknown(f"{self.name} answered {len(results)} of {len(now)} queries")
@@ -143,7 +144,7 @@ class AdvisorySource:
 
     async def _read(
         self,
-        client: httpx2.AsyncClient,
+        calls: _Calls,
         names: Sequence[str],
         records: dict[str, Mapping[str, Any]],
         problems: list[str],
@@ -154,7 +155,7 @@ class AdvisorySource:
         async def some() -> None:
             for name in waiting:
                 try:
-                    record = await self._called(client, "GET", f"/v1/vulns/{quote(name, safe='')}")
+                    record = await calls.object("GET", f"/v1/vulns/{quote(name, safe='')}")
                 except AdvisoriesUnknown as error:
                     problems.append(str(error))
                     continue
@@ -167,33 +168,46 @@ class AdvisorySource:
             for _ in range(_AT_A_TIME):
                 group.create_task(some())
 
-    async def _called(self, client: httpx2.AsyncClient, method: str, path: str, **told: Any) -> dict[str, Any]:
+    def _late(self, within_s: float) -> str:
+        return f"{self.name} did not answer everything within {within_s:g} s"
+
+
+class _Calls:
+    """The calls of one question, whose answers have a bound together."""
+
+    def __init__(self, client: httpx2.AsyncClient, address: str, name: str) -> None:
+        self._client = client
+        self._address = address
+        self._name = name
+        self._left = _ALL_BYTES
+
+    async def object(self, method: str, path: str, **told: Any) -> dict[str, Any]:
         """The object that a call is answered with. Raises `AdvisoriesUnknown`."""
         import httpx2
 
         try:
-            async with client.stream(method, f"{self._address}{path}", **told) as answer:
+            async with self._client.stream(method, f"{self._address}{path}", **told) as answer:
                 if answer.status_code != 200:
                     raise AdvisoriesUnknown(
-                        f"{self.name} answered {answer.status_code}{_meant(answer.status_code)}"
+                        f"{self._name} answered {answer.status_code}{_meant(answer.status_code)}"
                     )
                 data = bytearray()
                 async for piece in answer.aiter_raw():
                     data += piece
                     if len(data) > _ANSWER_BYTES:
-                        raise AdvisoriesUnknown(f"{self.name} answered with more than {_ANSWER_BYTES >> 20} MiB")
+                        raise AdvisoriesUnknown(f"{self._name} answered with more than {_ANSWER_BYTES >> 20} MiB")
+                    self._left -= len(piece)
+                    if self._left < 0:
+                        raise AdvisoriesUnknown(f"{self._name} says more than {_ALL_BYTES >> 20} MiB in all")
         except httpx2.TimeoutException:
-            raise AdvisoriesUnknown(f"{self.name} did not answer within {_CALL_WITHIN_S:g} s") from None
+            raise AdvisoriesUnknown(f"{self._name} did not answer within {_CALL_WITHIN_S:g} s") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             why = one_line(str(error))[:_SAID] or type(error).__name__
-            raise AdvisoriesUnknown(f"{self.name} could not be reached: {why}") from None
+            raise AdvisoriesUnknown(f"{self._name} could not be reached: {why}") from None
         try:
             return msgspec.json.decode(bytes(data), type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise AdvisoriesUnknown(f"{self.name} answered with something else than a JSON object") from None
-
-    def _late(self, within_s: float) -> str:
-        return f"{self.name} did not answer everything within {within_s:g} s"
+            raise AdvisoriesUnknown(f"{self._name} answered with something else than a JSON object") from None
 
 
 def _query(one: Dependency, page: str) -> dict[str, Any]:

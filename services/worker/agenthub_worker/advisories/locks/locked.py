@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Iterator
+from io import StringIO
 
 import msgspec
 
 PYPI, NPM, CRATES, GO, MAVEN = "PyPI", "npm", "crates.io", "Go", "Maven"
 
+_ENTRIES = 50_000
 _NAME_CHARS, _VERSION_CHARS = 214, 128
 _ONE_WORD = re.compile(r"[!-~]+")
 _SEPARATORS = re.compile(r"[-_.]+")
@@ -34,9 +37,14 @@ class LockedPackages(msgspec.Struct, frozen=True):
 
 
 def locked(found: Iterable[Dependency | None]) -> LockedPackages:
-    """All of them; None stands for a loose entry. What no registry could hold is loose as well."""
+    """All of them; None stands for a loose entry. What no registry could hold is loose as well.
+
+    Raises `LockUnread` for more than a project can have.
+    """
     kept, loose = set[Dependency](), 0
     for one in found:
+        if len(kept) + loose >= _ENTRIES:
+            raise LockUnread(f"it names more than {_ENTRIES} packages")
         if one is not None and _can_be(one):
             kept.add(one)
         else:
@@ -50,8 +58,10 @@ def of_python(name: str, version: str) -> Dependency:
 
 
 def lines_of(data: bytes) -> Iterator[str]:
-    """The lines of a text, without their ends."""
-    yield from data.decode("utf-8-sig", "replace").replace("\r\n", "\n").split("\n")
+    """The lines of a text, without their ends; some shells write requirement files in UTF-16."""
+    wide = data.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    text = data.decode("utf-16" if wide else "utf-8-sig", "replace")
+    yield from (line.rstrip("\n") for line in StringIO(text, newline=None))
 
 
 def _can_be(one: Dependency) -> bool:

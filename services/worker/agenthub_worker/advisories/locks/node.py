@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -19,12 +20,11 @@ _VERSION = r"\d+\.\d+\.\d+[^\s/:()@]*"
 _EXACT = re.compile(_VERSION)
 _AT = re.compile(rf"(?P<name>(?:@[^@/\s]+/)?[^@/\s]+)@(?P<version>{_VERSION})")
 _BELOW = re.compile(r"/(?P<name>(?:@[^@/\s]+/)?[^@/\s]+)/(?P<version>[^/\s]+)")
-_KEY = re.compile(r"  (?P<quote>['\"]?)(?P<key>\S.*?)(?P=quote):(?: \{.*\})?\s*")
 _HEADER = re.compile(r"\"?(?P<name>(?:@[^@/\s\"]+/)?[^@/\s\"]+)@(?P<range>[^\",]*)")
-_FIELD = re.compile(r"  (?P<key>version|resolution):? \"?(?P<value>[^\"]+?)\"?\s*")
 _RESOLVED = re.compile(rf"(?P<name>(?:@[^@/\s]+/)?[^@/\s]+)@npm:(?P<version>{_VERSION})(?:::.*)?")
 _OWN = ("workspace:", "link:", "portal:", "file:")
 _LOCAL = re.compile(r"(?:^|@)(?:file|link):")
+_FIELDS = ("version", "resolution")
 _OF_REGISTRY = "npm:"
 
 
@@ -43,18 +43,16 @@ def of_npm(data: bytes) -> LockedPackages:
 
 def of_pnpm(data: bytes) -> LockedPackages:
     """`pnpm-lock.yaml`. Raises `LockUnread`."""
-    lines = list(lines_of(data))
-    if not any(line.startswith("lockfileVersion:") for line in lines):
+    if not any(line.startswith("lockfileVersion:") for line in lines_of(data)):
         raise LockUnread("it has no `lockfileVersion`")
-    return locked(_in_pnpm(lines))
+    return locked(_in_pnpm(lines_of(data)))
 
 
 def of_yarn(data: bytes) -> LockedPackages:
     """`yarn.lock`. Raises `LockUnread`."""
-    lines = list(lines_of(data))
-    if not any(line.startswith(("# yarn lockfile", "__metadata:")) for line in lines):
+    if not any(line.startswith(("# yarn lockfile", "__metadata:")) for line in lines_of(data)):
         raise LockUnread("it does not begin as yarn's does")
-    return locked(_in_yarn(lines))
+    return locked(_in_yarn(lines_of(data)))
 
 
 def _in_packages(packages: Mapping[str, Any]) -> Iterator[Dependency | None]:
@@ -87,13 +85,23 @@ def _of_npm(name: str, package: Mapping[str, Any]) -> Dependency | None:
     return Dependency(NPM, name, version)
 
 
-def _in_pnpm(lines: list[str]) -> Iterator[Dependency | None]:
+def _in_pnpm(lines: Iterable[str]) -> Iterator[Dependency | None]:
     inside = False
     for line in lines:
         if line and not line.startswith((" ", "#")):
             inside = line.rstrip() == "packages:"
-        elif inside and (found := _KEY.fullmatch(line)) and not _LOCAL.search(found["key"]):
-            yield _of_pnpm(found["key"])
+        elif inside and (key := _key_of(line)) and not _LOCAL.search(key):
+            yield _of_pnpm(key)
+
+
+def _key_of(line: str) -> str:
+    """The key of an entry two places in; empty for any other line."""
+    told = line.rstrip()
+    if told.endswith("}"):
+        told = f"{told.partition(': {')[0]}:"
+    if not told.startswith("  ") or told[2:3] in ("", " ", "#") or not told.endswith(":"):
+        return ""
+    return told[2:-1].strip("'\"")
 
 
 def _of_pnpm(key: str) -> Dependency | None:
@@ -107,15 +115,17 @@ def _of_pnpm(key: str) -> Dependency | None:
     return Dependency(NPM, older["name"], version) if older and _EXACT.fullmatch(version) else None
 
 
-def _in_yarn(lines: list[str]) -> Iterator[Dependency | None]:
+def _in_yarn(lines: Iterable[str]) -> Iterator[Dependency | None]:
     header, fields = "", dict[str, str]()
-    for line in (*lines, "end:"):
+    for line in chain(lines, ("end:",)):
         if line and not line.startswith((" ", "\t", "#")):
             if header and header != "__metadata:":
                 yield from _of_yarn(header, fields)
             header, fields = line.rstrip(), {}
-        elif found := _FIELD.fullmatch(line):
-            fields.setdefault(found["key"], found["value"])
+        elif line.startswith("  "):
+            key, _, value = line[2:].partition(" ")
+            if key.rstrip(":") in _FIELDS:
+                fields.setdefault(key.rstrip(":"), value.strip(' "'))
 
 
 def _of_yarn(header: str, fields: Mapping[str, str]) -> Iterator[Dependency | None]:

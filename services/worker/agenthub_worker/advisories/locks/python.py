@@ -23,6 +23,7 @@ _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*\(?\s*(?P<versions>[^;@\s()][^;@()]*)?\)?"
 )
 _EXACT = re.compile(r"===?\s*([^\s,*]+)(?![^\s,]*\*)")
+_ENTRY_CHARS = 1_000
 _EDITABLE = re.compile(r"(?:-e|--editable)[\s=]+")
 _OPTIONS = re.compile(r"\s--?[a-z].*")
 
@@ -55,15 +56,20 @@ def of_requirements(data: bytes) -> LockedPackages:
     return locked(_in_requirements(data))
 
 
-def packages_of(data: bytes) -> list[Mapping[str, Any]]:
-    """The tables `[[package]]` of a lock file in TOML. Raises `LockUnread`."""
+def of_pylock(data: bytes) -> LockedPackages:
+    """`pylock.toml`, the form that several tools write. Raises `LockUnread`."""
+    return locked(_in_pylock(packages_of(data, "packages")))
+
+
+def packages_of(data: bytes, name: str = "package") -> list[Mapping[str, Any]]:
+    """The tables of that name in a lock file in TOML. Raises `LockUnread`."""
     try:
         lock = read_toml(data)
     except TomlInvalid as error:
         raise LockUnread(f"it is no TOML: {error}") from None
-    if not isinstance(lock.get("package"), list) and not {"version", "metadata"} & lock.keys():
+    if not isinstance(lock.get(name), list) and not {"version", "metadata", "lock-version"} & lock.keys():
         raise LockUnread("it names no packages")
-    return rows(lock.get("package"))
+    return rows(lock.get(name))
 
 
 def _in_uv(packages: list[Mapping[str, Any]]) -> Iterator[Dependency | None]:
@@ -86,6 +92,12 @@ def _in_pdm(packages: list[Mapping[str, Any]]) -> Iterator[Dependency | None]:
             yield None if text(package.get("git")) or text(package.get("url")) else _of(package)
 
 
+def _in_pylock(packages: list[Mapping[str, Any]]) -> Iterator[Dependency | None]:
+    for package in packages:
+        if "directory" not in package:
+            yield None if {"vcs", "archive"} & package.keys() else _of(package)
+
+
 def _in_pipenv(lock: Mapping[str, Any]) -> Iterator[Dependency | None]:
     for group, packages in lock.items():
         if group == "_meta" or not isinstance(packages, Mapping):
@@ -97,18 +109,18 @@ def _in_pipenv(lock: Mapping[str, Any]) -> Iterator[Dependency | None]:
 
 
 def _in_requirements(data: bytes) -> Iterator[Dependency | None]:
-    joined = ""
+    parts = list[str]()
     for line in lines_of(data):
-        joined += _COMMENT.sub("", line)
-        if joined.endswith("\\"):
-            joined = f"{joined[:-1]} "
+        part = _COMMENT.sub("", line)
+        parts.append(part.removesuffix("\\"))
+        if part.endswith("\\"):
             continue
-        entry, joined = joined.strip(), ""
-        entry = _EDITABLE.sub("", entry)
+        entry = _EDITABLE.sub("", " ".join(parts).strip())
+        parts = []
         # A folder of the repository's own, or options of the whole file; those of one entry stand behind it.
         if not entry or entry.startswith(("-", ".", "/", "file:")):
             continue
-        found = _REQUIREMENT.match(_OPTIONS.sub("", entry))
+        found = _REQUIREMENT.match(_OPTIONS.sub("", entry)[:_ENTRY_CHARS])
         exact = _EXACT.search(found["versions"] or "") if found else None
         yield of_python(found["name"], exact[1]) if found and exact else None
 

@@ -10,7 +10,14 @@ from pathlib import PurePosixPath
 from agenthub_worker.advisories.locks.compiled import of_cargo, of_go, of_go_sums, of_maven
 from agenthub_worker.advisories.locks.locked import CRATES, GO, MAVEN, NPM, PYPI, LockedPackages
 from agenthub_worker.advisories.locks.node import of_npm, of_pnpm, of_yarn
-from agenthub_worker.advisories.locks.python import of_pdm, of_pipenv, of_poetry, of_requirements, of_uv
+from agenthub_worker.advisories.locks.python import (
+    of_pdm,
+    of_pipenv,
+    of_poetry,
+    of_pylock,
+    of_requirements,
+    of_uv,
+)
 
 _READERS: Mapping[str, tuple[str, Callable[[bytes], LockedPackages]]] = {
     "uv.lock": (PYPI, of_uv),
@@ -26,6 +33,7 @@ _READERS: Mapping[str, tuple[str, Callable[[bytes], LockedPackages]]] = {
     "pom.xml": (MAVEN, of_maven),
 }
 _REQUIREMENTS = re.compile(r"[\w.-]*requirements[\w.-]*\.txt", re.I)
+_PYLOCK = re.compile(r"pylock(?:\.[^.]+)?\.toml")
 _SUMS = "go.sum"
 # What people write, and a lock file settles.
 _WRITTEN: Mapping[str, str] = {
@@ -43,7 +51,9 @@ _INSTALLED = "node_modules"
 def is_lock(path: str) -> bool:
     """Whether this file names packages in exact versions, and is read."""
     pure = PurePosixPath(path)
-    return _INSTALLED not in pure.parts and (pure.name in _READERS or pure.name == _SUMS or _is_requirements(pure))
+    if _INSTALLED in pure.parts:
+        return False
+    return pure.name in {*_READERS, _SUMS} or _PYLOCK.fullmatch(pure.name) is not None or _is_requirements(pure)
 
 
 def names_dependencies(path: str) -> bool:
@@ -62,6 +72,8 @@ def read_lock(path: str, files: Mapping[str, bytes]) -> LockedPackages:
     name, data = posixpath.basename(path), files[path]
     if name == _SUMS:
         return of_go_sums(data, files.get(posixpath.join(posixpath.dirname(path), "go.mod"), b""))
+    if _PYLOCK.fullmatch(name):
+        return of_pylock(data)
     return _READERS[name][1](data) if name in _READERS else of_requirements(data)
 
 
