@@ -457,7 +457,7 @@ def test_requirements_as_shells_of_windows_write_them_are_read() -> None:
     for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
         data = "\ufeff".encode(encoding) * (encoding != "utf-16") + "flask==0.12\r\n".encode(encoding)
         found = read_lock("requirements.txt", {"requirements.txt": data})
-        assert (found.dependencies, found.loose) == ({Dependency("PyPI", "flask", "0.12")}, 0)
+        assert (list(found.dependencies), found.loose) == ([Dependency("PyPI", "flask", "0.12")], 0)
 
 
 MANY = 1 << 20
