@@ -141,18 +141,20 @@ async def test_an_ordinary_account_can_run_a_hub(hub: HubProcess) -> None:
 
 async def test_services_are_told_what_they_need_and_no_more(hub: HubProcess) -> None:
     mail = {"AGENTHUB_NOTIFY": "ann@example.org", "AGENTHUB_SMTP_URL": "smtp://hub:hush-hush@mail.example.org"}
-    await hub.start(ANTHROPIC_API_KEY="hush", AGENTHUB_API_KEYS="hush", **mail)
+    asked = "https://hub:hush-hush@osv.example.org"
+    await hub.start(ANTHROPIC_API_KEY="hush", AGENTHUB_API_KEYS="hush", AGENTHUB_ADVISORIES=asked, **mail)
 
     def told(name: str) -> set[str]:
         return set(hub.data.log_file(name).read_text().split())
 
     await until(lambda: all("environment:" in told(name) for name in UNITS[2:]), what="all have started")
     secret = {"DATABASE_URL", "ANTHROPIC_API_KEY", "AGENTHUB_API_KEYS", "AGENTHUB_LINK_KEY", *mail}
+    secret.add("AGENTHUB_ADVISORIES")
     assert told("gateway") & secret == {"DATABASE_URL", "AGENTHUB_API_KEYS", "AGENTHUB_LINK_KEY"}
     assert told("notifier") & secret == {"AGENTHUB_LINK_KEY", *mail}
     assert told("projector") & secret == {"DATABASE_URL"}
     # The rehearsal model takes the place of the provider, so not even workers get the key.
-    assert told("Worker-1") & secret == set()
+    assert told("Worker-1") & secret == {"AGENTHUB_ADVISORIES"}
     assert {"AGENT_TYPE", "AGENTHUB_WORKER_NAME", "ANTHROPIC_BASE_URL", "NATS_URL"} <= told("Worker-3")
 
 

@@ -1,4 +1,4 @@
-"""The tests gate alone: commits as a test writes them, judged by the worker's own gate in its own sandbox."""
+"""Gates alone: commits as a test writes them, judged by the worker's own gates in their own sandbox."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from agenthub_events.agent_types import AgentType
 from agenthub_events.base import Fence
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_events.catalogue.goal import GoalAccepted
 from agenthub_events.catalogue.task import TaskEnqueued
-from agenthub_events.catalogue.values import Constraints, Finding, ProjectCheck
+from agenthub_events.catalogue.values import Constraints, Finding, ProjectCheck, Usage
 from agenthub_events.context import GateOrder, WorkContext
 from agenthub_events.ports import Stored
 from agenthub_events.rules import goal_aggregate
@@ -24,8 +25,10 @@ from agenthub_runtime.in_memory.fleet import InMemoryFleet
 from agenthub_runtime.in_memory.run_log import InMemoryRunLog
 from agenthub_runtime.repository.goal import ROOT_COMMIT, GoalRepository
 from agenthub_runtime.telemetry.tracing import Telemetry
-from agenthub_worker.gates.gate_round import GateRound, Heard
-from agenthub_worker.gates.tests_gate import tests_verdict
+from agenthub_worker.advisories.source import AdvisorySource
+from agenthub_worker.domain.agent_output import Reported
+from agenthub_worker.gates.gate_round import Agent, GateRound, Heard
+from agenthub_worker.gates.runners import RUNNERS
 from agenthub_worker.lease.lease import Lease
 from agenthub_worker.ports import WorkerPorts
 from agenthub_worker.sandbox.bubblewrap import Bubblewrap
@@ -40,8 +43,12 @@ async def _nobody(scanned: Sequence[Finding] = ()) -> Heard:
     raise AssertionError("the tests gate asks no model")
 
 
+async def _content(scanned: Sequence[Finding] = ()) -> Heard:
+    return Heard(Reported(done=True, summary="All clean."), Usage())
+
+
 class Bench:
-    """One goal whose commits a test writes, and rounds of the tests gate on them. Make one with `Bench.begin`."""
+    """One goal whose commits a test writes, and rounds of gates on them. Make one with `Bench.begin`."""
 
     def __init__(self, ports: WorkerPorts, log: InMemoryEventLog, repository: GoalRepository) -> None:
         self._ports = ports
@@ -51,7 +58,9 @@ class Bench:
         self.head = ROOT_COMMIT
 
     @classmethod
-    async def begin(cls, folder: Path, sandbox: Sandbox | None = None) -> Bench:
+    async def begin(
+        cls, folder: Path, sandbox: Sandbox | None = None, *, advisories: AdvisorySource | None = None
+    ) -> Bench:
         """A goal that starts from nothing; all files are below `folder`."""
         clock, log, artifacts = SystemClock(), InMemoryEventLog(), InMemoryArtifacts()
         ports = WorkerPorts(
@@ -66,6 +75,7 @@ class Bench:
             sandbox=sandbox or Bubblewrap(),
             folder=folder,
             telemetry=Telemetry("worker"),
+            advisories=advisories,
         )
         bench = cls(ports, log, await GoalRepository.open(folder / "repository", artifacts))
         accepted = goal_aggregate.draft(
@@ -99,38 +109,49 @@ class Bench:
         checks: Sequence[ProjectCheck] = (),
         **order: Any,
     ) -> GateVerdict:
-        """The verdict on the last commit, which later rounds find in the log."""
-        task_id = f"gate-tests-{round_}"
+        """The verdict of the tests gate on the last commit, which later rounds find in the log."""
         told = GateOrder(gate="tests", round=round_, commit=self.head, base=base, **order)
-        context = WorkContext(
+        context = {
+            "test_command": test_command,
+            "requirements": tuple(requirements),
+            "checks": tuple(checks),
+            "constraints": constraints or Constraints(),
+        }
+        return await self._judged(told, _nobody, **context)
+
+    async def audit(self, *, round_: int = 1, base: str = ROOT_COMMIT, agent: Agent = _content) -> GateVerdict:
+        """The verdict of the security gate on the last commit, whose auditor is `agent`."""
+        return await self._judged(GateOrder(gate="security", round=round_, commit=self.head, base=base), agent)
+
+    async def _judged(self, told: GateOrder, agent: Agent, **context: Any) -> GateVerdict:
+        task_id, title = f"gate-{told.gate}-{told.round}", f"Judge {told.gate}"
+        worded = WorkContext(
             goal_id=self.goal_id,
             task_id=task_id,
             kind="gate",
             goal="Add two numbers",
-            title="Run the tests",
+            title=title,
             gate=told,
-            test_command=test_command,
-            requirements=tuple(requirements),
-            checks=tuple(checks),
-            constraints=constraints or Constraints(),
+            **context,
         )
+        agent_type: AgentType = "testing" if told.gate == "tests" else "security"
         enqueued = TaskEnqueued(
             task_id=task_id,
-            agent="testing",
-            agent_type="testing",
+            agent=agent_type,
+            agent_type=agent_type,
             attempt=1,
             lane="p2",
-            title="Run the tests",
+            title=title,
             timeout_s=600,
         )
         lease = Lease(self._ports, self.goal_id, enqueued, delivery=1, trace="")
         path = self._ports.folder / "judged"
-        branch = GoalBranch(links=(), fence=Fence(), imported=base)
+        branch = GoalBranch(links=(), fence=Fence(), imported=told.base)
         workspace = Workspace(lease, self._repository, branch, path, self.head)
         await self._repository.checkout(self.head, path)
         try:
-            verdict = await tests_verdict(
-                GateRound(lease=lease, workspace=workspace, context=context, order=told, agent=_nobody)
+            verdict = await RUNNERS[told.gate](
+                GateRound(lease=lease, workspace=workspace, context=worded, order=told, agent=agent)
             )
         finally:
             await workspace.close()

@@ -69,3 +69,11 @@ def test_a_review_needs_an_approval_without_a_serious_finding() -> None:
     assert judged(findings=(Finding(message="old", severity="high", touched=False),))
     assert not judged(verdict="request_changes")
     assert not judged(verdict=None)
+
+
+def test_a_finding_without_a_line_is_named_by_its_file() -> None:
+    found = [Finding(file="uv.lock", message="old", severity="high"), Finding(message="odd", severity="high")]
+    assert (
+        judge_security(found, agent_finished=True, agent_said="").summary
+        == "2 serious finding(s): uv.lock old, odd"
+    )

@@ -172,6 +172,29 @@ def test_a_worker_knows_its_types_by_any_spelling_and_its_models_by_type() -> No
     assert (worker.model, worker.models) == ("general", {"testing": "small"})
 
 
+@pytest.mark.parametrize(
+    ("address", "remedy"),
+    [
+        ("osv.example.org", "use an address that starts with http:// or https://"),
+        ("ftp://osv.example.org", "use an address that starts with http:// or https://"),
+        ("https://ada:hush-hush-9/@osv.example.org:x", "in a password write / as %2F"),
+        ("https://osv.example.org/v1?key=hush-hush-9", "give the address alone"),
+        ("https://osv.example.org/#v1", "give the address alone"),
+    ],
+)
+def test_a_source_of_advisories_is_an_address_to_which_paths_are_added(address: str, remedy: str) -> None:
+    worker = {**BUS, "AGENT_TYPE": "security"}
+    with pytest.raises(SettingsInvalid) as caught:
+        read_worker_settings({**worker, "AGENTHUB_ADVISORIES": address})
+    assert "AGENTHUB_ADVISORIES: " in str(caught.value)
+    assert remedy in str(caught.value)
+    assert "hush-hush-9" not in str(caught.value)
+    assert read_worker_settings(worker).advisories == ""
+    good = "https://ada:hush-hush-9@osv.example.org"
+    settings = read_worker_settings({**worker, "AGENTHUB_ADVISORIES": good})
+    assert (settings.advisories, settings.log.secrets.masked("hush-hush-9")) == (good, "[redacted]")
+
+
 def test_log_settings_stand_alone() -> None:
     assert read_log_settings({"AGENTHUB_LOG_FORMAT": "JSON"}).format == "json"
 

@@ -845,9 +845,6 @@ def test_what_no_scanner_has_read_is_said() -> None:
         "read by rules for a few certain mistakes alone: Rust (1)",
         "not scanned, for no scanner of theirs is here: Kotlin (1), Vue (1)",
     )
-    assert not_scanned(["go.mod", "requirements-dev.txt"]) == (
-        "advisories on dependencies: unknown, no source of them is asked (go.mod, requirements-dev.txt)",
-    )
 
 
 def write(root: Path, files: Mapping[str, str]) -> None:

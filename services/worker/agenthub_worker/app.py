@@ -36,6 +36,7 @@ from agenthub_runtime.telemetry.logs import configure_logging
 from agenthub_runtime.telemetry.metrics import configure_metrics
 from agenthub_runtime.telemetry.span_sending import spans_sent
 from agenthub_runtime.telemetry.tracing import Telemetry, configure_telemetry
+from agenthub_worker.advisories.source import AdvisorySource
 from agenthub_worker.agent.setup import AgentSetup, open_agent_setup
 from agenthub_worker.environment.provision import Environments
 from agenthub_worker.environment.setup import SETUP_LIMITS
@@ -159,6 +160,7 @@ def _ports(
         secrets=settings.log.secrets,
         git=settings.git,
         environments=_environments(settings, sandbox),
+        advisories=AdvisorySource(settings.advisories) if settings.advisories else None,
         crash_point=crash_point,
     )
 

@@ -9,6 +9,7 @@ AgenthubError
 ├── HeartbeatLost        nobody keeps this worker's orders from going to others any more: it must stop
 ├── SetupFailed              the repository's dependencies could not be installed: carries the end of the log
 ├── ScanFailed               a security scan gave no result, so nothing is known about the code
+├── AdvisoriesUnknown        a source of advisories has not said what it was asked about dependencies
 └── SandboxUnavailable       this machine cannot run commands closed off: says what is missing
 """
 
@@ -57,3 +58,7 @@ class ScanFailed(AgenthubError):
 
 class ToolRefused(AgenthubError):
     """A tool cannot do what it was asked; the message tells the model what to change."""
+
+
+class AdvisoriesUnknown(AgenthubError):
+    """A source of advisories has not said what it was asked; the message says why, as a part of a sentence."""

@@ -31,6 +31,7 @@ from agenthub_runtime.following import Backoff
 from agenthub_runtime.jetstream.fleet import WorkerStatus
 from agenthub_runtime.remotes.credentials import NO_ACCESS, GitAccess
 from agenthub_runtime.telemetry.tracing import Telemetry
+from agenthub_worker.advisories.source import AdvisorySource
 from agenthub_worker.environment.provision import Environments
 from agenthub_worker.sandbox.port import Sandbox
 
@@ -68,7 +69,7 @@ class WorkerPorts:
     """The ports of a worker and its identity: `instance` is random per process, `folder` shared on a machine.
 
     `secrets` are the credentials that the hub itself holds, `git` those for repositories. Without `environments`
-    commands have what this worker has.
+    commands have what this worker has; without `advisories` nobody is asked about dependencies.
     """
 
     worker: str
@@ -86,6 +87,7 @@ class WorkerPorts:
     git: GitAccess = NO_ACCESS
     crash_point: CrashPoint = no_crash
     environments: Environments | None = None
+    advisories: AdvisorySource | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _read: dict[str, tuple[Recorded, ...]] = field(default_factory=dict, init=False, repr=False)
 

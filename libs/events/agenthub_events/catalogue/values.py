@@ -151,6 +151,11 @@ class Finding(Record, frozen=True, kw_only=True):
     dismissed: str = ""
 
     @property
+    def place(self) -> str:
+        """File and line, as far as it has them."""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file
+
+    @property
     def counts(self) -> bool:
         """Whether it speaks against the change."""
         return self.touched and not self.dismissed

@@ -47,7 +47,7 @@ _OWN = frozenset(
         *("AGENTHUB_API_KEYS", "AGENTHUB_PROVIDER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
         *("AGENTHUB_LINK_KEY", "AGENTHUB_PUBLIC_URL", "AGENTHUB_NOTIFY", "AGENTHUB_NOTIFY_ESCALATION"),
         *("AGENTHUB_SMTP_URL", "AGENTHUB_WEBHOOK_SECRETS", "AGENTHUB_GIT_TOKENS", "AGENTHUB_SEAL_KEY"),
-        "AGENTHUB_HOOKS",
+        *("AGENTHUB_HOOKS", "AGENTHUB_ADVISORIES"),
     }
 )
 _GIT = ("AGENTHUB_GIT_TOKENS",)
@@ -59,6 +59,7 @@ _FOR_NOTIFIER = (
     "AGENTHUB_WEBHOOK_SECRETS",
     *_GIT,
 )
+_FOR_REAL_WORK = (*_GIT, "AGENTHUB_ADVISORIES")
 _FOR_WORKERS = ("AGENTHUB_PROVIDER", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
 
 
@@ -262,9 +263,9 @@ class EmbeddedStack:
         return {PUBLIC_URL.name: self._plan.env.get(PUBLIC_URL.name, "").strip() or self.url, LINK_KEY.name: key}
 
     def _worker_spec(self, name: str, types: str, model_env: Mapping[str, str]) -> ServiceSpec:
-        git = {name: self._plan.env[name] for name in _GIT if name in self._plan.env}
+        given = {name: self._plan.env[name] for name in _FOR_REAL_WORK if name in self._plan.env}
         bus = self._bus_of(worker_user(types.split(",")))
-        env = {**git, **model_env, **bus, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
+        env = {**given, **model_env, **bus, "AGENTHUB_WORKER_NAME": name, "AGENT_TYPE": types}
         return self._spec(name, self._plan.service_command("worker", types), env)
 
     def _spec(

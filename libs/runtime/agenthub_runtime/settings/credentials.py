@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from agenthub_events.errors import InvalidInput
 from agenthub_events.redaction import can_be_masked
 from agenthub_runtime.settings.api_keys import read_api_key
-from agenthub_runtime.settings.repositories import GIT_TOKENS, HOOKS
+from agenthub_runtime.settings.repositories import ADVISORIES, GIT_TOKENS, HOOKS
 from agenthub_runtime.settings.setting import Setting
 from agenthub_runtime.settings.stores import DATABASE_URL, NATS_URL, READER_PASSWORD
 from agenthub_runtime.settings.table import (
@@ -28,7 +28,9 @@ from agenthub_runtime.settings.table import (
 
 _KEYS = (ANTHROPIC_API_KEY, HUB_KEY, LINK_KEY, READER_PASSWORD, SEAL_KEY)
 _LISTS = (API_KEYS, OTLP_HEADERS, WEBHOOK_SECRETS)
-_ADDRESSES: tuple[Setting[Any], ...] = (NATS_URL, DATABASE_URL, ANTHROPIC_BASE_URL, OTLP_ENDPOINT, SMTP_URL)
+_ADDRESSES: tuple[Setting[Any], ...] = (
+    *(NATS_URL, DATABASE_URL, ANTHROPIC_BASE_URL, OTLP_ENDPOINT, SMTP_URL, ADVISORIES),
+)
 T = TypeVar("T")
 _USER_INFO = re.compile(r"://([^/@]*)@")
 

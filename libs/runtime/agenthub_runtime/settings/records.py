@@ -22,6 +22,7 @@ from agenthub_runtime.settings.credentials import credentials_in
 from agenthub_runtime.settings.mail_server import MailServer
 from agenthub_runtime.settings.reader import Environment, SettingsReader
 from agenthub_runtime.settings.repositories import (
+    ADVISORIES,
     GIT_FORGES,
     GIT_SSH_KEYS,
     GIT_TOKENS,
@@ -137,6 +138,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     git: GitAccess = GitAccess()
     setup_hosts: tuple[str, ...] = ()
     private_hosts: tuple[str, ...] = ()
+    advisories: str = ""
     log: LogSettings
 
     def __repr__(self) -> str:
@@ -258,6 +260,7 @@ def read_worker_settings(env: Environment) -> WorkerSettings:
         git=_git(read),
         setup_hosts=read(SETUP_HOSTS),
         private_hosts=read(PRIVATE_HOSTS),
+        advisories=read.text(ADVISORIES),
         log=_log(read),
     )
     return read.checked(settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agenthub_runtime.remotes.hooks import LABEL, hook_people, hook_secrets
-from agenthub_runtime.settings.setting import Setting, by_host, network_hosts, texts
+from agenthub_runtime.settings.setting import Setting, api_address, by_host, network_hosts, texts
 
 GIT_TOKENS = Setting(
     "AGENTHUB_GIT_TOKENS",
@@ -46,6 +46,15 @@ PRIVATE_HOSTS = Setting(
     "Hosts of private networks or of this machine, as `host` or `host:port`, that goals may name in their "
     "`network`, and as the host of a repository where the hub is not embedded and has no token for it; separated "
     "by commas. Hosts of the internet need no entry.",
+)
+ADVISORIES = Setting(
+    "AGENTHUB_ADVISORIES",
+    "address",
+    api_address,
+    "",
+    "Where workers ask for known vulnerabilities of the packages that lock files name, for the security gate: an "
+    "API of the OSV format, without its `/v1`; a user and a password may stand in it. It is told names and "
+    "versions, those of private packages too. Default: nobody is asked, and verdicts say that nothing is known.",
 )
 HOOKS = Setting(
     "AGENTHUB_HOOKS",

@@ -78,6 +78,14 @@ def address(*schemes: str) -> Callable[[str], str]:
     return parse
 
 
+def api_address(text: str) -> str:
+    """The address of an API, to which paths are added."""
+    found = address("http", "https")(text)
+    if "?" in found or "#" in found:
+        raise ValueError("give the address alone, without what begins with `?` or `#`: paths are added to it")
+    return found
+
+
 def _readable(address: str) -> bool:
     if not address.isprintable() or " " in address:
         return False

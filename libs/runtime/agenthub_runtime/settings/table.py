@@ -9,6 +9,7 @@ from agenthub_events.agent_types import AGENT_TYPES, AgentType
 from agenthub_events.notifications.quiet_hours import parse_quiet_hours
 from agenthub_runtime.settings.mail_server import parse_mail_server
 from agenthub_runtime.settings.repositories import (
+    ADVISORIES,
     GIT_FORGES,
     GIT_SSH_KEYS,
     GIT_TOKENS,
@@ -356,7 +357,7 @@ SETTINGS: tuple[Setting[Any], ...] = (
     *(NATS_URL, NATS_SEED, NATS_CA, NATS_REPLICAS, DATABASE_URL, DATABASE_PASSWORD),
     *(READER_PASSWORD, HOST, PORT, API_KEYS, ALLOWED_HOSTS),
     *(EMBEDDED, DATA_DIR, PG_BIN, WORKERS),
-    *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED, SETUP_HOSTS, PRIVATE_HOSTS),
+    *(AGENT_TYPE, WORKER_NAME, SLOTS, ALLOW_UNSANDBOXED, SETUP_HOSTS, PRIVATE_HOSTS, ADVISORIES),
     *(GIT_TOKENS, GIT_SSH_KEYS, GIT_FORGES, HOOKS, HOOK_LABEL, HOOK_PEOPLE),
     *(PROVIDER, ANTHROPIC_API_KEY, ANTHROPIC_BASE_URL, MODEL, *MODELS.values()),
     MODEL_IDLE_S,

@@ -190,7 +190,7 @@ def _outcome(result: TaskResult, name: str, kind: str) -> str:
         return f"Planned {_count(len(result.plan.tasks), 'task')}{_because(result.summary)}"
     if kind == "debug" and result.findings:
         first = result.findings[0]
-        place = f" ({first.file}:{first.line})" if first.file else ""
+        place = f" ({first.place})" if first.file else ""
         return f"Found {first.message}{place}"
     told = [f for f in result.files if f.path not in result.summary]
     files = ", ".join(f"{f.path}, {_count(f.lines, 'line')}" for f in told[:3])

@@ -81,7 +81,7 @@ def judge_security(
     if old := sum(not found.touched for found in findings):
         listed.append(f"{old} on lines that the change did not touch")
     if dismissed := [found for found in findings if found.dismissed]:
-        reasons = [f"{found.file}:{found.line} {found.message} ({found.dismissed})" for found in dismissed]
+        reasons = [f"{found.place} {found.message} ({found.dismissed})" for found in dismissed]
         listed.append(f"dismissed by the auditor: {_some(reasons)}")
     listed += gaps
     return Judgement(True, f"{'; '.join(listed)}. {agent_said}".strip())
@@ -122,7 +122,7 @@ def _coverage(measured: float | None, wanted: float | None) -> list[str]:
 
 
 def _places(findings: Sequence[Finding]) -> str:
-    return _some([f"{f.file}:{f.line} {f.message}" if f.file else f.message for f in findings])
+    return _some([f"{f.place} {f.message}".strip() for f in findings])
 
 
 def _some(texts: Sequence[str]) -> str:

@@ -153,7 +153,7 @@ def _trouble(report: TroubleReport) -> Iterator[str]:
 
 def finding_text(finding: Finding) -> str:
     """One line about a finding, e.g. `[high] auth/jwt.py:42 the token is never revoked (bandit)`."""
-    place = f"{finding.file}:{finding.line} " if finding.file else ""
+    place = f"{finding.place} " if finding.file else ""
     source = f" ({finding.source})" if finding.source else ""
     old = "" if finding.touched else " - not on a line of this change, does not block"
     dismissed = f" - dismissed by the auditor: {finding.dismissed}" if finding.dismissed else ""

@@ -56,10 +56,6 @@ _LANGUAGES = {
     ".groovy": "Groovy",
     ".sql": "SQL",
 }
-_DEPENDENCIES = re.compile(
-    r"pyproject\.toml|setup\.(?:py|cfg)|[\w.-]*requirements[\w.-]*\.(?:txt|in)|[\w.-]*\.lock|package(?:-lock)?\.json"
-    r"|pnpm-lock\.yaml|go\.(?:mod|sum)|Cargo\.toml|pom\.xml|build\.gradle(?:\.kts)?"
-)
 _QUOTED = re.compile(r": '.*'$", re.DOTALL)
 
 
@@ -102,10 +98,14 @@ async def security_scan(
     for start in range(0, len(python), _FILES_A_RUN):
         findings += await _bandit(sandbox, workspace, python[start : start + _FILES_A_RUN], timeout_s)
     findings += await found_patterns(sandbox, workspace, present, timeout_s)
+    return worst_first(_settled(found, lines, touched or {}) for found, lines in findings)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """What the change has touched first, and of it the gravest."""
     order = ("critical", "high", "medium", "low", "info")
-    settled = [_settled(found, lines, touched or {}) for found, lines in findings]
     return sorted(
-        settled, key=lambda found: (not found.touched, order.index(found.severity), found.file, found.line)
+        findings, key=lambda found: (not found.touched, order.index(found.severity), found.file, found.line)
     )
 
 
@@ -113,11 +113,8 @@ def not_scanned(changed: Sequence[str]) -> tuple[str, ...]:
     """What a scan of these files does not show, in plain words; credentials are looked for in all of them."""
     partly = _counted(path for path in changed if is_read(path))
     unread = _counted(path for path in changed if not is_read(path))
-    asked = [path for path in changed if _DEPENDENCIES.fullmatch(posixpath.basename(path))]
     said = [f"read by rules for a few certain mistakes alone: {partly}"] if partly else []
     said += [f"not scanned, for no scanner of theirs is here: {unread}"] if unread else []
-    if asked:
-        said.append(f"advisories on dependencies: unknown, no source of them is asked ({', '.join(asked[:5])})")
     return tuple(said)
 
 

@@ -8,15 +8,22 @@ from typing import TypeAlias
 from agenthub_events.catalogue.gate import GateVerdict
 from agenthub_worker.gates.gate_round import GateRound
 from agenthub_worker.gates.tests_gate import tests_verdict
-from agenthub_worker.gates.verdicts import not_scanned_of, review_verdict, scan_change, security_verdict
+from agenthub_worker.gates.verdicts import (
+    advisories_of,
+    not_scanned_of,
+    review_verdict,
+    scan_change,
+    security_verdict,
+)
 
 GateRunner: TypeAlias = Callable[[GateRound], Awaitable[GateVerdict]]
 """Judges a round. Raises `AgenthubError`, and what the round's agent raises."""
 
 
 async def _audit(round_: GateRound) -> GateVerdict:
-    scanned = await scan_change(round_)
-    gaps = await not_scanned_of(round_)
+    known = await advisories_of(round_)
+    scanned = await scan_change(round_, known.findings)
+    gaps = (*await not_scanned_of(round_), *known.said)
     return security_verdict(round_, await round_.agent(scanned), scanned, gaps)
 
 

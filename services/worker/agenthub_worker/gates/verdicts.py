@@ -9,9 +9,10 @@ import msgspec
 
 from agenthub_events.catalogue.gate import GateFailed, GatePassed, GateVerdict
 from agenthub_events.catalogue.values import Finding
+from agenthub_worker.advisories.commits import KnownAdvisories, known_advisories
 from agenthub_worker.domain.gate_judgement import Judgement, judge_review, judge_security
 from agenthub_worker.evidence.patch import PATCH_BYTES, touched_lines
-from agenthub_worker.evidence.scan import not_scanned, security_scan
+from agenthub_worker.evidence.scan import not_scanned, security_scan, worst_first
 from agenthub_worker.gates.gate_round import GateRound, Heard
 
 _SCAN_TIMEOUT_S = 300.0
@@ -19,15 +20,24 @@ FINDINGS_KEPT = 500
 _CAUSE_MAX = 300
 
 
-async def scan_change(round_: GateRound) -> tuple[Finding, ...]:
-    """What the scanners find in the files that the goal has changed, the worst. Raises `ScanFailed`."""
+async def scan_change(round_: GateRound, known: Sequence[Finding] = ()) -> tuple[Finding, ...]:
+    """What the scanners find in the files that the goal has changed, and what is `known`: the worst of all.
+
+    Raises `ScanFailed`.
+    """
     lease, workspace, order = round_.lease, round_.workspace, round_.order
     changed = await workspace.repository.changed_files(order.base, order.commit)
     patch = await workspace.repository.diff(order.base, order.commit, max_bytes=PATCH_BYTES)
     # Of a patch that is cut the last file is known in part only: everything counts as changed.
     touched = touched_lines(patch) if len(patch.encode()) < PATCH_BYTES else {}
     scan = security_scan(lease.ports.sandbox, workspace.path, changed, timeout_s=_SCAN_TIMEOUT_S, touched=touched)
-    return tuple((await lease.while_held(scan))[:FINDINGS_KEPT])
+    return tuple(worst_first([*await lease.while_held(scan), *known])[:FINDINGS_KEPT])
+
+
+async def advisories_of(round_: GateRound) -> KnownAdvisories:
+    """What is known of the packages that the lock files of the judged commit name."""
+    lease, repository, order = round_.lease, round_.workspace.repository, round_.order
+    return await lease.while_held(known_advisories(lease.ports.advisories, repository, order.base, order.commit))
 
 
 async def not_scanned_of(round_: GateRound) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def _mutants(state: GoalState, gate: GateName) -> str:
 def _dismissals(state: GoalState, gate: GateName) -> str:
     verdict = state.gates[gate].verdict
     found = [item for item in verdict.findings if item.dismissed] if verdict else []
-    told = ", ".join(f"{item.file}:{item.line} because {item.dismissed[:200]}" for item in found[:5])
+    told = ", ".join(f"{item.place} because {item.dismissed[:200]}" for item in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     return f" (dismissed by the auditor: {told}{more})" if found else ""
 
