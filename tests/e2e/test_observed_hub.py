@@ -138,7 +138,7 @@ async def test_the_root_of_a_goal_lasts_from_its_submission_to_its_end(ended: Ob
     assert root.attributes["agenthub.outcome"] == "completed"
     assert not root.failed
     (done,) = await ended.hub.of(ended.completed, GoalCompleted)
-    assert abs(root.nanoseconds[1] / 1e9 - done.timestamp.timestamp()) < 5
+    assert abs(root.nanoseconds[1] / 1e9 - done.timestamp.timestamp()) < 60
     spans = ended.traces.of_goal(ended.completed)
     assert min(span.nanoseconds[0] for span in spans) >= root.nanoseconds[0] - 1_000_000_000
     assert [span.span_id for span in spans if not span.parent_id] == [root.span_id]
