@@ -8,7 +8,6 @@ from collections.abc import Mapping
 _RULES = (
     (re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),
     (re.compile(r"\bg-[0-9a-z]{26}\b"), "g-01m8hz1n5vmdz004r77yry57dr"),
-    (re.compile(r"\br-[0-9a-z]{26}\b"), "r-01m8j0z5k027wk9xwfzkvrh8aa"),
     (re.compile(r"\S*/site-packages/"), "…/site-packages/"),
     (re.compile(r"(whose head is )[0-9a-f]{12}\b"), r"\g<1>3f9c2e71"),
     (re.compile(r"\b[0-9a-f]{40,64}\b"), "3f9c2e71…"),
