@@ -115,8 +115,14 @@ class HubClient:
         file.flush()
 
     def post(self, path: str, body: dict[str, Any], *, key: str | None = None, **params: Any) -> HubAnswer:
-        """POST a command; `key` makes a retry the same command, also one by another process."""
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key or secrets.token_hex(16)}
+        """POST a command; `key` makes a retry the same command, also one by another process.
+
+        Without one it gets its own, by which it can be sent again from here; not where a goal begins, whose
+        id would tell no more when that was.
+        """
+        begins = path == "/goals" or path.endswith("/fork")
+        named = key or ("" if begins else secrets.token_hex(16))
+        headers = {"Content-Type": "application/json"} | ({"Idempotency-Key": named} if named else {})
         sent = _as_json(body)
         return answer_in(self.url, self._response("POST", path, content=sent, headers=headers, params=params))
 
@@ -181,7 +187,8 @@ class HubClient:
             if response.is_success:
                 return response
             is_over = asked >= _ASKED_LEAST and time.monotonic() > end
-            if is_over or not may_answer_soon(method, response):
+            is_same = method == "GET" or "Idempotency-Key" in options["headers"]
+            if is_over or not (is_same and may_answer_soon(method, response)):
                 raise failure(self.url, response)
             time.sleep(_PAUSE_S)
         raise AssertionError("nobody counts to the end")
