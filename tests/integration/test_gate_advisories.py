@@ -18,9 +18,14 @@ from agenthub_worker.errors import AdvisoriesUnknown
 from agenthub_worker.gates.gate_round import Heard
 from tests.support.judging import Bench
 from tests.support.osv import Answering, Asked, Source, running_source
+from tests.support.until import PATIENCE_S
 
 HIGH = {"database_specific": {"severity": "HIGH"}}
 BATCH = "/v1/querybatch"
+
+
+def patient(address: str) -> AdvisorySource:
+    return AdvisorySource(address, named_within_s=PATIENCE_S, read_within_s=PATIENCE_S)
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def pinned(*packages: str) -> dict[str, str]:
 
 async def judged(folder: Path, osv: Source) -> Bench:
     """A goal whose base has an old Jinja, and whose change brings an old Flask."""
-    bench = await Bench.begin(folder, advisories=AdvisorySource(osv.url))
+    bench = await Bench.begin(folder, advisories=patient(osv.url))
     await bench.commit(pinned("jinja2==2.0"))
     return bench
 
@@ -79,7 +84,7 @@ async def test_what_is_known_of_nothing_is_said_with_the_number(tmp_path: Path, 
 
 
 async def test_a_goal_without_lock_files_asks_nobody_and_says_nothing(tmp_path: Path, osv: Source) -> None:
-    bench = await Bench.begin(tmp_path, advisories=AdvisorySource(osv.url))
+    bench = await Bench.begin(tmp_path, advisories=patient(osv.url))
     await bench.commit({"add.py": "def add(a, b):\n    return a + b\n"})
     verdict = await bench.audit()
     assert (osv.asked, "advisories" in verdict.summary) == ([], False)
@@ -94,7 +99,7 @@ async def test_without_a_source_nothing_is_known(tmp_path: Path) -> None:
 
 
 async def test_what_is_no_lock_file_that_can_be_read_is_named(tmp_path: Path, osv: Source) -> None:
-    bench = await Bench.begin(tmp_path, advisories=AdvisorySource(osv.url))
+    bench = await Bench.begin(tmp_path, advisories=patient(osv.url))
     await bench.commit({"real/uv.lock": "<<<<", "Gemfile.lock": ""}, links={"uv.lock": "real/uv.lock"})
     verdict = await bench.audit()
     assert isinstance(verdict, GatePassed), verdict
@@ -248,7 +253,7 @@ async def test_questions_are_asked_in_calls_of_a_bounded_size_and_pages_are_foll
     for number in range(5):
         osv.knows(f"GHSA-{number}", "npm", "a1200", "1.0.0")
     osv.a_page = 2
-    answer = await AdvisorySource(osv.url).ask(asked)
+    answer = await patient(osv.url).ask(asked)
     assert {one.name: [a.id for a in found] for one, found in answer.found.items()} == {
         "a1200": [f"GHSA-{number}" for number in range(5)]
     }
@@ -260,7 +265,7 @@ async def test_of_too_many_advisories_the_first_are_read_and_the_rest_are_known_
     asked = many(READ_MAX + 1)
     for number, one in enumerate(asked):
         osv.knows(f"GHSA-{number}", "npm", one.name, "1.0.0", **HIGH)
-    answer = await AdvisorySource(osv.url).ask(asked)
+    answer = await patient(osv.url).ask(asked)
     severities = [answer.found[one][0].severity for one in asked]
     assert severities == ["high"] * READ_MAX + [None]
     assert answer.unread == f"{READ_MAX + 1} were named, and {READ_MAX} are read at most"
@@ -269,7 +274,7 @@ async def test_of_too_many_advisories_the_first_are_read_and_the_rest_are_known_
 @pytest.mark.parametrize("form", ["{}", "{}/", "{}/v1", "{}/v1/"])
 async def test_the_address_may_end_as_people_write_it_and_hold_a_password(osv: Source, form: str) -> None:
     address = form.format(osv.url.replace("//", "//ada:a-long-password@"))
-    source = AdvisorySource(address)
+    source = patient(address)
     assert (await source.ask(many(1))).found == {}
     assert [(path, given[:6]) for path, _, given in osv.asked] == [(BATCH, "Basic ")]
     assert source.name == osv.name
@@ -277,7 +282,7 @@ async def test_the_address_may_end_as_people_write_it_and_hold_a_password(osv: S
 
 async def test_the_password_of_the_address_stands_in_no_error(osv: Source) -> None:
     osv.instead[BATCH] = saying(403, b"a-long-password")
-    source = AdvisorySource(osv.url.replace("//", "//ada:a-long-password@"))
+    source = patient(osv.url.replace("//", "//ada:a-long-password@"))
     with pytest.raises(AdvisoriesUnknown) as caught:
         await source.ask(many(1))
     assert "a-long-password" not in str(caught.value)
@@ -291,14 +296,14 @@ async def test_a_proxy_of_the_environment_is_used_but_for_this_machine(
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     osv.instead["http://osv.example.org/v1/querybatch"] = saying(200, {"results": [{}]})
-    assert (await AdvisorySource("http://osv.example.org").ask(many(1))).found == {}
+    assert (await patient("http://osv.example.org").ask(many(1))).found == {}
     with running_source() as near:
-        await AdvisorySource(near.url).ask(many(1))
+        await patient(near.url).ask(many(1))
         assert len(near.asked) == len(osv.asked) == 1
     monkeypatch.setenv("http_proxy", "nonsense://x")
     monkeypatch.setenv("HTTP_PROXY", "nonsense://x")
     with pytest.raises(AdvisoriesUnknown):
-        await AdvisorySource("http://osv.example.org").ask(many(1))
+        await patient("http://osv.example.org").ask(many(1))
 
 
 @pytest.mark.parametrize(
@@ -310,7 +315,7 @@ async def test_a_source_that_names_advisories_without_end_is_not_believed(
 ) -> None:
     osv.instead[BATCH] = saying(200, {"results": [{"vulns": [{"id": f"GHSA-{n}"} for n in range(names)]}]})
     with pytest.raises(AdvisoriesUnknown) as caught:
-        await AdvisorySource(osv.url).ask(many(1))
+        await patient(osv.url).ask(many(1))
     assert reason in str(caught.value)
 
 
@@ -318,7 +323,7 @@ async def test_of_records_without_end_so_much_is_read_as_fits(osv: Source) -> No
     asked = many(8)
     for number, one in enumerate(asked):
         osv.knows(f"GHSA-{number}", "npm", one.name, "1.0.0", details="x" * (6 << 20), **HIGH)
-    answer = await AdvisorySource(osv.url).ask(asked)
+    answer = await patient(osv.url).ask(asked)
     known = [found[0].severity for found in answer.found.values()]
     assert (len(known), known.count("high") <= 5) == (8, True)
     assert answer.unread == f"{osv.name} says more than 32 MiB in all"

@@ -30,8 +30,8 @@ ASKED_MAX = 5_000
 READ_MAX = 200
 """How many advisories are read at most."""
 
-_WITHIN_S = 40.0
-_CALL_WITHIN_S = 20.0
+_WITHIN_S = 120.0
+_CALL_WITHIN_S = 60.0
 _ANSWER_BYTES, _ALL_BYTES = 8 << 20, 32 << 20
 _NAMES = 5_000
 _QUERIES_A_CALL = 1_000
