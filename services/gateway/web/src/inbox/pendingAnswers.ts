@@ -21,10 +21,12 @@ class PendingAnswers {
   private readonly waiting = new Map<string, Waiting>();
   private readonly watchers = new Set<() => void>();
 
+  private readonly sendAll = (): void => {
+    for (const question of [...this.waiting.keys()]) void this.sendNow(question);
+  };
+
   constructor() {
-    window.addEventListener("pagehide", () => {
-      for (const question of [...this.waiting.keys()]) void this.sendNow(question);
-    });
+    window.addEventListener("pagehide", this.sendAll);
   }
 
   readonly watch = (watcher: () => void): (() => void) => {
@@ -56,13 +58,18 @@ class PendingAnswers {
     if (!found || found.shown.onItsWay) return;
     clearTimeout(found.timer);
     this.waiting.set(question, { ...found, shown: { ...found.shown, onItsWay: true } });
+    // First of all: a page that is going away may have no time left to be drawn.
+    const sent = found.send();
     this.changed();
-    await found.send();
+    await sent;
     this.waiting.delete(question);
     this.changed();
   }
 
   private changed(): void {
+    // A browser gives a page that is leaving half a second, and on a busy machine that is not enough for the last event.
+    if (this.waiting.size) window.addEventListener("beforeunload", this.sendAll);
+    else window.removeEventListener("beforeunload", this.sendAll);
     for (const watcher of this.watchers) watcher();
   }
 }
