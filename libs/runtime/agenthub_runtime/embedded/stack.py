@@ -38,7 +38,7 @@ from agenthub_runtime.shutdown import end_tasks
 
 _log = structlog.get_logger(__name__)
 
-READY_WITHIN_S = 180.0
+READY_WITHIN_S = 300.0
 
 # What a service is told by the stack alone, or what only some of them may know.
 _OWN = frozenset(

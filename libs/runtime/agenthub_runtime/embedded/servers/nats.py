@@ -25,7 +25,7 @@ from agenthub_runtime.errors import BinaryMissing, ServerFailed
 from agenthub_runtime.jetstream.declared import nats_folder
 from agenthub_runtime.processes.child_process import ChildProcess, spawn
 
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 _HOST = "127.0.0.1"
 _ANY_PORT = -1
 _NO_MONITORING = f"{_HOST}:0"

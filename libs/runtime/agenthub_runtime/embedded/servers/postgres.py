@@ -22,7 +22,7 @@ from agenthub_runtime.postgres import queries
 from agenthub_runtime.postgres.roles import make_reader
 from agenthub_runtime.processes.child_process import Account, ChildProcess, spawn
 
-READY_WITHIN_S = 120.0
+READY_WITHIN_S = 240.0
 _HOST = "127.0.0.1"
 _NOT_YET = (
     *(OSError, TimeoutError, asyncpg.InterfaceError),
