@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from agenthub_worker.environment import package_clients
 from agenthub_worker.environment.network.package_sources import package_sources
 from agenthub_worker.environment.package_clients import PackageClients, ask_clients
-from agenthub_worker.environment.provision import Environments
-from agenthub_worker.environment.recipe import GivenSetup
-from agenthub_worker.environment.toolchains import answer_of
 from agenthub_worker.errors import SetupFailed
-from agenthub_worker.sandbox.bubblewrap import Bubblewrap
 
 SECRET = "hunter2-of-the-index"
 
@@ -60,23 +54,18 @@ async def test_what_npm_is_told_for_everybody_counts_beside_what_a_person_has_se
     assert SECRET not in seen_inside(clients)
 
 
-async def test_nothing_is_set_up_while_a_client_does_not_say_where_packages_come_from(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_client_that_does_not_say_where_packages_come_from_is_not_taken_for_one_without_settings(
+    home: Path, tmp_path: Path
 ) -> None:
     path = programs(tmp_path, npm="registry=https://npm.test/")
     hangs = tmp_path / "bin" / "npm"
     answers = hangs.read_text()
     hangs.write_text("#!/bin/sh\nexec sleep 600\n")
-    monkeypatch.setattr(package_clients, "answer_of", partial(answer_of, within_s=3))
-    environments = Environments(tmp_path / "environments", Bubblewrap(), {"PATH": path}, home)
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    given = GivenSetup(commands=("true",))
-    with pytest.raises(SetupFailed, match=r"npm config get .* has not answered within 3 s: .* Try again"):
-        await environments.prepare(workspace, given)
-    # What was not known is not remembered as an answer.
+    with pytest.raises(SetupFailed, match=r"has not answered within 5 s: .* Try again"):
+        await ask_clients({"PATH": path}, home, within_s=5)
     hangs.write_text(answers)
-    await environments.prepare(workspace, given)
+    clients = await ask_clients({"PATH": path}, home)
+    assert clients.variables["npm_config_registry"] == "https://npm.test/"
 
 
 async def test_each_client_is_asked_and_no_password_goes_inside(home: Path, tmp_path: Path) -> None:

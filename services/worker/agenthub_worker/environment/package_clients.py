@@ -13,8 +13,10 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,7 +27,7 @@ from agenthub_worker.environment.private.cargo import of_cargo
 from agenthub_worker.environment.private.found import Private, plain
 from agenthub_worker.environment.private.maven import of_maven
 from agenthub_worker.environment.private.npm import of_npm
-from agenthub_worker.environment.toolchains import answer_of
+from agenthub_worker.environment.toolchains import ASK_WITHIN_S, answer_of
 
 _TRUST_FOLDER = Path("/etc/ssl/certs")
 _TRUST = (
@@ -51,6 +53,9 @@ class PackageClients(msgspec.Struct, frozen=True, kw_only=True):
     folders: tuple[Path, ...] = ()
     files: Mapping[str, str] = {}
     guarded: tuple[PackageSource, ...] = ()
+
+
+_Ask: TypeAlias = Callable[[Sequence[str]], Awaitable[list[str]]]
 
 
 class _Found:
@@ -85,7 +90,9 @@ class _Found:
         return path.exists()
 
 
-async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClients:
+async def ask_clients(
+    environment: Mapping[str, str], home: Path, *, within_s: float = ASK_WITHIN_S
+) -> PackageClients:
     """Ask pip, npm and go, and read the settings of cargo and Maven; clients that are not here say nothing.
 
     Raises `SetupFailed` where one does not answer: packages would come from elsewhere than it is told.
@@ -95,9 +102,10 @@ async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClie
         if path := environment.get(name):
             found.trust(name, path)
     found.bind(_TRUST_FOLDER)
-    await _ask_pip(found, environment)
-    npm = await _ask_npm(found, environment)
-    answers = await _asked(["go", "env", "GOPROXY", "GOSUMDB"], environment)
+    ask = partial(_asked, environment=environment, within_s=within_s)
+    await _ask_pip(found, ask)
+    npm = await _ask_npm(found, ask)
+    answers = await ask(["go", "env", "GOPROXY", "GOSUMDB"])
     for name, line in zip(("GOPROXY", "GOSUMDB"), answers, strict=False):
         found.set(name, line)
     await asyncio.to_thread(_read_files, found, environment, home, npm)
@@ -112,10 +120,10 @@ async def ask_clients(environment: Mapping[str, str], home: Path) -> PackageClie
     )
 
 
-async def _ask_npm(found: _Found, environment: Mapping[str, str]) -> Path | None:
+async def _ask_npm(found: _Found, ask: _Ask) -> Path | None:
     """Where the settings lie that npm reads for everybody."""
     told = {"registry": "", "cafile": "null", "globalconfig": ""}
-    for line in filter(None, await _asked(["npm", "config", "get", *told], environment)):
+    for line in filter(None, await ask(["npm", "config", "get", *told])):
         name, separator, value = line.partition("=")
         # Before version 7 it answers the first question alone, without its name.
         told |= {name: value} if separator and name in told else {"registry": line}
@@ -125,11 +133,11 @@ async def _ask_npm(found: _Found, environment: Mapping[str, str]) -> Path | None
     return Path(told["globalconfig"]) if told["globalconfig"] else None
 
 
-async def _ask_pip(found: _Found, environment: Mapping[str, str]) -> None:
-    for line in await _asked(["python3", "-c", _PIP_DEFAULTS], environment):
+async def _ask_pip(found: _Found, ask: _Ask) -> None:
+    for line in await ask(["python3", "-c", _PIP_DEFAULTS]):
         found.addresses += line.split()
     settings: dict[str, str] = {}
-    for line in await _asked(["python3", "-m", "pip", "config", "list"], environment):
+    for line in await ask(["python3", "-m", "pip", "config", "list"]):
         name, _, value = line.partition("=")
         settings[name.rpartition(".")[2]] = value.strip("'\" ").replace("\\n", " ")
     for option in ("index-url", "extra-index-url"):
@@ -208,11 +216,11 @@ def _of_cargo(sources: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[
             yield f"{field} = {json.dumps(shown)}"
 
 
-async def _asked(command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+async def _asked(command: Sequence[str], environment: Mapping[str, str], within_s: float) -> list[str]:
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
         return []
-    answer = await answer_of([program, *command[1:]], environment)
+    answer = await answer_of([program, *command[1:]], environment, within_s=within_s)
     return answer.stdout.decode("utf-8", "replace").split("\n") if answer is not None and answer.code == 0 else []
 
 

@@ -25,7 +25,7 @@ _VERSION_OF: dict[Language, tuple[str, ...]] = {
     "java": ("java", "--version"),
 }
 _RELEASES = 100
-_ASK_WITHIN_S = 120.0
+ASK_WITHIN_S = 120.0
 _ITSELF = "import os, sys; print(os.path.realpath(sys.executable))"
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 
@@ -177,7 +177,7 @@ async def _program(name: str, environment: Mapping[str, str]) -> Path | None:
 
 
 async def answer_of(
-    command: Sequence[str], environment: Mapping[str, str], *, within_s: float = _ASK_WITHIN_S
+    command: Sequence[str], environment: Mapping[str, str], *, within_s: float = ASK_WITHIN_S
 ) -> Output | None:
     """What a program says of itself, or of how somebody has set it up; None where it cannot be started.
 

@@ -129,10 +129,10 @@ class MutantTrials:
         """
         # One lane alone needs less patience than two side by side.
         self._left_s = {0: 0.0}
-        self._left_s[0] = patience = self._patience_s
+        self._left_s[0] = self._patience_s
         control = await self._run_control(0, _WHOLE)
         self._unusable = control.red is None
-        self._suite_s = max(self._suite_s, patience - self._left_s[0])
+        self._suite_s = max(self._suite_s, control.took_s)
         self._left_s[0] = self._patience_s
         self._controls = {_WHOLE: asyncio.ensure_future(_settled(control))}
         await self._all(chosen, whole=True)

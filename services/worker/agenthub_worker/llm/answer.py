@@ -38,8 +38,8 @@ class Patience:
 
     async def __aenter__(self) -> Patience:
         await self._timeout.__aenter__()
-        self._clock = asyncio.get_running_loop()
-        self._timer = self._clock.call_later(self._slice_s, self._tick)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(self._slice_s, self._tick)
         return self
 
     async def __aexit__(self, *raised: Any) -> None:
@@ -63,9 +63,9 @@ class Patience:
         self._quiet += 1
         self._without_news += 1
         if self._quiet >= _SLICES or self.is_spent:
-            self._timeout.reschedule(self._clock.time())
+            self._timeout.reschedule(self._loop.time())
         else:
-            self._timer = self._clock.call_later(self._slice_s, self._tick)
+            self._timer = self._loop.call_later(self._slice_s, self._tick)
 
 
 class ModelAnswer:
